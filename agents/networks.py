@@ -1,0 +1,80 @@
+"""The network that looks at a scan's maps and says how good each next exposure would be."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+PROBE_CELLS = 6.25
+"""Width of the probe of the default environment in cells of the 32 x 32 maps: 25 px of 4 px each."""
+
+COVERAGE = 2
+"""Place of the coverage among the maps (`microgym.envs.ptycho.maps.CHANNELS`)."""
+
+
+class ScanNet(nn.Module):
+    """Worth of the places, seen through the probe: one logit a cell and exposure time.
+
+    A small convolutional network says what each place would be worth if it were seen next; the
+    worth is multiplied by what the coverage leaves to be seen, and a convolution that starts as the
+    probe's disk adds it up under each possible exposure. So an untrained policy already spreads its
+    exposures, and what is learnt is where structure goes on. The numbers of the observation become
+    constant planes beside the maps, so that every place knows how much time is left.
+
+    Args:
+        channels: maps of the observation.
+        numbers: numbers of the observation.
+        levels: exposure times to choose from.
+        width: feature maps inside.
+        dilations: reach of each inner layer, cells of the grid.
+    """
+
+    def __init__(
+        self,
+        channels: int = 4,
+        numbers: int = 7,
+        levels: int = 3,
+        width: int = 16,
+        dilations: tuple[int, ...] = (1, 2, 4),
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
+        self.body = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
+        )
+        self.worth = nn.Conv2d(width, 4, 1)
+        self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
+        self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
+        self.value_features = 64
+        nn.init.normal_(self.worth.weight, std=0.01)
+        nn.init.zeros_(self.worth.bias)
+        with torch.no_grad():
+            self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
+            self.probe.bias.zero_()
+
+    def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Judge every possible next exposure.
+
+        Args:
+            observation: "maps" (B, channels, 2g, 2g) and "numbers" (B, numbers), float32.
+
+        Returns:
+            Logits (B, levels*g*g), exposure times outermost, and value features (B, 64).
+        """
+        maps, numbers = observation["maps"], observation["numbers"]
+        planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
+        x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
+        for layer in self.body:
+            x = x + torch.relu(layer(x))
+        worth = nn.functional.pixel_shuffle(torch.exp(self.worth(x).clamp(-4.0, 4.0)), 2)
+        logits = self.probe(worth * (1.0 - maps[:, COVERAGE : COVERAGE + 1])).flatten(1)
+        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
+        return logits, self.value(pooled)
+
+
+def _disk(edge: int, scale: float = 6.0) -> Tensor:
+    """Soft disk of the probe's width, (edge, edge), adding up to `scale`."""
+    at = torch.arange(edge) - 0.5 * (edge - 1)
+    radius = torch.hypot(at[:, None], at[None, :])
+    disk = (0.5 * PROBE_CELLS + 0.5 - radius).clamp(0.0, 1.0)
+    return scale * disk / disk.sum()

@@ -1,0 +1,87 @@
+"""`ScanNet` as a Stable-Baselines3 policy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor, nn
+
+from microgym.agents.networks import ScanNet
+
+
+class _Judgement(BaseFeaturesExtractor):
+    """Runs the network once and hands logits and value features on side by side."""
+
+    def __init__(self, observation_space: spaces.Dict, levels: int, width: int) -> None:
+        maps = observation_space["maps"].shape or ()
+        numbers = observation_space["numbers"].shape or ()
+        cells = (maps[1] // 2) * (maps[2] // 2)
+        net = ScanNet(maps[0], numbers[0], levels, width)
+        super().__init__(observation_space, cells * levels + net.value_features)
+        self.net = net
+
+    def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat(self.net(observations), dim=1)
+
+
+class _Split(nn.Module):
+    """Gives the actor its logits and the critic its features."""
+
+    def __init__(self, actions: int, features: int) -> None:
+        super().__init__()
+        self.actions = actions
+        self.latent_dim_pi = actions
+        self.latent_dim_vf = features - actions
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: Tensor) -> Tensor:
+        return features[:, : self.actions]
+
+    def forward_critic(self, features: Tensor) -> Tensor:
+        return features[:, self.actions :]
+
+
+class ScanPolicy(ActorCriticPolicy):
+    """Actor and critic over one `ScanNet`, for the grid action of a scanning environment.
+
+    Args:
+        observation_space: a dict of "maps" and "numbers".
+        action_space: discrete, levels times cells.
+        lr_schedule: learning rate as a function of the remaining progress.
+        width: feature maps of the network.
+        **kwargs: of `ActorCriticPolicy`.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        action_space: spaces.Discrete,
+        lr_schedule: Any,
+        *,
+        width: int = 16,
+        **kwargs: Any,
+    ) -> None:
+        maps = observation_space["maps"].shape or ()
+        levels = int(action_space.n) // ((maps[1] // 2) * (maps[2] // 2))
+        kwargs |= {
+            "features_extractor_class": _Judgement,
+            "features_extractor_kwargs": {"levels": levels, "width": width},
+            "net_arch": [],
+            "ortho_init": False,
+        }
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = _Split(int(self.action_space.n), self.features_dim)
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self.action_net = nn.Identity()
+        self.optimizer = self.optimizer_class(
+            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+        )

@@ -1,0 +1,1 @@
+"""Claims: what was trained and measured, with what uncertainty, and how to do it again."""

@@ -1,0 +1,294 @@
+"""The command `microgym`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import microgym
+from microgym.baselines import commands, recipes
+
+_EXAMPLES = """\
+start here:
+  microgym list                                  what there is
+  microgym watch Ptycho-v0 --agent expert        a film of one episode
+  microgym evaluate Ptycho-v0 --agent trained    how good an agent is on unseen specimens
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line, and say where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: its arguments; None takes them from the process.
+
+    Returns:
+        0 if all went well, 1 if results could not be reproduced, 2 after a mistake in the
+        arguments or files, 130 after Ctrl-C.
+    """
+    arguments = parser().parse_args(argv)
+    name = f"microgym {arguments.command}"
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError, ImportError) as error:
+        if arguments.traceback:
+            raise
+        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = _Parser(
+        prog="microgym",
+        description="Train, score and watch agents that run microscopes.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=microgym.__version__)
+    top.add_argument(
+        "--traceback", action="store_true", help="show where in the program an error arose"
+    )
+    subs = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_list, _train, _evaluate, _watch, _bench, _reproduce, _report):
+        add(subs)
+    return top
+
+
+def _sub(subs: Any, name: str, run: Any, help_: str, example: str) -> argparse.ArgumentParser:
+    sub: argparse.ArgumentParser = subs.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub.set_defaults(run=run)
+    return sub
+
+
+def _list(subs: Any) -> None:
+    sub = _sub(subs, "list", commands.list_, "show environments and agents", "microgym list")
+    _json(sub)
+
+
+def _train(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "train",
+        commands.train,
+        "train an agent from scratch; Ctrl-C stops early and keeps what was learnt",
+        "microgym train Ptycho-v0 --seeds 0 1 --output runs/mine",
+    )
+    _env(sub)
+    _steps(sub, recipes.FULL)
+    sub.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], metavar="N", help="one run each (default: 0)"
+    )
+    sub.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="where to save (default: runs/ENV)"
+    )
+    _jobs(sub)
+
+
+def _evaluate(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "evaluate",
+        commands.evaluate,
+        "score an agent on unseen specimens, beside the expert (score 0) and the oracle (1)",
+        "microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json",
+    )
+    _env(sub)
+    _agent(sub)
+    _setting(sub)
+    _episodes(sub, recipes.FULL)
+    sub.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON object here")
+    _num_envs(sub)
+    _json(sub)
+
+
+def _watch(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "watch",
+        commands.watch,
+        "film one episode: specimen, reconstruction, dose and path",
+        "microgym watch Ptycho-v0 --agent trained --output episode.gif",
+    )
+    _env(sub)
+    _agent(sub)
+    _setting(sub)
+    sub.add_argument(
+        "--output",
+        type=Path,
+        default=Path("episode.gif"),
+        metavar="FILE",
+        help="ends in .gif or .mp4 (default: episode.gif)",
+    )
+
+
+def _bench(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "bench",
+        commands.bench,
+        "time compiled code against plain NumPy, side by side in one process",
+        "microgym bench exposure fft",
+    )
+    sub.add_argument(
+        "names", nargs="*", metavar="NAME", help="exposure, fft, poisson, step (default: all)"
+    )
+    sub.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
+    _json(sub)
+
+
+def _reproduce(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "reproduce",
+        commands.reproduce,
+        "do again what the committed results came from, and compare",
+        "microgym reproduce Ptycho-v0 --small",
+    )
+    _env(sub)
+    sub.add_argument("--small", action="store_true", help="the small agent: minutes, not hours")
+    sub.add_argument(
+        "--no-train", action="store_true", help="only evaluate the shipped agent and the others"
+    )
+    sub.add_argument("--write", action="store_true", help="make a new record instead of comparing")
+    sub.add_argument("--runs", type=Path, metavar="FOLDER", help="of the training runs")
+    _jobs(sub)
+
+
+def _report(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "report",
+        commands.report,
+        "compare all policies on unseen specimens and write one HTML file",
+        "microgym report Ptycho-v0 --train --output report.html",
+    )
+    sub.add_argument("env", nargs="?", metavar="ENV", help="environment, such as Ptycho-v0")
+    sub.add_argument("--train", action="store_true", help="first train agents from scratch")
+    sub.add_argument(
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the HTML file (default: report.html)",
+    )
+    _steps(sub, recipes.REPORT)
+    sub.add_argument(
+        "--seeds", type=int, nargs="+", default=list(recipes.REPORT.seeds), metavar="N",
+        help="of the training runs (default: 0 1 2)",
+    )  # fmt: skip
+    _setting(sub)
+    _episodes(sub, recipes.REPORT)
+    sub.add_argument("--recording", type=Path, metavar="FILE", help="a recorded scan to compare on")
+    sub.add_argument("--runs", type=Path, metavar="FOLDER", help="of the training runs")
+    sub.add_argument(
+        "--readme",
+        type=Path,
+        nargs="?",
+        const=Path("README.md"),
+        metavar="FILE",
+        help="instead, rewrite the score table of this README from the committed results",
+    )
+    _num_envs(sub)
+    _jobs(sub)
+
+
+def _env(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("env", metavar="ENV", help="environment, such as Ptycho-v0 (microgym list)")
+
+
+def _agent(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--agent",
+        default="trained",
+        metavar="NAME",
+        help="an agent of microgym list, or the path of a policy (default: trained, the one that "
+        "comes with the package)",
+    )
+
+
+def _setting(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--split",
+        choices=("train", "validation", "test"),
+        default="test",
+        help="which specimens (default: test)",
+    )
+    sub.add_argument(
+        "--specimen", metavar="FAMILY", help="family of specimens (default: the environment's)"
+    )
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the environment, such as exposures=64; may be repeated",
+    )
+    sub.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the first episode (default: 0)"
+    )
+
+
+def _episodes(sub: argparse.ArgumentParser, recipe: recipes.Recipe) -> None:
+    sub.add_argument(
+        "--episodes",
+        type=int,
+        default=recipe.episodes,
+        metavar="N",
+        help=f"how many (default: {recipe.episodes})",
+    )
+
+
+def _steps(sub: argparse.ArgumentParser, recipe: recipes.Recipe) -> None:
+    sub.add_argument(
+        "--steps",
+        type=int,
+        default=recipe.steps,
+        metavar="N",
+        help=f"decisions to learn from (default: {recipe.steps})",
+    )
+
+
+def _jobs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--jobs", type=int, metavar="N", help="training runs side by side (default: one a core)"
+    )
+
+
+def _num_envs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--num-envs",
+        type=int,
+        default=16,
+        metavar="N",
+        help="episodes at a time; changes speed, not results (default: 16)",
+    )
+
+
+def _json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""What each sub-command of `microgym` does.
+
+Heavy modules are loaded by the commands that need them: `microgym list` and `--help` are typed by
+people who wait for the answer.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from microgym.baselines import recipes
+from microgym.baselines.console import one_thread, progress_bar, read_option
+from microgym.baselines.records import check_writable, machine, to_json, versions, write_atomically
+from microgym.baselines.settings import Setting, environment_id, suggestion
+from microgym.envs import registry as environments
+
+OK, FAILED = 0, 1
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    """Show environments and agents."""
+    from microgym.agents.registry import agent_names
+
+    found = [
+        {"id": entry.id, "summary": entry.summary, "agents": list(agent_names(entry.id))}
+        for entry in environments.ENTRIES
+    ]
+    if arguments.json:
+        print(to_json({"environments": found}))
+        return OK
+    for one in found:
+        print(f"{one['id']}  {one['summary']}\n  agents: {', '.join(one['agents'])}")
+    return OK
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train from scratch."""
+    env_id = environment_id(arguments.env)
+    output = arguments.output or Path("runs") / env_id
+    check_writable(output / "training.json")
+    one_thread()
+    from microgym.baselines.train import train_runs
+
+    jobs = _jobs(arguments, len(arguments.seeds))
+    total = arguments.steps * len(arguments.seeds)
+    with progress_bar(total, f"training on {env_id}", "step") as progress:
+        runs = train_runs(
+            env_id,
+            arguments.seeds,
+            steps=arguments.steps,
+            output=output,
+            jobs=jobs,
+            progress=progress,
+        )
+    for run in runs:
+        last = f", training return {run.curve[-1][1]:.3g} at the end" if run.curve else ""
+        word = "" if run.complete else " (interrupted: the policy learnt so far)"
+        print(f"{run.path}{word}: {run.duration_s:.0f} s{last}")
+    print(f"next: microgym evaluate {env_id} --agent {runs[0].path}")
+    return OK if all(run.complete for run in runs) else _interrupted(arguments)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Score one agent."""
+    setting = _setting(arguments)
+    from microgym.baselines.evaluate import evaluate_all, summary
+    from microgym.baselines.policies import find_agent
+
+    if arguments.output:
+        check_writable(arguments.output)
+    setting.check()
+    beside = set(_agent_names(setting)) & {"expert", "oracle"}
+    agents = {n: find_agent(setting, n) for n in sorted({arguments.agent, *beside})}
+    total = max(arguments.episodes, 0) * len(agents)
+    with progress_bar(total, f"{arguments.agent} on {setting.env_id}", "episode") as progress:
+        found = evaluate_all(
+            setting,
+            agents,
+            episodes=arguments.episodes,
+            seed=arguments.seed,
+            num_envs=arguments.num_envs,
+            progress=progress,
+        )
+    mine = replace(found[arguments.agent], agent=arguments.agent)
+    result = summary(setting, mine, found.get("expert"), found.get("oracle"), arguments.seed)
+    if arguments.output:
+        write_atomically(arguments.output, to_json(result, indent=1) + "\n")
+    print(to_json(result) if arguments.json else _told(result))
+    return OK if mine.complete else _interrupted(arguments)
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Film one episode."""
+    setting = _setting(arguments)
+    from microgym.baselines.policies import find_agent
+    from microgym.baselines.watch import check_format, film, write_film
+
+    check_writable(check_format(arguments.output))
+    setting.check()
+    agent = find_agent(setting, arguments.agent)
+    with progress_bar(0, "filming", "decision") as progress:
+        frames, outcome = film(setting, agent, arguments.seed, progress)
+    write_film(arguments.output, frames, outcome["fps"])
+    said = f"{outcome['decisions']} decisions, return {outcome['return']:.3g}"
+    print(f"{arguments.output}: {said}, cost {outcome['cost']:.3g}")
+    return OK if outcome["complete"] else _interrupted(arguments)
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Time alternatives."""
+    one_thread()
+    from microgym.baselines.bench import as_record, as_text, measure
+    from microgym.baselines.benchmarks import BENCHMARKS
+
+    for name in arguments.names:
+        if name not in BENCHMARKS:
+            raise ValueError(f"no benchmark {name!r}{suggestion(name, list(BENCHMARKS))}")
+    records: list[dict[str, Any]] = []
+    complete = True
+    try:
+        for name in arguments.names or BENCHMARKS:
+            with progress_bar(arguments.rounds, name, "round") as progress:
+                benchmark = BENCHMARKS[name]()
+                timings = measure(benchmark, rounds=arguments.rounds, progress=progress)
+            records.append({"name": name, **as_record(benchmark, timings)})
+            if not arguments.json:
+                print(as_text(benchmark, timings), flush=True)
+    except KeyboardInterrupt:
+        if not records:
+            raise
+        complete = False
+    about = machine()
+    if arguments.json:
+        whole = {"machine": about, "packages": versions(), "benchmarks": records}
+        print(to_json(whole if complete else whole | {"partial": True}))
+    else:
+        print(f"{about['processor']}, Python {about['python']}; one thread, processor time")
+    return OK if complete else _interrupted(arguments)
+
+
+def reproduce(arguments: argparse.Namespace) -> int:
+    """Do recorded results again."""
+    setting = Setting(environment_id(arguments.env))
+    one_thread()
+    from microgym.baselines.reproduce import check_record, write_record
+
+    runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"
+    jobs = _jobs(arguments, 3)
+    if arguments.write:
+        if arguments.no_train:
+            raise ValueError("--write needs training: leave --no-train out")
+        print(write_record(setting, small=arguments.small, runs=runs, jobs=jobs))
+        return OK
+    checks = check_record(
+        setting, small=arguments.small, train=not arguments.no_train, runs=runs, jobs=jobs
+    )
+    for check in checks:
+        print(check)
+    return OK if all(check.passed for check in checks) else FAILED
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Compare all policies and write the report, or the README's table."""
+    if arguments.readme:
+        from microgym.baselines.readme import update
+
+        print(update(arguments.readme))
+        return OK
+    if arguments.env is None:
+        raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")
+    setting = _setting(arguments)
+    one_thread()
+    from microgym.baselines.report import Plan, make_report
+
+    recipe = replace(
+        recipes.REPORT,
+        steps=arguments.steps,
+        seeds=tuple(arguments.seeds),
+        episodes=arguments.episodes,
+        other_episodes=min(arguments.episodes, recipes.REPORT.other_episodes),
+    )
+    path = make_report(
+        Plan(
+            setting,
+            recipe,
+            arguments.train,
+            arguments.output,
+            arguments.runs or Path("runs") / setting.env_id / "report",
+            arguments.seed,
+            _jobs(arguments, len(recipe.seeds)),
+            arguments.num_envs,
+            arguments.recording,
+        )
+    )
+    print(f"The report is in {path.resolve()}")
+    return OK
+
+
+def _setting(arguments: argparse.Namespace) -> Setting:
+    options = dict(read_option(text) for text in arguments.set)
+    return Setting(environment_id(arguments.env), arguments.split, arguments.specimen, options)
+
+
+def _agent_names(setting: Setting) -> tuple[str, ...]:
+    from microgym.agents.registry import agent_names
+
+    return tuple(agent_names(setting.env_id))
+
+
+def _jobs(arguments: argparse.Namespace, runs: int) -> int:
+    return min(runs, os.cpu_count() or 1) if arguments.jobs is None else arguments.jobs
+
+
+def _interrupted(arguments: argparse.Namespace) -> int:
+    print(f"microgym {arguments.command}: interrupted: this is partial", file=sys.stderr)
+    return 130
+
+
+def _told(result: dict[str, Any]) -> str:
+    def interval(ends: Any) -> str:
+        return f" [{ends[0]:.3g}, {ends[1]:.3g}]" if ends else ""
+
+    head = f"{result['agent']} on {result['env']}: {result['episodes']} episodes, "
+    where = f"split {result['split']}, specimens {result['specimen']}, seed {result['seed']}"
+    known = result["score"] == result["score"]
+    score = f"{result['score']:.3g}{interval(result['score_interval'])}" if known else "unknown"
+    lines = [
+        head + where + (" (partial)" if result.get("partial") else ""),
+        f"  return  {result['return_mean']:.4g}{interval(result['return_interval'])}",
+        f"  score   {score}   (0: expert, 1: oracle)",
+        f"  cost    {result['cost_mean']:.3g}",
+        *(f"  {name:<12}{value:.4g}" for name, value in result["ledger"].items()),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,266 @@
+"""Policies beside each other on the same episodes: scores, and the gaps between them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.agents.base import Agent
+from microgym.baselines.evaluate import Evaluation, evaluate_all
+from microgym.baselines.settings import Setting
+from microgym.baselines.statistics import (
+    Estimate,
+    bootstrap,
+    interquartile_mean,
+    normalised_score,
+    paired_difference,
+)
+
+SHIPPED = "trained"
+"""Name of the agent that comes with the package."""
+FRESH = "trained now"
+"""Name of the agents that this run has trained, all seeds together."""
+
+_LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
+_UNKNOWN = Estimate(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One policy's results.
+
+    Attributes:
+        agent: its name.
+        run_means: mean return of each training run; of the policy itself if it is not trained.
+        returns: mean return.
+        score: mean score, 0 the expert and 1 the oracle.
+        score_iqm: interquartile mean of the scores.
+        cost: mean cost.
+        metrics: means at the end of the episode.
+        ledger: means at the end of the episode.
+    """
+
+    agent: str
+    run_means: tuple[float, ...]
+    returns: Estimate
+    score: Estimate
+    score_iqm: Estimate
+    cost: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    ledger: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> int:
+        """How many training seeds it stands for."""
+        return len(self.run_means)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The paired difference of two policies' returns.
+
+    Attributes:
+        better: the one expected to be better.
+        worse: the other.
+        difference: better − worse.
+    """
+
+    better: str
+    worse: str
+    difference: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says."""
+        if self.difference.above_zero:
+            return "higher"
+        return "lower" if self.difference.below_zero else "not told apart"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Policies on the same episodes.
+
+    Attributes:
+        split: of the specimens.
+        specimen: their family.
+        episodes: how many for each policy.
+        seed: of the first episode.
+        complete: all episodes asked for were played.
+        scores: one for each policy, in ascending order of return.
+        gaps: the differences that the claims rest on.
+    """
+
+    split: str
+    specimen: str | None
+    episodes: int
+    seed: int
+    complete: bool
+    scores: tuple[Score, ...]
+    gaps: tuple[Gap, ...]
+
+    def score(self, agent: str) -> Score | None:
+        """The results of the policy of this name, if it took part."""
+        return next((one for one in self.scores if one.agent == agent), None)
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Comparison":
+        """From what `as_record` gave and JSON has kept.
+
+        Raises:
+            ValueError: something is missing.
+        """
+        try:
+            scores = [_score_from(one) for one in record["scores"]]
+            gaps = [
+                Gap(one["better"], one["worse"], _estimate(one["difference"]))
+                for one in record["gaps"]
+            ]
+            found: dict[str, Any] = {**record, "scores": tuple(scores), "gaps": tuple(gaps)}
+            return cls(**found)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the record lacks or does not know {error}") from error
+
+
+class Held:
+    """An agent some of whose choices are made for it.
+
+    Args:
+        agent: who decides the rest.
+        held: component of the action and its value.
+    """
+
+    def __init__(self, agent: Agent, held: Mapping[int, float]) -> None:
+        self.name, self.needs_truth = agent.name, agent.needs_truth
+        self._agent, self._held = agent, dict(held)
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+        self._agent.reset(num_envs, seeds)
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """Decide, less what is held."""
+        action = np.array(self._agent.act(observation, info))
+        for component, value in self._held.items():
+            action[:, component] = value
+        return action
+
+
+def compare(
+    setting: Setting,
+    agents: Mapping[str, Sequence[Agent]],
+    *,
+    episodes: int,
+    seed: int = 0,
+    num_envs: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Evaluate policies on the same episodes and estimate scores and gaps.
+
+    Args:
+        setting: the environment.
+        agents: name to agents, one for each training seed; a policy that is not trained has one.
+        episodes: how many each.
+        seed: of the first episode.
+        num_envs: how many at a time.
+        progress: is told of every episode.
+
+    Returns:
+        The comparison, of fewer episodes if it was interrupted.
+
+    Raises:
+        ValueError: as `evaluate_all`.
+        KeyboardInterrupt: interrupted before any episode was played by all.
+    """
+    flat = {f"{name}/{i}": one for name, group in agents.items() for i, one in enumerate(group)}
+    found = evaluate_all(
+        setting, flat, episodes=episodes, seed=seed, num_envs=num_envs, progress=progress
+    )
+    played = {
+        name: [found[f"{name}/{i}"] for i in range(len(group))] for name, group in agents.items()
+    }
+    first = next(iter(found.values()))
+    returns = {name: np.stack([one.returns for one in runs]) for name, runs in played.items()}
+    scores = [_score(name, runs, returns) for name, runs in played.items()]
+    return Comparison(
+        setting.split,
+        setting.specimen_name,
+        first.episodes,
+        seed,
+        first.complete,
+        tuple(sorted(scores, key=lambda one: one.returns.value)),
+        gaps(returns),
+    )
+
+
+def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[Gap, ...]:
+    """The differences that the claims rest on, as far as the policies are there.
+
+    Best fixed pattern against random, expert against that, oracle against expert; and each trained
+    agent against the expert. Fixed is every policy that is none of the others; the best of them on
+    these very episodes is taken, which favours it.
+
+    Args:
+        returns: policy to [runs, episodes].
+
+    Returns:
+        The gaps.
+    """
+    fixed = [name for name in returns if name not in _LADDER]
+    best = max(fixed, key=lambda name: returns[name].mean(), default="")
+    steps = [
+        (best, "random"),
+        ("expert", best or "random"),
+        ("oracle", "expert"),
+        (SHIPPED, "expert"),
+        (FRESH, "expert"),
+    ]
+    return tuple(
+        Gap(better, worse, paired_difference(returns[better], returns[worse]))
+        for better, worse in steps
+        if better in returns and worse in returns
+    )
+
+
+def _score(
+    name: str, runs: Sequence[Evaluation], returns: Mapping[str, NDArray[np.float64]]
+) -> Score:
+    mine, score, robust = returns[name], _UNKNOWN, _UNKNOWN
+    if "expert" in returns and "oracle" in returns:
+        expert, oracle = returns["expert"][0], returns["oracle"][0]
+        score = normalised_score(mine, expert, oracle)
+        robust = normalised_score(mine, expert, oracle, interquartile_mean)
+    return Score(
+        name,
+        tuple(float(one.returns.mean()) for one in runs),
+        bootstrap(mine),
+        score,
+        robust,
+        float(np.mean([one.costs.mean() for one in runs])),
+        _means([one.metrics for one in runs]),
+        _means([one.ledger for one in runs]),
+    )
+
+
+def _means(columns: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in columns])) for name in columns[0]}
+
+
+def _score_from(record: Mapping[str, Any]) -> Score:
+    words: dict[str, Any] = dict(record)
+    for name in ("returns", "score", "score_iqm"):
+        words[name] = _estimate(words[name])
+    words["run_means"] = tuple(words["run_means"])
+    return Score(**words)
+
+
+def _estimate(value: Mapping[str, float | None]) -> Estimate:
+    numbers = {name: math.nan if one is None else float(one) for name, one in value.items()}
+    return Estimate(**numbers)

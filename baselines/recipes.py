@@ -1,0 +1,63 @@
+"""How long to train and how much to evaluate, for each purpose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training and its evaluation.
+
+    Attributes:
+        steps: decisions an agent learns from.
+        seeds: of the training runs.
+        episodes: evaluated on the default specimens.
+        other_episodes: evaluated on the second family and on a recorded scan.
+    """
+
+    steps: int
+    seeds: tuple[int, ...]
+    episodes: int = 200
+    other_episodes: int = 64
+
+
+REPORT = Recipe(steps=60_000, seeds=(0, 1, 2))
+"""`microgym report --train`: minutes on two cores (design choice)."""
+
+SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64)
+"""`microgym reproduce --small`: what the tests retrain (design choice)."""
+
+SMALL_SEEDS = (0, 1, 2, 3, 4)
+"""Runs from which the small recipe's interval is made."""
+
+FULL = Recipe(steps=400_000, seeds=(0, 1, 2))
+"""`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What a report shows besides the default specimens.
+
+    Attributes:
+        specimen: a family on which adaptivity should not pay.
+        text: why not.
+        recording: file name of a public recorded scan that is used if it is found.
+        held: component of the action and its value, so that all spend the same on a recorded scan.
+    """
+
+    specimen: str
+    text: str
+    recording: str
+    held: Mapping[int, float]
+
+
+BEYOND: Mapping[str, Beyond] = {
+    "Ptycho-v0": Beyond(
+        specimen="grf",
+        text="Random fields have structure everywhere: no place is worth more than another, so "
+        "choosing places should not pay, and an even pattern is hard to beat.",
+        recording="siemens-star-small.npz.bz2",
+        held={2: 0.0},  # log10 of the exposure time in seconds
+    ),
+}
+"""By environment."""

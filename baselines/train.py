@@ -1,0 +1,184 @@
+"""Training runs with several seeds, side by side, with one progress bar."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microgym.agents import training
+from microgym.baselines.console import one_thread
+from microgym.baselines.records import provenance, to_json, write_atomically
+
+Trainer = Callable[..., Any]
+Curve = list[tuple[int, float]]
+
+_POLL_S = 0.5
+
+# What a worker process shares with its parent: [steps done, parent was interrupted].
+_shared: Any = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        seed: of everything random in it.
+        path: the policy, as `microgym evaluate --agent` takes it.
+        curve: (steps, mean return of recent training episodes).
+        duration_s: wall time.
+        complete: False if it was interrupted; the policy is then the latest one.
+    """
+
+    seed: int
+    path: Path
+    curve: Curve
+    duration_s: float
+    complete: bool
+
+
+def train_runs(
+    env_id: str,
+    seeds: Sequence[int],
+    *,
+    steps: int,
+    output: Path,
+    jobs: int = 1,
+    config: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+    trainer: Trainer | None = None,
+) -> list[Run]:
+    """Train once for each seed, each in `output/seed-<n>`, with a record `training.json` beside.
+
+    Ctrl-C ends all runs; what they have learnt by then is saved and returned.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+        seeds: of the runs, distinct.
+        steps: decisions to learn from, in each run.
+        output: folder of the runs.
+        jobs: processes side by side; 1 stays in this one.
+        config: changes to the agent's configuration.
+        progress: is told of every further step, of all runs together.
+        trainer: instead of `microgym.agents.training.train`, in tests.
+
+    Returns:
+        The runs in the order of the seeds; after an interruption those that saved something.
+
+    Raises:
+        ValueError: steps, seeds or jobs out of range.
+        KeyboardInterrupt: interrupted before anything could be saved.
+    """
+    if steps < 1 or jobs < 1:
+        raise ValueError(f"steps and jobs must be at least 1, got {steps} and {jobs}")
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
+    common = {"env_id": env_id, "steps": steps, "config": config}
+    tasks = [
+        {**common, "trainer": trainer, "seed": seed, "output": output / f"seed-{seed}"}
+        for seed in seeds
+    ]
+    if min(jobs, len(tasks)) == 1:
+        return _one_by_one(tasks, progress or _unheard)
+    return _side_by_side(tasks, jobs, progress or _unheard)
+
+
+def _unheard(more: int) -> None:
+    del more
+
+
+def _one_by_one(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], None]) -> list[Run]:
+    runs: list[Run] = []
+    for task in tasks:
+        try:
+            runs.append(_train(task, progress))
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            break
+        if not runs[-1].complete:
+            break
+    return runs
+
+
+def _side_by_side(
+    tasks: Sequence[Mapping[str, Any]], jobs: int, progress: Callable[[int], None]
+) -> list[Run]:
+    context = multiprocessing.get_context("spawn")
+    shared = context.Array("q", [0, 0])
+    pool = ProcessPoolExecutor(jobs, context, initializer=_join, initargs=(shared,))
+    seen = 0
+
+    def watch(futures: Sequence[Future[Run]]) -> None:
+        nonlocal seen
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, _POLL_S)
+            steps = int(shared[0])
+            progress(steps - seen)
+            seen = steps
+            for one in done:
+                one.result()
+
+    with pool:
+        futures = [pool.submit(_train_in_worker, task) for task in tasks]
+        try:
+            watch(futures)
+        except BaseException as error:
+            shared[1] = 1
+            for one in futures:
+                one.cancel()
+            wait(futures)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+    progress(int(shared[0]) - seen)
+    runs = [one.result() for one in futures if not one.cancelled() and one.exception() is None]
+    for one in futures:
+        error = None if one.cancelled() else one.exception()
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            raise error
+    if not runs:
+        raise KeyboardInterrupt
+    return runs
+
+
+def _join(shared: Any) -> None:
+    """Begin a worker: the parent alone hears Ctrl-C, and passes it on."""
+    global _shared
+    _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread()
+
+
+def _train_in_worker(task: Mapping[str, Any]) -> Run:
+    def advance(more: int) -> None:
+        with _shared.get_lock():
+            _shared[0] += more
+        if _shared[1]:
+            raise KeyboardInterrupt
+
+    return _train(task, advance)
+
+
+def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
+    start = time.monotonic()
+    words = {name: task[name] for name in ("seed", "steps", "output", "config")}
+    trainer: Trainer = task["trainer"] or training.train
+    result = trainer(task["env_id"], progress=progress, **words)
+    seconds = time.monotonic() - start
+    run = Run(task["seed"], Path(result.path), list(result.curve), seconds, result.complete)
+    record = {
+        "env": task["env_id"],
+        "seed": run.seed,
+        "steps": task["steps"],
+        "complete": run.complete,
+        "duration_s": round(seconds, 1),
+        "curve": run.curve,
+        **provenance(),
+    }
+    write_atomically(task["output"] / "training.json", to_json(record, indent=1) + "\n")
+    return run

@@ -1,0 +1,95 @@
+"""What the operator sees of a scan: maps of the region, a few numbers, and no more."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import atan2_32, exp32
+
+Plane = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+CHANNELS = ("amplitude", "phase", "coverage", "dose")
+"""Maps of an observation, in order."""
+NUMBERS = ("y", "x", "exposures_left", "time_left", "dose", "transmitted", "scattered")
+"""Numbers of an observation, in order."""
+
+
+@kernel
+def add_footprint(plane, footprint, scale, top, left, n):
+    """Add `scale` times a patch (n*n,) to a plane (H, W)."""
+    for i in range(n):
+        row = plane[top + i, left : left + n]
+        light = footprint[i * n : i * n + n]
+        for j in range(n):
+            row[j] += scale * light[j]
+
+
+@kernel
+def draw_maps(re, im, fluence, start, cells, edge, unit, out):
+    """Pool estimate and fluence of every row into the maps of the observation.
+
+    Args:
+        re, im: (N, H, W) complex image whose amplitude and phase are shown.
+        fluence: (N, H, W) photons per object pixel that the operator knows to have spent.
+        start: first row and column of the region, px.
+        cells: cells along an edge.
+        edge: pixels along the edge of a cell.
+        unit: photons per object pixel that count as one exposure.
+        out: (N, 4, cells, cells) written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
+            all clipped to [-1, 1].
+    """
+    one = np.float32(1.0)
+    share = np.float32(1.0 / (edge * edge))
+    for b in range(out.shape[0]):
+        for cy in range(cells):
+            for cx in range(cells):
+                top, left = start + cy * edge, start + cx * edge
+                s_re, s_im, s_flux, s_seen = (
+                    np.float32(0),
+                    np.float32(0),
+                    np.float32(0),
+                    np.float32(0),
+                )
+                for i in range(edge):
+                    r = re[b, top + i, left : left + edge]
+                    m = im[b, top + i, left : left + edge]
+                    f = fluence[b, top + i, left : left + edge]
+                    for j in range(edge):
+                        s_re += r[j]
+                        s_im += m[j]
+                        s_flux += f[j]
+                s_re, s_im = s_re * share, s_im * share
+                flux = s_flux * share / unit
+                modulus = np.sqrt(s_re * s_re + s_im * s_im)
+                out[b, 0, cy, cx] = min(np.float32(0.5) * modulus, one)
+                out[b, 1, cy, cx] = atan2_32(s_im, s_re) * np.float32(1.0 / np.pi)
+                out[b, 2, cy, cx] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
+                out[b, 3, cy, cx] = min(np.float32(0.1) * flux, one)
+
+
+@kernel
+def record_rows(rows, corner, photons, counts, footprint, disk, fluence, signal, n):
+    """Enter the latest exposure of each row into the operator's books.
+
+    Args:
+        rows: (k,) int64.
+        corner: (N, 2) int64, corner of the patch as commanded, px.
+        photons: (N,) float64, incident photons.
+        counts: (N, n*n) readings.
+        footprint: (n*n,) intensity of the probe, sum one.
+        disk: (n*n,) float32, 1 inside the direct beam on the detector.
+        fluence: (N, H, W) photons per object pixel, updated.
+        signal: (N, 2) float64 written: counts inside and outside the direct beam over the photons.
+        n: edge of the patch, px.
+    """
+    for k in range(rows.size):
+        b = rows[k]
+        add_footprint(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)
+        direct, total = 0.0, 0.0
+        reading = counts[b]
+        for j in range(n * n):
+            direct += reading[j] * disk[j]
+            total += reading[j]
+        signal[b, 0] = min(max(direct / photons[b], 0.0), 1.0)
+        signal[b, 1] = min(max((total - direct) / photons[b], 0.0), 1.0)

@@ -1,0 +1,549 @@
+"""The decision: where to expose next, and for how long."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import exp64, log64
+from microgym.envs.ptycho import maps
+from microgym.envs.ptycho.arguments import (
+    DWELL_RANGE_S,
+    GRID,
+    GRID_DWELLS_S,
+    OBSERVATIONS,
+    TERMS,
+    PtychoArguments,
+)
+from microgym.envs.ptycho.picture import draw
+from microgym.envs.task import Task
+from microgym.instruments.ptychography import PtychographyInstrument
+from microgym.instruments.replay import ReplayInstrument
+from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
+from microgym.reconstruct.online import OnlineReconstruction
+from microgym.reconstruct.signals import SignalMaps
+from microgym.rewards import combine, damage, discovery, dose, resolution, time
+from microgym.specimens.files import load_image, structure_mask
+from microgym.threads import split_rows
+
+Rows = NDArray[np.int64]
+
+SEEN_EXPOSURES = 0.5
+"""A pixel counts as seen from this part of the mean fluence under the probe of one nominal exposure
+(design choice: inside the disk of the beam, not in its skirts)."""
+
+
+@kernel
+def _sum_rows(rows, corner, estimate, truth, structure, n, sign, sums, columns):
+    """Add the agreement of estimate and truth over each row's patch to its sums, times `sign`."""
+    re, im = estimate
+    true_re, true_im = truth
+    for k in range(rows.size):
+        b = rows[k]
+        top, left = corner[b, 0], corner[b, 1]
+        a_re, a_im, power = masked_sums(
+            re[b], im[b], true_re[b], true_im[b], structure[b], top, left, n, columns
+        )
+        sums[b, 0] += sign * a_re
+        sums[b, 1] += sign * a_im
+        sums[b, 2] += sign * power
+
+
+@kernel
+def _inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, new):
+    """Find what each row's latest exposure has shown and destroyed.
+
+    Args:
+        rows: (k,) int64.
+        beam: (N, 2) where it fell, px.
+        specimen: object_re, object_im, pristine_re, pristine_im, structure.
+        fluence: (N, H, W) photons per object pixel.
+        lost: (N, H, W) squared contrast lost so far, updated.
+        status: (N, H, W) uint8: 0 unseen, 1 seen, 2 destroyed; updated.
+        enough, fatal: fluences that show and that destroy.
+        n: edge of a patch, px.
+        new: (N, 3) written: pixels newly seen, pixels newly destroyed, contrast newly lost.
+    """
+    object_re, object_im, pristine_re, pristine_im, structure = specimen
+    limit = fluence.shape[1] - n
+    for k in range(rows.size):
+        b = rows[k]
+        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), limit)
+        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - n // 2, 0), limit)
+        seen, destroyed, gone = 0, 0, 0.0
+        for i in range(top, top + n):
+            for j in range(left, left + n):
+                if structure[b, i, j] == 0:
+                    continue
+                flux = fluence[b, i, j]
+                if flux >= enough and status[b, i, j] == 0:
+                    status[b, i, j] = 1
+                    seen += 1
+                if flux >= fatal and status[b, i, j] == 1:
+                    status[b, i, j] = 2
+                    destroyed += 1
+                d_re = object_re[b, i, j] - pristine_re[b, i, j]
+                d_im = object_im[b, i, j] - pristine_im[b, i, j]
+                now = d_re * d_re + d_im * d_im
+                gone += now - lost[b, i, j]
+                lost[b, i, j] = now
+        new[b, 0], new[b, 1], new[b, 2] = seen, destroyed, gone
+
+
+@kernel
+def _resum_rows(rows, estimate, truth, structure, sums, columns):
+    """Take the agreement of estimate and truth over each listed row's whole field afresh."""
+    re, im = estimate
+    true_re, true_im = truth
+    for k in range(rows.size):
+        b = rows[k]
+        a_re, a_im, power = plane_sums(
+            re[b], im[b], true_re[b], true_im[b], structure[b], columns
+        )
+        sums[b, 0], sums[b, 1], sums[b, 2] = a_re, a_im, power
+
+
+@kernel
+def _measure_rows(rows, truth, structure, scale, columns):
+    """Constants of each listed row's specimen: power, contrast, contrast to vacuum, pixels."""
+    true_re, true_im = truth
+    for k in range(rows.size):
+        b = rows[k]
+        power, contrast = truth_sums(true_re[b], true_im[b], structure[b], columns)
+        pixels, vacuum = 0.0, 0.0
+        for i in range(structure.shape[1]):
+            re, im, inside = true_re[b, i], true_im[b, i], structure[b, i]
+            for j in range(structure.shape[2]):
+                weight = np.float64(inside[j])
+                d_re = np.float64(re[j]) - 1.0
+                pixels += weight
+                vacuum += weight * (d_re * d_re + np.float64(im[j]) * np.float64(im[j]))
+        scale[b, 0], scale[b, 1] = power, contrast
+        scale[b, 2], scale[b, 3] = max(vacuum, 1e-12), pixels
+
+
+@kernel
+def _score_rows(rows, sums, scale, figures):
+    """Signal-to-noise ratio of each listed row, dB, into column 0 of `figures`."""
+    for k in range(rows.size):
+        b = rows[k]
+        figures[b, 0] = snr_db(sums[b, 0], sums[b, 1], sums[b, 2], scale[b, 0], scale[b, 1])
+
+
+@kernel
+def _dwell_rows(logarithms, low, high, out):
+    """Exposure times from the third action component."""
+    span = log64(high / low)
+    for k in range(out.size):
+        out[k] = low * exp64(0.5 * (logarithms[k] + 1.0) * span)
+
+
+class PtychoTask(Task):
+    """N ptychographic scans; see `microgym.envs.ptycho.PtychoEnv` for the task itself.
+
+    Args:
+        num_envs: N.
+        **arguments: see `PtychoArguments`.
+    """
+
+    def __init__(self, num_envs: int, **arguments: Any) -> None:
+        self.arguments = PtychoArguments.parse(arguments)
+        chosen = self.arguments
+        self.instrument = _instrument(num_envs, chosen)
+        instrument = self.instrument
+        self.region = instrument.region_px
+        self.cells = OBSERVATIONS[chosen.observation]
+        super().__init__(
+            num_envs,
+            observation_space=_observation_space(chosen.observation, self.cells),
+            action_space=_action_space(chosen.action),
+            reward_terms=TERMS,
+            reward_mode=chosen.reward_mode,
+            threads=chosen.threads,
+        )
+        self.estimate = OnlineReconstruction(
+            num_envs, instrument.field_px, instrument.known_probe, chosen.exposures
+        )
+        self.signals = (
+            SignalMaps(num_envs, instrument.field_px, instrument.known_probe)
+            if chosen.reconstructor == "raw"
+            else None
+        )
+        n, side = instrument.n, instrument.field_px
+        self._n = n
+        self._start = n // 2
+        light = np.sum(np.abs(instrument.known_probe) ** 2, axis=0)
+        self._footprint = light.astype(np.float32).ravel()
+        self._unit = np.float32(chosen.photons * np.sum(light**2))
+        self._budget_photons = chosen.photons * chosen.exposures
+        self._limit_s = chosen.time_limit_s
+        self._weights = chosen.weights
+        shape = (num_envs, side, side)
+        self._fluence = np.zeros(shape, np.float32)
+        self._lost = np.zeros(shape, np.float32)
+        self._status = np.zeros(shape, np.uint8)
+        self._sums = np.zeros((num_envs, 3))
+        self._scale = np.ones((num_envs, 4))
+        self._new = np.zeros((num_envs, 3))
+        self._figures = np.zeros((num_envs, 3))
+        self._terms = np.zeros((num_envs, len(TERMS)))
+        self._cost = np.zeros(num_envs)
+        self.returns = np.zeros(num_envs)
+        self._position = np.zeros((num_envs, 2))
+        self._signal = np.zeros((num_envs, 2))
+        self._visited = np.zeros((num_envs, GRID * GRID), np.bool_)
+        self._specimen_file = _load_specimen(chosen, side) if chosen.is_file else None
+
+    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+        """Put new specimens in; the estimate starts as vacuum."""
+        instrument, chosen = self.instrument, self.arguments
+        if self._specimen_file is not None:
+            re, im, structure = self._specimen_file
+            k = rows.size
+            instrument.mount(
+                rows,
+                keys,
+                np.broadcast_to(re, (k, *re.shape)),
+                np.broadcast_to(im, (k, *im.shape)),
+                np.broadcast_to(structure, (k, *structure.shape)),
+            )
+        else:
+            instrument.reset(rows, keys, chosen.specimen, chosen.split)
+        self.estimate.reset(rows)
+        if self.signals is not None:
+            self.signals.reset(rows)
+        for array in (
+            self._fluence,
+            self._lost,
+            self._status,
+            self._terms,
+            self._signal,
+            self._figures,
+            self._cost,
+            self.returns,
+        ):
+            array[rows] = 0
+        self._visited[rows] = False
+        self._position[rows] = 0.5 * instrument.field_px
+        self.reward[rows] = 0.0
+        self.terminated[rows] = False
+        self.truncated[rows] = False
+        truth = (instrument.pristine_re, instrument.pristine_im)
+        columns = np.empty((4, instrument.field_px))
+        _measure_rows(rows, truth, instrument.structure, self._scale, columns)
+        _resum_rows(
+            rows,
+            (self.estimate.re, self.estimate.im),
+            truth,
+            instrument.structure,
+            self._sums,
+            columns,
+        )
+
+    def step(self, rows: Rows, actions: NDArray[Any]) -> None:
+        """Take one exposure a row, reconstruct, and pay."""
+        positions, dwell_s = self._decode(rows, actions)
+        before = self._quantities(rows)
+        split_rows(
+            lambda start, stop: self._expose(rows[start:stop], positions, dwell_s),
+            rows.size,
+            self.threads,
+        )
+        self._position[rows] = positions[rows]
+        ledger = self.instrument.ledger
+        spent = (ledger.exposures >= self.arguments.exposures) | (ledger.time_s >= self._limit_s)
+        over = rows[spent[rows]]
+        if over.size:
+            split_rows(lambda start, stop: self._finish(over[start:stop]), over.size, self.threads)
+        self._appraise(rows)
+        self._pay(rows, before)
+        self.terminated[rows] = spent[rows]
+        self.truncated[rows] = False
+
+    def _decode(
+        self, rows: Rows, actions: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions in pixels of the field, (N, 2), and exposure times in seconds, (N,)."""
+        if self.arguments.action == "grid":
+            cell = np.asarray(actions, np.int64) % (GRID * GRID)
+            level = np.asarray(actions, np.int64) // (GRID * GRID)
+            self._visited[rows, cell[rows]] = True
+            pitch = self.region / GRID
+            where = np.stack([cell // GRID, cell % GRID], axis=-1)
+            positions = self._start + (where + 0.5) * pitch
+            dwell = np.asarray(GRID_DWELLS_S)[level]
+        else:
+            action = np.asarray(actions, np.float64)
+            positions = self._start + 0.5 * (action[:, :2] + 1.0) * self.region
+            dwell = np.empty(self.num_envs)
+            _dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
+        return positions, dwell
+
+    def _expose(
+        self, rows: Rows, positions: NDArray[np.float64], dwell_s: NDArray[np.float64]
+    ) -> None:
+        """One exposure and the reconstruction's answer to it, for a share of the rows."""
+        instrument, estimate = self.instrument, self.estimate
+        instrument.expose(rows, positions, dwell_s)
+        corner, photons = instrument.corner, instrument.photons
+        columns = np.empty((3, self._n))
+        truth = (instrument.pristine_re, instrument.pristine_im)
+        image = (estimate.re, estimate.im)
+        known = (corner, image, truth, instrument.structure, self._n)
+        _sum_rows(rows, *known, -1.0, self._sums, columns)
+        estimate.add(rows, instrument.counts, instrument.known, photons, corner)
+        _sum_rows(rows, *known, 1.0, self._sums, columns)
+        maps.record_rows(
+            rows,
+            corner,
+            photons,
+            instrument.counts,
+            self._footprint,
+            instrument.disk,
+            self._fluence,
+            self._signal,
+            self._n,
+        )
+        if self.signals is not None:
+            self.signals.add(rows, corner, self._signal)
+        specimen = (
+            instrument.object_re,
+            instrument.object_im,
+            instrument.pristine_re,
+            instrument.pristine_im,
+            instrument.structure,
+        )
+        _inspect_rows(
+            rows,
+            instrument.beam,
+            specimen,
+            instrument.fluence,
+            self._lost,
+            self._status,
+            np.float32(SEEN_EXPOSURES) * self._unit,
+            np.float32(instrument.fatal_fluence),
+            self._n,
+            self._new,
+        )
+
+    def _finish(self, rows: Rows) -> None:
+        """Sweep through all exposures of finished scans and measure the result afresh."""
+        estimate, instrument = self.estimate, self.instrument
+        if self.arguments.final_sweeps == 0:
+            return
+        estimate.sweep(rows, self.arguments.final_sweeps)
+        _resum_rows(
+            rows,
+            (estimate.re, estimate.im),
+            (instrument.pristine_re, instrument.pristine_im),
+            instrument.structure,
+            self._sums,
+            np.empty((4, instrument.field_px)),
+        )
+
+    def _quantities(self, rows: Rows) -> tuple[NDArray[np.float64], ...]:
+        """What the reward's terms are made of: dB, seen pixels, photons, lost contrast, seconds."""
+        ledger = self.instrument.ledger
+        return (*self._figures[rows].T, ledger.dose[rows], ledger.time_s[rows])
+
+    def _appraise(self, rows: Rows) -> None:
+        """Bring the figures of merit of the listed rows up to date."""
+        _score_rows(rows, self._sums, self._scale, self._figures)
+        new, scale = self._new[rows], self._scale[rows]
+        self._figures[rows, 1] += new[:, 0]
+        self._figures[rows, 2] += new[:, 2] / scale[:, 2]
+        self._cost[rows] = new[:, 1] / np.maximum(scale[:, 3], 1.0)
+
+    def _pay(self, rows: Rows, before: tuple[NDArray[np.float64], ...]) -> None:
+        """Set the reward's terms and their sum in the listed rows."""
+        after = self._quantities(rows)
+        terms = {
+            "resolution": resolution(before[0], after[0]),
+            "discovery": discovery(before[1], after[1], self._scale[rows, 3]),
+            "dose": dose(before[3], after[3], self._budget_photons),
+            "damage": damage(before[2], after[2]),
+            "time": time(before[4], after[4], self._limit_s),
+        }
+        self._terms[rows] = np.stack([terms[name] for name in TERMS], axis=-1)
+        vector = self.reward_mode == "vector"
+        self.reward[rows] = combine(terms, self._weights, vector=vector)
+        self.returns[rows] += combine(terms, self._weights)
+
+    def observe(self) -> Any:
+        """Maps of the region and a few numbers; see `microgym.envs.ptycho.maps`."""
+        images = np.empty((self.num_envs, len(maps.CHANNELS), self.cells, self.cells), np.float32)
+        shown = self.estimate if self.signals is None else self.signals
+        maps.draw_maps(
+            shown.re,
+            shown.im,
+            self._fluence,
+            self._start,
+            self.cells,
+            self.region // self.cells,
+            self._unit,
+            images,
+        )
+        numbers = self._numbers()
+        if self.arguments.observation == "features":
+            contrast = np.abs(images[:, :1] - 0.5) + np.abs(images[:, 1:2])
+            flat = np.concatenate([contrast, images[:, 2:3]], axis=1).reshape(self.num_envs, -1)
+            return np.concatenate([numbers, flat], axis=1)
+        return {"maps": images, "numbers": numbers}
+
+    def _numbers(self) -> NDArray[np.float32]:
+        """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
+        ledger, chosen = self.instrument.ledger, self.arguments
+        place = 2.0 * (self._position - self._start) / self.region - 1.0
+        left = 1.0 - ledger.exposures / chosen.exposures
+        time_left = np.maximum(1.0 - ledger.time_s / self._limit_s, 0.0)
+        dose = ledger.dose / self._budget_photons
+        dose = dose / (1.0 + dose)
+        columns = [place[:, 0], place[:, 1], left, time_left, dose, *self._signal.T]
+        return np.clip(np.stack(columns, axis=1), -1.0, 1.0).astype(np.float32)
+
+    def info(self) -> dict[str, Any]:
+        """Terms, cost, figures of merit and ledger; masks and the hidden state where asked for."""
+        sums, power = self._sums, np.maximum(self._scale[:, 0], 1e-12)
+        agreement = (sums[:, 0] ** 2 + sums[:, 1] ** 2) / np.maximum(sums[:, 2], 1e-12)
+        relative = np.sqrt(np.clip(1.0 - agreement / power, 0.0, 1.0))
+        result: dict[str, Any] = {
+            "reward_terms": {name: self._terms[:, i].copy() for i, name in enumerate(TERMS)},
+            "cost": self._cost.copy(),
+            "cost_terms": {"specimen_destroyed": self._cost.copy()},
+            "metrics": {
+                "snr_db": self._figures[:, 0].copy(),
+                "complex_error": relative,
+                "found": self._figures[:, 1] / np.maximum(self._scale[:, 3], 1.0),
+                "contrast_lost": self._figures[:, 2].copy(),
+            },
+            "ledger": self.instrument.ledger.copy(),
+        }
+        masks = self.action_masks()
+        if masks is not None:
+            result["action_mask"] = masks
+        if self.arguments.reveal:
+            result["latent"] = self._latent()
+        return result
+
+    def _latent(self) -> dict[str, NDArray[Any]]:
+        """What no instrument would know."""
+        instrument = self.instrument
+        inside = slice(self._start, self._start + self.region)
+        cells = OBSERVATIONS["compact"]
+        edge = self.region // cells
+        structure = instrument.structure[:, inside, inside].astype(np.float32)
+        structure = structure.reshape(self.num_envs, cells, edge, cells, edge).mean(axis=(2, 4))
+        return {"structure": structure, "drift_px": instrument.stage.drift.copy()}
+
+    def action_masks(self) -> NDArray[np.bool_] | None:
+        """Cells of the grid that have not been exposed yet, once for every exposure time."""
+        if self.arguments.action != "grid":
+            return None
+        free = ~self._visited
+        free[free.sum(axis=1) == 0] = True
+        return np.tile(free, (1, len(GRID_DWELLS_S)))
+
+    def render(self, row: int) -> NDArray[np.uint8]:
+        """Truth, estimate, dose and path of one microscope."""
+        return draw(self, row)
+
+    def dose_map(self, row: int) -> NDArray[np.float32]:
+        """Exposures' worth of fluence on the region, as commanded, (region, region) float32."""
+        inside = slice(self._start, self._start + self.region)
+        return self._fluence[row, inside, inside] / self._unit
+
+    def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
+        """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
+        ledger, chosen = self.instrument.ledger, self.arguments
+        made, seconds = int(ledger.exposures[row]), float(ledger.time_s[row])
+        photons, snr = float(ledger.dose[row]), float(self._figures[row, 0])
+        found = float(self._figures[row, 1] / max(self._scale[row, 3], 1.0))
+        lost = float(self._figures[row, 2])
+        return [
+            ("signal to noise", f"{snr:.1f} dB", snr / 12.0, True),
+            ("structure seen", f"{found:.0%}", found, True),
+            ("exposures", f"{made} of {chosen.exposures}", made / chosen.exposures, False),
+            ("time", f"{seconds:.0f} of {self._limit_s:.0f} s", seconds / self._limit_s, False),
+            ("dose", f"{photons:.2g} photons", photons / self._budget_photons, False),
+            ("contrast lost", f"{lost:.1%}", lost, False),
+        ]
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array that changes."""
+        own = {
+            name.lstrip("_"): value
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+            and value.shape[:1] == (self.num_envs,)
+            and name not in ("reward", "terminated", "truncated", "_footprint")
+        }
+        signals = {} if self.signals is None else self.signals.state_arrays()
+        return own | self.instrument.state_arrays() | self.estimate.state_arrays() | signals
+
+    def intervene(self, rows: Rows, **values: Any) -> None:
+        """Set the drift's hidden quantities; draws stay as they were.
+
+        Args:
+            rows: (k,) int64.
+            **values: `drift_velocity_px_s`, `settling_px`: (2,) or (k, 2), (y, x).
+
+        Raises:
+            ValueError: an unknown name, a wrong shape or a number that is not finite.
+        """
+        stage = self.instrument.stage
+        targets = {"drift_velocity_px_s": stage.velocity, "settling_px": stage.settling}
+        ready: dict[str, NDArray[np.float64]] = {}
+        for name, value in values.items():
+            if name not in targets:
+                raise ValueError(f"unknown intervention {name!r}; known are {sorted(targets)}")
+            try:
+                ready[name] = np.broadcast_to(np.asarray(value, np.float64), (rows.size, 2))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}={value!r} must have shape (2,) or (k, 2)") from error
+            if not np.isfinite(ready[name]).all():
+                raise ValueError(f"{name}={value!r} must be finite")
+        for name, value in ready.items():
+            targets[name][rows] = value
+
+
+def _observation_space(mode: str, cells: int) -> spaces.Space[Any]:
+    count = len(maps.NUMBERS)
+    if mode == "features":
+        high = np.concatenate([np.ones(count), np.full(cells * cells, 2.0), np.ones(cells * cells)])
+        low = np.concatenate([-np.ones(count), np.zeros(2 * cells * cells)])
+        return spaces.Box(low.astype(np.float32), high.astype(np.float32))
+    shape = (len(maps.CHANNELS), cells, cells)
+    return spaces.Dict(
+        {
+            "maps": spaces.Box(-1.0, 1.0, shape, np.float32),
+            "numbers": spaces.Box(-1.0, 1.0, (count,), np.float32),
+        }
+    )
+
+
+def _action_space(mode: str) -> spaces.Space[Any]:
+    if mode == "grid":
+        return spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
+    return spaces.Box(-1.0, 1.0, (3,), np.float32)
+
+
+def _instrument(
+    num_envs: int, chosen: PtychoArguments
+) -> PtychographyInstrument | ReplayInstrument:
+    if chosen.recording is not None:
+        return ReplayInstrument(num_envs, chosen.recording, OBSERVATIONS["full"], chosen.photons)
+    return PtychographyInstrument(num_envs, chosen.settings())
+
+
+def _load_specimen(
+    chosen: PtychoArguments, side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """A user's image as a specimen of the field's size."""
+    image = load_image(chosen.specimen, (side, side))
+    return (
+        np.ascontiguousarray(image.real, np.float32),
+        np.ascontiguousarray(image.imag, np.float32),
+        structure_mask(image).astype(np.uint8),
+    )

@@ -1,0 +1,238 @@
+"""The compiled step of the diffraction microscope: one exposure in each of the listed rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.physics.damage import expose_patch
+from microgym.physics.detector import read_out
+from microgym.physics.diffraction import diffract, shift_probe
+from microgym.physics.fft import workspace
+from microgym.physics.probe import phase_ramp
+from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
+from microgym.random import POISSON_WORK, fill_poisson, stream
+
+Plane = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_EXOGENOUS = 1
+_MEASUREMENT = 2
+_DRIFT, _JITTER = 0, 1
+_PHOTONS, _READ_NOISE = 0, 1
+
+
+def exposure_work(n: int, modes: int) -> int:
+    """Length of the float32 work array of `expose_rows`."""
+    return (2 * modes + 8) * n * n + 4 * n + workspace(n) + POISSON_WORK
+
+
+@kernel
+def start_stages(
+    rows,
+    keys,
+    centre,
+    drift_px_s,
+    settling_px,
+    velocity,
+    settling,
+    moved,
+    wander,
+    clock,
+    play,
+    drift,
+):
+    """Draw the drift of new episodes and put their stages to rest at the centre of the field.
+
+    Args:
+        rows: (k,) int64.
+        keys: (N, 2) uint32.
+        centre: coordinate of the centre of the field, px.
+        drift_px_s, settling_px: see `microgym.physics.stage.StageParameters`.
+        velocity, settling, moved, wander, clock, play, drift: arrays of `StageState`.
+    """
+    for k in range(rows.size):
+        b = rows[k]
+        s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _DRIFT)
+        start_stage(
+            s0,
+            s1,
+            centre,
+            centre,
+            drift_px_s,
+            settling_px,
+            velocity[b],
+            settling[b],
+            moved[b],
+            wander[b],
+            clock[b],
+            play[b],
+            drift[b],
+        )
+
+
+@kernel
+def _drift_for(b, duration, keys, drifting, motion):
+    """Let the stage of row b drift for a time."""
+    velocity, settling, moved, wander, clock, drift = drifting
+    s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _DRIFT)
+    advance_drift(
+        s0,
+        s1,
+        duration,
+        motion[4],
+        motion[5],
+        motion[6],
+        velocity[b],
+        settling[b],
+        moved[b],
+        wander[b],
+        clock[b],
+        drift[b],
+    )
+
+
+@kernel
+def _add_fluence(fluence, intensity, photons, top, left, n):
+    """Add photons per object pixel to the patch."""
+    for i in range(n):
+        row = fluence[top + i, left : left + n]
+        beam = intensity[i * n : i * n + n]
+        for j in range(n):
+            row[j] += photons * beam[j]
+
+
+@kernel
+def expose_rows(
+    rows,
+    positions,
+    dwell_s,
+    keys,
+    specimen,
+    illumination,
+    camera,
+    drifting,
+    moving,
+    accounts,
+    constants,
+    n,
+    radices,
+    twiddles,
+    work,
+):
+    """One exposure in each of the listed rows.
+
+    Args:
+        rows: (k,) int64.
+        positions: (N, 2) float64, commanded positions, px.
+        dwell_s: (N,) float64.
+        keys: (N, 2) uint32.
+        specimen: object_re, object_im, bands, fluence of the instrument.
+        illumination: probe and its spectrum, (modes, n*n) planes.
+        camera: counts, known (N, n*n), beam-stop mask (n*n,), inverse critical fluences (B,).
+        drifting: velocity, settling, moved, wander, clock, drift of `StageState`.
+        moving: play of `StageState`, last command, last true position, (N, 2) float64.
+        accounts: time_s, dose, exposures, path_m.
+        constants: photons a second, dead time, stage speed, pixel in m, settling time, wander
+            size, wander time, backlash, jitter, full well, read noise.
+        n, radices, twiddles: patch and plan of the transform.
+        work: (`exposure_work(n, modes)`,) float32.
+    """
+    object_re, object_im, bands, fluence = specimen
+    probe_re, probe_im, spectrum_re, spectrum_im = illumination
+    counts, known, mask, inverse_critical = camera
+    drift = drifting[5]
+    play, command, beam = moving
+    time_s, dose, exposures, path_m = accounts
+    modes, size = probe_re.shape
+    moved_re = work[: modes * size].reshape((modes, size))
+    moved_im = work[modes * size : 2 * modes * size].reshape((modes, size))
+    at = 2 * modes * size
+    ramp_re, ramp_im = work[at : at + size], work[at + size : at + 2 * size]
+    expected, intensity = work[at + 2 * size : at + 3 * size], work[at + 3 * size : at + 4 * size]
+    rest = work[at + 4 * size :]
+    half = n // 2
+    for k in range(rows.size):
+        b = rows[k]
+        y, x = np.floor(positions[b, 0] + 0.5), np.floor(positions[b, 1] + 0.5)
+        way = np.sqrt((y - command[b, 0]) ** 2 + (x - command[b, 1]) ** 2)
+        command[b, 0], command[b, 1] = y, x
+        before = way / constants[2] + constants[1]
+        move_stage(y, x, constants[7], play[b])
+        _drift_for(b, before + 0.5 * dwell_s[b], keys, drifting, constants)
+        s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _JITTER)
+        exposure_position(s0, s1, exposures[b], constants[8], play[b], drift[b], beam[b])
+        _drift_for(b, 0.5 * dwell_s[b], keys, drifting, constants)
+        limit = object_re.shape[1] - n
+        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - half, 0), limit)
+        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - half, 0), limit)
+        off_y, off_x = beam[b, 0] - (top + half), beam[b, 1] - (left + half)
+        photons = np.float32(constants[0] * dwell_s[b])
+        if off_y == 0.0 and off_x == 0.0:
+            moved_re[:] = probe_re
+            moved_im[:] = probe_im
+        else:
+            phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
+            shift_probe(
+                spectrum_re,
+                spectrum_im,
+                ramp_re,
+                ramp_im,
+                n,
+                radices,
+                twiddles,
+                moved_re,
+                moved_im,
+                rest,
+            )
+        diffract(
+            object_re[b],
+            object_im[b],
+            moved_re,
+            moved_im,
+            top,
+            left,
+            photons,
+            n,
+            radices,
+            twiddles,
+            expected,
+            rest,
+        )
+        s0, s1 = stream(keys[b, 0], keys[b, 1], _MEASUREMENT, _PHOTONS)
+        fill_poisson(s0, s1, exposures[b], expected, counts[b], rest)
+        s0, s1 = stream(keys[b, 0], keys[b, 1], _MEASUREMENT, _READ_NOISE)
+        read_out(
+            s0,
+            s1,
+            exposures[b],
+            constants[9],
+            constants[10],
+            mask,
+            counts[b],
+            known[b],
+            rest[:size],
+        )
+        intensity[:] = np.float32(0.0)
+        for m in range(modes):
+            m_re, m_im = moved_re[m], moved_im[m]
+            for j in range(size):
+                intensity[j] += m_re[j] * m_re[j] + m_im[j] * m_im[j]
+        if inverse_critical.size:
+            expose_patch(
+                bands[b],
+                fluence[b],
+                object_re[b],
+                object_im[b],
+                intensity,
+                photons,
+                top,
+                left,
+                n,
+                inverse_critical,
+            )
+        else:
+            _add_fluence(fluence[b], intensity, photons, top, left, n)
+        time_s[b] += before + dwell_s[b]
+        dose[b] += photons
+        exposures[b] += 1
+        path_m[b] += way * constants[3]

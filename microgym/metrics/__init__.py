@@ -1,0 +1,42 @@
+"""How good a reconstruction is: errors, signal-to-noise, similarity, ring correlation, overlap.
+
+Everything named here is plain NumPy in float64, and batched over leading axes unless it says
+otherwise. The compiled bookkeeping that environments call every step is in
+`microgym.metrics.incremental`.
+"""
+
+from microgym.metrics.fields import (
+    CEILING_DB,
+    complex_error,
+    phase_ramp,
+    structure_snr_db,
+    without_ramp,
+)
+from microgym.metrics.found import f1, jaccard
+from microgym.metrics.images import SSIM_WINDOW, mae, npcc, pearson, psnr, ssim
+from microgym.metrics.paper import PAPER_RANGE, PaperMetrics, frc50, paper_metrics
+from microgym.metrics.rings import FEWEST_SAMPLES, THRESHOLDS, RingCorrelation, frc
+
+__all__ = [
+    "CEILING_DB",
+    "FEWEST_SAMPLES",
+    "PAPER_RANGE",
+    "SSIM_WINDOW",
+    "THRESHOLDS",
+    "PaperMetrics",
+    "RingCorrelation",
+    "complex_error",
+    "f1",
+    "frc",
+    "frc50",
+    "jaccard",
+    "mae",
+    "npcc",
+    "paper_metrics",
+    "pearson",
+    "phase_ramp",
+    "psnr",
+    "ssim",
+    "structure_snr_db",
+    "without_ramp",
+]

@@ -1,0 +1,220 @@
+"""Compiled bookkeeping of the structure's signal-to-noise ratio, one patch at a time.
+
+An exposure changes one patch of an estimate. The sums A, B, C of
+`microgym.metrics.structure_snr_db` are sums over pixels, so it is enough to take a patch's share
+before and after:
+
+    before = masked_sums(..., y0, x0, n, columns)
+    ...                                               # the estimate changes inside the patch
+    after = masked_sums(..., y0, x0, n, columns)
+    a_re += after[0] - before[0]                      # and a_im, b alike
+    snr = snr_db(a_re, a_im, b, c, c0)
+
+Planes are float32, sums float64, each gathered in one accumulator a column: that vectorises without
+reordering a sum, and has the same bits everywhere.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import inline_kernel, kernel
+from microgym.elementary import log64
+
+Plane = NDArray[np.float32]
+Columns = NDArray[np.float64]
+MaskPlane = NDArray[np.uint8] | NDArray[np.bool_]
+
+_CEILING = 1e-12  # CEILING_DB of microgym.metrics.fields as a ratio of powers
+_DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
+
+
+@kernel
+def _area_sums(
+    est_re: Plane,
+    est_im: Plane,
+    true_re: Plane,
+    true_im: Plane,
+    mask: MaskPlane,
+    y0: int,
+    x0: int,
+    height: int,
+    width: int,
+    columns: Columns,
+) -> tuple[float, float, float]:
+    a_re, a_im, b = columns[0, :width], columns[1, :width], columns[2, :width]
+    a_re[:] = 0.0
+    a_im[:] = 0.0
+    b[:] = 0.0
+    for i in range(height):
+        r_re = est_re[y0 + i, x0 : x0 + width]
+        r_im = est_im[y0 + i, x0 : x0 + width]
+        o_re = true_re[y0 + i, x0 : x0 + width]
+        o_im = true_im[y0 + i, x0 : x0 + width]
+        chosen = mask[y0 + i, x0 : x0 + width]
+        for j in range(width):
+            weight = np.float64(chosen[j])
+            re, im = weight * np.float64(r_re[j]), weight * np.float64(r_im[j])
+            a_re[j] += re * np.float64(o_re[j]) + im * np.float64(o_im[j])
+            a_im[j] += re * np.float64(o_im[j]) - im * np.float64(o_re[j])
+            b[j] += re * np.float64(r_re[j]) + im * np.float64(r_im[j])
+    total_re, total_im, power = 0.0, 0.0, 0.0
+    for j in range(width):
+        total_re += a_re[j]
+        total_im += a_im[j]
+        power += b[j]
+    return total_re, total_im, power
+
+
+@kernel
+def masked_sums(
+    est_re: Plane,
+    est_im: Plane,
+    true_re: Plane,
+    true_im: Plane,
+    mask: MaskPlane,
+    y0: int,
+    x0: int,
+    n: int,
+    columns: Columns,
+) -> tuple[float, float, float]:
+    """A patch's share of A = sum conj(R) O and B = sum |R|^2 over the mask.
+
+    Args:
+        est_re: (H, W) float32, estimate R, real part.
+        est_im: its imaginary part.
+        true_re: (H, W) float32, truth O, real part.
+        true_im: its imaginary part.
+        mask: (H, W) bool or uint8, 0 and 1.
+        y0: first row of the patch, px; the patch must lie inside the planes.
+        x0: its first column, px.
+        n: edge of the patch, px.
+        columns: (3, n or more) float64, overwritten.
+
+    Returns:
+        Re A, Im A, B.
+    """
+    return _area_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, n, columns)
+
+
+@kernel
+def plane_sums(
+    est_re: Plane,
+    est_im: Plane,
+    true_re: Plane,
+    true_im: Plane,
+    mask: MaskPlane,
+    columns: Columns,
+) -> tuple[float, float, float]:
+    """A and B over the whole plane: where the bookkeeping starts, and how its drift is undone.
+
+    Arguments and result as for `masked_sums`; `columns` is (3, W or more).
+    """
+    height, width = est_re.shape
+    return _area_sums(est_re, est_im, true_re, true_im, mask, 0, 0, height, width, columns)
+
+
+@kernel
+def truth_sums(
+    true_re: Plane, true_im: Plane, mask: MaskPlane, columns: Columns
+) -> tuple[float, float]:
+    """What `snr_db` needs to know of the truth.
+
+    Args:
+        true_re: (H, W) float32, truth O, real part.
+        true_im: its imaginary part.
+        mask: (H, W) bool or uint8, 0 and 1.
+        columns: (4, W or more) float64, overwritten.
+
+    Returns:
+        C = sum |O|^2 and C0 = C - |sum O|^2 / n over the mask; zeros where the mask is empty.
+    """
+    height, width = true_re.shape
+    count, sum_re, sum_im = columns[0, :width], columns[1, :width], columns[2, :width]
+    power = columns[3, :width]
+    count[:] = 0.0
+    sum_re[:] = 0.0
+    sum_im[:] = 0.0
+    power[:] = 0.0
+    for i in range(height):
+        o_re, o_im, chosen = true_re[i], true_im[i], mask[i]
+        for j in range(width):
+            weight = np.float64(chosen[j])
+            re, im = np.float64(o_re[j]), np.float64(o_im[j])
+            count[j] += weight
+            sum_re[j] += weight * re
+            sum_im[j] += weight * im
+            power[j] += weight * (re * re + im * im)
+    n, s_re, s_im, c = 0.0, 0.0, 0.0, 0.0
+    for j in range(width):
+        n += count[j]
+        s_re += sum_re[j]
+        s_im += sum_im[j]
+        c += power[j]
+    return c, c - (s_re * s_re + s_im * s_im) / max(n, 1.0)
+
+
+@kernel
+def snr_db(a_re: float, a_im: float, b: float, c: float, c0: float) -> float:
+    """`structure_snr_db` from its sums.
+
+    Args:
+        a_re: real part of A, over estimate and truth (`masked_sums`, `plane_sums`).
+        a_im: its imaginary part.
+        b: sum over the estimate, from the same.
+        c: sum over the truth (`truth_sums`).
+        c0: what an empty estimate leaves of it, from the same.
+
+    Returns:
+        10 log10(c0 / (c - |a|^2 / b)), at most 120 dB; 0 where the truth has no structure.
+    """
+    if c0 <= 1e-13 * c:  # what rounding leaves of a constant truth
+        return 0.0
+    fit = (a_re * a_re + a_im * a_im) / b if b > 0.0 else 0.0
+    return _DB_PER_NAT * log64(c0 / max(c - fit, _CEILING * c0))
+
+
+@inline_kernel
+def _add_blocks(line: Plane, block: int, means: Plane) -> None:
+    """Add to each mean the sum of its `block` elements of a line."""
+    # Only loads at a stride known to the compiler become vector loads.
+    if block == 1:
+        for cell in range(means.size):
+            means[cell] += line[cell]
+    elif block == 2:
+        for cell in range(means.size):
+            means[cell] += line[2 * cell] + line[2 * cell + 1]
+    elif block == 4:
+        for cell in range(means.size):
+            low = line[4 * cell] + line[4 * cell + 1]
+            means[cell] += low + (line[4 * cell + 2] + line[4 * cell + 3])
+    else:
+        for cell in range(means.size):
+            part = line[cell * block : cell * block + block]
+            total = np.float32(0.0)
+            for j in range(block):
+                total += part[j]
+            means[cell] += total
+
+
+@kernel
+def pooled(plane: Plane, y0: int, x0: int, size: int, cells: int, out: Plane) -> None:
+    """Means over square blocks: a region of a plane at lower resolution.
+
+    Args:
+        plane: (H, W) float32.
+        y0: first row of the region, px; the region must lie inside the plane.
+        x0: its first column, px.
+        size: edge of the region, px; a multiple of `cells`.
+        cells: edge of the result.
+        out: (cells, cells) float32, written.
+    """
+    block = size // cells
+    scale = np.float32(1.0) / np.float32(block * block)
+    for row in range(cells):
+        means = out[row]
+        means[:] = np.float32(0.0)
+        for i in range(block):
+            line = plane[y0 + row * block + i, x0 : x0 + size]
+            _add_blocks(line, block, means)
+        for cell in range(cells):
+            means[cell] *= scale

@@ -1,0 +1,110 @@
+"""Partial spatial coherence: the modes of a probe from a source of finite size.
+
+Every point of an incoherent source makes the same probe a little to the side. The average over the
+source is a sum over mutually incoherent, orthogonal modes (Wolf, J. Opt. Soc. Am. 72, 343, 1982; in
+ptychography Thibault and Menzel, Nature 494, 68, 2013). The source is Gaussian, so that the degree
+of coherence in the pupil is Gaussian too (Gaussian-Schell model).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from microgym.physics.probe import check_probe, shift_probe
+from microgym.physics.sampling import finite, whole
+
+LARGEST_SOURCE_PX = 3.0
+"""Largest standard deviation of the source, px. Design choice: beyond, no useful probe is left."""
+
+_LEFT_OUT = 1e-7
+
+Modes = NDArray[np.complex128]
+
+
+def _decompose(members: Modes) -> tuple[NDArray[np.float64], Modes]:
+    """Orthogonal modes of an incoherent sum of waves (k, pixels): powers, falling, and modes."""
+    powers, mixture = np.linalg.eigh(members.conj() @ members.T)
+    powers, mixture = powers[::-1], mixture[:, ::-1]
+    kept = powers > _LEFT_OUT * powers[0]
+    return powers[kept], mixture[:, kept].T @ members
+
+
+def _smear(modes: Modes, sigma: float, vertical: bool) -> tuple[NDArray[np.float64], Modes]:
+    """Average over a source along one axis: powers and modes, flat."""
+    # The trapezoidal rule is exact but for exp(-2 pi^2 sigma^2 (1/step - f)^2) at frequency f; this
+    # step makes that 1e-6 at one cycle per pixel. Five sigma each way leave 6e-7 of the source.
+    step = sigma / (sigma + 0.84)
+    reach = math.ceil(5.0 * sigma / step)
+    places = step * np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (places / sigma) ** 2)
+    weights /= weights.sum()
+    members = [
+        math.sqrt(weight) * shift_probe(modes, *((place, 0.0) if vertical else (0.0, place)))
+        for place, weight in zip(places, weights, strict=True)
+    ]
+    return _decompose(np.concatenate(members).reshape(-1, modes[0].size))
+
+
+def _all_modes(probe: ArrayLike, source_sigma_px: float) -> tuple[NDArray[np.float64], Modes]:
+    """Powers and modes (modes, n, n) of a probe under a Gaussian source, strongest first."""
+    shape = np.shape(probe)
+    if len(shape) != 2:
+        raise ValueError(f"probe of shape {shape} must be (n, n): one coherent probe")
+    n = shape[-1]
+    wave = check_probe(probe, n).astype(np.complex128)
+    sigma = finite("source_sigma_px", source_sigma_px)
+    limit = min(LARGEST_SOURCE_PX, n / 16)
+    if not 0.0 <= sigma <= limit:
+        raise ValueError(f"source_sigma_px={sigma!r} must be in [0, {limit}] for a probe of {n} px")
+    if sigma == 0.0:
+        return np.ones(1), wave
+    _, modes = _smear(wave, sigma, vertical=True)
+    powers, modes = _smear(modes.reshape(-1, n, n), sigma, vertical=False)
+    return powers / powers.sum(), modes.reshape(-1, n, n)
+
+
+def mode_powers(probe: ArrayLike, source_sigma_px: float) -> NDArray[np.float64]:
+    """Part of the power in each mode, falling: how many modes a source needs.
+
+    Args:
+        probe: (n, n) illumination from a point source.
+        source_sigma_px: standard deviation of the source's image in the specimen, px.
+
+    Returns:
+        (modes,) float64, sum one; a single one for a source of size zero.
+
+    Raises:
+        TypeError, ValueError: as `coherent_modes`.
+    """
+    return _all_modes(probe, source_sigma_px)[0]
+
+
+def coherent_modes(probe: ArrayLike, source_sigma_px: float, modes: int) -> NDArray[np.complex64]:
+    """The strongest coherent modes of a probe under a Gaussian source.
+
+    Fringes of period p in the specimen keep the visibility exp(-2 pi^2 sigma^2 / p^2). What the
+    modes left out held is spread over those kept, so that the total power stays one; see
+    `mode_powers` for how much that is.
+
+    Args:
+        probe: (n, n) illumination from a point source.
+        source_sigma_px: standard deviation of the source's image in the specimen, px, from 0 to
+            `LARGEST_SOURCE_PX` and a sixteenth of the edge.
+        modes: how many modes to keep, 1 to 64.
+
+    Returns:
+        (modes, n, n) complex64, mutually orthogonal, strongest first, total power one. A source of
+        size zero has one mode, whatever `modes` says, and a tiny one may have fewer than asked.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if one is out of range or the probe is no probe.
+    """
+    keep = whole("modes", modes, 1, 64)
+    waves = _all_modes(probe, source_sigma_px)[1][:keep]
+    # The phase of an eigenvector is arbitrary: let the strongest pixel be real and positive.
+    for wave in waves:
+        strongest = wave.flat[np.argmax(np.abs(wave))]
+        wave *= np.conj(strongest) / abs(strongest)
+    return check_probe(waves, waves.shape[-1])

@@ -1,0 +1,140 @@
+"""Far-field coherent diffraction: exit wave, sub-pixel probe, intensity.
+
+Every plane is float32, split into real and imaginary parts; patches are flat (n*n,), specimens are
+(H, W). One unitary transform carries the exit wave to the detector, so that the intensities of a
+pattern sum to the power of the exit wave (Parseval), and photons are counted once.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.physics.fft import fft2, workspace
+
+Plane = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@kernel
+def exit_wave(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    top: int,
+    left: int,
+    n: int,
+    out_re: Plane,
+    out_im: Plane,
+) -> None:
+    """Multiply the probe with the patch of the specimen under it.
+
+    Args:
+        object_re, object_im: (H, W) transmission function.
+        probe_re, probe_im: (n*n,) illumination.
+        top, left: corner of the patch, px; the patch must lie inside the specimen.
+        n: edge of the patch, px.
+        out_re, out_im: (n*n,) exit wave, written.
+    """
+    for i in range(n):
+        o_re = object_re[top + i, left : left + n]
+        o_im = object_im[top + i, left : left + n]
+        p_re = probe_re[i * n : i * n + n]
+        p_im = probe_im[i * n : i * n + n]
+        e_re = out_re[i * n : i * n + n]
+        e_im = out_im[i * n : i * n + n]
+        for j in range(n):
+            e_re[j] = p_re[j] * o_re[j] - p_im[j] * o_im[j]
+            e_im[j] = p_re[j] * o_im[j] + p_im[j] * o_re[j]
+
+
+@kernel
+def multiply(
+    a_re: Plane, a_im: Plane, b_re: Plane, b_im: Plane, out_re: Plane, out_im: Plane
+) -> None:
+    """Write the complex product of two flat planes."""
+    for j in range(out_re.size):
+        re = a_re[j] * b_re[j] - a_im[j] * b_im[j]
+        out_im[j] = a_re[j] * b_im[j] + a_im[j] * b_re[j]
+        out_re[j] = re
+
+
+@kernel
+def add_intensity(re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
+    """Add `scale` times the squared modulus of a flat wave to `out`."""
+    for j in range(out.size):
+        out[j] += scale * (re[j] * re[j] + im[j] * im[j])
+
+
+def diffraction_work(n: int) -> int:
+    """Length of the float32 work array of `diffract` for patches of n by n."""
+    return 4 * n * n + workspace(n)
+
+
+@kernel
+def diffract(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    top: int,
+    left: int,
+    photons: np.float32,
+    n: int,
+    radices: Indices,
+    twiddles: Plane,
+    out: Plane,
+    work: Plane,
+) -> None:
+    """Expected counts of one exposure, summed over the mutually incoherent probe modes.
+
+    Args:
+        object_re, object_im: (H, W) transmission function.
+        probe_re, probe_im: (modes, n*n) illumination, total power one.
+        top, left: corner of the patch, px.
+        photons: incident photons of the exposure.
+        n, radices, twiddles: size and plan of the transform.
+        out: (n*n,) expected counts per detector pixel, written; zero frequency at element 0.
+        work: (`diffraction_work(n)`,) float32, overwritten.
+    """
+    size = n * n
+    wave_re, wave_im = work[:size], work[size : 2 * size]
+    far_re, far_im = work[2 * size : 3 * size], work[3 * size : 4 * size]
+    rest = work[4 * size :]
+    out[:] = np.float32(0.0)
+    for mode in range(probe_re.shape[0]):
+        exit_wave(
+            object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
+        )
+        fft2(wave_re, wave_im, far_re, far_im, n, radices, twiddles, rest)
+        add_intensity(far_re, far_im, photons, out)
+
+
+@kernel
+def shift_probe(
+    spectrum_re: Plane,
+    spectrum_im: Plane,
+    ramp_re: Plane,
+    ramp_im: Plane,
+    n: int,
+    radices: Indices,
+    twiddles: Plane,
+    out_re: Plane,
+    out_im: Plane,
+    work: Plane,
+) -> None:
+    """Move the probe by a fraction of a pixel, exactly, in its band limit.
+
+    Args:
+        spectrum_re, spectrum_im: (modes, n*n) unitary transform of the probe modes.
+        ramp_re, ramp_im: (n*n,) phase ramp of the shift (`microgym.physics.probe.phase_ramp`).
+        n, radices, twiddles: size and plan of the transform.
+        out_re, out_im: (modes, n*n) shifted probe, written.
+        work: (2*n*n + fft workspace,) float32, overwritten.
+    """
+    size = n * n
+    turned_re, turned_im = work[:size], work[size : 2 * size]
+    rest = work[2 * size :]
+    for mode in range(spectrum_re.shape[0]):
+        multiply(spectrum_re[mode], spectrum_im[mode], ramp_re, ramp_im, turned_re, turned_im)
+        fft2(turned_im, turned_re, out_im[mode], out_re[mode], n, radices, twiddles, rest)

@@ -1,0 +1,286 @@
+"""The illumination: made in the pupil from aperture, defocus and aberrations; measured; moved.
+
+Waves are written exp(+ikz - iwt), so free space over a distance z multiplies the angular spectrum
+by exp(-i pi wavelength z f^2) with f in cycles per metre (paraxial; Goodman, Introduction to
+Fourier Optics, 4.2). A probe is centred on pixel n//2 and has total power one, so that photons per
+exposure multiply its squared modulus.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import sincos64
+from microgym.physics.sampling import Geometry, finite, positive, whole
+
+Plane = NDArray[np.float32]
+Complex = NDArray[np.complex64]
+Real64 = NDArray[np.float64]
+
+# Name -> (order in angle, multiplicity, Krivanek coefficient in units of the named one).
+_TERMS: dict[str, tuple[int, int, float]] = {
+    "C10": (2, 0, 1.0),
+    "C12": (2, 2, 1.0),
+    "C21": (3, 1, 1.0),
+    "C23": (3, 3, 1.0),
+    "C30": (4, 0, 1.0),
+    "C1": (2, 0, 1.0),
+    "A1": (2, 2, 1.0),
+    "B2": (3, 1, 3.0),
+    "A2": (3, 3, 1.0),
+    "C3": (4, 0, 1.0),
+}
+
+ABERRATIONS = tuple(_TERMS)
+"""Aberrations that `make_probe` knows, in Krivanek's notation and in that of correctors."""
+
+Aberrations = Mapping[str, float | tuple[float, float]]
+
+
+def _aberration_function(angle_x: Real64, angle_y: Real64, terms: Aberrations) -> Real64:
+    """Path difference in metres over the angles of the pupil, in radians."""
+    radius, azimuth = np.hypot(angle_x, angle_y), np.arctan2(angle_y, angle_x)
+    path = np.zeros_like(radius)
+    for name, value in terms.items():
+        if name not in _TERMS:
+            raise ValueError(f"aberrations[{name!r}]: known names are {ABERRATIONS}")
+        order, fold, factor = _TERMS[name]
+        pair = value if isinstance(value, tuple) else (value, 0.0)
+        if len(pair) != 2:
+            raise ValueError(f"aberrations[{name!r}]={value!r} must be a number or a pair of them")
+        magnitude, angle = pair
+        magnitude = finite(f"aberrations[{name!r}]", magnitude)
+        angle = finite(f"angle of aberrations[{name!r}]", angle)
+        if fold == 0 and angle != 0.0:
+            raise ValueError(f"aberrations[{name!r}] is round and takes no angle")
+        path += factor * magnitude / order * radius**order * np.cos(fold * (azimuth - angle))
+    return path
+
+
+def make_probe(
+    geometry: Geometry,
+    *,
+    numerical_aperture: float,
+    defocus_m: float = 0.0,
+    aberrations: Aberrations | None = None,
+    central_stop: float = 0.0,
+    soft_edge: float = 1.0,
+) -> Complex:
+    """Focus a round aperture through its aberrations.
+
+    The pupil is a disk of radius numerical_aperture / wavelength with phase -2 pi W / wavelength,
+    where W = sum C_nm a^(n+1) cos(m (azimuth - angle_nm)) / (n+1) at the angle a from the axis
+    (Krivanek, Dellby and Lupini, Ultramicroscopy 78, 1, 1999). Azimuth is measured from x to y.
+
+    Args:
+        geometry: gives the number of pixels and their size.
+        numerical_aperture: sine of the half angle of convergence; within the detector's.
+        defocus_m: distance of the specimen downstream of focus, m; added to C10.
+        aberrations: name -> coefficient in metres, or (coefficient, angle in radians). C10 defocus,
+            C12 twofold astigmatism, C21 coma, C23 threefold astigmatism, C30 spherical; or C1, A1,
+            B2 (= C21 / 3), A2, C3 as on aberration correctors (Uhlemann and Haider,
+            Ultramicroscopy 72, 109, 1998).
+        central_stop: radius of an opaque stop over the aperture's, 0 to below 1.
+        soft_edge: width of the linear edge of the aperture in samples of the pupil; 1 gives each
+            sample the part of it that is open, 0 a hard edge.
+
+    Returns:
+        (n, n) complex64, power one, centred at pixel n//2.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if an argument is out of range, if the aperture exceeds the detector, or if the
+            probe spreads beyond the field of view.
+    """
+    aperture = positive("numerical_aperture", numerical_aperture)
+    if aperture > geometry.numerical_aperture:
+        raise ValueError(
+            f"numerical_aperture={aperture!r} must be at most the detector's, "
+            f"{geometry.numerical_aperture:.6g}"
+        )
+    stop = finite("central_stop", central_stop)
+    if not 0.0 <= stop < 1.0:
+        raise ValueError(f"central_stop={stop!r} must be in [0, 1)")
+    edge = finite("soft_edge", soft_edge)
+    if edge < 0.0:
+        raise ValueError(f"soft_edge={edge!r} must be at least 0")
+    n, wavelength = geometry.detector_pixels, geometry.wavelength_m
+    step = wavelength / geometry.field_of_view_m
+    angle = (np.arange(n) - n // 2) * step
+    angle_x, angle_y = np.broadcast_arrays(angle[None, :], angle[:, None])
+    radius = np.hypot(angle_x, angle_y)
+
+    def opening(limit: float) -> Real64:
+        if edge == 0.0:
+            return (radius <= limit).astype(np.float64)
+        return np.clip((limit - radius) / (edge * step) + 0.5, 0.0, 1.0)
+
+    pupil = opening(aperture) - (opening(stop * aperture) if stop > 0.0 else 0.0)
+    path = _aberration_function(angle_x, angle_y, aberrations or {})
+    path = path + finite("defocus_m", defocus_m) * radius**2 / 2.0
+    phase = -2.0 * math.pi / wavelength * path
+    _check_spread(phase, pupil > 0.0)
+    wave = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(pupil * np.exp(1j * phase))))
+    return check_probe(wave, n, "the aperture")[0]
+
+
+def _check_spread(phase: Real64, open_pupil: NDArray[np.bool_]) -> None:
+    """A phase step of pi between samples sends light half a field of view away."""
+    for axis in (0, 1):
+        both = np.minimum(open_pupil, np.roll(open_pupil, -1, axis))
+        jump = np.abs(np.diff(phase, axis=axis))
+        inside = both[:-1] if axis == 0 else both[:, :-1]
+        if np.any(jump[inside] > math.pi):
+            raise ValueError(
+                "defocus_m or aberrations spread the probe beyond the field of view: "
+                f"phase steps of {float(jump[inside].max()):.3g} rad between samples of the pupil, "
+                "at most pi allowed"
+            )
+
+
+def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
+    """Check a probe from anywhere and normalise it.
+
+    Args:
+        probe: (n, n), or (modes, n, n) for mutually incoherent modes; real or complex.
+        n: edge it must have, px.
+        source: where it comes from, for the errors.
+
+    Returns:
+        (modes, n, n) complex64, total power over all modes one.
+
+    Raises:
+        TypeError: if it does not hold numbers.
+        ValueError: if the shape is wrong, a value is NaN or infinite, or it is zero everywhere.
+    """
+    whole("n", n, 1, 1 << 15)
+    array = np.asarray(probe)
+    if array.dtype.kind not in "iufc":
+        raise TypeError(f"{source}: a probe must be numeric, not {array.dtype}")
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or array.shape[0] < 1 or array.shape[1:] != (n, n):
+        raise ValueError(
+            f"{source}: probe of shape {np.shape(probe)} must be ({n}, {n}) or (modes, {n}, {n})"
+        )
+    wave = array.astype(np.complex128)
+    if not np.isfinite(wave).all():
+        raise ValueError(f"{source}: the probe holds NaN or infinite values")
+    largest = float(np.abs(wave).max())
+    if largest == 0.0:
+        raise ValueError(f"{source}: the probe is zero everywhere")
+    wave /= largest
+    wave /= math.sqrt(float(np.sum(wave.real**2 + wave.imag**2)))
+    return wave.astype(np.complex64)
+
+
+def paper_probe(n: int = 64) -> Complex:
+    """The probe of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023).
+
+    The outer product of a Gaussian window with itself (standard deviation n / (0.7 pi^2) pixels),
+    where it exceeds one half, blurred by a Gaussian of 1 px and raised by 1e-9: real, positive,
+    about 22 px across at n = 64. Like the original it is symmetric about (n - 1) / 2, half a pixel
+    before the centre of the probes of `make_probe`.
+
+    Args:
+        n: edge, px, 16 to 4096.
+
+    Returns:
+        (n, n) complex64 with zero imaginary part, power one.
+    """
+    whole("n", n, 16, 4096)
+    at = np.arange(n) - (n - 1) / 2.0
+    window = np.exp(-0.5 * (at / (n / (0.7 * math.pi**2))) ** 2)
+    disk = (np.outer(window, window) > 0.5).astype(np.float64)
+    # Four standard deviations each way, as in scipy.ndimage, which the original calls.
+    blur = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    blur /= blur.sum()
+    for _ in range(2):
+        disk = np.stack([np.convolve(row, blur, mode="same") for row in disk]).T
+    return check_probe(disk + 1e-9, n)[0]
+
+
+def diameter(probe: ArrayLike, fraction: float = 0.9) -> float:
+    """Diameter of the circle about the centre of mass that holds a fraction of the power.
+
+    A uniform disk of diameter D gives D sqrt(fraction).
+
+    Args:
+        probe: (n, n) or (modes, n, n) illumination.
+        fraction: part of the power inside, above 0 and below 1.
+
+    Returns:
+        Diameter in pixels.
+
+    Raises:
+        ValueError: if the fraction is out of range or the probe is no probe (see `check_probe`).
+    """
+    part = finite("fraction", fraction)
+    if not 0.0 < part < 1.0:
+        raise ValueError(f"fraction={part!r} must be above 0 and below 1")
+    shape = np.shape(probe)
+    wave = check_probe(probe, shape[-1] if shape else 0)
+    power = np.sum(wave.real.astype(np.float64) ** 2 + wave.imag.astype(np.float64) ** 2, axis=0)
+    power /= power.sum()
+    at = np.arange(power.shape[0])
+    centre_y, centre_x = at @ power.sum(axis=1), at @ power.sum(axis=0)
+    radius = np.hypot(at[:, None] - centre_y, at[None, :] - centre_x).ravel()
+    order = np.argsort(radius, kind="stable")
+    inside = np.cumsum(power.ravel()[order])
+    return 2.0 * float(np.interp(part, inside, radius[order]))
+
+
+def shift_probe(probe: ArrayLike, dy: float, dx: float) -> NDArray[np.complex128]:
+    """Move a probe by a real number of pixels, exactly in its band limit, around the edges.
+
+    Power is kept and shifts add up: the frequency of half a cycle per pixel counts as -1/2.
+
+    Args:
+        probe: (..., n, n) illumination.
+        dy: distance towards larger rows, px.
+        dx: distance towards larger columns, px.
+
+    Returns:
+        (..., n, n) complex128.
+
+    Raises:
+        ValueError: if the probe has fewer than two axes or a distance is not finite.
+    """
+    wave = np.asarray(probe, np.complex128)
+    if wave.ndim < 2:
+        raise ValueError(f"probe of shape {wave.shape} must have at least two axes")
+    rows = np.fft.fftfreq(wave.shape[-2])[:, None] * finite("dy", dy)
+    columns = np.fft.fftfreq(wave.shape[-1])[None, :] * finite("dx", dx)
+    return np.fft.ifft2(np.fft.fft2(wave) * np.exp(-2j * math.pi * (rows + columns)))
+
+
+@kernel
+def phase_ramp(dy: float, dx: float, n: int, out_re: Plane, out_im: Plane, work: Plane) -> None:
+    """Write the phase ramp exp(-2 pi i (f_y dy + f_x dx)) that moves a probe by (dy, dx).
+
+    Args:
+        dy: distance towards larger rows, px.
+        dx: distance towards larger columns, px.
+        n: edge of the patch, px.
+        out_re: (n*n,) float32, written; zero frequency at element 0, half a cycle counted as -1/2.
+        out_im: (n*n,) float32, written.
+        work: (4*n,) float32, overwritten.
+    """
+    cos_y, sin_y = work[:n], work[n : 2 * n]
+    cos_x, sin_x = work[2 * n : 3 * n], work[3 * n : 4 * n]
+    for k in range(n):
+        cycles = (k if 2 * k < n else k - n) / n
+        sine, cosine = sincos64(-2.0 * math.pi * cycles * dy)
+        cos_y[k], sin_y[k] = cosine, sine
+        sine, cosine = sincos64(-2.0 * math.pi * cycles * dx)
+        cos_x[k], sin_x[k] = cosine, sine
+    for i in range(n):
+        re = out_re[i * n : i * n + n]
+        im = out_im[i * n : i * n + n]
+        cosine_y, sine_y = cos_y[i], sin_y[i]
+        for j in range(n):
+            re[j] = cosine_y * cos_x[j] - sine_y * sin_x[j]
+            im[j] = cosine_y * sin_x[j] + sine_y * cos_x[j]

@@ -1,0 +1,280 @@
+"""Where the beam really is: thermal drift, settling, wandering, backlash, jitter.
+
+The specimen moves under the beam by itself (drift, settling, wandering) and follows commands
+imperfectly (backlash, jitter). All of it is in object pixels and seconds. Wandering is an
+Ornstein-Uhlenbeck process whose draws belong to a clock of fixed cells, not to the agent's steps:
+the same seed gives the same path as a function of time whatever the agent does, however its time is
+sliced.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import exp64, sincos64
+from microgym.physics.sampling import finite, positive, whole
+from microgym.random import normal, uniform
+
+CELL_S = 0.25
+"""Length of a cell of the wandering clock, s. The process is exact at the cell borders and linear
+between them, which takes at most CELL_S / (2 OU time) of its variance off (Uhlenbeck and Ornstein,
+Phys. Rev. 36, 823, 1930, for the exact update). Design choice: far below every time constant."""
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StageParameters:
+    """Imperfections of a stage; the default is perfect.
+
+    Attributes:
+        drift_px_s: mean speed of linear drift, px/s; direction and speed are drawn per episode.
+        settling_px: mean distance still to be settled at the start, px; drawn per episode.
+        settling_time_s: time constant of settling, s.
+        wander_px: stationary standard deviation of wandering along each axis, px.
+        wander_time_s: correlation time of wandering, s.
+        backlash_px: dead band of the drive along each axis, px.
+        jitter_px: standard deviation of the position of one exposure along each axis, px.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
+    """
+
+    drift_px_s: float = 0.0
+    settling_px: float = 0.0
+    settling_time_s: float = 60.0
+    wander_px: float = 0.0
+    wander_time_s: float = 30.0
+    backlash_px: float = 0.0
+    jitter_px: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("time_s"):
+                positive(field.name, value)
+            elif finite(field.name, value) < 0.0:
+                raise ValueError(f"{field.name}={value!r} must be at least 0")
+
+
+STAGE_LEVELS: dict[str, StageParameters] = {
+    "off": StageParameters(),
+    "easy": StageParameters(0.005, 0.5, 60.0, 0.1, 30.0, 0.2, 0.05),
+    "real": StageParameters(0.017, 1.5, 60.0, 0.3, 30.0, 0.5, 0.1),
+    "hard": StageParameters(0.05, 4.0, 60.0, 1.0, 30.0, 1.5, 0.3),
+}
+"""The switch of the stage, for pixels of 10 nm and scans of about a hundred seconds.
+
+Only the drift of "real" is a measured range: 10 nm/min is the upper end of ambient scanning-probe
+microscopes (1 to 10 nm/min), and 1.7 px a scan. The rest is a design choice: sizes that matter over
+36 to 100 exposures with a probe of 20 px; time constants shorter than the tens of minutes of a real
+instrument, so that they show within an episode; "easy" a third of "real", "hard" three times.
+"""
+
+
+@dataclass
+class StageState:
+    """The stages of N microscopes; every array has the leading axis N and may be set by hand.
+
+    Attributes:
+        velocity: (N, 2) float64, linear drift (y, x), px/s.
+        settling: (N, 2) float64, distance still to be settled, px.
+        moved: (N, 2) float64, linear drift and settling so far, px.
+        wander: (N, 2, 2) float64, wandering in units of its standard deviation at the two borders
+            of the present cell: [environment, border, axis].
+        clock: (N, 2) float64, time since the start in s, and index of the present cell of the
+            wandering clock (-1: not begun).
+        play: (N, 2) float64, position of the driven side of the backlash, px.
+        drift: (N, 2) float64, all of the drift at present, px: `moved` plus wandering.
+    """
+
+    velocity: Rows
+    settling: Rows
+    moved: Rows
+    wander: Rows
+    clock: Rows
+    play: Rows
+    drift: Rows
+
+    @classmethod
+    def zeros(cls, num_envs: int) -> "StageState":
+        """Perfect stages at the origin.
+
+        Args:
+            num_envs: N, at least 1.
+
+        Returns:
+            A state of zeros.
+        """
+        count = whole("num_envs", num_envs, 1, 1 << 20)
+        return cls(
+            velocity=np.zeros((count, 2)),
+            settling=np.zeros((count, 2)),
+            moved=np.zeros((count, 2)),
+            wander=np.zeros((count, 2, 2)),
+            clock=np.tile([0.0, -1.0], (count, 1)),
+            play=np.zeros((count, 2)),
+            drift=np.zeros((count, 2)),
+        )
+
+
+# The inlined draws are long: compiled here once, they are called from everywhere else.
+@kernel
+def _normal(s0: int, s1: int, tick: int, index: int) -> float:
+    return normal(s0, s1, tick, index)
+
+
+@kernel
+def _exp(x: float) -> float:
+    return exp64(x)
+
+
+@kernel
+def _draw_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
+    """Draw a vector of any direction and of a half to one and a half times the mean length."""
+    sine, cosine = sincos64(2.0 * np.pi * uniform(s0, s1, 0, index))
+    size = mean * (0.5 + uniform(s0, s1, 0, index + 1))
+    out[0], out[1] = size * sine, size * cosine
+
+
+@kernel
+def start_stage(
+    s0: int,
+    s1: int,
+    y: float,
+    x: float,
+    drift_px_s: float,
+    settling_px: float,
+    velocity: Rows,
+    settling: Rows,
+    moved: Rows,
+    wander: Rows,
+    clock: Rows,
+    play: Rows,
+    drift: Rows,
+) -> None:
+    """Begin an episode: draw the drift, put the stage at rest at a position.
+
+    Directions are uniform, speed and settling distance uniform between a half and one and a half of
+    their means (design choice). Wandering starts from zero: the stage was aligned at the start.
+
+    Args:
+        s0: first word of the stream of the stage, of the exogenous role; draws of tick 0.
+        s1: second word.
+        y: row of the position, px; the backlash is centred there.
+        x: column of the position, px.
+        drift_px_s: mean speed of linear drift, px/s.
+        settling_px: mean distance to be settled, px.
+        velocity: (2,) row of `StageState`, written, like all that follow.
+        settling: (2,) row.
+        moved: (2,) row.
+        wander: (2, 2) row.
+        clock: (2,) row.
+        play: (2,) row.
+        drift: (2,) row.
+    """
+    # Not a literal, for each of which Numba would compile the draw anew.
+    first = np.int64(0)
+    _draw_vector(s0, s1, first, drift_px_s, velocity)
+    _draw_vector(s0, s1, first + 2, settling_px, settling)
+    moved[:] = 0.0
+    clock[0], clock[1] = 0.0, -1.0
+    drift[:] = 0.0
+    play[0], play[1] = y, x
+    wander[:] = 0.0
+
+
+@kernel
+def advance_drift(
+    s0: int,
+    s1: int,
+    dt: float,
+    settling_time_s: float,
+    wander_px: float,
+    wander_time_s: float,
+    velocity: Rows,
+    settling: Rows,
+    moved: Rows,
+    wander: Rows,
+    clock: Rows,
+    drift: Rows,
+) -> None:
+    """Let one stage drift for a while.
+
+    Args:
+        s0: first word of the stream of the stage, of the exogenous role; draws of ticks 1, 2, ...,
+            one a cell.
+        s1: second word.
+        dt: duration, s, at least 0.
+        settling_time_s: time constant of settling, s.
+        wander_px: stationary standard deviation of wandering, px.
+        wander_time_s: correlation time of wandering, s.
+        velocity: (2,) row of `StageState`.
+        settling: (2,) row of `StageState`, updated, like all that follow.
+        moved: (2,) row.
+        wander: (2, 2) row.
+        clock: (2,) row.
+        drift: (2,) row.
+    """
+    kept = _exp(-dt / settling_time_s)
+    for axis in range(2):
+        moved[axis] += velocity[axis] * dt + settling[axis] * (1.0 - kept)
+        settling[axis] *= kept
+    keep = _exp(-CELL_S / wander_time_s)
+    fresh = np.sqrt(1.0 - keep * keep)
+    clock[0] += dt
+    cell = np.floor(clock[0] / CELL_S)
+    while clock[1] < cell:
+        clock[1] += 1.0
+        tick = int(clock[1]) + 1
+        for axis in range(2):
+            wander[0, axis] = wander[1, axis]
+            wander[1, axis] = keep * wander[0, axis] + fresh * _normal(s0, s1, tick, axis)
+    part = clock[0] / CELL_S - cell
+    for axis in range(2):
+        level = wander[0, axis] + part * (wander[1, axis] - wander[0, axis])
+        drift[axis] = moved[axis] + wander_px * level
+
+
+@kernel
+def move_stage(y: float, x: float, backlash_px: float, play: Rows) -> None:
+    """Drive one stage to a commanded position through its backlash (the play operator).
+
+    The driven side stays put while the command is within half the dead band of it, and is dragged
+    along beyond: after a long move it lags by half the band (Visintin, Differential Models of
+    Hysteresis, 1994, III.2).
+
+    Args:
+        y: row of the commanded position, px.
+        x: column of the commanded position, px.
+        backlash_px: dead band, px.
+        play: (2,) row of `StageState`, updated: the position without drift and jitter.
+    """
+    half = 0.5 * backlash_px
+    play[0] = min(max(play[0], y - half), y + half)
+    play[1] = min(max(play[1], x - half), x + half)
+
+
+@kernel
+def exposure_position(
+    s0: int, s1: int, tick: int, jitter_px: float, play: Rows, drift: Rows, position: Rows
+) -> None:
+    """Write where the beam hits the specimen during one exposure.
+
+    Args:
+        s0: first word of the stream of the jitter, of the exogenous role.
+        s1: second word.
+        tick: number of the exposure.
+        jitter_px: standard deviation along each axis, px.
+        play: (2,) row of `StageState`.
+        drift: (2,) row of `StageState`.
+        position: (2,) float64, written (y, x), px.
+    """
+    for axis in range(2):
+        position[axis] = play[axis] + drift[axis]
+        if jitter_px > 0.0:
+            position[axis] += jitter_px * _normal(s0, s1, tick, axis)

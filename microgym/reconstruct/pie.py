@@ -1,0 +1,328 @@
+"""The ptychographic iterative engine on one exposure: the kernel under every classical solver here.
+
+With exit waves psi_m = P_m O, far fields Psi_m = F psi_m and measured counts I, the modulus
+constraint replaces Psi_m by Psi_m sqrt(I / sum_m |Psi_m|^2); the difference D_m, carried back, is
+divided between object and probe:
+
+    O   += a sum_m conj(P_m) D_m / ((1 - alpha) sum_m |P_m|^2 + alpha max sum_m |P_m|^2)
+    P_m += b conj(O) D_m / ((1 - alpha) |O|^2 + alpha max |O|^2)
+
+alpha = 1 is ePIE (Maiden and Rodenburg, Ultramicroscopy 109, 1256, 2009), smaller alpha is rPIE
+(Maiden, Johnson and Li, Optica 4, 736, 2017); several modes follow Thibault and Menzel (Nature 494,
+68, 2013).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.physics.diffraction import exit_wave
+from microgym.physics.fft import fft2, workspace
+
+Plane = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+_TINY = np.float32(1e-20)
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+
+
+def pie_work(n: int, modes: int) -> int:
+    """Length of the float32 work array of `pie_update` and its parts."""
+    return (4 * modes + 1) * n * n + n + workspace(n)
+
+
+@kernel
+def _largest(plane: Plane) -> np.float32:
+    """Largest element of a plane without negative ones."""
+    # Non-negative floats sort as their bits do, and only the integer maximum vectorises.
+    bits = plane.view(np.int32)
+    top = np.int32(0)
+    for j in range(bits.size):
+        top = max(top, bits[j])
+    largest = np.float32(0.0)
+    for j in range(plane.size):
+        if bits[j] == top:
+            largest = plane[j]
+            break
+    return largest
+
+
+@kernel
+def object_weight(probe_re: Plane, probe_im: Plane, alpha: np.float32, out: Plane) -> None:
+    """Denominator of the object update, inverted.
+
+    Args:
+        probe_re, probe_im: (modes, n*n) illumination.
+        alpha: 1 for ePIE, below 1 for rPIE.
+        out: (n*n,) weight, written.
+    """
+    for j in range(out.size):
+        out[j] = _ZERO
+    for mode in range(probe_re.shape[0]):
+        p_re, p_im = probe_re[mode], probe_im[mode]
+        for j in range(out.size):
+            out[j] += p_re[j] * p_re[j] + p_im[j] * p_im[j]
+    rest, floor = _ONE - alpha, alpha * _largest(out)
+    for j in range(out.size):
+        out[j] = _ONE / (rest * out[j] + floor)
+
+
+@kernel
+def _constrain(
+    far_re: Plane, far_im: Plane, amplitude: Plane, known: Plane, factor: Plane, columns: Plane
+) -> float:
+    """Replace far fields by the correction the measurement asks for; return the squared misfit."""
+    factor[:] = _ZERO
+    for mode in range(far_re.shape[0]):
+        m_re, m_im = far_re[mode], far_im[mode]
+        for j in range(factor.size):
+            factor[j] += m_re[j] * m_re[j] + m_im[j] * m_im[j]
+    columns[:] = _ZERO
+    n = columns.size
+    for i in range(n):
+        row = factor[i * n : i * n + n]
+        measured = amplitude[i * n : i * n + n]
+        trusted = known[i * n : i * n + n]
+        for j in range(n):
+            modulus = np.sqrt(row[j] + _TINY)
+            misfit = trusted[j] * (measured[j] - modulus)
+            columns[j] += misfit * misfit
+            row[j] = misfit / modulus
+    for mode in range(far_re.shape[0]):
+        m_re, m_im = far_re[mode], far_im[mode]
+        for j in range(factor.size):
+            m_re[j] *= factor[j]
+            m_im[j] *= factor[j]
+    total = 0.0
+    for j in range(n):
+        total += columns[j]
+    return total
+
+
+@kernel
+def pie_misfit(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    top: int,
+    left: int,
+    amplitude: Plane,
+    known: Plane,
+    n: int,
+    radices: Indices,
+    twiddles: Plane,
+    work: Plane,
+) -> float:
+    """How far the prediction is from one exposure; arguments and result as in `pie_update`.
+
+    Leaves in `work`, for the other parts of an update, the correction of the far fields.
+    """
+    modes, size = probe_re.shape
+    change_re = work[: modes * size].reshape((modes, size))
+    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
+    far_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
+    far_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
+    factor = work[4 * modes * size : (4 * modes + 1) * size]
+    columns = work[(4 * modes + 1) * size : (4 * modes + 1) * size + n]
+    rest = work[(4 * modes + 1) * size + n :]
+    for m in range(modes):
+        w_re, w_im = change_re[m], change_im[m]
+        exit_wave(object_re, object_im, probe_re[m], probe_im[m], top, left, n, w_re, w_im)
+        fft2(w_re, w_im, far_re[m], far_im[m], n, radices, twiddles, rest)
+    return _constrain(far_re, far_im, amplitude, known, factor, columns)
+
+
+@kernel
+def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plane) -> None:
+    """Carry the correction that `pie_misfit` left in `work` back to the specimen.
+
+    The exit waves' corrections D are then the first 2*modes*n*n elements of `work`: the real parts
+    of all modes, then the imaginary parts.
+    """
+    size = n * n
+    change_re = work[: modes * size].reshape((modes, size))
+    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
+    far_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
+    far_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
+    rest = work[(4 * modes + 1) * size + n :]
+    for m in range(modes):
+        fft2(far_im[m], far_re[m], change_im[m], change_re[m], n, radices, twiddles, rest)
+
+
+@kernel
+def _update_object(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    change_re: Plane,
+    change_im: Plane,
+    weight: Plane,
+    step: np.float32,
+    top: int,
+    left: int,
+    n: int,
+) -> None:
+    for mode in range(probe_re.shape[0]):
+        for i in range(n):
+            o_re = object_re[top + i, left : left + n]
+            o_im = object_im[top + i, left : left + n]
+            p_re = probe_re[mode, i * n : i * n + n]
+            p_im = probe_im[mode, i * n : i * n + n]
+            d_re = change_re[mode, i * n : i * n + n]
+            d_im = change_im[mode, i * n : i * n + n]
+            w = weight[i * n : i * n + n]
+            for j in range(n):
+                scale = step * w[j]
+                o_re[j] += scale * (p_re[j] * d_re[j] + p_im[j] * d_im[j])
+                o_im[j] += scale * (p_re[j] * d_im[j] - p_im[j] * d_re[j])
+
+
+@kernel
+def _probe_weight(
+    object_re: Plane,
+    object_im: Plane,
+    alpha: np.float32,
+    step: np.float32,
+    top: int,
+    left: int,
+    n: int,
+    out: Plane,
+) -> None:
+    """Step length of the probe update over its denominator."""
+    for i in range(n):
+        o_re = object_re[top + i, left : left + n]
+        o_im = object_im[top + i, left : left + n]
+        row = out[i * n : i * n + n]
+        for j in range(n):
+            row[j] = o_re[j] * o_re[j] + o_im[j] * o_im[j]
+    rest, floor = _ONE - alpha, alpha * _largest(out) + _TINY
+    for j in range(out.size):
+        out[j] = step / (rest * out[j] + floor)
+
+
+@kernel
+def _improved_probe(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    change_re: Plane,
+    change_im: Plane,
+    weight: Plane,
+    top: int,
+    left: int,
+    n: int,
+    out_re: Plane,
+    out_im: Plane,
+) -> None:
+    for mode in range(probe_re.shape[0]):
+        for i in range(n):
+            o_re = object_re[top + i, left : left + n]
+            o_im = object_im[top + i, left : left + n]
+            p_re = probe_re[mode, i * n : i * n + n]
+            p_im = probe_im[mode, i * n : i * n + n]
+            d_re = change_re[mode, i * n : i * n + n]
+            d_im = change_im[mode, i * n : i * n + n]
+            w = weight[i * n : i * n + n]
+            n_re = out_re[mode, i * n : i * n + n]
+            n_im = out_im[mode, i * n : i * n + n]
+            for j in range(n):
+                n_re[j] = p_re[j] + w[j] * (o_re[j] * d_re[j] + o_im[j] * d_im[j])
+                n_im[j] = p_im[j] + w[j] * (o_re[j] * d_im[j] - o_im[j] * d_re[j])
+
+
+@kernel
+def pie_apply(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    weight: Plane,
+    top: int,
+    left: int,
+    object_step: np.float32,
+    probe_step: np.float32,
+    alpha: np.float32,
+    n: int,
+    work: Plane,
+) -> None:
+    """Divide the correction that `pie_change` left in `work` between object and probe.
+
+    Arguments as in `pie_update`.
+    """
+    modes, size = probe_re.shape
+    change_re = work[: modes * size].reshape((modes, size))
+    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
+    new_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
+    new_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
+    share = work[4 * modes * size : (4 * modes + 1) * size]
+    learning = probe_step > _ZERO
+    if learning:
+        _probe_weight(object_re, object_im, alpha, probe_step, top, left, n, share)
+        _improved_probe(
+            object_re, object_im, probe_re, probe_im, change_re, change_im, share, top, left, n,
+            new_re, new_im,
+        )  # fmt: skip
+    _update_object(
+        object_re, object_im, probe_re, probe_im, change_re, change_im, weight, object_step,
+        top, left, n,
+    )  # fmt: skip
+    if learning:
+        for m in range(modes):
+            p_re, p_im, n_re, n_im = probe_re[m], probe_im[m], new_re[m], new_im[m]
+            for j in range(size):
+                p_re[j] = n_re[j]
+                p_im[j] = n_im[j]
+
+
+@kernel
+def pie_update(
+    object_re: Plane,
+    object_im: Plane,
+    probe_re: Plane,
+    probe_im: Plane,
+    weight: Plane,
+    top: int,
+    left: int,
+    amplitude: Plane,
+    known: Plane,
+    object_step: np.float32,
+    probe_step: np.float32,
+    alpha: np.float32,
+    n: int,
+    radices: Indices,
+    twiddles: Plane,
+    work: Plane,
+) -> float:
+    """Improve object (and probe) by one exposure.
+
+    Args:
+        object_re, object_im: (H, W) estimate of the transmission function, updated in place.
+        probe_re, probe_im: (modes, n*n) illumination, updated in place if `probe_step` is not 0.
+        weight: (n*n,) from `object_weight`.
+        top, left: corner of the patch, px.
+        amplitude: (n*n,) square root of the measured counts over the incident photons (whatever
+            scale makes it equal to the modulus of the transform of probe times object).
+        known: (n*n,) 1 where the detector measured, 0 behind a beam stop or where saturated.
+        object_step, probe_step: step lengths a and b.
+        alpha: regularisation, 1 for ePIE.
+        n, radices, twiddles: size and plan of the transform.
+        work: (`pie_work(n, modes)`,) float32, overwritten.
+
+    Returns:
+        Sum over known pixels of (sqrt(I) - sqrt(predicted))^2 before the update, in units of
+        `amplitude` squared.
+    """
+    misfit = pie_misfit(
+        object_re, object_im, probe_re, probe_im, top, left, amplitude, known, n, radices,
+        twiddles, work,
+    )  # fmt: skip
+    pie_change(probe_re.shape[0], n, radices, twiddles, work)
+    pie_apply(
+        object_re, object_im, probe_re, probe_im, weight, top, left, object_step, probe_step,
+        alpha, n, work,
+    )  # fmt: skip
+    return misfit

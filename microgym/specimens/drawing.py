@@ -1,0 +1,177 @@
+"""Drawing kernels that the specimen families share: smooth noise, Gaussian blur, rounded edges."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import inline_kernel, kernel
+from microgym.elementary import exp64
+from microgym.random import fill_normal
+
+Plane = NDArray[np.float32]
+
+NOISE_SCALE = np.float32(2.0861)
+"""315/151: brings cubic B-spline noise on a square lattice to unit variance on average, since the
+squared cubic B-spline integrates to 151/315 along each axis (de Boor, A Practical Guide to Splines,
+1978)."""
+
+BLUR_TRUNCATION = 4.0
+"""Half-width of a blur in standard deviations, as in SciPy's gaussian_filter."""
+
+
+def lattice_points(length: int, spacing: float) -> int:
+    """Lattice points that a spline over `length` px needs, at `spacing` px or more apart."""
+    return int(length / spacing) + 5
+
+
+@inline_kernel
+def coverage(distance: float | np.floating) -> np.float32:
+    """Fraction of a pixel inside an edge `distance` px away (negative inside), edge 1 px soft."""
+    inside = np.float32(0.5) - np.float32(distance)
+    inside = inside if inside > np.float32(0.0) else np.float32(0.0)
+    return inside if inside < np.float32(1.0) else np.float32(1.0)
+
+
+@inline_kernel
+def clip_unit(x: np.float32) -> np.float32:
+    """Clip a float32 to [0, 1]."""
+    y = x if x > np.float32(0.0) else np.float32(0.0)
+    return y if y < np.float32(1.0) else np.float32(1.0)
+
+
+@kernel
+def spline_weights(length: int, spacing: float, first: NDArray[np.int64], weights: Plane) -> None:
+    """Cubic B-spline weights along one axis.
+
+    Args:
+        length: pixels along the axis.
+        spacing: distance of lattice points, px.
+        first: (length,) int64, the first of the four lattice points of each pixel, written.
+        weights: (4, length) float32, written; each column sums to 1.
+    """
+    for j in range(length):
+        at = j / spacing
+        low = int(np.floor(at))
+        t = at - low
+        s = 1.0 - t
+        first[j] = low
+        weights[0, j] = s * s * s / 6.0
+        weights[1, j] = (4.0 + 3.0 * t * t * (t - 2.0)) / 6.0
+        weights[2, j] = (4.0 + 3.0 * s * s * (s - 2.0)) / 6.0
+        weights[3, j] = t * t * t / 6.0
+
+
+@kernel
+def smooth_noise(
+    s0: np.uint32,
+    s1: np.uint32,
+    tick: int,
+    spacing: float,
+    out: Plane,
+    lattice: Plane,
+    line: Plane,
+    first: NDArray[np.int64],
+    weights: Plane,
+) -> None:
+    """Smooth Gaussian noise of zero mean and about unit variance: cubic B-splines on a lattice.
+
+    Its autocorrelation has a full width at half maximum of about 1.9 lattice spacings.
+
+    Args:
+        s0: first word of the stream key of the lattice.
+        s1: second word.
+        tick: tick at which it is drawn.
+        spacing: distance of lattice points, px; at least 1.
+        out: (h, w) float32, written.
+        lattice: work, at least `lattice_points(h, spacing) * lattice_points(w, spacing)` float32.
+        line: work, at least `lattice_points(w, spacing)` float32.
+        first: work, at least max(h, w) int64.
+        weights: work, (4, at least max(h, w)) float32.
+    """
+    height, width = out.shape
+    rows = int(height / spacing) + 5
+    columns = int(width / spacing) + 5
+    points = lattice[: rows * columns]
+    fill_normal(s0, s1, tick, points)
+    spline_weights(max(height, width), spacing, first, weights)
+    mixed = line[:columns]
+    for i in range(height):
+        at = first[i] * columns
+        above = points[at : at + columns]
+        upper = points[at + columns : at + 2 * columns]
+        lower = points[at + 2 * columns : at + 3 * columns]
+        below = points[at + 3 * columns : at + 4 * columns]
+        a = weights[0, i] * NOISE_SCALE
+        b = weights[1, i] * NOISE_SCALE
+        c = weights[2, i] * NOISE_SCALE
+        d = weights[3, i] * NOISE_SCALE
+        for j in range(columns):
+            mixed[j] = a * above[j] + b * upper[j] + c * lower[j] + d * below[j]
+        target = out[i]
+        for j in range(width):
+            k = first[j]
+            target[j] = (
+                weights[0, j] * mixed[k]
+                + weights[1, j] * mixed[k + 1]
+                + weights[2, j] * mixed[k + 2]
+                + weights[3, j] * mixed[k + 3]
+            )
+
+
+@kernel
+def gaussian_weights(sigma: float, weights: Plane) -> int:
+    """Sampled Gaussian, normalised; returns its radius in px, `BLUR_TRUNCATION` * sigma rounded."""
+    radius = int(BLUR_TRUNCATION * sigma + 0.5)
+    total = 0.0
+    for t in range(-radius, radius + 1):
+        total += exp64(-0.5 * (t / sigma) ** 2)
+    for t in range(-radius, radius + 1):
+        weights[t + radius] = exp64(-0.5 * (t / sigma) ** 2) / total
+    return radius
+
+
+@kernel
+def blur_rows(
+    source: Plane, left: int, weights: Plane, radius: int, scale: np.float32, out: Plane
+) -> None:
+    """Write `scale` times each row of `source` convolved with `weights`, from column `left` on.
+
+    Args:
+        source: (h, at least left + w + radius) float32, with left >= radius.
+        left: column of `source` that column 0 of `out` belongs to.
+        weights: (2 * radius + 1,) float32, symmetric.
+        radius: px.
+        scale: factor.
+        out: (h, w) float32, written.
+    """
+    height, width = out.shape
+    for i in range(height):
+        row = source[i]
+        target = out[i]
+        for j in range(width):
+            target[j] = np.float32(0.0)
+        for t in range(2 * radius + 1):
+            w = scale * weights[t]
+            shifted = row[left - radius + t : left - radius + t + width]
+            for j in range(width):
+                target[j] += w * shifted[j]
+
+
+@kernel
+def blur_columns(source: Plane, top: int, weights: Plane, radius: int, out: Plane) -> None:
+    """Add to `out` each column of `source` convolved with `weights`, from row `top` on.
+
+    Args:
+        source: (at least top + h + radius, w) float32, with top >= radius.
+        top: row of `source` that row 0 of `out` belongs to.
+        weights: (2 * radius + 1,) float32, symmetric.
+        radius: px.
+        out: (h, w) float32, added to.
+    """
+    height, width = out.shape
+    for i in range(height):
+        target = out[i]
+        for t in range(2 * radius + 1):
+            w = weights[t]
+            row = source[top + i - radius + t]
+            for j in range(width):
+                target[j] += w * row[j]

@@ -1,0 +1,99 @@
+"""Which specimens may be learnt from, and which are kept to judge by.
+
+Two rules keep the judgement honest. Every key of a specimen carries its split in two fixed bits, so
+that no seed, however chosen, gives the same specimen to two splits. And a family of `HELD_OUT` is
+never offered for training at all, so that scores on it are out of distribution.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FAMILIES: Final = ("sparse", "lines", "grf", "large_features", "siemens_star")
+"""Every procedural family, by name."""
+
+HELD_OUT: Final = ("siemens_star",)
+"""Families that are never shown in training."""
+
+SPLITS: Final = ("train", "validation", "test")
+"""Names of the splits; their position in this tuple is what a key carries."""
+
+_SPLIT_SHIFT: Final = np.uint32(30)
+_FREE_BITS: Final = np.uint32(0x3FFFFFFF)
+
+
+def validate_split(split: str) -> str:
+    """Return `split` if it names one.
+
+    Args:
+        split: one of `SPLITS`.
+
+    Returns:
+        The same name.
+
+    Raises:
+        TypeError: `split` is not a string.
+        ValueError: `split` is unknown.
+    """
+    if not isinstance(split, str):
+        raise TypeError(f"split must be a string, got {type(split).__name__}")
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    return split
+
+
+def validate_family(family: str, split: str | None = None) -> str:
+    """Return `family` if it exists and may be used in `split`.
+
+    Args:
+        family: one of `FAMILIES`.
+        split: one of `SPLITS`, or None where no split is at stake.
+
+    Returns:
+        The same name.
+
+    Raises:
+        TypeError: an argument is not a string.
+        ValueError: a name is unknown, or a held-out family is asked for training.
+    """
+    if not isinstance(family, str):
+        raise TypeError(f"specimen family must be a string, got {type(family).__name__}")
+    if family not in FAMILIES:
+        raise ValueError(f"unknown specimen family {family!r}: choose one of {', '.join(FAMILIES)}")
+    if split is not None and validate_split(split) == "train" and family in HELD_OUT:
+        offered = ", ".join(name for name in FAMILIES if name not in HELD_OUT)
+        raise ValueError(
+            f"specimen family {family!r} is held out from split 'train', for out-of-distribution "
+            f"scores: use split 'validation' or 'test', or train on one of {offered}"
+        )
+    return family
+
+
+def specimen_key(key: NDArray[np.uint32], split: str) -> NDArray[np.uint32]:
+    """Turn episode keys into keys of specimens of one split.
+
+    The two highest bits of the first word become the number of the split; the other 62 bits stay.
+    Keys of different splits therefore differ always, whatever the seeds.
+
+    Args:
+        key: (2,) or (k, 2) uint32, as from `microgym.random.episode_key`.
+        split: one of `SPLITS`.
+
+    Returns:
+        A new uint32 array of the same shape.
+
+    Raises:
+        TypeError: `key` is not of dtype uint32.
+        ValueError: `key` has another shape, or `split` is unknown.
+    """
+    validate_split(split)
+    keys = np.asarray(key)
+    if keys.dtype != np.uint32:
+        raise TypeError(f"key must have dtype uint32, got {keys.dtype}")
+    if keys.ndim not in (1, 2) or keys.shape[-1] != 2:
+        raise ValueError(f"key must have shape (2,) or (k, 2), got {keys.shape}")
+    out = keys.copy()
+    out[..., 0] &= _FREE_BITS
+    out[..., 0] |= np.uint32(SPLITS.index(split)) << _SPLIT_SHIFT
+    return out

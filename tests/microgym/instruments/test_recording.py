@@ -1,0 +1,397 @@
+"""Recorded scans: every format, every convention, every fault; and the real one where present."""
+
+import bz2
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from microgym.instruments.cxi import PLANCK_TIMES_LIGHT_J_M
+from microgym.instruments.recording import Recording, load_recording, save_recording
+
+N = 16
+REAL_FILE = "siemens-star-small.npz.bz2"
+
+
+def synthetic(count: int = 12, n: int = N, modes: int = 2) -> dict[str, NDArray[Any]]:
+    """A scan made with NumPy: Gaussian probe modes over a random object, noiseless whole counts."""
+    rng = np.random.default_rng(3)
+    axis = np.arange(n) - n // 2
+    bell = np.exp(-(axis[:, None] ** 2 + axis**2) / (2.0 * (n / 6) ** 2))
+    probe = np.stack([bell * axis**m for m in range(modes)]).astype(complex) * 30.0
+    positions = rng.uniform(-20.0, 30.0, (count, 2))
+    field = np.exp(1j * rng.normal(0.0, 0.4, (64 + n, 64 + n)))
+    patterns = np.empty((count, n, n))
+    for k in range(count):
+        y, x = np.rint(positions[k]).astype(int) + 22
+        waves = np.fft.fft2(probe * field[y : y + n, x : x + n], norm="ortho")
+        patterns[k] = np.rint((np.abs(waves) ** 2).sum(axis=0))
+    return {"patterns": patterns, "positions": positions, "probe": probe}
+
+
+def recording(**changes: Any) -> Recording:
+    arguments: dict[str, Any] = {**synthetic(), **changes}
+    return Recording(**arguments)
+
+
+def test_a_recording_is_checked_converted_and_frozen() -> None:
+    made = recording()
+    assert made.patterns.dtype == np.float32
+    assert made.positions.dtype == np.float64
+    assert made.probe.dtype == np.complex64
+    assert made.n == N
+    with pytest.raises(ValueError, match="read-only"):
+        made.patterns[0, 0, 0] = 1.0
+
+
+@pytest.mark.parametrize("case", ["npz", "npz tike", "bz2", "h5"])
+@pytest.mark.parametrize("centred", [False, True])
+def test_formats_agree(tmp_path: Path, case: str, centred: bool) -> None:
+    arrays = synthetic()
+    stored = np.fft.fftshift(arrays["patterns"], axes=(1, 2)) if centred else arrays["patterns"]
+    path = tmp_path / ("scan." + {"bz2": "npz.bz2", "h5": "h5"}.get(case, "npz"))
+    if case == "npz":
+        np.savez(path, patterns=stored, positions=arrays["positions"], probe=arrays["probe"])
+    elif case == "h5":
+        with h5py.File(path, "w") as file:
+            file["data"], file["scan"], file["probe"] = stored, arrays["positions"], arrays["probe"]
+    else:
+        plain = tmp_path / "plain.npz"
+        np.savez(
+            plain,
+            data=stored[None].astype(np.float32),
+            scan=arrays["positions"][None],
+            probe=arrays["probe"][None, None, None],
+        )
+        content = plain.read_bytes()
+        path.write_bytes(bz2.compress(content) if case == "bz2" else content)
+    for order in ("auto", "centred" if centred else "fft"):
+        loaded = load_recording(path, order=order)
+        assert np.array_equal(loaded.patterns, arrays["patterns"])
+        assert np.allclose(loaded.positions, arrays["positions"])
+        assert np.allclose(loaded.probe, arrays["probe"], atol=1e-5)
+        assert loaded.source == path.name
+
+
+WAVELENGTH_M, DISTANCE_M, PIXEL_M = 1.5e-10, 2.0, 75e-6
+
+
+def write_cxi(path: Path, **changes: Any) -> float:
+    """Write a CXI file; names in `changes` are replaced, or left out where None."""
+    arrays = synthetic()
+    pixel_m = WAVELENGTH_M * DISTANCE_M / (N * PIXEL_M)
+    translation = np.column_stack(
+        [arrays["positions"][:, 1] * pixel_m, arrays["positions"][:, 0] * pixel_m, np.zeros(12)]
+    )
+    detector, source = "entry_1/instrument_1/detector_1/", "entry_1/instrument_1/source_1/"
+    content: dict[str, Any] = {
+        detector + "data": np.fft.fftshift(arrays["patterns"], axes=(1, 2)).astype(np.int32),
+        detector + "distance": DISTANCE_M,
+        detector + "x_pixel_size": PIXEL_M,
+        detector + "y_pixel_size": PIXEL_M,
+        source + "energy": PLANCK_TIMES_LIGHT_J_M / WAVELENGTH_M,
+        source + "probe": arrays["probe"],
+        "entry_1/sample_1/geometry_1/translation": translation,
+    }
+    content.update({k.replace("DET/", detector).replace("SRC/", source): v for k, v in
+                    changes.pop("put", {}).items()})  # fmt: skip
+    with h5py.File(path, "w") as file:
+        for name, value in content.items():
+            if value is not None:
+                file[name] = value
+    return pixel_m
+
+
+def test_cxi_in_si_units(tmp_path: Path) -> None:
+    path = tmp_path / "scan.cxi"
+    pixel_m = write_cxi(path)
+    arrays = synthetic()
+    loaded = load_recording(path)
+    assert np.array_equal(loaded.patterns, arrays["patterns"])
+    assert np.allclose(loaded.positions, arrays["positions"], rtol=1e-9, atol=1e-9)
+    assert loaded.object_pixel_m == pytest.approx(pixel_m, rel=1e-12)
+    # The probe moves against the sample, along the detector's axes (slow, fast).
+    basis = np.array([[0.0, 7.0, 0.0], [-2.0, 0.0, 0.0]])
+    for stored in (basis, basis.T):
+        write_cxi(path, put={"DET/basis_vectors": stored})
+        flipped = load_recording(path)
+        assert np.allclose(flipped.positions, arrays["positions"] * [-1.0, 1.0])
+    write_cxi(path, put={"SRC/wavelength": WAVELENGTH_M / 2.0})
+    assert np.allclose(load_recording(path).positions, arrays["positions"] * 2.0)
+
+
+def test_cxi_mask_and_given_probe(tmp_path: Path) -> None:
+    path = tmp_path / "scan.cxi"
+    mask = np.zeros((N, N), np.uint32)
+    mask[N // 2, N // 2 + 1] = 4
+    data = np.fft.fftshift(synthetic()["patterns"], axes=(1, 2)).astype(np.int32)
+    data[:, N // 2, N // 2 + 1] = -1
+    probe = synthetic()["probe"][0]
+    write_cxi(path, put={"DET/mask": mask, "DET/data": data, "SRC/probe": None})
+    with pytest.raises(ValueError, match="holds no probe: give one with probe="):
+        load_recording(path)
+    loaded = load_recording(path, probe=probe)
+    assert loaded.probe.shape == (1, N, N)
+    assert loaded.valid is not None
+    assert not loaded.valid[0, 1]
+    assert loaded.valid.sum() == N * N - 1
+    assert np.all(loaded.patterns[:, 0, 1] == 0.0)
+    write_cxi(path, put={"SRC/probe": None, "entry_1/guess": probe})
+    assert np.allclose(load_recording(path, probe="entry_1/guess").probe[0], probe)
+    with pytest.raises(ValueError, match="has no probe: expected dataset entry_1/gone"):
+        load_recording(path, probe="entry_1/gone")
+
+
+@pytest.mark.parametrize(
+    ("put", "message"),
+    [
+        ({"DET/data": None}, "has no diffraction patterns"),
+        ({"entry_1/sample_1/geometry_1/translation": None}, "has no translations"),
+        ({"entry_1/sample_1/geometry_1/translation": np.zeros((5, 3))}, r"expected \(12, 3\)"),
+        ({"SRC/energy": None}, r"has neither .*wavelength nor .*energy"),
+        ({"SRC/energy": 8000.0}, "energy is 8000 J, expected"),
+        ({"SRC/wavelength": 1.0}, "wavelength is 1 m, expected"),
+        ({"SRC/wavelength": np.nan}, "wavelength is nan m"),
+        ({"SRC/wavelength": np.ones(3)}, "expected a single number"),
+        ({"DET/distance": -1.0}, "distance is -1 m"),
+        ({"DET/distance": None}, "has no dataset .*distance"),
+        ({"DET/y_pixel_size": 5e-5}, "expected square"),
+        ({"DET/mask": np.zeros((3, 3))}, "mask has shape"),
+        ({"DET/basis_vectors": np.zeros((2, 3))}, "zero or non-finite"),
+        ({"DET/basis_vectors": np.zeros((4, 3))}, r"expected \(2, 3\)"),
+        ({"DET/data": np.zeros((12, 8, 16))}, "square"),
+        ({"DET/data": np.zeros((12, N, N))}, "no counts at all"),
+        ({"SRC/probe": np.ones((8, 8))}, "probe must have shape"),
+    ],
+)
+def test_cxi_faults(tmp_path: Path, put: dict[str, Any], message: str) -> None:
+    path = tmp_path / "scan.cxi"
+    write_cxi(path, put=put)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_recording(path)
+    assert "scan.cxi" in str(caught.value)
+
+
+def spoiled(**changes: Any) -> dict[str, Any]:
+    return {**synthetic(), **changes}
+
+
+def with_value(value: float) -> NDArray[Any]:
+    patterns = synthetic()["patterns"]
+    patterns[3, 2, 1] = value
+    return patterns
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"patterns": with_value(np.nan)}, ValueError, "patterns hold counts that are not finite"),
+        ({"patterns": with_value(-1.0)}, ValueError, r"negative counts \(down to -1\)"),
+        ({"patterns": with_value(1e9)}, ValueError, r"above 2\^24"),
+        ({"patterns": np.zeros((12, N, N))}, ValueError, "no counts at all"),
+        ({"patterns": np.ones((12, N, 8))}, ValueError, r"shape \(K, n, n\)"),
+        ({"patterns": np.ones((12, 4, 4))}, ValueError, "8 to 4096 px"),
+        ({"patterns": np.ones((0, N, N))}, ValueError, "K >= 1"),
+        ({"patterns": np.ones((12, N, N), complex)}, TypeError, "patterns must hold numbers"),
+        ({"positions": np.zeros((11, 2))}, ValueError, r"shape \(12, 2\) for 12 patterns"),
+        ({"positions": np.full((12, 2), np.inf)}, ValueError, "positions hold values"),
+        ({"positions": np.arange(24.0).reshape(12, 2) * 1e6}, ValueError, "wrong units"),
+        ({"probe": np.zeros((1, N, N))}, ValueError, "probe is zero everywhere"),
+        ({"probe": np.ones((N, N))}, ValueError, "probe must have shape"),
+        ({"probe": np.full((1, N, N), np.nan)}, ValueError, "probe holds values"),
+        ({"object_pixel_m": -1.0}, ValueError, "object_pixel_m must be positive"),
+        ({"reference": np.ones(3)}, ValueError, r"reference must be a finite \(H, W\)"),
+        ({"valid": np.ones((3, 3), bool)}, ValueError, "valid must be"),
+        ({"valid": np.ones((N, N))}, TypeError, "valid must hold"),
+    ],
+)
+def test_faulty_arrays(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Recording(**spoiled(**changes))
+
+
+def test_faulty_files(tmp_path: Path) -> None:
+    arrays = synthetic()
+    good = tmp_path / "good.npz"
+    save_recording(good, recording())
+    content = good.read_bytes()
+    files: dict[str, tuple[bytes, str]] = {
+        "cut.npz": (content[: len(content) // 2], "unreadable or truncated npz"),
+        "text.npz": (b"nothing", "unreadable or truncated npz"),
+        "cut.npz.bz2": (bz2.compress(content)[:-40], "unreadable or truncated bz2"),
+        "text.npz.bz2": (b"nothing", "unreadable or truncated bz2"),
+        "inner.npz.bz2": (bz2.compress(b"nothing"), "unreadable or truncated npz"),
+        "cut.cxi": (b"\x89HDF\r\n\x1a\n" + b"0" * 50, "unreadable or truncated HDF5"),
+        "scan.mat": (b"", "unknown kind of recording"),
+        "scan": (b"", "unknown kind of recording"),
+    }
+    for name, (data, message) in files.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=message):
+            load_recording(tmp_path / name)
+    for missing, message in (
+        ("patterns", "expected 'patterns' or 'data'"),
+        ("positions", "expected 'positions' or 'scan'"),
+        ("probe", "expected 'probe'"),
+    ):
+        rest: dict[str, Any] = {name: arrays[name] for name in arrays if name != missing}
+        np.savez(tmp_path / "keys.npz", **rest)
+        with pytest.raises(ValueError, match=message):
+            load_recording(tmp_path / "keys.npz")
+    with h5py.File(tmp_path / "keys.h5", "w") as file:
+        file["images"] = arrays["patterns"]
+    with pytest.raises(ValueError, match=r"keys \['images'\], expected data or patterns"):
+        load_recording(tmp_path / "keys.h5")
+    pickled: dict[str, Any] = {**arrays, "patterns": np.array([{}], object)}
+    np.savez(tmp_path / "p.npz", **pickled)
+    with pytest.raises(ValueError, match=r"unreadable .*allow_pickle"):
+        load_recording(tmp_path / "p.npz")
+    with pytest.raises(FileNotFoundError, match="no such recording"):
+        load_recording(tmp_path / "gone.npz")
+    with pytest.raises(ValueError, match="is a directory"):
+        load_recording(tmp_path)
+    with pytest.raises(ValueError, match="order must be one of auto, fft, centred"):
+        load_recording(good, order="odd")
+    flat: dict[str, Any] = {**arrays, "patterns": np.ones((12, N, N))}
+    np.savez(tmp_path / "flat.npz", **flat)
+    with pytest.raises(ValueError, match="cannot tell where the zero frequency"):
+        load_recording(tmp_path / "flat.npz")
+
+
+def test_saving_gives_back_all_of_it(tmp_path: Path) -> None:
+    made = recording(
+        object_pixel_m=2e-8,
+        reference=np.ones((30, 40), complex) * 1j,
+        source="synthetic",
+        valid=np.arange(N * N).reshape(N, N) > 0,
+    )
+    assert made.valid is not None
+    made = replace(made, patterns=np.where(made.valid, made.patterns, 0.0))
+    path = tmp_path / "scan.npz"
+    save_recording(path, made)
+    loaded = load_recording(path)
+    for name in ("patterns", "positions", "probe", "reference", "valid"):
+        assert np.array_equal(getattr(loaded, name), getattr(made, name)), name
+    assert loaded.object_pixel_m == 2e-8
+    assert loaded.source == "synthetic"
+    # A file that was saved knows its order even where auto-detection could not tell.
+    flat = recording(patterns=np.ones((12, N, N)))
+    save_recording(path, flat)
+    assert np.array_equal(load_recording(path).patterns, flat.patterns)
+
+
+def test_saving_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scan.npz"
+    save_recording(path, recording())
+    before = path.read_bytes()
+
+    def fail(file: Any, **_: Any) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_recording(path, recording())
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scan.npz"]
+    with pytest.raises(ValueError, match=r"saved as \.npz"):
+        save_recording(tmp_path / "scan.h5", recording())
+    with pytest.raises(TypeError, match="must be a Recording"):
+        save_recording(path, {})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(FileNotFoundError):
+        save_recording(tmp_path / "gone" / "scan.npz", recording())
+
+
+def test_nearest_is_exact_vectorised_and_keeps_ties_in_order() -> None:
+    made = recording(positions=np.array([[0.0, 0.0], [0.0, 10.0], [10.0, 0.0], [10.0, 10.0]] * 3))
+    assert made.nearest(1.0, 2.0) == 0
+    assert made.nearest(5.0, 5.0) == 0
+    assert made.nearest(5.0, 9.0) == 1
+    answer = made.nearest(np.array([[9.0], [-50.0]]), np.array([1.0, 99.0]))
+    assert answer.dtype == np.int64
+    assert answer.tolist() == [[2, 3], [0, 1]]
+    assert made.extent == (0.0, 10.0, 0.0, 10.0)
+    with pytest.raises(ValueError, match="finite"):
+        made.nearest(np.nan, 0.0)
+
+
+@pytest.mark.parametrize("margin", [0, 5])
+def test_canvas_is_the_smallest_that_holds_every_patch(margin: int) -> None:
+    made = recording()
+    (height, width), positions = made.canvas(margin)
+    corner = np.rint(positions).astype(int) - N // 2
+    assert corner.min(axis=0).tolist() == [margin, margin]
+    assert (corner.max(axis=0) + N + margin).tolist() == [height, width]
+    assert np.allclose(np.diff(positions, axis=0), np.diff(made.positions, axis=0))
+    moved = made.on_canvas(margin)
+    assert np.array_equal(moved.positions, positions)
+    assert np.allclose(moved.canvas(margin)[1], positions)
+    with pytest.raises(ValueError, match="margin must be"):
+        made.canvas(-1)
+
+
+def test_cropping_keeps_the_model() -> None:
+    n, keep = 32, 16
+    arrays: dict[str, Any] = synthetic(n=n, modes=1)
+    probe = np.fft.fft2(arrays["probe"], norm="ortho")
+    low = np.abs(np.fft.fftfreq(n) * n) < keep // 2
+    probe *= low[:, None] & low
+    arrays["probe"] = np.fft.ifft2(probe, norm="ortho")
+    full = Recording(**arrays, object_pixel_m=1e-8, valid=np.ones((n, n), bool))
+    small = full.cropped(keep)
+    assert small.patterns.shape == (12, keep, keep)
+    assert np.allclose(small.positions, arrays["positions"] / 2.0)
+    assert small.object_pixel_m == pytest.approx(2e-8)
+    assert small.valid is not None
+    shifted = np.fft.fftshift(arrays["patterns"], axes=(1, 2))[:, 8:24, 8:24]
+    assert np.array_equal(np.fft.fftshift(small.patterns, axes=(1, 2)), shifted)
+    # A probe within the band keeps its photons and its shape, at half the sampling.
+    assert np.sum(np.abs(small.probe) ** 2) == pytest.approx(np.sum(np.abs(full.probe) ** 2))
+    assert np.allclose(small.probe[0], 2.0 * full.probe[0, ::2, ::2], atol=1e-3)
+    assert np.array_equal(full.cropped(n).patterns, full.patterns)
+    for bad in (15, 64, 6):
+        with pytest.raises(ValueError, match="n must be even"):
+            full.cropped(bad)
+
+
+def test_scaled_probe_has_the_mean_counts() -> None:
+    made = recording(probe=synthetic()["probe"] * 1e-3)
+    power = float((np.abs(made.scaled_probe()) ** 2).sum())
+    assert power == pytest.approx(float(made.patterns.sum(axis=(1, 2)).mean()), rel=1e-5)
+
+
+def find_real_file() -> Path | None:
+    """The recorded Siemens star beside the repository, if it is there."""
+    for folder in Path(__file__).resolve().parents:
+        candidate = folder.parent / "shared" / "data" / REAL_FILE
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def test_the_recorded_siemens_star() -> None:
+    path = find_real_file()
+    if path is None:
+        pytest.skip(f"no {REAL_FILE} in ../shared/data: the recorded scan is not part of the code")
+    loaded = load_recording(path)
+    assert loaded.patterns.shape == (516, 128, 128)
+    assert loaded.positions.shape == (516, 2)
+    assert loaded.probe.shape == (1, 128, 128)
+    assert loaded.source == REAL_FILE
+    assert float(loaded.patterns.max()) == 963.0
+    assert np.array_equal(loaded.patterns, np.rint(loaded.patterns))
+    # The direct beam is at the zero frequency, so detection must leave the order as it is.
+    total = loaded.patterns.sum()
+    corners = np.fft.fftshift(loaded.patterns.sum(axis=0))[32:96, 32:96].sum()
+    assert corners > 0.9 * total
+    (height, width), positions = loaded.canvas()
+    assert 128 + 331 <= height <= 128 + 334
+    assert 128 + 328 <= width <= 128 + 331
+    again = loaded.nearest(loaded.positions[:, 0], loaded.positions[:, 1])
+    assert np.array_equal(again, np.arange(516))
+    assert loaded.cropped(64).patterns.sum() > 0.9 * total
+    assert positions.min() == 64.0
