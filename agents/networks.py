@@ -13,13 +13,12 @@ COVERAGE = 2
 
 
 class ScanNet(nn.Module):
-    """Worth of the places, seen through the probe: one logit a cell and exposure time.
+    """What is where, seen through the probe: one logit a cell and exposure time.
 
-    A small convolutional network says what each place would be worth if it were seen next; the
-    worth is multiplied by what the coverage leaves to be seen, and a convolution that starts as the
-    probe's disk adds it up under each possible exposure. So an untrained policy already spreads its
-    exposures, and what is learnt is where structure goes on. The numbers of the observation become
-    constant planes beside the maps, so that every place knows how much time is left.
+    A small convolutional network says how likely each place holds structure. That is multiplied by
+    what the coverage leaves to be seen, and a convolution that starts as the probe's disk adds it
+    up under each possible exposure; a second, free term is added. The numbers of the observation
+    become constant planes beside the maps, so that every place knows how much time is left.
 
     Args:
         channels: maps of the observation.
@@ -27,6 +26,9 @@ class ScanNet(nn.Module):
         levels: exposure times to choose from.
         width: feature maps inside.
         dilations: reach of each inner layer, cells of the grid.
+
+    Attributes:
+        logits_scale: how sharply the policy prefers the better places.
     """
 
     def __init__(
@@ -34,47 +36,53 @@ class ScanNet(nn.Module):
         channels: int = 4,
         numbers: int = 7,
         levels: int = 3,
-        width: int = 16,
+        width: int = 24,
         dilations: tuple[int, ...] = (1, 2, 4),
     ) -> None:
         super().__init__()
+        self.numbers = numbers
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
         )
-        self.worth = nn.Conv2d(width, 4, 1)
+        self.belief = nn.Conv2d(width, 4, 1)
+        self.free = nn.Conv2d(width, levels, 1)
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
+        self.logits_scale = nn.Parameter(torch.tensor(12.0))
+        self.forget = nn.Parameter(torch.tensor(0.5))
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         self.value_features = 64
-        nn.init.normal_(self.worth.weight, std=0.01)
-        nn.init.zeros_(self.worth.bias)
+        nn.init.zeros_(self.free.weight)
+        nn.init.zeros_(self.free.bias)
         with torch.no_grad():
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
             self.probe.bias.zero_()
 
-    def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every possible next exposure.
 
         Args:
             observation: "maps" (B, channels, 2g, 2g) and "numbers" (B, numbers), float32.
 
         Returns:
-            Logits (B, levels*g*g), exposure times outermost, and value features (B, 64).
+            Logits of the action (B, levels*g*g), exposure times outermost; value features (B, 64);
+            logits of structure in each cell (B, 2g, 2g).
         """
         maps, numbers = observation["maps"], observation["numbers"]
         planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
         x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
         for layer in self.body:
             x = x + torch.relu(layer(x))
-        worth = nn.functional.pixel_shuffle(torch.exp(self.worth(x).clamp(-4.0, 4.0)), 2)
-        logits = self.probe(worth * (1.0 - maps[:, COVERAGE : COVERAGE + 1])).flatten(1)
+        belief = nn.functional.pixel_shuffle(self.belief(x), 2)
+        unseen = (1.0 - maps[:, COVERAGE : COVERAGE + 1]).clamp(min=1e-4) ** self.forget
+        logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
-        return logits, self.value(pooled)
+        return logits.flatten(1), self.value(pooled), belief[:, 0]
 
 
-def _disk(edge: int, scale: float = 6.0) -> Tensor:
-    """Soft disk of the probe's width, (edge, edge), adding up to `scale`."""
+def _disk(edge: int) -> Tensor:
+    """Soft disk of the probe's width, (edge, edge), adding up to one."""
     at = torch.arange(edge) - 0.5 * (edge - 1)
     radius = torch.hypot(at[:, None], at[None, :])
     disk = (0.5 * PROBE_CELLS + 0.5 - radius).clamp(0.0, 1.0)
-    return scale * disk / disk.sum()
+    return disk / disk.sum()

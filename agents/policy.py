@@ -9,22 +9,43 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from microgym.agents.networks import ScanNet
+from microgym.agents.networks import COVERAGE, ScanNet
+from microgym.agents.privileged import TRUTH
+
+
+_TEACHER = 3
 
 
 class _Judgement(BaseFeaturesExtractor):
-    """Runs the network once and hands logits and value features on side by side."""
+    """Runs the network once and hands logits and value features on side by side.
+
+    Where the observation holds the truth, the critic, and only the critic, is told how much
+    structure there is, how much of it is not covered yet, and how much one exposure could show.
+    """
 
     def __init__(self, observation_space: spaces.Dict, levels: int, width: int) -> None:
         maps = observation_space["maps"].shape or ()
         numbers = observation_space["numbers"].shape or ()
         cells = (maps[1] // 2) * (maps[2] // 2)
         net = ScanNet(maps[0], numbers[0], levels, width)
-        super().__init__(observation_space, cells * levels + net.value_features)
+        super().__init__(observation_space, cells * levels + net.value_features + _TEACHER)
         self.net = net
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat(self.net(observations), dim=1)
+        logits, value, _ = self.net(observations)
+        return torch.cat([logits, value, _teach(observations)], dim=1)
+
+
+def _teach(observations: Mapping[str, Tensor]) -> Tensor:
+    """What the truth says of the rest of the episode, (B, 3)."""
+    maps = observations["maps"]
+    if TRUTH not in observations:
+        return maps.new_zeros((maps.shape[0], _TEACHER))
+    truth = observations[TRUTH]
+    rest = truth * (1.0 - maps[:, COVERAGE])
+    patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
+    sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+    return torch.stack(sizes, dim=1)
 
 
 class _Split(nn.Module):
@@ -63,7 +84,7 @@ class ScanPolicy(ActorCriticPolicy):
         action_space: spaces.Discrete,
         lr_schedule: Any,
         *,
-        width: int = 16,
+        width: int = 24,
         **kwargs: Any,
     ) -> None:
         maps = observation_space["maps"].shape or ()

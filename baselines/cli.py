@@ -103,6 +103,13 @@ def _train(subs: Any) -> None:
     sub.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to save (default: runs/ENV)"
     )
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the training, such as learning_rate=0.0003; may be repeated",
+    )
     _jobs(sub)
 
 
@@ -266,7 +273,7 @@ def _steps(sub: argparse.ArgumentParser, recipe: recipes.Recipe) -> None:
         type=int,
         default=recipe.steps,
         metavar="N",
-        help=f"decisions to learn from (default: {recipe.steps})",
+        help=f"decisions to learn from (default: {recipe.steps or 'as configured'})",
     )
 
 

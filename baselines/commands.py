@@ -42,17 +42,20 @@ def train(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path("runs") / env_id
     check_writable(output / "training.json")
     one_thread()
-    from microgym.baselines.train import train_runs
+    from microgym.baselines.train import configured_steps, train_runs
 
+    config = dict(read_option(text) for text in arguments.set)
+    steps = configured_steps(env_id, config) if arguments.steps is None else arguments.steps
     jobs = _jobs(arguments, len(arguments.seeds))
-    total = arguments.steps * len(arguments.seeds)
+    total = steps * len(arguments.seeds)
     with progress_bar(total, f"training on {env_id}", "step") as progress:
         runs = train_runs(
             env_id,
             arguments.seeds,
-            steps=arguments.steps,
+            steps=steps,
             output=output,
             jobs=jobs,
+            config=config or None,
             progress=progress,
         )
     for run in runs:

@@ -58,7 +58,7 @@ def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
         A function to be told how many units more are done.
     """
     slow = 0.2 if sys.stderr.isatty() else 15.0
-    with tqdm(total=total, desc=what, unit=unit, mininterval=slow, file=sys.stderr) as bar:
+    with tqdm(total=total, desc=what, unit=f" {unit}", mininterval=slow, file=sys.stderr) as bar:
 
         def advance(more: int) -> None:
             bar.update(more)

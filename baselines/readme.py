@@ -29,8 +29,10 @@ def table(comparison: Comparison) -> str:
         }.get(one.agent, one.agent)
         returns, score = written(one.returns, digits[0]), written(one.score, digits[1])
         lines.append(f"| {name} | {returns} | {score} |")
-    about = f"{comparison.episodes} episodes on specimens `{comparison.specimen}`"
-    return "\n".join([*lines, "", f"Means and 95% intervals; {about}, split {comparison.split}."])
+    about = f"{comparison.episodes} episodes, split {comparison.split}"
+    if comparison.specimen:
+        about += f", specimens `{comparison.specimen}`"
+    return "\n".join([*lines, "", f"Means and 95% intervals; {about}."])
 
 
 def update(path: Path, results: Path = RESULTS) -> Path:

@@ -9,13 +9,13 @@ class Recipe:
     """A training and its evaluation.
 
     Attributes:
-        steps: decisions an agent learns from.
+        steps: decisions an agent learns from; None for its configuration's.
         seeds: of the training runs.
         episodes: evaluated on the default specimens.
         other_episodes: evaluated on the second family and on a recorded scan.
     """
 
-    steps: int
+    steps: int | None
     seeds: tuple[int, ...]
     episodes: int = 200
     other_episodes: int = 64
@@ -30,7 +30,7 @@ SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64)
 SMALL_SEEDS = (0, 1, 2, 3, 4)
 """Runs from which the small recipe's interval is made."""
 
-FULL = Recipe(steps=400_000, seeds=(0, 1, 2))
+FULL = Recipe(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
 
 

@@ -1,5 +1,6 @@
 """Train, compare and show: all that `microgym report` does."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from microgym.baselines.records import (
 )
 from microgym.baselines.report_html import Family, Picture, Report, render
 from microgym.baselines.settings import Setting
-from microgym.baselines.train import Run, train_runs
+from microgym.baselines.train import Run, configured_steps, train_runs
 from microgym.baselines.watch import animation, film, still
 from microgym.envs.registry import find
 
@@ -162,18 +163,20 @@ def run_comparison(
 
 
 def _train(plan: Plan) -> list[Run]:
-    recipe = plan.recipe
+    recipe, env_id = plan.recipe, plan.setting.env_id
+    steps = recipe.steps or configured_steps(env_id)
     what = f"training {len(recipe.seeds)} agents"
-    with progress_bar(recipe.steps * len(recipe.seeds), what, "step") as progress:
+    with progress_bar(steps * len(recipe.seeds), what, "step") as progress:
         runs = train_runs(
-            plan.setting.env_id,
+            env_id,
             recipe.seeds,
-            steps=recipe.steps,
+            steps=steps,
             output=plan.runs,
             jobs=plan.jobs,
             progress=progress,
         )
     if len(runs) < len(recipe.seeds) or not all(run.complete for run in runs):
+        print(f"what was learnt until now is in {plan.runs}", file=sys.stderr)
         raise KeyboardInterrupt
     return runs
 
@@ -202,7 +205,9 @@ def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Family]:
     text = (
         "The instrument is replaced by a recorded scan: the nearest recorded exposure is replayed, "
         "thinned to the dose asked for. Every policy has equally many exposures of equal length. "
-        "The specimen is always the same one; starting points and noise differ."
+        "The specimen is always the same one, so the intervals speak of noise and of a policy's "
+        "own chance, not of specimens; a policy without chance, on counts that need no thinning, "
+        "always ends alike, and its interval has no width."
     )
     return [*families, Family("A recorded scan", text, replace(scan, specimen=recording.name))]
 
@@ -246,7 +251,7 @@ def _ran(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, str]:
         ran["arguments"] = ", ".join(f"{k}={v}" for k, v in plan.setting.arguments.items())
     if runs:
         ran["training seeds"] = _listed([run.seed for run in runs])
-        ran["training steps"] = f"{plan.recipe.steps:,} for each seed"
+        ran["training steps"] = f"{runs[0].steps:,} for each seed"
         ran["training time"] = ", ".join(_clock(run.duration_s) for run in runs)
     ran["first evaluation seed"] = str(plan.seed)
     ran["duration"] = _clock(seconds)

@@ -124,8 +124,8 @@ def written(estimate: Estimate, digits: int) -> str:
     """An estimate with its interval, such as "0.62 [0.55, 0.69]"; a dash where there is none."""
     if not math.isfinite(estimate.value):
         return "–"
-    if estimate.low == estimate.high == estimate.value:  # 0 and 1 by definition
-        return _signed(estimate.value, 0 if estimate.value.is_integer() else digits)
+    if math.isclose(estimate.low, estimate.high, abs_tol=1e-9):  # 0 and 1 by definition
+        return _signed(estimate.value, 0 if round(estimate.value, 9).is_integer() else digits)
     low, high = (_signed(end, digits) for end in estimate.interval)
     value = _signed(estimate.value, digits)
     return f"{value} [{low}, {high}]" if math.isfinite(estimate.low) else value

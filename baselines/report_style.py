@@ -25,7 +25,7 @@ img { display: block; max-width: 100%; height: auto; border-radius: 6px; backgro
   gap: 1rem 1.25rem; }
 .grid figure { margin: 0; }
 .grid img { width: 100%; margin-top: .25rem; }
-.chart { max-width: 36rem; }
+.chart { max-width: 30rem; }
 svg { display: block; width: 100%; height: auto; font-size: 12px; }
 .scroll { overflow-x: auto; margin: 1.25rem 0; }
 table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; }

@@ -7,6 +7,7 @@ a retrained agent is compared with the interval in which one further run is expe
 100; a policy that is only evaluated again, with the interval of its mean.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from microgym.baselines.records import (
 )
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
-from microgym.baselines.train import Run, train_runs
+from microgym.baselines.train import Run, configured_steps, train_runs
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def write_record(
     path = check_writable(record_path(setting.env_id, small, folder))
     setting.check()
     chosen = recipe or (replace(SMALL, seeds=SMALL_SEEDS) if small else FULL)
-    trained = _retrain(setting, chosen.steps, chosen.seeds, runs, jobs)
+    steps = chosen.steps or configured_steps(setting.env_id)
+    trained = _retrain(setting, steps, chosen.seeds, runs, jobs)
     comparisons = [_measure(setting, chosen.episodes, 0, trained)]
     if not small and setting.env_id in BEYOND:
         other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
@@ -109,7 +111,7 @@ def write_record(
         "kind": "small" if small else "full",
         **provenance(),
         "training": {
-            "steps": chosen.steps,
+            "steps": steps,
             "seeds": chosen.seeds,
             "returns": means,
             "accepted": prediction_interval(means) if len(means) > 1 else None,
@@ -190,6 +192,7 @@ def _retrain(
             setting.env_id, seeds, steps=steps, output=runs, jobs=jobs, progress=progress
         )
     if len(done) < len(seeds) or not all(run.complete for run in done):
+        print(f"what was learnt until now is in {runs}", file=sys.stderr)
         raise KeyboardInterrupt
     return done
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microgym.agents import training
+from microgym.agents.config import load_config
 from microgym.baselines.console import one_thread
 from microgym.baselines.records import provenance, to_json, write_atomically
 
@@ -28,6 +28,7 @@ class Run:
 
     Attributes:
         seed: of everything random in it.
+        steps: decisions it was to learn from.
         path: the policy, as `microgym evaluate --agent` takes it.
         curve: (steps, mean return of recent training episodes).
         duration_s: wall time.
@@ -35,6 +36,7 @@ class Run:
     """
 
     seed: int
+    steps: int
     path: Path
     curve: Curve
     duration_s: float
@@ -85,6 +87,25 @@ def train_runs(
     if min(jobs, len(tasks)) == 1:
         return _one_by_one(tasks, progress or _unheard)
     return _side_by_side(tasks, jobs, progress or _unheard)
+
+
+def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> int:
+    """How many decisions the shipped agent of an environment learns from.
+
+    Args:
+        env_id: the environment.
+        config: changes to its training configuration.
+
+    Raises:
+        ValueError: no training configuration for it, or an unknown setting.
+    """
+    return int(load_config(env_id, config)["training"]["steps"])
+
+
+def _default_trainer() -> Trainer:
+    from microgym.agents.training import train  # PyTorch, which most commands do without
+
+    return train
 
 
 def _unheard(more: int) -> None:
@@ -167,14 +188,15 @@ def _train_in_worker(task: Mapping[str, Any]) -> Run:
 def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
     start = time.monotonic()
     words = {name: task[name] for name in ("seed", "steps", "output", "config")}
-    trainer: Trainer = task["trainer"] or training.train
+    trainer: Trainer = task["trainer"] or _default_trainer()
     result = trainer(task["env_id"], progress=progress, **words)
     seconds = time.monotonic() - start
-    run = Run(task["seed"], Path(result.path), list(result.curve), seconds, result.complete)
+    done = Path(result.path), list(result.curve), seconds, result.complete
+    run = Run(task["seed"], task["steps"], *done)
     record = {
         "env": task["env_id"],
         "seed": run.seed,
-        "steps": task["steps"],
+        "steps": run.steps,
         "complete": run.complete,
         "duration_s": round(seconds, 1),
         "curve": run.curve,

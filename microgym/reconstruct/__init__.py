@@ -1,0 +1,1 @@
+"""What infers the specimen from measurements."""

@@ -49,7 +49,7 @@ def guess_modes(probe: ArrayLike, modes: int) -> Complex:
     for degree in range(1, 2 * modes):
         for a in range(degree, -1, -1):
             wave = main * (y / width) ** a * (x / width) ** (degree - a)
-            if _keep_new_part(wave, directions):
+            if len(given) + len(added) < modes and _keep_new_part(wave, directions):
                 added.append(directions[-1] * np.sqrt(HIGHER_POWER * total))
     if len(given) + len(added) < modes:
         raise ValueError(f"modes={modes}: the probe is too narrow to make so many")

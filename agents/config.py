@@ -1,0 +1,36 @@
+"""Hyperparameters: one file an environment, a few overrides by name."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+
+def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """The training configuration of an environment.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+        changes: values of the "training" table to use instead, by name.
+
+    Returns:
+        Tables "environment" and "training" of `agents/configs/<env_id>.toml`.
+
+    Raises:
+        ValueError: no configuration for the environment, an unknown name, a value of another type.
+    """
+    file = resources.files("microgym.agents") / "configs" / f"{env_id}.toml"
+    if not file.is_file():
+        raise ValueError(f"there is no training configuration for {env_id!r}")
+    config = tomllib.loads(file.read_text(encoding="utf-8"))
+    training = config["training"]
+    for name, value in (changes or {}).items():
+        if name not in training:
+            raise ValueError(f"unknown setting {name!r}; {env_id} has {sorted(training)}")
+        wanted = type(training[name])
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not wanted:
+            raise ValueError(f"{name} must be {wanted.__name__}, got {value!r}")
+        training[name] = value
+    return config

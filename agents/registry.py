@@ -1,0 +1,71 @@
+"""Agents by name, for every environment."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from microgym.agents import ptycho
+from microgym.agents.base import Agent
+from microgym.agents.trained import TrainedAgent, shipped_policy
+
+TRAINED = "trained"
+"""Name of the agent that comes with the package."""
+
+Maker = Callable[[Mapping[str, Any]], Agent]
+
+_REFERENCES: dict[str, dict[str, Maker]] = {
+    "Ptycho-v0": {
+        "random": lambda _: ptycho.RandomAgent(),
+        **{
+            name: lambda kwargs, name=name: ptycho.PatternAgent(
+                name, int(kwargs.get("exposures", ptycho.EXPOSURES))
+            )
+            for name in ptycho.PATTERNS
+        },
+        "expert": lambda _: ptycho.ExpertAgent(),
+        "oracle": lambda _: ptycho.OracleAgent(),
+    },
+}
+
+
+def agent_names(env_id: str) -> tuple[str, ...]:
+    """Names of the agents that the package has for an environment.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Returns:
+        Reference policies from the simplest to the best informed, then the trained one.
+
+    Raises:
+        ValueError: no such environment.
+    """
+    return (*_references(env_id), TRAINED)
+
+
+def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = None) -> Agent:
+    """Make an agent.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+        name: of a reference policy, "trained", or the path of a policy.
+        env_kwargs: arguments that the environment is made with.
+
+    Returns:
+        The agent, for the environment's default action and observation.
+
+    Raises:
+        ValueError: an unknown environment, or a file that is no policy for it.
+        FileNotFoundError: no such file.
+    """
+    known = _references(env_id)
+    if name in known:
+        return known[name](env_kwargs or {})
+    if name == TRAINED:
+        return TrainedAgent(shipped_policy(env_id), env_id)
+    return TrainedAgent(name, env_id, name)
+
+
+def _references(env_id: str) -> dict[str, Maker]:
+    if env_id not in _REFERENCES:
+        raise ValueError(f"no agents for {env_id!r}; there are some for {sorted(_REFERENCES)}")
+    return _REFERENCES[env_id]
