@@ -1,0 +1,1 @@
+"""Deciders: reference policies, trained agents and their training."""

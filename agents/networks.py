@@ -6,7 +6,12 @@ import torch
 from torch import Tensor, nn
 
 PROBE_CELLS = 6.25
-"""Width of the probe of the default environment in cells of the 32 x 32 maps: 25 px of 4 px each."""
+"""Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
+
+VACUUM = (0.5, 0.0, 0.0, 0.0)
+"""What the maps show where nothing is: amplitude, phase, coverage, dose."""
+CONTRAST = (10.0, 20.0, 1.0, 3.0)
+"""Factors that bring structure in the maps to order one (design choice)."""
 
 COVERAGE = 2
 """Place of the coverage among the maps (`microgym.envs.ptycho.maps.CHANNELS`)."""
@@ -50,6 +55,10 @@ class ScanNet(nn.Module):
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
         self.logits_scale = nn.Parameter(torch.tensor(12.0))
         self.forget = nn.Parameter(torch.tensor(0.5))
+        self.vacuum: Tensor
+        self.contrast: Tensor
+        self.register_buffer("vacuum", torch.tensor(VACUUM)[:, None, None], persistent=False)
+        self.register_buffer("contrast", torch.tensor(CONTRAST)[:, None, None], persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         self.value_features = 64
         nn.init.zeros_(self.free.weight)
@@ -70,7 +79,8 @@ class ScanNet(nn.Module):
         """
         maps, numbers = observation["maps"], observation["numbers"]
         planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
+        clear = (maps - self.vacuum) * self.contrast
+        x = torch.relu(self.stem(torch.cat([clear, planes], dim=1)))
         for layer in self.body:
             x = x + torch.relu(layer(x))
         belief = nn.functional.pixel_shuffle(self.belief(x), 2)

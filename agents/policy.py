@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from microgym.agents.networks import COVERAGE, ScanNet
 from microgym.agents.privileged import TRUTH
 
-
 _TEACHER = 3
 
 

@@ -16,6 +16,7 @@ from microgym.random import stream as stream_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Spectrum = NDArray[np.complex128]
 
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
@@ -83,7 +84,7 @@ class PatternAgent:
 
 
 def raster(exposures: int) -> Float64:
-    """Rows from top to bottom, to and fro; the largest square grid that fits, then its middle again.
+    """Rows from top to bottom, to and fro, as evenly as the number of exposures allows.
 
     Args:
         exposures: number of positions.
@@ -143,7 +144,7 @@ PATTERNS = {"raster": raster, "spiral": spiral, "halton": halton}
 """Fixed patterns by name."""
 
 
-def _blur(sigma: float) -> Float64:
+def _blur(sigma: float) -> Spectrum:
     """Centred Gaussian on the double grid, transformed."""
     at = np.minimum(np.arange(2 * CELLS), 2 * CELLS - np.arange(2 * CELLS))
     line = np.exp(-0.5 * (at / sigma) ** 2)
@@ -157,7 +158,7 @@ def _disk(diameter: float) -> Float64:
     return np.clip(0.5 * diameter + 0.5 - radius, 0.0, 1.0)
 
 
-def _convolve(maps: Float64, transformed: NDArray[np.complex128]) -> Float64:
+def _convolve(maps: Float64, transformed: Spectrum) -> Float64:
     """Convolve (N, cells, cells) maps with a transformed kernel; nothing lies outside."""
     padded = np.zeros((maps.shape[0], 2 * CELLS, 2 * CELLS))
     padded[:, :CELLS, :CELLS] = maps

@@ -82,7 +82,7 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
     try:
         with safe_open(file, "pt") as content:
             metadata = content.metadata() or {}
-            tensors = {name: content.get_tensor(name) for name in content.keys()}
+            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{file} is not a policy in safetensors format: {error}") from error
     if metadata.get("format") != _FORMAT:

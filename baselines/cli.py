@@ -295,7 +295,3 @@ def _num_envs(sub: argparse.ArgumentParser) -> None:
 
 def _json(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

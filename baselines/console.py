@@ -50,7 +50,7 @@ def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
     """A progress bar on standard error.
 
     Args:
-        total: how many units there are.
+        total: how many units there are; 0 if nobody knows. More than that are not shown.
         what: is being done.
         unit: of what is counted.
 
@@ -61,6 +61,6 @@ def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
     with tqdm(total=total, desc=what, unit=f" {unit}", mininterval=slow, file=sys.stderr) as bar:
 
         def advance(more: int) -> None:
-            bar.update(more)
+            bar.update(min(more, total - bar.n) if total else more)
 
         yield advance

@@ -9,7 +9,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 from numba.core import caching
@@ -42,7 +42,9 @@ def _stamped(locator: type) -> type:
 
 
 class _StampedImpl(caching.CompileResultCacheImpl):
-    _locator_classes = [_stamped(c) for c in caching.CompileResultCacheImpl._locator_classes]
+    _locator_classes: ClassVar = [
+        _stamped(c) for c in caching.CompileResultCacheImpl._locator_classes
+    ]
 
 
 class _StampedCache(caching.FunctionCache):
@@ -61,7 +63,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     Returns:
         A Numba dispatcher.
     """
-    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
     dispatcher._cache = _StampedCache(function)
     return dispatcher
 

@@ -1,4 +1,4 @@
-"""Work memory of compiled kernels: one buffer a thread, grown on demand, never part of any state."""
+"""Work memory of compiled kernels: one buffer a thread, grown on demand, part of no state."""
 
 import threading
 

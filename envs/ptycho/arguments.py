@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from microgym.rewards import RewardWeights
 from numpy.typing import NDArray
 
 from microgym.instruments.probe_file import load_probe
@@ -16,6 +15,7 @@ from microgym.physics.detector import Detector
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry, positive, whole
 from microgym.physics.stage import STAGE_LEVELS
+from microgym.rewards import RewardWeights
 from microgym.specimens.splits import SPLITS, validate_family
 
 LEVELS = ("off", "easy", "real", "hard")
@@ -27,11 +27,11 @@ ACTIONS = ("continuous", "grid")
 RECONSTRUCTORS = ("classical", "raw")
 
 GRID = 16
-"""Cells along an edge of the discrete action grid (design choice: 8 px pitch under a 20 px probe)."""
+"""Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
 GRID_DWELLS_S = (0.3, 1.0, 3.0)
 """Exposure times the discrete action offers, s (design choice)."""
 DWELL_RANGE_S = (0.1, 10.0)
-"""Shortest and longest exposure, s; the continuous action is logarithmic between (design choice)."""
+"""Shortest and longest exposure, s; the action is logarithmic between them (design choice)."""
 
 DETECTOR_LEVELS = {
     "off": Detector(),

@@ -45,12 +45,7 @@ def draw_maps(re, im, fluence, start, cells, edge, unit, out):
         for cy in range(cells):
             for cx in range(cells):
                 top, left = start + cy * edge, start + cx * edge
-                s_re, s_im, s_flux, s_seen = (
-                    np.float32(0),
-                    np.float32(0),
-                    np.float32(0),
-                    np.float32(0),
-                )
+                s_re, s_im, s_flux = np.float32(0.0), np.float32(0.0), np.float32(0.0)
                 for i in range(edge):
                     r = re[b, top + i, left : left + edge]
                     m = im[b, top + i, left : left + edge]

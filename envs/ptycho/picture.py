@@ -63,7 +63,9 @@ def _draw_path(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
     radius = 10 * scale
     for box in (_BOXES[1], _BOXES[2]):
         x, y = box[0] + float(spots[-1, 1]), box[1] + float(spots[-1, 0])
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=picture.ACCENT, width=2)
+        pen.ellipse(
+            (x - radius, y - radius, x + radius, y + radius), outline=picture.ACCENT, width=2
+        )
 
 
 def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:

@@ -99,9 +99,7 @@ def _resum_rows(rows, estimate, truth, structure, sums, columns):
     true_re, true_im = truth
     for k in range(rows.size):
         b = rows[k]
-        a_re, a_im, power = plane_sums(
-            re[b], im[b], true_re[b], true_im[b], structure[b], columns
-        )
+        a_re, a_im, power = plane_sums(re[b], im[b], true_re[b], true_im[b], structure[b], columns)
         sums[b, 0], sums[b, 1], sums[b, 2] = a_re, a_im, power
 
 

@@ -1,0 +1,1 @@
+"""Instruments: batched simulators and recorded scans; controls in, measurement and ledger out."""

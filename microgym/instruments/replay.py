@@ -13,10 +13,10 @@ from microgym.compiled import kernel
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography import DEAD_TIME_S, STAGE_SPEED_PX_S, direct_beam
 from microgym.instruments.recording import load_recording
+from microgym.instruments.reference import full_reconstruction
 from microgym.physics.sampling import positive, whole
 from microgym.physics.stage import StageState
 from microgym.random import stream, thin_counts
-from microgym.reconstruct.reference import full_reconstruction
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -27,7 +27,7 @@ _THINNING = 0
 
 
 @kernel
-def _thin_rows(rows, keys, tick, chosen, share, patterns, counts):  # noqa: ANN001, ANN202
+def _thin_rows(rows, keys, tick, chosen, share, patterns, counts):
     """Give each listed row its recorded exposure at its part of the dose."""
     for k in range(rows.size):
         b = rows[k]

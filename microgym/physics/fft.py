@@ -187,9 +187,7 @@ def _make_butterfly(radix: int, twiddled: bool) -> Any:
     ) -> Any:
         """Signature and code of one butterfly."""
         size = types.intp
-        signature = types.void(
-            re, im, size, size, out_re, out_im, size, size, twiddles, size
-        )
+        signature = types.void(re, im, size, size, out_re, out_im, size, size, twiddles, size)
 
         def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
             kinds = sig.args
@@ -231,8 +229,7 @@ _butterfly8_twiddled = _make_butterfly(8, twiddled=True)
 _butterfly8_last = _make_butterfly(8, twiddled=False)
 
 
-@intrinsic
-def _transpose_block(  # noqa: ANN202 - Numba hands in types and takes back code
+def _transpose_block(
     typing: Any, plane: Any, start: Any, out: Any, out_start: Any, out_step: Any, scale: Any
 ):
     """Transpose LANES contiguous rows of a strip into `out`, multiplied by `scale`."""
@@ -262,6 +259,9 @@ def _transpose_block(  # noqa: ANN202 - Numba hands in types and takes back code
     return signature, generate
 
 
+_transposed: Any = intrinsic(_transpose_block)
+
+
 def _exchange(b: ir.IRBuilder, rows: list[ir.Value], distance: int) -> list[ir.Value]:
     """Swap the off-diagonal blocks of edge `distance`: one of log2(LANES) transposition steps."""
     low, high = [], []
@@ -283,7 +283,7 @@ def _exchange(b: ir.IRBuilder, rows: list[ir.Value], distance: int) -> list[ir.V
 
 
 @kernel
-def _stage(re, im, start, pitch, out_re, out_im, radix, length, stride, twiddles, first):  # noqa: ANN001, ANN202
+def _stage(re, im, start, pitch, out_re, out_im, radix, length, stride, twiddles, first):
     """One Stockham stage of a strip; rows of the source are `pitch` elements apart."""
     groups = length // radix
     step = stride * groups * pitch
@@ -305,7 +305,7 @@ def _stage(re, im, start, pitch, out_re, out_im, radix, length, stride, twiddles
 
 
 @kernel
-def _columns(re, im, out_re, out_im, n, radices, twiddles, scale, strips):  # noqa: ANN001, ANN202
+def _columns(re, im, out_re, out_im, n, radices, twiddles, scale, strips):
     """Transform every column and write the result transposed, times `scale`."""
     strip = LANES * n
     a_re, a_im = strips[:strip], strips[strip : 2 * strip]
@@ -326,15 +326,15 @@ def _columns(re, im, out_re, out_im, n, radices, twiddles, scale, strips):  # no
         for row in range(0, n, LANES):
             to = column * n + row
             if radices.size % 2:
-                _transpose_block(a_re, row * LANES, out_re, to, n, scale)
-                _transpose_block(a_im, row * LANES, out_im, to, n, scale)
+                _transposed(a_re, row * LANES, out_re, to, n, scale)
+                _transposed(a_im, row * LANES, out_im, to, n, scale)
             else:
-                _transpose_block(b_re, row * LANES, out_re, to, n, scale)
-                _transpose_block(b_im, row * LANES, out_im, to, n, scale)
+                _transposed(b_re, row * LANES, out_re, to, n, scale)
+                _transposed(b_im, row * LANES, out_im, to, n, scale)
 
 
 @kernel
-def fft2(re, im, out_re, out_im, n, radices, twiddles, work):  # noqa: ANN001, ANN201
+def fft2(re, im, out_re, out_im, n, radices, twiddles, work):
     """Unitary two-dimensional discrete Fourier transform.
 
     The inverse is the same call with real and imaginary planes exchanged on both sides. Source and

@@ -121,7 +121,7 @@ class OnlineReconstruction:
         *,
         iterations: int = 3,
         alpha: float = 0.5,
-        step: float = 1.0,
+        step: float = 1.5,
     ) -> None:
         modes, n = probe.shape[:2]
         self.n = n

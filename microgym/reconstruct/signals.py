@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 
 @kernel
-def _spread_rows(rows, corner, signal, footprint, weight, bright, dark, re, im, n):  # noqa: ANN001, ANN202
+def _spread_rows(rows, corner, signal, footprint, weight, bright, dark, re, im, n):
     """Average the signals of each row's exposures under the probe."""
     for k in range(rows.size):
         b = rows[k]

@@ -112,13 +112,15 @@ def test_train_then_evaluate_what_it_says(toy, capsys, tmp_path):
 
 
 def test_an_interrupted_training_says_what_it_saved(toy, capsys, tmp_path, monkeypatch):
-    def short(*words, progress, **more):
-        def twice(count, calls=[]):  # noqa: B006 - counts its calls
-            calls.append(count)
-            if len(calls) > 2:
-                raise KeyboardInterrupt
+    heard: list[int] = []
 
-        return stubs.train(*words, progress=twice, **more)
+    def listen(more: int) -> None:
+        heard.append(more)
+        if len(heard) > 2:
+            raise KeyboardInterrupt
+
+    def short(*words, progress, **more):
+        return stubs.train(*words, progress=listen, **more)
 
     monkeypatch.setattr("microgym.agents.training.train", short)
     assert run("train", toy, "--steps", 40, "--output", tmp_path) == 130

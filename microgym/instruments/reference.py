@@ -10,7 +10,7 @@ from microgym.reconstruct.settings import PIESettings
 from microgym.reconstruct.solver import PIESolver
 
 SWEEPS = 24
-"""Sweeps through the whole scan (design choice: more change the Siemens star by less than noise)."""
+"""Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""
 
 CONTRAST = 0.5
 """A pixel is structure from this part of the contrast between the dark and the bright tenth of the
@@ -51,7 +51,7 @@ def full_reconstruction(
         not used, so that probe and object belong together.
     """
     photons = float(recording.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
-    settings = PIESettings(alpha=0.1, probe_step=1.0, modes=2, decay=20.0)
+    settings = PIESettings(alpha=0.1, probe_step=0.1, modes=2)
     solver = PIESolver(
         recording.probe,
         (field_px, field_px),
@@ -60,7 +60,6 @@ def full_reconstruction(
         known=recording.valid,
     )
     solver.add(None, recording.patterns[None], places[None], photons)
-    solver.flat_start()
     solver.sweep(count=SWEEPS)
     cost = float(solver.evaluate_cost()[0])
     probe = solver.probe[0].astype(np.complex128)
