@@ -61,11 +61,10 @@ class ScanNet(nn.Module):
         self.register_buffer("contrast", torch.tensor(CONTRAST)[:, None, None], persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         self.value_features = 64
-        nn.init.zeros_(self.free.weight)
-        nn.init.zeros_(self.free.bias)
         with torch.no_grad():
+            for parameter in (*self.free.parameters(), *self.probe.parameters()):
+                parameter.zero_()
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
-            self.probe.bias.zero_()
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every possible next exposure.

@@ -23,10 +23,9 @@ class _Judgement(BaseFeaturesExtractor):
     """
 
     def __init__(self, observation_space: spaces.Dict, levels: int, width: int) -> None:
-        maps = observation_space["maps"].shape or ()
-        numbers = observation_space["numbers"].shape or ()
-        cells = (maps[1] // 2) * (maps[2] // 2)
-        net = ScanNet(maps[0], numbers[0], levels, width)
+        channels, cells = _sizes(observation_space)
+        numbers = spaces.flatdim(observation_space["numbers"])
+        net = ScanNet(channels, numbers, levels, width)
         super().__init__(observation_space, cells * levels + net.value_features + _TEACHER)
         self.net = net
 
@@ -45,6 +44,14 @@ def _teach(observations: Mapping[str, Tensor]) -> Tensor:
     patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
     sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
     return torch.stack(sizes, dim=1)
+
+
+def _sizes(observation_space: spaces.Dict) -> tuple[int, int]:
+    """Maps of an observation, and cells of the action grid: a quarter of the maps' cells."""
+    shape = observation_space["maps"].shape
+    assert shape is not None
+    channels, height, width = shape
+    return channels, (height // 2) * (width // 2)
 
 
 class _Split(nn.Module):
@@ -86,8 +93,7 @@ class ScanPolicy(ActorCriticPolicy):
         width: int = 24,
         **kwargs: Any,
     ) -> None:
-        maps = observation_space["maps"].shape or ()
-        levels = int(action_space.n) // ((maps[1] // 2) * (maps[2] // 2))
+        levels = int(action_space.n) // _sizes(observation_space)[1]
         kwargs |= {
             "features_extractor_class": _Judgement,
             "features_extractor_kwargs": {"levels": levels, "width": width},
@@ -97,11 +103,11 @@ class ScanPolicy(ActorCriticPolicy):
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
+        assert isinstance(self.action_space, spaces.Discrete)
         self.mlp_extractor = _Split(int(self.action_space.n), self.features_dim)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
-        self.optimizer = self.optimizer_class(
-            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
-        )
+        optimizer: Any = self.optimizer_class
+        self.optimizer = optimizer(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)

@@ -1,4 +1,10 @@
-"""Training of Stable-Baselines3 agents, from scratch, on the native vector environment."""
+"""Training of Stable-Baselines3 agents, from scratch, on the native vector environment.
+
+PPO decides and is judged as ever. Beside it the network is taught to guess where structure is, on
+the observations of each rollout and from the truth that training specimens have: an auxiliary task
+(Jaderberg et al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542). The
+policy that comes out sees observations only.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,10 +17,14 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
+from torch import Tensor
 
 from microgym.agents.config import load_config
+from microgym.agents.networks import ScanNet
 from microgym.agents.policy import ScanPolicy
-from microgym.agents.sb3_adapter import make_sb3
+from microgym.agents.privileged import TRUTH, make_privileged
+from microgym.agents.ptycho import CELLS
+from microgym.agents.sb3_adapter import SB3VecEnv
 from microgym.agents.trained import POLICY_FILE, save_policy
 
 
@@ -52,6 +62,47 @@ class _Watch(BaseCallback):
             self.curve.append((int(self.num_timesteps), float(np.mean(recent))))
 
 
+class _Teacher(BaseCallback):
+    """Teaches the network to see structure, between the policy's updates.
+
+    The lesson on a rollout follows the policy's own update on it, so that the policy that is
+    updated is the one that acted.
+    """
+
+    def __init__(self, net: ScanNet, rate: float, batch: int) -> None:
+        super().__init__()
+        self._net = net
+        self._batch = batch
+        seeing = [net.stem, net.body, net.belief]
+        self._optimizer = torch.optim.Adam(
+            [weight for part in seeing for weight in part.parameters()], lr=rate
+        )
+        self._lesson: dict[str, Tensor] | None = None
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        buffer: Any = self.locals["rollout_buffer"]
+        self._lesson = {
+            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]).copy())
+            for name, values in buffer.observations.items()
+        }
+
+    def _on_rollout_start(self) -> None:
+        lesson = self._lesson
+        if lesson is None:
+            return
+        loss = torch.zeros(())
+        for rows in torch.randperm(len(lesson[TRUTH])).split(self._batch):
+            guess = self._net({name: values[rows] for name, values in lesson.items()})[2]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(guess, lesson[TRUTH][rows])
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+        self.logger.record("train/belief_loss", loss.item())
+
+
 def train(
     env_id: str,
     *,
@@ -86,9 +137,10 @@ def train(
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    env = VecMonitor(
-        make_sb3(env_id, chosen["num_envs"], infos="final", split="train", **tables["environment"])
+    native = make_privileged(
+        env_id, chosen["num_envs"], CELLS, split="train", **tables["environment"]
     )
+    env = VecMonitor(SB3VecEnv(native, infos="final"))
     rate = float(chosen["learning_rate"])
     model = PPO(
         ScanPolicy,
@@ -103,18 +155,21 @@ def train(
         vf_coef=chosen["value_weight"],
         clip_range=chosen["clip"],
         max_grad_norm=chosen["max_gradient"],
+        target_kl=chosen["target_kl"],
         policy_kwargs={"width": chosen["width"]},
         seed=seed,
         device="cpu",
     )
     watch = _Watch(progress)
+    policy: Any = model.policy
+    net: ScanNet = policy.features_extractor.net
+    teacher = _Teacher(net, chosen["belief_rate"], chosen["batch_size"])
     complete = True
     try:
-        model.learn(total, callback=watch)
+        model.learn(total, callback=[watch, teacher])
     except KeyboardInterrupt:
         complete = False
     finally:
         env.close()
-    policy: Any = model.policy
-    save_policy(folder / POLICY_FILE, policy.features_extractor.net, env_id, seed, total)
+    save_policy(folder / POLICY_FILE, net, env_id, seed, total)
     return TrainingResult(folder, watch.curve, complete)

@@ -124,6 +124,8 @@ class PtychoArguments:
         _ = self.weights
         for name in self.optics:
             _one_of("optics", name, tuple(OPTICS))
+        if self.recording is not None and self.is_file:
+            raise ValueError(f"recording and specimen={self.specimen!r} exclude each other")
         if not self.is_file:
             validate_family(self.specimen, self.split)
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import atan2_32, exp32
+from microgym.metrics.incremental import pooled
 
 Plane = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -40,27 +41,20 @@ def draw_maps(re, im, fluence, start, cells, edge, unit, out):
             all clipped to [-1, 1].
     """
     one = np.float32(1.0)
-    share = np.float32(1.0 / (edge * edge))
+    size = cells * edge
     for b in range(out.shape[0]):
-        for cy in range(cells):
-            for cx in range(cells):
-                top, left = start + cy * edge, start + cx * edge
-                s_re, s_im, s_flux = np.float32(0.0), np.float32(0.0), np.float32(0.0)
-                for i in range(edge):
-                    r = re[b, top + i, left : left + edge]
-                    m = im[b, top + i, left : left + edge]
-                    f = fluence[b, top + i, left : left + edge]
-                    for j in range(edge):
-                        s_re += r[j]
-                        s_im += m[j]
-                        s_flux += f[j]
-                s_re, s_im = s_re * share, s_im * share
-                flux = s_flux * share / unit
-                modulus = np.sqrt(s_re * s_re + s_im * s_im)
-                out[b, 0, cy, cx] = min(np.float32(0.5) * modulus, one)
-                out[b, 1, cy, cx] = atan2_32(s_im, s_re) * np.float32(1.0 / np.pi)
-                out[b, 2, cy, cx] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
-                out[b, 3, cy, cx] = min(np.float32(0.1) * flux, one)
+        pooled(re[b], start, start, size, cells, out[b, 0])
+        pooled(im[b], start, start, size, cells, out[b, 1])
+        pooled(fluence[b], start, start, size, cells, out[b, 2])
+        for row in range(cells):
+            first, second, third = out[b, 0, row], out[b, 1, row], out[b, 2, row]
+            fourth = out[b, 3, row]
+            for cell in range(cells):
+                x, y, flux = first[cell], second[cell], third[cell] / unit
+                first[cell] = min(np.float32(0.5) * np.sqrt(x * x + y * y), one)
+                second[cell] = atan2_32(y, x) * np.float32(1.0 / np.pi)
+                third[cell] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
+                fourth[cell] = min(np.float32(0.1) * flux, one)
 
 
 @kernel

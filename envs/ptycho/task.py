@@ -3,12 +3,9 @@
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp64, log64
-from microgym.envs.ptycho import maps
+from microgym.envs.ptycho import appraisal, maps
 from microgym.envs.ptycho.arguments import (
     DWELL_RANGE_S,
     GRID,
@@ -18,10 +15,10 @@ from microgym.envs.ptycho.arguments import (
     PtychoArguments,
 )
 from microgym.envs.ptycho.picture import draw
+from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.envs.task import Task
 from microgym.instruments.ptychography import PtychographyInstrument
 from microgym.instruments.replay import ReplayInstrument
-from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 from microgym.reconstruct.online import OnlineReconstruction
 from microgym.reconstruct.signals import SignalMaps
 from microgym.rewards import combine, damage, discovery, dose, resolution, time
@@ -29,113 +26,6 @@ from microgym.specimens.files import load_image, structure_mask
 from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
-
-SEEN_EXPOSURES = 0.5
-"""A pixel counts as seen from this part of the mean fluence under the probe of one nominal exposure
-(design choice: inside the disk of the beam, not in its skirts)."""
-
-
-@kernel
-def _sum_rows(rows, corner, estimate, truth, structure, n, sign, sums, columns):
-    """Add the agreement of estimate and truth over each row's patch to its sums, times `sign`."""
-    re, im = estimate
-    true_re, true_im = truth
-    for k in range(rows.size):
-        b = rows[k]
-        top, left = corner[b, 0], corner[b, 1]
-        a_re, a_im, power = masked_sums(
-            re[b], im[b], true_re[b], true_im[b], structure[b], top, left, n, columns
-        )
-        sums[b, 0] += sign * a_re
-        sums[b, 1] += sign * a_im
-        sums[b, 2] += sign * power
-
-
-@kernel
-def _inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, new):
-    """Find what each row's latest exposure has shown and destroyed.
-
-    Args:
-        rows: (k,) int64.
-        beam: (N, 2) where it fell, px.
-        specimen: object_re, object_im, pristine_re, pristine_im, structure.
-        fluence: (N, H, W) photons per object pixel.
-        lost: (N, H, W) squared contrast lost so far, updated.
-        status: (N, H, W) uint8: 0 unseen, 1 seen, 2 destroyed; updated.
-        enough, fatal: fluences that show and that destroy.
-        n: edge of a patch, px.
-        new: (N, 3) written: pixels newly seen, pixels newly destroyed, contrast newly lost.
-    """
-    object_re, object_im, pristine_re, pristine_im, structure = specimen
-    limit = fluence.shape[1] - n
-    for k in range(rows.size):
-        b = rows[k]
-        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), limit)
-        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - n // 2, 0), limit)
-        seen, destroyed, gone = 0, 0, 0.0
-        for i in range(top, top + n):
-            for j in range(left, left + n):
-                if structure[b, i, j] == 0:
-                    continue
-                flux = fluence[b, i, j]
-                if flux >= enough and status[b, i, j] == 0:
-                    status[b, i, j] = 1
-                    seen += 1
-                if flux >= fatal and status[b, i, j] == 1:
-                    status[b, i, j] = 2
-                    destroyed += 1
-                d_re = object_re[b, i, j] - pristine_re[b, i, j]
-                d_im = object_im[b, i, j] - pristine_im[b, i, j]
-                now = d_re * d_re + d_im * d_im
-                gone += now - lost[b, i, j]
-                lost[b, i, j] = now
-        new[b, 0], new[b, 1], new[b, 2] = seen, destroyed, gone
-
-
-@kernel
-def _resum_rows(rows, estimate, truth, structure, sums, columns):
-    """Take the agreement of estimate and truth over each listed row's whole field afresh."""
-    re, im = estimate
-    true_re, true_im = truth
-    for k in range(rows.size):
-        b = rows[k]
-        a_re, a_im, power = plane_sums(re[b], im[b], true_re[b], true_im[b], structure[b], columns)
-        sums[b, 0], sums[b, 1], sums[b, 2] = a_re, a_im, power
-
-
-@kernel
-def _measure_rows(rows, truth, structure, scale, columns):
-    """Constants of each listed row's specimen: power, contrast, contrast to vacuum, pixels."""
-    true_re, true_im = truth
-    for k in range(rows.size):
-        b = rows[k]
-        power, contrast = truth_sums(true_re[b], true_im[b], structure[b], columns)
-        pixels, vacuum = 0.0, 0.0
-        for i in range(structure.shape[1]):
-            re, im, inside = true_re[b, i], true_im[b, i], structure[b, i]
-            for j in range(structure.shape[2]):
-                weight = np.float64(inside[j])
-                d_re = np.float64(re[j]) - 1.0
-                pixels += weight
-                vacuum += weight * (d_re * d_re + np.float64(im[j]) * np.float64(im[j]))
-        scale[b, 0], scale[b, 1] = power, contrast
-        scale[b, 2], scale[b, 3] = max(vacuum, 1e-12), pixels
-
-
-@kernel
-def _score_rows(rows, sums, scale, figures):
-    """Signal-to-noise ratio of each listed row, dB, into column 0 of `figures`."""
-    for k in range(rows.size):
-        b = rows[k]
-        figures[b, 0] = snr_db(sums[b, 0], sums[b, 1], sums[b, 2], scale[b, 0], scale[b, 1])
-
-
-@kernel
-def _dwell_rows(logarithms, low, high, out):
-    """Exposure times from the third action component."""
-    span = log64(high / low)
-    for k in range(out.size):
-        out[k] = low * exp64(0.5 * (logarithms[k] + 1.0) * span)
 
 
 class PtychoTask(Task):
@@ -155,8 +45,8 @@ class PtychoTask(Task):
         self.cells = OBSERVATIONS[chosen.observation]
         super().__init__(
             num_envs,
-            observation_space=_observation_space(chosen.observation, self.cells),
-            action_space=_action_space(chosen.action),
+            observation_space=observation_space(chosen.observation),
+            action_space=action_space(chosen.action),
             reward_terms=TERMS,
             reward_mode=chosen.reward_mode,
             threads=chosen.threads,
@@ -200,6 +90,7 @@ class PtychoTask(Task):
         if self._specimen_file is not None:
             re, im, structure = self._specimen_file
             k = rows.size
+            assert isinstance(instrument, PtychographyInstrument)
             instrument.mount(
                 rows,
                 keys,
@@ -230,8 +121,8 @@ class PtychoTask(Task):
         self.truncated[rows] = False
         truth = (instrument.pristine_re, instrument.pristine_im)
         columns = np.empty((4, instrument.field_px))
-        _measure_rows(rows, truth, instrument.structure, self._scale, columns)
-        _resum_rows(
+        appraisal.measure_rows(rows, truth, instrument.structure, self._scale, columns)
+        appraisal.resum_rows(
             rows,
             (self.estimate.re, self.estimate.im),
             truth,
@@ -264,6 +155,8 @@ class PtychoTask(Task):
         self, rows: Rows, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Positions in pixels of the field, (N, 2), and exposure times in seconds, (N,)."""
+        positions: NDArray[np.float64]
+        dwell: NDArray[np.float64]
         if self.arguments.action == "grid":
             cell = np.asarray(actions, np.int64) % (GRID * GRID)
             level = np.asarray(actions, np.int64) // (GRID * GRID)
@@ -271,12 +164,12 @@ class PtychoTask(Task):
             pitch = self.region / GRID
             where = np.stack([cell // GRID, cell % GRID], axis=-1)
             positions = self._start + (where + 0.5) * pitch
-            dwell = np.asarray(GRID_DWELLS_S)[level]
+            dwell = np.asarray(GRID_DWELLS_S, np.float64)[level]
         else:
             action = np.asarray(actions, np.float64)
-            positions = self._start + 0.5 * (action[:, :2] + 1.0) * self.region
+            positions = self._start + 0.5 * (action[:, :2] + 1.0) * float(self.region)
             dwell = np.empty(self.num_envs)
-            _dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
+            appraisal.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
         return positions, dwell
 
     def _expose(
@@ -290,9 +183,9 @@ class PtychoTask(Task):
         truth = (instrument.pristine_re, instrument.pristine_im)
         image = (estimate.re, estimate.im)
         known = (corner, image, truth, instrument.structure, self._n)
-        _sum_rows(rows, *known, -1.0, self._sums, columns)
+        appraisal.sum_rows(rows, *known, -1.0, self._sums, columns)
         estimate.add(rows, instrument.counts, instrument.known, photons, corner)
-        _sum_rows(rows, *known, 1.0, self._sums, columns)
+        appraisal.sum_rows(rows, *known, 1.0, self._sums, columns)
         maps.record_rows(
             rows,
             corner,
@@ -313,14 +206,14 @@ class PtychoTask(Task):
             instrument.pristine_im,
             instrument.structure,
         )
-        _inspect_rows(
+        appraisal.inspect_rows(
             rows,
             instrument.beam,
             specimen,
             instrument.fluence,
             self._lost,
             self._status,
-            np.float32(SEEN_EXPOSURES) * self._unit,
+            np.float32(appraisal.SEEN_EXPOSURES) * self._unit,
             np.float32(instrument.fatal_fluence),
             self._n,
             self._new,
@@ -332,7 +225,7 @@ class PtychoTask(Task):
         if self.arguments.final_sweeps == 0:
             return
         estimate.sweep(rows, self.arguments.final_sweeps)
-        _resum_rows(
+        appraisal.resum_rows(
             rows,
             (estimate.re, estimate.im),
             (instrument.pristine_re, instrument.pristine_im),
@@ -348,7 +241,7 @@ class PtychoTask(Task):
 
     def _appraise(self, rows: Rows) -> None:
         """Bring the figures of merit of the listed rows up to date."""
-        _score_rows(rows, self._sums, self._scale, self._figures)
+        appraisal.score_rows(rows, self._sums, self._scale, self._figures)
         new, scale = self._new[rows], self._scale[rows]
         self._figures[rows, 1] += new[:, 0]
         self._figures[rows, 2] += new[:, 2] / scale[:, 2]
@@ -504,27 +397,6 @@ class PtychoTask(Task):
                 raise ValueError(f"{name}={value!r} must be finite")
         for name, value in ready.items():
             targets[name][rows] = value
-
-
-def _observation_space(mode: str, cells: int) -> spaces.Space[Any]:
-    count = len(maps.NUMBERS)
-    if mode == "features":
-        high = np.concatenate([np.ones(count), np.full(cells * cells, 2.0), np.ones(cells * cells)])
-        low = np.concatenate([-np.ones(count), np.zeros(2 * cells * cells)])
-        return spaces.Box(low.astype(np.float32), high.astype(np.float32))
-    shape = (len(maps.CHANNELS), cells, cells)
-    return spaces.Dict(
-        {
-            "maps": spaces.Box(-1.0, 1.0, shape, np.float32),
-            "numbers": spaces.Box(-1.0, 1.0, (count,), np.float32),
-        }
-    )
-
-
-def _action_space(mode: str) -> spaces.Space[Any]:
-    if mode == "grid":
-        return spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
-    return spaces.Box(-1.0, 1.0, (3,), np.float32)
 
 
 def _instrument(

@@ -15,15 +15,22 @@ from microgym.random import POISSON_WORK, fill_poisson, stream
 Plane = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-_EXOGENOUS = 1
-_MEASUREMENT = 2
-_DRIFT, _JITTER = 0, 1
-_PHOTONS, _READ_NOISE = 0, 1
+# Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
+_EXOGENOUS = np.int64(1)
+_MEASUREMENT = np.int64(2)
+_DRIFT, _JITTER = np.int64(0), np.int64(1)
+_PHOTONS, _READ_NOISE = np.int64(0), np.int64(1)
 
 
 def exposure_work(n: int, modes: int) -> int:
     """Length of the float32 work array of `expose_rows`."""
     return (2 * modes + 8) * n * n + 4 * n + workspace(n) + POISSON_WORK
+
+
+@kernel
+def _stream(keys, b, role, process):
+    """The stream of row b; compiled once for all the places that ask."""
+    return stream(keys[b, 0], keys[b, 1], role, process)
 
 
 @kernel
@@ -52,7 +59,7 @@ def start_stages(
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _DRIFT)
+        s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
         start_stage(
             s0,
             s1,
@@ -74,7 +81,7 @@ def start_stages(
 def _drift_for(b, duration, keys, drifting, motion):
     """Let the stage of row b drift for a time."""
     velocity, settling, moved, wander, clock, drift = drifting
-    s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _DRIFT)
+    s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
     advance_drift(
         s0,
         s1,
@@ -159,7 +166,7 @@ def expose_rows(
         before = way / constants[2] + constants[1]
         move_stage(y, x, constants[7], play[b])
         _drift_for(b, before + 0.5 * dwell_s[b], keys, drifting, constants)
-        s0, s1 = stream(keys[b, 0], keys[b, 1], _EXOGENOUS, _JITTER)
+        s0, s1 = _stream(keys, b, _EXOGENOUS, _JITTER)
         exposure_position(s0, s1, exposures[b], constants[8], play[b], drift[b], beam[b])
         _drift_for(b, 0.5 * dwell_s[b], keys, drifting, constants)
         limit = object_re.shape[1] - n
@@ -198,9 +205,9 @@ def expose_rows(
             expected,
             rest,
         )
-        s0, s1 = stream(keys[b, 0], keys[b, 1], _MEASUREMENT, _PHOTONS)
+        s0, s1 = _stream(keys, b, _MEASUREMENT, _PHOTONS)
         fill_poisson(s0, s1, exposures[b], expected, counts[b], rest)
-        s0, s1 = stream(keys[b, 0], keys[b, 1], _MEASUREMENT, _READ_NOISE)
+        s0, s1 = _stream(keys, b, _MEASUREMENT, _READ_NOISE)
         read_out(
             s0,
             s1,
