@@ -205,7 +205,7 @@ class OracleAgent:
     needs_truth = True
 
     def __init__(self, greedy: Greedy | None = None) -> None:
-        self._greedy = greedy or Greedy()
+        self._greedy = greedy or Greedy(probe_cells=5.6, saturation=2.0, dwell_s=0.7)
         gain = 1.0 - np.exp(-self._greedy.saturation * _disk(self._greedy.probe_cells))
         self._kernel = np.fft.rfft2(gain)
 
@@ -238,13 +238,13 @@ class Operator:
         greedy: weights of the second part.
     """
 
-    survey: int = 4
-    survey_s: float = 1.0
-    reach: float = 1.5
-    prior: float = 0.05
-    doubt: float = 0.3
-    noise: float = 0.1
-    greedy: Greedy = Greedy()
+    survey: int = 2
+    survey_s: float = 0.4
+    reach: float = 1.65
+    prior: float = 0.06
+    doubt: float = 0.09
+    noise: float = 0.014
+    greedy: Greedy = Greedy(probe_cells=5.2, saturation=1.6, dwell_s=0.9)
 
 
 class ExpertAgent:
@@ -262,7 +262,8 @@ class ExpertAgent:
         greedy = self._operator.greedy
         self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * _disk(greedy.probe_cells)))
         self._spread = _blur(self._operator.reach)
-        self._survey = raster(self._operator.survey**2)
+        looks = self._operator.survey**2
+        self._survey = raster(looks) if looks else np.empty((0, 2))
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from microgym.agents import ptycho
 from microgym.agents.base import Agent
-from microgym.agents.trained import TrainedAgent, shipped_policy
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
@@ -60,6 +59,9 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     known = _references(env_id)
     if name in known:
         return known[name](env_kwargs or {})
+    # PyTorch takes seconds to load, and the reference policies do without.
+    from microgym.agents.trained import TrainedAgent, shipped_policy
+
     if name == TRAINED:
         return TrainedAgent(shipped_policy(env_id), env_id)
     return TrainedAgent(name, env_id, name)

@@ -180,6 +180,9 @@ def _reproduce(subs: Any) -> None:
     )
     sub.add_argument("--write", action="store_true", help="make a new record instead of comparing")
     sub.add_argument("--runs", type=Path, metavar="FOLDER", help="of the training runs")
+    sub.add_argument(
+        "--reuse", action="store_true", help="with --write: take the finished runs of --runs"
+    )
     _jobs(sub)
 
 

@@ -155,7 +155,8 @@ def reproduce(arguments: argparse.Namespace) -> int:
     if arguments.write:
         if arguments.no_train:
             raise ValueError("--write needs training: leave --no-train out")
-        print(write_record(setting, small=arguments.small, runs=runs, jobs=jobs))
+        small, reuse = arguments.small, arguments.reuse
+        print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=reuse))
         return OK
     checks = check_record(
         setting, small=arguments.small, train=not arguments.no_train, runs=runs, jobs=jobs

@@ -27,7 +27,7 @@ from microgym.baselines.records import (
 )
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
-from microgym.baselines.train import Run, configured_steps, train_runs
+from microgym.baselines.train import Run, configured_steps, finished_runs, train_runs
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def write_record(
     jobs: int = 1,
     recipe: Recipe | None = None,
     folder: Path = RESULTS,
+    reuse: bool = False,
 ) -> Path:
     """Train, measure and record.
 
@@ -88,6 +89,7 @@ def write_record(
         jobs: training processes side by side.
         recipe: instead of the committed one.
         folder: of the records.
+        reuse: take the finished runs in `runs` instead of training anew.
 
     Returns:
         The record's path.
@@ -99,7 +101,10 @@ def write_record(
     setting.check()
     chosen = recipe or (replace(SMALL, seeds=SMALL_SEEDS) if small else FULL)
     steps = chosen.steps or configured_steps(setting.env_id)
-    trained = _retrain(setting, steps, chosen.seeds, runs, jobs)
+    if reuse:
+        trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
+    else:
+        trained = _retrain(setting, steps, chosen.seeds, runs, jobs)
     comparisons = [_measure(setting, chosen.episodes, 0, trained)]
     if not small and setting.env_id in BEYOND:
         other = setting.with_(specimen=BEYOND[setting.env_id].specimen)

@@ -11,7 +11,7 @@ from typing import Any
 
 from microgym.agents.config import load_config
 from microgym.baselines.console import one_thread
-from microgym.baselines.records import provenance, to_json, write_atomically
+from microgym.baselines.records import provenance, read_record, to_json, write_atomically
 
 Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]
@@ -106,6 +106,35 @@ def _default_trainer() -> Trainer:
     from microgym.agents.training import train  # PyTorch, which most commands do without
 
     return train
+
+
+def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -> list[Run]:
+    """Runs that `train_runs` has finished before.
+
+    Args:
+        env_id: the environment.
+        seeds: of the runs.
+        steps: each must have learnt from so many decisions.
+        folder: `output` of that training.
+
+    Returns:
+        The runs in the order of the seeds.
+
+    Raises:
+        FileNotFoundError: a run is missing.
+        ValueError: a run is another environment's, shorter, or was interrupted.
+    """
+    runs: list[Run] = []
+    for seed in seeds:
+        path = folder / f"seed-{seed}"
+        record = read_record(path / "training.json")
+        asked = {"env": env_id, "seed": seed, "steps": steps, "complete": True}
+        found = {name: record.get(name) for name in asked}
+        if found != asked:
+            raise ValueError(f"{path} holds {found}, wanted {asked}")
+        curve = [(int(step), float(value)) for step, value in record["curve"]]
+        runs.append(Run(seed, path, curve, float(record["duration_s"]), True))
+    return runs
 
 
 def _unheard(more: int) -> None:

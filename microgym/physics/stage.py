@@ -67,12 +67,13 @@ STAGE_LEVELS: dict[str, StageParameters] = {
     "real": StageParameters(0.017, 1.5, 60.0, 0.3, 30.0, 0.5, 0.1),
     "hard": StageParameters(0.05, 4.0, 60.0, 1.0, 30.0, 1.5, 0.3),
 }
-"""The switch of the stage, for pixels of 10 nm and scans of about a hundred seconds.
+"""The switch of the stage, for pixels of 10 nm and scans of one to two minutes.
 
-Only the drift of "real" is a measured range: 10 nm/min is the upper end of ambient scanning-probe
-microscopes (1 to 10 nm/min), and 1.7 px a scan. The rest is a design choice: sizes that matter over
-36 to 100 exposures with a probe of 20 px; time constants shorter than the tens of minutes of a real
-instrument, so that they show within an episode; "easy" a third of "real", "hard" three times.
+All are design choices. The drift of "real" is 10 nm/min, the upper end of the 1 to 10 nm/min that
+are commonly quoted for ambient scanning-probe microscopes (not verified here). The other sizes are
+such that they matter within an episode, with a probe of 20 to 25 px; time constants are shorter
+than the tens of minutes of a real instrument, so that they show at all. "easy" is a third of
+"real", "hard" three times.
 """
 
 
