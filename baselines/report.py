@@ -9,7 +9,7 @@ from pathlib import Path
 from microgym.agents.base import Agent
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
-from microgym.baselines.policies import all_agents, find_agent
+from microgym.baselines.policies import all_agents, find_agent, find_recording
 from microgym.baselines.recipes import BEYOND, Recipe
 from microgym.baselines.records import (
     RESULTS,
@@ -25,9 +25,6 @@ from microgym.baselines.watch import animation, film, still
 from microgym.envs.registry import find
 
 Group = dict[str, list[Agent]]
-
-PLACES = (Path("data"), Path("../shared/data"))
-"""Where a recorded scan is looked for, from the current folder."""
 
 _PICTURED = 1_000_000  # seed of the pictured episode, clear of those evaluated
 
@@ -110,29 +107,6 @@ def make_report(plan: Plan) -> Path:
         notes,
     )
     return write_atomically(plan.output, render(report))
-
-
-def find_recording(env_id: str, given: Path | None) -> Path | None:
-    """The recorded scan to compare on.
-
-    Args:
-        env_id: the environment.
-        given: what the user named, if anything.
-
-    Returns:
-        Its path, or None if none was named and none is in the usual places.
-
-    Raises:
-        FileNotFoundError: the named file does not exist.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise FileNotFoundError(f"no recorded scan at {given}")
-        return given
-    if env_id not in BEYOND:
-        return None
-    usual = (place / BEYOND[env_id].recording for place in PLACES)
-    return next((path for path in usual if path.is_file()), None)
 
 
 def run_comparison(

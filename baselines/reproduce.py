@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from microgym.baselines.comparison import FRESH, Comparison, compare
+from microgym.baselines.comparison import FRESH, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
-from microgym.baselines.policies import all_agents, find_agent
+from microgym.baselines.policies import all_agents, find_agent, find_recording
 from microgym.baselines.recipes import BEYOND, FULL, SMALL, SMALL_SEEDS, Recipe
 from microgym.baselines.records import (
     RESULTS,
@@ -109,6 +109,12 @@ def write_record(
     if not small and setting.env_id in BEYOND:
         other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
         comparisons.append(_measure(other, chosen.other_episodes, 0, trained))
+        recording = find_recording(setting.env_id)
+        if recording is not None:
+            replayed = setting.with_(arguments={"recording": str(recording)})
+            held = BEYOND[setting.env_id].held
+            scan = _measure(replayed, chosen.other_episodes, 0, trained, held)
+            comparisons.append(replace(scan, specimen=recording.name))
     score = comparisons[0].score(FRESH)
     means = list(score.run_means) if score else []
     record = {
@@ -202,10 +208,18 @@ def _retrain(
     return done
 
 
-def _measure(setting: Setting, episodes: int, seed: int, trained: Sequence[Run]) -> Comparison:
+def _measure(
+    setting: Setting,
+    episodes: int,
+    seed: int,
+    trained: Sequence[Run],
+    held: Mapping[int, float] | None = None,
+) -> Comparison:
     agents, _ = all_agents(setting)
     if trained:
         agents[FRESH] = [find_agent(setting, str(run.path)) for run in trained]
+    if held:
+        agents = {name: [Held(one, held) for one in group] for name, group in agents.items()}
     total = episodes * sum(len(group) for group in agents.values())
     with progress_bar(total, f"specimens {setting.specimen_name}", "episode") as progress:
         found = compare(setting, agents, episodes=episodes, seed=seed, progress=progress)

@@ -133,7 +133,7 @@ def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -
         if found != asked:
             raise ValueError(f"{path} holds {found}, wanted {asked}")
         curve = [(int(step), float(value)) for step, value in record["curve"]]
-        runs.append(Run(seed, path, curve, float(record["duration_s"]), True))
+        runs.append(Run(seed, steps, path, curve, float(record["duration_s"]), True))
     return runs
 
 

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from microgym.envs.actions import ActionChecker
-from microgym.envs.batch import take_row, vector_info
+from microgym.envs.batch import Batch, take_row, vector_info
 from microgym.envs.stateful import Stateful
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | None
@@ -219,7 +219,10 @@ class MicroscopeVectorEnv(Stateful, VectorEnv[Any, Any, Any]):
     def close_extras(self, **kwargs: Any) -> None:
         """Release resources; called once by `close()`."""
         del kwargs
-        self._batch.task.close()
+        # Gymnasium up to 1.2 closes what its constructor refused to make, too.
+        batch: Batch | None = self.__dict__.get("_batch")
+        if batch is not None:
+            batch.task.close()
 
     def _renew(self) -> dict[str, Any]:
         """Reset what has just ended and keep what would be lost: last observations and infos."""

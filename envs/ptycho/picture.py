@@ -1,4 +1,4 @@
-"""A frame of the scan: what is there, what the agent sees, where it went, what it cost."""
+"""A frame of the scan: what is there, what is known of it, where the beam went, what it cost."""
 
 from typing import TYPE_CHECKING
 
@@ -7,13 +7,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from microgym.envs import picture
+from microgym.instruments.ptychography import PtychographyInstrument
+from microgym.physics.probe import diameter
 
 if TYPE_CHECKING:
     from microgym.envs.ptycho.task import PtychoTask
 
-WIDTH, HEIGHT = 480, 560
-_EDGE = 220
-_BOXES = ((14, 30), (246, 30), (14, 282), (246, 282))
+WIDTH, HEIGHT = 480, 640
+_EDGE = 222
+_LEFT, _RIGHT = 12, 246
+_TRUTH, _IMAGE, _DOSE, _PATTERN = ((_LEFT, 54), (_RIGHT, 54), (_LEFT, 318), (_RIGHT, 318))
+_GAUGES = 564
+_SHADE = (8, 12, 30)
+_BRIGHT_EXPOSURES = 3.0
+"""Fluence of the brightest colour, in exposures of one second (design choice)."""
 
 
 def draw(task: "PtychoTask", row: int) -> NDArray[np.uint8]:
@@ -24,62 +31,160 @@ def draw(task: "PtychoTask", row: int) -> NDArray[np.uint8]:
         row: which microscope.
 
     Returns:
-        (560, 480, 3) uint8.
+        (640, 480, 3) uint8.
     """
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
+    pen = ImageDraw.Draw(canvas)
+    _draw_head(pen, task, row)
+    _draw_images(canvas, task, row)
+    _draw_dose(canvas, task, row)
+    _draw_pattern(canvas, task, row)
+    _draw_ledger(pen, task, row)
+    return np.asarray(canvas).copy()
+
+
+def _panel(
+    canvas: Image.Image, corner: tuple[int, int], title: str, pixels: NDArray[np.uint8], note: str
+) -> tuple[int, int, int]:
+    """Put a titled picture onto the canvas and return its square."""
+    pen = ImageDraw.Draw(canvas)
+    left, top = corner
+    picture.paste(canvas, pixels, (left, top, _EDGE))
+    picture.write(pen, (left, top - 21), title, 15)
+    picture.write_left_of(pen, (left + _EDGE, top - 18), note, 12, picture.DIM)
+    pen.rectangle((left, top, left + _EDGE - 1, top + _EDGE - 1), outline=picture.FRAME)
+    return left, top, _EDGE
+
+
+def _draw_head(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
+    """How far the scan is, and what it has earned."""
+    made, most = int(task.estimate.taken[row]), task.arguments.exposures
+    if task.terminated[row]:
+        text = f"scan finished after {made} exposures"
+    else:
+        text = f"exposure {made} of {most}" if made else "before the first exposure"
+    picture.write(pen, (_LEFT, 7), text, 17)
+    score = f"return {task.returns[row]:+.2f}"
+    picture.write_left_of(pen, (WIDTH - _LEFT, 7), score, 17)
+
+
+def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
+    """Truth and reconstruction, as contrast to vacuum on one scale."""
     instrument, estimate = task.instrument, task.estimate
     start, region = instrument.n // 2, task.region
     inside = (row, slice(start, start + region), slice(start, start + region))
     truth = np.hypot(instrument.object_re[inside] - 1.0, instrument.object_im[inside])
     seen = np.hypot(estimate.re[inside] - 1.0, estimate.im[inside])
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
-    pen = ImageDraw.Draw(canvas)
     high = max(float(np.percentile(truth, 99.0)), 0.2)
-    panels = (
-        ("specimen (hidden)", picture.colored(truth, 0.0, high)),
-        ("reconstruction", picture.colored(seen, 0.0, high)),
-        ("dose and path", picture.colored(task.dose_map(row), 0.0, 2.5)),
+    pixels = picture.colored(truth, 0.0, high)
+    destroyed = instrument.structure[inside] * (
+        instrument.fluence[inside] >= instrument.fatal_fluence
     )
-    for (name, pixels), (left, top) in zip(panels, _BOXES, strict=False):
-        picture.paste(canvas, pixels, (left, top, _EDGE))
-        pen.text((left, top - 20), name, fill=picture.INK, font=picture.font(15))
-    _draw_path(pen, task, row)
-    _draw_ledger(pen, task, row)
-    return np.asarray(canvas).copy()
+    pixels[destroyed > 0] = picture.BAD
+    square = _panel(canvas, _TRUTH, "specimen", pixels, "hidden from the agent")
+    picture.dashes(ImageDraw.Draw(canvas), square, picture.DIM)
+    if isinstance(instrument, PtychographyInstrument):
+        _draw_scale(ImageDraw.Draw(canvas), square, region, instrument)
+    note = _seen_by_agent(task, row)
+    square = _panel(canvas, _IMAGE, "reconstruction", picture.colored(seen, 0.0, high), note)
+    if not task.terminated[row]:
+        _ring_latest(canvas, task, row, square)
+    texts = ("contrast to vacuum", "0", f"{high:.1f}")
+    for left, top in (_TRUTH, _IMAGE):
+        picture.legend(canvas, (left, top + _EDGE + 3, _EDGE), texts)
+    if destroyed.any():
+        pen = ImageDraw.Draw(canvas)
+        picture.write(pen, (_TRUTH[0] + 8, _TRUTH[1] + 6), "destroyed", 12, picture.BAD)
 
 
-def _draw_path(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
-    """Positions so far on the dose map, the latest one ringed there and on the reconstruction."""
-    taken = int(task.estimate.taken[row])
-    if not taken:
-        return
-    scale = _EDGE / task.region
-    spots = task.estimate.corners[row, :taken] * scale
-    left, top = _BOXES[2]
-    points = [(left + float(x), top + float(y)) for y, x in spots]
-    if taken > 1:
-        pen.line(points, fill=(150, 170, 190), width=1)
+def _seen_by_agent(task: "PtychoTask", row: int) -> str:
+    """What the agent gets of the reconstruction."""
+    if task.terminated[row]:
+        return "final"
+    if task.signals is not None or task.arguments.observation == "features":
+        return "not for the agent"
+    return f"agent: {task.cells} x {task.cells} cells"
+
+
+def _draw_scale(
+    pen: ImageDraw.ImageDraw,
+    square: tuple[int, int, int],
+    region: int,
+    instrument: PtychographyInstrument,
+) -> None:
+    """A bar of about a fifth of the region, of a round length."""
+    left, top, edge = square
+    pixel_nm = 1e9 * instrument.settings.geometry.object_pixel_m
+    fifth = 0.2 * region * pixel_nm
+    unit = 10.0 ** np.floor(np.log10(fifth))
+    length = float(max(m * unit for m in (1.0, 2.0, 5.0) if m * unit <= fifth))
+    end = left + 10 + edge * length / (region * pixel_nm)
+    pen.rectangle((left + 5, top + edge - 30, max(end, left + 54) + 5, top + edge - 5), _SHADE)
+    pen.line((left + 10, top + edge - 10, end, top + edge - 10), fill=picture.INK, width=3)
+    picture.write(pen, (left + 10, top + edge - 28), f"{length:g} nm", 12)
+
+
+def _draw_dose(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
+    """Fluence as commanded, positions so far, and the way between them."""
+    pixels = picture.colored(task.dose_map(row), 0.0, _BRIGHT_EXPOSURES)
+    square = _panel(canvas, _DOSE, "dose and path", pixels, "")
+    pen = ImageDraw.Draw(canvas)
+    points = _points(task, row, square)
+    picture.trail(pen, points, picture.ACCENT)
     for x, y in points:
         pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=picture.INK)
-    radius = 10 * scale
-    for box in (_BOXES[1], _BOXES[2]):
-        x, y = box[0] + float(spots[-1, 1]), box[1] + float(spots[-1, 0])
-        pen.ellipse(
-            (x - radius, y - radius, x + radius, y + radius), outline=picture.ACCENT, width=2
-        )
+    _ring_latest(canvas, task, row, square)
+    texts = ("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}")
+    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+
+
+def _draw_pattern(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
+    """The latest detector reading, zero frequency in the middle, on a logarithmic scale."""
+    instrument, n = task.instrument, task.instrument.n
+    counts = np.fft.fftshift(instrument.counts[row].reshape(n, n))
+    high = max(float(counts.max()), 10.0)
+    shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
+    note = "latest exposure" if task.estimate.taken[row] else ""
+    pixels = picture.colored(shown.astype(np.float32), 0.0, 1.0)
+    square = _panel(canvas, _PATTERN, "detector", pixels, note)
+    texts = ("counts (log)", "0", f"{high:.0f}")
+    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+
+
+def _points(
+    task: "PtychoTask", row: int, square: tuple[int, int, int]
+) -> list[tuple[float, float]]:
+    """Commanded positions so far as (x, y) on a panel."""
+    left, top, edge = square
+    scale = edge / task.region
+    spots = task.estimate.corners[row, : int(task.estimate.taken[row])]
+    return [(left + scale * float(x), top + scale * float(y)) for y, x in spots]
+
+
+def _ring_latest(
+    canvas: Image.Image, task: "PtychoTask", row: int, square: tuple[int, int, int]
+) -> None:
+    """A ring of the probe's width around the latest position."""
+    left, top, edge = square
+    points = _points(task, row, (0, 0, edge))
+    if points:
+        width = diameter(task.instrument.known_probe)
+        panel = canvas.crop((left, top, left + edge, top + edge))
+        radius = 0.5 * width * edge / task.region
+        picture.ring(ImageDraw.Draw(panel), points[-1], radius, picture.ACCENT)
+        canvas.paste(panel, (left, top))
 
 
 def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
-    """Figures of merit and accounts as gauges."""
+    """Figures of merit on the left, accounts on the right, as gauges."""
     figures = task.figures(row)
-    left, top = _BOXES[3]
-    for place, (name, text, part, good) in enumerate(figures):
-        y = top - 12 + place * 40
-        color = picture.GOOD if good else picture.ACCENT
-        pen.text((left, y), name, fill=picture.DIM, font=picture.font(13))
-        width = pen.textlength(text, font=picture.font(15))
-        pen.text((left + _EDGE - width, y - 2), text, fill=picture.INK, font=picture.font(15))
-        picture.bar(pen, (left, y + 19, left + _EDGE, y + 26), part, color)
-    score = f"return {task.returns[row]:+.2f}"
-    pen.text((14, HEIGHT - 44), score, fill=picture.INK, font=picture.font(18))
-    state = "finished" if task.terminated[row] else "scanning"
-    pen.text((14, HEIGHT - 22), state, fill=picture.DIM, font=picture.font(13))
+    merits = [one for one in figures if one[3]]
+    expenses = [one for one in figures if not one[3]]
+    columns = ((_LEFT, merits + expenses[3:]), (_RIGHT, expenses[:3]))
+    for left, column in columns:
+        for place, (name, text, part, good) in enumerate(column):
+            y = _GAUGES + place * 26
+            color = picture.GOOD if good else picture.SPENT
+            picture.write(pen, (left, y), name, 13, picture.DIM)
+            picture.write_left_of(pen, (left + _EDGE, y), text, 13)
+            picture.bar(pen, (left, y + 17, left + _EDGE - 1, y + 20), part, color)

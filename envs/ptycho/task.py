@@ -161,9 +161,8 @@ class PtychoTask(Task):
             cell = np.asarray(actions, np.int64) % (GRID * GRID)
             level = np.asarray(actions, np.int64) // (GRID * GRID)
             self._visited[rows, cell[rows]] = True
-            pitch = self.region / GRID
-            where = np.stack([cell // GRID, cell % GRID], axis=-1)
-            positions = self._start + (where + 0.5) * pitch
+            where = np.stack([cell // GRID, cell % GRID], axis=-1).astype(np.float64)
+            positions = (where + 0.5) * (self.region / GRID) + self._start
             dwell = np.asarray(GRID_DWELLS_S, np.float64)[level]
         else:
             action = np.asarray(actions, np.float64)
@@ -364,7 +363,7 @@ class PtychoTask(Task):
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
         own = {
-            name.lstrip("_"): value
+            f"task_{name.lstrip('_')}": value
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray)
             and value.shape[:1] == (self.num_envs,)

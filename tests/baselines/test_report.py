@@ -7,10 +7,11 @@ import pytest
 
 from microgym.baselines import report
 from microgym.baselines.comparison import FRESH, Comparison, Gap, Held, compare, gaps
+from microgym.baselines.policies import find_recording
 from microgym.baselines.readme import BEGIN, END, table, update
 from microgym.baselines.recipes import REPORT
 from microgym.baselines.records import to_json
-from microgym.baselines.report import Plan, find_recording, make_report
+from microgym.baselines.report import Plan, make_report
 from microgym.baselines.report_html import Family, Picture, Report, decimals, render, written
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import Estimate
