@@ -64,7 +64,8 @@ class PtychoArguments:
     """Everything a user may choose.
 
     Attributes:
-        specimen: a family of `microgym.specimens.FAMILIES`, or the path of an image file.
+        specimen: a family of `microgym.specimens.FAMILIES`, or the path of an image file (TIFF,
+            PNG, npz, npy, HDF5), or a mapping with the paths of an "amplitude" and a "phase".
         split: "train", "validation" or "test": disjoint sets of specimens.
         exposures: exposures an episode has, 1 to 400.
         time_budget_s: time an episode has, s; None for 2 s an exposure.
@@ -83,7 +84,7 @@ class PtychoArguments:
         threads: threads that share a batch.
     """
 
-    specimen: str = "sparse"
+    specimen: str | Mapping[str, str] = "sparse"
     split: str = "train"
     exposures: int = 24
     time_budget_s: float | None = None
@@ -127,7 +128,7 @@ class PtychoArguments:
         if self.recording is not None and self.is_file:
             raise ValueError(f"recording and specimen={self.specimen!r} exclude each other")
         if not self.is_file:
-            validate_family(self.specimen, self.split)
+            validate_family(self.family, self.split)
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "PtychoArguments":
@@ -152,7 +153,12 @@ class PtychoArguments:
     @property
     def is_file(self) -> bool:
         """Whether `specimen` names a file rather than a family."""
-        return isinstance(self.specimen, str) and "." in self.specimen
+        return isinstance(self.specimen, Mapping) or "." in str(self.specimen)
+
+    @property
+    def family(self) -> str:
+        """The family of specimens; meaningless where `is_file`."""
+        return str(self.specimen)
 
     @property
     def weights(self) -> RewardWeights:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.ptycho import appraisal, maps
 from microgym.envs.ptycho.arguments import (
+    DETECTOR_PIXELS,
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
@@ -99,7 +100,7 @@ class PtychoTask(Task):
                 np.broadcast_to(structure, (k, *structure.shape)),
             )
         else:
-            instrument.reset(rows, keys, chosen.specimen, chosen.split)
+            instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
         if self.signals is not None:
             self.signals.reset(rows)
@@ -410,7 +411,7 @@ def _load_specimen(
     chosen: PtychoArguments, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """A user's image as a specimen of the field's size."""
-    image = load_image(chosen.specimen, (side, side))
+    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)
     return (
         np.ascontiguousarray(image.real, np.float32),
         np.ascontiguousarray(image.imag, np.float32),
