@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types test-fast test-slow test-gymnasium bench clean
+.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-independent pages bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -64,6 +64,16 @@ test-gymnasium: setup ## the conformance tests on Gymnasium 1.1, 1.2.2 and 1.4
 		PYTHONPATH="$$place" $(BIN)/python -m pytest -q -p no:cacheprovider -n $(WORKERS) $(PYTEST_FLAGS) $(CONFORMANCE) || failed="$$failed $$version"; \
 	done; \
 	test -z "$$failed" || { echo "Failed on Gymnasium$$failed"; exit 1; }
+
+# CDTools is laid in a folder of its own that only this test looks into: it asks for packages, and
+# versions of them, that the rest can do without.
+test-independent: setup ## the forward model against CDTools, a package by others
+	@place="$(CURDIR)/.venvs/independent"; test -e "$$place/.ready" || { rm -rf "$$place"; \
+		$(BIN)/python -m pip install -qq --no-deps --target "$$place" "cdtools-py==0.3.2" && touch "$$place/.ready"; }
+	@$(BIN)/python -m pytest -q -m slow tests/slow/test_independent_package.py
+
+pages: setup ## rewrite docs/ and the README's table from source and results
+	@$(BIN)/microgym report --pages --readme
 
 bench: setup ## time the simulator and the classical update
 	@$(BIN)/microgym bench

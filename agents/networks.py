@@ -89,6 +89,20 @@ class ScanNet(nn.Module):
         return logits.flatten(1), self.value(pooled), belief[:, 0]
 
 
+def turned(planes: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Turn the last two axes by quarter turns, after mirroring them if asked.
+
+    Args:
+        planes: (..., H, W).
+        turns: number of quarter turns, 0 to 3.
+        mirrored: mirror the last axis first.
+
+    Returns:
+        (..., H, W) for square planes.
+    """
+    return torch.rot90(planes.flip(-1) if mirrored else planes, turns, (-2, -1))
+
+
 def _disk(edge: int) -> Tensor:
     """Soft disk of the probe's width, (edge, edge), adding up to one."""
     at = torch.arange(edge) - 0.5 * (edge - 1)

@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 from torch import Tensor
 
 from microgym.agents.config import load_config
-from microgym.agents.networks import ScanNet
+from microgym.agents.networks import ScanNet, turned
 from microgym.agents.policy import ScanPolicy
 from microgym.agents.privileged import TRUTH, make_privileged
 from microgym.agents.ptycho import CELLS
@@ -65,6 +65,7 @@ class _Watch(BaseCallback):
 class _Teacher(BaseCallback):
     """Teaches the network to see structure, between the policy's updates.
 
+    Specimens look alike from all sides, so each part of a lesson is turned and mirrored at random.
     The lesson on a rollout follows the policy's own update on it, so that the policy that is
     updated is the one that acted.
     """
@@ -95,8 +96,13 @@ class _Teacher(BaseCallback):
             return
         loss = torch.zeros(())
         for rows in torch.randperm(len(lesson[TRUTH])).split(self._batch):
-            guess = self._net({name: values[rows] for name, values in lesson.items()})[2]
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(guess, lesson[TRUTH][rows])
+            turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
+            seen = {
+                "maps": turned(lesson["maps"][rows], turns, mirrored),
+                "numbers": lesson["numbers"][rows],
+            }
+            truth = turned(lesson[TRUTH][rows], turns, mirrored)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(self._net(seen)[2], truth)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
@@ -163,7 +169,7 @@ def train(
     watch = _Watch(progress)
     policy: Any = model.policy
     net: ScanNet = policy.features_extractor.net
-    teacher = _Teacher(net, chosen["belief_rate"], chosen["batch_size"])
+    teacher = _Teacher(net, chosen["belief_rate"], chosen["belief_batch"])
     complete = True
     try:
         model.learn(total, callback=[watch, teacher])

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -64,10 +64,21 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--traceback", action="store_true", help="show where in the program an error arose"
     )
+    _add_commands(top)
+    return top
+
+
+def summaries() -> dict[str, str]:
+    """Name of each sub-command and what it does, in one sentence."""
+    found: Mapping[str, argparse.ArgumentParser] = _add_commands(_Parser()).choices
+    return {name: sub.description or "" for name, sub in found.items()}
+
+
+def _add_commands(top: argparse.ArgumentParser) -> Any:
     subs = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (_list, _train, _evaluate, _watch, _bench, _reproduce, _report):
         add(subs)
-    return top
+    return subs
 
 
 def _sub(subs: Any, name: str, run: Any, help_: str, example: str) -> argparse.ArgumentParser:
@@ -219,6 +230,14 @@ def _report(subs: Any) -> None:
         const=Path("README.md"),
         metavar="FILE",
         help="instead, rewrite the score table of this README from the committed results",
+    )
+    sub.add_argument(
+        "--pages",
+        type=Path,
+        nargs="?",
+        const=Path("docs"),
+        metavar="FOLDER",
+        help="instead, rewrite the pages in this folder (default: docs) from source and results",
     )
     _num_envs(sub)
     _jobs(sub)

@@ -167,11 +167,14 @@ def reproduce(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Compare all policies and write the report, or the README's table."""
-    if arguments.readme:
-        from microgym.baselines.readme import update
+    """Compare all policies and write the report; or the README's table, or the pages."""
+    if arguments.readme or arguments.pages:
+        from microgym.baselines import pages, readme
 
-        print(update(arguments.readme))
+        for path in pages.update(arguments.pages) if arguments.pages else ():
+            print(path)
+        if arguments.readme:
+            print(readme.update(arguments.readme))
         return OK
     if arguments.env is None:
         raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")

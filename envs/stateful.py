@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from microgym.envs.batch import Batch, Snapshot
 from microgym.envs.task import Task
@@ -19,12 +20,15 @@ class Stateful:
         task_class: the task, set by the environment's module.
         reward_space: `Box` [terms] where `reward_mode="vector"`, else None (as in MO-Gymnasium).
         reward_dim: number of terms of a vector reward, else 1.
+        reward_weights: float64 [terms]: what the scalar reward weighs its terms with, in the order
+            of a vector reward.
     """
 
     task_class: ClassVar[type[Task]]
     metadata: dict[str, Any]
     reward_space: spaces.Box | None
     reward_dim: int
+    reward_weights: NDArray[np.float64]
     _batch: Batch
     _arguments: dict[str, Any]
 
@@ -53,6 +57,7 @@ class Stateful:
         self.reward_space = (
             spaces.Box(-np.inf, np.inf, (self.reward_dim,), np.float64) if vector else None
         )
+        self.reward_weights = task.reward_weights.copy()
         self.metadata = dict(self.metadata)
 
     def _generators(self) -> Sequence[np.random.Generator]:

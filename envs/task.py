@@ -37,6 +37,7 @@ class Task(ABC):
         reward_terms: names of the reward's terms, in the order of a vector reward's columns.
         reward_mode: "scalar" (one number) or "vector" (one number a term, for multi-objective
             work; Gymnasium's own tools expect "scalar").
+        reward_weights: float64 [terms]: the scalar reward is the vector reward times these.
         threads: number of threads that may share the batch, at least 1.
         closed: `close` has been called.
         reward: float64 [N], or [N, terms] in vector mode: reward of the last step; 0 after a reset.
@@ -57,6 +58,7 @@ class Task(ABC):
         action_space: Space[Any],
         reward_terms: tuple[str, ...] = (),
         reward_mode: str = "scalar",
+        reward_weights: NDArray[np.float64] | None = None,
         threads: int = 1,
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer):
@@ -72,6 +74,9 @@ class Task(ABC):
         self.single_action_space = action_space
         self.reward_terms = reward_terms
         self.reward_mode = reward_mode
+        self.reward_weights: NDArray[np.float64] = (
+            np.ones(len(reward_terms)) if reward_weights is None else reward_weights
+        )
         self.threads = check_threads(threads)
         self.closed = False
         shape = (self.num_envs, len(reward_terms)) if reward_mode == "vector" else (self.num_envs,)

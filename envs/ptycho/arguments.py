@@ -1,5 +1,6 @@
 """The arguments of `gymnasium.make("Ptycho-v0", ...)`, checked once and turned into parts."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -195,7 +196,7 @@ class PtychoArguments:
             probe = load_probe(self.probe, DETECTOR_PIXELS)
         sigma, modes = COHERENCE_LEVELS[self.coherence]
         if sigma > 0.0:
-            probe = coherent_modes(probe, sigma, modes)
+            probe = _coherent_modes(probe.tobytes(), sigma, modes)
         return PtychographySettings(
             geometry=geometry,
             probe=probe,
@@ -204,6 +205,17 @@ class PtychoArguments:
             damage=DAMAGE_LEVELS[self.damage],
             detector=DETECTOR_LEVELS[self.detector],
         )
+
+
+@functools.lru_cache(maxsize=8)
+def _coherent_modes(probe: bytes, sigma: float, modes: int) -> NDArray[np.complex64]:
+    """Modes of a probe of one mode; kept, as they take a good part of a second."""
+    wave = np.frombuffer(probe, np.complex64).reshape(-1, DETECTOR_PIXELS, DETECTOR_PIXELS)
+    if len(wave) != 1:
+        raise ValueError(f"coherence must be 'off' with a probe of {len(wave)} modes")
+    found = coherent_modes(wave[0], sigma, modes)
+    found.flags.writeable = False
+    return found
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

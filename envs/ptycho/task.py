@@ -50,6 +50,7 @@ class PtychoTask(Task):
             action_space=action_space(chosen.action),
             reward_terms=TERMS,
             reward_mode=chosen.reward_mode,
+            reward_weights=chosen.weights.vector(TERMS),
             threads=chosen.threads,
         )
         self.estimate = OnlineReconstruction(

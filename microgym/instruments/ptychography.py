@@ -16,7 +16,7 @@ from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters, split_bands
 from microgym.physics.detector import Detector
 from microgym.physics.fft import plan
 from microgym.physics.probe import check_probe
-from microgym.physics.sampling import Geometry, positive, whole
+from microgym.physics.sampling import Geometry, finite, positive, whole
 from microgym.physics.stage import STAGE_LEVELS, StageParameters, StageState
 from microgym.scratch import scratch
 from microgym.specimens.families import fill
@@ -62,10 +62,12 @@ class PtychographySettings:
         """Check and normalise."""
         object.__setattr__(self, "probe", check_probe(self.probe, self.geometry.detector_pixels))
         whole("region_px", self.region_px, 16, 2048)
-        positive("photons_per_s", self.photons_per_s)
-        positive("stage_speed_px_s", self.stage_speed_px_s)
-        if self.dead_time_s < 0.0 or not np.isfinite(self.dead_time_s):
-            raise ValueError(f"dead_time_s={self.dead_time_s!r} must be finite and at least 0")
+        if finite("dead_time_s", self.dead_time_s) < 0.0:
+            raise ValueError(f"dead_time_s={self.dead_time_s!r} must be at least 0")
+        # As floats, for Numba would compile the step anew for integers.
+        object.__setattr__(self, "dead_time_s", float(self.dead_time_s))
+        for name in ("photons_per_s", "stage_speed_px_s"):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
 
     @property
     def field_px(self) -> int:

@@ -49,7 +49,8 @@ def test_vector_rewards_equal_single_and_add_up(case):
             reward = env.step(actions[row])[1]
             assert_same(reward, rewards[row])
             assert reward in env.reward_space
-            assert total[row] == pytest.approx(reward.sum(), rel=1e-9, abs=1e-12)
+            expected = reward @ env.reward_weights
+            assert total[row] == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

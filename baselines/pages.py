@@ -1,0 +1,304 @@
+"""The pages in docs/: one an environment and an index, made from what they describe.
+
+A page is the docstring of the environment's class, section by section, with what is known to the
+code put under the section it belongs to: spaces, arguments and their defaults, the numbers that the
+environment's module `facts` gives, and the committed results. Nothing there is typed by hand, and a
+test fails where a page is out of date.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+
+from microgym.agents.registry import agent_names
+from microgym.baselines.comparison import Comparison
+from microgym.baselines.readme import table as scores
+from microgym.baselines.recipes import BEYOND
+from microgym.baselines.records import RESULTS, read_record, write_atomically
+from microgym.baselines.report_html import decimals, written
+from microgym.baselines.reproduce import record_path
+from microgym.envs.registry import ENTRIES, Entry
+
+SECTIONS = (
+    "Description",
+    "Physics",
+    "Observation Space",
+    "Action Space",
+    "Rewards",
+    "Cost",
+    "Starting State",
+    "Episode End",
+    "Info",
+    "Arguments",
+    "Observation models",
+    "Difficulty switches",
+    "Recorded scans",
+    "Reference policies",
+    "Where adaptivity does not pay",
+    "Reproducing",
+    "References",
+    "Version History",
+)
+"""Sections of an environment's page, in order; those of Gymnasium's pages among them."""
+
+_MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
+_NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
+
+
+def update(folder: Path, results: Path = RESULTS) -> list[Path]:
+    """Write all pages.
+
+    Args:
+        folder: docs/ of a checkout; the Makefile is looked for beside it.
+        results: folder of the records.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileNotFoundError: no Makefile beside the folder.
+        ValueError: a class whose docstring lacks a section; a bad record.
+    """
+    return [write_atomically(folder / name, text) for name, text in pages(folder, results).items()]
+
+
+def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
+    """The pages' texts by file name, as `update` writes them."""
+    makefile = folder.resolve().parent / "Makefile"
+    if not makefile.is_file():
+        raise FileNotFoundError(f"no Makefile beside {folder}: pages belong to a checkout")
+    made = {f"environments/{one.id}.md": page(one, folder / "images", results) for one in ENTRIES}
+    return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
+
+
+def page(entry: Entry, images: Path, results: Path = RESULTS) -> str:
+    """One environment's page.
+
+    Args:
+        entry: its line of the registry.
+        images: folder of pictures; if it holds one of the environment, the page shows it.
+        results: folder of the records.
+
+    Returns:
+        Markdown.
+
+    Raises:
+        ValueError: the docstring lacks a section or has one too many; a bad record.
+    """
+    module = importlib.import_module(entry.module)
+    title, parts = sections(getattr(module, f"{entry.name}Env"))
+    added = _added(entry, module, results)
+    lines = [_MADE, "", f"# {entry.id}", "", title, "", *_picture(entry, images), *_head(entry)]
+    for name in SECTIONS:
+        lines += ["", f"## {name}", "", parts[name]]
+        for block in added.get(name, ()):
+            lines += ["", block]
+    return "\n".join(lines) + "\n"
+
+
+def sections(environment: type) -> tuple[str, dict[str, str]]:
+    """The docstring of an environment's class, taken apart.
+
+    Args:
+        environment: the class.
+
+    Returns:
+        The first paragraph, and section to text.
+
+    Raises:
+        ValueError: not the sections of `SECTIONS`, in that order.
+    """
+    title, *parts = re.split(r"^## ", inspect.getdoc(environment) or "", flags=re.MULTILINE)
+    found = {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
+    if tuple(found) != SECTIONS:
+        wrong = sorted(set(found) ^ set(SECTIONS)) or "their order"
+        raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
+    return title.strip(), found
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as a Markdown table; the first row is the head."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def arguments(task: Any) -> list[tuple[str, str, str]]:
+    """Arguments of a task: name, default and meaning, with a head.
+
+    Args:
+        task: a task that keeps its arguments in a dataclass, `task.arguments`, whose docstring
+            lists them under "Attributes:".
+
+    Returns:
+        Rows of the table, in the dataclass's order.
+
+    Raises:
+        ValueError: an argument without a description.
+    """
+    kept = task.arguments
+    told = described(type(kept))
+    rows = [("argument", "default", "meaning")]
+    for one in fields(kept):
+        if one.name not in told:
+            raise ValueError(f"{type(kept).__name__} does not describe {one.name}")
+        default = getattr(kept, one.name)
+        rows.append((f"`{one.name}`", f"`{default!r}`", told[one.name].replace("|", "\\|")))
+    return rows
+
+
+def described(kind: type) -> dict[str, str]:
+    """What a Google-style docstring says about each attribute."""
+    _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    found: dict[str, str] = {}
+    for names, text in re.findall(
+        r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE
+    ):
+        found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    return found
+
+
+def index(makefile: str) -> str:
+    """The page that leads to the others.
+
+    Args:
+        makefile: text of the Makefile.
+
+    Returns:
+        Markdown.
+    """
+    from microgym.baselines.cli import summaries
+
+    environments = [("environment", "what it is", "agents")]
+    environments += [
+        (f"[{one.id}](environments/{one.id}.md)", one.summary, ", ".join(agent_names(one.id)))
+        for one in ENTRIES
+    ]
+    targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
+    commands = [(f"`make {name}`", text) for name, text in targets]
+    subs = [(f"`microgym {name}`", text) for name, text in summaries().items()]
+    return "\n".join(
+        [
+            _MADE,
+            "",
+            "# microgym",
+            "",
+            "What this is, and how to begin, is in the [README](../README.md).",
+            "",
+            markdown(environments),
+            "",
+            "## Commands of the package",
+            "",
+            "Each has `--help`. The package is installed in `.venv` by `make setup`.",
+            "",
+            markdown([("command", "what it does"), *subs]),
+            "",
+            "## Commands of a checkout",
+            "",
+            markdown([("command", "what it does"), *commands]),
+            "",
+            "## Where things are",
+            "",
+            markdown(_FOLDERS),
+            "",
+        ]
+    )
+
+
+_FOLDERS = (
+    ("folder", "imported as", "what it answers"),
+    (
+        "[microgym](../microgym)",
+        "`microgym`",
+        "what nature does, what is measured, what can be inferred",
+    ),
+    ("[envs](../envs)", "`microgym.envs`", "what an agent may see, do and is paid for"),
+    ("[agents](../agents)", "`microgym.agents`", "who decides"),
+    (
+        "[baselines](../baselines)",
+        "`microgym.baselines`",
+        "what was trained and measured, and how to do it again",
+    ),
+)
+
+
+def _picture(entry: Entry, images: Path) -> list[str]:
+    name = f"{entry.name.lower()}.gif"
+    if not (images / name).is_file():
+        return []
+    return [f"![One episode of {entry.id}](../images/{name})", ""]
+
+
+def _head(entry: Entry) -> list[str]:
+    env = gym.make(entry.id)
+    spaces = {"action": env.action_space, "observation": env.observation_space}
+    env.close()
+    rows = [
+        ("", ""),
+        ("make", f'`import microgym; gymnasium.make("{entry.id}")`'),
+        ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
+        *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
+        ("source", f"[{entry.module}](../../{entry.module.split('.', 1)[1].replace('.', '/')})"),
+    ]
+    return [markdown(rows)]
+
+
+def _added(entry: Entry, module: ModuleType, results: Path) -> Mapping[str, list[str]]:
+    """What the code and the records add to each section."""
+    added: dict[str, list[str]] = {}
+    task = getattr(module, f"{entry.name}Task")(1)
+    added["Arguments"] = [markdown(arguments(task))]
+    for name, tables in importlib.import_module(f"{module.__name__}.facts").facts().items():
+        added.setdefault(name, []).extend(markdown(rows) for rows in tables)
+    for name, block in _results(entry.id, results):
+        added.setdefault(name, []).append(block)
+    return added
+
+
+def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
+    """Sections and what the committed records say there."""
+    path = record_path(env_id, False, folder)
+    if not path.is_file():
+        return [("Reference policies", _NONE.format(env=env_id))]
+    record = read_record(path)
+    first, *others = (Comparison.from_record(one) for one in record["comparisons"])
+    found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
+    beyond = BEYOND.get(env_id)
+    for one in others:
+        recorded = beyond is not None and one.specimen == beyond.recording
+        name = "Recorded scans" if recorded else "Where adaptivity does not pay"
+        found.append((name, _measured(one)))
+    return found
+
+
+def _measured(comparison: Comparison) -> str:
+    """Scores, and the gaps that the claims rest on."""
+    rows = [("difference of returns", "mean and 95% interval", "")]
+    digits = decimals([one.difference for one in comparison.gaps])
+    for one in comparison.gaps:
+        found = written(one.difference, digits)
+        rows.append((f"{one.better} - {one.worse}", found, one.verdict))
+    return scores(comparison) + "\n\n" + markdown(rows)
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    """What the results came from."""
+    training, machine = record["training"], record["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
+    seeds = ", ".join(str(seed) for seed in training["seeds"])
+    rows = [
+        ("results on this page", ""),
+        ("made by", f"`{record['command']}`"),
+        ("training", f"{training['steps']:,} decisions, seeds {seeds}"),
+        ("date and commit", f"{record['date']}, {record['commit']}"),
+        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("packages", f"Python {machine['python']}, {packages}"),
+    ]
+    return markdown(rows)
