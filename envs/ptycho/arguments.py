@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -124,12 +125,28 @@ class PtychoArguments:
         if self.time_budget_s is not None:
             positive("time_budget_s", self.time_budget_s)
         _ = self.weights
+        if not isinstance(self.optics, Mapping):
+            raise TypeError(f"optics must map names to numbers, got {self.optics!r}")
         for name in self.optics:
             _one_of("optics", name, tuple(OPTICS))
-        if self.recording is not None and self.is_file:
-            raise ValueError(f"recording and specimen={self.specimen!r} exclude each other")
+        for name in ("probe", "recording"):
+            path = getattr(self, name)
+            if path is not None and not isinstance(path, str | PathLike):
+                raise TypeError(f"{name} must be a path, got {path!r}")
+        self._check_exclusions()
         if not self.is_file:
             validate_family(self.family, self.split)
+
+    def _check_exclusions(self) -> None:
+        """Refuse arguments that others leave without effect."""
+        idle = {"specimen": self.specimen != "sparse", "probe": self.probe, "optics": self.optics}
+        for name, given in idle.items():
+            if self.recording is not None and given:
+                value = getattr(self, name)
+                raise ValueError(f"recording and {name}={value!r} exclude each other")
+        lens = {"numerical_aperture", "defocus_m"} & set(self.optics)
+        if self.probe is not None and lens:
+            raise ValueError(f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other")
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "PtychoArguments":

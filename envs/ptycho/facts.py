@@ -98,10 +98,7 @@ def _scan(settings: PtychographySettings, chosen: PtychoArguments) -> Table:
     return [
         ("episode", "default"),
         ("region for the beam's centre", _lengths(region * pixel, geometry)),
-        (
-            "part of it that is structure, `sparse`",
-            f"{low:.0%} to {high:.0%} (10th, 90th percentile)",
-        ),
+        ("structure in it, most specimens", f"{low:.0%} to {high:.0%} of the region"),
         ("exposures", str(chosen.exposures)),
         ("time limit", f"{chosen.time_limit_s:g} s"),
         ("photons an exposure of 1 s", _number(settings.photons_per_s)),

@@ -384,6 +384,8 @@ class PtychoTask(Task):
         Raises:
             ValueError: an unknown name, a wrong shape or a number that is not finite.
         """
+        if values and self.arguments.recording is not None:
+            raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
         stage = self.instrument.stage
         targets = {"drift_velocity_px_s": stage.velocity, "settling_px": stage.settling}
         ready: dict[str, NDArray[np.float64]] = {}

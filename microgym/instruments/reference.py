@@ -66,11 +66,12 @@ def full_reconstruction(
     power = float(np.sum(np.abs(probe) ** 2))
     image = solver.object[0].astype(np.complex128)
     covered = _covered(np.sum(np.abs(probe) ** 2, axis=0), places, image.shape)
-    image, structure = _against_empty(image, covered)
+    image, structure, empty = _against_empty(image, covered)
     return FullReconstruction(
         image=np.where(covered, image, 1.0).astype(np.complex64),
         probe=(probe / np.sqrt(power)).astype(np.complex64),
-        photons=photons * power,
+        # What the object is divided by, the probe must be multiplied by.
+        photons=photons * power * empty,
         structure=structure,
         cost=cost,
     )
@@ -90,15 +91,17 @@ def _covered(
 
 def _against_empty(
     image: NDArray[np.complex128], covered: NDArray[np.bool_]
-) -> tuple[NDArray[np.complex128], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.complex128], NDArray[np.bool_], float]:
     """Scale and turn the image so that its empty parts are 1, and find what is not empty.
 
-    Empty is the tenth of the covered pixels that transmit most.
+    Empty is the tenth of the covered pixels that transmit most. The third result is what their
+    intensity was.
     """
     inside = image[covered]
     bright = np.abs(inside) >= np.quantile(np.abs(inside), 0.9)
-    image = image / np.mean(inside[bright])
+    empty = np.mean(inside[bright])
+    image = image / empty
     contrast = np.abs(image - 1.0)
     low, high = np.quantile(contrast[covered], (0.1, 0.9))
     structure = covered & (contrast > low + CONTRAST * (high - low))
-    return image, structure
+    return image, structure, float(np.abs(empty) ** 2)

@@ -113,6 +113,7 @@ def test_an_argument_without_a_description_is_an_error():
 
 def test_the_tables_of_the_observation_match_the_space():
     space = PtychoTask(1).single_observation_space
+    assert isinstance(space, gym.spaces.Dict)
     for rows, names, box in zip(
         tables(PARTS["Observation Space"]),
         (CHANNELS, NUMBERS),
