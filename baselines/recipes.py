@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,18 @@ class Beyond:
         text: why not.
         recording: file name of a public recorded scan that is used if it is found.
         held: component of the action and its value, so that all spend the same on a recorded scan.
+        arguments: of the environment on the recorded scan.
     """
 
     specimen: str
     text: str
     recording: str
     held: Mapping[int, float]
+    arguments: Mapping[str, Any]
+
+    def replayed(self, recording: Path) -> dict[str, Any]:
+        """Arguments of the environment for a recorded scan."""
+        return {**self.arguments, "recording": str(recording)}
 
 
 BEYOND: Mapping[str, Beyond] = {
@@ -58,6 +66,8 @@ BEYOND: Mapping[str, Beyond] = {
         "choosing places should not pay, and an even pattern is hard to beat.",
         recording="siemens-star-small.npz.bz2",
         held={2: 0.0},  # log10 of the exposure time in seconds
+        # The recorded field is three times as wide: nobody's scan shall end on the way.
+        arguments={"time_budget_s": 1000.0},
     ),
 }
 """By environment."""

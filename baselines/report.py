@@ -173,7 +173,8 @@ def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Family]:
     families = [Family(f"Where adaptivity should not pay: {beyond.specimen}", beyond.text, other)]
     if recording is None or not other.complete:
         return families
-    replayed = plan.setting.with_(arguments={**plan.setting.arguments, "recording": str(recording)})
+    arguments = {**plan.setting.arguments, **beyond.replayed(recording)}
+    replayed = plan.setting.with_(arguments=arguments)
     held = {name: [Held(one, beyond.held) for one in group] for name, group in agents.items()}
     scan = run_comparison("recorded scan", replayed, held, episodes, plan)
     text = (

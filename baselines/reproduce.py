@@ -111,9 +111,9 @@ def write_record(
         comparisons.append(_measure(other, chosen.other_episodes, 0, trained))
         recording = find_recording(setting.env_id)
         if recording is not None:
-            replayed = setting.with_(arguments={"recording": str(recording)})
-            held = BEYOND[setting.env_id].held
-            scan = _measure(replayed, chosen.other_episodes, 0, trained, held)
+            beyond = BEYOND[setting.env_id]
+            replayed = setting.with_(arguments=beyond.replayed(recording))
+            scan = _measure(replayed, chosen.other_episodes, 0, trained, beyond.held)
             comparisons.append(replace(scan, specimen=recording.name))
     score = comparisons[0].score(FRESH)
     means = list(score.run_means) if score else []

@@ -139,14 +139,16 @@ class PtychoArguments:
 
     def _check_exclusions(self) -> None:
         """Refuse arguments that others leave without effect."""
-        idle = {"specimen": self.specimen != "sparse", "probe": self.probe, "optics": self.optics}
+        idle = {"specimen": self.is_file, "probe": self.probe, "optics": self.optics}
         for name, given in idle.items():
             if self.recording is not None and given:
                 value = getattr(self, name)
                 raise ValueError(f"recording and {name}={value!r} exclude each other")
         lens = {"numerical_aperture", "defocus_m"} & set(self.optics)
         if self.probe is not None and lens:
-            raise ValueError(f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other")
+            raise ValueError(
+                f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
+            )
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "PtychoArguments":

@@ -74,8 +74,8 @@ DAMAGE_LEVELS: dict[str, DamageParameters] = {
 }
 """The switch of radiation damage: critical fluence of the finest band, photons per object pixel.
 
-Design choices, relative to a nominal exposure of 1e5 photons in a probe of 20 px (about 320 photons
-per pixel): at "real" three exposures of one spot leave half of the finest detail and 85 % of the
+Design choices, relative to a nominal exposure of 1e5 photons in a probe of 25 px (about 200 photons
+per pixel): at "real" five exposures of one spot leave half of the finest detail and 85 % of the
 coarsest; "easy" needs four times as many for that, "hard" a third.
 """
 

@@ -231,7 +231,7 @@ _butterfly8_last = _make_butterfly(8, twiddled=False)
 
 def _transpose_block(
     typing: Any, plane: Any, start: Any, out: Any, out_start: Any, out_step: Any, scale: Any
-):
+) -> Any:
     """Transpose LANES contiguous rows of a strip into `out`, multiplied by `scale`."""
     size = types.intp
     signature = types.void(plane, size, out, size, size, types.float32)
