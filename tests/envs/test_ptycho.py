@@ -157,10 +157,14 @@ def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
     for cell in (0, 17, 200, 255):
         one = grid.step(GRID * GRID + cell)  # one second
         other = free.step(action(*cell_centre(cell)))
-        assert other[4].keys() < one[4].keys()
-        info = {name: part for name, part in one[4].items() if name != "action_mask"}
-        assert_same((*one[:4], info), other)
-    assert task_of(grid).instrument.counts.tobytes() == task_of(free).instrument.counts.tobytes()
+        ours, theirs = task_of(grid), task_of(free)
+        assert ours.instrument.counts.tobytes() == theirs.instrument.counts.tobytes()
+        assert ours.estimate.re.tobytes() == theirs.estimate.re.tobytes()
+        assert_same(one[0], other[0])
+        assert other[4].keys() == one[4].keys() - {"action_mask"}
+        # The logarithm of one second is exact, a tenth of a hundredfold is not.
+        assert one[1] == pytest.approx(other[1], rel=1e-12)
+        assert one[4]["ledger"] == pytest.approx(other[4]["ledger"], rel=1e-12)
 
 
 @pytest.mark.parametrize("level", range(len(GRID_DWELLS_S)))
@@ -234,7 +238,8 @@ def test_an_episode_ends_when_time_is_used_up():
 
 
 def test_terms_add_up_to_figures_of_the_end():
-    env = make(exposures=8, damage="hard", drift="real", reward_mode="vector")
+    arguments = {"damage": "hard", "drift": "real", "time_budget_s": 30.0}
+    env = make(exposures=8, reward_mode="vector", **arguments)
     steps = play(env, wander(8, seconds=2.0))
     total = dict(zip(TERMS, np.sum([step[1] for step in steps], axis=0), strict=True))
     info, task = steps[-1][4], task_of(env)
@@ -252,7 +257,7 @@ def test_terms_add_up_to_figures_of_the_end():
     assert total["discovery"] == pytest.approx(figures["found"])
     assert 0.0 < total["discovery"] <= 1.0
     assert total["dose"] == pytest.approx(-ledger["dose"] / 8e5)
-    assert total["time"] == pytest.approx(-ledger["time_s"] / 16.0)
+    assert total["time"] == pytest.approx(-ledger["time_s"] / 30.0)
     assert total["damage"] == pytest.approx(-figures["contrast_lost"])
     now = task.instrument.object_re[0] + 1j * task.instrument.object_im[0].astype(float)
     lost = np.sum(np.abs(now - truth)[structure] ** 2) / np.sum(np.abs(truth - 1)[structure] ** 2)
@@ -305,13 +310,14 @@ def test_reward_is_the_weighted_sum_of_its_terms():
 
 
 def test_final_sweeps_help_and_change_the_last_step_only():
-    swept, raw = make(exposures=8), make(exposures=8, final_sweeps=0)
-    y, x = richest(swept)
-    near = np.random.default_rng(0).uniform(-0.15, 0.15, (8, 2))
-    actions = [action(y + dy, x + dx) for dy, dx in np.clip(near, -1 - min(y, x), 1 - max(y, x))]
+    arguments = {"exposures": 49, "photons": 1e6}
+    swept, raw = make(**arguments), make(**arguments, final_sweeps=0)
+    line = np.linspace(-0.9, 0.9, 7)
+    actions = [action(y, x) for y in line for x in line]
     ours, theirs = play(swept, actions), play(raw, actions)
     assert_same(ours[:-1], theirs[:-1])
-    assert ours[-1][4]["metrics"]["snr_db"] > theirs[-1][4]["metrics"]["snr_db"]
+    before, after = (steps[-1][4]["metrics"]["snr_db"] for steps in (theirs, ours))
+    assert after > before + 1.0 > 2.0
 
 
 def test_good_exposures_are_worth_more_than_wasted_ones():
@@ -409,12 +415,12 @@ def test_a_users_picture_is_the_specimen(kind, tmp_path):
         Image.fromarray(picture).save(path)
     env = make(specimen=str(path))
     instrument = task_of(env).instrument
-    image = load_image(path, (192, 192))
+    image = load_image(path, (192, 192), margin=32)
     assert np.array_equal(instrument.pristine_re[0], image.real)
     assert np.array_equal(instrument.pristine_im[0], image.imag)
     structure = instrument.structure[0].astype(bool)
     assert np.array_equal(structure, np.abs(image - 1) > 1e-3)
-    assert 0.1 < structure.mean() < 0.5
+    assert 0.05 < structure.mean() < 0.2
     info = play(env, wander(4))[-1][4]
     assert info["metrics"]["found"] > 0.0
     env.reset(seed=9)
@@ -428,7 +434,7 @@ def test_two_pictures_are_amplitude_and_phase(tmp_path):
     for path in paths.values():
         Image.fromarray(rng.integers(100, 255, (40, 40), np.uint8)).save(path)
     env = make(specimen=paths)
-    image = load_image(paths, (192, 192))
+    image = load_image(paths, (192, 192), margin=32)
     assert np.array_equal(task_of(env).instrument.pristine_im[0], image.imag)
     assert image.imag.any()
 
@@ -472,23 +478,24 @@ def test_partial_coherence_has_modes_and_less_contrast():
 
 def test_a_recorded_scan_is_replayed(tmp_path):
     path = str(scans.write(tmp_path))
-    env = make(None, recording=path, photons=2e4, exposures=5, reveal=True, action="grid")
+    arguments = {"recording": path, "photons": 2e4, "reveal": True, "action": "grid"}
+    arguments |= {"exposures": 25, "time_budget_s": 100.0}
+    env = make(None, **arguments)
     observation, info = env.reset(seed=1)
     task = task_of(env)
     assert task.region == 64
     assert 0.02 < info["latent"]["structure"].mean() < 0.5
     assert observation["maps"].shape == (4, 32, 32)
-    cells = [5 * GRID + 6, 8 * GRID + 9, 10 * GRID + 8, 7 * GRID + 5, 6 * GRID + 10]
-    steps = play(env, [GRID * GRID + cell for cell in cells])
+    line = range(4, 14, 2)
+    steps = play(env, [GRID * GRID + y * GRID + x for y in line for x in line])
     *_, last = steps
     assert last[2]
-    assert last[4]["ledger"]["dose"] == pytest.approx(1e5)
-    assert last[4]["metrics"]["snr_db"] > 0.5
-    assert last[4]["metrics"]["found"] > 0.1
+    assert last[4]["ledger"]["dose"] == pytest.approx(5e5)
+    assert last[4]["metrics"]["snr_db"] > 3.0
+    assert last[4]["metrics"]["found"] > 0.9
     assert last[4]["cost"] == 0.0
-    again = make(None, recording=path, photons=2e4, exposures=5, reveal=True, action="grid")
-    again.reset(seed=1)
-    assert_same(play(again, [GRID * GRID + cell for cell in cells]), steps)
+    again = make(1, **arguments)
+    assert_same(play(again, [GRID * GRID + y * GRID + x for y in line for x in line]), steps)
     with pytest.raises(ValueError, match="recorded scan has its own drift"):
         env.intervene(settling_px=1.0)
 
