@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -193,9 +194,7 @@ def test_the_truth_is_not_looked_at(path):
 
 
 def test_it_plays_an_episode(path):
-    import gymnasium as gym
-
-    envs = gym.make_vec("microgym:Ptycho-v0", 2, exposures=3)
+    envs = gym.make_vec("microgym:Ptycho-v0", 2, exposures=3, time_budget_s=100.0)
     agent = make_agent(ENV, str(path))
     observation, info = envs.reset(seed=0)
     agent.reset(2, [0, 1])
