@@ -23,7 +23,7 @@ class Recipe:
     other_episodes: int = 64
 
 
-REPORT = Recipe(steps=60_000, seeds=(0, 1, 2))
+REPORT = Recipe(steps=40_000, seeds=(0, 1, 2))
 """`microgym report --train`: minutes on two cores (design choice)."""
 
 SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64)

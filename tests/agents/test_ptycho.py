@@ -11,8 +11,8 @@ from microgym.agents.ptycho import (
     EXPOSURES,
     PATTERNS,
     ExpertAgent,
-    OracleAgent,
     Operator,
+    OracleAgent,
     PatternAgent,
     RandomAgent,
     halton,
@@ -217,7 +217,7 @@ def test_the_registry_knows_them():
         agent = make_agent("Ptycho-v0", name)
         assert agent.name == name
         assert agent.needs_truth == (name == "oracle")
-    assert EXPOSURES == PtychoArguments().exposures
+    assert PtychoArguments().exposures == EXPOSURES
     with pytest.raises(ValueError, match="no agents for 'Other-v0'"):
         agent_names("Other-v0")
     with pytest.raises(FileNotFoundError, match="wizard"):

@@ -100,10 +100,8 @@ def test_numbers_tell_place_budgets_and_signals():
 
 def test_features_are_a_coarse_view():
     full, flat = make(), make(observation="features")
-    for one in wander(2):
-        maps = full.step(one)[0]["maps"]
-        vector = flat.step(one)[0]
-        numbers = full._batch.task.observe()["numbers"][0]
+    maps, numbers = (play(full, wander(2))[-1][0][name] for name in ("maps", "numbers"))
+    vector = play(flat, wander(2))[-1][0]
     count = len(NUMBERS)
     assert vector.shape == (count + 2 * 64,)
     assert np.array_equal(vector[:count], numbers)
@@ -289,8 +287,7 @@ def test_discovery_never_exceeds_one():
     env = make(exposures=36, action="grid", time_budget_s=1e3, final_sweeps=0)
     cells = [y * GRID + x for y in range(1, 16, 3) for x in range(1, 16, 3)]
     cells += [y * GRID + x for y in (0, 15) for x in range(0, 16, 3)][: 36 - len(cells)]
-    for cell in cells:
-        info = env.step(2 * GRID * GRID + cell)[4]
+    info = play(env, [2 * GRID * GRID + cell for cell in cells])[-1][4]
     assert 0.9 < info["metrics"]["found"] <= 1.0
 
 
@@ -299,14 +296,15 @@ def test_reward_is_the_weighted_sum_of_its_terms():
     env = make(reward_weights=weights, damage="hard")
     chosen = RewardWeights().updated(weights)
     assert env.reward_weights.tolist() == [getattr(chosen, name) for name in TERMS]
-    for _, reward, _, _, info in play(env, wander(3)):
+    steps = play(env, wander(3))
+    for _, reward, _, _, info in steps:
         terms = info["reward_terms"]
         assert list(terms) == list(TERMS)
         wanted = sum(getattr(chosen, name) * terms[name] for name in TERMS)
         assert reward == pytest.approx(wanted, rel=1e-12)
     plain = make(damage="hard")
     ours = play(plain, wander(3))[-1][4]["reward_terms"]
-    assert ours == info["reward_terms"], "weights must change nothing but the sum"
+    assert ours == steps[-1][4]["reward_terms"], "weights must change nothing but the sum"
 
 
 def test_final_sweeps_help_and_change_the_last_step_only():

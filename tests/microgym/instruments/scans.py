@@ -23,7 +23,7 @@ def scene() -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.
     bars[44:50, 52:70] = 1.0
     bars[58:68, 58:68] = 1.0
     soft = smooth(bars, 1.0)
-    specimen = (1.0 - 0.5 * soft) * np.exp(0.6j * soft)
+    specimen = ((1.0 - 0.5 * soft) * np.exp(0.6j * soft)).astype(np.complex128)
     probe = make_probe(N, 4.0, 0.05)
     steps = np.arange(9) * 6.0 - 24.0
     rng = np.random.default_rng(7)

@@ -9,7 +9,8 @@ from tests.microgym.reconstruct.scenes import make_probe
 N, FIELD = 32, 64
 PROBE = make_probe(N, 4.0, 0.05, 2).astype(np.complex64)
 LIGHT = np.sum(np.abs(PROBE) ** 2, axis=0)
-FOOTPRINT = np.where(LIGHT > 1e-3 * LIGHT.max(), LIGHT, 0.0)
+BRIGHTEST = LIGHT.max()
+FOOTPRINT = np.where(LIGHT / BRIGHTEST > 1e-3, LIGHT, 0.0)
 
 
 def placed(corner):
