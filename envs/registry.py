@@ -72,7 +72,6 @@ ENTRIES: tuple[Entry, ...] = (
                 drift="hard",
                 damage="hard",
                 detector="hard",
-                coherence="hard",
                 reveal=True,
             ),
         ),

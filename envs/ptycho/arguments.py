@@ -43,7 +43,7 @@ DETECTOR_LEVELS = {
 }
 """Full wells of 20, 16 and 14 bits, a stop over the direct beam, read noise (design choices)."""
 
-COHERENCE_LEVELS = {"off": (0.0, 1), "easy": (0.5, 2), "real": (1.0, 3), "hard": (2.0, 4)}
+COHERENCE_LEVELS = {"off": (0.0, 1), "easy": (0.5, 3), "real": (1.0, 3), "hard": (2.0, 4)}
 """Size of the source on the specimen (standard deviation, px) and modes kept (design choices)."""
 
 OPTICS: dict[str, float] = {

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from microgym.compiled import kernel
 from microgym.elementary import atan2_32, exp32
 from microgym.metrics.incremental import pooled
+from microgym.physics.diffraction import add_fluence
 
 Plane = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -14,16 +15,6 @@ CHANNELS = ("amplitude", "phase", "coverage", "dose")
 """Maps of an observation, in order."""
 NUMBERS = ("y", "x", "exposures_left", "time_left", "dose", "transmitted", "scattered")
 """Numbers of an observation, in order."""
-
-
-@kernel
-def add_footprint(plane, footprint, scale, top, left, n):
-    """Add `scale` times a patch (n*n,) to a plane (H, W)."""
-    for i in range(n):
-        row = plane[top + i, left : left + n]
-        light = footprint[i * n : i * n + n]
-        for j in range(n):
-            row[j] += scale * light[j]
 
 
 @kernel
@@ -74,7 +65,7 @@ def record_rows(rows, corner, photons, counts, footprint, disk, fluence, signal,
     """
     for k in range(rows.size):
         b = rows[k]
-        add_footprint(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)
+        add_fluence(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)
         direct, total = 0.0, 0.0
         reading = counts[b]
         for j in range(n * n):

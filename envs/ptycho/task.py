@@ -66,8 +66,9 @@ class PtychoTask(Task):
         self._start = n // 2
         light = np.sum(np.abs(instrument.known_probe) ** 2, axis=0)
         self._footprint = light.astype(np.float32).ravel()
-        self._unit = np.float32(chosen.photons * np.sum(light**2))
-        self._budget_photons = chosen.photons * chosen.exposures
+        nominal = min(float(chosen.photons), instrument.most_photons)
+        self._unit = np.float32(nominal * np.sum(light**2))
+        self._budget_photons = nominal * chosen.exposures
         self._limit_s = chosen.time_limit_s
         self._weights = chosen.weights
         shape = (num_envs, side, side)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from microgym.compiled import kernel
 from microgym.physics.damage import expose_patch
 from microgym.physics.detector import read_out
-from microgym.physics.diffraction import diffract, shift_probe
+from microgym.physics.diffraction import add_fluence, diffract, shift_probe
 from microgym.physics.fft import workspace
 from microgym.physics.probe import phase_ramp
 from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
@@ -96,16 +96,6 @@ def _drift_for(b, duration, keys, drifting, motion):
         clock[b],
         drift[b],
     )
-
-
-@kernel
-def _add_fluence(fluence, intensity, photons, top, left, n):
-    """Add photons per object pixel to the patch."""
-    for i in range(n):
-        row = fluence[top + i, left : left + n]
-        beam = intensity[i * n : i * n + n]
-        for j in range(n):
-            row[j] += photons * beam[j]
 
 
 @kernel
@@ -238,7 +228,7 @@ def expose_rows(
                 inverse_critical,
             )
         else:
-            _add_fluence(fluence[b], intensity, photons, top, left, n)
+            add_fluence(fluence[b], intensity, photons, top, left, n)
         time_s[b] += before + dwell_s[b]
         dose[b] += photons
         exposures[b] += 1

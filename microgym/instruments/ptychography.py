@@ -97,6 +97,7 @@ class PtychographyInstrument:
         beam: (N, 2) float64, where the last exposure really fell, px.
         corner: (N, 2) int64, corner of its patch as commanded, px.
         photons: (N,) float64, its incident photons.
+        most_photons: photons that one exposure can have at most.
         known_probe: (modes, n, n) complex64, what the operator knows of the illumination.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         fatal_fluence: photons per pixel after which even the coarsest band is below 1/e.
@@ -123,6 +124,7 @@ class PtychographyInstrument:
         self.region_px = settings.region_px
         self.field_px = side
         self.known_probe = settings.probe
+        self.most_photons = np.inf
         self.disk = direct_beam(settings.probe)
         fades = settings.damage.critical_fluence < np.inf
         self.inverse_critical = settings.damage.inverse_critical()[: None if fades else 0]

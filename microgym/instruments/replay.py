@@ -6,17 +6,20 @@ lower dose. A longer exposure than the recorded one does not exist. Nothing drif
 what the recording holds.
 """
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography import DEAD_TIME_S, STAGE_SPEED_PX_S, direct_beam
-from microgym.instruments.recording import load_recording
-from microgym.instruments.reference import full_reconstruction
+from microgym.instruments.recording import Recording, load_recording
+from microgym.instruments.reference import FullReconstruction, full_reconstruction
 from microgym.physics.sampling import positive, whole
 from microgym.physics.stage import StageState
 from microgym.random import stream, thin_counts
+from microgym.specimens.readers import existing_file
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -33,6 +36,25 @@ def _thin_rows(rows, keys, tick, chosen, share, patterns, counts):
         b = rows[k]
         s0, s1 = stream(keys[b, 0], keys[b, 1], _MEASUREMENT, _THINNING)
         thin_counts(s0, s1, tick[b], patterns[chosen[b]], share[b], counts[b])
+
+
+@functools.lru_cache(maxsize=2)
+def _read(
+    path: str, modified_ns: int, size: int, cells: int
+) -> tuple[Recording, FullReconstruction, Float64, int]:
+    """A scan, its full reconstruction, positions on the field, and the region's edge.
+
+    Kept, as the reconstruction takes seconds, until the file changes.
+    """
+    del modified_ns, size
+    recording = load_recording(path)
+    (low_y, high_y, low_x, high_x) = recording.extent
+    edge = max(high_y - low_y, high_x - low_x) + 2.0
+    region = int(np.ceil(edge / cells)) * cells
+    field = region + recording.n
+    middle = np.array([low_y + high_y, low_x + high_x]) / 2.0
+    places = recording.positions - middle + field / 2.0
+    return recording, full_reconstruction(recording, places, field), places, region
 
 
 class ReplayInstrument:
@@ -57,19 +79,16 @@ class ReplayInstrument:
     def __init__(self, num_envs: int, path: str, cells: int, photons_per_s: float) -> None:
         self.num_envs = whole("num_envs", num_envs, 1, 1 << 16)
         self._photons_per_s = positive("photons_per_s", photons_per_s)
-        recording = load_recording(path)
+        stamp = existing_file(path, "recording").stat()
+        scan = _read(str(path), stamp.st_mtime_ns, stamp.st_size, cells)
+        recording, truth, self._places, self.region_px = scan
         n = recording.n
         self.n = n
-        (low_y, high_y, low_x, high_x) = recording.extent
-        edge = max(high_y - low_y, high_x - low_x) + 2.0
-        self.region_px = int(np.ceil(edge / cells)) * cells
         self.field_px = self.region_px + n
-        middle = np.array([low_y + high_y, low_x + high_x]) / 2.0
-        self._places = recording.positions - middle + self.field_px / 2.0
-        truth = full_reconstruction(recording, self._places, self.field_px)
         self.known_probe = truth.probe
         self.disk = direct_beam(truth.probe)
         self._photons = truth.photons
+        self.most_photons = truth.photons
         self._patterns = recording.patterns.reshape(len(recording.patterns), n * n)
         self._mask = np.ones(n * n, np.float32)
         if recording.valid is not None:

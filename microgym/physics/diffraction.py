@@ -66,6 +66,26 @@ def add_intensity(re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
         out[j] += scale * (re[j] * re[j] + im[j] * im[j])
 
 
+@kernel
+def add_fluence(
+    fluence: Plane, intensity: Plane, photons: np.float32, top: int, left: int, n: int
+) -> None:
+    """Enter one exposure into a map of photons per object pixel.
+
+    Args:
+        fluence: (H, W) photons per object pixel so far, updated.
+        intensity: (n*n,) squared modulus of the probe over all modes, sum one.
+        photons: incident photons.
+        top, left: corner of the patch, px.
+        n: edge of the patch, px.
+    """
+    for i in range(n):
+        row = fluence[top + i, left : left + n]
+        light = intensity[i * n : i * n + n]
+        for j in range(n):
+            row[j] += photons * light[j]
+
+
 def diffraction_work(n: int) -> int:
     """Length of the float32 work array of `diffract` for patches of n by n."""
     return 4 * n * n + workspace(n)

@@ -100,7 +100,8 @@ def test_numbers_tell_place_budgets_and_signals():
 
 def test_features_are_a_coarse_view():
     full, flat = make(), make(observation="features")
-    maps, numbers = (play(full, wander(2))[-1][0][name] for name in ("maps", "numbers"))
+    seen = play(full, wander(2))[-1][0]
+    maps, numbers = seen["maps"], seen["numbers"]
     vector = play(flat, wander(2))[-1][0]
     count = len(NUMBERS)
     assert vector.shape == (count + 2 * 64,)

@@ -156,6 +156,16 @@ def test_bad_pixels_are_not_trusted(tmp_path):
     assert np.array_equal(instrument.known[0].reshape(scans.N, scans.N) == 1.0, valid)
 
 
+def test_a_changed_file_is_read_again(tmp_path):
+    path = scans.write(tmp_path)
+    first = ReplayInstrument(1, str(path), CELLS, 1e4)
+    again = ReplayInstrument(3, str(path), CELLS, 1e4)
+    assert np.array_equal(again.pristine_re[2], first.pristine_re[0])
+    save_recording(path, replace(RECORDING, patterns=2.0 * RECORDING.patterns))
+    brighter = ReplayInstrument(1, str(path), CELLS, 1e4)
+    assert brighter._photons == pytest.approx(2.0 * first._photons, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("num_envs", "photons", "message"),
     [(0, 1e4, "num_envs=0"), (1, -5.0, "photons_per_s=-5.0 must be above zero")],
