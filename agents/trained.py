@@ -136,11 +136,10 @@ class TrainedAgent:
         it is part of.
         """
         del info
-        if observation["maps"].shape[2:] != (2 * GRID, 2 * GRID):
-            raise ValueError(
-                f"maps of shape {observation['maps'].shape} must be (N, 4, {2 * GRID}, {2 * GRID}): "
-                'the policy needs observation="compact"'
-            )
+        shape = observation["maps"].shape
+        if shape[2:] != (2 * GRID, 2 * GRID):
+            wanted = f"(N, 4, {2 * GRID}, {2 * GRID})"
+            raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
         best: list[int] = []
         with torch.inference_mode():
             for row in range(len(observation["maps"])):
