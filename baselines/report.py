@@ -1,6 +1,5 @@
 """Train, compare and show: all that `microgym report` does."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from microgym.baselines.records import (
 )
 from microgym.baselines.report_html import Family, Picture, Report, render
 from microgym.baselines.settings import Setting
-from microgym.baselines.train import Run, configured_steps, train_runs
+from microgym.baselines.train import Run, configured_steps, train_with_bar
 from microgym.baselines.watch import animation, film, still
 from microgym.envs.registry import find
 
@@ -139,20 +138,7 @@ def run_comparison(
 def _train(plan: Plan) -> list[Run]:
     recipe, env_id = plan.recipe, plan.setting.env_id
     steps = recipe.steps or configured_steps(env_id)
-    what = f"training {len(recipe.seeds)} agents"
-    with progress_bar(steps * len(recipe.seeds), what, "step") as progress:
-        runs = train_runs(
-            env_id,
-            recipe.seeds,
-            steps=steps,
-            output=plan.runs,
-            jobs=plan.jobs,
-            progress=progress,
-        )
-    if len(runs) < len(recipe.seeds) or not all(run.complete for run in runs):
-        print(f"what was learnt until now is in {plan.runs}", file=sys.stderr)
-        raise KeyboardInterrupt
-    return runs
+    return train_with_bar(env_id, steps, recipe.seeds, plan.runs, plan.jobs)
 
 
 def _main(plan: Plan, agents: Group) -> Family:

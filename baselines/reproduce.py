@@ -7,7 +7,6 @@ a retrained agent is compared with the interval in which one further run is expe
 100; a policy that is only evaluated again, with the interval of its mean.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from microgym.baselines.records import (
 )
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
-from microgym.baselines.train import Run, configured_steps, finished_runs, train_runs
+from microgym.baselines.train import Run, configured_steps, finished_runs, train_with_bar
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def write_record(
     if reuse:
         trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
     else:
-        trained = _retrain(setting, steps, chosen.seeds, runs, jobs)
+        trained = train_with_bar(setting.env_id, steps, chosen.seeds, runs, jobs)
     comparisons = [_measure(setting, chosen.episodes, 0, trained)]
     if not small and setting.env_id in BEYOND:
         other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
@@ -170,7 +169,7 @@ def check_record(
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"the record of {setting.env_id} lacks {error}") from error
     wanted = seeds[:1] if small else seeds
-    trained = _retrain(setting, steps, wanted, runs, jobs) if train else []
+    trained = train_with_bar(setting.env_id, steps, wanted, runs, jobs) if train else []
     setting = setting.with_(split=before.split, specimen=before.specimen)
     after = _measure(setting, before.episodes, before.seed, trained)
     return _checks(before, after, wanted if train else [], accepted)
@@ -192,20 +191,6 @@ def _checks(
             name = f"retrained, seed {seed}, above random"
             checks.append(Check(name, value, floor.returns.high, float("inf")))
     return checks
-
-
-def _retrain(
-    setting: Setting, steps: int, seeds: Sequence[int], runs: Path, jobs: int
-) -> list[Run]:
-    what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
-    with progress_bar(steps * len(seeds), what, "step") as progress:
-        done = train_runs(
-            setting.env_id, seeds, steps=steps, output=runs, jobs=jobs, progress=progress
-        )
-    if len(done) < len(seeds) or not all(run.complete for run in done):
-        print(f"what was learnt until now is in {runs}", file=sys.stderr)
-        raise KeyboardInterrupt
-    return done
 
 
 def _measure(

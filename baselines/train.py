@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.config import load_config
-from microgym.baselines.console import one_thread
+from microgym.baselines.console import one_thread, progress_bar
 from microgym.baselines.records import provenance, read_record, to_json, write_atomically
 
 Trainer = Callable[..., Any]
@@ -106,6 +107,33 @@ def _default_trainer() -> Trainer:
     from microgym.agents.training import train  # PyTorch, which most commands do without
 
     return train
+
+
+def train_with_bar(
+    env_id: str, steps: int, seeds: Sequence[int], folder: Path, jobs: int
+) -> list[Run]:
+    """`train_runs` under a progress bar, to the end or not at all.
+
+    Args:
+        env_id: the environment.
+        steps: decisions to learn from, in each run.
+        seeds: of the runs.
+        folder: of the runs.
+        jobs: processes side by side.
+
+    Returns:
+        The runs in the order of the seeds.
+
+    Raises:
+        KeyboardInterrupt: interrupted; what was learnt until then is in `folder`, and it is said.
+    """
+    what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
+    with progress_bar(steps * len(seeds), what, "step") as progress:
+        runs = train_runs(env_id, seeds, steps=steps, output=folder, jobs=jobs, progress=progress)
+    if len(runs) < len(seeds) or not all(run.complete for run in runs):
+        print(f"what was learnt until now is in {folder}", file=sys.stderr)
+        raise KeyboardInterrupt
+    return runs
 
 
 def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -> list[Run]:

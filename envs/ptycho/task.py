@@ -308,7 +308,7 @@ class PtychoTask(Task):
             "metrics": {
                 "snr_db": self._figures[:, 0].copy(),
                 "complex_error": relative,
-                "found": self._figures[:, 1] / np.maximum(self._scale[:, 3], 1.0),
+                "found": self._found(),
                 "contrast_lost": self._figures[:, 2].copy(),
             },
             "ledger": self.instrument.ledger.copy(),
@@ -319,6 +319,10 @@ class PtychoTask(Task):
         if self.arguments.reveal:
             result["latent"] = self._latent()
         return result
+
+    def _found(self) -> NDArray[np.float64]:
+        """Part of the structure that has been seen, (N,)."""
+        return self._figures[:, 1] / np.maximum(self._scale[:, 3], 1.0)
 
     def _latent(self) -> dict[str, NDArray[Any]]:
         """What no instrument would know."""
@@ -352,7 +356,7 @@ class PtychoTask(Task):
         ledger, chosen = self.instrument.ledger, self.arguments
         made, seconds = int(ledger.exposures[row]), float(ledger.time_s[row])
         photons, snr = float(ledger.dose[row]), float(self._figures[row, 0])
-        found = float(self._figures[row, 1] / max(self._scale[row, 3], 1.0))
+        found = float(self._found()[row])
         lost = float(self._figures[row, 2])
         return [
             ("signal to noise", f"{snr:.1f} dB", snr / 12.0, True),
