@@ -8,9 +8,9 @@ from torch import Tensor, nn
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
 
-VACUUM = (0.5, 0.0, 0.0, 0.0)
-"""What the maps show where nothing is: amplitude, phase, coverage, dose."""
-CONTRAST = (10.0, 20.0, 1.0, 3.0)
+VACUUM = (0.5, 0.0, 0.0, 0.0, 0.6)
+"""What the maps show where nothing is: amplitude, phase, coverage, dose, uncertainty."""
+CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 """Factors that bring structure in the maps to order one (design choice)."""
 
 COVERAGE = 2
@@ -38,7 +38,7 @@ class ScanNet(nn.Module):
 
     def __init__(
         self,
-        channels: int = 4,
+        channels: int = len(VACUUM),
         numbers: int = 7,
         levels: int = 3,
         width: int = 24,

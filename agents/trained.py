@@ -138,7 +138,7 @@ class TrainedAgent:
         del info
         shape = observation["maps"].shape
         if shape[2:] != (2 * GRID, 2 * GRID):
-            wanted = f"(N, 4, {2 * GRID}, {2 * GRID})"
+            wanted = f"(N, maps, {2 * GRID}, {2 * GRID})"
             raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
         best: list[int] = []
         with torch.inference_mode():

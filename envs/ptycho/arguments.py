@@ -26,7 +26,7 @@ OBSERVATIONS = {"compact": 32, "full": 64, "features": 8}
 TERMS = ("resolution", "discovery", "dose", "damage", "time")
 """Terms of the reward, in the order of a vector reward's columns."""
 ACTIONS = ("continuous", "grid")
-RECONSTRUCTORS = ("classical", "raw")
+RECONSTRUCTORS = ("classical", "neural", "raw")
 
 GRID = 16
 """Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
@@ -74,7 +74,8 @@ class PtychoArguments:
         photons: photons of an exposure of one second.
         observation: "compact" (maps of 32x32), "full" (64x64) or "features" (a vector).
         action: "continuous" or "grid".
-        reconstructor: what the maps show: "classical" reconstruction or "raw" signals.
+        reconstructor: what the maps show: the running "classical" reconstruction, what a "neural"
+            network makes of it, or "raw" signals.
         drift, damage, detector, coherence: switches, each "off", "easy", "real" or "hard".
         optics: changes to `OPTICS`, by name.
         probe: path of a file with a probe to use in place of the zone plate's.

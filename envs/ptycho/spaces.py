@@ -16,7 +16,7 @@ def observation_space(mode: str) -> spaces.Space[Any]:
         mode: "compact", "full" or "features".
 
     Returns:
-        A dict of "maps" (4, cells, cells) and "numbers" (7,), or for "features" a vector.
+        A dict of "maps" (5, cells, cells) and "numbers" (7,), or for "features" a vector.
     """
     cells = OBSERVATIONS[mode]
     count = len(NUMBERS)

@@ -1,5 +1,6 @@
 """The decision: where to expose next, and for how long."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,22 @@ from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.envs.task import Task
 from microgym.instruments.ptychography import PtychographyInstrument
 from microgym.instruments.replay import ReplayInstrument
+from microgym.reconstruct.neural import NeuralView
 from microgym.reconstruct.online import OnlineReconstruction
-from microgym.reconstruct.signals import SignalMaps
+from microgym.reconstruct.raw import RawView
+from microgym.reconstruct.views import ClassicalView, View
 from microgym.rewards import combine, damage, discovery, dose, resolution, time
 from microgym.specimens.files import load_image, structure_mask
 from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
+
+VIEWS: Mapping[str, type[View]] = {
+    "classical": ClassicalView,
+    "neural": NeuralView,
+    "raw": RawView,
+}
+"""Observation models by the name that the argument `reconstructor` takes."""
 
 
 class PtychoTask(Task):
@@ -56,14 +66,12 @@ class PtychoTask(Task):
         self.estimate = OnlineReconstruction(
             num_envs, instrument.field_px, instrument.known_probe, chosen.exposures
         )
-        self.signals = (
-            SignalMaps(num_envs, instrument.field_px, instrument.known_probe)
-            if chosen.reconstructor == "raw"
-            else None
-        )
         n, side = instrument.n, instrument.field_px
         self._n = n
         self._start = n // 2
+        self.view = VIEWS[chosen.reconstructor](
+            num_envs, side, instrument.known_probe, (self._start, self.region)
+        )
         light = np.sum(np.abs(instrument.known_probe) ** 2, axis=0)
         self._footprint = light.astype(np.float32).ravel()
         nominal = min(float(chosen.photons), instrument.most_photons)
@@ -104,8 +112,7 @@ class PtychoTask(Task):
         else:
             instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
-        if self.signals is not None:
-            self.signals.reset(rows)
+        self.view.reset(rows)
         for array in (
             self._fluence,
             self._lost,
@@ -199,8 +206,7 @@ class PtychoTask(Task):
             self._signal,
             self._n,
         )
-        if self.signals is not None:
-            self.signals.add(rows, corner, self._signal)
+        self.view.add(rows, corner, self._signal)
         specimen = (
             instrument.object_re,
             instrument.object_im,
@@ -267,16 +273,9 @@ class PtychoTask(Task):
     def observe(self) -> Any:
         """Maps of the region and a few numbers; see `microgym.envs.ptycho.maps`."""
         images = np.empty((self.num_envs, len(maps.CHANNELS), self.cells, self.cells), np.float32)
-        shown = self.estimate if self.signals is None else self.signals
-        maps.draw_maps(
-            shown.re,
-            shown.im,
-            self._fluence,
-            self._start,
-            self.cells,
-            self.region // self.cells,
-            self._unit,
-            images,
+        rows = np.arange(self.num_envs)
+        split_rows(
+            lambda start, stop: self._look(rows[start:stop], images), rows.size, self.threads
         )
         numbers = self._numbers()
         if self.arguments.observation == "features":
@@ -284,6 +283,20 @@ class PtychoTask(Task):
             flat = np.concatenate([contrast, images[:, 2:3]], axis=1).reshape(self.num_envs, -1)
             return np.concatenate([numbers, flat], axis=1)
         return {"maps": images, "numbers": numbers}
+
+    def _look(self, rows: Rows, images: NDArray[np.float32]) -> None:
+        """Draw the maps of a share of the rows."""
+        estimate = (self.estimate.re, self.estimate.im)
+        maps.draw_maps(
+            rows,
+            self.view.show(rows, estimate, self._fluence),
+            self._fluence,
+            self._start,
+            self.cells,
+            self.region // self.cells,
+            self._unit,
+            images,
+        )
 
     def _numbers(self) -> NDArray[np.float32]:
         """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
@@ -376,8 +389,8 @@ class PtychoTask(Task):
             and value.shape[:1] == (self.num_envs,)
             and name not in ("reward", "terminated", "truncated", "_footprint")
         }
-        signals = {} if self.signals is None else self.signals.state_arrays()
-        return own | self.instrument.state_arrays() | self.estimate.state_arrays() | signals
+        parts = (self.instrument, self.estimate, self.view)
+        return own | {name: a for part in parts for name, a in part.state_arrays().items()}
 
     def intervene(self, rows: Rows, **values: Any) -> None:
         """Set the drift's hidden quantities; draws stay as they were.

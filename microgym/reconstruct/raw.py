@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.reconstruct.views import Plane, Planes, Shown, View, shot_noise
 
-Plane = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
@@ -36,39 +36,37 @@ def _spread_rows(rows, corner, signal, footprint, weight, bright, dark, re, im, 
                 y[j] = q[j] / w[j] if w[j] > np.float32(0.0) else np.float32(0.0)
 
 
-class SignalMaps:
+class RawView(View):
     """Maps of bright-field and dark-field signals of N scans, in the place of an estimate.
 
-    Args:
-        num_envs: N.
-        field_px: edge of the specimens, px.
-        probe: (modes, n, n) complex64, power one.
-
-    Attributes:
-        re: (N, H, W) float32, direct beam over incident photons; 1 where no photon has been.
-        im: (N, H, W) float32, scattered over incident photons; 0 where no photon has been.
+    The real part is the direct beam over the incident photons, 1 where no photon has been; the
+    imaginary part what was scattered, 0 there.
     """
 
-    def __init__(self, num_envs: int, field_px: int, probe: NDArray[np.complex64]) -> None:
+    def __init__(
+        self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
+    ) -> None:
+        del region
         self._n = probe.shape[-1]
         light = np.sum(np.abs(probe) ** 2, axis=0).astype(np.float32).ravel()
         # The far tail of the probe says nothing about a pixel (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
         shape = (num_envs, field_px, field_px)
-        self.re = np.ones(shape, np.float32)
-        self.im = np.zeros(shape, np.float32)
+        self._re = np.ones(shape, np.float32)
+        self._im = np.zeros(shape, np.float32)
+        self._sigma = np.ones(shape, np.float32)
         self._weight = np.zeros(shape, np.float32)
         self._bright = np.zeros(shape, np.float32)
         self._dark = np.zeros(shape, np.float32)
 
     def reset(self, rows: Rows) -> None:
         """Forget the listed rows' scans."""
-        self.re[rows] = 1.0
-        for plane in (self.im, self._weight, self._bright, self._dark):
+        self._re[rows] = 1.0
+        for plane in (self._im, self._weight, self._bright, self._dark):
             plane[rows] = 0.0
 
     def add(self, rows: Rows, corner: NDArray[np.int64], signal: NDArray[np.float64]) -> None:
-        """Enter the latest exposure of each listed row.
+        """Spread the latest exposure of each listed row under the probe.
 
         Args:
             rows: (k,) int64.
@@ -83,16 +81,22 @@ class SignalMaps:
             self._weight,
             self._bright,
             self._dark,
-            self.re,
-            self.im,
+            self._re,
+            self._im,
             self._n,
         )
+
+    def show(self, rows: Rows, estimate: Planes, fluence: Plane) -> Shown:
+        """The signals, with the uncertainty that photon statistics alone leave."""
+        del estimate
+        shot_noise(rows, fluence, self._sigma)
+        return self._re, self._im, self._sigma
 
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the whole state, by name."""
         return {
-            "signal_re": self.re,
-            "signal_im": self.im,
+            "signal_re": self._re,
+            "signal_im": self._im,
             "signal_weight": self._weight,
             "signal_bright": self._bright,
             "signal_dark": self._dark,

@@ -1,0 +1,1 @@
+"""Training and judgement of the network that restores images of running scans."""

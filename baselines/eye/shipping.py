@@ -1,0 +1,145 @@
+"""From a seed to a network on disk: lessons, training, calibration, safetensors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, make_lessons
+from microgym.baselines.records import provenance, to_json, write_atomically
+from microgym.metrics import complex_error
+from microgym.reconstruct.neural import FILE, FORMAT, STATED
+
+LIT = 1.0
+"""Photons a pixel must have had to be judged by (design choice)."""
+
+GROUPS = 400
+"""Sets of conditions that the shipped network learnt from, eight specimens each."""
+STEPS = 8000
+"""Steps of its training."""
+VALIDATION = 40
+"""Sets of conditions of the validation split that it was calibrated on."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network that was made.
+
+    Attributes:
+        path: its file.
+        losses: mean loss of each hundred steps, a photon.
+        validation: mean complex error on validation specimens, "classical" and "neural".
+    """
+
+    path: Path
+    losses: list[float]
+    validation: dict[str, float]
+
+
+def make_eye(
+    output: Path,
+    *,
+    seed: int,
+    groups: int = GROUPS,
+    steps: int = STEPS,
+    validation: int = VALIDATION,
+    progress: Callable[[int], None] | None = None,
+) -> Made:
+    """Make lessons, train, calibrate and write.
+
+    Args:
+        output: folder for the network.
+        seed: of everything random.
+        groups: sets of conditions to learn from.
+        steps: of training.
+        validation: sets of conditions to calibrate on.
+        progress: is told of every step.
+
+    Returns:
+        Where it is and how it went.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+    for name, value in (("groups", groups), ("steps", steps), ("validation", validation)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}")
+    from microgym.baselines.eye.train import restore, train_eye
+
+    trained = train_eye(
+        make_lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
+    )
+    check = make_lessons(seed, validation, "validation")
+    images, sigmas = restore(trained.net, check.seen)
+    lit = _lit(check)
+    radii = _radii((_errors(check, images) / sigmas)[lit])
+    trust = radii[STATED.index(0.68)]
+    tensors = {name: t.detach().numpy().copy() for name, t in trained.net.state_dict().items()}
+    tensors["trust"] = np.array(trust, np.float32)
+    tensors["radii"] = (radii / trust).astype(np.float32)
+    made = {"seed": seed, "groups": groups, "steps": steps, **provenance()}
+    path = output / FILE
+    write_atomically(path, save(tensors, {"format": FORMAT, "made": to_json(made)}))
+    return Made(path, trained.losses, _scores(check, images, lit))
+
+
+def _of_region(truth: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    inside = slice(MARGIN, MARGIN + REGION)
+    return truth[..., inside, inside]
+
+
+def _lit(check: Lessons) -> NDArray[np.bool_]:
+    """Where each look's scan has been, (L, REGION, REGION)."""
+    return check.seen[:, 2].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
+
+
+def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Absolute complex error of every pixel after the best factor on lit pixels."""
+    lit = _lit(check)
+    errors = np.empty(images.shape, np.float32)
+    for i, image in enumerate(images):
+        truth = _of_region(check.truth[check.specimen[i]])
+        errors[i] = aligned_error(image, truth, lit[i])
+    return errors
+
+
+def aligned_error(
+    image: NDArray[np.complex64], truth: NDArray[np.complex64], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Absolute complex error of every pixel, after the complex factor that fits best in a mask.
+
+    Args:
+        image: (H, W).
+        truth: (H, W).
+        mask: (H, W).
+
+    Returns:
+        (H, W) float32.
+    """
+    chosen = image[mask]
+    power = float(np.sum(np.abs(chosen) ** 2))
+    factor = np.vdot(chosen, truth[mask]) / power if power > 0.0 else 1.0
+    return np.abs(factor * image - truth).astype(np.float32)
+
+
+def _radii(relative: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Errors over standard deviations that the stated parts of all pixels stay below."""
+    return np.quantile(relative.astype(np.float64), STATED)
+
+
+def _scores(
+    check: Lessons, images: NDArray[np.complex64], lit: NDArray[np.bool_]
+) -> dict[str, float]:
+    seen = check.seen.astype(np.float32)
+    classical = 1.0 + seen[:, 0] + 1j * seen[:, 1]
+    truth = _of_region(check.truth)[check.specimen]
+    some = lit.any(axis=(1, 2))
+    return {
+        name: float(np.mean(complex_error(image[some], truth[some], lit[some])))
+        for name, image in (("classical", classical), ("neural", images))
+    }

@@ -1,0 +1,152 @@
+"""Training of the network from diffraction patterns: what it restores must predict others.
+
+The network looks at the running reconstruction of one scan and is asked what further exposures of
+the same specimen, at other places, would count. The loss is the Poisson likelihood of those counts
+(PtychoPINN: Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023; that the counts are others than
+those it has seen keeps it from learning the noise: Batson and Royer, arXiv 1901.11365). All
+exposures see one specimen, so overlap binds them. The image is learnt without the truth; only the
+uncertainty is learnt from the error, which simulated specimens have, and calibrated on specimens of
+the validation split.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microgym.baselines.eye.model import EyeNet
+from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, as_cells
+
+_PHOTONS = 1e5  # of the exposures that are predicted (design choice)
+_PLACES = 4
+_BATCH = 16
+_INSET = 12  # px that their probe keeps from the region's edge, outside of which nothing is known
+_FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        net: the network.
+        losses: mean loss of each hundred steps: relative to counts predicted exactly.
+    """
+
+    net: EyeNet
+    losses: list[float]
+
+
+def train_eye(
+    lessons: Lessons,
+    *,
+    seed: int,
+    steps: int,
+    rate: float = 2e-3,
+    progress: Callable[[int], None] | None = None,
+) -> Trained:
+    """Train from scratch.
+
+    Args:
+        lessons: looks at scans of training specimens.
+        seed: of the weights and of the order.
+        steps: of sixteen looks each.
+        rate: highest learning rate; it falls to a hundredth along a cosine.
+        progress: is told of every step.
+
+    Returns:
+        The network and how its loss fell.
+    """
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    generator = np.random.default_rng(seed)
+    net = EyeNet().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(net.parameters(), rate)
+    recent: list[float] = []
+    losses: list[float] = []
+    for step in range(steps):
+        share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * share)
+        chosen = generator.integers(0, len(lessons.seen), _BATCH)
+        specimen = lessons.specimen[chosen]
+        turns, mirrored = int(generator.integers(4)), bool(generator.integers(2))
+        seen = _turned(lessons.seen[chosen].astype(np.float32), turns, mirrored)
+        truth = torch.from_numpy(_turned(lessons.truth[specimen], turns, mirrored))
+        probe = torch.from_numpy(_turned(lessons.probes[lessons.optics[specimen]], turns, mirrored))
+        cells = torch.from_numpy(as_cells(seen)).to(memory_format=torch.channels_last)
+        contrast, doubt = net(cells)
+        image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
+        corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
+        misfit = _misfit(image, truth, probe, corners)
+        inside = slice(MARGIN, MARGIN + REGION)
+        error = (image.detach() - truth[:, inside, inside]).abs().square()
+        loss = 10.0 * misfit + 0.1 * _surprise(error, doubt)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        recent.append(float(misfit.detach()))
+        if len(recent) == 100:
+            losses.append(float(np.mean(recent)))
+            recent.clear()
+        if progress is not None:
+            progress(1)
+    return Trained(net.eval(), losses)
+
+
+def _turned(planes: NDArray, turns: int, mirrored: bool) -> NDArray:
+    """Specimen, look and probe from another side: as good a scan as the one that was taken."""
+    seen_from = np.flip(planes, -1) if mirrored else planes
+    return np.ascontiguousarray(np.rot90(seen_from, turns, (-2, -1)))
+
+
+def _intensity(field: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor:
+    """Expected patterns of unit dose, (B, K, n, n)."""
+    n = probe.shape[-1]
+    patches = torch.stack([field[:, y : y + n, x : x + n] for y, x in corners], dim=1)
+    far = torch.fft.fft2(probe[:, None] * patches, norm="ortho")
+    return far.real.square() + far.imag.square()
+
+
+def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor:
+    """Poisson likelihood of counts that the specimen gives, of what the image predicts.
+
+    Negative logarithm a photon, less that of counts predicted exactly.
+    """
+    with torch.no_grad():
+        counts = torch.poisson(_PHOTONS * _intensity(truth, probe, corners)) / _PHOTONS
+        least = counts - torch.xlogy(counts, counts)
+    field = torch.nn.functional.pad(image, (MARGIN, MARGIN, MARGIN, MARGIN), value=1.0)
+    expected = _intensity(field, probe, corners) + _FLOOR
+    return (expected - counts * torch.log(expected) - least).sum(dim=(-2, -1)).mean()
+
+
+def _surprise(error: Tensor, doubt: Tensor) -> Tensor:
+    """Negative log-likelihood of complex errors of standard deviation exp(doubt)."""
+    bounded = doubt.clamp(-7.0, 3.0)
+    return (error * torch.exp(-2.0 * bounded) + 2.0 * bounded).mean()
+
+
+def restore(net: EyeNet, seen: NDArray[np.float16]) -> tuple[NDArray, NDArray]:
+    """Run the network in PyTorch.
+
+    Args:
+        net: the network.
+        seen: (L, 3, REGION, REGION) looks.
+
+    Returns:
+        (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.
+    """
+    images: list[NDArray] = []
+    doubts: list[NDArray] = []
+    with torch.inference_mode():
+        for start in range(0, len(seen), 32):
+            cells = torch.from_numpy(as_cells(seen[start : start + 32].astype(np.float32)))
+            contrast, doubt = net(cells)
+            images.append(1.0 + contrast[:, 0].numpy() + 1j * contrast[:, 1].numpy())
+            doubts.append(np.exp(doubt.clamp(-7.0, 3.0).numpy()))
+    return np.concatenate(images).astype(np.complex64), np.concatenate(doubts)

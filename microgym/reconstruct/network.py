@@ -1,0 +1,176 @@
+"""The network that restores an image while its scan is still running, as compiled code.
+
+A U-shaped network on cells of 4x4 pixels: pixels of a cell become channels at the start, channels
+become pixels at the end. `microgym.baselines.eye.model` is the same in PyTorch, for training; a
+test holds the two together.
+"""
+
+import numpy as np
+
+from microgym.compiled import kernel
+from microgym.elementary import exp32, log32
+from microgym.reconstruct.convolution import convolve
+
+CELL = 4
+"""Pixels along an edge of a cell."""
+WIDTHS = (24, 32, 48)
+"""Feature maps at 1, 1/2 and 1/4 of the resolution of the cells."""
+CONTRAST_GAIN = 5.0
+"""What brings the contrast of weak specimens to order one (design choice)."""
+DETAIL_GAIN = 0.3
+"""What brings the network's last layer to the size of contrasts (design choice)."""
+LEAST_FLUENCE = 1e-3
+"""Photons per pixel below which all is dark to the network (design choice)."""
+
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+_PIXELS = CELL * CELL
+
+
+@kernel
+def _enter(re, im, fluence, top, edge, cells):
+    """Pixels of the region to channels of cells: contrast, real and imaginary, and light."""
+    pitch = edge + 2
+    for y in range(edge * CELL):
+        a, b, c = re[top + y], im[top + y], fluence[top + y]
+        row = (y // CELL + 1) * pitch + 1
+        first = (y % CELL) * CELL
+        for x in range(edge):
+            at = (row + x) * 3 * _PIXELS + first
+            left = top + x * CELL
+            for j in range(CELL):
+                cells[at + j] = a[left + j] - _ONE
+                cells[at + _PIXELS + j] = b[left + j]
+                cells[at + 2 * _PIXELS + j] = c[left + j]
+    scale = np.float32(0.5 / np.log(10.0))
+    for y in range(1, edge + 1):
+        for x in range(1, edge + 1):
+            at = (y * pitch + x) * 3 * _PIXELS + 2 * _PIXELS
+            light = cells[at : at + _PIXELS]
+            for j in range(_PIXELS):
+                light[j] = scale * log32(np.float32(LEAST_FLUENCE) + light[j]) + np.float32(0.5)
+
+
+@kernel
+def _rectify(image):
+    """Set what is negative to zero."""
+    for j in range(image.size):
+        image[j] = image[j] if image[j] > _ZERO else _ZERO
+
+
+@kernel
+def _add(image, other):
+    """Add one image to another."""
+    for j in range(image.size):
+        image[j] += other[j]
+
+
+@kernel
+def _add_rectified(image, other):
+    """Add what is positive in one image to another: the end of a residual layer."""
+    for j in range(image.size):
+        image[j] += other[j] if other[j] > _ZERO else _ZERO
+
+
+@kernel
+def _leave(cells, head, edge, top, trust, re, im, sigma):
+    """Channels of cells back to pixels: the gated estimate plus detail, and its uncertainty."""
+    pitch = edge + 2
+    gain = np.float32(DETAIL_GAIN)
+    for y in range(edge):
+        for x in range(edge):
+            place = (y + 1) * pitch + x + 1
+            seen = cells[place * 3 * _PIXELS : (place + 1) * 3 * _PIXELS]
+            said = head[place * 4 * _PIXELS : (place + 1) * 4 * _PIXELS]
+            for j in range(_PIXELS):
+                gate = _ONE / (_ONE + exp32(-said[j]))
+                said[_PIXELS + j] = gate * seen[j] + gain * said[_PIXELS + j]
+                said[2 * _PIXELS + j] = gate * seen[_PIXELS + j] + gain * said[2 * _PIXELS + j]
+                doubt = min(max(said[3 * _PIXELS + j], np.float32(-7.0)), np.float32(3.0))
+                said[3 * _PIXELS + j] = trust * exp32(doubt)
+            for i in range(CELL):
+                row, left = top + y * CELL + i, top + x * CELL
+                for j in range(CELL):
+                    re[row, left + j] = _ONE + said[_PIXELS + i * CELL + j]
+                    im[row, left + j] = said[2 * _PIXELS + i * CELL + j]
+                    sigma[row, left + j] = said[3 * _PIXELS + i * CELL + j]
+
+
+@kernel
+def _run(layer, layers, weights, x, x_pitch, out, out_pitch, h):
+    """Run one layer of the table."""
+    inputs, kernel_px, stride = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+    channels, start, step = layers[layer, 3], layers[layer, 4], layers[layer, 5]
+    at = (layers[layer, 6] + 1) * out_pitch + layers[layer, 7] + 1
+    convolve(
+        x, x_pitch, inputs, kernel_px, stride, weights, start, channels, out, out_pitch, at, step, h
+    )
+
+
+@kernel
+def restore_rows(rows, estimate, fluence, top, edge, weights, layers, trust, work, shown):
+    """Run the network on the listed rows.
+
+    Args:
+        rows: (k,) int64.
+        estimate: (N, H, W) real and imaginary part.
+        fluence: (N, H, W) photons per pixel.
+        top: first row and column of the region, px.
+        edge: cells along the edge of the region, a multiple of 16.
+        weights, layers: from `microgym.reconstruct.neural.Weights`.
+        trust: factor that calibrates the uncertainty.
+        work: (`work_size(edge)`,) float32.
+        shown: (N, H, W) real part, imaginary part and uncertainty, written in the region.
+    """
+    fine, middle, coarse = WIDTHS
+    e0, e1, e2 = edge, edge // 2, edge // 4
+    p0, p1, p2 = e0 + 2, e1 + 2, e2 + 2
+    at = 0
+    cells = work[at : at + p0 * p0 * 3 * _PIXELS]
+    at += cells.size
+    head = work[at : at + p0 * p0 * 4 * _PIXELS]
+    at += head.size
+    # The borders of these stand for what lies outside the region, and must be zero.
+    work[at:] = _ZERO
+    h0, t0 = work[at : at + p0 * p0 * fine], work[at + p0 * p0 * fine : at + 2 * p0 * p0 * fine]
+    at += 2 * h0.size
+    h1, t1 = (
+        work[at : at + p1 * p1 * middle],
+        work[at + p1 * p1 * middle : at + 2 * p1 * p1 * middle],
+    )
+    at += 2 * h1.size
+    h2, t2 = (
+        work[at : at + p2 * p2 * coarse],
+        work[at + p2 * p2 * coarse : at + 2 * p2 * p2 * coarse],
+    )
+    for k in range(rows.size):
+        b = rows[k]
+        _enter(estimate[0][b], estimate[1][b], fluence[b], top, edge, cells)
+        _run(np.int64(0), layers, weights, cells, p0, h0, p0, e0)
+        _rectify(h0)
+        _run(np.int64(1), layers, weights, h0, p0, h1, p1, e1)
+        _rectify(h1)
+        _run(np.int64(2), layers, weights, h1, p1, t1, p1, e1)
+        _add_rectified(h1, t1)
+        _run(np.int64(3), layers, weights, h1, p1, h2, p2, e2)
+        _rectify(h2)
+        for layer in range(4, 6):
+            _run(layer, layers, weights, h2, p2, t2, p2, e2)
+            _add_rectified(h2, t2)
+        for corner in range(4):
+            _run(6 + corner, layers, weights, h2, p2, t1, p1, e2)
+        _add(h1, t1)
+        for corner in range(4):
+            _run(10 + corner, layers, weights, h1, p1, t0, p0, e1)
+        _add(h0, t0)
+        _run(np.int64(14), layers, weights, h0, p0, t0, p0, e0)
+        _add_rectified(h0, t0)
+        _run(np.int64(15), layers, weights, h0, p0, head, p0, e0)
+        _leave(cells, head, edge, top, trust, shown[0][b], shown[1][b], shown[2][b])
+
+
+def work_size(edge: int) -> int:
+    """Length of the float32 work array for a region of `edge` cells."""
+    fine, middle, coarse = WIDTHS
+    levels = ((edge, 7 * _PIXELS + 2 * fine), (edge // 2, 2 * middle), (edge // 4, 2 * coarse))
+    return sum((cells + 2) ** 2 * channels for cells, channels in levels)

@@ -1,0 +1,205 @@
+"""The neural view: a small network restores the classical estimate and says how far to trust it.
+
+The network is trained from diffraction patterns alone (`microgym.baselines.eye`) and run by own
+kernels (`microgym.reconstruct.network`): bits do not depend on batch, thread or processor, and no
+deep-learning library is loaded.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS, restore_rows, work_size
+from microgym.reconstruct.views import Plane, Planes, Rows, Shown, View
+from microgym.scratch import scratch
+
+FILE = "Ptycho-v0.safetensors"
+"""Name of the file of the network that comes with the package."""
+FORMAT = "microgym-eye-1"
+""""format" in the metadata of such a file."""
+STATED = (0.5, 0.68, 0.9, 0.95)
+"""Parts of errors that `Weights.radii` tells bounds of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A trained network, packed for the kernels.
+
+    Attributes:
+        values: float32, for each layer its bias and then [rows, columns, inputs, outputs].
+        layers: (16, 8) int64, of each convolution: inputs, edge of the kernel, stride, outputs,
+            where its values begin, and for the results their distance, first row and first column.
+        trust: factor that makes 68% of errors stay below the uncertainty.
+        radii: (4,) float64, multiples of the uncertainty that `STATED` parts of errors stay below.
+    """
+
+    values: NDArray[np.float32]
+    layers: NDArray[np.int64]
+    trust: np.float32
+    radii: NDArray[np.float64]
+
+
+def layer_shapes() -> dict[str, tuple[int, int, int]]:
+    """Every convolution of the network.
+
+    Returns:
+        Name to outputs, inputs and edge of the kernel, in the order in which they run.
+    """
+    fine, middle, coarse = WIDTHS
+    pixels = CELL * CELL
+    return {
+        "stem": (fine, 3 * pixels, 1),
+        "down1": (middle, fine, 2),
+        "middle": (middle, middle, 3),
+        "down2": (coarse, middle, 2),
+        "coarse1": (coarse, coarse, 3),
+        "coarse2": (coarse, coarse, 3),
+        "up2": (4 * middle, coarse, 1),
+        "up1": (4 * fine, middle, 1),
+        "fine": (fine, fine, 3),
+        "image": (3 * pixels, fine, 1),
+        "doubt": (pixels, fine, 1),
+    }
+
+
+def pack(tensors: Mapping[str, NDArray[np.float32]]) -> Weights:
+    """Put the tensors of a trained network in the order in which the kernels read them.
+
+    Args:
+        tensors: "<layer>.weight" (outputs, inputs, k, k) and "<layer>.bias" (outputs,) of every
+            layer of `layer_shapes`, "trust" () and "radii" (4,).
+
+    Returns:
+        The packed network.
+
+    Raises:
+        ValueError: a tensor is missing, superfluous, of another shape, or not finite.
+    """
+    shapes: dict[str, tuple[int, ...]] = {"trust": (), "radii": (len(STATED),)}
+    for name, (outputs, inputs, edge) in layer_shapes().items():
+        shapes |= {f"{name}.weight": (outputs, inputs, edge, edge), f"{name}.bias": (outputs,)}
+    if set(tensors) != set(shapes):
+        odd = sorted(set(tensors) ^ set(shapes))
+        raise ValueError(f"tensors {odd} are missing or superfluous; wanted {sorted(shapes)}")
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape or not np.isfinite(tensors[name]).all():
+            raise ValueError(f"tensor {name} must be finite and have shape {shape}")
+    table: list[tuple[int, ...]] = []
+    values: list[NDArray[np.float32]] = []
+    start = 0
+    for name, (outputs, inputs, edge) in layer_shapes().items():
+        weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+        if name == "doubt":
+            continue
+        if name == "stem":
+            gain = np.full((inputs, 1, 1), CONTRAST_GAIN, np.float32)
+            gain[2 * CELL * CELL :] = 1.0
+            weight = gain * weight
+        if name == "image":
+            weight = np.concatenate([weight, tensors["doubt.weight"]])
+            bias = np.concatenate([bias, tensors["doubt.bias"]])
+            outputs = bias.size
+        # Every fourth output of an upward layer is the same pixel of a block of two by two.
+        step = 2 if name.startswith("up") else 1
+        for corner in range(step * step):
+            w, b = weight[corner :: step * step], bias[corner :: step * step]
+            stride = 2 if name.startswith("down") else 1
+            place = (step, corner // step, corner % step)
+            table.append((inputs, edge, stride, outputs // (step * step), start, *place))
+            values += [b, w.transpose(2, 3, 1, 0).ravel()]
+            start += b.size + w.size
+    flat = np.concatenate(values).astype(np.float32)
+    radii = tensors["radii"].astype(np.float64)
+    return Weights(flat, np.array(table, np.int64), np.float32(tensors["trust"]), radii)
+
+
+@functools.cache
+def shipped_weights() -> Weights:
+    """The network that comes with the package."""
+    return load_weights(Path(str(resources.files("microgym.reconstruct"))) / "weights" / FILE)
+
+
+def load_weights(path: str | os.PathLike[str]) -> Weights:
+    """Read a trained network.
+
+    Args:
+        path: of a safetensors file that `microgym.baselines.eye` wrote.
+
+    Returns:
+        The packed network.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no network at {path}")
+    try:
+        with safe_open(path, "np") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} holds no network of this package (format {FORMAT!r})")
+    return pack(tensors)
+
+
+class NeuralView(View):
+    """What the network makes of the running reconstruction.
+
+    Args:
+        num_envs: N.
+        field_px: edge of the specimens, px.
+        probe: not needed.
+        region: first row and column of the region, and its edge, px, a multiple of 64.
+        weights: the network; None for the one that comes with the package.
+
+    Raises:
+        ValueError: a region of another size.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        field_px: int,
+        probe: NDArray[np.complex64],
+        region: tuple[int, int],
+        weights: Weights | None = None,
+    ) -> None:
+        del probe
+        self._top, size = region
+        if size % (16 * CELL):
+            raise ValueError(f"region of {size} px must be a multiple of {16 * CELL} px")
+        self._edge = size // CELL
+        self._weights = shipped_weights() if weights is None else weights
+        shape = (num_envs, field_px, field_px)
+        self._shown = (
+            np.ones(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.ones(shape, np.float32),
+        )
+
+    def show(self, rows: Rows, estimate: Planes, fluence: Plane) -> Shown:
+        """The restored image and its uncertainty."""
+        restore_rows(
+            rows,
+            estimate,
+            fluence,
+            self._top,
+            self._edge,
+            self._weights.values,
+            self._weights.layers,
+            self._weights.trust,
+            scratch(work_size(self._edge)),
+            self._shown,
+        )
+        return self._shown
