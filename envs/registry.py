@@ -65,6 +65,7 @@ ENTRIES: tuple[Entry, ...] = (
         brief=_frozen(exposures=6),
         variants=(
             _frozen(action="grid"),
+            _frozen(reconstructor="neural"),
             _frozen(observation="features"),
             _frozen(
                 observation="full",

@@ -41,15 +41,16 @@ class PtychoEnv(MicroscopeEnv):
 
     ## Observation Space
 
-    A dict. `maps` holds four square maps of the region in which the beam may stand, each cell the
+    A dict. `maps` holds five square maps of the region in which the beam may stand, each cell the
     mean over its pixels:
 
     | index | map | range | meaning |
     | --- | --- | --- | --- |
-    | 0 | amplitude | -1 to 1 | half the modulus of the reconstruction; vacuum is 0.5 |
+    | 0 | amplitude | -1 to 1 | half the modulus of the image; vacuum is 0.5 |
     | 1 | phase | -1 to 1 | its phase over pi; vacuum is 0 |
     | 2 | coverage | -1 to 1 | 1 - exp(-3 E) after E exposures' worth of photons; never negative |
     | 3 | dose | -1 to 1 | E / 10, at most 1; never negative |
+    | 4 | uncertainty | -1 to 1 | twice the image's standard deviation, at most 1; never negative |
 
     `numbers` is a vector:
 
@@ -134,10 +135,18 @@ class PtychoEnv(MicroscopeEnv):
 
     ## Observation models
 
-    `reconstructor="classical"` shows amplitude and phase of the reconstruction.
-    `reconstructor="raw"` shows, in the same two channels, the image that the transmitted and the
-    scattered part of each exposure give where it fell: a scanning transmission image, in which
-    bright field is the real and dark field the imaginary part. The reward is the same with either.
+    The image of the maps, and its uncertainty, are one of three:
+
+    * `reconstructor="classical"`: the running reconstruction, with the uncertainty that photon
+      statistics and a prior contrast leave.
+    * `reconstructor="neural"`: what a small network makes of it (see [its page](reconstructor.md)):
+      noise is suppressed, structure is continued, and the uncertainty is calibrated. The network is
+      part of the package and runs in compiled code, the same to the bit everywhere.
+    * `reconstructor="raw"`: in the place of amplitude and phase, the image that the transmitted and
+      the scattered part of each exposure give where it fell: a scanning transmission image, in
+      which bright field is the real and dark field the imaginary part.
+
+    The reward is the same with all: it is made of the classical reconstruction.
 
     `observation="full"` has finer maps. `observation="features"` is one vector: the numbers, then
     the contrast of the image and the coverage, each as a small map in reading order.

@@ -69,12 +69,13 @@ def _draw_head(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
 
 
 def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
-    """Truth and reconstruction, as contrast to vacuum on one scale."""
-    instrument, estimate = task.instrument, task.estimate
+    """Truth and what is made of it, as contrast to vacuum on one scale."""
+    instrument = task.instrument
     start, region = instrument.n // 2, task.region
     inside = (row, slice(start, start + region), slice(start, start + region))
     truth = np.hypot(instrument.object_re[inside] - 1.0, instrument.object_im[inside])
-    seen = np.hypot(estimate.re[inside] - 1.0, estimate.im[inside])
+    real, imag = task.image(row)
+    seen = np.hypot(real[inside] - 1.0, imag[inside])
     high = max(float(np.percentile(truth, 99.0)), 0.2)
     pixels = picture.colored(truth, 0.0, high)
     destroyed = instrument.structure[inside] * (
@@ -101,9 +102,10 @@ def _seen_by_agent(task: "PtychoTask", row: int) -> str:
     """What the agent gets of the reconstruction."""
     if task.terminated[row]:
         return "final"
-    if task.signals is not None or task.arguments.observation == "features":
+    if task.arguments.reconstructor == "raw" or task.arguments.observation == "features":
         return "not for the agent"
-    return f"agent: {task.cells} x {task.cells} cells"
+    how = "restored, " if task.arguments.reconstructor == "neural" else ""
+    return f"agent: {how}{task.cells} x {task.cells} cells"
 
 
 def _draw_scale(

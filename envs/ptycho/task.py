@@ -364,6 +364,16 @@ class PtychoTask(Task):
         inside = slice(self._start, self._start + self.region)
         return self._fluence[row, inside, inside] / self._unit
 
+    def image(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What there is to look at for people, (N, H, W) real and imaginary part, valid in a row.
+
+        The reconstruction, and while a scan with a neural view runs, what the network makes of it.
+        """
+        estimate = (self.estimate.re, self.estimate.im)
+        if self.arguments.reconstructor != "neural" or self.terminated[row]:
+            return estimate
+        return self.view.show(np.array([row]), estimate, self._fluence)[:2]
+
     def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
         """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
         ledger, chosen = self.instrument.ledger, self.arguments

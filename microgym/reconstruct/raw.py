@@ -39,8 +39,9 @@ def _spread_rows(rows, corner, signal, footprint, weight, bright, dark, re, im, 
 class RawView(View):
     """Maps of bright-field and dark-field signals of N scans, in the place of an estimate.
 
-    The real part is the direct beam over the incident photons, 1 where no photon has been; the
-    imaginary part what was scattered, 0 there.
+    Attributes:
+        re: (N, H, W) float32, direct beam over incident photons; 1 where no photon has been.
+        im: (N, H, W) float32, scattered over incident photons; 0 where no photon has been.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class RawView(View):
         # The far tail of the probe says nothing about a pixel (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
         shape = (num_envs, field_px, field_px)
-        self._re = np.ones(shape, np.float32)
-        self._im = np.zeros(shape, np.float32)
+        self.re = np.ones(shape, np.float32)
+        self.im = np.zeros(shape, np.float32)
         self._sigma = np.ones(shape, np.float32)
         self._weight = np.zeros(shape, np.float32)
         self._bright = np.zeros(shape, np.float32)
@@ -61,8 +62,8 @@ class RawView(View):
 
     def reset(self, rows: Rows) -> None:
         """Forget the listed rows' scans."""
-        self._re[rows] = 1.0
-        for plane in (self._im, self._weight, self._bright, self._dark):
+        self.re[rows] = 1.0
+        for plane in (self.im, self._weight, self._bright, self._dark):
             plane[rows] = 0.0
 
     def add(self, rows: Rows, corner: NDArray[np.int64], signal: NDArray[np.float64]) -> None:
@@ -81,8 +82,8 @@ class RawView(View):
             self._weight,
             self._bright,
             self._dark,
-            self._re,
-            self._im,
+            self.re,
+            self.im,
             self._n,
         )
 
@@ -90,13 +91,13 @@ class RawView(View):
         """The signals, with the uncertainty that photon statistics alone leave."""
         del estimate
         shot_noise(rows, fluence, self._sigma)
-        return self._re, self._im, self._sigma
+        return self.re, self.im, self._sigma
 
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the whole state, by name."""
         return {
-            "signal_re": self._re,
-            "signal_im": self._im,
+            "signal_re": self.re,
+            "signal_im": self.im,
             "signal_weight": self._weight,
             "signal_bright": self._bright,
             "signal_dark": self._dark,

@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 def observations(count: int = 5, seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     return {
-        "maps": rng.uniform(-1, 1, (count, 4, 32, 32)).astype(np.float32),
+        "maps": rng.uniform(-1, 1, (count, 5, 32, 32)).astype(np.float32),
         "numbers": rng.uniform(-1, 1, (count, 7)).astype(np.float32),
         "structure": np.zeros((count, 32, 32), np.float32),
     }
@@ -60,11 +60,11 @@ def test_what_is_saved_is_loaded(path):
 
 def test_shapes_are_part_of_the_file(tmp_path):
     file = tmp_path / "other.safetensors"
-    net = network(channels=5, numbers=4, levels=2, width=6)
+    net = network(channels=6, numbers=4, levels=2, width=6)
     save_policy(file, net, ENV, seed=0, steps=1)
     again = load_policy(file, ENV)
     assert again.numbers == 4
-    assert again.stem.in_channels == 9
+    assert again.stem.in_channels == 10
     assert {n: t.shape for n, t in again.state_dict().items()} == {
         n: t.shape for n, t in net.state_dict().items()
     }
@@ -120,7 +120,7 @@ def rewrite(path: Path, tensors: Any = None, **changes: Any) -> None:
     metadata = {
         "format": "microgym-scan-policy-1",
         "env": ENV,
-        "shape": json.dumps({"channels": 4, "numbers": 7, "levels": 3, "width": 8}),
+        "shape": json.dumps({"channels": 5, "numbers": 7, "levels": 3, "width": 8}),
         **changes,
     }
     kept = {name: value for name, value in metadata.items() if value is not None}

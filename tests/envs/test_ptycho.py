@@ -14,13 +14,14 @@ from microgym.envs.ptycho.maps import CHANNELS, NUMBERS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
+from microgym.reconstruct.views import PRIOR_CONTRAST
 from microgym.rewards import RewardWeights
 from microgym.specimens.files import load_image
 from tests.envs.ptycho import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans
 
-AMPLITUDE, PHASE, COVERAGE, DOSE = (
-    CHANNELS.index(name) for name in ("amplitude", "phase", "coverage", "dose")
+AMPLITUDE, PHASE, COVERAGE, DOSE, UNCERTAINTY = (
+    CHANNELS.index(name) for name in ("amplitude", "phase", "coverage", "dose", "uncertainty")
 )
 
 
@@ -33,7 +34,7 @@ def number(observation: Any, name: str) -> float:
 
 @pytest.mark.parametrize(("observation", "cells"), [("compact", 32), ("full", 64)])
 def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
-    env = make(observation=observation)
+    env = make(observation=observation, reconstructor="classical")
     task = task_of(env)
     rng = np.random.default_rng(0)
     side, start, edge = task.instrument.field_px, task._start, task.region // cells
@@ -49,16 +50,19 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     wave = pooled(task.estimate.re[0]) + 1j * pooled(task.estimate.im[0])
     spent = pooled(exposures)
     maps = task.observe()["maps"][0]
-    assert maps.shape == (4, cells, cells)
+    assert maps.shape == (5, cells, cells)
     assert maps[AMPLITUDE] == pytest.approx(np.minimum(np.abs(wave) / 2, 1.0), abs=1e-6)
     assert maps[PHASE] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
     assert maps[COVERAGE] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
     assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
+    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task._unit)
+    assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
 
 
 def test_an_untouched_specimen_looks_like_vacuum():
-    observation, info = make(None).reset(seed=3)
+    observation, info = make(None, reconstructor="classical").reset(seed=3)
     maps = observation["maps"]
+    assert maps[UNCERTAINTY] == pytest.approx(2 * PRIOR_CONTRAST)
     assert np.all(maps[AMPLITUDE] == 0.5)
     assert np.all(maps[[PHASE, COVERAGE, DOSE]] == 0.0)
     assert observation["numbers"].tolist() == [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
@@ -67,7 +71,7 @@ def test_an_untouched_specimen_looks_like_vacuum():
 
 
 def test_one_exposure_lights_the_commanded_place():
-    env = make()
+    env = make(reconstructor="classical")
     observation = env.step(action(-0.5, 0.25))[0]
     light = observation["maps"][DOSE].astype(float)
     at = (np.arange(32) + 0.5) / 16 - 1
@@ -123,15 +127,15 @@ def test_raw_view_shows_signals_and_no_reconstruction():
     bright, dark = (plane[0, top : top + 64, left : left + 64][lit] for plane in _planes(task))
     assert bright == pytest.approx(number(observation, "transmitted"), rel=1e-4)
     assert dark == pytest.approx(number(observation, "scattered"), rel=1e-4)
-    plain = make()
+    plain = make(reconstructor="classical")
     plain.step(action(*richest(plain)))
-    assert task_of(plain).signals is None
     # The reward is the same: it is made of the reconstruction, whatever is shown.
     assert task.reward[0] == task_of(plain).reward[0]
 
 
 def _planes(task):
-    return task.signals.re, task.signals.im
+    estimate = (task.estimate.re, task.estimate.im)
+    return task.view.show(np.arange(1), estimate, task._fluence)[:2]
 
 
 def test_the_hidden_state_is_hidden_unless_asked_for():

@@ -56,7 +56,13 @@ def test_destroyed_structure_is_marked():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"reconstructor": "raw"}, {"observation": "features"}, {"coherence": "hard"}]
+    "arguments",
+    [
+        {"reconstructor": "raw"},
+        {"reconstructor": "neural"},
+        {"observation": "features"},
+        {"coherence": "hard"},
+    ],
 )
 def test_every_kind_of_observation_has_a_picture(arguments):
     env = gym.make("Ptycho-v0", exposures=1, render_mode="rgb_array", **arguments)

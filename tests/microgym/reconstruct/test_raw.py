@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from microgym.reconstruct.signals import SignalMaps
+from microgym.reconstruct.raw import RawView
 from tests.microgym.reconstruct.scenes import make_probe
 
 N, FIELD = 32, 64
@@ -20,7 +20,7 @@ def placed(corner):
 
 
 def test_maps_are_weighted_means():
-    maps = SignalMaps(1, FIELD, PROBE)
+    maps = RawView(1, FIELD, PROBE, (0, FIELD))
     exposures = [((4, 6), (0.9, 0.05)), ((10, 9), (0.5, 0.3)), ((30, 30), (0.7, 0.2))]
     top, weight = np.zeros((2, FIELD, FIELD)), np.zeros((FIELD, FIELD))
     for corner, signal in exposures:
@@ -37,7 +37,7 @@ def test_maps_are_weighted_means():
 
 
 def test_one_exposure_gives_its_own_signal():
-    maps = SignalMaps(2, FIELD, PROBE)
+    maps = RawView(2, FIELD, PROBE, (0, FIELD))
     maps.add(np.array([1]), np.array([[0, 0], [8, 8]]), np.array([[0.0, 0.0], [0.25, 0.5]]))
     lit = placed((8, 8)) > 0
     assert maps.re[1][lit] == pytest.approx(0.25, rel=1e-5)
@@ -46,7 +46,7 @@ def test_one_exposure_gives_its_own_signal():
 
 
 def test_reset_forgets_the_listed_rows():
-    maps = SignalMaps(2, FIELD, PROBE)
+    maps = RawView(2, FIELD, PROBE, (0, FIELD))
     rows = np.arange(2)
     maps.add(rows, np.array([[4, 4], [8, 8]]), np.full((2, 2), 0.3))
     before = maps.re[1].copy()
@@ -60,7 +60,7 @@ def test_reset_forgets_the_listed_rows():
 
 
 def test_state_arrays_are_the_whole_state():
-    first, second = SignalMaps(1, FIELD, PROBE), SignalMaps(1, FIELD, PROBE)
+    first, second = RawView(1, FIELD, PROBE, (0, FIELD)), RawView(1, FIELD, PROBE, (0, FIELD))
     first.add(np.arange(1), np.array([[4, 4]]), np.array([[0.3, 0.1]]))
     for name, array in second.state_arrays().items():
         array[...] = first.state_arrays()[name]
