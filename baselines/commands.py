@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.files import write_atomically
 from microgym.baselines import recipes
 from microgym.baselines.console import one_thread, progress_bar, read_option
-from microgym.baselines.records import check_writable, machine, to_json, versions, write_atomically
+from microgym.baselines.records import check_writable, machine, to_json, versions
 from microgym.baselines.settings import Setting, environment_id, suggestion
 from microgym.envs import registry as environments
 

@@ -17,11 +17,12 @@ from typing import Any
 
 import gymnasium as gym
 
+from microgym.agents.files import write_atomically
 from microgym.agents.registry import agent_names
 from microgym.baselines.comparison import Comparison
 from microgym.baselines.readme import table as scores
 from microgym.baselines.recipes import BEYOND
-from microgym.baselines.records import RESULTS, read_record, write_atomically
+from microgym.baselines.records import RESULTS, read_record
 from microgym.baselines.report_html import decimals, written
 from microgym.baselines.reproduce import record_path
 from microgym.envs.registry import ENTRIES, Entry

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from microgym.agents.files import write_atomically
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison
-from microgym.baselines.records import RESULTS, read_record, write_atomically
+from microgym.baselines.records import RESULTS, read_record
 from microgym.baselines.report_html import decimals, written
 
 BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"

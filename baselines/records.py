@@ -23,34 +23,6 @@ RESULTS = Path(__file__).parent / "results"
 """Where committed records are: `<env>.json` and `<env>.small.json`."""
 
 
-def write_atomically(path: Path | str, content: str | bytes) -> Path:
-    """Write a file whole or not at all: beside its place first, then moved there.
-
-    Args:
-        path: where to; its folder is made if need be.
-        content: text (as UTF-8) or bytes.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: it cannot be written; what was there before is still there.
-    """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return target
-
-
 def check_writable(path: Path | str) -> Path:
     """Make sure, before long work, that its result can be written.
 
@@ -168,12 +140,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -6,21 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microgym.agents.base import Agent
+from microgym.agents.files import write_atomically
+from microgym.agents.film import animation, still
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
 from microgym.baselines.policies import all_agents, find_agent, find_recording
 from microgym.baselines.recipes import BEYOND, Recipe
-from microgym.baselines.records import (
-    RESULTS,
-    check_writable,
-    provenance,
-    read_record,
-    write_atomically,
-)
+from microgym.baselines.records import RESULTS, check_writable, provenance, read_record
 from microgym.baselines.report_html import Family, Picture, Report, render
 from microgym.baselines.settings import Setting
 from microgym.baselines.train import Run, configured_steps, train_with_bar
-from microgym.baselines.watch import animation, film, still
+from microgym.baselines.watch import film
 from microgym.envs.registry import find
 
 Group = dict[str, list[Agent]]

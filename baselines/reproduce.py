@@ -12,18 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.files import write_atomically
 from microgym.baselines.comparison import FRESH, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
 from microgym.baselines.policies import all_agents, find_agent, find_recording
 from microgym.baselines.recipes import BEYOND, FULL, SMALL, SMALL_SEEDS, Recipe
-from microgym.baselines.records import (
-    RESULTS,
-    check_writable,
-    provenance,
-    read_record,
-    to_json,
-    write_atomically,
-)
+from microgym.baselines.records import RESULTS, check_writable, provenance, read_record, to_json
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
 from microgym.baselines.train import Run, configured_steps, finished_runs, train_with_bar

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.config import load_config
+from microgym.agents.files import write_atomically
 from microgym.baselines.console import one_thread, progress_bar
-from microgym.baselines.records import provenance, read_record, to_json, write_atomically
+from microgym.baselines.records import provenance, read_record, to_json
 
 Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]

@@ -1,24 +1,18 @@
 """Moving pictures of one episode."""
 
 import importlib
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from microgym.agents.base import Agent
-from microgym.baselines.records import write_atomically
+from microgym.agents.files import write_atomically
+from microgym.agents.film import HOLD, Frame, animation
 from microgym.baselines.settings import Setting
 
-Frame = NDArray[np.uint8]
-
 FORMATS = (".gif", ".mp4")
-HOLD = 2.0
-"""Seconds for which the last picture stays (design choice)."""
 
 
 def film(
@@ -109,48 +103,6 @@ def write_film(path: Path | str, frames: Sequence[Frame], fps: int) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return target
-
-
-def animation(frames: Sequence[Frame], fps: int, kind: str = "WEBP") -> bytes:
-    """Frames as one animated picture that repeats for ever and rests on the last frame.
-
-    Args:
-        frames: uint8 [height, width, 3], all of one size.
-        fps: frames a second.
-        kind: "WEBP" or "GIF".
-
-    Returns:
-        The file's content.
-    """
-    times = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * HOLD)]
-    images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
-    if kind == "GIF":
-        images = _with_one_palette(images)
-    buffer = io.BytesIO()
-    options = {"quality": 80, "method": 4} if kind == "WEBP" else {"optimize": True}
-    images[0].save(
-        buffer, kind, save_all=True, append_images=images[1:], duration=times, loop=0, **options
-    )
-    return buffer.getvalue()
-
-
-def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Pictures in the same few colours, so that only what changes between them has to be stored.
-
-    96 colours of an octree keep rare colours (gauges, rings) as they are and a frame of
-    `Ptycho-v0` within 1 of 256 on average; the file is a third as large as with a palette a frame.
-    """
-    some = images[:: max(1, len(images) // 4)]
-    sheet = np.concatenate([np.asarray(one) for one in (*some, images[-1])])
-    palette = Image.fromarray(sheet).quantize(96, Image.Quantize.FASTOCTREE)
-    return [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in images]
-
-
-def still(frame: Frame) -> bytes:
-    """One frame as a lossless picture (WebP)."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
 
 
 def _encoder() -> Any:

@@ -1,33 +1,11 @@
 import json
 import os
-import stat
 
 import numpy as np
 import pytest
 
 from microgym.baselines import records
 from microgym.baselines.console import progress_bar, read_option
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "deep" / "record.json"
-    records.write_atomically(path, "old")
-
-    def fail(*words):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(KeyboardInterrupt):
-        records.write_atomically(path, b"new")
-    assert path.read_text() == "old"
-    assert [one.name for one in path.parent.iterdir()] == ["record.json"]
-
-
-def test_a_written_file_has_the_usual_rights(tmp_path):
-    plain = tmp_path / "plain"
-    plain.write_text("x")
-    path = records.write_atomically(tmp_path / "mine", "x")
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
 def test_places_that_cannot_be_written_are_found_early(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from microgym.agents.film import animation, still
 from microgym.baselines import watch
 from microgym.baselines.settings import Setting
 from tests.baselines.stubs import TOY, ToyAgent
@@ -70,7 +71,7 @@ def test_other_endings_are_refused(tmp_path):
 
 
 def test_pictures_for_the_report():
-    with Image.open(io.BytesIO(watch.still(FRAMES[1]))) as one:
+    with Image.open(io.BytesIO(still(FRAMES[1]))) as one:
         assert np.array_equal(np.asarray(one.convert("RGB")), FRAMES[1])
-    with Image.open(io.BytesIO(watch.animation(FRAMES, 5))) as film:
+    with Image.open(io.BytesIO(animation(FRAMES, 5))) as film:
         assert (film.format, film.n_frames) == ("WEBP", 3)
