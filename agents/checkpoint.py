@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.files import flush_folder, remove_unfinished, replacing
+from microgym.agents.files import remove_unfinished, replacing
 
 FORMAT = "microgym-checkpoint-1"
 """Goes up whenever what is in a checkpoint changes."""
@@ -31,6 +31,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _FACTS, _ARRAYS = "facts", "arrays/"
 _PATTERN = "checkpoint-*.npz"
+_NAMED = {"env": "environment", "seed": "seed", "version": "microgym version"}
 # What reading a file that is not what it should be can end in, within zipfile and NumPy.
 _BROKEN = (
     EOFError,
@@ -131,7 +132,8 @@ class CheckpointStore:
     def write(self, checkpoint: Checkpoint) -> Path:
         """Keep a checkpoint; when this returns, it is on the disk.
 
-        The one before is kept too, unless the run is finished; all others are removed.
+        The one before is kept too, unless the run is finished; all others are removed, and so are
+        those of a finished run that was here before.
 
         Args:
             checkpoint: of the run that the folder belongs to.
@@ -144,19 +146,13 @@ class CheckpointStore:
         """
         path = self._folder / f"checkpoint-{checkpoint.step:012d}.npz"
         write_checkpoint(path, checkpoint)
-        self._remove_all_but({path} if checkpoint.finished else {path, self._sound})
+        before = self._sound
+        kept = {path} if checkpoint.finished or not before or before > path else {path, before}
+        for old in self._folder.glob(_PATTERN):
+            if old not in kept:
+                old.unlink(missing_ok=True)
         self._sound = path
         return path
-
-    def clear(self) -> None:
-        """Remove all checkpoints, before the folder is used for another run."""
-        self._remove_all_but(set())
-        flush_folder(self._folder)
-
-    def _remove_all_but(self, kept: set[Path | None]) -> None:
-        for path in self._folder.glob(_PATTERN):
-            if path not in kept:
-                path.unlink(missing_ok=True)
 
 
 class DamagedError(ValueError):
@@ -232,13 +228,14 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
 
     Args:
         found: `Checkpoint.run`.
-        asked: the same of the run that is wanted: "env", "seed", "steps", and tables of settings.
+        asked: the same of the run that is wanted: "env", "seed", "steps", the "version" of the
+            package, and tables of settings.
         folder: of the run.
 
     Raises:
         ValueError: they differ; the message says in what.
     """
-    for name, word in (("env", "environment"), ("seed", "seed")):
+    for name, word in _NAMED.items():
         if found.get(name) != asked[name]:
             raise ValueError(
                 f"{folder} holds a training with {word} {found.get(name)!r}, "
@@ -250,7 +247,7 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
             f"{asked['steps']}: the learning rate falls over all of them, so a run cannot be made "
             "longer or shorter; choose another folder"
         )
-    for table in sorted(asked.keys() - {"env", "seed", "steps"}):
+    for table in sorted(asked.keys() - {*_NAMED, "steps"}):
         old, new = dict(found.get(table) or {}), dict(asked[table])
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):

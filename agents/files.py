@@ -37,7 +37,7 @@ def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    flush_folder(target.parent)
+    _flush_folder(target.parent)
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> Path:
@@ -60,19 +60,6 @@ def write_atomically(path: Path | str, content: str | bytes) -> Path:
     return target
 
 
-def flush_folder(folder: Path) -> None:
-    """Wait until the disk knows which files a folder holds.
-
-    Args:
-        folder: in which a file was made, renamed or removed.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def remove_unfinished(folder: Path) -> None:
     """Remove what writers that were killed have left; none may be at work in the folder.
 
@@ -81,6 +68,14 @@ def remove_unfinished(folder: Path) -> None:
     """
     for path in folder.glob(f".*{_UNFINISHED}"):
         path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -4,28 +4,43 @@ PPO decides and is judged as ever. Beside it the network is taught to guess wher
 the observations of each rollout and from the truth that training specimens have: an auxiliary task
 (Jaderberg et al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542). The
 policy that comes out sees observations only.
+
+A run keeps checkpoints in its folder. Killed at any moment, it goes on from the last one as if
+nothing had happened: weights, losses and whatever follows are the same to the bit, on the same kind
+of processor and with the same versions of PyTorch and NumPy.
 """
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
-from torch import Tensor
 
+import microgym
+from microgym.agents.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
 from microgym.agents.config import load_config
-from microgym.agents.networks import ScanNet, turned
+from microgym.agents.learner_state import reinstate
+from microgym.agents.logbook import open_logbook
+from microgym.agents.logbooks.sb3 import LogbookWriter
 from microgym.agents.policy import ScanPolicy
-from microgym.agents.privileged import TRUTH, make_privileged
+from microgym.agents.privileged import make_privileged
 from microgym.agents.ptycho import CELLS
 from microgym.agents.sb3_adapter import SB3VecEnv
+from microgym.agents.teacher import Teacher
 from microgym.agents.trained import POLICY_FILE, save_policy
+from microgym.agents.watchkeeping import Account, Film, Keeper, Stop, Watch
+
+OUTSIDE = ("checkpoint_s", "record_every")
+"""Settings that change nothing about what is learnt; a run may go on with others."""
 
 
 @dataclass(frozen=True)
@@ -36,77 +51,15 @@ class TrainingResult:
         path: folder of the policy, as `make_agent` takes it.
         curve: (steps, mean return of the last hundred training episodes).
         complete: False if it was interrupted; the policy is then the latest one.
+        resumed: how often the run was taken up from a checkpoint.
+        duration_s: wall time, without what was lost when the run was killed.
     """
 
     path: Path
     curve: list[tuple[int, float]]
     complete: bool
-
-
-class _Watch(BaseCallback):
-    """Tells of progress and keeps the learning curve."""
-
-    def __init__(self, progress: Callable[[int], None] | None) -> None:
-        super().__init__()
-        self.curve: list[tuple[int, float]] = []
-        self._progress = progress
-
-    def _on_step(self) -> bool:
-        if self._progress is not None:
-            self._progress(self.training_env.num_envs)
-        return True
-
-    def _on_rollout_end(self) -> None:
-        recent = [float(episode["r"]) for episode in self.model.ep_info_buffer or ()]
-        if recent:
-            self.curve.append((int(self.num_timesteps), float(np.mean(recent))))
-
-
-class _Teacher(BaseCallback):
-    """Teaches the network to see structure, between the policy's updates.
-
-    Specimens look alike from all sides, so each part of a lesson is turned and mirrored at random.
-    The lesson on a rollout follows the policy's own update on it, so that the policy that is
-    updated is the one that acted.
-    """
-
-    def __init__(self, net: ScanNet, rate: float, batch: int) -> None:
-        super().__init__()
-        self._net = net
-        self._batch = batch
-        seeing = [net.stem, net.body, net.belief]
-        self._optimizer = torch.optim.Adam(
-            [weight for part in seeing for weight in part.parameters()], lr=rate
-        )
-        self._lesson: dict[str, Tensor] | None = None
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        buffer: Any = self.locals["rollout_buffer"]
-        self._lesson = {
-            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]).copy())
-            for name, values in buffer.observations.items()
-        }
-
-    def _on_rollout_start(self) -> None:
-        lesson = self._lesson
-        if lesson is None:
-            return
-        loss = torch.zeros(())
-        for rows in torch.randperm(len(lesson[TRUTH])).split(self._batch):
-            turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
-            seen = {
-                "maps": turned(lesson["maps"][rows], turns, mirrored),
-                "numbers": lesson["numbers"][rows],
-            }
-            truth = turned(lesson[TRUTH][rows], turns, mirrored)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(self._net(seen)[2], truth)
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
-        self.logger.record("train/belief_loss", loss.item())
+    resumed: int
+    duration_s: float
 
 
 def train(
@@ -117,22 +70,32 @@ def train(
     steps: int | None = None,
     progress: Callable[[int], None] | None = None,
     config: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    log: Sequence[str] = (),
 ) -> TrainingResult:
-    """Train PPO from scratch and save the policy without pickle.
+    """Train PPO from scratch, or go on with it, and save the policy without pickle.
+
+    The first Ctrl-C (or `KeyboardInterrupt` from `progress`) ends the run at the next checkpoint,
+    after the update on the rollout that is under way; a second Ctrl-C ends it at once.
 
     Args:
         env_id: such as "Ptycho-v0".
         seed: of the initial weights, the specimens and the exploration; at least 0.
-        output: folder for the policy; made if it does not exist.
+        output: folder for the policy and the checkpoints; made if it does not exist.
         steps: decisions to learn from; None for the configuration's.
-        progress: is told of every further step.
+        progress: is told of every further step; of those done before, in one sum, after a resume.
         config: changes to the "training" table of the environment's configuration.
+        resume: go on from the last checkpoint in the folder. A run that is finished is left as it
+            is, and where there is none, one is begun.
+        log: where to log to, as for `open_logbook`.
 
     Returns:
         Where the policy is, and how learning went. After Ctrl-C it holds what was learnt so far.
 
     Raises:
-        ValueError: an unknown environment or setting, or a value out of range.
+        ValueError: an unknown environment or setting, or a value out of range; the folder holds an
+            unfinished run and `resume` is False, or a run with other settings and it is True; its
+            checkpoints are damaged; another process is training there.
         OSError: the folder cannot be written.
     """
     tables = load_config(env_id, config)
@@ -140,15 +103,98 @@ def train(
     total = int(chosen["steps"] if steps is None else steps)
     if total < 1 or seed < 0:
         raise ValueError(f"steps must be at least 1 and seed at least 0, got {total} and {seed}")
+    for setting in OUTSIDE:
+        if not chosen[setting] >= 0:
+            raise ValueError(f"{setting} must be at least 0, got {chosen[setting]}")
+    run = {
+        "env": env_id,
+        "seed": seed,
+        "version": microgym.__version__,
+        "steps": total,
+        "environment": tables["environment"],
+        "training": {n: v for n, v in chosen.items() if n not in (*OUTSIDE, "steps")},
+    }
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder):
+        store = CheckpointStore(folder)
+        last = _last(store, folder, run, resume)
+        name = f"{env_id}, seed {seed}"
+        logbook = open_logbook(folder, log, name=name, config=run, resume=last is not None)
+        with logbook:
+            account = Account(store, logbook, run, last)
+            if last is not None and last.finished:
+                if progress is not None:
+                    progress(last.step)
+                return _result(folder, account, True)
+            return _learn(folder, account, tables, total, progress)
+
+
+def _last(
+    store: CheckpointStore, folder: Path, run: Mapping[str, Any], resume: bool
+) -> Checkpoint | None:
+    """The checkpoint to go on from, if that is what is wanted."""
+    last = store.newest()
+    if resume:
+        if last is not None:
+            check_same_run(last.run, run, folder)
+        return last
+    if last is not None and not last.finished:
+        raise ValueError(
+            f"{folder} holds an unfinished training ({last.step} of {last.run['steps']} steps): "
+            "go on with it (resume=True, --resume) or choose another folder"
+        )
+    return None
+
+
+def _learn(
+    folder: Path,
+    account: Account,
+    tables: Mapping[str, Mapping[str, Any]],
+    total: int,
+    progress: Callable[[int], None] | None,
+) -> TrainingResult:
+    chosen, env_id, seed = tables["training"], str(account.run["env"]), int(account.run["seed"])
     torch.set_num_threads(1)
     native = make_privileged(
         env_id, chosen["num_envs"], CELLS, split="train", **tables["environment"]
     )
     env = VecMonitor(SB3VecEnv(native, infos="final"))
+    try:
+        model = _model(env, chosen, seed)
+        model.set_logger(Logger(None, [LogbookWriter(account.logbook)]))
+        policy: Any = model.policy
+        net = policy.features_extractor.net
+        teacher = Teacher(net, chosen["belief_rate"], chosen["belief_batch"])
+        optimizers = {"adam": policy.optimizer, "teacher": teacher.optimizer}
+        stop = Stop(progress)
+        if account.last is not None:
+            reinstate(model, optimizers, account.last.facts["learner"], account.last.arrays)
+            stop.advance(model.num_timesteps)
+        film = Film(env_id, tables["environment"], net, chosen["record_every"])
+        keeper = Keeper(account, optimizers, stop, film, chosen["checkpoint_s"])
+        complete = True
+        try:
+            with _stopped_by_ctrl_c(stop):
+                model.learn(
+                    total - model.num_timesteps,
+                    callback=[Watch(account, stop), teacher, keeper],
+                    log_interval=total + 1,  # never: the keeper writes the log
+                    reset_num_timesteps=account.last is None,
+                )
+        except KeyboardInterrupt:
+            complete = False
+    finally:
+        env.close()
+    save_policy(folder / POLICY_FILE, net, env_id, seed, min(model.num_timesteps, total))
+    if complete:
+        account.finish(model.num_timesteps)
+    return _result(folder, account, complete)
+
+
+def _model(env: VecMonitor, chosen: Mapping[str, Any], seed: int) -> PPO:
     rate = float(chosen["learning_rate"])
-    model = PPO(
+    return PPO(
         ScanPolicy,
         env,
         n_steps=chosen["rollout"],
@@ -166,16 +212,27 @@ def train(
         seed=seed,
         device="cpu",
     )
-    watch = _Watch(progress)
-    policy: Any = model.policy
-    net: ScanNet = policy.features_extractor.net
-    teacher = _Teacher(net, chosen["belief_rate"], chosen["belief_batch"])
-    complete = True
+
+
+def _result(folder: Path, account: Account, complete: bool) -> TrainingResult:
+    return TrainingResult(folder, account.curve, complete, account.resumed, account.duration_s())
+
+
+@contextmanager
+def _stopped_by_ctrl_c(stop: Stop) -> Generator[None]:
+    """Let the first Ctrl-C ask for an end, and the second one make it."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if stop.asked:
+            signal.default_int_handler(number, frame)
+        stop.asked = True
+
+    before = signal.signal(signal.SIGINT, hear)
     try:
-        model.learn(total, callback=[watch, teacher])
-    except KeyboardInterrupt:
-        complete = False
+        yield
     finally:
-        env.close()
-    save_policy(folder / POLICY_FILE, net, env_id, seed, total)
-    return TrainingResult(folder, watch.curve, complete)
+        signal.signal(signal.SIGINT, before)

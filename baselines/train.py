@@ -3,13 +3,13 @@
 import multiprocessing
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.checkpoint import is_unfinished
 from microgym.agents.config import load_config
 from microgym.agents.files import write_atomically
 from microgym.baselines.console import one_thread, progress_bar
@@ -17,6 +17,9 @@ from microgym.baselines.records import provenance, read_record, to_json
 
 Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]
+
+RECORD = "training.json"
+"""What is known about a run, in its folder."""
 
 _POLL_S = 0.5
 
@@ -33,8 +36,9 @@ class Run:
         steps: decisions it was to learn from.
         path: the policy, as `microgym evaluate --agent` takes it.
         curve: (steps, mean return of recent training episodes).
-        duration_s: wall time.
+        duration_s: wall time, without what was lost where it was killed.
         complete: False if it was interrupted; the policy is then the latest one.
+        resumed: how often it was taken up from a checkpoint.
     """
 
     seed: int
@@ -43,6 +47,7 @@ class Run:
     curve: Curve
     duration_s: float
     complete: bool
+    resumed: int = 0
 
 
 def train_runs(
@@ -54,11 +59,14 @@ def train_runs(
     jobs: int = 1,
     config: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    resume: bool = False,
+    log: Sequence[str] = (),
     trainer: Trainer | None = None,
 ) -> list[Run]:
     """Train once for each seed, each in `output/seed-<n>`, with a record `training.json` beside.
 
-    Ctrl-C ends all runs; what they have learnt by then is saved and returned.
+    Ctrl-C ends all runs; what they have learnt by then is saved and returned, and they can be
+    resumed, as those that were killed can.
 
     Args:
         env_id: such as "Ptycho-v0".
@@ -68,20 +76,24 @@ def train_runs(
         jobs: processes side by side; 1 stays in this one.
         config: changes to the agent's configuration.
         progress: is told of every further step, of all runs together.
+        resume: go on with each run from its last checkpoint; those that are finished are left as
+            they are, and those that were not begun are begun.
+        log: where each run logs to, as for `microgym.agents.training.train`.
         trainer: instead of `microgym.agents.training.train`, in tests.
 
     Returns:
         The runs in the order of the seeds; after an interruption those that saved something.
 
     Raises:
-        ValueError: steps, seeds or jobs out of range.
+        ValueError: steps, seeds or jobs out of range; a run in `output` is unfinished and `resume`
+            is False, or has other settings and it is True.
         KeyboardInterrupt: interrupted before anything could be saved.
     """
     if steps < 1 or jobs < 1:
         raise ValueError(f"steps and jobs must be at least 1, got {steps} and {jobs}")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
-    common = {"env_id": env_id, "steps": steps, "config": config}
+    common = {"env_id": env_id, "steps": steps, "config": config, "resume": resume, "log": log}
     tasks = [
         {**common, "trainer": trainer, "seed": seed, "output": output / f"seed-{seed}"}
         for seed in seeds
@@ -115,6 +127,9 @@ def train_with_bar(
 ) -> list[Run]:
     """`train_runs` under a progress bar, to the end or not at all.
 
+    Where it was interrupted or killed before, in the same folder, it goes on; otherwise it is done
+    anew.
+
     Args:
         env_id: the environment.
         steps: decisions to learn from, in each run.
@@ -129,8 +144,10 @@ def train_with_bar(
         KeyboardInterrupt: interrupted; what was learnt until then is in `folder`, and it is said.
     """
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
+    words: dict[str, Any] = {"steps": steps, "output": folder, "jobs": jobs}
+    words["resume"] = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     with progress_bar(steps * len(seeds), what, "step") as progress:
-        runs = train_runs(env_id, seeds, steps=steps, output=folder, jobs=jobs, progress=progress)
+        runs = train_runs(env_id, seeds, progress=progress, **words)
     if len(runs) < len(seeds) or not all(run.complete for run in runs):
         print(f"what was learnt until now is in {folder}", file=sys.stderr)
         raise KeyboardInterrupt
@@ -156,13 +173,14 @@ def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -
     runs: list[Run] = []
     for seed in seeds:
         path = folder / f"seed-{seed}"
-        record = read_record(path / "training.json")
+        record = read_record(path / RECORD)
         asked = {"env": env_id, "seed": seed, "steps": steps, "complete": True}
         found = {name: record.get(name) for name in asked}
         if found != asked:
             raise ValueError(f"{path} holds {found}, wanted {asked}")
         curve = [(int(step), float(value)) for step, value in record["curve"]]
-        runs.append(Run(seed, steps, path, curve, float(record["duration_s"]), True))
+        times = int(record.get("resumed", 0))
+        runs.append(Run(seed, steps, path, curve, float(record["duration_s"]), True, times))
     return runs
 
 
@@ -244,21 +262,31 @@ def _train_in_worker(task: Mapping[str, Any]) -> Run:
 
 
 def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
-    start = time.monotonic()
-    words = {name: task[name] for name in ("seed", "steps", "output", "config")}
+    words = {name: task[name] for name in ("seed", "steps", "output", "config", "resume", "log")}
     trainer: Trainer = task["trainer"] or _default_trainer()
+    file: Path = task["output"] / RECORD
+    told = file.is_file() and bool(read_record(file).get("complete"))
+    ended = task["resume"] and told and not is_unfinished(task["output"])
     result = trainer(task["env_id"], progress=progress, **words)
-    seconds = time.monotonic() - start
-    done = Path(result.path), list(result.curve), seconds, result.complete
-    run = Run(task["seed"], task["steps"], *done)
+    run = Run(
+        task["seed"],
+        task["steps"],
+        Path(result.path),
+        list(result.curve),
+        result.duration_s,
+        result.complete,
+        result.resumed,
+    )
     record = {
         "env": task["env_id"],
         "seed": run.seed,
         "steps": run.steps,
         "complete": run.complete,
-        "duration_s": round(seconds, 1),
+        "resumed": run.resumed,
+        "duration_s": round(run.duration_s, 1),
         "curve": run.curve,
         **provenance(),
     }
-    write_atomically(task["output"] / "training.json", to_json(record, indent=1) + "\n")
+    if not ended:
+        write_atomically(file, to_json(record, indent=1) + "\n")
     return run

@@ -26,6 +26,7 @@ from microgym.agents.checkpoint import (
 RUN = {
     "env": "Ptycho-v0",
     "seed": 3,
+    "version": "0.1.0",
     "steps": 100,
     "environment": {"action": "grid"},
     "training": {"clip": 0.2, "width": 24},
@@ -80,18 +81,26 @@ def test_the_two_latest_are_kept_until_the_run_is_finished(tmp_path):
     store.write(sample(1006, finished=True))
     assert names(tmp_path) == ["checkpoint-000000001006.npz"]
     assert not is_unfinished(tmp_path)
-    store.clear()
-    assert names(tmp_path) == []
     assert not is_unfinished(tmp_path / "nowhere")
+
+
+def test_a_new_run_replaces_a_finished_one_with_its_first_checkpoint(tmp_path):
+    CheckpointStore(tmp_path).write(sample(1006, finished=True))
+    store = CheckpointStore(tmp_path)
+    assert store.newest() is not None
+    store.write(sample(0))
+    assert names(tmp_path) == ["checkpoint-000000000000.npz"]
+    store.write(sample(6))
+    assert len(names(tmp_path)) == 2
 
 
 def test_other_files_are_left_alone(tmp_path):
     for name in ("policy.safetensors", "training.json", "checkpoint.npz"):
         (tmp_path / name).write_text("mine")
     store = CheckpointStore(tmp_path)
-    store.write(sample())
-    store.clear()
-    assert names(tmp_path) == ["checkpoint.npz", "policy.safetensors", "training.json"]
+    store.write(sample(1))
+    store.write(sample(2, finished=True))
+    assert names(tmp_path)[1:] == ["checkpoint.npz", "policy.safetensors", "training.json"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9, 0.999])
@@ -194,6 +203,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     [
         ({"env": "AFM-v0"}, "environment 'Ptycho-v0', asked was 'AFM-v0'"),
         ({"seed": 4}, "seed 3, asked was 4"),
+        ({"version": "0.2.0"}, r"microgym version '0\.1\.0', asked was '0\.2\.0'"),
         ({"steps": 200}, "100 steps, asked were 200: the learning rate"),
         ({"training": {"clip": 0.1, "width": 24}}, "clip=0.2, asked was clip=0.1"),
         ({"training": {"clip": 0.2, "width": 24, "new": 1}}, "new=None, asked was new=1"),

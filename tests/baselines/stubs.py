@@ -48,11 +48,20 @@ def make_agent(env_id: str, name: str, env_kwargs: Any) -> ToyAgent:
 
 
 def train(
-    env_id: str, *, seed: int, steps: int, output: Path, progress: Any, config: Any
+    env_id: str,
+    *,
+    seed: int,
+    steps: int,
+    output: Path,
+    progress: Any,
+    config: Any,
+    resume: bool,
+    log: Any,
 ) -> SimpleNamespace:
     """Learns nothing, but says it did; Ctrl-C, or progress that raises it, ends it early."""
     assert env_id == TOY
     assert config is None
+    assert list(log) == []
     curve: list[tuple[int, float]] = []
     try:
         for done in range(steps // 4, steps + 1, steps // 4):
@@ -64,7 +73,8 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     path = output / "policy.json"
     path.write_text(json.dumps({"skill": 0.7 + 0.01 * seed}))
-    return SimpleNamespace(path=path, curve=curve, complete=len(curve) == 4)
+    found = {"path": path, "curve": curve, "complete": len(curve) == 4}
+    return SimpleNamespace(**found, resumed=int(resume), duration_s=0.5)
 
 
 def agent_names(env_id: str) -> tuple[str, ...]:
