@@ -121,6 +121,18 @@ def _train(subs: Any) -> None:
         metavar="NAME=VALUE",
         help="a setting of the training, such as learning_rate=0.0003; may be repeated",
     )
+    sub.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the runs in FOLDER from their last checkpoints",
+    )
+    sub.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        choices=("csv", "tensorboard", "wandb"),
+        help="log numbers and films of each run in FOLDER; may be repeated",
+    )
     _jobs(sub)
 
 

@@ -58,13 +58,18 @@ def train(arguments: argparse.Namespace) -> int:
             jobs=jobs,
             config=config or None,
             progress=progress,
+            resume=arguments.resume,
+            log=arguments.log,
         )
     for run in runs:
         last = f", training return {run.curve[-1][1]:.3g} at the end" if run.curve else ""
         word = "" if run.complete else " (interrupted: the policy learnt so far)"
         print(f"{run.path}{word}: {run.duration_s:.0f} s{last}")
+    if len(runs) < len(arguments.seeds) or not all(run.complete for run in runs):
+        print("next: the same command with --resume goes on where this one stopped")
+        return _interrupted(arguments)
     print(f"next: microgym evaluate {env_id} --agent {runs[0].path}")
-    return OK if all(run.complete for run in runs) else _interrupted(arguments)
+    return OK
 
 
 def evaluate(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from microgym.agents.logbook import KINDS
 from microgym.baselines import commands
 from microgym.baselines.cli import main, parser
 from tests.baselines import stubs
@@ -124,8 +125,29 @@ def test_an_interrupted_training_says_what_it_saved(toy, capsys, tmp_path, monke
 
     monkeypatch.setattr("microgym.agents.training.train", short)
     assert run("train", toy, "--steps", 40, "--output", tmp_path) == 130
-    assert "interrupted: the policy learnt so far" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "interrupted: the policy learnt so far" in out
+    assert "with --resume goes on" in out
     assert (tmp_path / "seed-0" / "policy.json").exists()
+    monkeypatch.setattr("microgym.agents.training.train", stubs.train)
+    assert run("train", toy, "--steps", 40, "--output", tmp_path, "--resume") == 0
+    record = json.loads((tmp_path / "seed-0" / "training.json").read_text())
+    assert (record["complete"], record["resumed"]) == (True, 1)
+
+
+def test_logs_are_asked_for_by_name(toy, capsys, tmp_path, monkeypatch):
+    heard: list[str] = []
+
+    def logged(*words, log, **more):
+        heard.extend(log)
+        return stubs.train(*words, log=(), **more)
+
+    monkeypatch.setattr("microgym.agents.training.train", logged)
+    words = ("train", toy, "--steps", 40, "--output", tmp_path)
+    assert run(*words, *(word for kind in KINDS for word in ("--log", kind))) == 0
+    assert heard == list(KINDS)
+    assert run(*words, "--log", "paper") == 2
+    assert "invalid choice: 'paper'" in capsys.readouterr().err
 
 
 def test_watch_writes_a_film(toy, capsys, tmp_path):
