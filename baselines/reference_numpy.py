@@ -1,15 +1,13 @@
 """Ptychography as a textbook writes it: plain NumPy in float64, no cleverness.
 
-The compiled physics and solvers are tested against this module, and timed against `numpy_step`. It
-shares no code with them: transforms are NumPy's, noise is a NumPy Generator's, planes are
-complex128. Frequencies are in FFT order, zero first; a patch is named by its corner (top, left);
-positions grow downwards and to the right.
+The compiled physics and solvers are tested against this module; `numpy_microscope` is what they are
+timed against. It shares no code with them: transforms are NumPy's, noise is a NumPy Generator's,
+planes are complex128. Frequencies are in FFT order, zero first; a patch is named by its corner
+(top, left); positions grow downwards and to the right.
 
 Sources: Maiden and Rodenburg, Ultramicroscopy 109, 1256 (2009), for ePIE; Maiden, Johnson and Li,
 Optica 4, 736 (2017), for rPIE; Thibault and Menzel, Nature 494, 68 (2013), for mixed states.
 """
-
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,82 +182,3 @@ def reconstruct(
             )
         costs.append(cost / scale)
     return specimen, probe, costs
-
-
-@dataclass(eq=False)
-class NumpyScene:
-    """Everything that `numpy_step` reads and writes.
-
-    Attributes:
-        specimen: (H, W) complex128, the truth.
-        probe: (n, n) complex128, known, of power one.
-        photons: photons incident in an exposure.
-        generator: source of the shot noise.
-        alpha: rPIE's regularisation.
-        estimate: (H, W) complex128, updated by every step.
-        weight: (n, n) float64, inverse denominator of the update.
-        overlap: sum of conj(estimate) specimen, kept up to date.
-        power: sum of |estimate|^2, kept up to date.
-        observation: (2, n, n) float32, amplitude and phase of the last patch.
-    """
-
-    specimen: Complex
-    probe: Complex
-    photons: float
-    generator: np.random.Generator
-    alpha: float = 0.1
-    estimate: Complex = field(init=False)
-    weight: Real = field(init=False)
-    overlap: complex = field(init=False)
-    power: float = field(init=False)
-    observation: NDArray[np.float32] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Start from an empty estimate."""
-        self.specimen = np.asarray(self.specimen, np.complex128)
-        self.probe = np.asarray(self.probe, np.complex128)
-        self.estimate = np.ones_like(self.specimen)
-        self.weight = 1.0 / _share(np.abs(self.probe) ** 2, self.alpha)
-        self.overlap = complex(np.sum(self.specimen))
-        self.power = float(self.specimen.size)
-        self.observation = np.zeros((2, *self.probe.shape), np.float32)
-
-    def error(self) -> float:
-        """Complex error E0 of the estimate (`microgym.metrics.complex_error`), from the sums."""
-        total = float(np.sum(np.abs(self.specimen) ** 2))
-        return float(np.sqrt(max(1.0 - abs(self.overlap) ** 2 / (self.power * total), 0.0)))
-
-
-def numpy_step(scene: NumpyScene, top: int, left: int) -> float:
-    """One exposure with Poisson counts and one rPIE update: what an environment's step contains.
-
-    Three transforms (one to simulate, two to update), shot noise, the update, the phase-invariant
-    error kept up to date from the patch alone, and an observation of amplitude and phase.
-
-    Args:
-        scene: specimen, probe and estimate; the estimate, its sums and the observation change.
-        top: first row of the patch.
-        left: its first column.
-
-    Returns:
-        Gain in |overlap|^2 / power, which is what leaves the squared error.
-    """
-    n = scene.probe.shape[0]
-    truth, under = patch(scene.specimen, top, left, n), patch(scene.estimate, top, left, n)
-    mean = scene.photons * np.abs(fft2(scene.probe * truth)) ** 2
-    amplitude = np.sqrt(scene.generator.poisson(mean) / scene.photons)
-
-    before = abs(scene.overlap) ** 2 / scene.power
-    scene.overlap -= complex(np.sum(under.conj() * truth))
-    scene.power -= float(np.sum(np.abs(under) ** 2))
-
-    wave = scene.probe * under
-    far = fft2(wave)
-    corrected = ifft2(amplitude * far / (np.abs(far) + 1e-12))
-    under += scene.weight * scene.probe.conj() * (corrected - wave)
-
-    scene.overlap += complex(np.sum(under.conj() * truth))
-    scene.power += float(np.sum(np.abs(under) ** 2))
-    scene.observation[0] = np.abs(under)
-    scene.observation[1] = np.angle(under)
-    return abs(scene.overlap) ** 2 / scene.power - before

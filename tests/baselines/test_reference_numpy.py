@@ -253,26 +253,6 @@ def test_blind_reconstruction_with_two_modes():
     assert learnt.shape == probe.shape
 
 
-def test_numpy_step_keeps_its_books_and_learns():
-    specimen = specimen_of(5, 96, 96)
-    scene = reference.NumpyScene(specimen, compact_probe(64, 24)[0], 1e5, np.random.default_rng(0))
-    start, gains = scene.error(), 0.0
-    rng = np.random.default_rng(1)
-    top, left = 0, 0
-    for _ in range(100):
-        top, left = (int(v) for v in rng.integers(0, 33, 2))
-        gains += reference.numpy_step(scene, top, left)
-    kept, full = scene.error(), metrics.complex_error(scene.estimate, specimen)
-    assert kept == pytest.approx(float(full), rel=1e-9)
-    assert kept < start
-    seen = slice(32, 64)
-    assert metrics.complex_error(scene.estimate[seen, seen], specimen[seen, seen]) < 0.3 * start
-    total = float(np.sum(np.abs(specimen) ** 2))
-    assert gains / total == pytest.approx(start**2 - kept**2, rel=1e-9)
-    under = scene.estimate[top : top + 64, left : left + 64]
-    assert scene.observation == pytest.approx(np.stack([np.abs(under), np.angle(under)]), abs=1e-6)
-
-
 # --- the compiled kernels ------------------------------------------------------------------------
 
 
