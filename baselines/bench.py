@@ -1,36 +1,94 @@
-"""Fair timings: alternatives side by side in one process, in rotating order, by processor time."""
+"""Fair timings: alternatives side by side in one process, in rotating order, round by round."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Alternative = Callable[[], object]
+from microgym.baselines.bounds import Adds, AtLeast, Check, check_text, median
 
-ROUNDS = 24
 SLICE_S = 0.02
 """How long an alternative runs in one round: long against the clock's resolution, short against
 the swings of a shared machine (design choice)."""
 
+Clock = Callable[[], float]
+
+
+def nobody(_: int) -> None:
+    """Nobody wants to hear of progress."""
+
 
 @dataclass(frozen=True)
-class Benchmark:
+class Effort:
+    """How hard to measure.
+
+    Attributes:
+        rounds: of every race, at least 1; a race may take a multiple or a part of them.
+        slice_s: seconds for each alternative in a round.
+        steps: of the benchmarks that count steps; None leaves it to them.
+        progress: is told of every round.
+        wall, processor: clocks in seconds; replaced in tests.
+    """
+
+    rounds: int = 24
+    slice_s: float = SLICE_S
+    steps: int | None = None
+    progress: Callable[[int], None] = nobody
+    wall: Clock = time.perf_counter
+    processor: Clock = time.process_time
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.rounds < 1 or not self.slice_s > 0:
+            raise ValueError(
+                f"rounds={self.rounds!r} and slice_s={self.slice_s!r} must be positive"
+            )
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps={self.steps!r} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do the work.
+
+    Attributes:
+        run: does it.
+        units: how many units of work a call is.
+        before: is called before every slice, and not timed.
+    """
+
+    run: Callable[[], object]
+    units: int = 1
+    before: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Race:
     """Alternatives that do the same work.
 
     Attributes:
         title: what is timed.
         reference: the alternative that the others are compared with.
-        alternatives: name to a function of no arguments that does the work `units` times.
-        units: how often.
+        alternatives: by name.
+        bounds: what must hold.
+        unit: of work.
+        threads: that an alternative may use. With one, processor time counts; with more, wall time.
+        calls: calls in a slice; None for as many as fill it.
+        share: of the rounds asked for, and no fewer than 3 of them.
+        notes: to be told beside the result.
     """
 
     title: str
     reference: str
-    alternatives: Mapping[str, Alternative]
-    units: int = 1
+    alternatives: Mapping[str, Way]
+    bounds: Sequence[AtLeast | Adds] = ()
+    unit: str = "call"
+    threads: int = 1
+    calls: int | None = None
+    share: float = 1.0
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -39,113 +97,160 @@ class Timing:
 
     Attributes:
         name: of the alternative.
-        microseconds: median processor time of one unit of work.
-        ratio: median of (reference's time) / (its time), round by round; 2 is twice as fast.
-        ratio_low: lower quartile of that.
-        ratio_high: upper quartile of that.
+        processor_us, wall_us: median time of one unit of work.
+        ratio: median of (reference's time) / (its time), round by round; 2 is twice as fast. Of the
+            clock that counts.
+        interval: 95% interval of that median.
     """
 
     name: str
-    microseconds: float
+    processor_us: float
+    wall_us: float
     ratio: float
-    ratio_low: float
-    ratio_high: float
+    interval: tuple[float, float]
 
 
-def measure(
-    benchmark: Benchmark,
-    *,
-    rounds: int = ROUNDS,
-    slice_s: float = SLICE_S,
-    clock: Callable[[], float] = time.process_time,
-    progress: Callable[[int], None] | None = None,
-) -> list[Timing]:
-    """Time a benchmark's alternatives.
+@dataclass(frozen=True)
+class Reading:
+    """A number that is no comparison.
 
-    Each is called once first (compiled code is compiled then), and as often as fills a slice. Then
-    all run in every round, each round beginning with the next one, so that a machine that slows
-    down does so for all; ratios are taken within a round.
+    Attributes:
+        name: what was read.
+        value: the number.
+        unit: its unit.
+    """
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one benchmark.
+
+    Attributes:
+        title: what was measured.
+        clock: which clock the ratios and bounds are of.
+        rows: timings, or readings.
+        checks: bounds.
+        notes: what else there is to say.
+        reference: name of the timing that the others are compared with.
+        unit: of work.
+    """
+
+    title: str
+    clock: str
+    rows: Sequence[Timing | Reading]
+    checks: Sequence[Check] = ()
+    notes: Sequence[str] = ()
+    reference: str | None = None
+    unit: str = ""
+
+
+@dataclass
+class _Lane:
+    """An alternative on its way."""
+
+    way: Way
+    calls: int = 1
+    wall: list[float] = field(default_factory=list[float])
+    processor: list[float] = field(default_factory=list[float])
+
+    def go(self, effort: Effort) -> tuple[float, float]:
+        """One slice: wall and processor time of a unit."""
+        run, units = self.way.run, self.way.units * self.calls
+        if self.way.before is not None:
+            self.way.before()
+        wall, processor = effort.wall(), effort.processor()
+        for _ in range(self.calls):
+            run()
+        return (effort.wall() - wall) / units, (effort.processor() - processor) / units
+
+    def fill(self, effort: Effort) -> None:
+        """Find how many calls fill a slice."""
+        while self.calls < 1 << 24:
+            taken = self.go(effort)[1] * self.way.units * self.calls
+            if taken >= effort.slice_s / 2:
+                return
+            grown = int(self.calls * effort.slice_s / max(taken, effort.slice_s / 64))
+            self.calls = max(2 * self.calls, grown)
+
+
+def measure(race: Race, effort: Effort) -> Result:
+    """Run a race.
+
+    Each alternative is called once first (compiled code is compiled then), and as often as fills a
+    slice. Then all run in every round, each round beginning with the next one, so that a machine
+    that slows down does so for all; ratios are taken within a round.
 
     Args:
-        benchmark: what to time.
-        rounds: how many, at least 1.
-        slice_s: seconds for each alternative in a round.
-        clock: processor time in seconds; replaced in tests.
-        progress: is told of every round.
+        race: what to time.
+        effort: how hard.
 
     Returns:
-        Timings in the order of the alternatives.
+        Timings in the order of the alternatives, and the bounds held against them.
 
     Raises:
-        ValueError: rounds or slice out of range, or a reference that is no alternative.
+        ValueError: a reference that is no alternative.
     """
-    if rounds < 1 or not slice_s > 0:
-        raise ValueError(f"rounds and slice_s must be positive, got {rounds} and {slice_s}")
-    names = list(benchmark.alternatives)
-    if benchmark.reference not in names:
-        raise ValueError(f"no alternative {benchmark.reference!r} among {names}")
-    calls = {name: _calls(run, slice_s, clock) for name, run in benchmark.alternatives.items()}
-    table = np.empty((rounds, len(names)))
-    for number in range(rounds):
-        for step in range(len(names)):
-            place = (number + step) % len(names)
-            run = benchmark.alternatives[names[place]]
-            table[number, place] = _seconds(run, calls[names[place]], clock)
-        if progress is not None:
-            progress(1)
-    return _timings(benchmark, names, table / benchmark.units)
+    names = list(race.alternatives)
+    if race.reference not in names:
+        raise ValueError(f"no alternative {race.reference!r} among {names}")
+    lanes = [_Lane(race.alternatives[name], race.calls or 1) for name in names]
+    for lane in lanes:
+        lane.go(effort)
+        if race.calls is None:
+            lane.fill(effort)
+    for number in range(max(round(effort.rounds * race.share), min(effort.rounds, 3))):
+        for step in range(len(lanes)):
+            lane = lanes[(number + step) % len(lanes)]
+            wall, processor = lane.go(effort)
+            lane.wall.append(wall)
+            lane.processor.append(processor)
+        effort.progress(1)
+    walls = {name: np.array(lane.wall) for name, lane in zip(names, lanes, strict=True)}
+    processors = {name: np.array(lane.processor) for name, lane in zip(names, lanes, strict=True)}
+    table = processors if race.threads == 1 else walls
+    timings: list[Timing] = []
+    for name in names:
+        ratio, interval = median(table[race.reference] / table[name])
+        processor, wall = (1e6 * float(np.median(times[name])) for times in (processors, walls))
+        timings.append(Timing(name, processor, wall, ratio, interval))
+    clock = "processor time" if race.threads == 1 else f"wall time, {race.threads} threads"
+    checks = [bound.check(table) for bound in race.bounds]
+    return Result(race.title, clock, timings, checks, race.notes, race.reference, race.unit)
 
 
-def as_record(benchmark: Benchmark, timings: Sequence[Timing]) -> dict[str, Any]:
-    """One benchmark as plain values for JSON."""
+def as_record(result: Result) -> dict[str, Any]:
+    """One result as plain values for JSON."""
     return {
-        "title": benchmark.title,
-        "reference": benchmark.reference,
-        "results": [
-            {
-                "name": one.name,
-                "microseconds": one.microseconds,
-                "ratio": one.ratio,
-                "ratio_quartiles": [one.ratio_low, one.ratio_high],
-            }
-            for one in timings
-        ],
+        "title": result.title,
+        "clock": result.clock,
+        "reference": result.reference,
+        "unit": result.unit,
+        "results": [vars(row) for row in result.rows],
+        "bounds": [vars(check) | {"met": check.met} for check in result.checks],
+        "notes": list(result.notes),
     }
 
 
-def as_text(benchmark: Benchmark, timings: Sequence[Timing]) -> str:
-    """One benchmark as a table for people."""
-    lines = [benchmark.title]
-    width = max(len(one.name) for one in timings)
-    for one in timings:
-        ratio = f"{one.ratio:8.2f}x   ({one.ratio_low:.2f} to {one.ratio_high:.2f})"
-        note = "  reference" if one.name == benchmark.reference else ratio
-        lines.append(f"  {one.name:<{width}}  {one.microseconds:12.2f} us  {note}")
-    return "\n".join(lines)
-
-
-def _calls(run: Alternative, slice_s: float, clock: Callable[[], float]) -> int:
-    run()
-    calls = 1
-    while (taken := _seconds(run, calls, clock) * calls) < slice_s / 2 and calls < 1 << 24:
-        calls = max(2 * calls, int(calls * slice_s / max(taken, slice_s / 64)))
-    return calls
-
-
-def _seconds(run: Alternative, calls: int, clock: Callable[[], float]) -> float:
-    start = clock()
-    for _ in range(calls):
-        run()
-    return (clock() - start) / calls
-
-
-def _timings(
-    benchmark: Benchmark, names: Sequence[str], table: NDArray[np.float64]
-) -> list[Timing]:
-    reference = table[:, names.index(benchmark.reference)]
-    timings: list[Timing] = []
-    for place, name in enumerate(names):
-        low, middle, high = np.quantile(reference / table[:, place], [0.25, 0.5, 0.75])
-        median = float(np.median(table[:, place])) * 1e6
-        timings.append(Timing(name, median, float(middle), float(low), float(high)))
-    return timings
+def as_text(result: Result) -> str:
+    """One result as a table for people."""
+    lines = [f"{result.title}  [{result.clock}]"]
+    width = max(len(row.name) for row in result.rows)
+    for row in result.rows:
+        if isinstance(row, Reading):
+            lines.append(f"  {row.name:<{width}}  {row.value:12.4g} {row.unit}")
+            continue
+        shown, other = row.processor_us, row.wall_us
+        if not result.clock.startswith("processor"):
+            shown, other = other, shown
+        low, high = row.interval
+        note = f"{row.ratio:8.2f}x   ({low:.2f} to {high:.2f})"
+        note = "reference" if row.name == result.reference else note
+        both = "" if result.clock.startswith("processor") else f"  (processor {other:.1f} us)"
+        rate = f"{1e6 / shown:11,.0f}/s" if shown else ""
+        lines.append(f"  {row.name:<{width}}  {shown:11.2f} us {rate}  {note}{both}")
+    lines += [f"  {check_text(check)}" for check in result.checks]
+    return "\n".join([*lines, *(f"  {note}" for note in result.notes)])

@@ -24,23 +24,13 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
     """Ptycho-v0 with continuous actions, compact maps, classical reconstruction, ideal detector.
 
     Args:
-        drift, damage, exposures, final_sweeps, split: as `gymnasium.make("Ptycho-v0")` takes them.
         precision: np.complex64 or np.complex128.
+        **arguments: `drift`, `damage`, `exposures`, `time_budget_s`, `photons`, `final_sweeps`,
+            `split` as `gymnasium.make("Ptycho-v0")` takes them.
     """
 
-    def __init__(
-        self,
-        *,
-        drift: str = "easy",
-        damage: str = "easy",
-        exposures: int = 24,
-        final_sweeps: int = 5,
-        split: str = "train",
-        precision: Any = np.complex64,
-    ) -> None:
-        self.arguments = PtychoArguments(
-            drift=drift, damage=damage, exposures=exposures, final_sweeps=final_sweeps, split=split
-        )
+    def __init__(self, *, precision: Any = np.complex64, **arguments: Any) -> None:
+        self.arguments = PtychoArguments(**arguments)
         settings = self.arguments.settings()
         self.weights = {name: getattr(self.arguments.weights, name) for name in TERMS}
         self.microscope = NumpyMicroscope(settings, np.random.default_rng(0), precision=precision)
@@ -48,7 +38,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         self.action_space = action_space("continuous")
         self.region, self.start = settings.region_px, self.microscope.n // 2
         self.unit = self.arguments.photons * float(np.sum(self.microscope.footprint**2))
-        self.budget = self.arguments.photons * exposures
+        self.budget = self.arguments.photons * self.arguments.exposures
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -241,7 +241,7 @@ def test_everything_imported_is_declared():
     optional = requirements(
         [line for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
     )
-    guarded = {"optuna", "ray", "tensorboard", "wandb"} & set(optional)
+    guarded = {"optuna", "ray", "rocket-fft", "scipy", "tensorboard", "wandb"} & set(optional)
     assert third_party(shipped) - guarded <= set(BASE)
     local = {p.stem for p in (ROOT / "tests").rglob("*.py")}
     tested = {canonicalize_name(name) for name in (*local, "tests")}

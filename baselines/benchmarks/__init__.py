@@ -1,0 +1,21 @@
+"""What `microgym bench` measures: one function a benchmark, in one table."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from microgym.baselines.bench import Effort, Result
+from microgym.baselines.benchmarks import environments, kernels, processes
+
+BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
+    "fft": kernels.fft,
+    "poisson": kernels.poisson,
+    "step": kernels.step,
+    "wrapping": environments.wrapping,
+    "observation": environments.observation,
+    "vector": environments.vector,
+    "memory": processes.memory,
+    "start": processes.start,
+}
+"""Every benchmark by the name that `microgym bench` takes."""
+
+LONG = frozenset({"memory", "start"})
+"""Benchmarks that take minutes, and are run only where they are named."""

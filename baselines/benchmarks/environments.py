@@ -1,0 +1,199 @@
+"""Benchmarks of Ptycho-v0 whole: vector environment, Gymnasium's wrapping, observation models."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import SyncVectorEnv
+from numpy.typing import NDArray
+
+from microgym.baselines.bench import Effort, Race, Result, Timing, Way, measure, nobody
+from microgym.baselines.bounds import Adds, AtLeast
+from microgym.baselines.numpy_ptycho import NumpyPtychoEnv
+from microgym.envs.ptycho import PtychoTask
+from microgym.envs.ptycho.arguments import RECONSTRUCTORS
+from microgym.random import episode_key
+
+ENDLESS: dict[str, Any] = {"time_budget_s": 1e9}
+"""Episodes that end with their last exposure, whatever the way between exposures."""
+LONG: dict[str, Any] = {**ENDLESS, "exposures": 60, "final_sweeps": 0}
+"""Decisions alone: for as long as a slice lasts, nothing ends."""
+ENVS, THREADS = 64, 2
+"""Of the vector benchmark."""
+SEED = 0
+"""Of every environment's first episode."""
+SIZES = (1, 16, 64)
+"""Environments side by side in the benchmark of observation models."""
+STEPS = 10
+"""Decisions of one call where environments are compared step by step: few, so that what a shared
+machine does meanwhile happens to all alike."""
+
+
+def actions(steps: int, count: int) -> NDArray[np.float32]:
+    """Anywhere in the region, one second each: (steps, count, 3)."""
+    chosen = np.random.default_rng(0).uniform(-1.0, 1.0, (steps, count, 3)).astype(np.float32)
+    chosen[..., 2] = 0.0
+    return chosen
+
+
+def episodes(env: Any, count: int, exposures: int) -> Callable[[], None]:
+    """A function that plays one episode in each of `count` environments, and begins the next."""
+    chosen = actions(exposures + 1, count)
+    env.reset(seed=SEED)
+
+    def run() -> None:
+        for one in chosen:
+            env.step(one)
+
+    return run
+
+
+def vector(effort: Effort) -> Iterator[Result]:
+    """Whole episodes of 64 environments, final sweeps and resets included."""
+    faster, note = _faster_precision(effort)
+    exposures = PtychoTask(1).arguments.exposures
+
+    def plain() -> NumpyPtychoEnv:
+        return NumpyPtychoEnv(precision=faster, **ENDLESS)
+
+    ways = {
+        f"SyncVectorEnv({ENVS}), NumPy": SyncVectorEnv([plain] * ENVS),
+        f"make_vec({ENVS}), 1 thread": gym.make_vec("Ptycho-v0", ENVS, **ENDLESS),
+        f"make_vec({ENVS}), {THREADS} threads": gym.make_vec(
+            "Ptycho-v0", ENVS, threads=THREADS, **ENDLESS
+        ),
+    }
+    reference, _, threaded = ways
+    units = ENVS * exposures
+    yield measure(
+        Race(
+            f"decision of Ptycho-v0, whole episodes of {exposures}, final sweeps and resets shared "
+            "out",
+            reference,
+            {name: Way(episodes(env, ENVS, exposures), units) for name, env in ways.items()},
+            [AtLeast(threaded, 12.0, (reference,))],
+            "decision",
+            threads=THREADS,
+            calls=1,
+            share=1 / 8,
+            notes=[note],
+        ),
+        effort,
+    )
+
+
+def _faster_precision(effort: Effort) -> tuple[Any, str]:
+    """Which precision suits NumPy better on this machine, by a short race over episodes."""
+    ways: dict[str, Way] = {}
+    for name in ("complex64", "complex128"):
+        env = NumpyPtychoEnv(precision=getattr(np, name), **ENDLESS)
+        chosen = actions(env.arguments.exposures, 1)
+
+        def run(env: NumpyPtychoEnv = env, chosen: Any = chosen) -> None:
+            for one in chosen:
+                env.step(one[0])
+
+        ways[name] = Way(run, before=functools.partial(env.reset, seed=SEED))
+    race = Race("precision", "complex64", ways, calls=1, share=1 / 2)
+    result = measure(race, replace(effort, progress=nobody))
+    timings = [row for row in result.rows if isinstance(row, Timing)]
+    best = min(timings, key=lambda one: one.processor_us)
+    return getattr(np, best.name), f"NumPy computes in {best.name}, the faster on this machine"
+
+
+def wrapping(effort: Effort) -> Iterator[Result]:
+    """What Gymnasium adds to a decision: the same decisions with and without it."""
+    wrapped: Any = gym.make("Ptycho-v0", **LONG)
+    alone: Any = wrapped.unwrapped
+    task = PtychoTask(1, **LONG)
+    raw = seeding.np_random(SEED)[0].bit_generator.random_raw()
+    rows, key = np.arange(1), episode_key(raw & ((1 << 63) - 1))[None]
+    singles = actions(STEPS, 1)
+
+    def with_wrappers() -> None:
+        for action in singles:
+            wrapped.step(action[0])
+
+    def without() -> None:
+        for action in singles:
+            alone.step(action[0])
+
+    def bare() -> None:
+        for action in singles:
+            task.step(rows, action)
+            task.observe()
+            task.info()
+
+    # Each slice makes the same decisions about the same specimen, and ends with the same bits.
+    def begin() -> None:
+        wrapped.reset(seed=SEED)
+
+    names = ("gymnasium.make", "the environment unwrapped", "the task bare")
+    yield measure(
+        Race(
+            "decision of Ptycho-v0, with and without Gymnasium",
+            names[1],
+            {
+                names[0]: Way(with_wrappers, STEPS, begin),
+                names[1]: Way(without, STEPS, begin),
+                names[2]: Way(bare, STEPS, lambda: task.reset(rows, key, {})),
+            },
+            [Adds(names[0], 3.0, names[1]), Adds(names[0], 3.0, names[2])],
+            "decision",
+            calls=1,
+            share=16.0,
+        ),
+        effort,
+    )
+
+
+class _Scans:
+    """Environments side by side, stepped on and on, and begun anew where that is not timed."""
+
+    def __init__(self, env: Any, count: int, steps: int) -> None:
+        self.env, self.steps, self.left = env, steps, 0
+        self.actions = actions(steps, count)
+        if count == 1:
+            self.actions = self.actions[:, 0]
+
+    def before(self) -> None:
+        """Make sure that no episode ends in what is timed."""
+        if self.left < self.steps:
+            self.env.reset(seed=SEED)
+            self.left = LONG["exposures"]
+
+    def run(self) -> None:
+        """Some decisions."""
+        for one in self.actions:
+            self.env.step(one)
+        self.left -= self.steps
+
+
+def observation(effort: Effort) -> Iterator[Result]:
+    """Whole decisions with every observation model, one by one and side by side."""
+    ways: dict[str, Way] = {}
+    for model in RECONSTRUCTORS:
+        for count in SIZES:
+            arguments: dict[str, Any] = {"reconstructor": model, **LONG}
+            env: Any = (
+                gym.make("Ptycho-v0", **arguments)
+                if count == 1
+                else gym.make_vec("Ptycho-v0", count, **arguments)
+            )
+            steps = max(4 * STEPS // count, 2)
+            scans = _Scans(env, count, steps)
+            ways[f"{model}, {count}"] = Way(scans.run, steps * count, scans.before)
+    yield measure(
+        Race(
+            "decision of Ptycho-v0 with each observation model, environments side by side",
+            f"classical, {SIZES[0]}",
+            ways,
+            unit="decision",
+            calls=1,
+        ),
+        effort,
+    )

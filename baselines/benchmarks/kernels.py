@@ -1,0 +1,229 @@
+"""Benchmarks of the physics: one exposure with its update, its noise, its Fourier transform."""
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.bench import Effort, Race, Result, Way, measure
+from microgym.baselines.bounds import AtLeast
+from microgym.baselines.numpy_microscope import NumpyMicroscope
+from microgym.compiled import kernel
+from microgym.envs.ptycho.arguments import PtychoArguments
+from microgym.instruments.ptychography import PtychographyInstrument
+from microgym.physics.fft import fft2, plan
+from microgym.random import POISSON_WORK, episode_key, fill_poisson
+from microgym.reconstruct.online import OnlineReconstruction
+
+Float32 = NDArray[np.float32]
+Complex64 = NDArray[np.complex64]
+
+PERFECT = PtychoArguments(drift="off", damage="off")
+"""Exposures as the textbooks have them: no drift to move the probe for, no damage to compute."""
+PLACES = 32
+"""Positions and frames that are gone through in turn."""
+BATCH = 8
+"""Frames and transforms in one call of a kernel: more than dispatch, less than the L2 cache."""
+
+
+class NumpySteps:
+    """Exposures and updates of `count` microscopes in NumPy, one after another."""
+
+    def __init__(self, count: int, precision: Any) -> None:
+        self.positions, self.turn = _positions(count), 0
+        self.microscopes: list[NumpyMicroscope] = []
+        for number in range(count):
+            generator = np.random.default_rng(number)
+            one = NumpyMicroscope(PERFECT.settings(), generator, iterations=1, precision=precision)
+            one.reset(episode_key(number), PERFECT.family, PERFECT.split)
+            self.microscopes.append(one)
+
+    def run(self) -> None:
+        """One exposure and update in each."""
+        places = self.positions[self.turn % PLACES]
+        self.turn += 1
+        for microscope, (y, x) in zip(self.microscopes, places.tolist(), strict=True):
+            microscope.expose(y, x, 1.0)
+            microscope.improve()
+            microscope.history.clear()
+
+
+class CompiledSteps:
+    """The same in one call for all."""
+
+    def __init__(self, count: int) -> None:
+        self.positions, self.turn = _positions(count), 0
+        self.instrument = PtychographyInstrument(count, PERFECT.settings())
+        self.rows, self.dwell_s = np.arange(count), np.ones(count)
+        keys = np.stack([episode_key(number) for number in range(count)])
+        self.instrument.reset(self.rows, keys, PERFECT.family, PERFECT.split)
+        probe = self.instrument.known_probe
+        self.estimate = OnlineReconstruction(
+            count, self.instrument.field_px, probe, exposures=1, iterations=1
+        )
+
+    def run(self) -> None:
+        """One exposure and update in each."""
+        instrument, estimate = self.instrument, self.estimate
+        instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
+        self.turn += 1
+        estimate.taken[:] = 0
+        estimate.add(
+            self.rows, instrument.counts, instrument.known, instrument.photons, instrument.corner
+        )
+
+
+def _positions(count: int) -> NDArray[np.float64]:
+    """Where to expose, (PLACES, count, 2) whole px of the field."""
+    settings = PERFECT.settings()
+    low = settings.geometry.detector_pixels // 2
+    high = low + settings.region_px
+    places = np.random.default_rng(0).integers(low, high, (PLACES, count, 2), endpoint=True)
+    return places.astype(np.float64)
+
+
+def step(effort: Effort) -> Iterator[Result]:
+    """One exposure with Poisson counts and one rPIE update, for 1 and for 64 microscopes."""
+    for count in (1, 64):
+        single, double = NumpySteps(count, np.complex64), NumpySteps(count, np.complex128)
+        numpys = ("NumPy, complex64", "NumPy, complex128")
+        yield measure(
+            Race(
+                f"exposure with counts and rPIE update, {PERFECT.photons:g} photons, 64x64, "
+                f"microscopes: {count}",
+                "NumPy, complex64",
+                {
+                    numpys[0]: Way(single.run, count),
+                    numpys[1]: Way(double.run, count),
+                    "microgym": Way(CompiledSteps(count).run, count),
+                },
+                [AtLeast("microgym", 7.0, numpys)],
+                "exposure",
+            ),
+            effort,
+        )
+
+
+def frames(photons: float) -> Float32:
+    """Expected counts of Ptycho-v0's diffraction patterns, (BATCH, 64, 64).
+
+    Args:
+        photons: incident in each exposure.
+    """
+    microscope = NumpySteps(1, np.complex128).microscopes[0]
+    microscope.draw = lambda mean: mean
+    places = np.argwhere(microscope.structure)
+    chosen = np.random.default_rng(0).choice(places, BATCH)
+    means = np.empty((BATCH, microscope.n, microscope.n), np.float32)
+    for mean, (y, x) in zip(means, chosen.tolist(), strict=True):
+        microscope.expose(y, x, photons / PERFECT.photons)
+        mean[:] = microscope.counts
+    return means
+
+
+@kernel
+def draw_frames(tick, means, counts, work):
+    """Poisson counts of every frame."""
+    for k in range(means.shape[0]):
+        fill_poisson(1, 2, tick + k, means[k], counts[k], work)
+
+
+def poisson(effort: Effort) -> Iterator[Result]:
+    """Poisson counts of diffraction frames, uniform numbers included."""
+    generator = np.random.default_rng(0)
+    for photons in (1e3, 1e4, 1e5, 1e6, 1e7):
+        means = frames(photons)
+        doubles = means.astype(np.float64)
+        flat = means.reshape(BATCH, -1)
+        counts, work = np.empty_like(flat), np.empty(POISSON_WORK, np.float32)
+
+        def numpy(doubles: NDArray[np.float64] = doubles) -> None:
+            for one in doubles:
+                generator.poisson(one)
+
+        def compiled(flat: Float32 = flat, counts: Float32 = counts, work: Float32 = work) -> None:
+            draw_frames(np.int64(3), flat, counts, work)
+
+        yield measure(
+            Race(
+                f"Poisson counts of a diffraction frame, {photons:g} photons, 64x64",
+                "NumPy",
+                {"NumPy": Way(numpy, BATCH), "microgym": Way(compiled, BATCH)},
+                [AtLeast("microgym", 6.0, ("NumPy",))],
+                "frame",
+            ),
+            effort,
+        )
+
+
+@kernel
+def transform_all(re, im, out_re, out_im, n, radices, twiddles, work):
+    """Unitary transforms of every wave."""
+    for k in range(re.shape[0]):
+        fft2(re[k], im[k], out_re[k], out_im[k], n, radices, twiddles, work)
+
+
+def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
+    """Ways to transform BATCH waves of an edge of `side`, and what is missing.
+
+    Returns:
+        Functions that return the spectra: (BATCH, side, side) complex, but microgym's as planes,
+        (2, BATCH, side * side); and notes on what is not installed.
+    """
+    parts = np.random.default_rng(0).standard_normal((2, BATCH, side, side))
+    single = (parts[0] + 1j * parts[1]).astype(np.complex64)
+    double = single.astype(np.complex128)
+    ready = plan(side)
+    re, im = single.real.reshape(BATCH, -1).copy(), single.imag.reshape(BATCH, -1).copy()
+    out = np.empty((2, BATCH, side * side), np.float32)
+    work = np.empty(ready.workspace, np.float32)
+
+    def compiled() -> Float32:
+        transform_all(re, im, out[0], out[1], side, ready.radices, ready.twiddles, work)
+        return out
+
+    ways: dict[str, Callable[[], Any]] = {
+        "NumPy, complex64": lambda: [np.fft.fft2(one, norm="ortho") for one in single],
+        "NumPy, complex128": lambda: [np.fft.fft2(one, norm="ortho") for one in double],
+    }
+    missing: list[str] = []
+    if find_spec("scipy"):
+        from scipy import fft as scipy_fft
+
+        ways["SciPy, complex64"] = lambda: [scipy_fft.fft2(one, norm="ortho") for one in single]
+    else:
+        missing.append("SciPy is left out: not installed")
+    if find_spec("rocket_fft"):
+        from microgym.baselines.benchmarks.rocket import transform_all as rocket
+
+        axes, result = np.array([0, 1]), np.empty_like(single)
+
+        def compiled_rocket() -> Complex64:
+            rocket(single, result, axes, 1.0 / side)
+            return result
+
+        ways["rocket-fft, complex64"] = compiled_rocket
+    else:
+        missing.append("rocket-fft is left out: not installed (pip install rocket-fft)")
+    ways["microgym"] = compiled
+    return ways, missing
+
+
+def fft(effort: Effort) -> Iterator[Result]:
+    """Two-dimensional Fourier transforms: in compiled loops where that can be, else in Python."""
+    for side in (64, 128, 256):
+        ways, missing = transforms(side)
+        bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))
+        yield measure(
+            Race(
+                f"Fourier transform, {side}x{side}",
+                "NumPy, complex64",
+                {name: Way(run, BATCH) for name, run in ways.items()},
+                [bound] if side == 64 else [],
+                "transform",
+                notes=missing,
+            ),
+            effort,
+        )

@@ -1,0 +1,182 @@
+"""Benchmarks of whole processes: memory over many steps, the time until the first step."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.bench import Effort, Reading, Result
+from microgym.baselines.bounds import Check
+
+STEPS = 20_000
+"""Steps of the memory benchmark where none are asked for."""
+SAMPLES = 200
+"""How often memory is looked at."""
+WARM_UP = 0.2
+"""First part of the steps, in which caches and pools fill (design choice)."""
+TINY: dict[str, Any] = {"exposures": 16, "final_sweeps": 1, "time_budget_s": 1e9}
+"""Episodes with many beginnings and ends."""
+REPEATS = 3
+"""How often a short start is timed."""
+
+_STATM = "/proc/self/statm"
+
+_CODE = """
+import json, sys, time
+begun = time.perf_counter(), time.process_time()
+import microgym
+if sys.argv[1] == "step":
+    import gymnasium
+    env = gymnasium.make("Ptycho-v0")
+    env.reset(seed=0)
+    env.step([0.0, 0.0, 0.0])
+print(json.dumps([time.perf_counter() - begun[0], time.process_time() - begun[1]]))
+"""
+
+
+def memory(effort: Effort) -> Iterator[Result]:
+    """Resident memory over many steps of short episodes."""
+    if not Path(_STATM).exists():
+        raise OSError(f"the memory benchmark reads {_STATM}, which this system lacks")
+    steps = STEPS if effort.steps is None else effort.steps
+    env: Any = gym.make("Ptycho-v0", **TINY)
+    actions = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 3)).astype(np.float32)
+    env.reset(seed=0)
+    every = max(steps // SAMPLES, 1)
+    # In one piece, and by a file that stays open: what grows must not be the looking.
+    samples, file = np.zeros((steps // every, 3), np.int64), os.open(_STATM, os.O_RDONLY)
+    for step in range(1, steps + 1):
+        *_, terminated, truncated, _ = env.step(actions[step % len(actions)])
+        if terminated or truncated:
+            env.reset()
+        if step % every == 0:
+            gc.collect()
+            samples[step // every - 1] = step, _resident_bytes(file), sys.getallocatedblocks()
+            effort.progress(1)
+    os.close(file)
+    yield memory_result(*samples.T)
+
+
+def memory_result(
+    taken: NDArray[np.int64], resident: NDArray[np.int64], blocks: NDArray[np.int64]
+) -> Result:
+    """Slope of the memory after the warm-up.
+
+    Args:
+        taken: (samples,) steps so far.
+        resident: (samples,) bytes.
+        blocks: (samples,) blocks that Python has allocated.
+
+    Returns:
+        Start, end and slope; the slope is the median over pairs of samples (Theil and Sen), so that
+        one late page or pool does not tilt it.
+    """
+    warm = taken > WARM_UP * taken[-1]
+    steps, page = taken[warm], os.sysconf("SC_PAGE_SIZE")
+    slope, block_slope = (_slope(steps, of[warm]) for of in (resident, blocks))
+    mean = float(resident[warm][-1] - resident[warm][0]) / float(steps[-1] - steps[0])
+    resolved = page / float(steps[-1] - steps[0])
+    return Result(
+        f"memory over {taken[-1]} steps of Ptycho-v0 in episodes of {TINY['exposures']}",
+        "resident set",
+        [
+            Reading("start, warmed up", resident[warm][0] / 2**20, "MiB"),
+            Reading("end", resident[-1] / 2**20, "MiB"),
+            Reading("slope, end to end", mean, "bytes a step"),
+            Reading("slope of Python's blocks", block_slope, "blocks a step"),
+        ],
+        [Check("slope of resident memory", slope, "<", 1.0, "bytes a step")],
+        [f"one page of {page} bytes is {resolved:.2g} bytes a step"],
+    )
+
+
+def _slope(steps: NDArray[np.int64], values: NDArray[np.int64]) -> float:
+    first, second = np.triu_indices(len(steps), 1)
+    rises = (values[second] - values[first]) / (steps[second] - steps[first])
+    return float(np.median(rises))
+
+
+def _resident_bytes(file: int) -> int:
+    return int(os.pread(file, 256, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def start(effort: Effort) -> Iterator[Result]:
+    """The time until microgym is imported, and until the first step: compiling, and compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def timed(what: str, times: int) -> list[list[float]]:
+            found: list[list[float]] = []
+            for _ in range(times):
+                found.append(_fresh_process(what, folder))
+                effort.progress(1)
+            return found
+
+        imports, cold = timed("import", REPEATS), timed("step", 1)
+        files = _files(folder)
+        warm = timed("step", REPEATS)
+        added = len(_files(folder) - files)
+    yield start_result(imports, cold, warm, len(files), added)
+
+
+def start_result(
+    imports: list[list[float]],
+    cold: list[list[float]],
+    warm: list[list[float]],
+    files: int,
+    added: int,
+) -> Result:
+    """What the times of fresh processes come to.
+
+    Args:
+        imports, cold, warm: (wall, processor) seconds of each process.
+        files: in the cache after the cold one.
+        added: by the warm ones.
+
+    Returns:
+        Medians, and the bounds on processor time.
+    """
+    kinds = {
+        "import microgym": (imports, 0.5),
+        "first step, everything to be compiled": (cold, 30.0),
+        "first step, compiled before": (warm, 2.0),
+    }
+    rows: list[Reading] = []
+    checks: list[Check] = []
+    for name, (times, limit) in kinds.items():
+        wall, processor = np.median(np.array(times), axis=0).tolist()
+        rows.append(Reading(f"{name}, wall", wall, "s"))
+        checks.append(Check(name, processor, "<", limit, "s"))
+    what = "files that further runs add to the cache"
+    return Result(
+        "start of a process: import; import, make, reset and first step of Ptycho-v0",
+        "processor time",
+        [*rows, Reading("files in the cache", files, "files")],
+        [*checks, Check(what, added, "<=", 0, "files")],
+    )
+
+
+def _fresh_process(what: str, cache: str) -> list[float]:
+    """Wall and processor time of one, s; its compiled code is kept in a folder of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE, what],
+        env=os.environ | {"NUMBA_CACHE_DIR": cache},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OSError(f"a fresh process failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def _files(folder: str) -> set[Path]:
+    return {path for path in Path(folder).rglob("*") if path.is_file()}
