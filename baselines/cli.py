@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments; None takes them from the process.
 
     Returns:
-        0 if all went well, 1 if results could not be reproduced, 2 after a mistake in the
-        arguments or files, 130 after Ctrl-C.
+        0 if all went well, 1 if results could not be reproduced or a bound was missed, 2 after a
+        mistake in the arguments or files, 130 after Ctrl-C.
     """
     arguments = parser().parse_args(argv)
     name = f"microgym {arguments.command}"
@@ -179,12 +179,23 @@ def _bench(subs: Any) -> None:
         "bench",
         commands.bench,
         "time compiled code against plain NumPy, side by side in one process",
-        "microgym bench exposure fft",
+        "microgym bench step fft --check",
     )
     sub.add_argument(
-        "names", nargs="*", metavar="NAME", help="exposure, fft, poisson, step (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="fft, poisson, step, wrapping, observation, vector (default: these); memory, start",
     )
     sub.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
+    sub.add_argument(
+        "--steps", type=int, metavar="N", help="of the benchmark memory (default: 20000)"
+    )
+    sub.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 where a bound is missed or could not be measured",
+    )
     _json(sub)
 
 

@@ -119,35 +119,42 @@ def watch(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Time alternatives."""
+    """Time alternatives, and hold what must hold against them."""
     one_thread()
-    from microgym.baselines.bench import as_record, as_text, measure
-    from microgym.baselines.benchmarks import BENCHMARKS
+    from microgym.baselines.bench import Effort, as_record, as_text
+    from microgym.baselines.benchmarks import BENCHMARKS, LONG
+    from microgym.baselines.bounds import Check, check_text
 
     for name in arguments.names:
         if name not in BENCHMARKS:
             raise ValueError(f"no benchmark {name!r}{suggestion(name, list(BENCHMARKS))}")
     records: list[dict[str, Any]] = []
+    checks: list[tuple[str, Check]] = []
     complete = True
+    effort = Effort(rounds=arguments.rounds, steps=arguments.steps)
     try:
-        for name in arguments.names or BENCHMARKS:
-            with progress_bar(arguments.rounds, name, "round") as progress:
-                benchmark = BENCHMARKS[name]()
-                timings = measure(benchmark, rounds=arguments.rounds, progress=progress)
-            records.append({"name": name, **as_record(benchmark, timings)})
-            if not arguments.json:
-                print(as_text(benchmark, timings), flush=True)
+        for name in arguments.names or (name for name in BENCHMARKS if name not in LONG):
+            with progress_bar(0, name, "round") as progress:
+                for result in BENCHMARKS[name](replace(effort, progress=progress)):
+                    records.append({"name": name, **as_record(result)})
+                    checks += [(result.title, check) for check in result.checks]
+                    if not arguments.json:
+                        print(as_text(result), flush=True)
     except KeyboardInterrupt:
         if not records:
             raise
         complete = False
-    about = machine()
+    about, met = machine(), all(check.met for _, check in checks)
     if arguments.json:
-        whole = {"machine": about, "packages": versions(), "benchmarks": records}
+        whole = {"machine": about, "packages": versions(), "met": met, "benchmarks": records}
         print(to_json(whole if complete else whole | {"partial": True}))
     else:
-        print(f"{about['processor']}, Python {about['python']}; one thread, processor time")
-    return OK if complete else _interrupted(arguments)
+        missed = [f"{title}\n    {check_text(one)}" for title, one in checks if not one.met]
+        print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}")
+        print(f"{len(checks) - len(missed)} of {len(checks)} bounds met", *missed, sep="\n  ")
+    if not complete:
+        return _interrupted(arguments)
+    return FAILED if arguments.check and not met else OK
 
 
 def reproduce(arguments: argparse.Namespace) -> int:

@@ -157,15 +157,6 @@ def test_watch_writes_a_film(toy, capsys, tmp_path):
     assert "decisions, return" in capsys.readouterr().out
 
 
-def test_bench_gives_one_json_object(capsys):
-    assert run("bench", "fft", "--rounds", 1, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in found["benchmarks"]] == ["fft"]
-    assert found["benchmarks"][0]["results"][1]["ratio"] > 0
-    assert run("bench", "fft", "--rounds", 1) == 0
-    assert "reference" in capsys.readouterr().out
-
-
 def test_report_says_where_it_is(toy, capsys, tmp_path):
     path = tmp_path / "report.html"
     words = ("--train", "--steps", 40, "--seeds", 0, 1, 2, "--jobs", 1, "--episodes", 4)
