@@ -1,21 +1,50 @@
-"""The one decorator of compiled code, and a machine-code cache that cannot go stale.
+"""The decorators of compiled code: quick to build, and a machine-code cache that cannot go stale.
+
+Numba as it comes pastes the code of every kernel into each kernel that calls it, and optimises and
+writes it again there: a deep tree of calls is compiled many times over. Here a kernel is compiled
+once, and those that call it hold its name only, which the linker resolves (Numba keeps all its
+machine code in one engine). The cached form of a kernel lists the kernels it calls; they are loaded
+before it. Small functions that loops must not call but contain are `inline_kernel`s.
 
 Numba's own cache looks only at the file that holds a kernel: an edited helper in another file goes
-on being served in its old form (numba issue 1833). Here every cached kernel carries a digest of the
-whole first floor's source, so that any edit recompiles whatever might have been built upon it.
+on being served in its old form (numba issue 1833). Here every cached kernel, and the name of its
+machine code, carries a digest of the whole first floor's source and of its own folder's, so that
+any edit recompiles whatever might have been built upon it.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable
+import importlib
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-import numba
-from numba.core import caching
+from llvmlite import binding
+from numba.core import caching, codegen, compiler, types
+from numba.core.registry import CPUDispatcher
 
 _FLOOR = Path(__file__).parent
 _OTHER_FLOORS = frozenset({"envs", "agents", "baselines"})
+_OPTIONS = {
+    "nopython": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    # What is not said is taken from the caller that happens to come first.
+    "fastmath": False,
+    "forceinline": False,
+}
+
+
+def _digest(root: Path, paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @functools.cache
@@ -25,20 +54,74 @@ def source_digest() -> str:
     Returns:
         64 hexadecimal digits; equal for equal sources, wherever they are installed.
     """
-    digest = hashlib.sha256()
-    for path in sorted(_FLOOR.rglob("*.py")):
-        relative = path.relative_to(_FLOOR)
-        if relative.parts[0] in _OTHER_FLOORS:
-            continue
-        digest.update(relative.as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    paths = _FLOOR.rglob("*.py")
+    return _digest(
+        _FLOOR, (p for p in paths if p.relative_to(_FLOOR).parts[0] not in _OTHER_FLOORS)
+    )
+
+
+@functools.cache
+def _stamp(folder: Path) -> str:
+    """What the kernels of a folder are built upon: the physics floor, and that folder."""
+    return source_digest() + _digest(folder, folder.glob("*.py"))
+
+
+class _Link(NamedTuple):
+    """Where a caller finds a kernel's machine code."""
+
+    module: str
+    name: str
+    arguments: tuple[types.Type, ...]
+    symbol: str
+
+
+_links: weakref.WeakKeyDictionary[codegen.CodeLibrary, _Link] = weakref.WeakKeyDictionary()
+
+
+def _called(library: Any) -> set[_Link]:
+    """The kernels whose names a library holds, in its own code or in what is pasted into it."""
+    found: set[_Link] = set()
+    for other in library._linking_libraries:
+        found |= {_links[other]} if other in _links else _called(other)
+    return found
+
+
+def _load(link: _Link, engine: Any) -> bool:
+    """See to it that the machine code of a kernel is in this process; whether it now is."""
+    try:
+        module = sys.modules.get(link.module) or importlib.import_module(link.module)
+        called = getattr(module, link.name).callee
+    except (ImportError, AttributeError):
+        return False
+    called.compile(link.arguments)
+    return engine.is_symbol_defined(link.symbol)
+
+
+class _Library(codegen.JITCodeLibrary):
+    """Machine code of one kernel; callers get its name, not its code."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        # As in Numba, which builds passes for each declaration too, though there is nothing to do.
+        backend: Any = self._codegen
+        ll_module.data_layout = backend._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes, builder = backend._function_pass_manager()
+                passes.run(function, builder)
+
+
+class _LinkedLibrary(_Library):
+    def _get_module_for_linking(self) -> Any:
+        self._ensure_finalized()
+        backend: Any = self._codegen
+        return binding.parse_assembly(str(backend._create_empty_module(self.name)))
 
 
 def _stamped(locator: type) -> type:
     """The same place on disk, but valid for one state of the sources only."""
     name = f"SourceStamped{locator.__name__}"
-    return type(name, (locator,), {"get_source_stamp": lambda _self: source_digest()})
+    stamp = {"get_source_stamp": lambda self: _stamp(Path(self._py_file).parent)}
+    return type(name, (locator,), stamp)
 
 
 class _StampedImpl(caching.CompileResultCacheImpl):
@@ -46,16 +129,106 @@ class _StampedImpl(caching.CompileResultCacheImpl):
         _stamped(c) for c in caching.CompileResultCacheImpl._locator_classes
     ]
 
+    def reduce(self, cres: Any) -> Any:
+        defined = {function.name for function in cres.library.get_defined_functions()}
+        return _called(cres.library), defined, super().reduce(cres)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        called, defined, payload = payload
+        engine = target_context.codegen()._engine
+        # To link to an unknown name would end the process. Names differ where a module is run as a
+        # script here and imported there, or was loaded anew; then there is nothing to be had.
+        if not all(_load(link, engine) for link in called):
+            return None
+        engine._defined_symbols.update(defined)
+        return super().rebuild(target_context, payload)
+
 
 class _StampedCache(caching.FunctionCache):
     _impl_class = _StampedImpl
+
+    def __init__(self, function: Callable[..., Any], kind: str) -> None:
+        super().__init__(function)
+        self._kind = kind
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), self._kind)
+
+
+class _Compiler(compiler.Compiler):
+    """Numba's compiler, with names for machine code that are the same in every process."""
+
+    def _compile_bytecode(self) -> Any:
+        state, identity = self.state, self.state.func_id
+        identity.unique_id = _versions[identity.func]
+        identity.unique_name = f"{identity.func_qualname}${identity.unique_id}"
+        kind = _Library if state.flags.forceinline else _LinkedLibrary
+        state.library = kind(state.targetctx.codegen(), identity.func_qualname)
+        state.library.enable_object_caching()
+        return super()._compile_bytecode()
+
+
+_versions: weakref.WeakKeyDictionary[Callable[..., Any], str] = weakref.WeakKeyDictionary()
+_definitions: Counter[tuple[str, str]] = Counter()
+
+
+def _dispatcher(kind: type, function: Callable[..., Any], **options: bool) -> Any:
+    """A Numba dispatcher whose machine code is named after what it is built upon."""
+    if function not in _versions:
+        name, again = (function.__module__, function.__qualname__), ""
+        if _definitions[name]:
+            # A module loaded anew. Its source may have changed; a name must not mean two things.
+            again = f"_{_definitions[name]}"
+            source_digest.cache_clear()
+            _stamp.cache_clear()
+        _definitions[name] += 1
+        stamp = _stamp(Path(function.__code__.co_filename).parent)
+        _versions[function] = hashlib.sha256(stamp.encode()).hexdigest()[:16] + again
+    return kind(function, targetoptions={**_OPTIONS, **options}, pipeline_class=_Compiler)
+
+
+_Dispatcher: Any = CPUDispatcher
+
+
+class _Callee(_Dispatcher):
+    """A kernel as other kernels call it."""
+
+    def __call__(self, *_args: Any) -> Any:
+        raise TypeError(f"{self.__qualname__} can only be called from compiled code")
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        # Numba would compile anew for every literal integer that a kernel is called with.
+        return super().get_call_template([types.unliteral(a) for a in args], kws)
+
+    def add_overload(self, cres: Any) -> None:
+        super().add_overload(cres)
+        if not self.targetoptions["forceinline"]:
+            function, arguments = self.py_func, tuple(cres.signature.args)
+            symbol = cres.fndesc.mangled_name
+            _links[cres.library] = _Link(function.__module__, function.__name__, arguments, symbol)
+
+
+class _Kernel(_Dispatcher):
+    """A kernel as Python calls it; kernels are referred to `callee`."""
+
+    callee: Any
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return self.callee.get_call_template(args, kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        return self.callee.get_overload(sig)
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a module-level function the house's way.
 
     Serial, GIL released, IEEE arithmetic (no fastmath, no contraction), NumPy's division rules (the
-    default rules put a branch into every division and stop vectorisation), cached on disk.
+    default rules put a branch into every division and stop vectorisation), cached on disk. Kernels
+    that call it do so by name: its code is not pasted into theirs.
 
     Args:
         function: a module-level function; closures would miss the cache in every process.
@@ -63,8 +236,10 @@ def kernel(function: Callable[..., Any]) -> Any:
     Returns:
         A Numba dispatcher.
     """
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
-    dispatcher._cache = _StampedCache(function)
+    dispatcher = _dispatcher(_Kernel, function)
+    dispatcher._cache = _StampedCache(function, "python")
+    dispatcher.callee = _dispatcher(_Callee, function, no_cpython_wrapper=True)
+    dispatcher.callee._cache = _StampedCache(function, "kernel")
     return dispatcher
 
 
@@ -75,6 +250,6 @@ def inline_kernel(function: Callable[..., Any]) -> Any:
         function: a module-level function of scalars or short arrays.
 
     Returns:
-        A Numba dispatcher, inlined at Numba's own level so that loops around it vectorise.
+        A Numba dispatcher for use in kernels only; loops around it vectorise.
     """
-    return numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+    return _dispatcher(_Callee, function, no_cpython_wrapper=True, forceinline=True)

@@ -21,48 +21,58 @@ def slope(x):
 """
 
 USER = """
-from microgym.compiled import kernel
+from microgym.compiled import inline_kernel, kernel
 from microgym.helper import slope
+
+@inline_kernel
+def shifted(x):
+    return slope(x) + {shift}
 
 @kernel
 def line(x):
-    return slope(x) + 1.0
+    return shifted(x)
 """
 
 SCRIPT = """
 import json
 from microgym.compiled import source_digest
-from microgym.user import line
+from microgym.{module} import line
 value = line(10.0)
 hits = sum(line.stats.cache_hits.values())
-print(json.dumps({"value": value, "hits": hits, "digest": source_digest()}))
+print(json.dumps({{"value": value, "hits": hits, "digest": source_digest()}}))
 """
 
 
 @pytest.fixture
 def floor(tmp_path: Path) -> Path:
-    """A package of two kernels, one built upon the other in another file."""
+    """A package of kernels, each built upon another in another file."""
     package = tmp_path / "microgym"
     (package / "envs").mkdir(parents=True)
     for name in ("__init__.py", "envs/__init__.py"):
         (package / name).write_text("")
     shutil.copy(compiled.__file__, package / "compiled.py")
     (package / "helper.py").write_text(HELPER.format(factor=2.0))
-    (package / "user.py").write_text(USER)
+    (package / "user.py").write_text(USER.format(shift=1.0))
+    (package / "envs" / "task.py").write_text(USER.format(shift=1.0))
     return package
 
 
-def run(package: Path) -> dict[str, Any]:
+def python(package: Path, code: str, **variables: str) -> Any:
+    """What a fresh interpreter prints, read as JSON."""
     place = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", code],
         check=True,
         cwd=package.parent,
-        env={**place, "PYTHONPATH": str(package.parent)},
+        env={**place, "PYTHONPATH": str(package.parent), **variables},
         capture_output=True,
         text=True,
     )
     return json.loads(done.stdout)
+
+
+def run(package: Path, module: str = "user") -> dict[str, Any]:
+    return python(package, SCRIPT.format(module=module))
 
 
 def cached(package: Path) -> dict[str, int]:
@@ -90,6 +100,105 @@ def test_the_cache_is_used_again_and_never_stale(floor):
     assert third["digest"] != first["digest"]
 
 
+def test_an_edit_on_another_floor_is_seen_there(floor):
+    first = run(floor, "envs.task")
+    assert run(floor, "envs.task") == {**first, "hits": 1}
+    # Nothing but a constant, which Numba's own key does not hold.
+    (floor / "envs" / "task.py").write_text(USER.format(shift=5.0))
+    assert run(floor, "envs.task") == {**first, "value": 25.0}
+    (floor / "helper.py").write_text(HELPER.format(factor=3.0))
+    assert run(floor, "envs.task")["value"] == 35.0
+
+
+def test_a_caller_holds_the_name_of_what_it_calls_and_no_copy(floor):
+    code = """
+import json
+from microgym.user import line, shifted, slope
+line(10.0)
+assembly, = line.inspect_asm().values()
+(called,), (pasted,) = (k.overloads.values() for k in (slope.callee, shifted))
+called, pasted = called.fndesc.mangled_name, pasted.fndesc.mangled_name
+print(json.dumps([called in assembly, f"{called}:" in assembly, pasted in assembly]))
+"""
+    assert python(floor, code) == [True, False, False]
+
+
+def test_kernels_find_each_other_whatever_was_compiled_before(floor):
+    other = "from microgym.helper import slope; slope(1); slope(2.0); "
+    first = python(floor, other + SCRIPT.format(module="user"))
+    assert run(floor) == {**first, "hits": 1}
+    # What is called is gone from the disk: made again, and found under the same name.
+    gone = [path for path in floor.rglob("helper.slope*") if path.suffix in (".nbi", ".nbc")]
+    assert gone
+    for path in gone:
+        path.unlink()
+    assert run(floor) == {**first, "hits": 1}
+    # A copy of the package with its cache, elsewhere.
+    moved = floor.parent / "elsewhere" / "microgym"
+    shutil.copytree(floor, moved)
+    assert run(moved)["value"] == 21.0
+
+
+WORKERS = """
+import json, multiprocessing, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from microgym.user import line
+
+def work(x):
+    return line(x)
+
+if __name__ == "__main__":
+    values = []
+    if sys.argv[1] == "used":
+        values.append(line(1.0))
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            values += pool.map(work, [2.0, 3.0])
+            values += pool.map(line, [2.0, 3.0])
+    start = threading.Barrier(4)
+    def together(x):
+        start.wait()
+        return line(x)
+    with ThreadPoolExecutor(4) as pool:
+        values += pool.map(together, [1.0, 2.0, 3.0, 4.0])
+    print(json.dumps(values))
+"""
+
+
+@pytest.mark.parametrize("place", ["beside", "elsewhere"])
+def test_kernels_work_in_forks_and_spawned_processes_and_threads(floor, tmp_path, place):
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    variables = {} if place == "beside" else {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    expected = [5.0, 7.0, 5.0, 7.0, 5.0, 7.0, 5.0, 7.0, 3.0, 5.0, 7.0, 9.0]
+    for state in ("fresh", "used"):
+        done = subprocess.run(
+            [sys.executable, str(script), state],
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), **variables},
+            capture_output=True,
+            text=True,
+        )
+        assert json.loads(done.stdout) == [3.0] * (state == "used") + expected
+    assert (tmp_path / "cache").exists() == (place == "elsewhere")
+
+
+def test_a_name_given_twice_means_two_things(floor):
+    code = """
+import importlib, json, pathlib
+from microgym import user
+first = user.line
+values = [first(10.0)]
+path = pathlib.Path(user.__file__)
+path.write_text(path.read_text().replace("+ 1.0", "+ 7.0"))
+user = importlib.reload(user)
+values += [user.line(10.0), first(10.0)]
+print(json.dumps(values))
+"""
+    assert python(floor, code) == [21.0, 27.0, 21.0]
+    assert run(floor)["value"] == 27.0
+
+
 def digest_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(compiled, "_FLOOR", folder)
     compiled.source_digest.cache_clear()
@@ -109,7 +218,7 @@ def test_the_digest_is_of_names_and_contents_of_this_floor(floor, monkeypatch, t
     (moved / "envs" / "__init__.py").write_text("changed = True\n")
     (moved / "notes.txt").write_text("changed")
     assert digest_of(moved, monkeypatch) == before
-    (moved / "user.py").write_text(USER + "\n")
+    (moved / "user.py").write_text(USER.format(shift=1.0) + "\n")
     edited = digest_of(moved, monkeypatch)
     (moved / "user.py").rename(moved / "used.py")
     renamed = digest_of(moved, monkeypatch)
@@ -137,6 +246,26 @@ def doubled(x):
 @compiled.kernel
 def both(x):
     return doubled(halved(x))
+
+
+@compiled.kernel
+def counted(x, step):
+    return x + step
+
+
+@compiled.kernel
+def counting(x):
+    return counted(counted(x, 1), 2) + counted(x, 3)
+
+
+def test_literal_integers_share_machine_code():
+    assert counting(10.0) == 26.0
+    assert len(counted.callee.overloads) == 1
+
+
+def test_inlined_kernels_are_for_kernels():
+    with pytest.raises(TypeError, match="doubled can only be called from compiled code"):
+        doubled(1.0)
 
 
 def test_kernels_divide_as_numpy_does():
