@@ -165,8 +165,9 @@ def expose_rows(
         off_y, off_x = beam[b, 0] - (top + half), beam[b, 1] - (left + half)
         photons = np.float32(constants[0] * dwell_s[b])
         if off_y == 0.0 and off_x == 0.0:
-            moved_re[:] = probe_re
-            moved_im[:] = probe_im
+            for m in range(modes):
+                for j in range(size):
+                    moved_re[m, j], moved_im[m, j] = probe_re[m, j], probe_im[m, j]
         else:
             phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
             shift_probe(
