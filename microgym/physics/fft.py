@@ -1,14 +1,16 @@
 """The two-dimensional unitary Fourier transform inside compiled code.
 
-Data are split into real and imaginary float32 planes, each flat and row-major. A transform is two
-identical passes; a pass takes sixteen columns at a time through all its butterfly stages in a strip
-that stays in the first-level cache, and writes them out transposed. The butterflies are emitted as
-explicit sixteen-lane vector instructions, since the compiler's own vectoriser leaves a factor of
-four on the table. No multiplication is fused with an addition, so the result has the same bits on
-every processor (Stockham autosort: Van Loan, Computational Frameworks for the FFT, 1992, 1.7).
+Data are split into real and imaginary float32 planes, each flat and row-major. Rows are transformed
+first, then columns, each by Stockham's self-sorting stages (Van Loan, Computational Frameworks for
+the FFT, 1992, 1.7) in scratch that stays in the first-level cache. Stages are built of butterflies
+in explicit vector instructions, since the compiler's own vectoriser leaves a factor of four on the
+table: the lanes of a vector are neighbouring columns, or, along a row, neighbouring elements, for
+which the last stage turns squares of eight by eight in registers. No multiplication is fused with
+an addition, so the result has the same bits on every processor and for every number of lanes.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,28 +20,33 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-
-LANES = 16
-"""Columns that travel together; one 512-bit register of float32."""
+from microgym.compiled import inline_kernel, kernel
 
 SIZES = (16, 32, 64, 128, 256, 512)
 """Sizes n for which a transform of n by n exists."""
 
+# The last is always 8: the edge of the squares that are turned at the end of a row.
 _RADICES = {
-    16: (4, 4),
-    32: (8, 4),
+    16: (2, 8),
+    32: (4, 8),
     64: (8, 8),
-    128: (8, 4, 4),
-    256: (8, 8, 4),
+    128: (4, 4, 8),
+    256: (8, 4, 8),
     512: (8, 8, 8),
 }
 
-_LANE = ir.FloatType()
-_VECTOR = ir.VectorType(_LANE, LANES)
-_INDEX = ir.IntType(32)
+_ROW_LANES = 8
+_MOST_LANES = 16
+_BLOCK = 512  # elements of a row pass that go through the stages together: their latencies overlap
+_PAD = 16  # keeps scratch planes off multiples of 4096 bytes, where loads wait for unrelated stores
 
-Pair = tuple[ir.Value, ir.Value]
+_F32 = ir.FloatType()
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+_POINTER = _F32.as_pointer()
+
+Value = ir.Value
+Pair = tuple[Value, Value]
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class FFTPlan:
     Attributes:
         n: size of the square transform.
         radices: (stages,) int64, butterfly size of each stage.
-        twiddles: float32, (cos, sin) pairs in the order in which the stages read them.
+        twiddles: float32; for every stage of radix r over lengths l, and k = 1 to r-1, the l/r
+            cosines and then the l/r sines of -2 pi k p / l.
     """
 
     n: int
@@ -63,8 +71,8 @@ class FFTPlan:
 
 
 def workspace(n: int) -> int:
-    """Length of the float32 work array for size n: four strips and two planes."""
-    return 4 * LANES * n + 2 * n * n
+    """Length of the float32 work array for size n: real and imaginary scratch, twice."""
+    return 4 * (max(_MOST_LANES * n, _BLOCK) + _PAD)
 
 
 def plan(n: int) -> FFTPlan:
@@ -81,20 +89,15 @@ def plan(n: int) -> FFTPlan:
     """
     if n not in _RADICES:
         raise ValueError(f"n={n!r}: transforms exist for n in {SIZES}")
-    pairs: list[float] = []
+    table: list[float] = []
     length = n
-    for radix in _RADICES[n]:
+    for radix in _RADICES[n][:-1]:
         groups = length // radix
-        for p in range(groups):
-            for k in range(1, radix):
-                angle = -2.0 * math.pi * p * k / length
-                pairs += [math.cos(angle), math.sin(angle)]
+        for k in range(1, radix):
+            angles = [-2.0 * math.pi * p * k / length for p in range(groups)]
+            table += [math.cos(angle) for angle in angles] + [math.sin(angle) for angle in angles]
         length = groups
-    return FFTPlan(n, np.array(_RADICES[n], np.int64), np.array(pairs, np.float32))
-
-
-def _constant(value: float) -> ir.Constant:
-    return ir.Constant(_VECTOR, [ir.Constant(_LANE, value)] * LANES)
+    return FFTPlan(n, np.array(_RADICES[n], np.int64), np.array(table, np.float32))
 
 
 def _add(b: ir.IRBuilder, x: Pair, y: Pair) -> Pair:
@@ -115,61 +118,179 @@ def _add_plus_i(b: ir.IRBuilder, x: Pair, y: Pair) -> Pair:
     return b.fsub(x[0], y[1]), b.fadd(x[1], y[0])
 
 
-def _butterfly4(b: ir.IRBuilder, a: list[Pair]) -> list[Pair]:
-    even, odd = _add(b, a[0], a[2]), _add(b, a[1], a[3])
-    even_d, odd_d = _sub(b, a[0], a[2]), _sub(b, a[1], a[3])
-    return [
-        _add(b, even, odd),
-        _add_minus_i(b, even_d, odd_d),
-        _sub(b, even, odd),
-        _add_plus_i(b, even_d, odd_d),
-    ]
+Read = Callable[[int], Pair]
+Write = Callable[[int, Pair], None]
 
 
-def _butterfly8(b: ir.IRBuilder, a: list[Pair]) -> list[Pair]:
-    even = _butterfly4(b, a[0::2])
-    odd = _butterfly4(b, a[1::2])
-    half = _constant(math.sqrt(0.5))
-    # odd[1] * exp(-i pi/4) and odd[3] * exp(-3 i pi/4), by one real factor each.
-    re1, im1 = odd[1]
-    re3, im3 = odd[3]
-    turn1 = b.fmul(half, b.fadd(re1, im1)), b.fmul(half, b.fsub(im1, re1))
-    turn3 = b.fmul(half, b.fsub(im3, re3)), b.fneg(b.fmul(half, b.fadd(re3, im3)))
-    return [
-        _add(b, even[0], odd[0]),
-        _add(b, even[1], turn1),
-        _add_minus_i(b, even[2], odd[2]),
-        _add(b, even[3], turn3),
-        _sub(b, even[0], odd[0]),
-        _sub(b, even[1], turn1),
-        _add_plus_i(b, even[2], odd[2]),
-        _sub(b, even[3], turn3),
-    ]
+def _butterfly2(b: ir.IRBuilder, read: Read, write: Write) -> None:
+    x, y = read(0), read(1)
+    write(0, _add(b, x, y))
+    write(1, _sub(b, x, y))
 
 
-_BUTTERFLIES = {4: _butterfly4, 8: _butterfly8}
+def _half_butterfly4(b: ir.IRBuilder, a: Pair, c: Pair) -> tuple[Pair, Pair]:
+    return _add(b, a, c), _sub(b, a, c)
 
 
-def _data(context: Any, builder: ir.IRBuilder, kind: Any, value: Any) -> ir.Value:
-    return context.make_array(kind)(context, builder, value).data
+def _butterfly4(b: ir.IRBuilder, read: Read, write: Write) -> None:
+    even, even_d = _half_butterfly4(b, read(0), read(2))
+    odd, odd_d = _half_butterfly4(b, read(1), read(3))
+    write(0, _add(b, even, odd))
+    write(2, _sub(b, even, odd))
+    write(1, _add_minus_i(b, even_d, odd_d))
+    write(3, _add_plus_i(b, even_d, odd_d))
 
 
-def _vector_pointer(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value) -> ir.Value:
-    return builder.bitcast(builder.gep(base, [offset]), _VECTOR.as_pointer())
+def _butterfly8(b: ir.IRBuilder, read: Read, write: Write) -> None:
+    """Elements are read late and written early, for there are only sixteen registers."""
+    sum04, diff04 = _half_butterfly4(b, read(0), read(4))
+    sum26, diff26 = _half_butterfly4(b, read(2), read(6))
+    even0, even2 = _half_butterfly4(b, sum04, sum26)
+    even1, even3 = _add_minus_i(b, diff04, diff26), _add_plus_i(b, diff04, diff26)
+    sum15, diff15 = _half_butterfly4(b, read(1), read(5))
+    sum37, diff37 = _half_butterfly4(b, read(3), read(7))
+    odd0, odd2 = _half_butterfly4(b, sum15, sum37)
+    write(0, _add(b, even0, odd0))
+    write(4, _sub(b, even0, odd0))
+    write(2, _add_minus_i(b, even2, odd2))
+    write(6, _add_plus_i(b, even2, odd2))
+    # The odd ones times exp(-i pi/4) and exp(-3 i pi/4), by one real factor each.
+    half = _constant(math.sqrt(0.5), even0[0].type.count)
+    re, im = _add_minus_i(b, diff15, diff37)
+    turned = b.fmul(half, b.fadd(re, im)), b.fmul(half, b.fsub(im, re))
+    write(1, _add(b, even1, turned))
+    write(5, _sub(b, even1, turned))
+    re, im = _add_plus_i(b, diff15, diff37)
+    turned = b.fmul(half, b.fsub(im, re)), b.fmul(half, b.fadd(re, im))
+    write(3, (b.fadd(even3[0], turned[0]), b.fsub(even3[1], turned[1])))
+    write(7, (b.fsub(even3[0], turned[0]), b.fadd(even3[1], turned[1])))
 
 
-def _splat(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
-    single = builder.insert_element(undefined, scalar, ir.Constant(_INDEX, 0))
-    lanes = ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)
-    return builder.shuffle_vector(single, undefined, lanes)
+_BUTTERFLIES = {2: _butterfly2, 4: _butterfly4, 8: _butterfly8}
 
 
-def _make_butterfly(radix: int, twiddled: bool) -> Any:
-    """One butterfly over LANES columns as a compiled intrinsic.
+def _vector(lanes: int) -> ir.VectorType:
+    return ir.VectorType(_F32, lanes)
 
-    The intrinsic reads `radix` rows `step` apart from element `start` of the source planes, and
-    writes them, turned by the twiddles if asked, `out_step` apart from `out_start` on.
+
+def _constant(value: float, lanes: int) -> ir.Constant:
+    return ir.Constant(_vector(lanes), [ir.Constant(_F32, value)] * lanes)
+
+
+def _splat(b: ir.IRBuilder, scalar: Value, lanes: int) -> Value:
+    undefined = ir.Constant(_vector(lanes), ir.Undefined)
+    single = b.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+    return b.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+
+def _at(b: ir.IRBuilder, base: Value, step: Value, k: int) -> Value:
+    """Address of the element k steps on."""
+    return b.gep(base, [b.mul(step, ir.Constant(_I64, k))])
+
+
+def _load(b: ir.IRBuilder, address: Value, lanes: int) -> Value:
+    return b.load(b.bitcast(address, _vector(lanes).as_pointer()), align=4)
+
+
+def _transposed(b: ir.IRBuilder, rows: list[Value]) -> list[Value]:
+    """A square of as many rows as lanes, turned in registers."""
+    edge = len(rows)
+    distance = edge // 2
+    while distance:
+        # Swaps the off-diagonal blocks of this edge.
+        low: list[int] = []
+        high: list[int] = []
+        for lane in range(edge):
+            other = bool(lane & distance)
+            low.append(edge + lane - distance if other else lane)
+            high.append(edge + lane if other else lane + distance)
+        lanes = ir.VectorType(_I32, edge)
+        turned = list(rows)
+        for i in range(edge):
+            if not i & distance:
+                pair = rows[i], rows[i + distance]
+                turned[i] = b.shuffle_vector(*pair, ir.Constant(lanes, low))
+                turned[i + distance] = b.shuffle_vector(*pair, ir.Constant(lanes, high))
+        rows = turned
+        distance //= 2
+    return rows
+
+
+def _codelet(module: ir.Module, radix: int, lanes: int, kind: str) -> ir.Function:
+    """One butterfly as a function of its own.
+
+    Not inlined: the compiler would keep every row's address in a variable of the loop around it,
+    and there are not enough registers for that. Its kinds: "along" and "across" turn the results by
+    twiddles, one a lane (lanes along a row) or one for all (lanes across columns); "last" multiplies
+    them by a scale; "turned" first turns the square it has read.
+    """
+    name = f"fft_butterfly_{radix}_{lanes}_{kind}"
+    if name in module.globals:
+        return module.globals[name]
+    arguments = [_POINTER, _POINTER, _I64, _POINTER, _POINTER, _I64, _POINTER, _I64, _F32]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    b = ir.IRBuilder(function.append_basic_block())
+    re, im, step, out_re, out_im, out_step, twiddles, groups, scale = function.args
+
+    def read(k: int) -> Pair:
+        return _load(b, _at(b, re, step, k), lanes), _load(b, _at(b, im, step, k), lanes)
+
+    def twiddle(k: int) -> Value:
+        address = _at(b, twiddles, groups, k)
+        return _load(b, address, lanes) if kind == "along" else _splat(b, b.load(address), lanes)
+
+    def write(k: int, value: Pair) -> None:
+        x, y = value
+        if kind in ("along", "across") and k:
+            cos, sin = twiddle(2 * k - 2), twiddle(2 * k - 1)
+            x, y = (
+                b.fsub(b.fmul(x, cos), b.fmul(y, sin)),
+                b.fadd(b.fmul(x, sin), b.fmul(y, cos)),
+            )
+        if kind == "last":
+            factor = _splat(b, scale, lanes)
+            x, y = b.fmul(x, factor), b.fmul(y, factor)
+        for part, base in ((x, out_re), (y, out_im)):
+            address = b.bitcast(_at(b, base, out_step, k), _vector(lanes).as_pointer())
+            b.store(part, address, align=4)
+
+    if kind == "turned":
+        rows = [read(k) for k in range(radix)]
+        square_re = _transposed(b, [row[0] for row in rows])
+        square_im = _transposed(b, [row[1] for row in rows])
+        _BUTTERFLIES[radix](b, lambda k: (square_re[k], square_im[k]), write)
+    else:
+        _BUTTERFLIES[radix](b, read, write)
+    b.ret_void()
+    return function
+
+
+def _vector_lanes(context: Any) -> int:
+    """Lanes of float32 in the widest register of the processor that code is generated for."""
+    features = set(context.codegen().magic_tuple()[2].split(","))
+    if "+avx512f" in features:
+        return _MOST_LANES
+    return 8 if "+avx" in features else 4
+
+
+@intrinsic
+def _column_lanes(typing: Any) -> Any:
+    """Columns in one vector, a constant of the generated code."""
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> Value:
+        return context.get_constant(types.intp, _vector_lanes(context))
+
+    return types.intp(), generate
+
+
+def _make_butterfly(radix: int, kind: str) -> Any:
+    """A codelet as an intrinsic for kernels.
+
+    It reads `radix` vectors `step` elements apart from element `start` of the source planes on, and
+    writes them `out_step` apart from `out_start` on; the twiddles are `groups` apart from `first` on.
     """
 
     def butterfly(
@@ -184,38 +305,25 @@ def _make_butterfly(radix: int, twiddled: bool) -> Any:
         out_step: Any,
         twiddles: Any,
         first: Any,
+        groups: Any,
+        scale: Any,
     ) -> Any:
         """Signature and code of one butterfly."""
         size = types.intp
-        signature = types.void(re, im, size, size, out_re, out_im, size, size, twiddles, size)
+        signature = types.void(
+            re, im, size, size, out_re, out_im, size, size, twiddles, size, size, types.float32
+        )
 
-        def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-            kinds = sig.args
-            source = [_data(context, b, kinds[i], args[i]) for i in (0, 1)]
-            target = [_data(context, b, kinds[i], args[i]) for i in (4, 5)]
-            turns = _data(context, b, kinds[8], args[8])
-            rows: list[Pair] = []
-            offset = args[2]
-            for _ in range(radix):
-                loaded = [b.load(_vector_pointer(b, p, offset), align=4) for p in source]
-                rows.append((loaded[0], loaded[1]))
-                offset = b.add(offset, args[3])
-            rows = _BUTTERFLIES[radix](b, rows)
-            for k in range(1, radix if twiddled else 0):
-                at = b.add(args[9], ir.Constant(args[9].type, 2 * (k - 1)))
-                beside = b.add(at, ir.Constant(at.type, 1))
-                cos = _splat(b, b.load(b.gep(turns, [at])))
-                sin = _splat(b, b.load(b.gep(turns, [beside])))
-                x, y = rows[k]
-                rows[k] = (
-                    b.fsub(b.fmul(x, cos), b.fmul(y, sin)),
-                    b.fadd(b.fmul(x, sin), b.fmul(y, cos)),
-                )
-            offset = args[6]
-            for row in rows:
-                for value, base in zip(row, target, strict=True):
-                    b.store(value, _vector_pointer(b, base, offset), align=4)
-                offset = b.add(offset, args[7])
+        def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> Value:
+            def element(array: int, index: int) -> Value:
+                data = context.make_array(sig.args[array])(context, b, args[array]).data
+                return b.gep(data, [args[index]])
+
+            lanes = _vector_lanes(context) if kind in ("across", "last") else _ROW_LANES
+            source, target = [element(0, 2), element(1, 2)], [element(4, 6), element(5, 6)]
+            rest = [element(8, 9), args[10], args[11]]
+            function = _codelet(b.module, radix, lanes, kind)
+            b.call(function, [*source, args[3], *target, args[7], *rest])
             return context.get_dummy_value()
 
         return signature, generate
@@ -223,114 +331,137 @@ def _make_butterfly(radix: int, twiddled: bool) -> Any:
     return intrinsic(butterfly)
 
 
-_butterfly4_twiddled = _make_butterfly(4, twiddled=True)
-_butterfly4_last = _make_butterfly(4, twiddled=False)
-_butterfly8_twiddled = _make_butterfly(8, twiddled=True)
-_butterfly8_last = _make_butterfly(8, twiddled=False)
+_along4 = _make_butterfly(4, "along")
+_along8 = _make_butterfly(8, "along")
+_turned8 = _make_butterfly(8, "turned")
+_across2 = _make_butterfly(2, "across")
+_across4 = _make_butterfly(4, "across")
+_across8 = _make_butterfly(8, "across")
+_last8 = _make_butterfly(8, "last")
+
+_ONE = np.float32(1.0)
 
 
-def _transpose_block(
-    typing: Any, plane: Any, start: Any, out: Any, out_start: Any, out_step: Any, scale: Any
-) -> Any:
-    """Transpose LANES contiguous rows of a strip into `out`, multiplied by `scale`."""
-    size = types.intp
-    signature = types.void(plane, size, out, size, size, types.float32)
-
-    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        source = _data(context, b, sig.args[0], args[0])
-        target = _data(context, b, sig.args[2], args[2])
-        factor = _splat(b, args[5])
-        rows: list[ir.Value] = []
-        offset = args[1]
-        for _ in range(LANES):
-            row = b.load(_vector_pointer(b, source, offset), align=4)
-            rows.append(b.fmul(row, factor))
-            offset = b.add(offset, ir.Constant(offset.type, LANES))
-        distance = 1
-        while distance < LANES:
-            rows = _exchange(b, rows, distance)
-            distance *= 2
-        offset = args[3]
-        for row in rows:
-            b.store(row, _vector_pointer(b, target, offset), align=4)
-            offset = b.add(offset, args[4])
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-_transposed: Any = intrinsic(_transpose_block)
-
-
-def _exchange(b: ir.IRBuilder, rows: list[ir.Value], distance: int) -> list[ir.Value]:
-    """Swap the off-diagonal blocks of edge `distance`: one of log2(LANES) transposition steps."""
-    low, high = [], []
-    for lane in range(LANES):
-        if lane & distance:
-            low.append(LANES + lane - distance)
-            high.append(LANES + lane)
-        else:
-            low.append(lane)
-            high.append(lane + distance)
-    lanes = ir.VectorType(_INDEX, LANES)
-    swapped = list(rows)
-    for i in range(LANES):
-        if not i & distance:
-            j = i + distance
-            swapped[i] = b.shuffle_vector(rows[i], rows[j], ir.Constant(lanes, low))
-            swapped[j] = b.shuffle_vector(rows[i], rows[j], ir.Constant(lanes, high))
-    return swapped
-
-
-@kernel
-def _stage(re, im, start, pitch, out_re, out_im, radix, length, stride, twiddles, first):
-    """One Stockham stage of a strip; rows of the source are `pitch` elements apart."""
+@inline_kernel
+def _stage_along(
+    radix, re, im, start, out_re, out_im, out_start, length, parts, twiddles, first
+):  # fmt: skip
+    """One stage of a row: `parts` interleaved transforms of `length` elements each."""
     groups = length // radix
-    step = stride * groups * pitch
-    out_step = stride * LANES
-    for p in range(groups):
-        turn = first + p * (radix - 1) * 2
-        for q in range(stride):
-            at = start + (q + stride * p) * pitch
-            to = (q + stride * radix * p) * LANES
-            if groups == 1:
-                if radix == 8:
-                    _butterfly8_last(re, im, at, step, out_re, out_im, to, out_step, twiddles, turn)
-                else:
-                    _butterfly4_last(re, im, at, step, out_re, out_im, to, out_step, twiddles, turn)
-            elif radix == 8:
-                _butterfly8_twiddled(re, im, at, step, out_re, out_im, to, out_step, twiddles, turn)
+    for part in range(parts):
+        for p in range(0, groups, _ROW_LANES):
+            at, to = start + part * length + p, out_start + part * groups + p
+            if radix == 8:
+                _along8(
+                    re, im, at, groups, out_re, out_im, to, parts * groups, twiddles, first + p,
+                    groups, _ONE,
+                )  # fmt: skip
             else:
-                _butterfly4_twiddled(re, im, at, step, out_re, out_im, to, out_step, twiddles, turn)
+                _along4(
+                    re, im, at, groups, out_re, out_im, to, parts * groups, twiddles, first + p,
+                    groups, _ONE,
+                )  # fmt: skip
 
 
 @kernel
-def _columns(re, im, out_re, out_im, n, radices, twiddles, scale, strips):
-    """Transform every column and write the result transposed, times `scale`."""
-    strip = LANES * n
-    a_re, a_im = strips[:strip], strips[strip : 2 * strip]
-    b_re, b_im = strips[2 * strip : 3 * strip], strips[3 * strip : 4 * strip]
-    for column in range(0, n, LANES):
-        length, stride, first = n, 1, 0
-        for s in range(radices.size):
-            radix = radices[s]
-            if s == 0:
-                _stage(re, im, column, n, a_re, a_im, radix, length, stride, twiddles, first)
-            elif s % 2:
-                _stage(a_re, a_im, 0, LANES, b_re, b_im, radix, length, stride, twiddles, first)
-            else:
-                _stage(b_re, b_im, 0, LANES, a_re, a_im, radix, length, stride, twiddles, first)
-            first += (length // radix) * (radix - 1) * 2
+def _transform_rows(re, im, out_re, out_im, n, radices, twiddles, work):
+    """Transform every row, for n of at least 64; source and target may be the same."""
+    plane = _BLOCK + _PAD
+    w_re, w_im = work, work[plane:]
+    for start in range(0, n * n, _BLOCK):
+        length, parts, first = n, 1, 0
+        source, target = 2 * plane, 0
+        for stage in range(radices.size - 1):
+            radix = radices[stage]
+            for row in range(0, _BLOCK, n):
+                if stage == 0:
+                    _stage_along(
+                        radix, re, im, start + row, w_re, w_im, target + row, length, parts,
+                        twiddles, first,
+                    )  # fmt: skip
+                else:
+                    _stage_along(
+                        radix, w_re, w_im, source + row, w_re, w_im, target + row, length, parts,
+                        twiddles, first,
+                    )  # fmt: skip
+            first += 2 * (radix - 1) * (length // radix)
             length //= radix
-            stride *= radix
-        for row in range(0, n, LANES):
-            to = column * n + row
-            if radices.size % 2:
-                _transposed(a_re, row * LANES, out_re, to, n, scale)
-                _transposed(a_im, row * LANES, out_im, to, n, scale)
+            parts *= radix
+            source, target = target, source
+        for row in range(0, _BLOCK, n):
+            for part in range(0, parts, _ROW_LANES):
+                _turned8(
+                    w_re, w_im, source + row + part * 8, 8, out_re, out_im, start + row + part,
+                    parts, twiddles, 0, 0, _ONE,
+                )  # fmt: skip
+
+
+@inline_kernel
+def _stage_across(
+    radix, re, im, start, pitch, out_re, out_im, out_start, lanes, length, parts, twiddles, first
+):  # fmt: skip
+    """One stage of a strip of columns; its rows are `pitch` elements apart, then `lanes`."""
+    groups = length // radix
+    step, out_step = groups * pitch, parts * groups * lanes
+    for part in range(parts):
+        for p in range(groups):
+            at = start + (part * length + p) * pitch
+            to = out_start + (part * groups + p) * lanes
+            if radix == 8:
+                _across8(
+                    re, im, at, step, out_re, out_im, to, out_step, twiddles, first + p, groups,
+                    _ONE,
+                )  # fmt: skip
+            elif radix == 4:
+                _across4(
+                    re, im, at, step, out_re, out_im, to, out_step, twiddles, first + p, groups,
+                    _ONE,
+                )  # fmt: skip
             else:
-                _transposed(b_re, row * LANES, out_re, to, n, scale)
-                _transposed(b_im, row * LANES, out_im, to, n, scale)
+                _across2(
+                    re, im, at, step, out_re, out_im, to, out_step, twiddles, first + p, groups,
+                    _ONE,
+                )  # fmt: skip
+
+
+@kernel
+def _transform_columns(re, im, n, radices, twiddles, scale, work):
+    """Transform every column in place, times `scale`."""
+    lanes = _column_lanes()
+    plane = lanes * n + _PAD
+    w_re, w_im = work, work[plane:]
+    for column in range(0, n, lanes):
+        length, parts, first = n, 1, 0
+        source, target = 2 * plane, 0
+        for stage in range(radices.size - 1):
+            radix = radices[stage]
+            if stage == 0:
+                _stage_across(
+                    radix, re, im, column, n, w_re, w_im, target, lanes, length, parts, twiddles,
+                    first,
+                )  # fmt: skip
+            else:
+                _stage_across(
+                    radix, w_re, w_im, source, lanes, w_re, w_im, target, lanes, length, parts,
+                    twiddles, first,
+                )  # fmt: skip
+            first += 2 * (radix - 1) * (length // radix)
+            length //= radix
+            parts *= radix
+            source, target = target, source
+        for part in range(parts):
+            _last8(
+                w_re, w_im, source + part * 8 * lanes, lanes, re, im, column + part * n, parts * n,
+                twiddles, 0, 0, scale,
+            )  # fmt: skip
+
+
+@kernel
+def _transpose(plane, n):
+    """Turn a small square plane in place."""
+    for i in range(n):
+        for j in range(i):
+            plane[i * n + j], plane[j * n + i] = plane[j * n + i], plane[i * n + j]
 
 
 @kernel
@@ -347,10 +478,16 @@ def fft2(re, im, out_re, out_im, n, radices, twiddles, work):
         radices, twiddles: from `plan(n)`.
         work: (`workspace(n)`,) float32, overwritten.
     """
-    strips = work[: 4 * LANES * n]
-    middle_re = work[4 * LANES * n : 4 * LANES * n + n * n]
-    middle_im = work[4 * LANES * n + n * n : 4 * LANES * n + 2 * n * n]
-    one = np.float32(1.0)
-    _columns(re, im, middle_re, middle_im, n, radices, twiddles, one, strips)
     scale = np.float32(1.0 / n)
-    _columns(middle_re, middle_im, out_re, out_im, n, radices, twiddles, scale, strips)
+    if n < 64:
+        # Rows shorter than the square of the lanes: turn the plane instead.
+        for j in range(n * n):
+            out_re[j], out_im[j] = re[j], im[j]
+        _transpose(out_re, n)
+        _transpose(out_im, n)
+        _transform_columns(out_re, out_im, n, radices, twiddles, _ONE, work)
+        _transpose(out_re, n)
+        _transpose(out_im, n)
+    else:
+        _transform_rows(re, im, out_re, out_im, n, radices, twiddles, work)
+    _transform_columns(out_re, out_im, n, radices, twiddles, scale, work)

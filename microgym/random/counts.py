@@ -1,32 +1,47 @@
 """Counts: Poisson numbers and binomial thinning; see `microgym.random`."""
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import decay32, exp64, log64, ndtri32_signed, ndtri64
+from microgym.elementary import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
 from microgym.random.generator import STRIP, centred, element_words, fill_bits, unit52
 
 _U32 = np.uint32
 _F32 = np.float32
 _I32 = np.int32
 
-POISSON_WORK = 6 * STRIP
+_BLOCK = 16  # elements in one vector, and tried together for large means
+_CHUNK = 256  # elements that go through one step after another; whole blocks
+
+POISSON_WORK = 5 * _CHUNK + 3 * _BLOCK
 """Length of the float32 work array of `fill_poisson`."""
 
+_NEGLIGIBLE = 1e-9
+_RECIPROCALS = (1.0 / np.arange(1.0, 65.0)).astype(np.float32)  # 1, 1/2, 1/3, ...
 _LARGE_MEAN = np.float32(8.0)  # lowest whole mean with total variation below 1e-4
 _LARGE_THINNED = 30.0  # likewise, from the tests' comparison with the exact binomial
 
 
 @inline_kernel
-def _poisson_large(mean, bits):
+def _poisson_large(mean, w):
     """Poisson quantile for a mean of at least 8, in powers of 1/sqrt(mean).
 
     The first four terms are Q_N2 of M. B. Giles, "Algorithm 955", ACM TOMS 42, 7 (2016); the
     fifth was found in the same way, by inverting the Cornish-Fisher expansion of the gamma
     distribution (Abramowitz and Stegun 26.2.49).
+
+    Args:
+        mean: float32.
+        w: float32, the normal quantile of the same probability.
+
+    Returns:
+        float32, a whole number.
     """
-    x, tail = centred(bits)
-    w = ndtri32_signed(x, tail)
     v = w * w
     s = np.sqrt(mean)
     r = _F32(1.0) / s
@@ -55,65 +70,152 @@ def _sum_start(bits, mean):
     return p0 if small else _F32(0.0), left if small else _F32(-1.0)
 
 
-@inline_kernel
-def _sum_two(p, left, step1, step2):
-    """Take two further probabilities off what is left.
+def _sum_probabilities(
+    typing: Any, p: Any, left: Any, mean: Any, size: Any, reciprocals: Any, out: Any
+) -> Any:
+    """Write small-mean counts, block by block: how often a probability can be taken off.
 
-    Returns:
-        Counts to add, the second probability, and what is left then. That is cut off where the
-        probability is negligible, for rounding may leave what no probability will ever use up.
+    The loop over probabilities keeps a block in registers, until no lane has anything left; which
+    lanes there are beside one does not change its count.
     """
-    p1 = p * step1
-    left1 = left - p1
-    p2 = p1 * step2
-    left2 = left1 - p2
-    add = (_F32(1.0) if left > _F32(0.0) else _F32(0.0)) + (
-        _F32(1.0) if left1 > _F32(0.0) else _F32(0.0)
+    signature = types.void(p, left, mean, types.intp, reciprocals, out)
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        data = [context.make_array(sig.args[i])(context, b, args[i]).data for i in (0, 1, 2, 4, 5)]
+        function = _sum_function(b.module)
+        b.call(function, [*data, args[3]])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _sum_function(module: ir.Module) -> ir.Function:
+    """`_sum_probabilities` as a function of pointers and a size."""
+    name = "poisson_sum_probabilities"
+    if name in module.globals:
+        return module.globals[name]
+    pointer, size_type = ir.FloatType().as_pointer(), ir.IntType(64)
+    arguments = [pointer, pointer, pointer, pointer, pointer, size_type]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    p, left, mean, reciprocals, out, size = function.args
+    vector = ir.VectorType(ir.FloatType(), _BLOCK)
+    whole = ir.VectorType(ir.IntType(32), _BLOCK)
+    lanes = ir.IntType(_BLOCK)
+    undefined = ir.Constant(vector, ir.Undefined)
+
+    def constant(value: float) -> ir.Constant:
+        return ir.Constant(vector, [ir.Constant(ir.FloatType(), value)] * _BLOCK)
+
+    def index(value: int) -> ir.Constant:
+        return ir.Constant(size_type, value)
+
+    def block(array: ir.Value, start: ir.Value) -> ir.Value:
+        return b.bitcast(b.gep(array, [start]), vector.as_pointer())
+
+    def reciprocal(k: ir.Value) -> ir.Value:
+        lane = b.insert_element(undefined, b.load(b.gep(reciprocals, [k])), index(0))
+        return b.shuffle_vector(lane, undefined, ir.Constant(whole, [0] * _BLOCK))
+
+    outer, inner, body, end, done = (
+        function.append_basic_block(one) for one in ("outer", "inner", "body", "end", "done")
     )
-    return add, p2, left2 if p2 > _F32(1e-9) else _F32(-1.0)
+    entry = b.block
+    b.cbranch(b.icmp_signed(">", size, index(0)), outer, done)
+
+    b.position_at_end(outer)
+    start = b.phi(size_type)
+    means = b.load(block(mean, start), align=4)
+    p_first = b.load(block(p, start), align=4)
+    left_first = b.load(block(left, start), align=4)
+    b.branch(inner)
+
+    b.position_at_end(inner)
+    k, p0, left0, count = b.phi(size_type), b.phi(vector), b.phi(vector), b.phi(whole)
+    active = b.fcmp_ordered(">", left0, constant(0.0))
+    b.cbranch(b.icmp_unsigned("!=", b.bitcast(active, lanes), ir.Constant(lanes, 0)), body, end)
+
+    b.position_at_end(body)
+    p1 = b.fmul(p0, b.fmul(means, reciprocal(k)))
+    left1 = b.fsub(left0, p1)
+    p2 = b.fmul(p1, b.fmul(means, reciprocal(b.add(k, index(1)))))
+    once = b.sub(count, b.sext(active, whole))
+    twice = b.sub(once, b.sext(b.fcmp_ordered(">", left1, constant(0.0)), whole))
+    # Rounding may leave what no further probability will ever use up: cut off.
+    more = b.fcmp_ordered(">", p2, constant(_NEGLIGIBLE))
+    left2 = b.select(more, b.fsub(left1, p2), constant(-1.0))
+    k_next = b.add(k, index(2))
+    b.branch(inner)
+
+    b.position_at_end(end)
+    b.store(b.sitofp(count, vector), block(out, start), align=4)
+    start_next = b.add(start, index(_BLOCK))
+    b.cbranch(b.icmp_signed("<", start_next, size), outer, done)
+    b.position_at_end(done)
+    b.ret_void()
+
+    start.add_incoming(index(0), entry)
+    start.add_incoming(start_next, end)
+    for phi, first, later in (
+        (k, index(0), k_next),
+        (p0, p_first, p2),
+        (left0, left_first, left2),
+        (count, ir.Constant(whole, None), twice),
+    ):
+        phi.add_incoming(first, outer)
+        phi.add_incoming(later, body)
+    return function
+
+
+_summed: Any = intrinsic(_sum_probabilities)
 
 
 @kernel
-def _quantile_strips(bits, mean, out, work):
-    """`poisson_quantile` for whole strips.
+def _quantile_blocks(bits, mean, out, work):
+    """`poisson_quantile` for whole blocks.
 
-    One function, for slices handed to helpers cost reference counting in every strip.
+    One function, for slices handed to helpers cost reference counting every time.
     """
-    words = work[:STRIP].view(np.uint32)
-    p = work[STRIP : 2 * STRIP]
-    left = work[2 * STRIP : 3 * STRIP]
-    for start in range(0, out.size, STRIP):
-        b = bits[start : start + STRIP]
-        m = mean[start : start + STRIP]
-        o = out[start : start + STRIP]
-        for j in range(STRIP):
-            words[j] = b[j]
-        large = _I32(0)
-        for j in range(STRIP):
-            large += _I32(1) if m[j] >= _LARGE_MEAN else _I32(0)
-        if large > 0:
-            for j in range(STRIP):
-                is_large = m[j] >= _LARGE_MEAN
-                count = _poisson_large(m[j] if is_large else _LARGE_MEAN, words[j])
-                o[j] = count if is_large else _F32(0.0)
-        else:
-            for j in range(STRIP):
-                o[j] = _F32(0.0)
-        if large == STRIP:
-            continue
-        for j in range(STRIP):
-            p[j], left[j] = _sum_start(words[j], m[j])
-        k = 0
-        active = _I32(1)
-        while active > 0:
-            r1 = _F32(1.0) / _F32(k + 1)
-            r2 = _F32(1.0) / _F32(k + 2)
-            k += 2
-            active = _I32(0)
-            for j in range(STRIP):
-                add, p[j], left[j] = _sum_two(p[j], left[j], m[j] * r1, m[j] * r2)
-                o[j] += add
-                active |= _I32(1) if left[j] > _F32(0.0) else _I32(0)
+    p, left = work[:_CHUNK], work[_CHUNK : 2 * _CHUNK]
+    large_words = work[2 * _CHUNK : 3 * _CHUNK].view(np.uint32)
+    large_means = work[3 * _CHUNK : 4 * _CHUNK]
+    places = work[4 * _CHUNK : 5 * _CHUNK].view(np.int32)
+    x, w = p, left
+    for start in range(0, out.size, _CHUNK):
+        b, m, o = bits[start:], mean[start:], out[start:]
+        size = min(_CHUNK, o.size)
+        for j in range(size):
+            p[j], left[j] = _sum_start(b[j], m[j])
+        # Blocks that hold a large mean are gathered, to be done in one go.
+        gathered = 0
+        for at in range(0, size, _BLOCK):
+            block, block_words = m[at : at + _BLOCK], b[at : at + _BLOCK]
+            large = _I32(0)
+            for j in range(_BLOCK):
+                large += _I32(1) if block[j] >= _LARGE_MEAN else _I32(0)
+            if large > 0:
+                to_means = large_means[gathered : gathered + _BLOCK]
+                to_words = large_words[gathered : gathered + _BLOCK]
+                for j in range(_BLOCK):
+                    to_means[j], to_words[j] = block[j], block_words[j]
+                places[gathered] = at
+                gathered += _BLOCK
+        _summed(p, left, m, size, _RECIPROCALS, o)
+        # One loop a step: chains of operations short enough for several to be under way at once.
+        for j in range(gathered):
+            x[j], tail = centred(large_words[j])
+            w[j] = -log32_normal(tail * (_F32(2.0) - tail))
+        for j in range(gathered):
+            w[j] = ndtri32_log(x[j], w[j])
+        for j in range(gathered):
+            large_means[j] = _poisson_large(max(large_means[j], _LARGE_MEAN), w[j])
+        for slot in range(0, gathered, _BLOCK):
+            at = places[slot]
+            block, found = m[at : at + _BLOCK], large_means[slot : slot + _BLOCK]
+            target = o[at : at + _BLOCK]
+            for j in range(_BLOCK):
+                target[j] = found[j] if block[j] >= _LARGE_MEAN else target[j]
 
 
 @kernel
@@ -126,16 +228,15 @@ def poisson_quantile(bits, mean, out, work):
         out: float32 of the same length; overwritten.
         work: float32 of at least POISSON_WORK elements; overwritten.
     """
-    whole = out.size - out.size % STRIP
-    _quantile_strips(bits[:whole], mean[:whole], out[:whole], work)
+    whole = out.size - out.size % _BLOCK
+    _quantile_blocks(bits[:whole], mean[:whole], out[:whole], work)
     if whole < out.size:
-        b = work[3 * STRIP : 4 * STRIP].view(np.uint32)
-        m = work[4 * STRIP : 5 * STRIP]
-        o = work[5 * STRIP : 6 * STRIP]
-        for j in range(STRIP):
+        end = work[5 * _CHUNK :]
+        b, m, o = end[:_BLOCK].view(np.uint32), end[_BLOCK : 2 * _BLOCK], end[2 * _BLOCK : 3 * _BLOCK]
+        for j in range(_BLOCK):
             b[j] = bits[whole + j] if whole + j < out.size else _U32(0)
             m[j] = mean[whole + j] if whole + j < out.size else _F32(0.0)
-        _quantile_strips(b, m, o, work)
+        _quantile_blocks(b, m, o, work)
         for j in range(out.size - whole):
             out[whole + j] = o[j]
 

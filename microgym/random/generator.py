@@ -1,8 +1,12 @@
 """The generator, its keys, and uniform and normal numbers; see `microgym.random`."""
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
@@ -12,7 +16,10 @@ _U32 = np.uint32
 _F32 = np.float32
 _I32 = np.int32
 
-_PARITY = np.uint32(0x1BD11BDA)  # of the key schedule, from the paper
+Words = tuple[ir.Value, ir.Value]
+
+_PARITY = 0x1BD11BDA  # of the key schedule, from the paper, as are the rotations
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _ARRAY_DRAW = np.uint32(0x80000000)
 _CHILD = np.uint32(0x80000000)
 
@@ -34,24 +41,70 @@ class Role(IntEnum):
     MEASUREMENT = 2
 
 
-@inline_kernel
-def _rotate(x, r):
-    """Rotate a uint32 left by r bits."""
-    return _U32((x << _U32(r)) | (x >> _U32(32 - r)))
+def _splat(value: int, kind: ir.Type) -> ir.Constant:
+    """A constant of an integer type, or of vectors of one."""
+    lanes = getattr(kind, "count", None)
+    return ir.Constant(kind, value if lanes is None else [value] * lanes)
 
 
-@inline_kernel
-def _four_rounds(x0, x1, r0, r1, r2, r3):
-    """Four mixing rounds of Threefry."""
-    x0 = _U32(x0 + x1)
-    x1 = _U32(_rotate(x1, r0) ^ x0)
-    x0 = _U32(x0 + x1)
-    x1 = _U32(_rotate(x1, r1) ^ x0)
-    x0 = _U32(x0 + x1)
-    x1 = _U32(_rotate(x1, r2) ^ x0)
-    x0 = _U32(x0 + x1)
-    x1 = _U32(_rotate(x1, r3) ^ x0)
+def _enciphered(b: ir.IRBuilder, key: Words, counter: Words) -> Words:
+    """Instructions of Threefry-2x32-20, for one counter or for vectors of them."""
+    kind = counter[0].type
+    third = b.xor(b.xor(key[0], key[1]), _splat(_PARITY, kind))
+    schedule = (*key, third)
+    x0, x1 = b.add(counter[0], key[0]), b.add(counter[1], key[1])
+    for four in range(5):
+        for turn in _ROTATIONS[four % 2]:
+            x0 = b.add(x0, x1)
+            left, right = b.shl(x1, _splat(turn, kind)), b.lshr(x1, _splat(32 - turn, kind))
+            x1 = b.xor(b.or_(left, right), x0)
+        x0 = b.add(x0, schedule[(four + 1) % 3])
+        x1 = b.add(x1, b.add(schedule[(four + 2) % 3], _splat(four + 1, kind)))
     return x0, x1
+
+
+@intrinsic
+def _threefry(typing: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
+    """`threefry` of four uint32."""
+    word = types.uint32
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        words = _enciphered(b, (args[0], args[1]), (args[2], args[3]))
+        return context.make_tuple(b, sig.return_type, words)
+
+    return types.UniTuple(word, 2)(word, word, word, word), generate
+
+
+@intrinsic
+def _encipher_strip(
+    typing: Any, s0: Any, s1: Any, first: Any, tick: Any, out: Any, start: Any
+) -> Any:
+    """Write the words of the counters from `first` on into a strip of `out`.
+
+    All in one vector, which the processor takes as several: while one waits for its result, the
+    others go on.
+    """
+    word = types.uint32
+    half = STRIP // 2
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        vector = ir.VectorType(ir.IntType(32), half)
+        lanes = ir.Constant(vector, list(range(half)))
+
+        def everywhere(value: ir.Value) -> ir.Value:
+            undefined = ir.Constant(vector, ir.Undefined)
+            lane = b.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+            return b.shuffle_vector(lane, undefined, ir.Constant(vector, [0] * half))
+
+        s0, s1, first, tick = (everywhere(value) for value in args[:4])
+        data = context.make_array(sig.args[4])(context, b, args[4]).data
+        words = _enciphered(b, (s0, s1), (b.add(first, lanes), tick))
+        for part, value in enumerate(words):
+            at = b.gep(data, [b.add(args[5], ir.Constant(args[5].type, part * half))])
+            b.store(value, b.bitcast(at, vector.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(word, word, word, word, out, types.intp), generate
 
 
 @inline_kernel
@@ -67,25 +120,7 @@ def threefry(k0, k1, c0, c1):
     Returns:
         Two uint32.
     """
-    a = _U32(k0)
-    b = _U32(k1)
-    c = _U32(_PARITY ^ a ^ b)
-    x0 = _U32(_U32(c0) + a)
-    x1 = _U32(_U32(c1) + b)
-    x0, x1 = _four_rounds(x0, x1, 13, 15, 26, 6)
-    x0 = _U32(x0 + b)
-    x1 = _U32(x1 + c + _U32(1))
-    x0, x1 = _four_rounds(x0, x1, 17, 29, 16, 24)
-    x0 = _U32(x0 + c)
-    x1 = _U32(x1 + a + _U32(2))
-    x0, x1 = _four_rounds(x0, x1, 13, 15, 26, 6)
-    x0 = _U32(x0 + a)
-    x1 = _U32(x1 + b + _U32(3))
-    x0, x1 = _four_rounds(x0, x1, 17, 29, 16, 24)
-    x0 = _U32(x0 + b)
-    x1 = _U32(x1 + c + _U32(4))
-    x0, x1 = _four_rounds(x0, x1, 13, 15, 26, 6)
-    return _U32(x0 + c), _U32(x1 + a + _U32(5))
+    return _threefry(_U32(k0), _U32(k1), _U32(c0), _U32(c1))
 
 
 @inline_kernel
@@ -168,10 +203,7 @@ def fill_bits(s0, s1, tick, out):
     for start in range(0, out.size, STRIP):
         first = _U32(_U32(start // 2) | _ARRAY_DRAW)
         if start + STRIP <= out.size:
-            low = out[start : start + half]
-            high = out[start + half : start + STRIP]
-            for j in range(half):
-                low[j], high[j] = threefry(s0, s1, _U32(first + _U32(j)), t)
+            _encipher_strip(_U32(s0), _U32(s1), first, t, out, start)
         else:
             for i in range(start, out.size):
                 x0, x1 = threefry(s0, s1, _U32(first + _U32((i - start) % half)), t)
