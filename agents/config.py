@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+CONFIGS = resources.files("microgym.agents") / "configs"
+"""Folder of the files, each named after its environment."""
+
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
     """The training configuration of an environment.
@@ -19,10 +22,8 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
     Raises:
         ValueError: no configuration for the environment, an unknown name, a value of another type.
     """
-    file = resources.files("microgym.agents") / "configs" / f"{env_id}.toml"
-    if not file.is_file():
-        raise ValueError(f"there is no training configuration for {env_id!r}")
-    config = tomllib.loads(file.read_text(encoding="utf-8"))
+    tables = read_tables(env_id)
+    config = {name: tables[name] for name in ("environment", "training")}
     training = config["training"]
     for name, value in (changes or {}).items():
         if name not in training:
@@ -34,3 +35,18 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
             raise ValueError(f"{name} must be {wanted.__name__}, got {value!r}")
         training[name] = value
     return config
+
+
+def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
+    """All tables of an environment's configuration, as they stand in the file.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Raises:
+        ValueError: no configuration for the environment.
+    """
+    file = CONFIGS / f"{env_id}.toml"
+    if not file.is_file():
+        raise ValueError(f"there is no training configuration for {env_id!r}")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
