@@ -14,7 +14,7 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
 
     Args:
         env_id: such as "Ptycho-v0".
-        changes: values of the "training" table to use instead, by name.
+        changes: values of the "training" or the "environment" table to use instead, by name.
 
     Returns:
         Tables "environment" and "training" of `agents/configs/<env_id>.toml`.
@@ -24,16 +24,18 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
     """
     tables = read_tables(env_id)
     config = {name: tables[name] for name in ("environment", "training")}
-    training = config["training"]
+    training, environment = config["training"], config["environment"]
     for name, value in (changes or {}).items():
-        if name not in training:
-            raise ValueError(f"unknown setting {name!r}; {env_id} has {sorted(training)}")
-        wanted = type(training[name])
+        table = training if name in training else environment
+        if name not in table:
+            known = sorted([*training, *environment])
+            raise ValueError(f"unknown setting {name!r}; {env_id} has {known}")
+        wanted = type(table[name])
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted:
             raise ValueError(f"{name} must be {wanted.__name__}, got {value!r}")
-        training[name] = value
+        table[name] = value
     return config
 
 

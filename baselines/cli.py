@@ -213,6 +213,11 @@ def _reproduce(subs: Any) -> None:
         "--no-train", action="store_true", help="only evaluate the shipped agent and the others"
     )
     sub.add_argument("--write", action="store_true", help="make a new record instead of comparing")
+    sub.add_argument(
+        "--views",
+        action="store_true",
+        help="with --write: compare agents that learnt with different observation models",
+    )
     sub.add_argument("--runs", type=Path, metavar="FOLDER", help="of the training runs")
     sub.add_argument(
         "--reuse", action="store_true", help="with --write: take the finished runs of --runs"

@@ -162,13 +162,19 @@ def reproduce(arguments: argparse.Namespace) -> int:
     setting = Setting(environment_id(arguments.env))
     one_thread()
     from microgym.baselines.reproduce import check_record, write_record
+    from microgym.baselines.views import write_views
 
     runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"
     jobs = _jobs(arguments, 3)
+    if arguments.views and not arguments.write:
+        raise ValueError("--views needs --write: its record is not checked again")
     if arguments.write:
         if arguments.no_train:
             raise ValueError("--write needs training: leave --no-train out")
         small, reuse = arguments.small, arguments.reuse
+        if arguments.views:
+            print(write_views(setting, runs=runs, jobs=jobs, reuse=reuse))
+            return OK
         print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=reuse))
         return OK
     checks = check_record(

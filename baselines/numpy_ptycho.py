@@ -15,6 +15,7 @@ from microgym.envs.ptycho.appraisal import SEEN_EXPOSURES
 from microgym.envs.ptycho.arguments import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoArguments
 from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.random import episode_key
+from microgym.reconstruct.views import PRIOR_CONTRAST
 
 CELLS = OBSERVATIONS["compact"]
 _CEILING = 1e-12  # 120 dB as a ratio of powers
@@ -150,11 +151,13 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         microscope, chosen = self.microscope, self.arguments
         image = self._pooled(microscope.estimate)
         flux = self._pooled(self.fluence) / self.unit
-        maps = np.empty((4, CELLS, CELLS), np.float32)
+        maps = np.empty((5, CELLS, CELLS), np.float32)
         maps[0] = np.minimum(0.5 * np.abs(image), 1.0)
         maps[1] = np.angle(image) / math.pi
         maps[2] = 1.0 - np.exp(-3.0 * np.minimum(flux, 20.0))
         maps[3] = np.minimum(0.1 * flux, 1.0)
+        sigma = 1.0 / np.sqrt(1.0 / PRIOR_CONTRAST**2 + 2.0 * self.fluence)
+        maps[4] = np.minimum(2.0 * self._pooled(sigma), 1.0)
         dose = microscope.dose / self.budget
         numbers = [
             *(2.0 * (at - self.start) / self.region - 1.0 for at in self.position),

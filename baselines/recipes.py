@@ -71,3 +71,6 @@ BEYOND: Mapping[str, Beyond] = {
     ),
 }
 """By environment."""
+
+VIEWS: Mapping[str, tuple[str, ...]] = {"Ptycho-v0": ("neural", "classical")}
+"""Observation models to compare, by environment; the first is held against the others."""

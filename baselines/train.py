@@ -123,7 +123,12 @@ def _default_trainer() -> Trainer:
 
 
 def train_with_bar(
-    env_id: str, steps: int, seeds: Sequence[int], folder: Path, jobs: int
+    env_id: str,
+    steps: int,
+    seeds: Sequence[int],
+    folder: Path,
+    jobs: int,
+    config: Mapping[str, Any] | None = None,
 ) -> list[Run]:
     """`train_runs` under a progress bar, to the end or not at all.
 
@@ -136,6 +141,7 @@ def train_with_bar(
         seeds: of the runs.
         folder: of the runs.
         jobs: processes side by side.
+        config: changes to the agent's configuration.
 
     Returns:
         The runs in the order of the seeds.
@@ -144,7 +150,7 @@ def train_with_bar(
         KeyboardInterrupt: interrupted; what was learnt until then is in `folder`, and it is said.
     """
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
-    words: dict[str, Any] = {"steps": steps, "output": folder, "jobs": jobs}
+    words: dict[str, Any] = {"steps": steps, "output": folder, "jobs": jobs, "config": config}
     words["resume"] = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     with progress_bar(steps * len(seeds), what, "step") as progress:
         runs = train_runs(env_id, seeds, progress=progress, **words)

@@ -18,8 +18,9 @@ from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.arguments import RECONSTRUCTORS
 from microgym.random import episode_key
 
-ENDLESS: dict[str, Any] = {"time_budget_s": 1e9}
-"""Episodes that end with their last exposure, whatever the way between exposures."""
+ENDLESS: dict[str, Any] = {"time_budget_s": 1e9, "reconstructor": "classical"}
+"""Episodes that end with their last exposure, whatever the way between exposures; classical, as the
+environment in NumPy is."""
 LONG: dict[str, Any] = {**ENDLESS, "exposures": 60, "final_sweeps": 0}
 """Decisions alone: for as long as a slice lasts, nothing ends."""
 ENVS, THREADS = 64, 2
