@@ -234,7 +234,7 @@ class Operator:
         reach: how far structure is expected to go on from where it was seen, cells.
         prior: structure expected where nothing is known.
         doubt: weight of that expectation.
-        noise: contrast that may be noise.
+        caution: contrast that may be noise, in standard deviations as the uncertainty map has them.
         greedy: weights of the second part.
     """
 
@@ -243,7 +243,7 @@ class Operator:
     reach: float = 1.65
     prior: float = 0.06
     doubt: float = 0.09
-    noise: float = 0.014
+    caution: float = 0.1
     greedy: Greedy = Greedy(probe_cells=5.2, saturation=1.6, dwell_s=0.9)
 
 
@@ -280,7 +280,8 @@ class ExpertAgent:
         else:
             fluence = _fluence(observation)
             wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
-            contrast = np.clip(np.abs(wave - 1.0) - operator.noise, 0.0, 0.5)
+            noise = operator.caution * 0.5 * maps[:, 4]
+            contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)
             known = 1.0 - np.exp(-operator.greedy.saturation * fluence)
             weight = _convolve(known, self._spread) + operator.doubt
             near = _convolve(known * contrast, self._spread) + operator.doubt * operator.prior

@@ -40,7 +40,7 @@ def draw_operator(rng: np.random.Generator) -> Operator:
         reach=rng.uniform(0.7, 3.5),
         prior=rng.uniform(0.0, 0.25),
         doubt=float(np.exp(rng.uniform(np.log(0.03), np.log(3.0)))),
-        noise=rng.uniform(0.0, 0.15),
+        caution=rng.uniform(0.0, 1.0),
         greedy=draw_greedy(rng),
     )
 
