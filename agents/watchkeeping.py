@@ -102,6 +102,7 @@ class Account:
 
     def finish(self, step: int) -> None:
         """Mark the run as finished; its policy must have been saved before."""
+        self._before_s, self._start = self.duration_s(), float("inf")
         self._write(Checkpoint(step, self.run, True, self._facts()))
 
     def _write(self, checkpoint: Checkpoint) -> None:

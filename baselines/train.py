@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def train_runs(
     Raises:
         ValueError: steps, seeds or jobs out of range; a run in `output` is unfinished and `resume`
             is False, or has other settings and it is True.
+        ChildProcessError: a process of several side by side was killed.
         KeyboardInterrupt: interrupted before anything could be saved.
     """
     if steps < 1 or jobs < 1:
@@ -231,6 +233,11 @@ def _side_by_side(
         futures = [pool.submit(_train_in_worker, task) for task in tasks]
         try:
             watch(futures)
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "a training process was killed; what all had learnt by their last checkpoints is "
+                "kept, and a resumed training goes on from there"
+            ) from error
         except BaseException as error:
             shared[1] = 1
             for one in futures:

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 
 import pytest
 
@@ -90,6 +92,15 @@ def broken(env_id, **words):
 def test_an_error_in_training_is_shown(tmp_path, jobs):
     with pytest.raises(ArithmeticError, match="no gradient"):
         runs_of(tmp_path, jobs=jobs, trainer=broken)
+
+
+def killed(env_id, **words):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_named(tmp_path):
+    with pytest.raises(ChildProcessError, match=r"was killed.*resumed training goes on"):
+        runs_of(tmp_path, jobs=2, trainer=killed)
 
 
 @pytest.mark.parametrize("changes", [{"steps": 0}, {"jobs": 0}, {"seeds": []}, {"seeds": [1, 1]}])
