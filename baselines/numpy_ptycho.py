@@ -18,19 +18,41 @@ from microgym.random import episode_key
 from microgym.reconstruct.views import PRIOR_CONTRAST
 
 CELLS = OBSERVATIONS["compact"]
+OFFERED = frozenset(
+    {
+        "damage",
+        "drift",
+        "exposures",
+        "final_sweeps",
+        "photons",
+        "reconstructor",
+        "specimen",
+        "split",
+        "time_budget_s",
+    }
+)
+"""Arguments that the environment in NumPy knows."""
 _CEILING = 1e-12  # 120 dB as a ratio of powers
 
 
 class NumpyPtychoEnv(gym.Env[Any, Any]):
-    """Ptycho-v0 with continuous actions, compact maps, classical reconstruction, ideal detector.
+    """Ptycho-v0 as it is by default, with classical reconstruction.
 
     Args:
         precision: np.complex64 or np.complex128.
-        **arguments: `drift`, `damage`, `exposures`, `time_budget_s`, `photons`, `final_sweeps`,
-            `split` as `gymnasium.make("Ptycho-v0")` takes them.
+        **arguments: those of `OFFERED`, as `gymnasium.make("Ptycho-v0")` takes them.
+
+    Raises:
+        TypeError: another argument.
+        ValueError: a value out of range, or another reconstructor.
     """
 
     def __init__(self, *, precision: Any = np.complex64, **arguments: Any) -> None:
+        foreign = sorted(set(arguments) - OFFERED)
+        if foreign:
+            raise TypeError(f"{foreign} cannot be chosen here, only {sorted(OFFERED)}")
+        if arguments.setdefault("reconstructor", "classical") != "classical":
+            raise ValueError(f"reconstructor={arguments['reconstructor']!r} must be 'classical'")
         self.arguments = PtychoArguments(**arguments)
         settings = self.arguments.settings()
         self.weights = {name: getattr(self.arguments.weights, name) for name in TERMS}

@@ -1,6 +1,7 @@
 """Benchmarks of Ptycho-v0 whole: vector environment, Gymnasium's wrapping, observation models."""
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from microgym.baselines.bench import Effort, Race, Result, Timing, Way, measure,
 from microgym.baselines.bounds import Adds, AtLeast
 from microgym.baselines.numpy_ptycho import NumpyPtychoEnv
 from microgym.envs.ptycho import PtychoTask
-from microgym.envs.ptycho.arguments import RECONSTRUCTORS
+from microgym.envs.ptycho.arguments import RECONSTRUCTORS, PtychoArguments
 from microgym.random import episode_key
 
 ENDLESS: dict[str, Any] = {"time_budget_s": 1e9, "reconstructor": "classical"}
@@ -56,7 +57,7 @@ def episodes(env: Any, count: int, exposures: int) -> Callable[[], None]:
 def vector(effort: Effort) -> Iterator[Result]:
     """Whole episodes of 64 environments, final sweeps and resets included."""
     faster, note = _faster_precision(effort)
-    exposures = PtychoTask(1).arguments.exposures
+    exposures = PtychoArguments().exposures
 
     def plain() -> NumpyPtychoEnv:
         return NumpyPtychoEnv(precision=faster, **ENDLESS)
@@ -80,8 +81,8 @@ def vector(effort: Effort) -> Iterator[Result]:
             "decision",
             threads=THREADS,
             calls=1,
-            share=1 / 8,
-            notes=[note],
+            share=1 / 5,
+            notes=[note, f"load of the machine at the start: {os.getloadavg()[0]:.1f}"],
         ),
         effort,
     )
@@ -179,7 +180,7 @@ def observation(effort: Effort) -> Iterator[Result]:
     ways: dict[str, Way] = {}
     for model in RECONSTRUCTORS:
         for count in SIZES:
-            arguments: dict[str, Any] = {"reconstructor": model, **LONG}
+            arguments: dict[str, Any] = {**LONG, "reconstructor": model}
             env: Any = (
                 gym.make("Ptycho-v0", **arguments)
                 if count == 1

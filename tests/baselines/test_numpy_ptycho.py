@@ -131,3 +131,10 @@ def test_a_vector_of_them_begins_anew_by_itself():
     observation, reward, *_ = steps[-1]
     assert (reward == 0.0).all()
     assert (observation["maps"][:, 2:] == 0.0).all()
+
+
+def test_what_it_does_not_compute_is_refused():
+    with pytest.raises(TypeError, match=r"\['coherence', 'detector'\] cannot be chosen"):
+        NumpyPtychoEnv(detector="easy", coherence="easy")
+    with pytest.raises(ValueError, match="reconstructor='raw' must be 'classical'"):
+        NumpyPtychoEnv(reconstructor="raw")
