@@ -15,10 +15,9 @@ _U32 = np.uint32
 _F32 = np.float32
 _I32 = np.int32
 
-_BLOCK = 16  # elements in one vector, and tried together for large means
-_CHUNK = 256  # elements that go through one step after another; whole blocks
+_BLOCK = 16  # elements of one vector where probabilities are summed
 
-POISSON_WORK = 5 * _CHUNK + 3 * _BLOCK
+POISSON_WORK = 4 * STRIP + 3 * _BLOCK
 """Length of the float32 work array of `fill_poisson`."""
 
 _NEGLIGIBLE = 1e-9
@@ -175,47 +174,30 @@ _summed: Any = intrinsic(_sum_probabilities)
 def _quantile_blocks(bits, mean, out, work):
     """`poisson_quantile` for whole blocks.
 
-    One function, for slices handed to helpers cost reference counting every time.
+    One loop a step: chains of operations short enough for several to be under way at once.
     """
-    p, left = work[:_CHUNK], work[_CHUNK : 2 * _CHUNK]
-    large_words = work[2 * _CHUNK : 3 * _CHUNK].view(np.uint32)
-    large_means = work[3 * _CHUNK : 4 * _CHUNK]
-    places = work[4 * _CHUNK : 5 * _CHUNK].view(np.int32)
-    x, w = p, left
-    for start in range(0, out.size, _CHUNK):
+    p, left = work[:STRIP], work[STRIP : 2 * STRIP]
+    x, w = work[2 * STRIP : 3 * STRIP], work[3 * STRIP : 4 * STRIP]
+    for start in range(0, out.size, STRIP):
         b, m, o = bits[start:], mean[start:], out[start:]
-        size = min(_CHUNK, o.size)
+        size = min(STRIP, o.size)
+        large = _I32(0)
         for j in range(size):
-            p[j], left[j] = _sum_start(b[j], m[j])
-        # Blocks that hold a large mean are gathered, to be done in one go.
-        gathered = 0
-        for at in range(0, size, _BLOCK):
-            block, block_words = m[at : at + _BLOCK], b[at : at + _BLOCK]
-            large = _I32(0)
-            for j in range(_BLOCK):
-                large += _I32(1) if block[j] >= _LARGE_MEAN else _I32(0)
-            if large > 0:
-                to_means = large_means[gathered : gathered + _BLOCK]
-                to_words = large_words[gathered : gathered + _BLOCK]
-                for j in range(_BLOCK):
-                    to_means[j], to_words[j] = block[j], block_words[j]
-                places[gathered] = at
-                gathered += _BLOCK
-        _summed(p, left, m, size, _RECIPROCALS, o)
-        # One loop a step: chains of operations short enough for several to be under way at once.
-        for j in range(gathered):
-            x[j], tail = centred(large_words[j])
-            w[j] = -log32_normal(tail * (_F32(2.0) - tail))
-        for j in range(gathered):
-            w[j] = ndtri32_log(x[j], w[j])
-        for j in range(gathered):
-            large_means[j] = _poisson_large(max(large_means[j], _LARGE_MEAN), w[j])
-        for slot in range(0, gathered, _BLOCK):
-            at = places[slot]
-            block, found = m[at : at + _BLOCK], large_means[slot : slot + _BLOCK]
-            target = o[at : at + _BLOCK]
-            for j in range(_BLOCK):
-                target[j] = found[j] if block[j] >= _LARGE_MEAN else target[j]
+            large += _I32(1) if m[j] >= _LARGE_MEAN else _I32(0)
+        if large > 0:
+            for j in range(size):
+                x[j], tail = centred(b[j])
+                w[j] = -log32_normal(tail * (_F32(2.0) - tail))
+        if large < size:
+            for j in range(size):
+                p[j], left[j] = _sum_start(b[j], m[j])
+            _summed(p, left, m, size, _RECIPROCALS, o)
+        if large > 0:
+            for j in range(size):
+                w[j] = ndtri32_log(x[j], w[j])
+            for j in range(size):
+                count = _poisson_large(max(m[j], _LARGE_MEAN), w[j])
+                o[j] = count if m[j] >= _LARGE_MEAN else o[j]
 
 
 @kernel
@@ -231,12 +213,12 @@ def poisson_quantile(bits, mean, out, work):
     whole = out.size - out.size % _BLOCK
     _quantile_blocks(bits[:whole], mean[:whole], out[:whole], work)
     if whole < out.size:
-        end = work[5 * _CHUNK :]
-        b, m, o = end[:_BLOCK].view(np.uint32), end[_BLOCK : 2 * _BLOCK], end[2 * _BLOCK : 3 * _BLOCK]
+        end = work[4 * STRIP :]
+        b, m, o = end[:_BLOCK].view(np.uint32), end[_BLOCK : 2 * _BLOCK], end[2 * _BLOCK :]
         for j in range(_BLOCK):
             b[j] = bits[whole + j] if whole + j < out.size else _U32(0)
             m[j] = mean[whole + j] if whole + j < out.size else _F32(0.0)
-        _quantile_blocks(b, m, o, work)
+        _quantile_blocks(b, m, o[:_BLOCK], work)
         for j in range(out.size - whole):
             out[whole + j] = o[j]
 
