@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.physics.fft import fft2, workspace
+from microgym.views import line
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -36,13 +37,12 @@ def exit_wave(
         n: edge of the patch, px.
         out_re, out_im: (n*n,) exit wave, written.
     """
+    width = object_re.shape[1]
     for i in range(n):
-        o_re = object_re[top + i, left : left + n]
-        o_im = object_im[top + i, left : left + n]
-        p_re = probe_re[i * n : i * n + n]
-        p_im = probe_im[i * n : i * n + n]
-        e_re = out_re[i * n : i * n + n]
-        e_im = out_im[i * n : i * n + n]
+        at = (top + i) * width + left
+        o_re, o_im = line(object_re, at, n), line(object_im, at, n)
+        p_re, p_im = line(probe_re, i * n, n), line(probe_im, i * n, n)
+        e_re, e_im = line(out_re, i * n, n), line(out_im, i * n, n)
         for j in range(n):
             e_re[j] = p_re[j] * o_re[j] - p_im[j] * o_im[j]
             e_im[j] = p_re[j] * o_im[j] + p_im[j] * o_re[j]
@@ -79,16 +79,17 @@ def add_fluence(
         top, left: corner of the patch, px.
         n: edge of the patch, px.
     """
+    width = fluence.shape[1]
     for i in range(n):
-        row = fluence[top + i, left : left + n]
-        light = intensity[i * n : i * n + n]
+        row = line(fluence, (top + i) * width + left, n)
+        light = line(intensity, i * n, n)
         for j in range(n):
             row[j] += photons * light[j]
 
 
 def diffraction_work(n: int) -> int:
     """Length of the float32 work array of `diffract` for patches of n by n."""
-    return 4 * n * n + workspace(n)
+    return 2 * n * n + workspace(n)
 
 
 @kernel
@@ -118,16 +119,14 @@ def diffract(
         work: (`diffraction_work(n)`,) float32, overwritten.
     """
     size = n * n
-    wave_re, wave_im = work[:size], work[size : 2 * size]
-    far_re, far_im = work[2 * size : 3 * size], work[3 * size : 4 * size]
-    rest = work[4 * size :]
+    wave_re, wave_im, rest = work[:size], work[size : 2 * size], work[2 * size :]
     out[:] = np.float32(0.0)
     for mode in range(probe_re.shape[0]):
         exit_wave(
             object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
         )
-        fft2(wave_re, wave_im, far_re, far_im, n, radices, twiddles, rest)
-        add_intensity(far_re, far_im, photons, out)
+        fft2(wave_re, wave_im, wave_re, wave_im, n, radices, twiddles, rest)
+        add_intensity(wave_re, wave_im, photons, out)
 
 
 @kernel

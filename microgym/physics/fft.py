@@ -220,9 +220,9 @@ def _codelet(module: ir.Module, radix: int, lanes: int, kind: str) -> ir.Functio
     """One butterfly as a function of its own.
 
     Not inlined: the compiler would keep every row's address in a variable of the loop around it,
-    and there are not enough registers for that. Its kinds: "along" and "across" turn the results by
-    twiddles, one a lane (lanes along a row) or one for all (lanes across columns); "last" multiplies
-    them by a scale; "turned" first turns the square it has read.
+    and there are not enough registers for that. Its kinds: "along" and "across" turn the results
+    by twiddles, one a lane (lanes along a row) or one for all (lanes across columns); "last"
+    multiplies them by a scale; "turned" first turns the square it has read.
     """
     name = f"fft_butterfly_{radix}_{lanes}_{kind}"
     if name in module.globals:
@@ -289,8 +289,9 @@ def _column_lanes(typing: Any) -> Any:
 def _make_butterfly(radix: int, kind: str) -> Any:
     """A codelet as an intrinsic for kernels.
 
-    It reads `radix` vectors `step` elements apart from element `start` of the source planes on, and
-    writes them `out_step` apart from `out_start` on; the twiddles are `groups` apart from `first` on.
+    It reads `radix` vectors, `step` elements apart, from element `start` of the source planes on,
+    and writes them `out_step` apart from `out_start` on; twiddles are `groups` apart from `first`
+    on.
     """
 
     def butterfly(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from microgym.compiled import kernel
 from microgym.physics.diffraction import exit_wave
 from microgym.physics.fft import fft2, workspace
+from microgym.views import line
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -29,7 +30,7 @@ _ONE = np.float32(1.0)
 
 def pie_work(n: int, modes: int) -> int:
     """Length of the float32 work array of `pie_update` and its parts."""
-    return (4 * modes + 1) * n * n + n + workspace(n)
+    return 2 * modes * n * n + max(n * n + 2 * n, workspace(n))
 
 
 @kernel
@@ -69,31 +70,32 @@ def object_weight(probe_re: Plane, probe_im: Plane, alpha: np.float32, out: Plan
 
 
 @kernel
-def _constrain(
-    far_re: Plane, far_im: Plane, amplitude: Plane, known: Plane, factor: Plane, columns: Plane
-) -> float:
+def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane, lines: Plane):
     """Replace far fields by the correction the measurement asks for; return the squared misfit."""
-    factor[:] = _ZERO
-    for mode in range(far_re.shape[0]):
-        m_re, m_im = far_re[mode], far_im[mode]
-        for j in range(factor.size):
-            factor[j] += m_re[j] * m_re[j] + m_im[j] * m_im[j]
-    columns[:] = _ZERO
-    n = columns.size
+    size = n * n
+    factor, columns = line(lines, 0, n), line(lines, n, n)
+    for j in range(n):
+        columns[j] = _ZERO
     for i in range(n):
-        row = factor[i * n : i * n + n]
-        measured = amplitude[i * n : i * n + n]
-        trusted = known[i * n : i * n + n]
         for j in range(n):
-            modulus = np.sqrt(row[j] + _TINY)
+            factor[j] = _TINY
+        for mode in range(modes):
+            re = line(waves, mode * size + i * n, n)
+            im = line(waves, (modes + mode) * size + i * n, n)
+            for j in range(n):
+                factor[j] += re[j] * re[j] + im[j] * im[j]
+        measured, trusted = line(amplitude, i * n, n), line(known, i * n, n)
+        for j in range(n):
+            modulus = np.sqrt(factor[j])
             misfit = trusted[j] * (measured[j] - modulus)
             columns[j] += misfit * misfit
-            row[j] = misfit / modulus
-    for mode in range(far_re.shape[0]):
-        m_re, m_im = far_re[mode], far_im[mode]
-        for j in range(factor.size):
-            m_re[j] *= factor[j]
-            m_im[j] *= factor[j]
+            factor[j] = misfit / modulus
+        for mode in range(modes):
+            re = line(waves, mode * size + i * n, n)
+            im = line(waves, (modes + mode) * size + i * n, n)
+            for j in range(n):
+                re[j] *= factor[j]
+                im[j] *= factor[j]
     total = 0.0
     for j in range(n):
         total += columns[j]
@@ -120,18 +122,13 @@ def pie_misfit(
     Leaves in `work`, for the other parts of an update, the correction of the far fields.
     """
     modes, size = probe_re.shape
-    change_re = work[: modes * size].reshape((modes, size))
-    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
-    far_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
-    far_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
-    factor = work[4 * modes * size : (4 * modes + 1) * size]
-    columns = work[(4 * modes + 1) * size : (4 * modes + 1) * size + n]
-    rest = work[(4 * modes + 1) * size + n :]
+    rest = work[2 * modes * size :]
     for m in range(modes):
-        w_re, w_im = change_re[m], change_im[m]
-        exit_wave(object_re, object_im, probe_re[m], probe_im[m], top, left, n, w_re, w_im)
-        fft2(w_re, w_im, far_re[m], far_im[m], n, radices, twiddles, rest)
-    return _constrain(far_re, far_im, amplitude, known, factor, columns)
+        re, im = line(work, m * size, size), line(work, (modes + m) * size, size)
+        p_re, p_im = line(probe_re, m * size, size), line(probe_im, m * size, size)
+        exit_wave(object_re, object_im, p_re, p_im, top, left, n, re, im)
+        fft2(re, im, re, im, n, radices, twiddles, rest)
+    return _constrain(work, modes, n, amplitude, known, rest)
 
 
 @kernel
@@ -142,42 +139,10 @@ def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plan
     of all modes, then the imaginary parts.
     """
     size = n * n
-    change_re = work[: modes * size].reshape((modes, size))
-    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
-    far_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
-    far_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
-    rest = work[(4 * modes + 1) * size + n :]
+    rest = work[2 * modes * size :]
     for m in range(modes):
-        fft2(far_im[m], far_re[m], change_im[m], change_re[m], n, radices, twiddles, rest)
-
-
-@kernel
-def _update_object(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    change_re: Plane,
-    change_im: Plane,
-    weight: Plane,
-    step: np.float32,
-    top: int,
-    left: int,
-    n: int,
-) -> None:
-    for mode in range(probe_re.shape[0]):
-        for i in range(n):
-            o_re = object_re[top + i, left : left + n]
-            o_im = object_im[top + i, left : left + n]
-            p_re = probe_re[mode, i * n : i * n + n]
-            p_im = probe_im[mode, i * n : i * n + n]
-            d_re = change_re[mode, i * n : i * n + n]
-            d_im = change_im[mode, i * n : i * n + n]
-            w = weight[i * n : i * n + n]
-            for j in range(n):
-                scale = step * w[j]
-                o_re[j] += scale * (p_re[j] * d_re[j] + p_im[j] * d_im[j])
-                o_im[j] += scale * (p_re[j] * d_im[j] - p_im[j] * d_re[j])
+        re, im = line(work, m * size, size), line(work, (modes + m) * size, size)
+        fft2(im, re, im, re, n, radices, twiddles, rest)
 
 
 @kernel
@@ -192,46 +157,16 @@ def _probe_weight(
     out: Plane,
 ) -> None:
     """Step length of the probe update over its denominator."""
+    width = object_re.shape[1]
     for i in range(n):
-        o_re = object_re[top + i, left : left + n]
-        o_im = object_im[top + i, left : left + n]
-        row = out[i * n : i * n + n]
+        at = (top + i) * width + left
+        o_re, o_im = line(object_re, at, n), line(object_im, at, n)
+        row = line(out, i * n, n)
         for j in range(n):
             row[j] = o_re[j] * o_re[j] + o_im[j] * o_im[j]
     rest, floor = _ONE - alpha, alpha * _largest(out) + _TINY
     for j in range(out.size):
         out[j] = step / (rest * out[j] + floor)
-
-
-@kernel
-def _improved_probe(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    change_re: Plane,
-    change_im: Plane,
-    weight: Plane,
-    top: int,
-    left: int,
-    n: int,
-    out_re: Plane,
-    out_im: Plane,
-) -> None:
-    for mode in range(probe_re.shape[0]):
-        for i in range(n):
-            o_re = object_re[top + i, left : left + n]
-            o_im = object_im[top + i, left : left + n]
-            p_re = probe_re[mode, i * n : i * n + n]
-            p_im = probe_im[mode, i * n : i * n + n]
-            d_re = change_re[mode, i * n : i * n + n]
-            d_im = change_im[mode, i * n : i * n + n]
-            w = weight[i * n : i * n + n]
-            n_re = out_re[mode, i * n : i * n + n]
-            n_im = out_im[mode, i * n : i * n + n]
-            for j in range(n):
-                n_re[j] = p_re[j] + w[j] * (o_re[j] * d_re[j] + o_im[j] * d_im[j])
-                n_im[j] = p_im[j] + w[j] * (o_re[j] * d_im[j] - o_im[j] * d_re[j])
 
 
 @kernel
@@ -254,28 +189,32 @@ def pie_apply(
     Arguments as in `pie_update`.
     """
     modes, size = probe_re.shape
-    change_re = work[: modes * size].reshape((modes, size))
-    change_im = work[modes * size : 2 * modes * size].reshape((modes, size))
-    new_re = work[2 * modes * size : 3 * modes * size].reshape((modes, size))
-    new_im = work[3 * modes * size : 4 * modes * size].reshape((modes, size))
-    share = work[4 * modes * size : (4 * modes + 1) * size]
+    width = object_re.shape[1]
+    share = work[2 * modes * size : (2 * modes + 1) * size]
+    before = work[(2 * modes + 1) * size :]
+    before_re, before_im = line(before, 0, n), line(before, n, n)
     learning = probe_step > _ZERO
     if learning:
         _probe_weight(object_re, object_im, alpha, probe_step, top, left, n, share)
-        _improved_probe(
-            object_re, object_im, probe_re, probe_im, change_re, change_im, share, top, left, n,
-            new_re, new_im,
-        )  # fmt: skip
-    _update_object(
-        object_re, object_im, probe_re, probe_im, change_re, change_im, weight, object_step,
-        top, left, n,
-    )  # fmt: skip
-    if learning:
-        for m in range(modes):
-            p_re, p_im, n_re, n_im = probe_re[m], probe_im[m], new_re[m], new_im[m]
-            for j in range(size):
-                p_re[j] = n_re[j]
-                p_im[j] = n_im[j]
+    for i in range(n):
+        at = (top + i) * width + left
+        o_re, o_im = line(object_re, at, n), line(object_im, at, n)
+        w, s = line(weight, i * n, n), line(share, i * n, n)
+        if learning:
+            for j in range(n):
+                before_re[j], before_im[j] = o_re[j], o_im[j]
+        for mode in range(modes):
+            at = mode * size + i * n
+            p_re, p_im = line(probe_re, at, n), line(probe_im, at, n)
+            d_re, d_im = line(work, at, n), line(work, modes * size + at, n)
+            for j in range(n):
+                scale = object_step * w[j]
+                o_re[j] += scale * (p_re[j] * d_re[j] + p_im[j] * d_im[j])
+                o_im[j] += scale * (p_re[j] * d_im[j] - p_im[j] * d_re[j])
+            if learning:
+                for j in range(n):
+                    p_re[j] += s[j] * (before_re[j] * d_re[j] + before_im[j] * d_im[j])
+                    p_im[j] += s[j] * (before_re[j] * d_im[j] - before_im[j] * d_re[j])
 
 
 @kernel
