@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from microgym.agents.files import write_atomically
 from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, make_lessons
-from microgym.baselines.records import provenance, to_json, write_atomically
+from microgym.baselines.records import provenance, to_json
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import FILE, FORMAT, STATED
 

@@ -4,9 +4,12 @@ The network looks at the running reconstruction of one scan and is asked what fu
 the same specimen, at other places, would count. The loss is the Poisson likelihood of those counts
 (PtychoPINN: Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023; that the counts are others than
 those it has seen keeps it from learning the noise: Batson and Royer, arXiv 1901.11365). All
-exposures see one specimen, so overlap binds them. The image is learnt without the truth; only the
-uncertainty is learnt from the error, which simulated specimens have, and calibrated on specimens of
-the validation split.
+exposures see one specimen, so overlap binds them. Patterns do not fix the
+specimen's global phase; it is held to that of the estimate. Where no light has been, they favour
+any detail that scatters as much as specimens do on average; a prior holds it down.
+
+The image is learnt without the truth; only the uncertainty is learnt from the error, which
+simulated specimens have, and calibrated on specimens of the validation split.
 """
 
 import math
@@ -25,6 +28,8 @@ _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
 _BATCH = 16
 _INSET = 12  # px that their probe keeps from the region's edge, outside of which nothing is known
+LIT = 0.5
+"""Light, as the network gets it, of one photon a pixel: less counts as dark here."""
 _FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
 
 
@@ -79,12 +84,18 @@ def train_eye(
         probe = torch.from_numpy(_turned(lessons.probes[lessons.optics[specimen]], turns, mirrored))
         cells = torch.from_numpy(as_cells(seen)).to(memory_format=torch.channels_last)
         contrast, doubt = net(cells)
+        doubt = doubt.clamp(-7.0, 1.0)
         image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
         corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
         misfit = _misfit(image, truth, probe, corners)
+        estimate = torch.from_numpy(seen[:, 0] + 1.0 + 1j * seen[:, 1])
+        lit = torch.from_numpy(seen[:, 2] > LIT)
+        gauge = _phase(image, estimate, lit).square().mean()
         inside = slice(MARGIN, MARGIN + REGION)
-        error = (image.detach() - truth[:, inside, inside]).abs().square()
-        loss = 10.0 * misfit + 0.1 * _surprise(error, doubt)
+        error = _aligned_error(image.detach(), truth[:, inside, inside], lit)
+        surprise = (error / torch.exp(2.0 * doubt) + 2.0 * doubt).mean()
+        prior = (contrast.square() * ~lit[:, None]).mean()
+        loss = 10.0 * misfit + gauge + prior + 0.1 * surprise
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -125,10 +136,18 @@ def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]
     return (expected - counts * torch.log(expected) - least).sum(dim=(-2, -1)).mean()
 
 
-def _surprise(error: Tensor, doubt: Tensor) -> Tensor:
-    """Negative log-likelihood of complex errors of standard deviation exp(doubt)."""
-    bounded = doubt.clamp(-7.0, 3.0)
-    return (error * torch.exp(-2.0 * bounded) + 2.0 * bounded).mean()
+def _phase(image: Tensor, other: Tensor, lit: Tensor) -> Tensor:
+    """Sine of the phase between two images where light has been, (B,)."""
+    overlap = (image.conj() * other * lit).sum(dim=(-2, -1))
+    return overlap.imag / overlap.abs().clamp(min=1e-6)
+
+
+def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
+    """Squared error of every pixel after the global phase that fits best where light has been."""
+    overlap = (image.conj() * truth * lit).sum(dim=(-2, -1), keepdim=True)
+    size = overlap.abs()
+    turn = torch.where(size > 1e-6, overlap / size.clamp(min=1e-6), torch.ones_like(overlap))
+    return (turn * image - truth).abs().square()
 
 
 def restore(net: EyeNet, seen: NDArray[np.float16]) -> tuple[NDArray, NDArray]:
@@ -148,5 +167,5 @@ def restore(net: EyeNet, seen: NDArray[np.float16]) -> tuple[NDArray, NDArray]:
             cells = torch.from_numpy(as_cells(seen[start : start + 32].astype(np.float32)))
             contrast, doubt = net(cells)
             images.append(1.0 + contrast[:, 0].numpy() + 1j * contrast[:, 1].numpy())
-            doubts.append(np.exp(doubt.clamp(-7.0, 3.0).numpy()))
+            doubts.append(np.exp(doubt.clamp(-7.0, 1.0).numpy()))
     return np.concatenate(images).astype(np.complex64), np.concatenate(doubts)

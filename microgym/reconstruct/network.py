@@ -86,7 +86,7 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
                 gate = _ONE / (_ONE + exp32(-said[j]))
                 said[_PIXELS + j] = gate * seen[j] + gain * said[_PIXELS + j]
                 said[2 * _PIXELS + j] = gate * seen[_PIXELS + j] + gain * said[2 * _PIXELS + j]
-                doubt = min(max(said[3 * _PIXELS + j], np.float32(-7.0)), np.float32(3.0))
+                doubt = min(max(said[3 * _PIXELS + j], np.float32(-7.0)), np.float32(1.0))
                 said[3 * _PIXELS + j] = trust * exp32(doubt)
             for i in range(CELL):
                 row, left = top + y * CELL + i, top + x * CELL
