@@ -76,7 +76,7 @@ def summaries() -> dict[str, str]:
 
 def _add_commands(top: argparse.ArgumentParser) -> Any:
     subs = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_list, _train, _evaluate, _watch, _bench, _reproduce, _report):
+    for add in (_list, _train, _search, _evaluate, _watch, _bench, _reproduce, _report):
         add(subs)
     return subs
 
@@ -134,6 +134,33 @@ def _train(subs: Any) -> None:
         help="log numbers and films of each run in FOLDER; may be repeated",
     )
     _jobs(sub)
+
+
+def _search(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "search",
+        commands.search,
+        "search for better settings of the training, scored on validation specimens; when killed "
+        "and started again, it goes on",
+        "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/search",
+    )
+    _env(sub)
+    sub.add_argument(
+        "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
+    )
+    _steps(sub, recipes.SMALL)
+    sub.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1], metavar="N",
+        help="training runs of each trial (default: 0 1)",
+    )  # fmt: skip
+    _episodes(sub, recipes.SMALL)
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the search (default: 0)")
+    sub.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="of the search (default: runs/ENV/search)"
+    )
+    _jobs(sub)
+    _json(sub)
 
 
 def _evaluate(subs: Any) -> None:

@@ -72,6 +72,39 @@ def train(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def search(arguments: argparse.Namespace) -> int:
+    """Search for better settings of the training."""
+    setting = Setting(environment_id(arguments.env), "validation")
+    output = arguments.output or Path("runs") / setting.env_id / "search"
+    one_thread()
+    from microgym.baselines.search import BEST, Plan, flags, toml
+    from microgym.baselines.search import search as run
+
+    plan = Plan(
+        setting,
+        output,
+        trials=arguments.trials,
+        steps=arguments.steps,
+        seeds=tuple(arguments.seeds),
+        episodes=arguments.episodes,
+        seed=arguments.seed,
+        jobs=_jobs(arguments, len(arguments.seeds)),
+    )
+    total = plan.trials * plan.steps * len(plan.seeds)
+    with progress_bar(total, f"searching on {setting.env_id}", "step") as progress:
+        record = run(plan, progress=progress)
+    if arguments.json:
+        print(to_json(record))
+        return OK
+    best = record["best"]
+    score = f", score {best['score']:.3g}" if "score" in best else ""
+    print(f"trial {best['trial']} of {len(record['trials'])} is best: {_returned(best)}{score}")
+    print(f"  as it is configured: {_returned(record['trials'][0])}")
+    print(f"next: microgym train {setting.env_id} {flags(best['settings'])}")
+    print(f"or, in {output / BEST}:\n\n{toml(best['settings'])}", end="")
+    return OK
+
+
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score one agent."""
     setting = _setting(arguments)
@@ -243,6 +276,11 @@ def _jobs(arguments: argparse.Namespace, runs: int) -> int:
 def _interrupted(arguments: argparse.Namespace) -> int:
     print(f"microgym {arguments.command}: interrupted: this is partial", file=sys.stderr)
     return 130
+
+
+def _returned(trial: dict[str, Any]) -> str:
+    low, high = trial["return_interval"]
+    return f"return {trial['return_mean']:.4g} [{low:.3g}, {high:.3g}]"
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -195,6 +195,8 @@ MISTAKES = [
     (("train", stubs.TOY, "--steps", "4", "--seeds", "1", "1"), "seeds must be distinct"),
     (("train", stubs.TOY), "no training configuration"),
     (("train", "Ptycho-v0", "--set", "widht=3"), "unknown setting 'widht'"),
+    (("search", stubs.TOY), "no training configuration"),
+    (("search", "Ptycho-v0", "--trials", "0"), "trials must be at least 1, got 0"),
     (("reproduce", stubs.TOY), "no record at"),
     (("reproduce", stubs.TOY, "--write", "--no-train"), "leave --no-train out"),
     (("report",), "name an environment"),
@@ -232,7 +234,7 @@ def test_a_traceback_is_shown_on_request(toy):
 
 
 @pytest.mark.parametrize(
-    "name", ["list", "train", "evaluate", "watch", "bench", "reproduce", "report"]
+    "name", ["list", "train", "search", "evaluate", "watch", "bench", "reproduce", "report"]
 )
 def test_help_explains_itself_with_an_example_that_parses(name, capsys):
     assert run(name, "--help") == 0

@@ -16,6 +16,7 @@ import pytest
 from microgym.agents import config
 from microgym.agents.search_space import search_space
 from microgym.baselines import search, search_storage
+from microgym.baselines.cli import main, parser
 from microgym.baselines.console import read_option
 from microgym.baselines.settings import Setting
 from tests.baselines import stubs
@@ -374,3 +375,23 @@ def test_a_database_is_there_whole_or_not_at_all(space, tmp_path, monkeypatch):
             run(tmp_path / "search")
     assert not (tmp_path / "search" / "search.db").exists()
     assert len(run(tmp_path / "search", trials=1)["trials"]) == 1
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def test_the_command_tells_the_best_settings(space, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("microgym.agents.training.train", train)
+    words = ["search", stubs.TOY, "--trials", "2", "--steps", "40", "--episodes", "4"]
+    words += ["--jobs", "1", "--output", str(tmp_path / "search")]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "160/160" in err
+    best = json.loads((tmp_path / "search" / "search.json").read_text())["best"]["settings"]
+    line = next(line for line in out.splitlines() if line.startswith("next: microgym "))
+    parsed = parser().parse_args(line.removeprefix("next: microgym ").split())
+    assert dict(map(read_option, parsed.set)) == best
+    assert tomllib.loads(out[out.index("[training]") :]) == {"training": best}
+
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["best"]["settings"] == best
