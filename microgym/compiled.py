@@ -193,9 +193,6 @@ _Dispatcher: Any = CPUDispatcher
 class _Callee(_Dispatcher):
     """A kernel as other kernels call it."""
 
-    def __call__(self, *_args: Any) -> Any:
-        raise TypeError(f"{self.__qualname__} can only be called from compiled code")
-
     def get_call_template(self, args: Any, kws: Any) -> Any:
         # Numba would compile anew for every literal integer that a kernel is called with.
         return super().get_call_template([types.unliteral(a) for a in args], kws)
@@ -237,8 +234,8 @@ def kernel(function: Callable[..., Any]) -> Any:
         A Numba dispatcher.
     """
     dispatcher = _dispatcher(_Kernel, function)
-    dispatcher._cache = _StampedCache(function, "python")
     dispatcher.callee = _dispatcher(_Callee, function, no_cpython_wrapper=True)
+    dispatcher._cache = _StampedCache(function, "python")
     dispatcher.callee._cache = _StampedCache(function, "kernel")
     return dispatcher
 
@@ -250,6 +247,8 @@ def inline_kernel(function: Callable[..., Any]) -> Any:
         function: a module-level function of scalars or short arrays.
 
     Returns:
-        A Numba dispatcher for use in kernels only; loops around it vectorise.
+        A Numba dispatcher; loops around it vectorise. Not cached by itself.
     """
-    return _dispatcher(_Callee, function, no_cpython_wrapper=True, forceinline=True)
+    dispatcher = _dispatcher(_Kernel, function)
+    dispatcher.callee = _dispatcher(_Callee, function, no_cpython_wrapper=True, forceinline=True)
+    return dispatcher
