@@ -488,7 +488,7 @@ def test_a_recorded_scan_is_replayed(tmp_path):
     task = task_of(env)
     assert task.region == 64
     assert 0.02 < info["latent"]["structure"].mean() < 0.5
-    assert observation["maps"].shape == (4, 32, 32)
+    assert observation["maps"].shape == (5, 32, 32)
     line = range(4, 14, 2)
     steps = play(env, [GRID * GRID + y * GRID + x for y in line for x in line])
     *_, last = steps
