@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from microgym.agents.files import replacing
 from microgym.agents.networks import ScanNet
 from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
 
@@ -50,15 +50,8 @@ def save_policy(
         "steps": str(steps),
     }
     content = save({n: t.detach().contiguous() for n, t in net.state_dict().items()}, metadata)
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(Path(path)) as file:
+        file.write(content)
 
 
 def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
