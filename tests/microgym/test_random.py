@@ -362,7 +362,7 @@ def test_thinning_edges():
 
 # -------------------------------------------------------------------------- the same everywhere
 
-GOLDEN = "10742d82e2e36da774e66fed8ff3fb0be36d9953fb7467a47192957eee33daa2"
+GOLDEN = "658dddbf07726f49c43e3be17e141a7b0aa195fffb39f3f94ffe8523388f0b6a"
 
 
 def digest():

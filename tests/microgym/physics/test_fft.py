@@ -1,5 +1,11 @@
 """The compiled transform: agreement with NumPy in double precision, and the laws it must obey."""
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -88,3 +94,30 @@ def test_source_and_target_may_be_the_same():
 def test_unknown_size(n):
     with pytest.raises(ValueError, match=r"transforms exist for n in \(16, 32"):
         plan(n)
+
+
+def digest():
+    """SHA-256 of one transform of every size."""
+    parts = [transform(planes(n, n), n).tobytes() for n in SIZES]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_same_bits_for_every_number_of_lanes(lanes, tmp_path):
+    """As a processor with registers of another width would be given; any width runs anywhere."""
+    here = Path(__file__).parent
+    script = (
+        f"import sys; sys.path[:0] = [{str(here.parents[2])!r}, {str(here)!r}];"
+        f"from microgym.physics import fft; fft._vector_lanes = lambda context: {lanes};"
+        f"import {Path(__file__).stem} as tests; print(tests.digest())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == digest()
