@@ -45,8 +45,7 @@ _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 _POINTER = _F32.as_pointer()
 
-Value = ir.Value
-Pair = tuple[Value, Value]
+Pair = tuple[ir.Value, ir.Value]
 
 
 @dataclass(frozen=True)
@@ -177,22 +176,22 @@ def _constant(value: float, lanes: int) -> ir.Constant:
     return ir.Constant(_vector(lanes), [ir.Constant(_F32, value)] * lanes)
 
 
-def _splat(b: ir.IRBuilder, scalar: Value, lanes: int) -> Value:
+def _splat(b: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
     undefined = ir.Constant(_vector(lanes), ir.Undefined)
     single = b.insert_element(undefined, scalar, ir.Constant(_I32, 0))
     return b.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
 
 
-def _at(b: ir.IRBuilder, base: Value, step: Value, k: int) -> Value:
+def _at(b: ir.IRBuilder, base: ir.Value, step: ir.Value, k: int) -> ir.Value:
     """Address of the element k steps on."""
     return b.gep(base, [b.mul(step, ir.Constant(_I64, k))])
 
 
-def _load(b: ir.IRBuilder, address: Value, lanes: int) -> Value:
+def _load(b: ir.IRBuilder, address: ir.Value, lanes: int) -> ir.Value:
     return b.load(b.bitcast(address, _vector(lanes).as_pointer()), align=4)
 
 
-def _transposed(b: ir.IRBuilder, rows: list[Value]) -> list[Value]:
+def _transposed(b: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
     """A square of as many rows as lanes, turned in registers."""
     edge = len(rows)
     distance = edge // 2
@@ -238,7 +237,7 @@ def _codelet(module: ir.Module, radix: int, lanes: int, kind: str) -> ir.Functio
     def read(k: int) -> Pair:
         return _load(b, _at(b, re, step, k), lanes), _load(b, _at(b, im, step, k), lanes)
 
-    def twiddle(k: int) -> Value:
+    def twiddle(k: int) -> ir.Value:
         address = _at(b, twiddles, groups, k)
         return _load(b, address, lanes) if kind == "along" else _splat(b, b.load(address), lanes)
 
@@ -276,14 +275,16 @@ def _vector_lanes(context: Any) -> int:
     return 8 if "+avx" in features else 4
 
 
-@intrinsic
-def _column_lanes(typing: Any) -> Any:
+def _lanes_of_columns(typing: Any) -> Any:
     """Columns in one vector, a constant of the generated code."""
 
-    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> Value:
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         return context.get_constant(types.intp, _vector_lanes(context))
 
     return types.intp(), generate
+
+
+_column_lanes: Any = intrinsic(_lanes_of_columns)
 
 
 def _make_butterfly(radix: int, kind: str) -> Any:
@@ -315,8 +316,8 @@ def _make_butterfly(radix: int, kind: str) -> Any:
             re, im, size, size, out_re, out_im, size, size, twiddles, size, size, types.float32
         )
 
-        def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> Value:
-            def element(array: int, index: int) -> Value:
+        def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            def element(array: int, index: int) -> ir.Value:
                 data = context.make_array(sig.args[array])(context, b, args[array]).data
                 return b.gep(data, [args[index]])
 

@@ -63,8 +63,7 @@ def _enciphered(b: ir.IRBuilder, key: Words, counter: Words) -> Words:
     return x0, x1
 
 
-@intrinsic
-def _threefry(typing: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
+def _one_counter(typing: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
     """`threefry` of four uint32."""
     word = types.uint32
 
@@ -75,8 +74,10 @@ def _threefry(typing: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
     return types.UniTuple(word, 2)(word, word, word, word), generate
 
 
-@intrinsic
-def _encipher_strip(
+_threefry: Any = intrinsic(_one_counter)
+
+
+def _strip_of_counters(
     typing: Any, s0: Any, s1: Any, first: Any, tick: Any, out: Any, start: Any
 ) -> Any:
     """Write the words of the counters from `first` on into a strip of `out`.
@@ -105,6 +106,9 @@ def _encipher_strip(
         return context.get_dummy_value()
 
     return types.void(word, word, word, word, out, types.intp), generate
+
+
+_encipher_strip: Any = intrinsic(_strip_of_counters)
 
 
 @inline_kernel
