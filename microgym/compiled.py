@@ -13,6 +13,7 @@ any edit recompiles whatever might have been built upon it.
 """
 
 import functools
+import gc
 import hashlib
 import importlib
 import sys
@@ -187,10 +188,22 @@ def _dispatcher(kind: type, function: Callable[..., Any], **options: bool) -> An
     return kind(function, targetoptions={**_OPTIONS, **options}, pipeline_class=_Compiler)
 
 
-_Dispatcher: Any = CPUDispatcher
+class _Dispatcher(CPUDispatcher):
+    def compile(self, sig: Any) -> Any:
+        # A tenth of the time would go into looking for garbage among what is still in use.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile(sig)
+        finally:
+            if collecting:
+                gc.enable()
 
 
-class _Callee(_Dispatcher):
+_Base: Any = _Dispatcher
+
+
+class _Callee(_Base):
     """A kernel as other kernels call it."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
@@ -205,7 +218,7 @@ class _Callee(_Dispatcher):
             _links[cres.library] = _Link(function.__module__, function.__name__, arguments, symbol)
 
 
-class _Kernel(_Dispatcher):
+class _Kernel(_Base):
     """A kernel as Python calls it; kernels are referred to `callee`."""
 
     callee: Any

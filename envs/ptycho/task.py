@@ -21,6 +21,7 @@ from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.envs.task import Task
 from microgym.instruments.ptychography import PtychographyInstrument
 from microgym.instruments.replay import ReplayInstrument
+from microgym.physics.probe import intensity
 from microgym.reconstruct.neural import NeuralView
 from microgym.reconstruct.online import OnlineReconstruction
 from microgym.reconstruct.raw import RawView
@@ -72,7 +73,7 @@ class PtychoTask(Task):
         self.view = VIEWS[chosen.reconstructor](
             num_envs, side, instrument.known_probe, (self._start, self.region)
         )
-        light = np.sum(np.abs(instrument.known_probe) ** 2, axis=0)
+        light = intensity(instrument.known_probe)
         self._footprint = light.astype(np.float32).ravel()
         nominal = min(float(chosen.photons), instrument.most_photons)
         self._unit = np.float32(nominal * np.sum(light**2))

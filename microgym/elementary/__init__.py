@@ -2,9 +2,9 @@
 
 The C library's and NumPy's versions differ in the last bits between machines and stop a loop from
 vectorising. These are plain additions, multiplications, divisions, square roots and selections, so
-that every IEEE machine gives the same bits, and a loop around them becomes vector code. All are
-scalar kernels; call them from inside a `microgym.compiled.kernel`, with an argument of the stated
-type.
+that every IEEE machine gives the same bits, and a loop around them becomes vector code. All but
+`exp` and `sincos`, which take arrays in Python, are scalar kernels; call them from inside a
+`microgym.compiled.kernel`, with an argument of the stated type.
 
 Sources of the numbers: S. L. Moshier, Cephes Math Library 2.8 (exp, log, sin, cos; single and
 double precision); M. Giles, "Approximating the erfinv function", GPU Computing Gems 2 (2010)
@@ -13,6 +13,7 @@ double precision); M. Giles, "Approximating the erfinv function", GPU Computing 
 limits. The maximum errors named below are asserted in tests/microgym/test_elementary.py.
 """
 
+from microgym.elementary.arrays import exp, sincos
 from microgym.elementary.double import exp64, log64, ndtri64, sincos64
 from microgym.elementary.single import (
     atan2_32,
@@ -29,6 +30,7 @@ from microgym.elementary.single import (
 __all__ = [
     "atan2_32",
     "decay32",
+    "exp",
     "exp32",
     "exp64",
     "log32",
@@ -38,6 +40,7 @@ __all__ = [
     "ndtri32_log",
     "ndtri32_signed",
     "ndtri64",
+    "sincos",
     "sincos32",
     "sincos64",
 ]

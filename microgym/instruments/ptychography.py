@@ -15,6 +15,7 @@ from microgym.instruments.ledger import Ledger
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters, split_bands
 from microgym.physics.detector import Detector
 from microgym.physics.fft import plan
+from microgym.physics.portable import dft2, squared
 from microgym.physics.probe import check_probe
 from microgym.physics.sampling import Geometry, finite, positive, whole
 from microgym.physics.stage import STAGE_LEVELS, StageParameters, StageState
@@ -115,9 +116,7 @@ class PtychographyInstrument:
         flat = settings.probe.reshape(settings.probe.shape[0], n * n)
         self.probe_re = np.ascontiguousarray(flat.real)
         self.probe_im = np.ascontiguousarray(flat.imag)
-        spectrum = np.fft.fft2(settings.probe.astype(np.complex128), norm="ortho").reshape(
-            flat.shape
-        )
+        spectrum = dft2(settings.probe).reshape(flat.shape)
         self.spectrum_re = spectrum.real.astype(np.float32)
         self.spectrum_im = spectrum.imag.astype(np.float32)
         self.mask = settings.detector.mask(n).ravel()
@@ -293,5 +292,5 @@ def direct_beam(probe: NDArray[np.complex64]) -> Float32:
         (n*n,) float32, 1 where the empty beam has at least a hundredth of its peak intensity, zero
         frequency at element 0.
     """
-    far = np.sum(np.abs(np.fft.fft2(probe, norm="ortho")) ** 2, axis=0)
+    far = np.sum(squared(dft2(probe)), axis=0)
     return (far >= 0.01 * far.max()).astype(np.float32).ravel()

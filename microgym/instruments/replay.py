@@ -16,6 +16,7 @@ from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography import DEAD_TIME_S, STAGE_SPEED_PX_S, direct_beam
 from microgym.instruments.recording import Recording, load_recording
 from microgym.instruments.reference import FullReconstruction, full_reconstruction
+from microgym.physics.probe import intensity
 from microgym.physics.sampling import positive, whole
 from microgym.physics.stage import StageState
 from microgym.random import stream, thin_counts
@@ -100,7 +101,7 @@ class ReplayInstrument:
         self.object_im = self.pristine_im
         self.structure = np.broadcast_to(truth.structure.astype(np.uint8), shape).copy()
         self.fluence = np.zeros(shape, np.float32)
-        light = np.sum(np.abs(truth.probe) ** 2, axis=0).astype(np.float32)
+        light = intensity(truth.probe).astype(np.float32)
         self._footprint = light
         self.counts = np.zeros((self.num_envs, n * n), np.float32)
         self.known = np.broadcast_to(self._mask, self.counts.shape).copy()

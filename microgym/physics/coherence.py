@@ -11,39 +11,53 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from microgym.physics.probe import check_probe, shift_probe
+from microgym.elementary import exp
+from microgym.physics.portable import dft2, eigen, join, span, squared, times, turn
+from microgym.physics.probe import check_probe
 from microgym.physics.sampling import finite, whole
 
 LARGEST_SOURCE_PX = 3.0
 """Largest standard deviation of the source, px. Design choice: beyond, no useful probe is left."""
 
 _LEFT_OUT = 1e-7
+_ROUNDED = 1e-13
 
 Modes = NDArray[np.complex128]
 
 
 def _decompose(members: Modes) -> tuple[NDArray[np.float64], Modes]:
     """Orthogonal modes of an incoherent sum of waves (k, pixels): powers, falling, and modes."""
-    powers, mixture = np.linalg.eigh(members.conj() @ members.T)
-    powers, mixture = powers[::-1], mixture[:, ::-1]
+    basis, coordinates = span(members, _ROUNDED)
+    # The mutual intensity, sum over members of wave and conjugate wave, in the basis.
+    parts = times(coordinates[:, :, None], coordinates.conj()[:, None, :])
+    powers, mixture = eigen(np.sum(parts, axis=0))
     kept = powers > _LEFT_OUT * powers[0]
-    return powers[kept], mixture[:, kept].T @ members
+    powers, mixture = powers[kept], mixture[:, kept]
+    modes = np.zeros((powers.size, members.shape[1]), np.complex128)
+    for weights, wave in zip(mixture, basis, strict=True):
+        modes += times(weights[:, None], wave[None, :])
+    size = np.sqrt(powers)[:, None]
+    return powers, join(size * modes.real, size * modes.imag)
 
 
-def _smear(modes: Modes, sigma: float, vertical: bool) -> tuple[NDArray[np.float64], Modes]:
-    """Average over a source along one axis: powers and modes, flat."""
+def _smear(spectra: Modes, sigma: float, vertical: bool) -> tuple[NDArray[np.float64], Modes]:
+    """Average over a source along one axis: powers and spectra of the modes."""
     # The trapezoidal rule is exact but for exp(-2 pi^2 sigma^2 (1/step - f)^2) at frequency f; this
     # step makes that 1e-6 at one cycle per pixel. Five sigma each way leave 6e-7 of the source.
     step = sigma / (sigma + 0.84)
     reach = math.ceil(5.0 * sigma / step)
     places = step * np.arange(-reach, reach + 1)
-    weights = np.exp(-0.5 * (places / sigma) ** 2)
+    weights = exp(-0.5 * (places / sigma) ** 2)
     weights /= weights.sum()
-    members = [
-        math.sqrt(weight) * shift_probe(modes, *((place, 0.0) if vertical else (0.0, place)))
-        for place, weight in zip(places, weights, strict=True)
-    ]
-    return _decompose(np.concatenate(members).reshape(-1, modes[0].size))
+    # The transform is unitary: modes of the spectra are spectra of the modes.
+    frequency = np.fft.fftfreq(spectra.shape[-1])
+    frequency = frequency[:, None] if vertical else frequency[None, :]
+    members: list[Modes] = []
+    for place, weight in zip(places, weights, strict=True):
+        moved = times(spectra, turn(-2.0 * math.pi * place * frequency))
+        members.append(join(math.sqrt(weight) * moved.real, math.sqrt(weight) * moved.imag))
+    powers, found = _decompose(np.concatenate(members).reshape(-1, spectra[0].size))
+    return powers, found.reshape(-1, *spectra.shape[1:])
 
 
 def _all_modes(probe: ArrayLike, source_sigma_px: float) -> tuple[NDArray[np.float64], Modes]:
@@ -59,9 +73,9 @@ def _all_modes(probe: ArrayLike, source_sigma_px: float) -> tuple[NDArray[np.flo
         raise ValueError(f"source_sigma_px={sigma!r} must be in [0, {limit}] for a probe of {n} px")
     if sigma == 0.0:
         return np.ones(1), wave
-    _, modes = _smear(wave, sigma, vertical=True)
-    powers, modes = _smear(modes.reshape(-1, n, n), sigma, vertical=False)
-    return powers / powers.sum(), modes.reshape(-1, n, n)
+    _, spectra = _smear(dft2(wave), sigma, vertical=True)
+    powers, spectra = _smear(spectra, sigma, vertical=False)
+    return powers / powers.sum(), dft2(spectra, inverse=True)
 
 
 def mode_powers(probe: ArrayLike, source_sigma_px: float) -> NDArray[np.float64]:
@@ -105,6 +119,8 @@ def coherent_modes(probe: ArrayLike, source_sigma_px: float, modes: int) -> NDAr
     waves = _all_modes(probe, source_sigma_px)[1][:keep]
     # The phase of an eigenvector is arbitrary: let the strongest pixel be real and positive.
     for wave in waves:
-        strongest = wave.flat[np.argmax(np.abs(wave))]
-        wave *= np.conj(strongest) / abs(strongest)
+        power = squared(wave)
+        strongest = np.conj(wave.flat[np.argmax(power)])
+        turned, size = times(wave, np.asarray(strongest)), math.sqrt(float(power.max()))
+        wave.real, wave.imag = turned.real / size, turned.imag / size
     return check_probe(waves, waves.shape[-1])

@@ -70,27 +70,9 @@ def beam_stop(n: int, radius_px: float) -> Plane:
     radius = finite("radius_px", radius_px)
     if not 0.0 <= radius <= edge / 2:
         raise ValueError(f"radius_px={radius!r} must be in [0, {edge / 2}], half the detector")
-    at = np.fft.fftfreq(edge) * edge
-    return (np.hypot(at[:, None], at[None, :]) >= radius).astype(np.float32)
-
-
-@kernel
-def saturate(counts: Plane, full_well: float) -> int:
-    """Clip counts at the full well, in place.
-
-    Args:
-        counts: (n*n,) detected photons.
-        full_well: largest value a pixel can hold; infinity for none.
-
-    Returns:
-        Number of pixels that were at or above it.
-    """
-    limit = np.float32(full_well)
-    full = 0
-    for j in range(counts.size):
-        full += counts[j] >= limit
-        counts[j] = min(counts[j], limit)
-    return full
+    at = (np.arange(edge) + edge // 2) % edge - edge // 2
+    distance = np.sqrt((at * at)[:, None] + (at * at)[None, :])
+    return (distance >= radius).astype(np.float32)
 
 
 @kernel

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from microgym.compiled import kernel
-from microgym.elementary import sincos64
+from microgym.elementary import exp, sincos, sincos64
+from microgym.physics import portable
 from microgym.physics.sampling import Geometry, finite, positive, whole
 
 Plane = NDArray[np.float32]
@@ -42,8 +43,8 @@ Aberrations = Mapping[str, float | tuple[float, float]]
 
 def _aberration_function(angle_x: Real64, angle_y: Real64, terms: Aberrations) -> Real64:
     """Path difference in metres over the angles of the pupil, in radians."""
-    radius, azimuth = np.hypot(angle_x, angle_y), np.arctan2(angle_y, angle_x)
-    path = np.zeros_like(radius)
+    square = angle_x * angle_x + angle_y * angle_y
+    path = np.zeros_like(square)
     for name, value in terms.items():
         if name not in _TERMS:
             raise ValueError(f"aberrations[{name!r}]: known names are {ABERRATIONS}")
@@ -56,7 +57,14 @@ def _aberration_function(angle_x: Real64, angle_y: Real64, terms: Aberrations) -
         angle = finite(f"angle of aberrations[{name!r}]", angle)
         if fold == 0 and angle != 0.0:
             raise ValueError(f"aberrations[{name!r}] is round and takes no angle")
-        path += factor * magnitude / order * radius**order * np.cos(fold * (azimuth - angle))
+        # a^order cos(fold (azimuth - angle)) without an angle: the real part of a power of x + iy.
+        sine, cosine = sincos(-fold * angle)
+        re, im = cosine * np.ones_like(square), sine * np.ones_like(square)
+        for _ in range(fold):
+            re, im = re * angle_x - im * angle_y, re * angle_y + im * angle_x
+        for _ in range((order - fold) // 2):
+            re = re * square
+        path += factor * magnitude / order * re
     return path
 
 
@@ -111,7 +119,8 @@ def make_probe(
     step = wavelength / geometry.field_of_view_m
     angle = (np.arange(n) - n // 2) * step
     angle_x, angle_y = np.broadcast_arrays(angle[None, :], angle[:, None])
-    radius = np.hypot(angle_x, angle_y)
+    square = angle_x * angle_x + angle_y * angle_y
+    radius = np.sqrt(square)
 
     def opening(limit: float) -> Real64:
         if edge == 0.0:
@@ -120,10 +129,12 @@ def make_probe(
 
     pupil = opening(aperture) - (opening(stop * aperture) if stop > 0.0 else 0.0)
     path = _aberration_function(angle_x, angle_y, aberrations or {})
-    path = path + finite("defocus_m", defocus_m) * radius**2 / 2.0
+    path = path + finite("defocus_m", defocus_m) * square / 2.0
     phase = -2.0 * math.pi / wavelength * path
     _check_spread(phase, pupil > 0.0)
-    wave = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(pupil * np.exp(1j * phase))))
+    turned = portable.turn(phase)
+    wave = portable.join(pupil * turned.real, pupil * turned.imag)
+    wave = np.fft.fftshift(portable.dft2(np.fft.ifftshift(wave), inverse=True))
     return check_probe(wave, n, "the aperture")[0]
 
 
@@ -169,12 +180,24 @@ def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
     wave = array.astype(np.complex128)
     if not np.isfinite(wave).all():
         raise ValueError(f"{source}: the probe holds NaN or infinite values")
-    largest = float(np.abs(wave).max())
+    largest = max(float(np.abs(wave.real).max()), float(np.abs(wave.imag).max()))
     if largest == 0.0:
         raise ValueError(f"{source}: the probe is zero everywhere")
-    wave /= largest
-    wave /= math.sqrt(float(np.sum(wave.real**2 + wave.imag**2)))
-    return wave.astype(np.complex64)
+    re, im = wave.real / largest, wave.imag / largest
+    size = math.sqrt(float(np.sum(re * re + im * im)))
+    return portable.join(re / size, im / size).astype(np.complex64)
+
+
+def intensity(probe: NDArray[np.complex64]) -> Real64:
+    """Where the light of a probe is.
+
+    Args:
+        probe: (modes, n, n) illumination.
+
+    Returns:
+        (n, n) float64, squared modulus summed over the modes.
+    """
+    return np.sum(portable.squared(probe), axis=0)
 
 
 def paper_probe(n: int = 64) -> Complex:
@@ -193,13 +216,17 @@ def paper_probe(n: int = 64) -> Complex:
     """
     whole("n", n, 16, 4096)
     at = np.arange(n) - (n - 1) / 2.0
-    window = np.exp(-0.5 * (at / (n / (0.7 * math.pi**2))) ** 2)
+    window = exp(-0.5 * (at / (n / (0.7 * math.pi**2))) ** 2)
     disk = (np.outer(window, window) > 0.5).astype(np.float64)
     # Four standard deviations each way, as in scipy.ndimage, which the original calls.
-    blur = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    blur = exp(-0.5 * np.arange(-4, 5) ** 2)
     blur /= blur.sum()
     for _ in range(2):
-        disk = np.stack([np.convolve(row, blur, mode="same") for row in disk]).T
+        wide = np.pad(disk, ((4, 4), (0, 0)))
+        disk = np.zeros((n, n))
+        for k, weight in enumerate(blur):
+            disk += weight * wide[k : k + n]
+        disk = disk.T
     return check_probe(disk + 1e-9, n)[0]
 
 
@@ -223,11 +250,11 @@ def diameter(probe: ArrayLike, fraction: float = 0.9) -> float:
         raise ValueError(f"fraction={part!r} must be above 0 and below 1")
     shape = np.shape(probe)
     wave = check_probe(probe, shape[-1] if shape else 0)
-    power = np.sum(wave.real.astype(np.float64) ** 2 + wave.imag.astype(np.float64) ** 2, axis=0)
+    power = intensity(wave)
     power /= power.sum()
     at = np.arange(power.shape[0])
-    centre_y, centre_x = at @ power.sum(axis=1), at @ power.sum(axis=0)
-    radius = np.hypot(at[:, None] - centre_y, at[None, :] - centre_x).ravel()
+    centre_y, centre_x = np.sum(at * power.sum(axis=1)), np.sum(at * power.sum(axis=0))
+    radius = np.sqrt((at[:, None] - centre_y) ** 2 + (at[None, :] - centre_x) ** 2).ravel()
     order = np.argsort(radius, kind="stable")
     inside = np.cumsum(power.ravel()[order])
     return 2.0 * float(np.interp(part, inside, radius[order]))
@@ -254,7 +281,8 @@ def shift_probe(probe: ArrayLike, dy: float, dx: float) -> NDArray[np.complex128
         raise ValueError(f"probe of shape {wave.shape} must have at least two axes")
     rows = np.fft.fftfreq(wave.shape[-2])[:, None] * finite("dy", dy)
     columns = np.fft.fftfreq(wave.shape[-1])[None, :] * finite("dx", dx)
-    return np.fft.ifft2(np.fft.fft2(wave) * np.exp(-2j * math.pi * (rows + columns)))
+    ramp = portable.turn(-2.0 * math.pi * (rows + columns))
+    return portable.dft2(portable.times(portable.dft2(wave), ramp), inverse=True)
 
 
 @kernel

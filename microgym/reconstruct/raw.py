@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.physics.probe import intensity
 from microgym.reconstruct.views import Plane, Planes, Shown, View, shot_noise
 
 Rows = NDArray[np.int64]
@@ -49,7 +50,7 @@ class RawView(View):
     ) -> None:
         del region
         self._n = probe.shape[-1]
-        light = np.sum(np.abs(probe) ** 2, axis=0).astype(np.float32).ravel()
+        light = intensity(probe).astype(np.float32).ravel()
         # The far tail of the probe says nothing about a pixel (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
         shape = (num_envs, field_px, field_px)

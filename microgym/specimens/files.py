@@ -13,6 +13,7 @@ transmission function of the asked shape with modulus at most 1:
   centred, and padded with vacuum.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from microgym.elementary import sincos
+from microgym.physics.portable import join, squared
 from microgym.specimens.readers import FilePath, read_arrays
 
 
@@ -73,7 +76,7 @@ def structure_mask(
     Returns:
         Boolean array of the same shape.
     """
-    return np.abs(transmission - np.complex64(1.0)) > tolerance
+    return squared(transmission - np.complex64(1.0)) > tolerance**2
 
 
 def _checked_shape(shape: tuple[int, int], margin: int) -> tuple[int, int]:
@@ -137,11 +140,12 @@ def _compose(arrays: dict[str, NDArray[Any]], phase_range_rad: float) -> NDArray
         if phase is not None:
             angle = _numbers(phase)
             angle = phase_range_rad * _unit_range(phase) if angle is None else angle
-        full = np.asarray(modulus * np.exp(1j * angle), np.complex128)
-    largest = float(np.abs(full).max())
+        sine, cosine = sincos(angle)
+        full = join(np.asarray(modulus * cosine), np.asarray(modulus * sine))
+    largest = math.sqrt(float(squared(full).max()))
     if largest == 0.0:
         raise ValueError("the specimen is opaque everywhere (all values are zero)")
-    return full / largest if largest > 1.0 else full
+    return join(full.real / largest, full.imag / largest) if largest > 1.0 else full
 
 
 def _fit(

@@ -5,25 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from microgym.physics.detector import Detector, add_read_noise, beam_stop, read_out, saturate
+from microgym.physics.detector import Detector, add_read_noise, beam_stop, read_out
 
 SIZE = 64 * 64
 
 
 def counts(value=100.0):
     return np.full(SIZE, value, np.float32)
-
-
-def test_saturation_clips_and_counts():
-    reading = np.arange(10, dtype=np.float32)
-    assert saturate(reading, 6.0) == 4
-    np.testing.assert_array_equal(reading, [0, 1, 2, 3, 4, 5, 6, 6, 6, 6])
-
-
-def test_no_saturation_changes_nothing():
-    reading = np.arange(10, dtype=np.float32)
-    assert saturate(reading, math.inf) == 0
-    np.testing.assert_array_equal(reading, np.arange(10))
 
 
 def test_read_noise_is_normal():
