@@ -7,7 +7,8 @@ specimens.
 
 What is drawn in a trial depends on the seed of the search, the trial's place and the results before
 it alone. So a search that is killed and started again ends as one that was not; the trial that ran
-when it was killed is marked as failed, and its settings are tried again.
+when it was killed is marked as failed, its settings are lined up again, and their training goes on
+from its last checkpoint.
 """
 
 import csv
@@ -184,6 +185,7 @@ def _returns(
         jobs=plan.jobs,
         config=settings,
         progress=progress,
+        resume=True,
         trainer=trainer,
     )
     if len(runs) < len(plan.seeds) or not all(run.complete for run in runs):

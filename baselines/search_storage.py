@@ -39,6 +39,10 @@ def open_study(folder: Path, about: Mapping[str, Any], usual: Mapping[str, Any])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STORAGE
     if not path.exists():
+        if any(folder.glob("trial-*")):
+            raise ValueError(
+                f"{folder} holds trials, but not their {STORAGE}; choose another folder"
+            )
         # Whole or not at all: a process that is killed leaves no half-made database.
         new = path.with_suffix(".new")
         new.unlink(missing_ok=True)

@@ -35,13 +35,16 @@ kind = { choices = ["plain", "round"] }
 """
 
 
+ENDED = {"complete": True, "duration_s": 0.1, "resumed": 0}
+
+
 def train(env_id, *, seed, steps, output, progress, config, **more):
     """A policy as skilled as its settings say; on the toy, skill is what counts."""
     progress(steps)
     output.mkdir(parents=True, exist_ok=True)
     path = output / "policy.json"
     path.write_text(json.dumps({"skill": config["skill"]}))
-    return SimpleNamespace(path=path, curve=[(steps, config["skill"])], complete=True)
+    return SimpleNamespace(path=path, curve=[(steps, config["skill"])], **ENDED)
 
 
 class Skilled(stubs.ToyAgent):
@@ -354,6 +357,27 @@ def test_a_foreign_file_is_refused_and_left_as_it_is(space, tmp_path, make):
     with pytest.raises(ValueError, match=r"search\.db holds no search of this package"):
         run(tmp_path)
     assert path.read_bytes() == before
+
+
+def test_trials_without_their_database_are_not_taken_for_others(space, tmp_path):
+    run(tmp_path / "search", trials=1)
+    (tmp_path / "search" / "search.db").unlink()
+    with pytest.raises(ValueError, match=r"holds trials, but not their search\.db"):
+        run(tmp_path / "search")
+    assert not (tmp_path / "search" / "search.db").exists()
+
+
+def test_a_killed_trial_goes_on_where_it_was_killed(space, tmp_path):
+    asked = []
+
+    def trainer(*words, **more):
+        asked.append((more["output"].relative_to(tmp_path).as_posix(), more["resume"]))
+        return train(*words, **more)
+
+    with pytest.raises(Killed):
+        run(tmp_path, trainer=dies_in_training(4), trials=2)
+    run(tmp_path, trainer=trainer, trials=2)
+    assert asked == [("trial-0001/seed-0", True), ("trial-0001/seed-1", True)]
 
 
 def test_optuna_is_named_where_it_is_missing(space, tmp_path, monkeypatch):
