@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microgym.baselines.bounds import Adds, AtLeast, Check, check_text, median
+from microgym.baselines.bounds import Adds, AtLeast, AtMost, Check, check_text, median
 
 SLICE_S = 0.02
 """How long an alternative runs in one round: long against the clock's resolution, short against
@@ -83,7 +83,7 @@ class Race:
     title: str
     reference: str
     alternatives: Mapping[str, Way]
-    bounds: Sequence[AtLeast | Adds] = ()
+    bounds: Sequence[AtLeast | AtMost | Adds] = ()
     unit: str = "call"
     threads: int = 1
     calls: int | None = None

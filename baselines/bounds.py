@@ -85,6 +85,24 @@ class Adds:
         return Check(f"{self.name} adds to {self.over}", value, "<", self.percent, "%", interval)
 
 
+@dataclass(frozen=True)
+class AtMost:
+    """An alternative must take no longer than so long.
+
+    Attributes:
+        name: the alternative.
+        microseconds: how long.
+    """
+
+    name: str
+    microseconds: float
+
+    def check(self, table: Table) -> Check:
+        """Hold it against a race's table of seconds, (rounds,) an alternative."""
+        value, interval = median(1e6 * table[self.name])
+        return Check(self.name, value, "<=", self.microseconds, "us", interval)
+
+
 def check_text(check: Check) -> str:
     """One bound in a line."""
     bound = f"{check.sense} {check.limit:g}{_spaced(check.unit)}"

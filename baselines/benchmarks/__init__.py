@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from microgym.baselines.bench import Effort, Result
-from microgym.baselines.benchmarks import environments, kernels, processes
+from microgym.baselines.benchmarks import environments, kernels, networks, processes
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "fft": kernels.fft,
     "poisson": kernels.poisson,
     "step": kernels.step,
     "wrapping": environments.wrapping,
+    "neural": networks.neural,
     "observation": environments.observation,
     "vector": environments.vector,
     "memory": processes.memory,

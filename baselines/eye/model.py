@@ -9,7 +9,10 @@ What it computes is computed again, without PyTorch, by `microgym.reconstruct.ne
 held together by a test.
 """
 
+import os
+
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from microgym.reconstruct.network import CELL, CONTRAST_GAIN, DETAIL_GAIN, WIDTHS
@@ -77,3 +80,18 @@ class EyeNet(nn.Module):
         restored = nn.functional.pixel_shuffle(torch.cat([re, im], dim=1), CELL)
         doubt = nn.functional.pixel_shuffle(self.doubt(h0.detach()), CELL)
         return restored, doubt[:, 0]
+
+
+def read_net(path: str | os.PathLike[str]) -> EyeNet:
+    """A trained network in PyTorch.
+
+    Args:
+        path: of a file that `microgym.reconstruct.neural.load_weights` takes too.
+
+    Returns:
+        The network, without its calibration.
+    """
+    net = EyeNet()
+    kept = net.state_dict().keys()
+    net.load_state_dict({name: one for name, one in load_file(path).items() if name in kept})
+    return net.eval()

@@ -119,10 +119,15 @@ def pack(tensors: Mapping[str, NDArray[np.float32]]) -> Weights:
     return Weights(flat, np.array(table, np.int64), np.float32(tensors["trust"]), radii)
 
 
+def shipped_file() -> Path:
+    """Where the network that comes with the package is."""
+    return Path(str(resources.files("microgym.reconstruct"))) / "weights" / FILE
+
+
 @functools.cache
 def shipped_weights() -> Weights:
     """The network that comes with the package."""
-    return load_weights(Path(str(resources.files("microgym.reconstruct"))) / "weights" / FILE)
+    return load_weights(shipped_file())
 
 
 def load_weights(path: str | os.PathLike[str]) -> Weights:
