@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from microgym.compiled import kernel
 from microgym.physics.damage import expose_patch
 from microgym.physics.detector import read_out
-from microgym.physics.diffraction import add_fluence, diffract, shift_probe
-from microgym.physics.fft import workspace
+from microgym.physics.diffraction import add_fluence, diffract, diffraction_work, shift_probe
+from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
 from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
 from microgym.random import POISSON_WORK, fill_poisson, stream
@@ -24,7 +24,9 @@ _PHOTONS, _READ_NOISE = np.int64(0), np.int64(1)
 
 def exposure_work(n: int, modes: int) -> int:
     """Length of the float32 work array of `expose_rows`."""
-    return (2 * modes + 8) * n * n + 4 * n + workspace(n) + POISSON_WORK
+    size = n * n
+    planes = 2 * (modes * size + PAD) + 2 * (size + PAD) + 2 * size
+    return planes + max(diffraction_work(n), POISSON_WORK, size, 4 * n)
 
 
 @kernel
@@ -142,11 +144,11 @@ def expose_rows(
     time_s, dose, exposures, path_m = accounts
     modes, size = probe_re.shape
     moved_re = work[: modes * size].reshape((modes, size))
-    moved_im = work[modes * size : 2 * modes * size].reshape((modes, size))
-    at = 2 * modes * size
-    ramp_re, ramp_im = work[at : at + size], work[at + size : at + 2 * size]
-    expected, intensity = work[at + 2 * size : at + 3 * size], work[at + 3 * size : at + 4 * size]
-    rest = work[at + 4 * size :]
+    moved_im = work[modes * size + PAD : 2 * modes * size + PAD].reshape((modes, size))
+    planes = work[2 * (modes * size + PAD) :]
+    ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
+    planes = planes[2 * (size + PAD) :]
+    expected, intensity, rest = planes[:size], planes[size : 2 * size], planes[2 * size :]
     half = n // 2
     for k in range(rows.size):
         b = rows[k]

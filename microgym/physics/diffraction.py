@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.physics.fft import fft2, workspace
+from microgym.physics.fft import PAD, fft2, workspace
 from microgym.views import line
 
 Plane = NDArray[np.float32]
@@ -88,8 +88,8 @@ def add_fluence(
 
 
 def diffraction_work(n: int) -> int:
-    """Length of the float32 work array of `diffract` for patches of n by n."""
-    return 2 * n * n + workspace(n)
+    """Length of the float32 work array of `diffract` and `shift_probe` for patches of n by n."""
+    return 2 * (n * n + PAD) + workspace(n)
 
 
 @kernel
@@ -119,7 +119,8 @@ def diffract(
         work: (`diffraction_work(n)`,) float32, overwritten.
     """
     size = n * n
-    wave_re, wave_im, rest = work[:size], work[size : 2 * size], work[2 * size :]
+    plane = size + PAD
+    wave_re, wave_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     out[:] = np.float32(0.0)
     for mode in range(probe_re.shape[0]):
         exit_wave(
@@ -149,11 +150,11 @@ def shift_probe(
         ramp_re, ramp_im: (n*n,) phase ramp of the shift (`microgym.physics.probe.phase_ramp`).
         n, radices, twiddles: size and plan of the transform.
         out_re, out_im: (modes, n*n) shifted probe, written.
-        work: (2*n*n + fft workspace,) float32, overwritten.
+        work: (`diffraction_work(n)`,) float32, overwritten.
     """
     size = n * n
-    turned_re, turned_im = work[:size], work[size : 2 * size]
-    rest = work[2 * size :]
+    plane = size + PAD
+    turned_re, turned_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     for mode in range(spectrum_re.shape[0]):
         multiply(spectrum_re[mode], spectrum_im[mode], ramp_re, ramp_im, turned_re, turned_im)
         fft2(turned_im, turned_re, out_im[mode], out_re[mode], n, radices, twiddles, rest)

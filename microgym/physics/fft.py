@@ -25,6 +25,13 @@ from microgym.compiled import inline_kernel, kernel
 SIZES = (16, 32, 64, 128, 256, 512)
 """Sizes n for which a transform of n by n exists."""
 
+PAD = 16
+"""Elements to leave between planes that are worked on together, to be quick.
+
+Planes a multiple of 4096 bytes apart compete for the same lines of the first-level cache, and loads
+from one wait for stores to the other; one line more between them, and they do not.
+"""
+
 # The last is always 8: the edge of the squares that are turned at the end of a row.
 _RADICES = {
     16: (2, 8),
@@ -38,7 +45,6 @@ _RADICES = {
 _ROW_LANES = 8
 _MOST_LANES = 16
 _BLOCK = 512  # elements of a row pass that go through the stages together: their latencies overlap
-_PAD = 16  # keeps scratch planes off multiples of 4096 bytes, where loads wait for unrelated stores
 
 _F32 = ir.FloatType()
 _I32 = ir.IntType(32)
@@ -71,7 +77,7 @@ class FFTPlan:
 
 def workspace(n: int) -> int:
     """Length of the float32 work array for size n: real and imaginary scratch, twice."""
-    return 4 * (max(_MOST_LANES * n, _BLOCK) + _PAD)
+    return 4 * (max(_MOST_LANES * n, _BLOCK) + PAD)
 
 
 def plan(n: int) -> FFTPlan:
@@ -368,7 +374,7 @@ def _stage_along(
 @kernel
 def _transform_rows(re, im, out_re, out_im, n, radices, twiddles, work):
     """Transform every row, for n of at least 64; source and target may be the same."""
-    plane = _BLOCK + _PAD
+    plane = _BLOCK + PAD
     w_re, w_im = work, work[plane:]
     for start in range(0, n * n, _BLOCK):
         length, parts, first = n, 1, 0
@@ -430,7 +436,7 @@ def _stage_across(
 def _transform_columns(re, im, n, radices, twiddles, scale, work):
     """Transform every column in place, times `scale`."""
     lanes = _column_lanes()
-    plane = lanes * n + _PAD
+    plane = lanes * n + PAD
     w_re, w_im = work, work[plane:]
     for column in range(0, n, lanes):
         length, parts, first = n, 1, 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.physics.diffraction import exit_wave
-from microgym.physics.fft import fft2, workspace
+from microgym.physics.fft import PAD, fft2, workspace
 from microgym.views import line
 
 Plane = NDArray[np.float32]
@@ -30,7 +30,7 @@ _ONE = np.float32(1.0)
 
 def pie_work(n: int, modes: int) -> int:
     """Length of the float32 work array of `pie_update` and its parts."""
-    return 2 * modes * n * n + max(n * n + 2 * n, workspace(n))
+    return 2 * modes * n * n + 2 * PAD + max(n * n + 2 * n, workspace(n))
 
 
 @kernel
@@ -81,7 +81,7 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
             factor[j] = _TINY
         for mode in range(modes):
             re = line(waves, mode * size + i * n, n)
-            im = line(waves, (modes + mode) * size + i * n, n)
+            im = line(waves, (modes + mode) * size + PAD + i * n, n)
             for j in range(n):
                 factor[j] += re[j] * re[j] + im[j] * im[j]
         measured, trusted = line(amplitude, i * n, n), line(known, i * n, n)
@@ -92,7 +92,7 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
             factor[j] = misfit / modulus
         for mode in range(modes):
             re = line(waves, mode * size + i * n, n)
-            im = line(waves, (modes + mode) * size + i * n, n)
+            im = line(waves, (modes + mode) * size + PAD + i * n, n)
             for j in range(n):
                 re[j] *= factor[j]
                 im[j] *= factor[j]
@@ -122,9 +122,9 @@ def pie_misfit(
     Leaves in `work`, for the other parts of an update, the correction of the far fields.
     """
     modes, size = probe_re.shape
-    rest = work[2 * modes * size :]
+    rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
-        re, im = line(work, m * size, size), line(work, (modes + m) * size, size)
+        re, im = line(work, m * size, size), line(work, (modes + m) * size + PAD, size)
         p_re, p_im = line(probe_re, m * size, size), line(probe_im, m * size, size)
         exit_wave(object_re, object_im, p_re, p_im, top, left, n, re, im)
         fft2(re, im, re, im, n, radices, twiddles, rest)
@@ -135,13 +135,13 @@ def pie_misfit(
 def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plane) -> None:
     """Carry the correction that `pie_misfit` left in `work` back to the specimen.
 
-    The exit waves' corrections D are then the first 2*modes*n*n elements of `work`: the real parts
-    of all modes, then the imaginary parts.
+    The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
+    parts of all modes, a gap of PAD, then the imaginary parts.
     """
     size = n * n
-    rest = work[2 * modes * size :]
+    rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
-        re, im = line(work, m * size, size), line(work, (modes + m) * size, size)
+        re, im = line(work, m * size, size), line(work, (modes + m) * size + PAD, size)
         fft2(im, re, im, re, n, radices, twiddles, rest)
 
 
@@ -190,9 +190,9 @@ def pie_apply(
     """
     modes, size = probe_re.shape
     width = object_re.shape[1]
-    share = work[2 * modes * size : (2 * modes + 1) * size]
-    before = work[(2 * modes + 1) * size :]
-    before_re, before_im = line(before, 0, n), line(before, n, n)
+    rest = work[2 * (modes * size + PAD) :]
+    share = rest[:size]
+    before_re, before_im = line(rest, size, n), line(rest, size + n, n)
     learning = probe_step > _ZERO
     if learning:
         _probe_weight(object_re, object_im, alpha, probe_step, top, left, n, share)
@@ -206,7 +206,7 @@ def pie_apply(
         for mode in range(modes):
             at = mode * size + i * n
             p_re, p_im = line(probe_re, at, n), line(probe_im, at, n)
-            d_re, d_im = line(work, at, n), line(work, modes * size + at, n)
+            d_re, d_im = line(work, at, n), line(work, modes * size + PAD + at, n)
             for j in range(n):
                 scale = object_step * w[j]
                 o_re[j] += scale * (p_re[j] * d_re[j] + p_im[j] * d_im[j])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
+from microgym.physics.fft import PAD
 
 Plane = NDArray[np.float32]
 
@@ -52,7 +53,7 @@ def position_change(
         probe_re, probe_im: (modes, n*n) illumination where it was assumed.
         top, left: corner of the patch, px.
         n: edge of the patch, px.
-        change: (2*modes*n*n,) or longer, corrections as `pie_change` leaves them.
+        change: (2*modes*n*n + PAD,) or longer, corrections as `pie_change` leaves them.
         sums: (5*n,) float32, overwritten.
         out: (2,) displacement (y, x) in px, at most half a pixel each way, written.
     """
@@ -66,7 +67,7 @@ def position_change(
         for i in range(1, n - 1):
             at = mode * size + i * n + 1
             d_re = change[at : at + width]
-            d_im = change[modes * size + at : modes * size + at + width]
+            d_im = change[modes * size + PAD + at : modes * size + PAD + at + width]
             row = i * n + 1
             up_re, down_re = probe_re[mode, row - n :], probe_re[mode, row + n :]
             up_im, down_im = probe_im[mode, row - n :], probe_im[mode, row + n :]

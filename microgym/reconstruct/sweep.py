@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.physics.diffraction import shift_probe
-from microgym.physics.fft import fft2, workspace
+from microgym.physics.diffraction import diffraction_work, shift_probe
+from microgym.physics.fft import fft2
 from microgym.physics.probe import phase_ramp
 from microgym.random import stream, uniform
 from microgym.reconstruct.pie import (
@@ -86,7 +86,7 @@ def sweep_work(n: int, modes: int) -> int:
     """Length of the float32 work array of the kernels of this module."""
     size = n * n
     own = (4 * modes + 3) * size + 5 * n
-    return own + max(pie_work(n, modes), 2 * size + workspace(n))
+    return own + max(pie_work(n, modes), diffraction_work(n))
 
 
 @kernel
