@@ -4,7 +4,7 @@ A scan is run as `Ptycho-v0` runs it, with its instrument and its reconstruction
 and then while it goes on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
 from microgym.reconstruct.network import CELL, LEAST_FLUENCE
 from microgym.reconstruct.online import OnlineReconstruction
-from microgym.specimens.splits import FAMILIES, HELD_OUT
+from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
@@ -88,11 +88,16 @@ class Scans:
         estimate: the running reconstructions, as in Ptycho-v0.
         fluence: (N, FIELD, FIELD) float32, photons per pixel that the operator knows of.
         probe: (n, n) complex64, the probe that there is.
+        known: (n, n) complex64, the probe that the operator knows of.
+
+    Raises:
+        ValueError: a family that there is not, or that is held out from its split.
     """
 
     def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
         count = len(seeds)
         c = conditions
+        validate_family(c.family, c.split)
         self.probe = zone_plate(c.aperture, c.defocus)
         settings = PtychographySettings(
             geometry=GEOMETRY,
@@ -103,12 +108,12 @@ class Scans:
             damage=DAMAGE_LEVELS[c.damage],
         )
         self.instrument = PtychographyInstrument(count, settings)
-        known = zone_plate(
+        self.known = zone_plate(
             c.aperture * (1.0 + c.aperture_error), c.defocus * (1.0 + c.defocus_error)
-        )[None]
-        self.estimate = OnlineReconstruction(count, FIELD, known, c.exposures)
+        )
+        self.estimate = OnlineReconstruction(count, FIELD, self.known[None], c.exposures)
         self.fluence = np.zeros((count, FIELD, FIELD), np.float32)
-        self._footprint = np.sum(np.abs(known) ** 2, axis=0).astype(np.float32).ravel()
+        self._footprint = (np.abs(self.known) ** 2).astype(np.float32).ravel()
         self._rows = np.arange(count)
         keys = np.stack([episode_key(int(seed)) for seed in seeds])
         self.instrument.reset(self._rows, keys, c.family, c.split)
@@ -212,6 +217,7 @@ class Lessons:
         truth: (S, FIELD, FIELD) complex64, the specimens, of which patterns are made.
         optics: (S,) which of the probes each was seen with.
         probes: (P, n, n) complex64.
+        conditions: (P,) under which each probe was used.
     """
 
     seen: NDArray[np.float16]
@@ -219,9 +225,12 @@ class Lessons:
     truth: Complex64
     optics: NDArray[np.int64]
     probes: Complex64
+    conditions: list[Conditions]
 
 
-def make_lessons(seed: int, groups: int, split: str, group: int = 8) -> Lessons:
+def make_lessons(
+    seed: int, groups: int, split: str, group: int = 8, family: str | None = None
+) -> Lessons:
     """Run scans under random conditions and look at each four or five times.
 
     Looks are taken twice during the scan, at its end, and after 5 and sometimes 25 final sweeps.
@@ -231,6 +240,7 @@ def make_lessons(seed: int, groups: int, split: str, group: int = 8) -> Lessons:
         groups: sets of conditions.
         split: of the specimens.
         group: specimens under each.
+        family: of all specimens; None draws one of `LEARNT` for each set of conditions.
 
     Returns:
         The looks; float16, since the noise of an estimate is far above its rounding.
@@ -240,8 +250,11 @@ def make_lessons(seed: int, groups: int, split: str, group: int = 8) -> Lessons:
     specimen: list[NDArray[np.int64]] = []
     truth: list[Complex64] = []
     probes: list[Complex64] = []
+    conditions: list[Conditions] = []
     for number in range(groups):
         chosen = random_conditions(generator, split)
+        chosen = chosen if family is None else replace(chosen, family=family)
+        conditions.append(chosen)
         scans = Scans(chosen, generator.integers(1 << 60, size=group))
         exposures = chosen.exposures
         route = [places(generator, exposures, s) for s in scans.instrument.structure]
@@ -269,6 +282,7 @@ def make_lessons(seed: int, groups: int, split: str, group: int = 8) -> Lessons:
         np.concatenate(truth),
         np.repeat(np.arange(groups), group),
         np.stack(probes),
+        conditions,
     )
 
 

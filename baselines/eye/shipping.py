@@ -1,18 +1,22 @@
 """From a seed to a network on disk: lessons, training, calibration, safetensors."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from microgym.agents.files import write_atomically
 from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, make_lessons
 from microgym.baselines.records import provenance, to_json
 from microgym.metrics import complex_error
-from microgym.reconstruct.neural import FILE, FORMAT, STATED
+from microgym.reconstruct.neural import FILE, FORMAT, STATED, load_weights
 
 LIT = 1.0
 """Photons a pixel must have had to be judged by (design choice)."""
@@ -77,7 +81,7 @@ def make_eye(
     )
     check = make_lessons(seed, validation, "validation")
     images, sigmas = restore(trained.net, check.seen)
-    lit = _lit(check)
+    lit = lit_in(check.seen)
     radii = _radii((_errors(check, images) / sigmas)[lit])
     trust = radii[STATED.index(0.68)]
     tensors = {name: t.detach().numpy().copy() for name, t in trained.net.state_dict().items()}
@@ -94,14 +98,31 @@ def _of_region(truth: NDArray[np.complex64]) -> NDArray[np.complex64]:
     return truth[..., inside, inside]
 
 
-def _lit(check: Lessons) -> NDArray[np.bool_]:
-    """Where each look's scan has been, (L, REGION, REGION)."""
-    return check.seen[:, 2].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
+def made_from(path: Path) -> dict[str, Any]:
+    """What a network's file says about how it was made.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        "sha256" of its numbers and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
+    """
+    weights = load_weights(path)
+    with safe_open(path, "np") as content:
+        made = json.loads((content.metadata() or {})["made"])
+    numbers = (weights.values, weights.trust, weights.radii)
+    digest = hashlib.sha256(b"".join(one.tobytes() for one in numbers)).hexdigest()
+    return {"sha256": digest, **made}
+
+
+def lit_in(seen: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Where the scans have been, of looks (L, 3, H, W): at least `LIT` photons; (L, H, W)."""
+    return seen[:, 2].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
 
 
 def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:
     """Absolute complex error of every pixel after the best factor on lit pixels."""
-    lit = _lit(check)
+    lit = lit_in(check.seen)
     errors = np.empty(images.shape, np.float32)
     for i, image in enumerate(images):
         truth = _of_region(check.truth[check.specimen[i]])

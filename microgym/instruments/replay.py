@@ -70,6 +70,7 @@ class ReplayInstrument:
     Attributes:
         region_px: edge of the square in which the probe's centre may stand, px.
         field_px: edge of the specimen array, px.
+        places: (K, 2) float64, where the recorded exposures fell, px of the field.
         structure: (N, H, W) uint8, 1 where the full-dose reconstruction differs from its empty
             parts, inside the recorded area.
         pristine_re, pristine_im: (N, H, W) float32, that reconstruction, empty parts at 1 + 0i.
@@ -82,7 +83,7 @@ class ReplayInstrument:
         self._photons_per_s = positive("photons_per_s", photons_per_s)
         stamp = existing_file(path, "recording").stat()
         scan = _read(str(path), stamp.st_mtime_ns, stamp.st_size, cells)
-        recording, truth, self._places, self.region_px = scan
+        recording, truth, self.places, self.region_px = scan
         n = recording.n
         self.n = n
         self.field_px = self.region_px + n
@@ -138,14 +139,14 @@ class ReplayInstrument:
             positions: (N, 2) float64, asked centres of the probe, px; read in the rows.
             dwell_s: (N,) float64, exposure times, s; read in the rows.
         """
-        away = positions[:, None, :] - self._places[None, :, :]
+        away = positions[:, None, :] - self.places[None, :, :]
         chosen = np.argmin(np.sum(away * away, axis=2), axis=1)
         asked = self._photons_per_s * dwell_s
         share = np.minimum(asked / self._photons, 1.0)
         _thin_rows(
             rows, self.keys, self.ledger.exposures, chosen, share, self._patterns, self.counts
         )
-        place = self._places[chosen[rows]]
+        place = self.places[chosen[rows]]
         way = np.hypot(*(place - self.command[rows]).T)
         self.command[rows] = place
         self.beam[rows] = place
