@@ -9,7 +9,7 @@ test fails where a page is out of date.
 import importlib
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,8 @@ import gymnasium as gym
 from microgym.agents.files import write_atomically
 from microgym.agents.registry import agent_names
 from microgym.baselines.comparison import Comparison
+from microgym.baselines.eye import page as reconstructor
+from microgym.baselines.markdown import markdown
 from microgym.baselines.readme import table as scores
 from microgym.baselines.recipes import BEYOND
 from microgym.baselines.records import RESULTS, read_record
@@ -49,6 +51,9 @@ SECTIONS = (
 )
 """Sections of an environment's page, in order; those of Gymnasium's pages among them."""
 
+CARD = f"../{reconstructor.CARD.as_posix()}"
+"""The one page outside docs/: it lies beside the file that it is about."""
+
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
 _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
 
@@ -76,6 +81,9 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
     if not makefile.is_file():
         raise FileNotFoundError(f"no Makefile beside {folder}: pages belong to a checkout")
     made = {f"environments/{one.id}.md": page(one, folder / "images", results) for one in ENTRIES}
+    figure = (folder / "images" / reconstructor.FIGURE).is_file()
+    made[reconstructor.PAGE] = f"{_MADE}\n\n{reconstructor.page(figure, results)}"
+    made[CARD] = f"{_MADE}\n\n{reconstructor.card(results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
@@ -122,13 +130,6 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
         wrong = sorted(set(found) ^ set(SECTIONS)) or "their order"
         raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
     return title.strip(), found
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table; the first row is the head."""
-    head, *body = rows
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def arguments(task: Any) -> list[tuple[str, str, str]]:

@@ -1,0 +1,315 @@
+"""Page and card of the network, made from its record and from what its file says."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from microgym.baselines.eye.contest import Recipe
+from microgym.baselines.eye.scans import LEARNT
+from microgym.baselines.eye.shipping import LIT, VALIDATION, made_from
+from microgym.baselines.markdown import markdown
+from microgym.baselines.records import read_record
+from microgym.baselines.report_html import written
+from microgym.baselines.statistics import Estimate
+from microgym.reconstruct.neural import FILE, load_weights, shipped_file
+from microgym.specimens.splits import HELD_OUT
+
+RECORD_NAME = "reconstructor.json"
+PAGE = "reconstructor.md"
+CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
+"""Where the card is, from the root of a checkout."""
+FIGURE = "reconstructor.png"
+
+_NONE = "No results are recorded yet: `microgym reconstructor assess --write`."
+_WHAT = """\
+While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
+`reconstructor="neural"` a small network looks at the running classical estimate, and at how many
+photons each pixel has had, and shows a restored image with the standard deviation of its error.
+It does not replace the reconstruction: rewards and metrics are those of the classical estimate."""
+_TRAINED = """\
+It was trained without true images, in the manner of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep.
+13, 22789, 2023): what it restores must predict the photon counts of further exposures of the same
+specimen, by Poisson likelihood through the physics of the microscope. That the counts are others
+than those it was shown keeps it from learning their noise (Batson and Royer, arXiv 1901.11365).
+Such exposures are simulated. Only the uncertainty is learnt from true errors, and by layers that
+cannot change the image; it is then scaled on validation specimens."""
+_LIMITS = (
+    "It knows simulated specimens only, a field of 128 px with the zone plate of `Ptycho-v0`, its "
+    "numerical aperture varied by about a third and its defocus by about a half, 500 to a million "
+    "photons and 8 to 48 exposures. What lies outside is a guess; the recorded scan above is.",
+    "It restores what specimens of its families look like. Detail that a specimen has and they do "
+    "not may be smoothed away, and detail that they have may be drawn where there is none: the "
+    "uncertainty is true on average over pixels and scans, not for each pixel.",
+    "With many photons and much overlap a classical solver that may run to its end is better. It "
+    "is the right tool when a scan is over.",
+    "Positions and probe are taken as the operator believes them to be. Classical solvers that "
+    "refine them were not compared.",
+)
+
+
+def page(figure: bool, results: Path) -> str:
+    """The page about the network.
+
+    Args:
+        figure: there is a picture of it among the images.
+        results: folder of the records.
+
+    Returns:
+        Markdown, without the line that says how it was made.
+    """
+    made = made_from(shipped_file())
+    parts = ["# The neural observation of Ptycho-v0", _WHAT]
+    record = _record(results)
+    if record is not None and figure:
+        parts.append(
+            "![Truth, classical reconstruction, network, its stated uncertainty and its true "
+            f"error at three doses](images/{FIGURE})\n\nContrast of one unseen specimen after 24 "
+            "exposures that hardly overlap; the classical image is the best that tuned settings "
+            "give."
+        )
+    parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
+    if record is None:
+        return "\n\n".join([*parts, "## Results", _NONE]) + "\n"
+    parts += [
+        "## Where it wins, and where not",
+        _about(record),
+        _regime(record, "lit"),
+        "Over the whole region, dark parts included:",
+        _regime(record, "region"),
+        "## Dose, overlap, drift, probe",
+        _table_text(record),
+        _table(record),
+        "## Its uncertainty",
+        "Part of lit pixels whose error stays below what is stated; means over scans, with 95% "
+        "intervals over sets of conditions.",
+        markdown(_coverage(record)),
+        "## A recorded scan at a tenth of its dose",
+        _star(record),
+        "## Limits",
+        "\n".join(f"* {one}" for one in _LIMITS),
+        "## Reproducing",
+        "```sh\nmicrogym reconstructor train --output runs/reconstructor --seed "
+        f"{made['seed']}\nmicrogym reconstructor assess\n```",
+        markdown(_origin(record)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def card(results: Path) -> str:
+    """The card that lies beside the network's file; arguments and result as for `page`."""
+    made = made_from(shipped_file())
+    rows = _facts(made, _record(results))
+    record = _record(results)
+    if record is not None:
+        rows += [
+            (f"E0, {_name(one)}, {one['photons']:g} photons", _card_cell(one))
+            for one in record["claims"]
+            if one["photons"] <= record["claimed_photons"]
+        ]
+        coverage = record["coverage"]
+        for name, found in (("test", coverage["test"]), *coverage["unseen"].items()):
+            told = _shares(found["found"])
+            rows.append((f"coverage of {_percents(coverage['stated'])}, {name}", told))
+    else:
+        rows.append(("metrics", _NONE))
+    rows += [
+        ("limits", " ".join(_LIMITS)),
+        ("more", f"`docs/{PAGE}`, `baselines/results/{RECORD_NAME}`"),
+    ]
+    return f"# Network of Ptycho-v0\n\n{markdown(rows)}\n"
+
+
+def _record(results: Path) -> dict[str, Any] | None:
+    path = results / RECORD_NAME
+    return read_record(path) if path.is_file() else None
+
+
+def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What it is, as rows of a table."""
+    weights = load_weights(shipped_file())
+    unseen = ", ".join(f"`{name}`" for name in HELD_OUT)
+    rows = [
+        ("network", ""),
+        ("file", f"`{FILE}`, safetensors, {weights.values.size:,} parameters"),
+        ("sees", "the running estimate (real and imaginary part) and the photons of each pixel"),
+        ("shows", "a complex image and the standard deviation of its error"),
+        ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
+        (
+            "data",
+            f"{made['groups']} sets of random conditions (probe, its error, dose, places, drift, "
+            f"damage), 8 training specimens each of {', '.join(f'`{n}`' for n in LEARNT)}; never "
+            f"{unseen}; scaled on {VALIDATION} sets of validation specimens",
+        ),
+        ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
+        ("command", f"`{made['command']}`"),
+        ("made on", f"{made['date']}, commit {made['commit']}"),
+    ]
+    if record is not None:
+        took = record["table"]["times_us"]["network"] / 1e3
+        rows.append(("cost", f"{took:.2f} ms a look on one core, {record['machine']['processor']}"))
+    return rows
+
+
+def _about(record: Mapping[str, Any]) -> str:
+    return (
+        "E0 is the relative error of the complex image after the best complex factor (less is "
+        f"better), on pixels that had at least {LIT:g} photon. Scans of 24 exposures on Halton's "
+        "sequence, about 26 px apart under a probe of 25 px, drift `easy`, no damage. `vacuum` is "
+        'to know nothing; `running` is what `reconstructor="classical"` shows at the end; '
+        "`classical, best` is rPIE with settings and number of sweeps tuned on validation "
+        f"specimens, for as long as it likes; {record['claims'][0]['specimens']} test specimens, "
+        "the same for all; 95% intervals of paired differences."
+    )
+
+
+def _regime(record: Mapping[str, Any], area: str) -> str:
+    head = ("specimens", "photons", "vacuum", "running", "classical, best", "network",
+            "network better by", "better is")  # fmt: skip
+    rows = [head]
+    for one in record["claims"]:
+        errors, gain = one[area]["errors"], _estimate(one[area]["gain"])
+        recipe = f" ({Recipe(**_finite(one['recipe'])).told()})" if area == "lit" else ""
+        rows.append(
+            (
+                _name(one),
+                f"{one['photons']:g}",
+                *(f"{errors[name]['value']:.3f}" for name in ("vacuum", "running")),
+                f"{errors['tuned']['value']:.3f}{recipe}",
+                f"{errors['network']['value']:.3f}",
+                written(gain, 3),
+                _winner(gain),
+            )
+        )
+    return markdown(rows)
+
+
+def _table_text(record: Mapping[str, Any]) -> str:
+    times = record["table"]["times_us"]
+    return (
+        f"E0 on lit pixels, {record['effort']['rows']} test specimens in each row. Jittered "
+        "rasters over 100 x 100 px: less overlap means fewer exposures. The network takes "
+        f"{times['network'] / 1e3:.2f} ms, an iteration on one exposure {times['update']:.0f} µs; "
+        "`equal time` is the best classical recipe that takes no longer than the running "
+        "reconstruction and the network together, `best` may take as long as it likes (both tuned "
+        "on validation specimens without drift and error), `50 sweeps` lets the step fall. In "
+        "brackets: processor time over that of the network's way."
+    )
+
+
+def _table(record: Mapping[str, Any]) -> str:
+    head = ("specimens", "photons", "overlap", "drift", "defocus error", "network", "running",
+            "equal time", "better by", "better is", "best", "50 sweeps")  # fmt: skip
+    rows = [head]
+    for one in record["table"]["rows"]:
+        errors, ratio = one["errors"], one["time_ratio"]
+        gain = _estimate(one["gain"])
+        rows.append(
+            (
+                f"`{one['family']}`",
+                f"{one['photons']:g}",
+                f"{one['overlap']:.0%} ({one['exposures']})",
+                one["drift"],
+                f"{one['defocus_error']:.0%}",
+                *(f"{errors[name]['value']:.3f}" for name in ("network", "running", "equal_time")),
+                written(gain, 3),
+                _winner(gain),
+                *(
+                    f"{errors[name]['value']:.3f} ({ratio[name]:.1f})"
+                    for name in ("tuned", "converged")
+                ),
+            )
+        )
+    return markdown(rows)
+
+
+def _coverage(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    found = record["coverage"]
+    rows: list[tuple[str, ...]] = [
+        ("scans", "conditions", *(f"stated {one:.0%}" for one in found["stated"]))
+    ]
+
+    def add(name: str, one: Mapping[str, Any]) -> None:
+        cells = (written(_percent(_estimate(each)), 1) for each in one["found"])
+        rows.append((name, str(one["conditions"]), *cells))
+
+    add("test specimens of learnt families", found["test"])
+    for name, one in found["unseen"].items():
+        add(f"`{name}`, never seen", one)
+    for name, one in found["by_family"].items():
+        add(f"`{name}`", one)
+    for one in found["by_dose"]:
+        add(f"{one['from']:.0f} to {one['to']:.0f} photons", one)
+    return rows
+
+
+def _star(record: Mapping[str, Any]) -> str:
+    star = record["star"]
+    if star is None:
+        return "The recording was not at hand when the record was made."
+    text = (
+        f"`{star['recording']}`, every count kept with a chance of {star['share']:g}; E0 without "
+        "phase ramp against the reconstruction from all exposures at full dose, on the part of "
+        "the star that was lit. Probe, pixel and specimen are others than the network learnt "
+        "with. The classical settings are the best in hindsight. One scan each, hence no interval."
+    )
+    rows = [("exposures", "vacuum", "running", "network", "5 sweeps", "network after 5 sweeps",
+             "classical, best")]  # fmt: skip
+    for one in star["scans"]:
+        errors = one["errors"]
+        names = ("vacuum", "running_0", "network_0", "running_5", "network_5")
+        best = f"{errors['tuned']:.3f} ({Recipe(**_finite(one['recipe'])).told()})"
+        rows.append((str(one["exposures"]), *(f"{errors[n]:.3f}" for n in names), best))
+    return f"{text}\n\n{markdown(rows)}"
+
+
+def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    machine = record["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
+    return [
+        ("results on this page", ""),
+        ("made by", f"`{record['command']}`"),
+        ("of the network", f"with numbers of sha256 {record['network']['sha256'][:16]}"),
+        ("date and commit", f"{record['date']}, {record['commit']}"),
+        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("packages", f"Python {machine['python']}, {packages}"),
+    ]
+
+
+def _card_cell(one: Mapping[str, Any]) -> str:
+    errors = one["lit"]["errors"]
+    gain = written(_estimate(one["lit"]["gain"]), 3)
+    return (
+        f"{errors['network']['value']:.3f}; best classical {errors['tuned']['value']:.3f}; "
+        f"better by {gain}"
+    )
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return f"`{one['family']}`" + (" (never seen)" if one["unseen"] else "")
+
+
+def _winner(gain: Estimate) -> str:
+    if gain.above_zero:
+        return "network"
+    return "**classical**" if gain.below_zero else "neither"
+
+
+def _estimate(found: Mapping[str, Any]) -> Estimate:
+    return Estimate(float(found["value"]), float(found["low"]), float(found["high"]))
+
+
+def _percent(one: Estimate) -> Estimate:
+    return Estimate(100 * one.value, 100 * one.low, 100 * one.high)
+
+
+def _shares(found: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{one['value']:.1%}" for one in found)
+
+
+def _percents(stated: Sequence[float]) -> str:
+    return ", ".join(f"{one:.0%}" for one in stated)
+
+
+def _finite(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe from a record, where infinity has become null."""
+    return {name: float("inf") if value is None else value for name, value in recipe.items()}
