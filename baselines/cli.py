@@ -76,7 +76,9 @@ def summaries() -> dict[str, str]:
 
 def _add_commands(top: argparse.ArgumentParser) -> Any:
     subs = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_list, _train, _search, _evaluate, _watch, _bench, _reproduce, _report):
+    for add in (
+        _list, _train, _search, _evaluate, _watch, _bench, _reproduce, _reconstructor, _report
+    ):  # fmt: skip
         add(subs)
     return subs
 
@@ -250,6 +252,36 @@ def _reproduce(subs: Any) -> None:
         "--reuse", action="store_true", help="with --write: take the finished runs of --runs"
     )
     _jobs(sub)
+
+
+def _reconstructor(subs: Any) -> None:
+    sub = _sub(
+        subs,
+        "reconstructor",
+        commands.reconstructor,
+        "train the network of the neural observation, or compare it with classical solvers",
+        "microgym reconstructor assess --specimens 8",
+    )
+    sub.add_argument("action", choices=("train", "assess"), help="what to do")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="of everything (default: 0)")
+    train = sub.add_argument_group("train")
+    train.add_argument("--output", type=Path, metavar="FOLDER", help="for the network's file")
+    train.add_argument("--groups", type=int, metavar="N", help="sets of conditions to learn from")
+    train.add_argument("--steps", type=int, metavar="N", help="of training")
+    assess = sub.add_argument_group("assess")
+    assess.add_argument(
+        "--weights", type=Path, metavar="FILE", help="a network (default: the shipped one)"
+    )
+    assess.add_argument(
+        "--specimens", type=int, metavar="N", help="of each family and dose (default: 64)"
+    )
+    assess.add_argument(
+        "--recording", type=Path, metavar="FILE", help="the recorded scan to compare on"
+    )
+    assess.add_argument("--write", action="store_true", help="make it the record")
+    assess.add_argument(
+        "--figure", type=Path, metavar="FILE", help="also draw an example here, a PNG"
+    )
 
 
 def _report(subs: Any) -> None:

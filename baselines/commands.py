@@ -218,6 +218,12 @@ def reproduce(arguments: argparse.Namespace) -> int:
     return OK if all(check.passed for check in checks) else FAILED
 
 
+def reconstructor(arguments: argparse.Namespace) -> int:
+    """Train the network of the neural observation, or judge one."""
+    one_thread()
+    return (_train_eye if arguments.action == "train" else _assess_eye)(arguments)
+
+
 def report(arguments: argparse.Namespace) -> int:
     """Compare all policies and write the report; or the README's table, or the pages."""
     if arguments.readme or arguments.pages:
@@ -255,6 +261,49 @@ def report(arguments: argparse.Namespace) -> int:
         )
     )
     print(f"The report is in {path.resolve()}")
+    return OK
+
+
+def _train_eye(arguments: argparse.Namespace) -> int:
+    if arguments.output is None:
+        raise ValueError("--output: name a folder for the network")
+    from microgym.baselines.eye.shipping import GROUPS, STEPS, make_eye
+    from microgym.reconstruct.neural import FILE
+
+    check_writable(arguments.output / FILE)
+    groups = GROUPS if arguments.groups is None else arguments.groups
+    steps = STEPS if arguments.steps is None else arguments.steps
+    with progress_bar(max(steps, 0), "training the network", "step") as progress:
+        made = make_eye(
+            arguments.output, seed=arguments.seed, groups=groups, steps=steps, progress=progress
+        )
+    told = ", ".join(f"{name} {error:.3f}" for name, error in made.validation.items())
+    print(f"{made.path}: E0 on validation specimens {told}")
+    print(f"next: microgym reconstructor assess --weights {made.path}")
+    return OK
+
+
+def _assess_eye(arguments: argparse.Namespace) -> int:
+    from microgym.baselines.eye.assess import RECORD, Effort, assess, figure, missed, told
+    from microgym.baselines.policies import find_recording
+    from microgym.reconstruct.neural import shipped_file
+
+    if arguments.write and arguments.weights is not None:
+        raise ValueError("--write is for the shipped network: leave --weights out")
+    for path in (RECORD if arguments.write else None, arguments.figure):
+        if path is not None:
+            check_writable(path)
+    weights = arguments.weights or shipped_file()
+    effort = Effort() if arguments.specimens is None else Effort(specimens=arguments.specimens)
+    recording = find_recording("Ptycho-v0", arguments.recording)
+    record = assess(weights, effort=effort, seed=arguments.seed, recording=recording)
+    print(told(record))
+    if arguments.write:
+        print(write_atomically(RECORD, to_json(record, indent=1) + "\n"))
+    if arguments.figure is not None:
+        print(write_atomically(arguments.figure, figure(weights, record)))
+    for one in missed(record):
+        print(f"does not hold: {one}")
     return OK
 
 
