@@ -5,8 +5,10 @@ the same specimen, at other places, would count. The loss is the Poisson likelih
 (PtychoPINN: Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023; that the counts are others than
 those it has seen keeps it from learning the noise: Batson and Royer, arXiv 1901.11365). All
 exposures see one specimen, so overlap binds them. Patterns do not fix the
-specimen's global phase; it is held to that of the estimate. Where no light has been, they favour
-any detail that scatters as much as specimens do on average; a prior holds it down.
+specimen's global phase; it is held to that of the estimate. What is scattered out of the direct
+beam grows with the square of the contrast, so its power asks for detail of any kind, right or
+wrong; only how it is spread along rings counts there, and where no light has been a prior holds
+detail down.
 
 The image is learnt without the truth; only the uncertainty is learnt from the error, which
 simulated specimens have, and calibrated on specimens of the validation split.
@@ -126,14 +128,29 @@ def _intensity(field: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor
 def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor:
     """Poisson likelihood of counts that the specimen gives, of what the image predicts.
 
-    Negative logarithm a photon, less that of counts predicted exactly.
+    Negative logarithm a photon, less that of counts predicted exactly. Outside the direct beam
+    each ring of the prediction is scaled to the counts.
     """
     with torch.no_grad():
         counts = torch.poisson(_PHOTONS * _intensity(truth, probe, corners)) / _PHOTONS
         least = counts - torch.xlogy(counts, counts)
     field = torch.nn.functional.pad(image, (MARGIN, MARGIN, MARGIN, MARGIN), value=1.0)
     expected = _intensity(field, probe, corners) + _FLOOR
+    beam = torch.fft.fft2(probe, norm="ortho").abs().square()[:, None]
+    direct = beam >= 0.01 * beam.amax(dim=(-2, -1), keepdim=True)
+    scaled = expected * (_rings(counts) + _FLOOR) / (_rings(expected) + _FLOOR)
+    expected = torch.where(direct, expected, scaled)
     return (expected - counts * torch.log(expected) - least).sum(dim=(-2, -1)).mean()
+
+
+def _rings(patterns: Tensor) -> Tensor:
+    """Patterns (B, K, n, n) with every pixel replaced by the mean of its ring, a pixel wide."""
+    n = patterns.shape[-1]
+    frequency = n * torch.fft.fftfreq(n)
+    ring = torch.hypot(frequency[:, None], frequency).round().long().ravel()
+    flat = patterns.reshape(-1, n * n)
+    sums = torch.zeros(len(flat), int(ring.max()) + 1).index_add(1, ring, flat)
+    return (sums / torch.bincount(ring))[:, ring].reshape(patterns.shape)
 
 
 def _phase(image: Tensor, other: Tensor, lit: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from microgym.baselines.eye import train
 from microgym.baselines.eye.model import EyeNet
-from microgym.baselines.eye.scans import MARGIN, REGION, as_cells, make_lessons
+from microgym.baselines.eye.scans import FIELD, MARGIN, REGION, as_cells, make_lessons
 from microgym.baselines.eye.train import restore, train_eye
 
 
@@ -93,6 +93,35 @@ def test_a_perfect_image_has_no_misfit_and_no_phase_of_its_own(lessons):
     worse, other = misfit_and_gradient(truth, lessons.probes[:1], 0.9 * image)
     assert worse > 1e-3
     assert np.abs(gradient).max() < 0.1 * np.abs(other).max()
+
+
+@pytest.mark.usefixtures("expected_counts")
+def test_detail_in_the_wrong_places_is_not_paid_for(lessons):
+    """Of images with the right power and wrong phases, less contrast predicts no worse."""
+    rng = np.random.default_rng(2)
+    noise = rng.normal(size=(2, FIELD, FIELD))
+    truth = (1.0 + 0.1 * (noise[:1] + 1j * noise[1:])).astype(np.complex64)
+    other = rng.normal(size=(2, REGION, REGION))
+    wrong = 0.1 * (other[:1] + 1j * other[1:])
+    full, weak, none = (
+        misfit_and_gradient(truth, lessons.probes[:1], (1.0 + share * wrong).astype(np.complex64))[
+            0
+        ]
+        for share in (1.0, 0.3, 0.01)
+    )
+    assert none < weak < full
+
+
+def test_rings_are_means_over_directions():
+    n = 16
+    f = n * np.fft.fftfreq(n)
+    radius = np.rint(np.hypot(f[:, None], f))
+    patterns = torch.rand(2, 3, n, n)
+    found = train._rings(patterns).numpy()
+    for r in range(int(radius.max()) + 1):
+        on = radius == r
+        expected = patterns.numpy()[..., on].mean(axis=-1, keepdims=True)
+        assert found[..., on] == pytest.approx(np.broadcast_to(expected, found[..., on].shape))
 
 
 def test_doubt_cannot_change_the_image():
