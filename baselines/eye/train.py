@@ -14,6 +14,7 @@ The image is learnt without the truth; only the uncertainty is learnt from the e
 simulated specimens have, and calibrated on specimens of the validation split.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,12 +146,18 @@ def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]
 
 def _rings(patterns: Tensor) -> Tensor:
     """Patterns (B, K, n, n) with every pixel replaced by the mean of its ring, a pixel wide."""
-    n = patterns.shape[-1]
+    member = _membership(patterns.shape[-1])
+    flat = patterns.flatten(start_dim=-2)
+    return ((flat @ (member / member.sum(dim=0))) @ member.T).reshape(patterns.shape)
+
+
+@functools.cache
+def _membership(n: int) -> Tensor:
+    """Which ring each pixel belongs to, (n*n, rings) of zeros and ones."""
+    # For products with it, which are many times as fast as gathering by indices.
     frequency = n * torch.fft.fftfreq(n)
     ring = torch.hypot(frequency[:, None], frequency).round().long().ravel()
-    flat = patterns.reshape(-1, n * n)
-    sums = torch.zeros(len(flat), int(ring.max()) + 1).index_add(1, ring, flat)
-    return (sums / torch.bincount(ring))[:, ring].reshape(patterns.shape)
+    return torch.nn.functional.one_hot(ring).float()
 
 
 def _phase(image: Tensor, other: Tensor, lit: Tensor) -> Tensor:
