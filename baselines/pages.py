@@ -196,6 +196,8 @@ def index(makefile: str) -> str:
             "",
             markdown(environments),
             "",
+            f"The network behind `reconstructor=\"neural\"`: [its page]({reconstructor.PAGE}).",
+            "",
             "## Commands of the package",
             "",
             "Each has `--help`. The package is installed in `.venv` by `make setup`.",

@@ -331,7 +331,12 @@ def test_wheel_holds_every_file_once_and_nothing_else(tmp_path):
     info = f"microgym-{microgym.__version__}.dist-info"
     data = [
         p.relative_to(ROOT)
-        for pattern in ("agents/configs/*", "agents/weights/*", "baselines/results/*")
+        for pattern in (
+            "agents/configs/*",
+            "agents/weights/*",
+            "baselines/results/*",
+            "microgym/reconstruct/weights/*",
+        )
         for p in ROOT.glob(pattern)
         if p.is_file() and p.suffix != ".py"
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from microgym.baselines.eye.assess import CLAIMED, RECORD, claimed
 from microgym.baselines.eye.contest import Recipe
 from microgym.baselines.eye.scans import LEARNT
 from microgym.baselines.eye.shipping import LIT, VALIDATION, made_from
@@ -14,7 +15,7 @@ from microgym.baselines.statistics import Estimate
 from microgym.reconstruct.neural import FILE, load_weights, shipped_file
 from microgym.specimens.splits import HELD_OUT
 
-RECORD_NAME = "reconstructor.json"
+RECORD_NAME = RECORD.name
 PAGE = "reconstructor.md"
 CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
 """Where the card is, from the root of a checkout."""
@@ -73,6 +74,7 @@ def page(figure: bool, results: Path) -> str:
     parts += [
         "## Where it wins, and where not",
         _about(record),
+        _verdict(record),
         _regime(record, "lit"),
         "Over the whole region, dark parts included:",
         _regime(record, "region"),
@@ -104,7 +106,7 @@ def card(results: Path) -> str:
         rows += [
             (f"E0, {_name(one)}, {one['photons']:g} photons", _card_cell(one))
             for one in record["claims"]
-            if one["photons"] <= record["claimed_photons"]
+            if one["photons"] <= CLAIMED
         ]
         coverage = record["coverage"]
         for name, found in (("test", coverage["test"]), *coverage["unseen"].items()):
@@ -162,10 +164,23 @@ def _about(record: Mapping[str, Any]) -> str:
     )
 
 
+def _verdict(record: Mapping[str, Any]) -> str:
+    """What is claimed, and where it does not hold family by family."""
+    rows: list[tuple[str, ...]] = [(f"up to {CLAIMED:g} photons an exposure", "network better by")]
+    rows += [(name, written(gain, 3)) for name, gain in claimed(record)]
+    lost = [
+        f"{_name(one)} at {one['photons']:g} photons"
+        for one in record["claims"]
+        if one["photons"] <= CLAIMED and not _estimate(one["lit"]["gain"]).above_zero
+    ]
+    said = f"There it does not win on {', '.join(lost)}." if lost else "There it wins on each."
+    return f"{markdown(rows)}\n\n{said}"
+
+
 def _regime(record: Mapping[str, Any], area: str) -> str:
     head = ("specimens", "photons", "vacuum", "running", "classical, best", "network",
             "network better by", "better is")  # fmt: skip
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for one in record["claims"]:
         errors, gain = one[area]["errors"], _estimate(one[area]["gain"])
         recipe = f" ({Recipe(**_finite(one['recipe'])).told()})" if area == "lit" else ""
@@ -199,7 +214,7 @@ def _table_text(record: Mapping[str, Any]) -> str:
 def _table(record: Mapping[str, Any]) -> str:
     head = ("specimens", "photons", "overlap", "drift", "defocus error", "network", "running",
             "equal time", "better by", "better is", "best", "50 sweeps")  # fmt: skip
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for one in record["table"]["rows"]:
         errors, ratio = one["errors"], one["time_ratio"]
         gain = _estimate(one["gain"])
@@ -252,8 +267,9 @@ def _star(record: Mapping[str, Any]) -> str:
         "the star that was lit. Probe, pixel and specimen are others than the network learnt "
         "with. The classical settings are the best in hindsight. One scan each, hence no interval."
     )
-    rows = [("exposures", "vacuum", "running", "network", "5 sweeps", "network after 5 sweeps",
-             "classical, best")]  # fmt: skip
+    head = ("exposures", "vacuum", "running", "network", "running, 5 sweeps",
+            "network, 5 sweeps", "classical, best")  # fmt: skip
+    rows: list[tuple[str, ...]] = [head]
     for one in star["scans"]:
         errors = one["errors"]
         names = ("vacuum", "running_0", "network_0", "running_5", "network_5")

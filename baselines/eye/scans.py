@@ -177,7 +177,7 @@ def places(
         edge = int(np.ceil(np.sqrt(exposures)))
         step = min(generator.uniform(8.0, 30.0), (REGION - 1) / max(edge - 1, 1))
         first = generator.uniform(0.0, REGION - step * (edge - 1), 2)
-        grid = np.stack(np.mgrid[:edge, :edge], axis=-1).reshape(-1, 2)[:exposures]
+        grid = np.indices((edge, edge)).reshape(2, -1).T[:exposures]
         chosen = first + step * grid + generator.normal(0.0, 0.15 * step, grid.shape)
     else:
         cells = structure[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)

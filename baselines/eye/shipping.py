@@ -149,7 +149,7 @@ def aligned_error(
     return np.abs(factor * image - truth).astype(np.float32)
 
 
-def _radii(relative: NDArray[np.float32]) -> NDArray[np.float64]:
+def _radii(relative: NDArray[np.floating]) -> NDArray[np.float64]:
     """Errors over standard deviations that the stated parts of all pixels stay below."""
     return np.quantile(relative.astype(np.float64), STATED)
 

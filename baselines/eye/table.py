@@ -88,7 +88,7 @@ def raster(edge: int, count: int, seed: int) -> NDArray[np.float64]:
     """
     step = AREA_PX / (edge - 1)
     first = MARGIN + 0.5 * (REGION - AREA_PX)
-    grid = first + step * np.stack(np.mgrid[:edge, :edge], axis=-1).reshape(-1, 2)
+    grid = first + step * np.indices((edge, edge)).reshape(2, -1).T
     generator = np.random.default_rng([seed, edge])
     return grid + generator.normal(0.0, 0.1 * step, (count, *grid.shape))
 

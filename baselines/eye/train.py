@@ -18,6 +18,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -72,7 +73,9 @@ def train_eye(
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     generator = np.random.default_rng(seed)
-    net = EyeNet().to(memory_format=torch.channels_last)
+    net = EyeNet()
+    # Typed for tensors only, but modules take it too.
+    cast("Any", net).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), rate)
     recent: list[float] = []
     losses: list[float] = []
@@ -112,7 +115,7 @@ def train_eye(
     return Trained(net.eval(), losses)
 
 
-def _turned(planes: NDArray, turns: int, mirrored: bool) -> NDArray:
+def _turned(planes: NDArray[Any], turns: int, mirrored: bool) -> NDArray[Any]:
     """Specimen, look and probe from another side: as good a scan as the one that was taken."""
     seen_from = np.flip(planes, -1) if mirrored else planes
     return np.ascontiguousarray(np.rot90(seen_from, turns, (-2, -1)))
@@ -174,7 +177,9 @@ def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
     return (turn * image - truth).abs().square()
 
 
-def restore(net: EyeNet, seen: NDArray[np.float16]) -> tuple[NDArray, NDArray]:
+def restore(
+    net: EyeNet, seen: NDArray[np.float16]
+) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
     """Run the network in PyTorch.
 
     Args:
@@ -184,8 +189,8 @@ def restore(net: EyeNet, seen: NDArray[np.float16]) -> tuple[NDArray, NDArray]:
     Returns:
         (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.
     """
-    images: list[NDArray] = []
-    doubts: list[NDArray] = []
+    images: list[NDArray[np.complex128]] = []
+    doubts: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for start in range(0, len(seen), 32):
             cells = torch.from_numpy(as_cells(seen[start : start + 32].astype(np.float32)))

@@ -234,7 +234,18 @@ def test_a_traceback_is_shown_on_request(toy):
 
 
 @pytest.mark.parametrize(
-    "name", ["list", "train", "search", "evaluate", "watch", "bench", "reproduce", "report"]
+    "name",
+    [
+        "list",
+        "train",
+        "search",
+        "evaluate",
+        "watch",
+        "bench",
+        "reproduce",
+        "reconstructor",
+        "report",
+    ],
 )
 def test_help_explains_itself_with_an_example_that_parses(name, capsys):
     assert run(name, "--help") == 0

@@ -46,6 +46,7 @@ def made() -> dict[str, str]:
 
 def test_the_pages_are_up_to_date(made):
     there = {p.relative_to(DOCS).as_posix(): p.read_text("utf-8") for p in DOCS.rglob("*.md")}
+    there[pages.CARD] = (DOCS / pages.CARD).read_text("utf-8")
     assert sorted(there) == sorted(made)
     stale = [name for name, text in made.items() if there[name] != text]
     assert stale == [], "run microgym report --pages"
@@ -202,7 +203,9 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
     (tmp_path / "Makefile").write_text("all: ## everything\n", encoding="utf-8")
     assert main(["report", "--pages", str(tmp_path / "docs")]) == 0
     written = [Path(line) for line in capsys.readouterr().out.split()]
-    assert {path.name for path in written} == {"README.md", *(f"{e.id}.md" for e in ENTRIES)}
+    environments = {f"{entry.id}.md" for entry in ENTRIES}
+    assert {path.name for path in written} == {"README.md", "reconstructor.md", *environments}
+    assert (tmp_path / "microgym/reconstruct/weights/Ptycho-v0.md").is_file()
     assert "| `make all` | everything |" in (tmp_path / "docs" / "README.md").read_text("utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from microgym.baselines.cli import main
 from microgym.baselines.eye import assess as module
 from microgym.baselines.eye import page
-from microgym.baselines.eye.assess import Effort, assess, best_look, claim, missed, told
+from microgym.baselines.eye.assess import Effort, assess, best_look, claim, missed, pooled, told
 from microgym.baselines.eye.contest import LOOKS, Recipe
 from microgym.baselines.eye.shipping import GROUPS, STEPS, Made
 from microgym.baselines.records import to_json
@@ -107,7 +108,7 @@ def covering(shares):
     }
 
 
-def record_with(gains, shares):
+def record_with(gains, shares) -> dict[str, Any]:
     def errors(value):
         return {"value": value, "low": value - 0.01, "high": value + 0.01}
 
@@ -127,7 +128,6 @@ def record_with(gains, shares):
         "seed": 0,
         "effort": vars(EFFORT),
         "network": {"sha256": "0" * 64},
-        "claimed_photons": 1e4,
         "claims": [
             {
                 "family": family,
@@ -156,10 +156,23 @@ def record_with(gains, shares):
 GOOD = (0.52, 0.66, 0.88, 0.94)
 
 
+def test_families_are_pooled_alike():
+    """Four independent means: a quarter of the root of the sum of squared half widths."""
+    gains = {(name, 1e3): gain for name, gain in zip("abcd", (0.1, 0.0, -0.02, 0.04), strict=True)}
+    claims = record_with({**gains, ("siemens_star", 1e3): 9.0, ("a", 1e4): 9.0}, GOOD)["claims"]
+    found = pooled(claims, 1e3)
+    assert found.value == pytest.approx(0.03)
+    assert found.high - found.value == pytest.approx(0.02 / 4)
+    assert found.value - found.low == pytest.approx(0.02 / 4)
+
+
 def test_what_does_not_hold_is_said():
-    gains = {("grf", 1e3): 0.005, ("sparse", 1e4): 0.05, ("lines", 1e5): -0.1}
-    (only,) = missed(record_with(gains, GOOD))
-    assert only.startswith("the network wins on grf at 1000 photons")
+    gains = {("grf", 1e3): -0.005, ("sparse", 1e3): 0.05, ("lines", 1e5): -0.1}
+    assert missed(record_with(gains, GOOD)) == []  # on the whole it wins, where it is claimed
+    gains |= {("grf", 1e4): 0.001, ("siemens_star", 1e4): 0.005, ("siemens_star", 1e3): 0.02}
+    first, second = missed(record_with(gains, GOOD))
+    assert first.startswith("the network wins on learnt families at 10000 photons")
+    assert second.startswith("the network wins on siemens_star at 10000 photons")
     found = missed(record_with({}, (0.52, 0.62, 0.88, 0.99)))
     assert [text[:10] for text in found] == ["stated 68%"]
 
@@ -191,6 +204,7 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     assert "| **classical** |" in lines["| `grf`"]
     assert "| network |" in next(line for line in text.splitlines() if "`sparse` | 10000" in line)
     assert "| neither |" in lines["| `siemens_star` (never seen)"]
+    assert "There it does not win on `grf` at 1000 photons, `siemens_star` (never seen)" in text
     assert "images/reconstructor.png" in text
     assert "images/" not in page.page(False, tmp_path)
     assert "| `lines` | 1000 | 33% (49) | real | 10% |" in text
@@ -225,7 +239,7 @@ def table_row():
     }
 
 
-def star_scan():
+def star_scan() -> dict[str, Any]:
     names = ("vacuum", "running_0", "network_0", "running_5", "network_5", "tuned")
     recipe = {"alpha": 0.1, "step": 1.5, "decay": None, "sweeps": 100}
     return {"exposures": 24, "errors": dict.fromkeys(names, 0.2), "recipe": recipe}

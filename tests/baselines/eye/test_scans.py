@@ -52,7 +52,7 @@ def test_lessons_fit_together(lessons):
 
 
 def test_every_look_is_at_its_specimen(monkeypatch):
-    bright = Conditions("sparse", "train", 20, 1e6)
+    bright = Conditions("lines", "train", 20, 1e6)
     monkeypatch.setattr(scans, "random_conditions", lambda generator, split: bright)
     lessons = make_lessons(5, 1, "train", 3)
     inside = slice(MARGIN, MARGIN + REGION)
@@ -62,8 +62,8 @@ def test_every_look_is_at_its_specimen(monkeypatch):
         if lit.sum() > 1000:
             found = np.hypot(look[0], look[1])[lit]
             likeness = [np.corrcoef(found, one[lit])[0, 1] for one in contrast]
-            assert int(np.argmax(likeness)) == number
-            assert likeness[number] > 0.3
+            others = np.delete(likeness, number)
+            assert likeness[number] > others.max() + 0.1
 
 
 def test_a_family_may_be_asked_for_and_the_rest_stays():
