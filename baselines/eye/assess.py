@@ -197,8 +197,8 @@ def claimed(record: Mapping[str, Any]) -> list[tuple[str, Estimate]]:
     """What the network is claimed to win on: learnt families together, and each unseen one."""
     claims = record["claims"]
     doses = sorted({one["photons"] for one in claims if one["photons"] <= CLAIMED})
-    return [(f"learnt families at {dose:g} photons", pooled(claims, dose)) for dose in doses] + [
-        (f"{one['family']} at {one['photons']:g} photons", Estimate(**one["lit"]["gain"]))
+    return [(f"learnt families at {dose:,.0f} photons", pooled(claims, dose)) for dose in doses] + [
+        (f"{one['family']} at {one['photons']:,.0f} photons", Estimate(**one["lit"]["gain"]))
         for one in claims
         if one["unseen"] and one["photons"] <= CLAIMED
     ]

@@ -49,7 +49,8 @@ class Recipe:
         if self.sweeps == 0:
             return "vacuum"
         fall = "" if math.isinf(self.decay) else f", falling after {self.decay:g}"
-        return f"{self.sweeps} sweeps, α {self.alpha:g}, step {self.step:g}{fall}"
+        sweeps = f"{self.sweeps} sweep{'s' if self.sweeps > 1 else ''}"
+        return f"{sweeps}, α {self.alpha:g}, step {self.step:g}{fall}"
 
 
 GRID = (

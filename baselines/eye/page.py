@@ -37,7 +37,7 @@ cannot change the image; it is then scaled on validation specimens."""
 _LIMITS = (
     "It knows simulated specimens only, a field of 128 px with the zone plate of `Ptycho-v0`, its "
     "numerical aperture varied by about a third and its defocus by about a half, 500 to a million "
-    "photons and 8 to 48 exposures. What lies outside is a guess; the recorded scan above is.",
+    "photons and 8 to 48 exposures. All else, such as a recorded scan, is extrapolation.",
     "It restores what specimens of its families look like. Detail that a specimen has and they do "
     "not may be smoothed away, and detail that they have may be drawn where there is none: the "
     "uncertainty is true on average over pixels and scans, not for each pixel.",
@@ -65,8 +65,8 @@ def page(figure: bool, results: Path) -> str:
         parts.append(
             "![Truth, classical reconstruction, network, its stated uncertainty and its true "
             f"error at three doses](images/{FIGURE})\n\nContrast of one unseen specimen after 24 "
-            "exposures that hardly overlap; the classical image is the best that tuned settings "
-            "give."
+            "exposures that hardly overlap. The classical image is the best that tuned settings "
+            "give. Uncertainty and error are shown on one scale."
         )
     parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
     if record is None:
@@ -104,7 +104,7 @@ def card(results: Path) -> str:
     record = _record(results)
     if record is not None:
         rows += [
-            (f"E0, {_name(one)}, {one['photons']:g} photons", _card_cell(one))
+            (f"E0, {_name(one)}, {one['photons']:,.0f} photons", _card_cell(one))
             for one in record["claims"]
             if one["photons"] <= CLAIMED
         ]
@@ -166,10 +166,12 @@ def _about(record: Mapping[str, Any]) -> str:
 
 def _verdict(record: Mapping[str, Any]) -> str:
     """What is claimed, and where it does not hold family by family."""
-    rows: list[tuple[str, ...]] = [(f"up to {CLAIMED:g} photons an exposure", "network better by")]
+    rows: list[tuple[str, ...]] = [
+        (f"up to {CLAIMED:,.0f} photons an exposure", "network better by")
+    ]
     rows += [(name, written(gain, 3)) for name, gain in claimed(record)]
     lost = [
-        f"{_name(one)} at {one['photons']:g} photons"
+        f"{_name(one)} at {one['photons']:,.0f} photons"
         for one in record["claims"]
         if one["photons"] <= CLAIMED and not _estimate(one["lit"]["gain"]).above_zero
     ]
@@ -187,7 +189,7 @@ def _regime(record: Mapping[str, Any], area: str) -> str:
         rows.append(
             (
                 _name(one),
-                f"{one['photons']:g}",
+                f"{one['photons']:,.0f}",
                 *(f"{errors[name]['value']:.3f}" for name in ("vacuum", "running")),
                 f"{errors['tuned']['value']:.3f}{recipe}",
                 f"{errors['network']['value']:.3f}",
@@ -221,7 +223,7 @@ def _table(record: Mapping[str, Any]) -> str:
         rows.append(
             (
                 f"`{one['family']}`",
-                f"{one['photons']:g}",
+                f"{one['photons']:,.0f}",
                 f"{one['overlap']:.0%} ({one['exposures']})",
                 one["drift"],
                 f"{one['defocus_error']:.0%}",
@@ -253,7 +255,7 @@ def _coverage(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
     for name, one in found["by_family"].items():
         add(f"`{name}`", one)
     for one in found["by_dose"]:
-        add(f"{one['from']:.0f} to {one['to']:.0f} photons", one)
+        add(f"{one['from']:,.0f} to {one['to']:,.0f} photons", one)
     return rows
 
 

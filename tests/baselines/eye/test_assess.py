@@ -171,8 +171,8 @@ def test_what_does_not_hold_is_said():
     assert missed(record_with(gains, GOOD)) == []  # on the whole it wins, where it is claimed
     gains |= {("grf", 1e4): 0.001, ("siemens_star", 1e4): 0.005, ("siemens_star", 1e3): 0.02}
     first, second = missed(record_with(gains, GOOD))
-    assert first.startswith("the network wins on learnt families at 10000 photons")
-    assert second.startswith("the network wins on siemens_star at 10000 photons")
+    assert first.startswith("the network wins on learnt families at 10,000 photons")
+    assert second.startswith("the network wins on siemens_star at 10,000 photons")
     found = missed(record_with({}, (0.52, 0.62, 0.88, 0.99)))
     assert [text[:10] for text in found] == ["stated 68%"]
 
@@ -202,15 +202,15 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     text = page.page(True, tmp_path)
     lines = {line.split(" |")[0]: line for line in text.splitlines() if line.startswith("| `")}
     assert "| **classical** |" in lines["| `grf`"]
-    assert "| network |" in next(line for line in text.splitlines() if "`sparse` | 10000" in line)
+    assert "| network |" in next(line for line in text.splitlines() if "`sparse` | 10,000" in line)
     assert "| neither |" in lines["| `siemens_star` (never seen)"]
-    assert "There it does not win on `grf` at 1000 photons, `siemens_star` (never seen)" in text
+    assert "There it does not win on `grf` at 1,000 photons, `siemens_star` (never seen)" in text
     assert "images/reconstructor.png" in text
     assert "images/" not in page.page(False, tmp_path)
-    assert "| `lines` | 1000 | 33% (49) | real | 10% |" in text
+    assert "| `lines` | 1,000 | 33% (49) | real | 10% |" in text
     assert "(100 sweeps, α 0.1, step 1.5)" in text
     card = page.card(tmp_path)
-    assert "E0, `siemens_star` (never seen), 1000 photons" in card
+    assert "E0, `siemens_star` (never seen), 1,000 photons" in card
     assert "52.0%, 66.0%, 88.0%, 94.0%" in card
     made = page.made_from(shipped_file())
     for document in (text, card):

@@ -134,5 +134,6 @@ def test_the_best_recipe_is_found_and_the_hopeless_are_dropped(monkeypatch):
 
 def test_recipes_are_told_in_words():
     assert Recipe(0.1, 1.0, math.inf, 0).told() == "vacuum"
+    assert Recipe(1.0, 0.25, math.inf, 1).told() == "1 sweep, α 1, step 0.25"
     assert Recipe(0.1, 1.5, math.inf, 5).told() == "5 sweeps, α 0.1, step 1.5"
     assert Recipe(0.5, 1.0, 3.0, 50).told() == "50 sweeps, α 0.5, step 1, falling after 3"
