@@ -196,7 +196,7 @@ def index(makefile: str) -> str:
             "",
             markdown(environments),
             "",
-            f"The network behind `reconstructor=\"neural\"`: [its page]({reconstructor.PAGE}).",
+            f'The network behind `reconstructor="neural"`: [its page]({reconstructor.PAGE}).',
             "",
             "## Commands of the package",
             "",

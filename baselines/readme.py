@@ -1,7 +1,8 @@
 """The score table of the README, from committed records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from microgym.agents.files import write_atomically
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison
@@ -55,7 +56,8 @@ def update(path: Path, results: Path = RESULTS) -> Path:
     text = path.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
         raise ValueError(f"{path} must hold {BEGIN} and, after it, {END}, once each")
-    found = [one for one in sorted(results.glob("*.json")) if not one.name.endswith(".small.json")]
+    records = [read_record(one) for one in sorted(results.glob("*.json"))]
+    found = [one for one in records if one.get("kind", "full") == "full" and "comparisons" in one]
     if not found:
         raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
     head, rest = text.split(BEGIN)
@@ -64,10 +66,9 @@ def update(path: Path, results: Path = RESULTS) -> Path:
     )
 
 
-def _tables(paths: Sequence[Path]) -> str:
+def _tables(records: Sequence[Mapping[str, Any]]) -> str:
     parts: list[str] = []
-    for path in paths:
-        record = read_record(path)
-        title = f"`{record['env']}`\n\n" if len(paths) > 1 else ""
+    for record in records:
+        title = f"`{record['env']}`\n\n" if len(records) > 1 else ""
         parts.append(title + table(Comparison.from_record(record["comparisons"][0])))
     return "\n\n".join(parts)

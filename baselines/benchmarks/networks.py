@@ -1,6 +1,7 @@
 """Benchmarks of the network that restores images."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def neural(effort: Effort) -> Iterator[Result]:
     probe = np.ones((1, 2 * MARGIN, 2 * MARGIN), np.complex64)
     view = NeuralView(ENVS, field, probe, (MARGIN, REGION))
     rows = np.arange(ENVS)
-    net = read_net(shipped_file()).to(memory_format=torch.channels_last)
+    net: Any = read_net(shipped_file())
+    net = net.to(memory_format=torch.channels_last)
     inside = slice(MARGIN, MARGIN + REGION)
 
     def compiled() -> None:
@@ -41,7 +43,7 @@ def neural(effort: Effort) -> Iterator[Result]:
         light = 0.5 * np.log10(fluence[:, inside, inside] + np.float32(1e-3)) + 0.5
         seen = np.stack([real[:, inside, inside] - 1.0, imag[:, inside, inside], light], axis=1)
         with torch.inference_mode():
-            cells = torch.from_numpy(as_cells(seen))
+            cells = torch.from_numpy(as_cells(seen.astype(np.float32)))
             net(cells.to(memory_format=torch.channels_last))
 
     yield measure(
