@@ -265,7 +265,13 @@ def _reconstructor(subs: Any) -> None:
     sub.add_argument("action", choices=("train", "assess"), help="what to do")
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="of everything (default: 0)")
     train = sub.add_argument_group("train")
-    train.add_argument("--output", type=Path, metavar="FOLDER", help="for the network's file")
+    train.add_argument(
+        "--output",
+        type=Path,
+        default=Path("runs/reconstructor"),
+        metavar="FOLDER",
+        help="for the network's file (default: runs/reconstructor)",
+    )
     train.add_argument("--groups", type=int, metavar="N", help="sets of conditions to learn from")
     train.add_argument("--steps", type=int, metavar="N", help="of training")
     assess = sub.add_argument_group("assess")

@@ -265,8 +265,6 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _train_eye(arguments: argparse.Namespace) -> int:
-    if arguments.output is None:
-        raise ValueError("--output: name a folder for the network")
     from microgym.baselines.eye.shipping import GROUPS, STEPS, make_eye
     from microgym.reconstruct.neural import FILE
 

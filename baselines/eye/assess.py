@@ -150,6 +150,7 @@ def assess(
         raise ValueError(f"seed must be at least 0, got {seed}")
     chosen = Effort() if effort is None else effort
     network = load_weights(weights)
+    origin = provenance()
     pairs = [(family, dose) for family in (*LEARNT, *HELD_OUT) for dose in DOSES]
     claims: list[dict[str, Any]] = []
     with progress_bar(len(pairs), "families and doses", "set") as progress:
@@ -170,7 +171,7 @@ def assess(
             star = make_star(network, recording, seed=seed, progress=progress)
     return {
         "kind": "reconstructor",
-        **provenance(),
+        **origin,
         "seed": seed,
         "effort": asdict(chosen),
         "network": made_from(weights),

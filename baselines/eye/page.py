@@ -90,8 +90,8 @@ def page(figure: bool, results: Path) -> str:
         "## Limits",
         "\n".join(f"* {one}" for one in _LIMITS),
         "## Reproducing",
-        "```sh\nmicrogym reconstructor train --output runs/reconstructor --seed "
-        f"{made['seed']}\nmicrogym reconstructor assess\n```",
+        f"```sh\nmicrogym reconstructor train --seed {made['seed']}\n"
+        "microgym reconstructor assess\n```",
         markdown(_origin(record)),
     ]
     return "\n\n".join(parts) + "\n"

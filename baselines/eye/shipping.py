@@ -76,6 +76,9 @@ def make_eye(
         raise ValueError(f"seed must be at least 0, got {seed}")
     from microgym.baselines.eye.train import restore, train_eye
 
+    # Taken before the work, which is done by the code that is there now; without the folder.
+    words = ("--seed", seed, "--groups", groups, "--steps", steps)
+    origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_eye(
         make_lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
     )
@@ -87,7 +90,7 @@ def make_eye(
     tensors = {name: t.detach().numpy().copy() for name, t in trained.net.state_dict().items()}
     tensors["trust"] = np.array(trust, np.float32)
     tensors["radii"] = (radii / trust).astype(np.float32)
-    made = {"seed": seed, "groups": groups, "steps": steps, **provenance()}
+    made = {"seed": seed, "groups": groups, "steps": steps, **origin}
     path = output / FILE
     write_atomically(path, save(tensors, {"format": FORMAT, "made": to_json(made)}))
     return Made(path, trained.losses, _scores(check, images, lit))

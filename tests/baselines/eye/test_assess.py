@@ -308,7 +308,7 @@ def test_ctrl_c_leaves_the_old_record(quick, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["train"], "--output: name a folder"),
+        (["train", "--output", "{}", "--groups", "0"], "groups must be at least 1, got 0"),
         (["train", "--output", "{}/x", "--steps", "0"], "steps must be at least 1, got 0"),
         (["train", "--output", "{}/x", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["assess", "--specimens", "0"], "specimens must be at least 1, got 0"),
