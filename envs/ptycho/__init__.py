@@ -139,9 +139,9 @@ class PtychoEnv(MicroscopeEnv):
 
     * `reconstructor="classical"`: the running reconstruction, with the uncertainty that photon
       statistics and a prior contrast leave.
-    * `reconstructor="neural"`: what a small network makes of it (see [its page](../reconstructor.md)):
-      noise is suppressed, structure is continued, and the uncertainty is calibrated. The network is
-      part of the package and runs in compiled code, the same to the bit everywhere.
+    * `reconstructor="neural"`: what a [small network](../reconstructor.md) makes of it: noise is
+      suppressed, structure is continued, and the uncertainty is calibrated. The network is part of
+      the package and runs in compiled code, the same to the bit everywhere.
     * `reconstructor="raw"`: in the place of amplitude and phase, the image that the transmitted and
       the scattered part of each exposure give where it fell: a scanning transmission image, in
       which bright field is the real and dark field the imaginary part.
