@@ -27,6 +27,7 @@ from microgym.baselines.recipes import BEYOND
 from microgym.baselines.records import RESULTS, read_record
 from microgym.baselines.report_html import decimals, written
 from microgym.baselines.reproduce import record_path
+from microgym.baselines.views import views_path, views_text
 from microgym.envs.registry import ENTRIES, Entry
 
 SECTIONS = (
@@ -279,6 +280,8 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
         recorded = beyond is not None and one.specimen == beyond.recording
         name = "Recorded scans" if recorded else "Where adaptivity does not pay"
         found.append((name, _measured(one)))
+    if views_path(env_id, folder).is_file():
+        found.append(("Observation models", views_text(read_record(views_path(env_id, folder)))))
     return found
 
 

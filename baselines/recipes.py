@@ -74,3 +74,6 @@ BEYOND: Mapping[str, Beyond] = {
 
 VIEWS: Mapping[str, tuple[str, ...]] = {"Ptycho-v0": ("neural", "classical")}
 """Observation models to compare, by environment; the first is held against the others."""
+
+COMPARED = Recipe(steps=None, seeds=(0, 1))
+"""Training with each of these (two runs each, a design choice: they take as long as all else)."""

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from microgym.agents.files import write_atomically
+from microgym.baselines.comparison import Gap
 from microgym.baselines.console import progress_bar
 from microgym.baselines.evaluate import evaluate_all
+from microgym.baselines.markdown import markdown
 from microgym.baselines.policies import find_agent
-from microgym.baselines.recipes import FULL, VIEWS, Recipe
+from microgym.baselines.recipes import COMPARED, VIEWS, Recipe
 from microgym.baselines.records import RESULTS, check_writable, provenance, to_json
+from microgym.baselines.report_html import decimals, written
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.train import Run, configured_steps, finished_runs, train_with_bar
@@ -32,7 +35,7 @@ def write_views(
     runs: Path,
     jobs: int = 1,
     reuse: bool = False,
-    recipe: Recipe = FULL,
+    recipe: Recipe = COMPARED,
     folder: Path = RESULTS,
 ) -> Path:
     """Train with each observation model, compare, and record.
@@ -79,6 +82,38 @@ def write_views(
         "differences": differences(returns),
     }
     return write_atomically(path, to_json(record, indent=1) + "\n")
+
+
+def views_text(record: Mapping[str, Any]) -> str:
+    """What the record says, as Markdown.
+
+    Args:
+        record: as `write_views` wrote it.
+
+    Raises:
+        ValueError: something is missing.
+    """
+    try:
+        means = {name: Estimate(**one["returns"]) for name, one in record["models"].items()}
+        gaps = [
+            Gap(one["better"], one["worse"], Estimate(**one["difference"]))
+            for one in record["differences"]
+        ]
+        about = (
+            f"PPO, {record['steps']:,} decisions a run, {len(record['seeds'])} runs each, by "
+            f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
+            "same for all; 95% intervals."
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the record of observation models lacks {error}") from error
+    digits = decimals([*means.values(), *(one.difference for one in gaps)])
+    rows = [("what the agents learn from and see", "return", "")]
+    rows += [(f"`{name}`", written(one, digits), "") for name, one in means.items()]
+    rows += [
+        (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
+        for one in gaps
+    ]
+    return f"{markdown(rows)}\n\n{about}"
 
 
 def differences(returns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
