@@ -21,13 +21,14 @@ from microgym.agents.ptycho import (
 )
 from microgym.agents.registry import agent_names, make_agent
 from microgym.envs.ptycho.arguments import PtychoArguments
+from microgym.envs.ptycho.maps import CHANNELS
 
 NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
 
 
 def observed(count: int = 1, **maps: Any) -> dict[str, Any]:
     """Observations of vacuum, except where told."""
-    planes = np.zeros((count, 4, CELLS, CELLS), np.float32)
+    planes = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
     planes[:, 0] = 0.5
     for k, name in enumerate(("amplitude", "phase", "coverage", "dose")):
         if name in maps:
