@@ -64,6 +64,15 @@ def test_a_finished_run_leaves_a_policy_and_little_else(whole):
     assert sorted(one.name for one in whole.iterdir()) == [path.name, POLICY_FILE]
 
 
+@pytest.fixture
+def heard_interrupts():
+    """Ctrl-C as a terminal has it: what is started in the background may have been told not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_ends_a_run_at_the_next_checkpoint(whole, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     heard: list[int] = []
@@ -90,6 +99,7 @@ def test_ctrl_c_ends_a_run_at_the_next_checkpoint(whole, tmp_path):
     assert_same_weights(tmp_path, whole)
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 def test_a_second_ctrl_c_ends_a_run_at_once(tmp_path):
     heard: list[int] = []
 
