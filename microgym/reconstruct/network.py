@@ -8,8 +8,9 @@ test holds the two together.
 import numpy as np
 
 from microgym.compiled import kernel
-from microgym.elementary import exp32, log32
+from microgym.elementary import exp32, log32_normal
 from microgym.reconstruct.convolution import convolve
+from microgym.views import line
 
 CELL = 4
 """Pixels along an edge of a cell."""
@@ -28,27 +29,25 @@ _PIXELS = CELL * CELL
 
 
 @kernel
-def _enter(re, im, fluence, top, edge, cells):
+def _enter(re, im, fluence, top, edge, cells, light):
     """Pixels of the region to channels of cells: contrast, real and imaginary, and light."""
     pitch = edge + 2
-    for y in range(edge * CELL):
-        a, b, c = re[top + y], im[top + y], fluence[top + y]
-        row = (y // CELL + 1) * pitch + 1
-        first = (y % CELL) * CELL
-        for x in range(edge):
-            at = (row + x) * 3 * _PIXELS + first
-            left = top + x * CELL
-            for j in range(CELL):
-                cells[at + j] = a[left + j] - _ONE
-                cells[at + _PIXELS + j] = b[left + j]
-                cells[at + 2 * _PIXELS + j] = c[left + j]
+    width = re.shape[1]
     scale = np.float32(0.5 / np.log(10.0))
-    for y in range(1, edge + 1):
-        for x in range(1, edge + 1):
-            at = (y * pitch + x) * 3 * _PIXELS + 2 * _PIXELS
-            light = cells[at : at + _PIXELS]
-            for j in range(_PIXELS):
-                light[j] = scale * log32(np.float32(LEAST_FLUENCE) + light[j]) + np.float32(0.5)
+    for y in range(edge * CELL):
+        start = (top + y) * width + top
+        row = (y // CELL + 1) * pitch + 1
+        flux = line(fluence, start, edge * CELL)
+        for j in range(edge * CELL):
+            light[j] = scale * log32_normal(np.float32(LEAST_FLUENCE) + flux[j]) + np.float32(0.5)
+        for x in range(edge):
+            cell = line(cells, (row + x) * 3 * _PIXELS + (y % CELL) * CELL, 3 * _PIXELS)
+            a, b = line(re, start + x * CELL, CELL), line(im, start + x * CELL, CELL)
+            c = line(light, x * CELL, CELL)
+            for j in range(CELL):
+                cell[j] = a[j] - _ONE
+                cell[_PIXELS + j] = b[j]
+                cell[2 * _PIXELS + j] = c[j]
 
 
 @kernel
@@ -76,12 +75,13 @@ def _add_rectified(image, other):
 def _leave(cells, head, edge, top, trust, re, im, sigma):
     """Channels of cells back to pixels: the gated estimate plus detail, and its uncertainty."""
     pitch = edge + 2
+    width = re.shape[1]
     gain = np.float32(DETAIL_GAIN)
     for y in range(edge):
         for x in range(edge):
             place = (y + 1) * pitch + x + 1
-            seen = cells[place * 3 * _PIXELS : (place + 1) * 3 * _PIXELS]
-            said = head[place * 4 * _PIXELS : (place + 1) * 4 * _PIXELS]
+            seen = line(cells, place * 3 * _PIXELS, 3 * _PIXELS)
+            said = line(head, place * 4 * _PIXELS, 4 * _PIXELS)
             for j in range(_PIXELS):
                 gate = _ONE / (_ONE + exp32(-said[j]))
                 said[_PIXELS + j] = gate * seen[j] + gain * said[_PIXELS + j]
@@ -89,11 +89,12 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
                 doubt = min(max(said[3 * _PIXELS + j], np.float32(-7.0)), np.float32(1.0))
                 said[3 * _PIXELS + j] = trust * exp32(doubt)
             for i in range(CELL):
-                row, left = top + y * CELL + i, top + x * CELL
+                start = (top + y * CELL + i) * width + top + x * CELL
+                a, b, c = line(re, start, CELL), line(im, start, CELL), line(sigma, start, CELL)
                 for j in range(CELL):
-                    re[row, left + j] = _ONE + said[_PIXELS + i * CELL + j]
-                    im[row, left + j] = said[2 * _PIXELS + i * CELL + j]
-                    sigma[row, left + j] = said[3 * _PIXELS + i * CELL + j]
+                    a[j] = _ONE + said[_PIXELS + i * CELL + j]
+                    b[j] = said[2 * _PIXELS + i * CELL + j]
+                    c[j] = said[3 * _PIXELS + i * CELL + j]
 
 
 @kernel
@@ -145,7 +146,7 @@ def restore_rows(rows, estimate, fluence, top, edge, weights, layers, trust, wor
     )
     for k in range(rows.size):
         b = rows[k]
-        _enter(estimate[0][b], estimate[1][b], fluence[b], top, edge, cells)
+        _enter(estimate[0][b], estimate[1][b], fluence[b], top, edge, cells, head)
         _run(np.int64(0), layers, weights, cells, p0, h0, p0, e0)
         _rectify(h0)
         _run(np.int64(1), layers, weights, h0, p0, h1, p1, e1)
