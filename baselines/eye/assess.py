@@ -241,7 +241,7 @@ def told(record: Mapping[str, Any]) -> str:
 def figure(weights: Path, record: Mapping[str, Any]) -> bytes:
     """An example as a PNG file, classical settings taken from the record."""
     recipes = {
-        one["photons"]: Recipe(**one["recipe"])
+        one["photons"]: Recipe.from_record(one["recipe"])
         for one in record["claims"]
         if one["family"] == "sparse"
     }

@@ -6,9 +6,10 @@ those that do best on validation specimens taken the same way.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Recipe:
     step: float
     decay: float
     sweeps: int
+
+    @classmethod
+    def from_record(cls, kept: Mapping[str, Any]) -> "Recipe":
+        """The recipe that a record holds, where infinity has become null."""
+        return cls(**{name: math.inf if one is None else one for name, one in kept.items()})
 
     def told(self) -> str:
         """In a few words."""

@@ -206,8 +206,13 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     assert "| neither |" in lines["| `siemens_star` (never seen)"]
     assert "There it does not win on `grf` at 1,000 photons, `siemens_star` (never seen)" in text
     assert "images/reconstructor.png" in text
+    record["table"]["rows"][0]["gain_tuned"] = {"value": -0.2, "low": -0.3, "high": -0.1}
+    (tmp_path / page.RECORD_NAME).write_text(to_json(record))
+    lost = page.page(True, tmp_path)
     assert "images/" not in page.page(False, tmp_path)
     assert "| `lines` | 1,000 | 33% (49) | real | 10% |" in text
+    assert "| 0.010 (3.0) | 0.010 (9.0) |" in text
+    assert "| **0.010** (3.0) |" in lost
     assert "(100 sweeps, α 0.1, step 1.5)" in text
     card = page.card(tmp_path)
     assert "E0, `siemens_star` (never seen), 1,000 photons" in card

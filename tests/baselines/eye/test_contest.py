@@ -1,6 +1,8 @@
 """The same exposures for everybody, and the classical solver at its best."""
 
+import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from microgym.baselines.eye.contest import (
     take,
 )
 from microgym.baselines.eye.scans import FIELD, MARGIN, REGION, Conditions, Scans
+from microgym.baselines.records import to_json
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import NeuralView
 from microgym.reconstruct.online import OnlineReconstruction
@@ -130,6 +133,11 @@ def test_the_best_recipe_is_found_and_the_hopeless_are_dropped(monkeypatch):
     later = {settings for settings, stop in calls if stop > 10}
     assert later == {best}
     assert {settings for settings, stop in calls if stop == 10} == set(GRID)
+
+
+def test_a_recipe_survives_its_record():
+    for recipe in (Recipe(0.1, 1.0, math.inf, 5), Recipe(0.5, 1.0, 3.0, 50)):
+        assert Recipe.from_record(json.loads(to_json(asdict(recipe)))) == recipe
 
 
 def test_recipes_are_told_in_words():

@@ -6,7 +6,6 @@ import pytest
 from microgym.baselines.eye.assess import RECORD, SCAN, missed
 from microgym.baselines.eye.contest import Recipe, halton_places, image_of, restore, take
 from microgym.baselines.eye.coverage import coverage_of_group
-from microgym.baselines.eye.page import _finite
 from microgym.baselines.eye.scans import LEARNT, Conditions
 from microgym.baselines.eye.shipping import made_from
 from microgym.baselines.records import read_record
@@ -41,7 +40,7 @@ def test_it_beats_the_best_classical_recipe_on_unseen_specimens(record, family, 
     taken = take(conditions, 500_000_000 + np.arange(8), halton_places(SCAN))
     image, _ = restore(shipped_weights(), taken.looks[claim["network_sweeps"]])
     network = taken.errors(image)
-    classical = taken.errors(image_of(taken, Recipe(**_finite(claim["recipe"]))))
+    classical = taken.errors(image_of(taken, Recipe.from_record(claim["recipe"])))
     # Four standard errors of eight specimens around what the record says.
     gain = claim["lit"]["gain"]
     error = (gain["high"] - gain["low"]) / 3.92 * np.sqrt(claim["specimens"] / 8)
