@@ -48,7 +48,8 @@ class Recipe:
     @classmethod
     def from_record(cls, kept: Mapping[str, Any]) -> "Recipe":
         """The recipe that a record holds, where infinity has become null."""
-        return cls(**{name: math.inf if one is None else one for name, one in kept.items()})
+        decay = math.inf if kept["decay"] is None else kept["decay"]
+        return cls(kept["alpha"], kept["step"], decay, kept["sweeps"])
 
     def told(self) -> str:
         """In a few words."""

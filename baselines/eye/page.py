@@ -4,15 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microgym.baselines.eye.assess import CLAIMED, RECORD, claimed
+from microgym.baselines.eye.assess import CLAIMED, RECORD
 from microgym.baselines.eye.contest import STOPS, Recipe
+from microgym.baselines.eye.page_tables import (
+    coverage_rows,
+    estimate_of,
+    farthest,
+    named,
+    regime,
+    rows_of_table,
+    verdict,
+)
 from microgym.baselines.eye.scans import LEARNT
 from microgym.baselines.eye.shipping import LIT, VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
-from microgym.baselines.statistics import Estimate
 from microgym.reconstruct.neural import FILE, load_weights, shipped_file
 from microgym.specimens.splits import HELD_OUT
 
@@ -77,18 +85,18 @@ def page(figure: bool, results: Path) -> str:
     parts += [
         "## Where it wins, and where not",
         _about(record),
-        _verdict(record),
-        _regime(record, "lit"),
+        verdict(record),
+        regime(record, "lit"),
         "Over the whole region, dark parts included:",
-        _regime(record, "region"),
+        regime(record, "region"),
         "## Dose, overlap, drift, probe",
         _table_text(record),
-        _table(record),
+        rows_of_table(record),
         "## Its uncertainty",
         "Part of lit pixels whose error stays below what is stated; means over scans, with 95% "
         "intervals over sets of conditions. On single families it is off by as much as "
-        f"{_farthest(record):.0f} points: true on the whole, not for each kind of specimen.",
-        markdown(_coverage(record)),
+        f"{farthest(record):.0f} points: true on the whole, not for each kind of specimen.",
+        markdown(coverage_rows(record)),
         "## A recorded scan at a tenth of its dose",
         _star(record),
         "## Limits",
@@ -108,7 +116,7 @@ def card(results: Path) -> str:
     record = _record(results)
     if record is not None:
         rows += [
-            (f"E0, {_name(one)}, {one['photons']:,.0f} photons", _card_cell(one))
+            (f"E0, {named(one)}, {one['photons']:,.0f} photons", _card_cell(one))
             for one in record["claims"]
             if one["photons"] <= CLAIMED
         ]
@@ -169,42 +177,6 @@ def _about(record: Mapping[str, Any]) -> str:
     )
 
 
-def _verdict(record: Mapping[str, Any]) -> str:
-    """What is claimed, and where it does not hold family by family."""
-    rows: list[tuple[str, ...]] = [
-        (f"up to {CLAIMED:,.0f} photons an exposure", "network better by")
-    ]
-    rows += [(name, written(gain, 3)) for name, gain in claimed(record)]
-    lost = [
-        f"{_name(one)} at {one['photons']:,.0f} photons"
-        for one in record["claims"]
-        if one["photons"] <= CLAIMED and not _estimate(one["lit"]["gain"]).above_zero
-    ]
-    said = f"There it does not win on {', '.join(lost)}." if lost else "There it wins on each."
-    return f"{markdown(rows)}\n\n{said}"
-
-
-def _regime(record: Mapping[str, Any], area: str) -> str:
-    head = ("specimens", "photons", "vacuum", "running", "classical, best", "network",
-            "network better by", "better is")  # fmt: skip
-    rows: list[tuple[str, ...]] = [head]
-    for one in record["claims"]:
-        errors, gain = one[area]["errors"], _estimate(one[area]["gain"])
-        recipe = f" ({Recipe.from_record(one['recipe']).told()})" if area == "lit" else ""
-        rows.append(
-            (
-                _name(one),
-                f"{one['photons']:,.0f}",
-                *(f"{errors[name]['value']:.3f}" for name in ("vacuum", "running")),
-                f"{errors['tuned']['value']:.3f}{recipe}",
-                f"{errors['network']['value']:.3f}",
-                written(gain, 3),
-                _winner(gain),
-            )
-        )
-    return markdown(rows)
-
-
 def _table_text(record: Mapping[str, Any]) -> str:
     times = record["table"]["times_us"]
     return (
@@ -216,68 +188,6 @@ def _table_text(record: Mapping[str, Any]) -> str:
         "sweeps (both tuned on validation specimens without drift and error), `50 sweeps` lets "
         "the step fall. In brackets: processor time over that of the network's way. Bold: better "
         "than the network (95%)."
-    )
-
-
-def _table(record: Mapping[str, Any]) -> str:
-    head = ("specimens", "photons", "overlap", "drift", "defocus error", "network", "running",
-            "equal time", "better by", "better is", "best", "50 sweeps")  # fmt: skip
-    rows: list[tuple[str, ...]] = [head]
-    for one in record["table"]["rows"]:
-        errors, ratio = one["errors"], one["time_ratio"]
-        gain = _estimate(one["gain"])
-        rows.append(
-            (
-                f"`{one['family']}`",
-                f"{one['photons']:,.0f}",
-                f"{one['overlap']:.0%} ({one['exposures']})",
-                one["drift"],
-                f"{one['defocus_error']:.0%}",
-                *(f"{errors[name]['value']:.3f}" for name in ("network", "running", "equal_time")),
-                written(gain, 3),
-                _winner(gain),
-                _best(one),
-                f"{errors['converged']['value']:.3f} ({ratio['converged']:.1f})",
-            )
-        )
-    return markdown(rows)
-
-
-def _best(one: Mapping[str, Any]) -> str:
-    """The best classical error of a row; bold where the network loses to it."""
-    value = f"{one['errors']['tuned']['value']:.3f}"
-    mark = "**" if _estimate(one["gain_tuned"]).below_zero else ""
-    return f"{mark}{value}{mark} ({one['time_ratio']['tuned']:.1f})"
-
-
-def _coverage(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    found = record["coverage"]
-    rows: list[tuple[str, ...]] = [
-        ("scans", "conditions", *(f"stated {one:.0%}" for one in found["stated"]))
-    ]
-
-    def add(name: str, one: Mapping[str, Any]) -> None:
-        cells = (written(_percent(_estimate(each)), 1) for each in one["found"])
-        rows.append((name, str(one["conditions"]), *cells))
-
-    add("test specimens of learnt families", found["test"])
-    for name, one in found["unseen"].items():
-        add(f"`{name}`, never seen", one)
-    for name, one in found["by_family"].items():
-        add(f"`{name}`", one)
-    for one in found["by_dose"]:
-        add(f"{one['from']:,.0f} to {one['to']:,.0f} photons", one)
-    return rows
-
-
-def _farthest(record: Mapping[str, Any]) -> float:
-    """Largest difference of stated and found coverage of one family, points."""
-    found = record["coverage"]
-    families = (*found["by_family"].values(), *found["unseen"].values())
-    return 100 * max(
-        abs(each["value"] - stated)
-        for one in families
-        for stated, each in zip(found["stated"], one["found"], strict=True)
     )
 
 
@@ -317,29 +227,11 @@ def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _card_cell(one: Mapping[str, Any]) -> str:
     errors = one["lit"]["errors"]
-    gain = written(_estimate(one["lit"]["gain"]), 3)
+    gain = written(estimate_of(one["lit"]["gain"]), 3)
     return (
         f"{errors['network']['value']:.3f}; best classical {errors['tuned']['value']:.3f}; "
         f"better by {gain}"
     )
-
-
-def _name(one: Mapping[str, Any]) -> str:
-    return f"`{one['family']}`" + (" (never seen)" if one["unseen"] else "")
-
-
-def _winner(gain: Estimate) -> str:
-    if gain.above_zero:
-        return "network"
-    return "**classical**" if gain.below_zero else "neither"
-
-
-def _estimate(found: Mapping[str, Any]) -> Estimate:
-    return Estimate(float(found["value"]), float(found["low"]), float(found["high"]))
-
-
-def _percent(one: Estimate) -> Estimate:
-    return Estimate(100 * one.value, 100 * one.low, 100 * one.high)
 
 
 def _shares(found: Sequence[Mapping[str, Any]]) -> str:
