@@ -144,7 +144,7 @@ def wrapping(effort: Effort) -> Iterator[Result]:
                 names[1]: Way(without, STEPS, begin),
                 names[2]: Way(bare, STEPS, lambda: task.reset(rows, key, {})),
             },
-            [Adds(names[0], 3.0, names[1]), Adds(names[0], 3.0, names[2])],
+            [Adds(names[0], 3.0, names[1])],
             "decision",
             calls=1,
             share=16.0,
