@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.ptycho import halton
-from microgym.baselines.eye.scans import FIELD, MARGIN, REGION, Conditions, Scans
+from microgym.baselines.eye.scans import FIELD, INSIDE, MARGIN, REGION, Conditions, Scans
 from microgym.baselines.eye.shipping import lit_in
 from microgym.metrics import complex_error
 from microgym.reconstruct.network import LEAST_FLUENCE
@@ -32,8 +32,6 @@ STOPS = (0, 1, 2, 5, 10, 25, 50, 100)
 LOOKS = (0, 5)
 """Sweeps through the finished scan before the network looks: as during a scan of Ptycho-v0, and as
 at its end."""
-
-_INSIDE = slice(MARGIN, MARGIN + REGION)
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> T
     for sweeps in LOOKS:
         scans.sweep(sweeps - done)
         looks[sweeps], done = scans.seen(), sweeps
-    truth = np.ascontiguousarray(scans.truth()[:, _INSIDE, _INSIDE])
+    truth = np.ascontiguousarray(scans.truth()[:, INSIDE, INSIDE])
     return Taken(counts, centres, photons, scans.known, truth, lit_in(looks[0]), looks)
 
 
@@ -183,7 +181,7 @@ def solve(
     for stop in stops:
         solver.sweep(count=stop - done)
         done = stop
-        yield solver.object[:, _INSIDE, _INSIDE]
+        yield solver.object[:, INSIDE, INSIDE]
 
 
 def image_of(taken: Taken, recipe: Recipe) -> Complex64:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.eye.contest import restore
-from microgym.baselines.eye.scans import MARGIN, REGION, Conditions, make_lessons
+from microgym.baselines.eye.scans import INSIDE, Conditions, make_lessons
 from microgym.baselines.eye.shipping import aligned_error, lit_in
 from microgym.baselines.statistics import bootstrap
 from microgym.reconstruct.neural import STATED, Weights
@@ -37,8 +37,7 @@ def coverage_of_group(
     lessons = make_lessons(seed, 1, "test", group, family)
     seen = lessons.seen.astype(np.float32)
     images, sigmas = restore(weights, seen)
-    inside = slice(MARGIN, MARGIN + REGION)
-    truth = lessons.truth[lessons.specimen][:, inside, inside]
+    truth = lessons.truth[lessons.specimen][:, INSIDE, INSIDE]
     found = [
         covered(aligned_error(image, true, lit)[lit] / sigma[lit], weights.radii)
         for image, true, sigma, lit in zip(images, truth, sigmas, lit_in(seen), strict=True)

@@ -31,6 +31,8 @@ REGION = 128
 MARGIN = DETECTOR_PIXELS // 2
 """What a specimen has outside the region on each side, px."""
 FIELD = REGION + 2 * MARGIN
+INSIDE = slice(MARGIN, MARGIN + REGION)
+"""Rows, and columns, of the region in a field."""
 
 GEOMETRY = Geometry(
     OPTICS["wavelength_m"], OPTICS["distance_m"], OPTICS["detector_pixel_m"], DETECTOR_PIXELS
@@ -146,10 +148,9 @@ class Scans:
             (N, 3, REGION, REGION) float32: real and imaginary contrast, and light, as
             `microgym.reconstruct.network` forms them.
         """
-        inside = slice(MARGIN, MARGIN + REGION)
-        fluence = self.fluence[:, inside, inside]
+        fluence = self.fluence[:, INSIDE, INSIDE]
         light = 0.5 * np.log10(np.float32(LEAST_FLUENCE) + fluence) + 0.5
-        real, imag = self.estimate.re[:, inside, inside], self.estimate.im[:, inside, inside]
+        real, imag = self.estimate.re[:, INSIDE, INSIDE], self.estimate.im[:, INSIDE, INSIDE]
         return np.stack([real - 1.0, imag, light], axis=1).astype(np.float32)
 
     def truth(self) -> Complex64:

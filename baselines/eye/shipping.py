@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from microgym.agents.files import write_atomically
-from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, make_lessons
+from microgym.baselines.eye.scans import INSIDE, Lessons, make_lessons
 from microgym.baselines.records import provenance, to_json
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import FILE, FORMAT, STATED, load_weights
@@ -97,8 +97,7 @@ def make_eye(
 
 
 def _of_region(truth: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    inside = slice(MARGIN, MARGIN + REGION)
-    return truth[..., inside, inside]
+    return truth[..., INSIDE, INSIDE]
 
 
 def made_from(path: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.baselines.eye.model import EyeNet
-from microgym.baselines.eye.scans import MARGIN, REGION, Lessons, as_cells
+from microgym.baselines.eye.scans import INSIDE, MARGIN, REGION, Lessons, as_cells
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
@@ -97,8 +97,7 @@ def train_eye(
         estimate = torch.from_numpy(seen[:, 0] + 1.0 + 1j * seen[:, 1])
         lit = torch.from_numpy(seen[:, 2] > LIT)
         gauge = _phase(image, estimate, lit).square().mean()
-        inside = slice(MARGIN, MARGIN + REGION)
-        error = _aligned_error(image.detach(), truth[:, inside, inside], lit)
+        error = _aligned_error(image.detach(), truth[:, INSIDE, INSIDE], lit)
         surprise = (error / torch.exp(2.0 * doubt) + 2.0 * doubt).mean()
         prior = (contrast.square() * ~lit[:, None]).mean()
         loss = 10.0 * misfit + gauge + prior + 0.1 * surprise
