@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from microgym.agents import ptycho
 from microgym.agents.base import Agent
+from microgym.agents.references import ptycho
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""

@@ -2,8 +2,8 @@
 
     python -m microgym.baselines.tune expert
 
-prints the best settings found; the defaults of `microgym.agents.ptycho` are those, rounded. Half of
-the budget is drawn at large, half around the best three so far.
+prints the best settings found; the defaults of `microgym.agents.references.ptycho` are those,
+rounded. Half of the budget is drawn at large, half around the best three so far.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from microgym.agents.ptycho import ExpertAgent, Greedy, Operator, OracleAgent
+from microgym.agents.references.ptycho import ExpertAgent, Greedy, Operator, OracleAgent
 from microgym.baselines.evaluate import evaluate_all
 from microgym.baselines.settings import Setting
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho import halton
+from microgym.agents.references.ptycho import halton
 from microgym.baselines.eye.scans import FIELD, INSIDE, MARGIN, REGION, Conditions, Scans
 from microgym.baselines.eye.shipping import lit_in
 from microgym.metrics import complex_error

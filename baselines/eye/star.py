@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho import halton
+from microgym.agents.references.ptycho import halton
 from microgym.baselines.eye.contest import LOOKS, Recipe
 from microgym.baselines.eye.shipping import LIT
 from microgym.instruments.replay import ReplayInstrument
