@@ -106,7 +106,7 @@ def read_out(
     counts: Plane,
     known: Plane,
     work: Plane,
-) -> int:
+) -> None:
     """Turn photon counts into readings, in place: full well, read noise, beam stop.
 
     Args:
@@ -120,20 +120,14 @@ def read_out(
         known: (n*n,) written: 1 where the reading tells the intensity, 0 behind the stop and where
             the pixel was full.
         work: (n*n,) float32, overwritten.
-
-    Returns:
-        Number of full pixels outside the stop.
     """
     limit = np.float32(full_well)
-    full = 0
     for j in range(counts.size):
-        counts[j] *= mask[j]
-        over = counts[j] >= limit
-        known[j] = np.float32(0.0) if over else mask[j]
-        full += over
-        counts[j] = min(counts[j], limit)
+        seen = counts[j] * mask[j]
+        full = seen >= limit
+        known[j] = np.float32(0.0) if full else mask[j]
+        counts[j] = limit if full else seen
     if sigma > 0.0:
         add_read_noise(s0, s1, tick, sigma, counts, work)
         for j in range(counts.size):
             counts[j] *= mask[j]
-    return full

@@ -67,6 +67,21 @@ def add_intensity(re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
 
 
 @kernel
+def sum_intensity(re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
+    """Write `scale` times the squared modulus of a wave, summed over its modes.
+
+    Args:
+        re, im: (modes, n*n) wave.
+        scale: factor.
+        out: (n*n,) written.
+    """
+    for j in range(out.size):
+        out[j] = np.float32(0.0)
+    for mode in range(re.shape[0]):
+        add_intensity(re[mode], im[mode], scale, out)
+
+
+@kernel
 def add_fluence(
     fluence: Plane, intensity: Plane, photons: np.float32, top: int, left: int, n: int
 ) -> None:
