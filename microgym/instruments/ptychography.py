@@ -141,7 +141,7 @@ class PtychographyInstrument:
         self.bands = np.zeros((self.num_envs, bands, 2, side, side), np.float32)
         self.fluence = np.zeros(shape, np.float32)
         self.counts = np.zeros((self.num_envs, n * n), np.float32)
-        self.known = np.ones((self.num_envs, n * n), np.float32)
+        self.known = np.tile(self.mask, (self.num_envs, 1))
         self.command = np.zeros((self.num_envs, 2))
         self.corner = np.zeros((self.num_envs, 2), np.int64)
         self.photons = np.ones(self.num_envs)
@@ -224,7 +224,7 @@ class PtychographyInstrument:
         self.structure[rows] = structure
         self.fluence[rows] = 0.0
         self.counts[rows] = 0.0
-        self.known[rows] = 1.0
+        self.known[rows] = self.mask
         centre = 0.5 * self.settings.field_px
         self.command[rows] = centre
         self.beam[rows] = centre

@@ -117,16 +117,18 @@ def read_out(
         sigma: standard deviation of the read noise, photons.
         mask: (n*n,) 1 where the detector sees, 0 behind the beam stop.
         counts: (n*n,) detected photons; becomes the readings, 0 behind the stop.
-        known: (n*n,) written: 1 where the reading tells the intensity, 0 behind the stop and where
-            the pixel was full.
+        known: (n*n,) 1 where the reading tells the intensity, 0 behind the stop and where the
+            pixel was full: written if pixels can be full, and else left as it is, at `mask`.
         work: (n*n,) float32, overwritten.
     """
     limit = np.float32(full_well)
     for j in range(counts.size):
-        seen = counts[j] * mask[j]
-        full = seen >= limit
-        known[j] = np.float32(0.0) if full else mask[j]
-        counts[j] = limit if full else seen
+        counts[j] *= mask[j]
+    if limit < np.float32(np.inf):
+        for j in range(counts.size):
+            full = counts[j] >= limit
+            known[j] = np.float32(0.0) if full else mask[j]
+            counts[j] = limit if full else counts[j]
     if sigma > 0.0:
         add_read_noise(s0, s1, tick, sigma, counts, work)
         for j in range(counts.size):

@@ -77,7 +77,7 @@ def test_read_out_does_all_three():
 
 
 def test_perfect_read_out_keeps_counts():
-    reading, known, work = counts(7.0), np.empty(SIZE, np.float32), np.empty(SIZE, np.float32)
+    reading, known, work = counts(7.0), np.ones(SIZE, np.float32), np.empty(SIZE, np.float32)
     read_out(1, 2, 3, math.inf, 0.0, beam_stop(64, 0.0).ravel(), reading, known, work)
     assert np.all(reading == 7.0)
     assert np.all(known == 1.0)
