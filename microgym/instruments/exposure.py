@@ -134,7 +134,8 @@ def expose_rows(
         keys: (N, 2) uint32.
         specimen: object_re, object_im, bands, fluence of the instrument.
         illumination: probe, its spectrum, (modes, n*n) planes, and its intensity (n*n,).
-        camera: counts, known (N, n*n), beam-stop mask (n*n,), inverse critical fluences (B,).
+        camera: counts, known (N, n*n), beam-stop mask (n*n,) or (0,), inverse critical fluences
+            (B,).
         drifting: velocity, settling, moved, wander, clock, drift of `StageState`.
         moving: play of `StageState`, last command, last true position, (N, 2) float64; corner of
             the patch as commanded, (N, 2) int64.

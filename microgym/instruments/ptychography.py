@@ -141,7 +141,7 @@ class PtychographyInstrument:
         self.bands = np.zeros((self.num_envs, bands, 2, side, side), np.float32)
         self.fluence = np.zeros(shape, np.float32)
         self.counts = np.zeros((self.num_envs, n * n), np.float32)
-        self.known = np.tile(self.mask, (self.num_envs, 1))
+        self.known = np.ones((self.num_envs, n * n), np.float32)
         self.command = np.zeros((self.num_envs, 2))
         self.corner = np.zeros((self.num_envs, 2), np.int64)
         self.photons = np.ones(self.num_envs)
@@ -157,11 +157,12 @@ class PtychographyInstrument:
         parameters, detector = settings.stage, settings.detector
         light = np.empty(self.n * self.n, np.float32)
         sum_intensity(self.probe_re, self.probe_im, np.float32(1.0), light)
+        mask = self.mask[: None if self.mask.min() < 1.0 else 0]
         return (
             self.keys,
             (self.object_re, self.object_im, self.bands, self.fluence),
             (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im, light),
-            (self.counts, self.known, self.mask, self.inverse_critical),
+            (self.counts, self.known, mask, self.inverse_critical),
             (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
             (stage.play, self.command, self.beam, self.corner),
             (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m, self.photons),
@@ -224,7 +225,7 @@ class PtychographyInstrument:
         self.structure[rows] = structure
         self.fluence[rows] = 0.0
         self.counts[rows] = 0.0
-        self.known[rows] = self.mask
+        self.known[rows] = 1.0
         centre = 0.5 * self.settings.field_px
         self.command[rows] = centre
         self.beam[rows] = centre

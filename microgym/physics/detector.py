@@ -115,21 +115,24 @@ def read_out(
         tick: number of the exposure.
         full_well: largest value a pixel can hold; infinity for none.
         sigma: standard deviation of the read noise, photons.
-        mask: (n*n,) 1 where the detector sees, 0 behind the beam stop.
+        mask: (n*n,) 1 where the detector sees, 0 behind the beam stop; (0,) without one.
         counts: (n*n,) detected photons; becomes the readings, 0 behind the stop.
         known: (n*n,) 1 where the reading tells the intensity, 0 behind the stop and where the
-            pixel was full: written if pixels can be full, and else left as it is, at `mask`.
+            pixel was full; left alone where neither can be.
         work: (n*n,) float32, overwritten.
     """
     limit = np.float32(full_well)
-    for j in range(counts.size):
+    for j in range(mask.size):
         counts[j] *= mask[j]
+        known[j] = mask[j]
     if limit < np.float32(np.inf):
+        if mask.size == 0:
+            known[:] = np.float32(1.0)
         for j in range(counts.size):
             full = counts[j] >= limit
-            known[j] = np.float32(0.0) if full else mask[j]
+            known[j] = np.float32(0.0) if full else known[j]
             counts[j] = limit if full else counts[j]
     if sigma > 0.0:
         add_read_noise(s0, s1, tick, sigma, counts, work)
-        for j in range(counts.size):
+        for j in range(mask.size):
             counts[j] *= mask[j]
