@@ -26,7 +26,6 @@ _EXOGENOUS = np.int64(1)
 _MEASUREMENT = np.int64(2)
 _DRIFT, _JITTER = np.int64(0), np.int64(1)
 _PHOTONS, _READ_NOISE = np.int64(0), np.int64(1)
-_ONE = np.float32(1.0)
 
 
 def exposure_work(n: int, modes: int) -> int:
@@ -140,8 +139,8 @@ def expose_rows(
         moving: play of `StageState`, last command, last true position, (N, 2) float64; corner of
             the patch as commanded, (N, 2) int64.
         accounts: time_s, dose, exposures, path_m; photons of the last exposure.
-        constants: photons a second, dead time, stage speed, pixel in m, settling time, wander
-            size, wander time, backlash, jitter, full well, read noise.
+        constants: (11,) float64, photons a second, dead time, stage speed, pixel in m, settling
+            time, wander size, wander time, backlash, jitter, full well, read noise.
         n, radices, twiddles: patch and plan of the transform.
         work: (`exposure_work(n, modes)`,) float32.
     """
@@ -193,7 +192,7 @@ def expose_rows(
                 moved_im,
                 rest,
             )
-            sum_intensity(moved_re, moved_im, _ONE, moved_light)
+            sum_intensity(moved_re, moved_im, moved_light)
         diffract(
             object_re[b],
             object_im[b],

@@ -67,8 +67,6 @@ class PtychographySettings:
         whole("region_px", self.region_px, 16, 2048)
         if finite("dead_time_s", self.dead_time_s) < 0.0:
             raise ValueError(f"dead_time_s={self.dead_time_s!r} must be at least 0")
-        # As floats, for Numba would compile the step anew for integers.
-        object.__setattr__(self, "dead_time_s", float(self.dead_time_s))
         for name in ("photons_per_s", "stage_speed_px_s"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
 
@@ -156,17 +154,9 @@ class PtychographyInstrument:
         settings, stage, ledger = self.settings, self.stage, self.ledger
         parameters, detector = settings.stage, settings.detector
         light = np.empty(self.n * self.n, np.float32)
-        sum_intensity(self.probe_re, self.probe_im, np.float32(1.0), light)
-        mask = self.mask[: None if self.mask.min() < 1.0 else 0]
-        return (
-            self.keys,
-            (self.object_re, self.object_im, self.bands, self.fluence),
-            (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im, light),
-            (self.counts, self.known, mask, self.inverse_critical),
-            (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
-            (stage.play, self.command, self.beam, self.corner),
-            (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m, self.photons),
-            (
+        sum_intensity(self.probe_re, self.probe_im, light)
+        constants = np.array(
+            [
                 settings.photons_per_s,
                 settings.dead_time_s,
                 settings.stage_speed_px_s,
@@ -178,7 +168,18 @@ class PtychographyInstrument:
                 parameters.jitter_px,
                 detector.saturation_counts,
                 detector.read_noise_counts,
-            ),
+            ]
+        )
+        mask = self.mask[: None if self.mask.min() < 1.0 else 0]
+        return (
+            self.keys,
+            (self.object_re, self.object_im, self.bands, self.fluence),
+            (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im, light),
+            (self.counts, self.known, mask, self.inverse_critical),
+            (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
+            (stage.play, self.command, self.beam, self.corner),
+            (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m, self.photons),
+            constants,
             self.n,
             self.plan.radices,
             self.plan.twiddles,

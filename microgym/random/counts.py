@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
-from microgym.random.generator import STRIP, centred, element_words, fill_bits, unit52
+from microgym.random.generator import centred, element_words, fill_bits, unit52
 from microgym.views import line
 
 _U32 = np.uint32
@@ -18,9 +18,11 @@ _I32 = np.int32
 
 _BLOCK = 16  # elements of one vector where probabilities are summed
 
-_HELD = 2 * STRIP  # elements that are held back to be done together
+_STRIP = 256  # elements that go through a step together
+_HELD = 2 * _STRIP  # elements that are held back to be done together
+_MOST_HELD = _HELD // _BLOCK  # blocks of them
 
-POISSON_WORK = 2 * STRIP + 4 * _HELD + 4 * _BLOCK
+POISSON_WORK = 2 * _STRIP + 4 * _HELD + _MOST_HELD + 3 * _BLOCK
 """Length of the float32 work array of `fill_poisson`."""
 
 _NEGLIGIBLE = 1e-9
@@ -211,17 +213,17 @@ def _quantile_blocks(bits, mean, out, work):
     for a loop to be worth its while: in a diffraction pattern they are few.
     """
     whole = work.view(np.uint32)
-    p, left = line(work, 0, STRIP), line(work, STRIP, STRIP)
-    held_bits, held = line(whole, 2 * STRIP, _HELD), line(work, 2 * STRIP + _HELD, _HELD)
-    rest = line(work, 2 * STRIP + 2 * _HELD, 2 * _HELD)
-    places = line(whole, 2 * STRIP + 4 * _HELD, _BLOCK)
+    p, left = line(work, 0, _STRIP), line(work, _STRIP, _STRIP)
+    held_bits, held = line(whole, 2 * _STRIP, _HELD), line(work, 2 * _STRIP + _HELD, _HELD)
+    rest = line(work, 2 * _STRIP + 2 * _HELD, 2 * _HELD)
+    places = line(whole, 2 * _STRIP + 4 * _HELD, _MOST_HELD)
     blocks = 0
-    for start in range(0, out.size, STRIP):
-        size = min(STRIP, out.size - start)
+    for start in range(0, out.size, _STRIP):
+        size = min(_STRIP, out.size - start)
         b, m, o = line(bits, start, size), line(mean, start, size), line(out, start, size)
         large = _count_large(m)
         if large > 0:
-            if (blocks + 4) * _BLOCK > _HELD:
+            if blocks * _BLOCK + _STRIP > _HELD:
                 _finish_large(held_bits, held, places, blocks, out, rest)
                 blocks = 0
             for at in range(0, size, _BLOCK):
@@ -254,7 +256,7 @@ def poisson_quantile(bits, mean, out, work):
     whole = out.size - out.size % _BLOCK
     _quantile_blocks(bits[:whole], mean[:whole], out[:whole], work)
     if whole < out.size:
-        end = work[2 * STRIP + 4 * _HELD + _BLOCK :]
+        end = work[2 * _STRIP + 4 * _HELD + _MOST_HELD :]
         b, m, o = end[:_BLOCK].view(np.uint32), end[_BLOCK : 2 * _BLOCK], end[2 * _BLOCK :]
         for j in range(_BLOCK):
             b[j] = bits[whole + j] if whole + j < out.size else _U32(0)
