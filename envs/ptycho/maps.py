@@ -7,9 +7,8 @@ from microgym.compiled import kernel
 from microgym.elementary import atan2_32, exp32
 from microgym.metrics.incremental import pooled
 from microgym.physics.diffraction import add_fluence
-
-Plane = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from microgym.reconstruct.views import Plane, Planes, Rows, View
+from microgym.views import line
 
 CHANNELS = ("amplitude", "phase", "coverage", "dose", "uncertainty")
 """Maps of an observation, in order."""
@@ -18,7 +17,35 @@ NUMBERS = ("y", "x", "exposures_left", "time_left", "dose", "transmitted", "scat
 
 
 @kernel
-def draw_maps(rows, shown, fluence, start, cells, edge, unit, out):
+def _mark(area, corner, n, start, cells, edge):
+    """Widen an area of cells, (4,), by those that a patch touches."""
+    top, left = corner[0] - start, corner[1] - start
+    area[0] = min(area[0], max(top, 0) // edge)
+    area[1] = max(area[1], (min(top + n, cells * edge) + edge - 1) // edge)
+    area[2] = min(area[2], max(left, 0) // edge)
+    area[3] = max(area[3], (min(left + n, cells * edge) + edge - 1) // edge)
+
+
+@kernel
+def mark_rows(rows, corner, n, start, cells, edge, stale):
+    """Enter the latest patch of each row among what has to be drawn anew.
+
+    Args:
+        rows: (k,) int64.
+        corner: (N, 2) int64, corner of the patch, px.
+        n: edge of the patch, px.
+        start: first row and column of the region, px.
+        cells: cells along an edge.
+        edge: pixels along the edge of a cell.
+        stale: (N, 4) int64, first row, end of the rows, first column and end of the columns, in
+            cells; widened.
+    """
+    for k in range(rows.size):
+        _mark(stale[rows[k]], corner[rows[k]], n, start, cells, edge)
+
+
+@kernel
+def draw_maps(rows, shown, fluence, stale, start, edge, unit, drawn):
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
@@ -26,32 +53,112 @@ def draw_maps(rows, shown, fluence, start, cells, edge, unit, out):
         shown: (N, H, W) complex image whose amplitude and phase are shown, as real and imaginary
             part, and the standard deviation of its error.
         fluence: (N, H, W) photons per object pixel that the operator knows to have spent.
+        stale: (N, 4) int64, first row, end of the rows, first column and end of the columns that
+            are drawn, in cells.
         start: first row and column of the region, px.
-        cells: cells along an edge.
         edge: pixels along the edge of a cell.
         unit: photons per object pixel that count as one exposure.
-        out: (N, 5, cells, cells) written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
+        drawn: (N, 5, cells, cells) written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
             twice the mean standard deviation, all clipped to [-1, 1].
     """
     one = np.float32(1.0)
-    size = cells * edge
+    cells = drawn.shape[2]
     re, im, sigma = shown
     for k in range(rows.size):
         b = rows[k]
-        pooled(re[b], start, start, size, cells, out[b, 0])
-        pooled(im[b], start, start, size, cells, out[b, 1])
-        pooled(fluence[b], start, start, size, cells, out[b, 2])
-        pooled(sigma[b], start, start, size, cells, out[b, 4])
-        for row in range(cells):
-            first, second, third = out[b, 0, row], out[b, 1, row], out[b, 2, row]
-            fourth, fifth = out[b, 3, row], out[b, 4, row]
-            for cell in range(cells):
+        area = stale[b]
+        pooled(re[b], start, start, edge, area, drawn[b, 0])
+        pooled(im[b], start, start, edge, area, drawn[b, 1])
+        pooled(fluence[b], start, start, edge, area, drawn[b, 2])
+        pooled(sigma[b], start, start, edge, area, drawn[b, 4])
+        count, plane = area[3] - area[2], cells * cells
+        for row in range(area[0], area[1]):
+            at = (5 * b * cells + row) * cells + area[2]
+            first, second = line(drawn, at, count), line(drawn, at + plane, count)
+            third, fourth = line(drawn, at + 2 * plane, count), line(drawn, at + 3 * plane, count)
+            fifth = line(drawn, at + 4 * plane, count)
+            for cell in range(count):
                 x, y, flux = first[cell], second[cell], third[cell] / unit
                 first[cell] = min(np.float32(0.5) * np.sqrt(x * x + y * y), one)
                 second[cell] = atan2_32(y, x) * np.float32(1.0 / np.pi)
                 third[cell] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
                 fourth[cell] = min(np.float32(0.1) * flux, one)
                 fifth[cell] = min(np.float32(2.0) * fifth[cell], one)
+
+
+class Maps:
+    """The maps of N observations, drawn anew only where an exposure has changed them.
+
+    What it remembers is no state: it can be forgotten at any time.
+
+    Args:
+        num_envs: N.
+        view: observation model.
+        region: first row and column of the scanned region, and its edge, px.
+        cells: cells along an edge of a map.
+        unit: photons per object pixel that count as one exposure.
+    """
+
+    def __init__(
+        self, num_envs: int, view: View, region: tuple[int, int], cells: int, unit: np.float32
+    ) -> None:
+        self.view = view
+        self._start, self._edge = region[0], region[1] // cells
+        self._unit = unit
+        self._drawn = np.zeros((num_envs, len(CHANNELS), cells, cells), np.float32)
+        self._whole = np.array([0, cells, 0, cells])
+        self._nothing = np.array([cells, 0, cells, 0])
+        self._stale = np.tile(self._whole, (num_envs, 1))
+
+    def forget(self, rows: Rows | slice = slice(None)) -> None:
+        """What the listed rows show may have changed everywhere.
+
+        Args:
+            rows: (k,) int64, or all.
+        """
+        self._stale[rows] = self._whole
+
+    def add(self, rows: Rows, corner: NDArray[np.int64], n: int) -> None:
+        """What the listed rows show has changed under the latest exposure.
+
+        Args:
+            rows: (k,) int64.
+            corner: (N, 2) int64, corner of its patch, px.
+            n: edge of the patch, px.
+        """
+        if self.view.local:
+            cells = self._drawn.shape[-1]
+            mark_rows(rows, corner, n, self._start, cells, self._edge, self._stale)
+        else:
+            self.forget(rows)
+
+    def draw(self, rows: Rows, estimate: Planes, fluence: Plane) -> None:
+        """Bring the maps of the listed rows up to date.
+
+        Args:
+            rows: (k,) int64.
+            estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
+            fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
+        """
+        stale = rows[self._stale[rows, 0] < self._stale[rows, 1]]
+        if stale.size == 0:
+            return
+        areas = self._start + self._stale * self._edge
+        draw_maps(
+            stale,
+            self.view.show(stale, estimate, fluence, areas),
+            fluence,
+            self._stale,
+            self._start,
+            self._edge,
+            self._unit,
+            self._drawn,
+        )
+        self._stale[stale] = self._nothing
+
+    def copy(self) -> Plane:
+        """The maps as they were last drawn, (N, 5, cells, cells) float32, fresh."""
+        return self._drawn.copy()
 
 
 @kernel

@@ -42,6 +42,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
     task._fluence[0] = exposures * task._unit
+    task.maps.forget()
 
     def pooled(plane):
         inside = plane[start : start + task.region, start : start + task.region]
