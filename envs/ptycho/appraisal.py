@@ -4,15 +4,8 @@ import numpy as np
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
-from microgym.metrics.incremental import (
-    BLOCK,
-    masked_sums,
-    plane_sums,
-    snr_db,
-    structured,
-    truth_sums,
-)
-from microgym.views import line
+from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
+from microgym.views import BLOCK, line, marked
 
 SEEN_EXPOSURES = 0.5
 """A pixel counts as seen from this part of the mean fluence under the probe of one nominal exposure
@@ -61,7 +54,7 @@ def inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, 
             for start in range(0, n, BLOCK):
                 at, count = (b * height + i) * width + left + start, min(BLOCK, n - start)
                 inside = line(structure, at, count)
-                if not structured(inside):
+                if not marked(inside):
                     continue
                 state = line(status, at, count)
                 flux, faded = line(fluence, at, count), line(lost, at, count)
@@ -104,7 +97,7 @@ def measure_rows(rows, truth, structure, scale, columns):
             for start in range(0, width, BLOCK):
                 at, count = (b * height + i) * width + start, min(BLOCK, width - start)
                 inside = line(structure, at, count)
-                if not structured(inside):
+                if not marked(inside):
                     continue
                 re, im = line(true_re, at, count), line(true_im, at, count)
                 for j in range(count):

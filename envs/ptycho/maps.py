@@ -7,7 +7,7 @@ from microgym.compiled import kernel
 from microgym.elementary import atan2_32, exp32
 from microgym.metrics.incremental import pooled
 from microgym.physics.diffraction import add_fluence
-from microgym.reconstruct.views import Plane, Planes, Rows, View
+from microgym.reconstruct.views import Plane, Planes, Rows, View, whole_region
 from microgym.views import line
 
 CHANNELS = ("amplitude", "phase", "coverage", "dose", "uncertainty")
@@ -17,35 +17,30 @@ NUMBERS = ("y", "x", "exposures_left", "time_left", "dose", "transmitted", "scat
 
 
 @kernel
-def _mark(area, corner, n, start, cells, edge):
-    """Widen an area of cells, (4,), by those that a patch touches."""
-    top, left = corner[0] - start, corner[1] - start
-    area[0] = min(area[0], max(top, 0) // edge)
-    area[1] = max(area[1], (min(top + n, cells * edge) + edge - 1) // edge)
-    area[2] = min(area[2], max(left, 0) // edge)
-    area[3] = max(area[3], (min(left + n, cells * edge) + edge - 1) // edge)
-
-
-@kernel
-def mark_rows(rows, corner, n, start, cells, edge, stale):
+def mark_rows(rows, corner, n, start, size, edge, areas):
     """Enter the latest patch of each row among what has to be drawn anew.
 
     Args:
         rows: (k,) int64.
-        corner: (N, 2) int64, corner of the patch, px.
+        corner: (N, 2) int64, corner of the patch, px; it touches the region.
         n: edge of the patch, px.
         start: first row and column of the region, px.
-        cells: cells along an edge.
+        size: edge of the region, px.
         edge: pixels along the edge of a cell.
-        stale: (N, 4) int64, first row, end of the rows, first column and end of the columns, in
-            cells; widened.
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns of the
+            field, px; widened to whole cells of the region that hold the patch.
     """
     for k in range(rows.size):
-        _mark(stale[rows[k]], corner[rows[k]], n, start, cells, edge)
+        b = rows[k]
+        for axis in range(2):
+            first = max(corner[b, axis] - start, 0) // edge * edge
+            end = (min(corner[b, axis] + n - start, size) + edge - 1) // edge * edge
+            areas[b, 2 * axis] = min(areas[b, 2 * axis], start + first)
+            areas[b, 2 * axis + 1] = max(areas[b, 2 * axis + 1], start + end)
 
 
 @kernel
-def draw_maps(rows, shown, fluence, stale, start, edge, unit, drawn):
+def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
@@ -53,8 +48,8 @@ def draw_maps(rows, shown, fluence, stale, start, edge, unit, drawn):
         shown: (N, H, W) complex image whose amplitude and phase are shown, as real and imaginary
             part, and the standard deviation of its error.
         fluence: (N, H, W) photons per object pixel that the operator knows to have spent.
-        stale: (N, 4) int64, first row, end of the rows, first column and end of the columns that
-            are drawn, in cells.
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns that
+            are drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
         edge: pixels along the edge of a cell.
         unit: photons per object pixel that count as one exposure.
@@ -66,7 +61,9 @@ def draw_maps(rows, shown, fluence, stale, start, edge, unit, drawn):
     re, im, sigma = shown
     for k in range(rows.size):
         b = rows[k]
-        area = stale[b]
+        area = areas[b]
+        for j in range(4):
+            area[j] = (area[j] - start) // edge
         pooled(re[b], start, start, edge, area, drawn[b, 0])
         pooled(im[b], start, start, edge, area, drawn[b, 1])
         pooled(fluence[b], start, start, edge, area, drawn[b, 2])
@@ -84,6 +81,8 @@ def draw_maps(rows, shown, fluence, stale, start, edge, unit, drawn):
                 third[cell] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
                 fourth[cell] = min(np.float32(0.1) * flux, one)
                 fifth[cell] = min(np.float32(2.0) * fifth[cell], one)
+        area[0] = area[2] = start + cells * edge
+        area[1] = area[3] = start
 
 
 class Maps:
@@ -103,12 +102,11 @@ class Maps:
         self, num_envs: int, view: View, region: tuple[int, int], cells: int, unit: np.float32
     ) -> None:
         self.view = view
-        self._start, self._edge = region[0], region[1] // cells
+        self._start, self._size = region
+        self._edge = self._size // cells
         self._unit = unit
         self._drawn = np.zeros((num_envs, len(CHANNELS), cells, cells), np.float32)
-        self._whole = np.array([0, cells, 0, cells])
-        self._nothing = np.array([cells, 0, cells, 0])
-        self._stale = np.tile(self._whole, (num_envs, 1))
+        self._areas = whole_region(num_envs, region)
 
     def forget(self, rows: Rows | slice = slice(None)) -> None:
         """What the listed rows show may have changed everywhere.
@@ -116,7 +114,7 @@ class Maps:
         Args:
             rows: (k,) int64, or all.
         """
-        self._stale[rows] = self._whole
+        self._areas[rows] = whole_region(1, (self._start, self._size))
 
     def add(self, rows: Rows, corner: NDArray[np.int64], n: int) -> None:
         """What the listed rows show has changed under the latest exposure.
@@ -127,10 +125,13 @@ class Maps:
             n: edge of the patch, px.
         """
         if self.view.local:
-            cells = self._drawn.shape[-1]
-            mark_rows(rows, corner, n, self._start, cells, self._edge, self._stale)
+            mark_rows(rows, corner, n, self._start, self._size, self._edge, self._areas)
         else:
             self.forget(rows)
+
+    def stale(self) -> Rows:
+        """The rows that have changed since they were drawn, (k,) int64."""
+        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
 
     def draw(self, rows: Rows, estimate: Planes, fluence: Plane) -> None:
         """Bring the maps of the listed rows up to date.
@@ -140,21 +141,9 @@ class Maps:
             estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
             fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
         """
-        stale = rows[self._stale[rows, 0] < self._stale[rows, 1]]
-        if stale.size == 0:
-            return
-        areas = self._start + self._stale * self._edge
-        draw_maps(
-            stale,
-            self.view.show(stale, estimate, fluence, areas),
-            fluence,
-            self._stale,
-            self._start,
-            self._edge,
-            self._unit,
-            self._drawn,
-        )
-        self._stale[stale] = self._nothing
+        shown = self.view.show(rows, estimate, fluence, self._areas)
+        start, edge = self._start, self._edge
+        draw_maps(rows, shown, fluence, self._areas, start, edge, self._unit, self._drawn)
 
     def copy(self) -> Plane:
         """The maps as they were last drawn, (N, 5, cells, cells) float32, fresh."""

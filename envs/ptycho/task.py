@@ -293,15 +293,15 @@ class PtychoTask(Task):
             "damage": damage(before[2], after[2]),
             "time": time(before[4], after[4], self._limit_s),
         }
-        self._terms[rows] = np.stack([terms[name] for name in TERMS], axis=-1)
-        vector = self.reward_mode == "vector"
-        self.reward[rows] = combine(terms, self._weights, vector=vector)
-        self.returns[rows] += combine(terms, self._weights)
+        paid = combine(terms, self._weights)
+        self._terms[rows] = combine(terms, self._weights, vector=True)
+        self.reward[rows] = self._terms[rows] if self.reward_mode == "vector" else paid
+        self.returns[rows] += paid
 
     def observe(self) -> Any:
         """Maps of the region and a few numbers; see `microgym.envs.ptycho.maps`."""
-        every = np.arange(self.num_envs)
-        self._share_out(lambda start, stop: self._draw(every[start:stop]), self.num_envs)
+        stale = self.maps.stale()
+        self._share_out(lambda start, stop: self._draw(stale[start:stop]), stale.size)
         images = self.maps.copy()
         numbers = self._numbers()
         if self.arguments.observation == "features":
@@ -317,13 +317,14 @@ class PtychoTask(Task):
     def _numbers(self) -> NDArray[np.float32]:
         """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
         ledger, chosen = self.instrument.ledger, self.arguments
-        place = 2.0 * (self._position - self._start) / self.region - 1.0
-        left = 1.0 - ledger.exposures / chosen.exposures
-        time_left = np.maximum(1.0 - ledger.time_s / self._limit_s, 0.0)
+        numbers = np.empty((self.num_envs, len(maps.NUMBERS)))
+        numbers[:, :2] = 2.0 * (self._position - self._start) / self.region - 1.0
+        numbers[:, 2] = 1.0 - ledger.exposures / chosen.exposures
+        numbers[:, 3] = np.maximum(1.0 - ledger.time_s / self._limit_s, 0.0)
         dose = ledger.dose / self._budget_photons
-        dose = dose / (1.0 + dose)
-        columns = [place[:, 0], place[:, 1], left, time_left, dose, *self._signal.T]
-        return np.clip(np.stack(columns, axis=1), -1.0, 1.0).astype(np.float32)
+        numbers[:, 4] = dose / (1.0 + dose)
+        numbers[:, 5:] = self._signal
+        return np.minimum(np.maximum(numbers, -1.0), 1.0).astype(np.float32)
 
     def info(self) -> dict[str, Any]:
         """Terms, cost, figures of merit and ledger; masks and the hidden state where asked for."""

@@ -19,34 +19,21 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import log64
-from microgym.views import line
+from microgym.views import BLOCK, line, marked
 
 Plane = NDArray[np.float32]
 Columns = NDArray[np.float64]
 MaskPlane = NDArray[np.uint8] | NDArray[np.bool_]
-
-BLOCK = 16
-"""Pixels of a line that are passed over together where there is no structure: 64 bytes, as much as
-a processor fetches from memory at a time. What is passed over would have added zeros."""
 
 _CEILING = 1e-12  # CEILING_DB of microgym.metrics.fields as a ratio of powers
 _DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
 
 
 @inline_kernel
-def structured(mask: MaskPlane) -> bool:
-    """Whether a piece of a line of a mask holds structure."""
-    some = 0
-    for j in range(mask.size):
-        some |= mask[j]
-    return some != 0
-
-
-@inline_kernel
 def _add_agreement(planes, at, columns, column, count):
     """Add `count` pixels, from flat element `at` on, to the columns from `column` on."""
     mask = line(planes[4], at, count)
-    if not structured(mask):
+    if not marked(mask):
         return
     r_re, r_im = line(planes[0], at, count), line(planes[1], at, count)
     o_re, o_im = line(planes[2], at, count), line(planes[3], at, count)
@@ -172,7 +159,7 @@ def truth_sums(
         for start in range(0, width, BLOCK):
             at, some = i * width + start, min(BLOCK, width - start)
             chosen = line(mask, at, some)
-            if not structured(chosen):
+            if not marked(chosen):
                 continue
             o_re, o_im = line(true_re, at, some), line(true_im, at, some)
             for j in range(some):
