@@ -4,8 +4,8 @@ import numpy as np
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
+from microgym.lines import BLOCK, line, marked
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
-from microgym.views import BLOCK, line, marked
 
 SEEN_EXPOSURES = 0.5
 """A pixel counts as seen from this part of the mean fluence under the probe of one nominal exposure

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import atan2_32, exp32
+from microgym.lines import line
 from microgym.metrics.incremental import pooled
 from microgym.physics.diffraction import add_fluence
 from microgym.reconstruct.views import Plane, Planes, Rows, View, whole_region
-from microgym.views import line
 
 CHANNELS = ("amplitude", "phase", "coverage", "dose", "uncertainty")
 """Maps of an observation, in order."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import log64
-from microgym.views import BLOCK, line, marked
+from microgym.lines import BLOCK, line, marked
 
 Plane = NDArray[np.float32]
 Columns = NDArray[np.float64]

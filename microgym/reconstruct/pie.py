@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import line
 from microgym.physics.diffraction import exit_wave
 from microgym.physics.fft import PAD, fft2, workspace
-from microgym.views import line
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]

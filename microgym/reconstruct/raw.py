@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import line
 from microgym.physics.probe import intensity
 from microgym.reconstruct.views import (
     Areas,
@@ -20,7 +21,6 @@ from microgym.reconstruct.views import (
     shot_noise,
     whole_region,
 )
-from microgym.views import line
 
 
 @kernel

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.views import line
+from microgym.lines import line
 
 Plane = NDArray[np.float32]
 Planes = tuple[Plane, Plane]

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import exp64
+from microgym.lines import BLOCK, line, marked
 from microgym.random import fill_normal
-from microgym.views import BLOCK, line, marked
 
 Plane = NDArray[np.float32]
 

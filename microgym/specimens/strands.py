@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import sincos64
+from microgym.lines import line
 from microgym.random import fill_normal, fill_uniform
-from microgym.views import line
 
 Plane = NDArray[np.float32]
 
