@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp32
+from microgym.lines import line
 from microgym.physics.sampling import finite, positive, whole
-from microgym.views import line
 
 Plane = NDArray[np.float32]
 

@@ -9,8 +9,8 @@ from numba.extending import intrinsic
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
+from microgym.lines import line
 from microgym.random.generator import centred, element_words, fill_bits, unit52
-from microgym.views import line
 
 _U32 = np.uint32
 _F32 = np.float32
