@@ -10,7 +10,7 @@ from microgym.physics.diffraction import add_fluence, diffract, diffraction_work
 from microgym.physics.drift import advance_drift
 from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import exposure_position, move_stage, start_stage
+from microgym.physics.stage import CELL_S, exposure_position, move_stage, start_stage
 from microgym.random import POISSON_WORK, fill_poisson, stream
 
 Plane = NDArray[np.float32]
@@ -92,6 +92,7 @@ def _drift_for(b, duration, keys, drifting, motion):
         motion[4],
         motion[5],
         motion[6],
+        CELL_S,
         velocity[b],
         settling[b],
         moved[b],

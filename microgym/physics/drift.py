@@ -17,10 +17,8 @@ from microgym.elementary import exp64, sincos64
 from microgym.physics.sampling import finite, positive, whole
 from microgym.random import normal, uniform
 
-CELL_S = 0.25
-"""Length of a cell of the wandering clock, s. The process is exact at the cell borders and linear
-between them, which takes at most CELL_S / (2 OU time) of its variance off (Uhlenbeck and Ornstein,
-Phys. Rev. 36, 823, 1930, for the exact update). Design choice: far below every time constant."""
+REMEMBERED = 40.0
+"""Times of the wandering that a long wait follows in full: older numbers have faded below 1e-17."""
 
 Rows = NDArray[np.float64]
 
@@ -56,6 +54,7 @@ class DriftParameters:
         settling_time_s: time constant of settling, s.
         wander_nm: stationary standard deviation of wandering along each axis, nm.
         wander_time_s: correlation time of wandering, s.
+        cell_time_s: length of a cell of the wandering clock, s; see `advance_drift`.
 
     Raises:
         TypeError: if a number is not a number.
@@ -67,6 +66,7 @@ class DriftParameters:
     settling_time_s: float = 1200.0
     wander_nm: float = 0.0
     wander_time_s: float = 120.0
+    cell_time_s: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -230,6 +230,7 @@ def advance_drift(
     settling_time_s: float,
     wander_size: float,
     wander_time_s: float,
+    cell_time_s: float,
     velocity: Rows,
     settling: Rows,
     moved: Rows,
@@ -239,6 +240,10 @@ def advance_drift(
 ) -> None:
     """Let one microscope drift for a while.
 
+    Wandering is exact at the borders of the cells of its clock and linear between them, which takes
+    at most cell_time_s / (2 wander_time_s) of its variance off (Uhlenbeck and Ornstein, Phys. Rev.
+    36, 823, 1930, for the exact update).
+
     Args:
         s0: first word of the stream of the drift, of the exogenous role; draws of ticks 1, 2, ...,
             one a cell.
@@ -247,6 +252,7 @@ def advance_drift(
         settling_time_s: time constant of settling, s.
         wander_size: stationary standard deviation of wandering, length.
         wander_time_s: correlation time of wandering, s.
+        cell_time_s: length of a cell, s, the same in all of an episode.
         velocity: (A,) row of `DriftState`.
         settling: (A,) row of `DriftState`, updated, like all that follow.
         moved: (A,) row.
@@ -259,17 +265,18 @@ def advance_drift(
     for axis in range(axes):
         moved[axis] += velocity[axis] * dt + settling[axis] * (1.0 - kept)
         settling[axis] *= kept
-    keep = exponential(-CELL_S / wander_time_s)
+    keep = exponential(-cell_time_s / wander_time_s)
     fresh = np.sqrt(1.0 - keep * keep)
     clock[0] += dt
-    cell = np.floor(clock[0] / CELL_S)
+    cell = np.floor(clock[0] / cell_time_s)
+    clock[1] = max(clock[1], np.floor(cell - REMEMBERED * wander_time_s / cell_time_s) - 1.0)
     while clock[1] < cell:
         clock[1] += 1.0
         tick = int(clock[1]) + 1
         for axis in range(axes):
             wander[0, axis] = wander[1, axis]
             wander[1, axis] = keep * wander[0, axis] + fresh * draw_normal(s0, s1, tick, axis)
-    part = clock[0] / CELL_S - cell
+    part = clock[0] / cell_time_s - cell
     for axis in range(axes):
         level = wander[0, axis] + part * (wander[1, axis] - wander[0, axis])
         drift[axis] = moved[axis] + wander_size * level

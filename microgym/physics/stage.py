@@ -13,6 +13,9 @@ from microgym.compiled import kernel
 from microgym.physics.drift import check_sizes, draw_normal, start_drift
 from microgym.physics.sampling import whole
 
+CELL_S = 0.25
+"""Length of a cell of the wandering clock, s. Design choice: far below every time constant."""
+
 Rows = NDArray[np.float64]
 
 

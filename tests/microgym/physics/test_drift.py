@@ -8,7 +8,6 @@ import pytest
 
 from microgym.physics.drift import (
     AMBIENT_DRIFT,
-    CELL_S,
     COLD_DRIFT,
     DriftParameters,
     DriftState,
@@ -47,6 +46,7 @@ def advance(state, parameters, dt, seed=0):
             parameters.settling_time_s,
             parameters.wander_nm,
             parameters.wander_time_s,
+            parameters.cell_time_s,
             state.velocity[b],
             state.settling[b],
             state.moved[b],
@@ -96,7 +96,8 @@ def test_the_plane_and_the_height_drift_by_sizes_of_their_own():
 
 def test_moments_of_wandering():
     # The variance of an Ornstein-Uhlenbeck process, and its correlation of 1/e after its time.
-    parameters = DriftParameters(wander_nm=0.5, wander_time_s=2.0)
+    # Cells may be long here: the process is exact at their borders.
+    parameters = DriftParameters(wander_nm=0.5, wander_time_s=2.0, cell_time_s=0.5)
     state = start(parameters)
     count = 120_000
     path = np.empty((count, 3))
@@ -134,8 +135,28 @@ def test_wandering_is_continuous():
         advance(state, parameters, 0.01)
         largest = max(largest, float(np.abs(state.drift - before).max()))
         before = state.drift.copy()
-    # A cell of 25 such steps moves by sqrt(2 CELL_S / 30) = 0.13 (one deviation).
-    assert 0.0 < largest < 5 * math.sqrt(2 * CELL_S / 30.0) / 25
+    # A cell of 100 such steps moves by sqrt(2 / 30) = 0.26 (one deviation).
+    assert 0.0 < largest < 5 * math.sqrt(2 / 30.0) / 100
+
+
+def test_between_borders_wandering_loses_no_more_than_is_said():
+    parameters = DriftParameters(wander_nm=1.0, wander_time_s=2.0, cell_time_s=0.5)
+    state = start(parameters, 20_000, axes=2)
+    advance(state, parameters, 20.25)
+    # Midway between two numbers of correlation exp(-1/4): (1 + exp(-1/4)) / 2.
+    found = np.mean(state.drift**2)
+    assert found == pytest.approx(0.5 * (1 + math.exp(-0.25)), abs=4.5 * math.sqrt(2 / 40_000))
+    assert 1 - 0.5 * (1 + math.exp(-0.25)) < 0.5 / (2 * 2.0)
+
+
+def test_a_long_wait_wanders_to_where_short_ones_do():
+    parameters = DriftParameters(wander_nm=1.0, wander_time_s=2.0, cell_time_s=0.25)
+    whole, sliced = start(parameters), start(parameters)
+    advance(whole, parameters, 3600.0)
+    for _ in range(36):
+        advance(sliced, parameters, 100.0)
+    np.testing.assert_allclose(whole.drift, sliced.drift, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(whole.clock, sliced.clock)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -200,6 +221,7 @@ def test_levels_are_off_and_then_rise(levels):
         ({"drift_nm_s": -1.0}, ValueError, "drift_nm_s=-1.0 must be at least 0"),
         ({"settling_time_s": 0.0}, ValueError, "settling_time_s=0.0 must be above zero"),
         ({"wander_nm": math.nan}, ValueError, "wander_nm=nan must be finite"),
+        ({"cell_time_s": 0.0}, ValueError, "cell_time_s=0.0 must be above zero"),
         ({"wander_time_s": "1"}, TypeError, "wander_time_s must be a real number"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from microgym.physics.drift import advance_drift
 from microgym.physics.stage import (
+    CELL_S,
     STAGE_LEVELS,
     StageParameters,
     StageState,
@@ -46,6 +47,7 @@ def advance(state, parameters, dt, seed=0):
             parameters.settling_time_s,
             parameters.wander_px,
             parameters.wander_time_s,
+            CELL_S,
             state.velocity[b],
             state.settling[b],
             state.moved[b],
