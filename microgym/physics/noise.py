@@ -22,7 +22,8 @@ Rows = NDArray[np.float64]
 PROCESSES = 6
 """Processes of the 1/f noise, one a decade."""
 
-_TIMES = 1e-3 * 10.0 ** np.arange(PROCESSES)
+# Literals, since powers of libraries differ between machines.
+_TIMES = np.array([1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2])
 
 MAINS_HZ = (50.0, 60.0)
 """Frequencies of the mains, Hz."""

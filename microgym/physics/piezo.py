@@ -25,9 +25,10 @@ CREEP_START_S = 0.1
 """Time t0 after a step from which creep is counted, s (Jung and Gweon, Rev. Sci. Instrum. 71, 1896,
 2000)."""
 
-_TIMES = CREEP_START_S * 10.0 ** np.arange(DECADES)
+# Literals, since powers and logarithms of libraries differ between machines.
+_TIMES = np.array([1e-1, 1e0, 1e1, 1e2, 1e3, 1e4])
 
-CREEP_OFFSET = 0.5 + 0.57721566490153286061 / math.log(10.0)
+CREEP_OFFSET = 0.5 + 0.57721566490153286061 / 2.30258509299404568402
 """Decades that the exponentials have crept by t0: 1/2 + Euler's constant / ln 10. The integral of
 1 - exp(-t / tau) over log10(tau) from tau1 on is log10(t / tau1) + Euler / ln 10, and one
 exponential a decade stands for half a decade on each side of it."""
@@ -269,17 +270,25 @@ def sweep_piezo(
         out: (n,) float64, written: positions at the ends of n equal times, nm.
     """
     n = out.size
-    pace = (stop - start) / n
+    pace, time = (stop - start) / n, dt / n
+    # One after the other the exponentials would take four times as long: each waits for itself.
+    followed = (
+        _followed(time / _TIMES[0]),
+        _followed(time / _TIMES[1]),
+        _followed(time / _TIMES[2]),
+        _followed(time / _TIMES[3]),
+        _followed(time / _TIMES[4]),
+        _followed(time / _TIMES[5]),
+    )
     for i in range(n):
-        out[i] = lag_hysteresis(start + (i + 1) * pace, half_range, width, play)
-        out[i] -= coefficient * CREEP_OFFSET * (start + (i + 1) * pace)
-    for k in range(creep.size):
-        followed, of_ramp = _followed(dt / (n * _TIMES[k]))
-        level = creep[k]
-        for i in range(n):
-            level += (start + i * pace - level) * followed + pace * of_ramp
-            out[i] += coefficient * level
-        creep[k] = level
+        here = start + i * pace
+        there = here + pace
+        crept = -CREEP_OFFSET * there
+        for k in range(DECADES):
+            of_step, of_ramp = followed[k]
+            creep[k] += (here - creep[k]) * of_step + pace * of_ramp
+            crept += creep[k]
+        out[i] = lag_hysteresis(there, half_range, width, play) + coefficient * crept
 
 
 @kernel
