@@ -169,33 +169,46 @@ def fill_noise(
 ) -> None:
     """Noise of a row of readings at equal distances in time: of a scan line.
 
+    It is not the noise that `advance_flicker` would give, reading by reading, but has its
+    statistics.
+
     Args:
         s0: first word of the stream of the noise.
         s1: second word.
-        tick: number of the row; it uses ticks 8 tick to 8 tick + 7, so that rows and single
-            readings (`advance_flicker`) need streams of their own.
+        tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
         dt: distance in time of readings, also of the first from what came before, s.
         white, flicker_size, mains, mains_hz: of `NoiseParameters`.
         phase: of `NoiseState`.
         flicker: (PROCESSES,) row of `NoiseState`, updated.
         out: (n,) float32, written.
-        draws: (n,) float32 work.
+        draws: (at least PROCESSES * n,) float32 work.
     """
     n = out.size
-    first = 8 * np.int64(tick)
-    fill_normal(s0, s1, first, out)
+    fill_normal(s0, s1, 2 * np.int64(tick), out)
+    fill_normal(s0, s1, 2 * np.int64(tick) + 1, draws[: PROCESSES * n])
+    keep = (
+        exponential(-dt / _TIMES[0]),
+        exponential(-dt / _TIMES[1]),
+        exponential(-dt / _TIMES[2]),
+        exponential(-dt / _TIMES[3]),
+        exponential(-dt / _TIMES[4]),
+        exponential(-dt / _TIMES[5]),
+    )
+    fresh = (
+        np.sqrt(1.0 - keep[0] * keep[0]),
+        np.sqrt(1.0 - keep[1] * keep[1]),
+        np.sqrt(1.0 - keep[2] * keep[2]),
+        np.sqrt(1.0 - keep[3] * keep[3]),
+        np.sqrt(1.0 - keep[4] * keep[4]),
+        np.sqrt(1.0 - keep[5] * keep[5]),
+    )
     for i in range(n):
-        out[i] = np.float32(white * out[i])
+        total = 0.0
+        for k in range(PROCESSES):
+            flicker[k] = keep[k] * flicker[k] + fresh[k] * draws[PROCESSES * i + k]
+            total += flicker[k]
+        out[i] = np.float32(white * out[i] + flicker_size * total)
     if mains > 0.0:
         for i in range(n):
             out[i] += np.float32(mains * mains_line(time_s + i * dt, mains_hz, phase))
-    for k in range(flicker.size):
-        keep = exponential(-dt / _TIMES[k])
-        fresh = np.sqrt(1.0 - keep * keep)
-        level = flicker[k]
-        fill_normal(s0, s1, first + 1 + k, draws)
-        for i in range(n):
-            level = keep * level + fresh * draws[i]
-            out[i] += np.float32(flicker_size * level)
-        flicker[k] = level

@@ -22,7 +22,7 @@ def rows(count, n, dt, white=0.0, flicker=0.0, mains=0.0, hertz=50.0, seed=0):
     """One long record, drawn as rows one after the other."""
     state = NoiseState.zeros(1)
     state.phase[0] = start_noise(seed, 1, state.flicker[0])
-    out, draws = np.empty((count, n), np.float32), np.empty(n, np.float32)
+    out, draws = np.empty((count, n), np.float32), np.empty(PROCESSES * n, np.float32)
     for k in range(count):
         fill_noise(
             seed,
