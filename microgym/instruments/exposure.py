@@ -13,9 +13,10 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
+from microgym.physics.drift import advance_drift
 from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
+from microgym.physics.stage import CELL_S, exposure_position, move_stage, start_stage
 from microgym.random import POISSON_WORK, fill_poisson, stream
 
 Plane = NDArray[np.float32]
@@ -97,6 +98,7 @@ def _drift_for(b, duration, keys, drifting, motion):
         motion[4],
         motion[5],
         motion[6],
+        CELL_S,
         velocity[b],
         settling[b],
         moved[b],
