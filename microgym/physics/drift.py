@@ -270,7 +270,8 @@ def advance_drift(
     clock[0] += dt
     cell = np.floor(clock[0] / cell_time_s)
     clock[1] = max(clock[1], np.floor(cell - REMEMBERED * wander_time_s / cell_time_s) - 1.0)
-    while clock[1] < cell:
+    # Nothing is drawn for a wandering of no size.
+    while wander_size > 0.0 and clock[1] < cell:
         clock[1] += 1.0
         tick = int(clock[1]) + 1
         for axis in range(axes):
