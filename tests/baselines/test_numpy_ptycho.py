@@ -68,6 +68,7 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     truth = instrument.pristine_re, instrument.pristine_im
     columns = np.empty((4, instrument.field_px))
     appraisal.resum_rows(rows, (re, im), truth, instrument.structure, task._sums, columns)
+    task.restore(task.snapshot())  # so that its maps are drawn anew
     env._agree()
 
 

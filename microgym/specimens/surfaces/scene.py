@@ -27,11 +27,12 @@ since the squared derivative of the cubic B-spline integrates to 2/3, its square
 
 
 class Work(NamedTuple):
-    """Work arrays of all families, for a grid of n by n; their contents mean nothing.
+    """Work arrays of all families, for a grid of n by n; the contents of most mean nothing.
 
     Attributes:
         noise: (n, n) float32.
         region: (n, n) float32.
+        everywhere: (n, n) uint8, ones.
         lattice, line, first, weights: of `microgym.specimens.drawing.smooth_noise`.
         re, im: float32 planes of the transform, flat.
         transform: its float32 work array.
@@ -43,6 +44,7 @@ class Work(NamedTuple):
 
     noise: Plane
     region: Plane
+    everywhere: NDArray[np.uint8]
     lattice: Plane
     line: Plane
     first: NDArray[np.int64]
@@ -78,6 +80,7 @@ def surface_work(n: int) -> Work:
     return Work(
         noise=np.empty((n, n), np.float32),
         region=np.empty((n, n), np.float32),
+        everywhere=np.ones((n, n), np.uint8),
         lattice=np.empty(points * points, np.float32),
         line=np.empty(points, np.float32),
         first=np.empty(n, np.int64),
@@ -124,6 +127,7 @@ def draw_noise(
         s1,
         tick,
         max(spacing, FINEST),
+        work.everywhere,
         out,
         work.lattice,
         work.line,
