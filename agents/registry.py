@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from microgym.agents import ptycho
+from microgym.agents import ptycho, stm, stm_oracle, stm_tip
 from microgym.agents.base import Agent
 
 TRAINED = "trained"
@@ -22,6 +22,19 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
         },
         "expert": lambda _: ptycho.ExpertAgent(),
         "oracle": lambda _: ptycho.OracleAgent(),
+    },
+    "STM-v0": {
+        "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
+        "expert": lambda kwargs: (
+            stm_tip.TipExpertAgent()
+            if stm.goal_of(kwargs) == "tip"
+            else stm.ExpertAgent(stm.movers_of(kwargs))
+        ),
+        "oracle": lambda kwargs: (
+            stm_tip.TipOracleAgent()
+            if stm.goal_of(kwargs) == "tip"
+            else stm_oracle.OracleAgent(stm.movers_of(kwargs))
+        ),
     },
 }
 

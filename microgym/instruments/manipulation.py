@@ -1,7 +1,9 @@
 """The compiled steps of the tunnelling microscope: look, drag, condition, in each listed row.
 
 Places on the surface are in nm from the middle of the field; the scanner's coordinates are those
-plus the drift. What an operator commands and sees is in the scanner's coordinates.
+plus the drift, less the drift that the scan frame has been moved by. The frame follows the field:
+after every image it is set anew by what the image tells. What an operator commands and sees is in
+the scanner's coordinates.
 """
 
 import numpy as np
@@ -134,14 +136,15 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
     """Take one image in each row: where adatoms seem to be, and how far the field has drifted.
 
     Lines run from low to high y. An adatom is seen where it is when the line that passes over it is
-    written. The drift is measured in the middle of the image by the field's own marks.
+    written. The drift since the image before is measured in the middle of the image by the field's
+    own marks, and the frame is moved by it; what is seen is told in the new frame.
 
     Args:
         rows: (k,) int64.
         keys: (N, 2) uint32.
         fields: places, present.
         drifting: arrays of `StageState`.
-        seeing: seen (N, A, 2), registered (N, 2), bands (N, BANDS + 1, 2); written.
+        seeing: seen (N, A, 2), registered (N, 2), bands (N, BANDS + 1, 2), frame (N, 2); written.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters` and one more.
         counters: actions and images so far, events (N, 3).
@@ -150,7 +153,7 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
             place and of the registration nm; imaging current pA and bias V; kappa 1/nm.
     """
     places, present = fields
-    seen, registered, bands = seeing
+    seen, registered, bands, frame = seeing
     traits = tips[2]
     actions, events = counters
     time_s, dose, exposures, path_m = accounts
@@ -174,10 +177,14 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
         for band in range(BANDS + 1):
             if band:
                 _pass_time(b, duration / BANDS, keys, drifting, motion, time_s)
-            bands[b, band, 0], bands[b, band, 1] = drift[b, 0], drift[b, 1]
+            for axis in range(2):
+                bands[b, band, axis] = drift[b, axis] - frame[b, axis]
         for axis in range(2):
             middle = bands[b, BANDS // 2, axis]
             registered[b, axis] = middle + mark * normal(m0, m1, tick, axis)
+            frame[b, axis] += registered[b, axis]
+            for band in range(BANDS + 1):
+                bands[b, band, axis] -= registered[b, axis]
         for atom in range(places.shape[1]):
             if not present[b, atom]:
                 continue
@@ -224,6 +231,7 @@ def drag_rows(
     drifting,
     tips,
     bent,
+    frame,
     trace,
     counters,
     accounts,
@@ -245,6 +253,7 @@ def drag_rows(
         drifting: arrays of `StageState`.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters` and one more.
+        frame: (N, 2) float64, drift that the scan frame has been moved by, nm.
         trace: (N, TRACE) float64, written: current over the one that would flow with the adatom
             beneath the tip all the time.
         counters: actions so far, events (N, 3).
@@ -271,8 +280,8 @@ def drag_rows(
         tick = actions[b]
         _pass_time(b, overhead, keys, drifting, motion, time_s)
         # Where the tip pulls, in the coordinates of the surface.
-        from_x = starts[b, 0] - drift[b, 0] + traits[b, apex.OFFSET_X]
-        from_y = starts[b, 1] - drift[b, 1] + traits[b, apex.OFFSET_Y]
+        from_x = starts[b, 0] - drift[b, 0] + frame[b, 0] + traits[b, apex.OFFSET_X]
+        from_y = starts[b, 1] - drift[b, 1] + frame[b, 1] + traits[b, apex.OFFSET_Y]
         dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
         length = np.sqrt(dx * dx + dy * dy)
         count = max(int(np.ceil(length / PITCH_NM)), 1)

@@ -30,12 +30,12 @@ BOLTZMANN_EV_K = 8.617333262e-5
 DRIFT_LEVELS: dict[str, StageParameters] = {
     "off": StageParameters(),
     "easy": StageParameters(0.0015, 0.1, 200.0, 0.02, 60.0),
-    "real": StageParameters(0.005, 0.3, 200.0, 0.05, 60.0),
+    "real": StageParameters(0.0083, 0.5, 200.0, 0.06, 60.0),
     "hard": StageParameters(0.0167, 1.0, 200.0, 0.15, 60.0),
 }
 """The switch of the drift; lengths are in nm here. "hard" is 1 nm/min, as the reference profile of
-the simulator STM-Bench has it at 4 K; "real" is a third of it, "easy" a tenth; the rest are design
-choices in proportion."""
+the simulator STM-Bench has it at 4 K; "real" is half of it, "easy" a tenth; the rest are design
+choices."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,10 @@ class StmInstrument:
         generations: (N,) int64, tips so far in the episode.
         traits: (N, 11) float64, see `microgym.physics.apex.TRAITS`.
         seen: (N, ATOMS, 2) float64, places of the adatoms in the last image, scanner's coordinates.
-        registered: (N, 2) float64, drift measured in the last image, nm.
-        bands: (N, 9, 2) float64, true drift while the last image was taken, nm.
+        registered: (N, 2) float64, drift that the last image told of, since the one before, nm.
+        bands: (N, 9, 2) float64, true drift while the last image was taken, in the frame of now,
+            nm.
+        frame: (N, 2) float64, drift that the scan frame has been moved by, nm.
         trace: (N, 64) float64, current of the last drag over its set value.
         actions: (N,) int64, actions so far.
         events: (N, 3) float64, what the last action did: adatoms lost at a step, crashed, tip
@@ -163,6 +165,7 @@ class StmInstrument:
         self.seen = np.zeros((count, ATOMS, 2))
         self.registered = np.zeros((count, 2))
         self.bands = np.zeros((count, BANDS + 1, 2))
+        self.frame = np.zeros((count, 2))
         self.trace = np.zeros((count, TRACE))
         self.actions = np.zeros(count, np.int64)
         self.events = np.zeros((count, 3))
@@ -193,8 +196,9 @@ class StmInstrument:
         """
         self.fields.fill(rows, keys, family, split, movers, distance_nm)
         self.keys[rows] = keys
-        for array in (self.seen, self.registered, self.bands, self.trace, self.events, self.image):
+        for array in (self.seen, self.registered, self.bands, self.frame, self.trace):
             array[rows] = 0.0
+        self.events[rows], self.image[rows] = 0.0, 0.0
         self.actions[rows] = 0
         self.ledger.clear(rows)
         drift = self.settings.drift
@@ -216,7 +220,7 @@ class StmInstrument:
             self.keys,
             (self.fields.places, self.fields.present),
             self._drifting(),
-            (self.seen, self.registered, self.bands),
+            (self.seen, self.registered, self.bands, self.frame),
             self._tips(),
             self._bent,
             (self.actions, self.events),
@@ -275,6 +279,7 @@ class StmInstrument:
             self._drifting(),
             self._tips(),
             self._bent,
+            self.frame,
             self.trace,
             (self.actions, self.events),
             self._accounts(),
@@ -334,6 +339,7 @@ class StmInstrument:
                 "seen",
                 "registered",
                 "bands",
+                "frame",
                 "trace",
                 "actions",
                 "events",

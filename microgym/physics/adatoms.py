@@ -293,6 +293,33 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
 
 
 @kernel
+def rehearse(sites, places, present, starts, ends, depths, width, bath, pitch, speed, outcomes):
+    """Where the adatoms would be after each of several drags, none of which is made.
+
+    Args:
+        sites, places, present: as for `hop_for`; left as they are.
+        starts, ends: (k, 2) float64, nm.
+        depths: (k,) float64, depths of the well, eV.
+        width: of the well, nm.
+        bath, pitch, speed: as for `drag`.
+        outcomes: (k, A, 2) float64, written, places, nm.
+    """
+    tried, moved = sites.copy(), places.copy()
+    for k in range(starts.shape[0]):
+        for atom in range(sites.shape[0]):
+            for axis in range(3):
+                tried[atom, axis] = sites[atom, axis]
+            for axis in range(2):
+                moved[atom, axis] = places[atom, axis]
+        start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
+        well = (depths[k], width)
+        drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
+        for atom in range(sites.shape[0]):
+            for axis in range(2):
+                outcomes[k, atom, axis] = moved[atom, axis]
+
+
+@kernel
 def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
     """Drag one adatom by its overdamped motion in substrate and well (Langevin, unit mobility).
 

@@ -95,9 +95,9 @@ class ApexParameters:
 
 APEX_LEVELS: dict[str, ApexParameters] = {
     "off": ApexParameters(),
-    "easy": ApexParameters(0.15, 0.05, 0.02, 0.15, 1e-5),
-    "real": ApexParameters(0.3, 0.1, 0.05, 0.3, 3e-5),
-    "hard": ApexParameters(0.45, 0.15, 0.1, 0.45, 1e-4),
+    "easy": ApexParameters(0.15, 0.05, 0.03, 0.15, 1e-5),
+    "real": ApexParameters(0.3, 0.1, 0.07, 0.3, 3e-5),
+    "hard": ApexParameters(0.45, 0.15, 0.12, 0.45, 1e-4),
 }
 """The switch of the tip. The rate of "real" makes 0.02 changes in an image of ten minutes; current
 raises it (`change_rate`)."""
