@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from microgym.agents import ptycho, stm, stm_oracle, stm_tip
 from microgym.agents.base import Agent
+from microgym.agents.references import ptycho, stm, stm_oracle, stm_tip
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""

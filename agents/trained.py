@@ -1,7 +1,6 @@
-"""A trained scanning policy without its trainer: read from safetensors, run with PyTorch alone."""
+"""A trained policy without its trainer: read from safetensors, run with PyTorch alone."""
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -14,18 +13,22 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from microgym.agents.choices import as_default_action
 from microgym.agents.files import replacing
-from microgym.agents.networks import ScanNet
-from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
+from microgym.agents.networks.base import Network
+from microgym.agents.networks.features import FeatureNet
+from microgym.agents.networks.scan import ScanNet
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
-_FORMAT = "microgym-scan-policy-1"
+_NETWORKS: Mapping[str, type[Network]] = {one.kind: one for one in (ScanNet, FeatureNet)}
+
+_FORMAT = "microgym-policy-2"
 
 
 def save_policy(
-    path: str | os.PathLike[str], net: ScanNet, env_id: str, seed: int, steps: int
+    path: str | os.PathLike[str], net: Network, env_id: str, seed: int, steps: int
 ) -> None:
     """Write a policy, whole or not at all.
 
@@ -36,16 +39,11 @@ def save_policy(
         seed: of its training.
         steps: decisions it was trained on.
     """
-    shape = {
-        "channels": net.stem.in_channels - net.numbers,
-        "numbers": net.numbers,
-        "levels": net.probe.out_channels,
-        "width": net.stem.out_channels,
-    }
     metadata = {
         "format": _FORMAT,
         "env": env_id,
-        "shape": json.dumps(shape),
+        "network": net.kind,
+        "shape": json.dumps(net.sizes()),
         "seed": str(seed),
         "steps": str(steps),
     }
@@ -54,7 +52,7 @@ def save_policy(
         file.write(content)
 
 
-def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
+def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     """Read a policy.
 
     Args:
@@ -83,7 +81,7 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
     if metadata.get("env") != env_id:
         raise ValueError(f"{file} is a policy for {metadata.get('env')!r}, not for {env_id!r}")
     try:
-        net = ScanNet(**json.loads(metadata["shape"]))
+        net = _NETWORKS[metadata["network"]](**json.loads(metadata["shape"]))
         net.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
@@ -103,7 +101,7 @@ def shipped_policy(env_id: str) -> Path:
 
 
 class TrainedAgent:
-    """The most probable cell and exposure time of a trained network, as a continuous action.
+    """The most probable action of a trained network, in the default environment.
 
     Args:
         path: of the policy.
@@ -117,34 +115,26 @@ class TrainedAgent:
         self, path: str | os.PathLike[str], env_id: str = "Ptycho-v0", name: str = "trained"
     ) -> None:
         self.name = name
+        self._env_id = env_id
         self._net = load_policy(path, env_id)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float32]:
-        """Judge all cells in one pass and take the best.
+    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """Decide.
 
         A batch is judged one microscope at a time, so that a decision does not depend on the batch
         it is part of.
+
+        Raises:
+            ValueError: an observation of another shape than the policy was trained with.
         """
         del info
-        shape = observation["maps"].shape
-        if shape[2:] != (2 * GRID, 2 * GRID):
-            wanted = f"(N, maps, {2 * GRID}, {2 * GRID})"
-            raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
-        best: list[int] = []
+        seen = {name: observation[name] for name in self._net.reads}
+        best: list[NDArray[Any]] = []
         with torch.inference_mode():
-            for row in range(len(observation["maps"])):
-                one = {key: torch.from_numpy(observation[key][row : row + 1]) for key in _KEYS}
-                best.append(int(self._net(one)[0].argmax()))
-        choice = np.asarray(best)
-        cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
-        action = np.empty((choice.size, 3), np.float32)
-        action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
-        action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
-        action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
-        return action
-
-
-_KEYS = ("maps", "numbers")
+            for row in range(len(next(iter(seen.values())))):
+                one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
+                best.append(self._net.decide(one)[0].numpy())
+        return as_default_action(self._env_id, np.stack(best), seen)

@@ -1,9 +1,7 @@
 """Training of Stable-Baselines3 agents, from scratch, on the native vector environment.
 
-PPO decides and is judged as ever. Beside it the network is taught to guess where structure is, on
-the observations of each rollout and from the truth that training specimens have: an auxiliary task
-(Jaderberg et al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542). The
-policy that comes out sees observations only.
+PPO decides and is judged as ever; which network it trains, and what that learns besides, is the
+learner's (`microgym.agents.learners`). The policy that comes out sees observations only.
 
 A run keeps checkpoints in its folder. Killed at any moment, it goes on from the last one as if
 nothing had happened: weights, losses and whatever follows are the same to the bit, on the same kind
@@ -26,18 +24,17 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
-from microgym.agents.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
 from microgym.agents.config import load_config
-from microgym.agents.learner_state import reinstate
-from microgym.agents.logbook import open_logbook
+from microgym.agents.keeping.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
+from microgym.agents.keeping.learner_state import reinstate
+from microgym.agents.keeping.watch import Account, Film, Keeper, Stop, Watch
+from microgym.agents.learners.base import Learner
+from microgym.agents.learners.kinds import make_learner
+from microgym.agents.logbooks.logbook import open_logbook
 from microgym.agents.logbooks.sb3 import LogbookWriter
-from microgym.agents.policy import ScanPolicy
-from microgym.agents.privileged import make_privileged
-from microgym.agents.ptycho import CELLS
+from microgym.agents.networks.base import Network
 from microgym.agents.sb3_adapter import SB3VecEnv
-from microgym.agents.teacher import Teacher
 from microgym.agents.trained import POLICY_FILE, save_policy
-from microgym.agents.watchkeeping import Account, Film, Keeper, Stop, Watch
 
 OUTSIDE = ("checkpoint_s", "record_every")
 """Settings that change nothing about what is learnt; a run may go on with others."""
@@ -156,17 +153,16 @@ def _learn(
 ) -> TrainingResult:
     chosen, env_id, seed = tables["training"], str(account.run["env"]), int(account.run["seed"])
     torch.set_num_threads(1)
-    native = make_privileged(
-        env_id, chosen["num_envs"], CELLS, split="train", **tables["environment"]
-    )
+    learner = make_learner(chosen)
+    native = learner.environment(env_id, {"split": "train", **tables["environment"]})
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
-        model = _model(env, chosen, seed)
+        model = _model(env, learner, seed)
         model.set_logger(Logger(None, [LogbookWriter(account.logbook)]))
         policy: Any = model.policy
-        net = policy.features_extractor.net
-        teacher = Teacher(net, chosen["belief_rate"], chosen["belief_batch"])
-        optimizers = {"adam": policy.optimizer, "teacher": teacher.optimizer}
+        net: Network = policy.network()
+        lessons, others = learner.lessons(net)
+        optimizers = {"adam": policy.optimizer, **others}
         stop = Stop(progress)
         if account.last is not None:
             reinstate(model, optimizers, account.last.facts["learner"], account.last.arrays)
@@ -178,7 +174,7 @@ def _learn(
             with _stopped_by_ctrl_c(stop):
                 model.learn(
                     total - model.num_timesteps,
-                    callback=[Watch(account, stop), teacher, keeper],
+                    callback=[Watch(account, stop), *lessons, keeper],
                     log_interval=total + 1,  # never: the keeper writes the log
                     reset_num_timesteps=account.last is None,
                 )
@@ -192,10 +188,11 @@ def _learn(
     return _result(folder, account, complete)
 
 
-def _model(env: VecMonitor, chosen: Mapping[str, Any], seed: int) -> PPO:
+def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
+    chosen = learner.chosen
     rate = float(chosen["learning_rate"])
     return PPO(
-        ScanPolicy,
+        learner.policy,
         env,
         n_steps=chosen["rollout"],
         batch_size=chosen["batch_size"],
@@ -208,7 +205,7 @@ def _model(env: VecMonitor, chosen: Mapping[str, Any], seed: int) -> PPO:
         clip_range=chosen["clip"],
         max_grad_norm=chosen["max_gradient"],
         target_kl=chosen["target_kl"],
-        policy_kwargs={"width": chosen["width"]},
+        policy_kwargs=learner.policy_arguments(),
         seed=seed,
         device="cpu",
     )

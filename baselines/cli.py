@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import microgym
-from microgym.baselines import commands, recipes
+from microgym.baselines import commands, options, recipes
 
 _EXAMPLES = """\
 start here:
@@ -97,7 +97,7 @@ def _sub(subs: Any, name: str, run: Any, help_: str, example: str) -> argparse.A
 
 def _list(subs: Any) -> None:
     sub = _sub(subs, "list", commands.list_, "show environments and agents", "microgym list")
-    _json(sub)
+    options.json(sub)
 
 
 def _train(subs: Any) -> None:
@@ -108,8 +108,8 @@ def _train(subs: Any) -> None:
         "train an agent from scratch; Ctrl-C stops early and keeps what was learnt",
         "microgym train Ptycho-v0 --seeds 0 1 --output runs/mine",
     )
-    _env(sub)
-    _steps(sub, recipes.FULL)
+    options.env(sub)
+    options.steps(sub, recipes.FULL)
     sub.add_argument(
         "--seeds", type=int, nargs="+", default=[0], metavar="N", help="one run each (default: 0)"
     )
@@ -135,7 +135,7 @@ def _train(subs: Any) -> None:
         choices=("csv", "tensorboard", "wandb"),
         help="log numbers and films of each run in FOLDER; may be repeated",
     )
-    _jobs(sub)
+    options.jobs(sub)
 
 
 def _search(subs: Any) -> None:
@@ -147,22 +147,22 @@ def _search(subs: Any) -> None:
         "and started again, it goes on",
         "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/search",
     )
-    _env(sub)
+    options.env(sub)
     sub.add_argument(
         "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
     )
-    _steps(sub, recipes.SMALL)
+    options.steps(sub, recipes.SMALL)
     sub.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1], metavar="N",
         help="training runs of each trial (default: 0 1)",
     )  # fmt: skip
-    _episodes(sub, recipes.SMALL)
+    options.episodes(sub, recipes.SMALL)
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="of the search (default: 0)")
     sub.add_argument(
         "--output", type=Path, metavar="FOLDER", help="of the search (default: runs/ENV/search)"
     )
-    _jobs(sub)
-    _json(sub)
+    options.jobs(sub)
+    options.json(sub)
 
 
 def _evaluate(subs: Any) -> None:
@@ -173,13 +173,13 @@ def _evaluate(subs: Any) -> None:
         "score an agent on unseen specimens, beside the expert (score 0) and the oracle (1)",
         "microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json",
     )
-    _env(sub)
-    _agent(sub)
-    _setting(sub)
-    _episodes(sub, recipes.FULL)
+    options.env(sub)
+    options.agent(sub)
+    options.setting(sub)
+    options.episodes(sub, recipes.FULL)
     sub.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON object here")
-    _num_envs(sub)
-    _json(sub)
+    options.num_envs(sub)
+    options.json(sub)
 
 
 def _watch(subs: Any) -> None:
@@ -190,9 +190,9 @@ def _watch(subs: Any) -> None:
         "film one episode: specimen, reconstruction, dose and path",
         "microgym watch Ptycho-v0 --agent trained --output episode.gif",
     )
-    _env(sub)
-    _agent(sub)
-    _setting(sub)
+    options.env(sub)
+    options.agent(sub)
+    options.setting(sub)
     sub.add_argument(
         "--output",
         type=Path,
@@ -226,7 +226,7 @@ def _bench(subs: Any) -> None:
         action="store_true",
         help="exit with 1 where a bound is missed or could not be measured",
     )
-    _json(sub)
+    options.json(sub)
 
 
 def _reproduce(subs: Any) -> None:
@@ -237,7 +237,7 @@ def _reproduce(subs: Any) -> None:
         "do again what the committed results came from, and compare",
         "microgym reproduce Ptycho-v0 --small",
     )
-    _env(sub)
+    options.env(sub)
     sub.add_argument("--small", action="store_true", help="the small agent: minutes, not hours")
     sub.add_argument(
         "--no-train", action="store_true", help="only evaluate the shipped agent and the others"
@@ -252,7 +252,7 @@ def _reproduce(subs: Any) -> None:
     sub.add_argument(
         "--reuse", action="store_true", help="with --write: take the finished runs of --runs"
     )
-    _jobs(sub)
+    options.jobs(sub)
 
 
 def _reconstructor(subs: Any) -> None:
@@ -308,13 +308,13 @@ def _report(subs: Any) -> None:
         metavar="FILE",
         help="the HTML file (default: report.html)",
     )
-    _steps(sub, recipes.REPORT)
+    options.steps(sub, recipes.REPORT)
     sub.add_argument(
         "--seeds", type=int, nargs="+", default=list(recipes.REPORT.seeds), metavar="N",
         help="of the training runs (default: 0 1 2)",
     )  # fmt: skip
-    _setting(sub)
-    _episodes(sub, recipes.REPORT)
+    options.setting(sub)
+    options.episodes(sub, recipes.REPORT)
     sub.add_argument("--recording", type=Path, metavar="FILE", help="a recorded scan to compare on")
     sub.add_argument("--runs", type=Path, metavar="FOLDER", help="of the training runs")
     sub.add_argument(
@@ -333,81 +333,5 @@ def _report(subs: Any) -> None:
         metavar="FOLDER",
         help="instead, rewrite the pages in this folder (default: docs) from source and results",
     )
-    _num_envs(sub)
-    _jobs(sub)
-
-
-def _env(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("env", metavar="ENV", help="environment, such as Ptycho-v0 (microgym list)")
-
-
-def _agent(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--agent",
-        default="trained",
-        metavar="NAME",
-        help="an agent of microgym list, or the path of a policy (default: trained, the one that "
-        "comes with the package)",
-    )
-
-
-def _setting(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--split",
-        choices=("train", "validation", "test"),
-        default="test",
-        help="which specimens (default: test)",
-    )
-    sub.add_argument(
-        "--specimen", metavar="FAMILY", help="family of specimens (default: the environment's)"
-    )
-    sub.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an argument of the environment, such as exposures=64; may be repeated",
-    )
-    sub.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the first episode (default: 0)"
-    )
-
-
-def _episodes(sub: argparse.ArgumentParser, recipe: recipes.Recipe) -> None:
-    sub.add_argument(
-        "--episodes",
-        type=int,
-        default=recipe.episodes,
-        metavar="N",
-        help=f"how many (default: {recipe.episodes})",
-    )
-
-
-def _steps(sub: argparse.ArgumentParser, recipe: recipes.Recipe) -> None:
-    sub.add_argument(
-        "--steps",
-        type=int,
-        default=recipe.steps,
-        metavar="N",
-        help=f"decisions to learn from (default: {recipe.steps or 'as configured'})",
-    )
-
-
-def _jobs(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--jobs", type=int, metavar="N", help="training runs side by side (default: one a core)"
-    )
-
-
-def _num_envs(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--num-envs",
-        type=int,
-        default=16,
-        metavar="N",
-        help="episodes at a time; changes speed, not results (default: 16)",
-    )
-
-
-def _json(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    options.num_envs(sub)
+    options.jobs(sub)

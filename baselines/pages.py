@@ -1,15 +1,16 @@
-"""The pages in docs/: one an environment and an index, made from what they describe.
+"""The pages in docs/: one a task and an index, made from what they describe.
 
-A page is the docstring of the environment's class, section by section, with what is known to the
-code put under the section it belongs to: spaces, arguments and their defaults, the numbers that the
-environment's module `facts` gives, and the committed results. Nothing there is typed by hand, and a
-test fails where a page is out of date.
+Ids that differ in their arguments only, such as in the goal, share a page. It is the docstring of
+the environment's class, section by section, with what is known to the code put under the section it
+belongs to: spaces, arguments and their defaults, the numbers that the environment's module `facts`
+gives, and the committed results. Nothing there is typed by hand, and a test fails where a page is
+out of date.
 """
 
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,9 @@ SECTIONS = (
 )
 """Sections of an environment's page, in order; those of Gymnasium's pages among them."""
 
+OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
+"""Sections that a page may lack."""
+
 CARD = f"../{reconstructor.CARD.as_posix()}"
 """The one page outside docs/: it lies beside the file that it is about."""
 
@@ -81,19 +85,29 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
     makefile = folder.resolve().parent / "Makefile"
     if not makefile.is_file():
         raise FileNotFoundError(f"no Makefile beside {folder}: pages belong to a checkout")
-    made = {f"environments/{one.id}.md": page(one, folder / "images", results) for one in ENTRIES}
+    made = {
+        f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
+    }
     figure = (folder / "images" / reconstructor.FIGURE).is_file()
     made[reconstructor.PAGE] = f"{_MADE}\n\n{reconstructor.page(figure, results)}"
     made[CARD] = f"{_MADE}\n\n{reconstructor.card(results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
-def page(entry: Entry, images: Path, results: Path = RESULTS) -> str:
-    """One environment's page.
+def tasks() -> list[list[Entry]]:
+    """Lines of the registry, those of one task together, in the order of the registry."""
+    found: dict[str, list[Entry]] = {}
+    for entry in ENTRIES:
+        found.setdefault(entry.module, []).append(entry)
+    return list(found.values())
+
+
+def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
+    """One task's page.
 
     Args:
-        entry: its line of the registry.
-        images: folder of pictures; if it holds one of the environment, the page shows it.
+        ids: its lines of the registry, the default one first.
+        images: folder of pictures; those it holds of the task are on the page.
         results: folder of the records.
 
     Returns:
@@ -102,12 +116,16 @@ def page(entry: Entry, images: Path, results: Path = RESULTS) -> str:
     Raises:
         ValueError: the docstring lacks a section or has one too many; a bad record.
     """
+    entry = ids[0]
     module = importlib.import_module(entry.module)
     title, parts = sections(getattr(module, f"{entry.name}Env"))
-    added = _added(entry, module, results)
-    lines = [_MADE, "", f"# {entry.id}", "", title, "", *_picture(entry, images), *_head(entry)]
-    for name in SECTIONS:
-        lines += ["", f"## {name}", "", parts[name]]
+    added = _added(ids, module, results)
+    lines = [_MADE, "", f"# {entry.id}", "", title, ""]
+    for one in ids:
+        lines += _picture(one, images)
+    lines += _head(ids)
+    for name, text in parts.items():
+        lines += ["", f"## {name}", "", text]
         for block in added.get(name, ()):
             lines += ["", block]
     return "\n".join(lines) + "\n"
@@ -123,12 +141,12 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
         The first paragraph, and section to text.
 
     Raises:
-        ValueError: not the sections of `SECTIONS`, in that order.
+        ValueError: not the sections of `SECTIONS`, in that order, less some of `OPTIONAL`.
     """
     title, *parts = re.split(r"^## ", inspect.getdoc(environment) or "", flags=re.MULTILINE)
     found = {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-    if tuple(found) != SECTIONS:
-        wrong = sorted(set(found) ^ set(SECTIONS)) or "their order"
+    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in OPTIONAL):
+        wrong = sorted((set(found) ^ set(SECTIONS)) - OPTIONAL) or "their order"
         raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
     return title.strip(), found
 
@@ -181,8 +199,9 @@ def index(makefile: str) -> str:
 
     environments = [("environment", "what it is", "agents")]
     environments += [
-        (f"[{one.id}](environments/{one.id}.md)", one.summary, ", ".join(agent_names(one.id)))
-        for one in ENTRIES
+        (f"[{one.id}](environments/{ids[0].id}.md)", one.summary, ", ".join(agent_names(one.id)))
+        for ids in tasks()
+        for one in ids
     ]
     targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
     commands = [(f"`make {name}`", text) for name, text in targets]
@@ -235,13 +254,14 @@ _FOLDERS = (
 
 
 def _picture(entry: Entry, images: Path) -> list[str]:
-    name = f"{entry.name.lower()}.gif"
+    name = f"{entry.id.partition('-')[0].lower()}.gif"
     if not (images / name).is_file():
         return []
     return [f"![One episode of {entry.id}](../images/{name})", ""]
 
 
-def _head(entry: Entry) -> list[str]:
+def _head(ids: Sequence[Entry]) -> list[str]:
+    entry = ids[0]
     env = gym.make(entry.id)
     spaces = {"action": env.action_space, "observation": env.observation_space}
     env.close()
@@ -250,20 +270,23 @@ def _head(entry: Entry) -> list[str]:
         ("make", f'`import microgym; gymnasium.make("{entry.id}")`'),
         ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
         *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
+        *((f"`{one.id}`", one.summary) for one in ids[1:]),
         ("source", f"[{entry.module}](../../{entry.module.split('.', 1)[1].replace('.', '/')})"),
     ]
     return [markdown(rows)]
 
 
-def _added(entry: Entry, module: ModuleType, results: Path) -> Mapping[str, list[str]]:
+def _added(ids: Sequence[Entry], module: ModuleType, results: Path) -> Mapping[str, list[str]]:
     """What the code and the records add to each section."""
     added: dict[str, list[str]] = {}
-    task = getattr(module, f"{entry.name}Task")(1)
+    task = getattr(module, f"{ids[0].name}Task")(1, **ids[0].kwargs)
     added["Arguments"] = [markdown(arguments(task))]
     for name, tables in importlib.import_module(f"{module.__name__}.facts").facts().items():
         added.setdefault(name, []).extend(markdown(rows) for rows in tables)
-    for name, block in _results(entry.id, results):
-        added.setdefault(name, []).append(block)
+    for one in ids:
+        for name, block in _results(one.id, results):
+            head = [f"### {one.id}"] if len(ids) > 1 else []
+            added.setdefault(name, []).extend([*head, block])
     return added
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microgym.agents.checkpoint import is_unfinished
 from microgym.agents.config import load_config
 from microgym.agents.files import write_atomically
+from microgym.agents.keeping.checkpoint import is_unfinished
 from microgym.baselines.console import one_thread, progress_bar
 from microgym.baselines.records import provenance, read_record, to_json
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from stable_baselines3.common.logger import KVWriter
 
-from microgym.agents.logbook import Logbook
+from microgym.agents.logbooks.logbook import Logbook
 
 
 class LogbookWriter(KVWriter):

@@ -69,7 +69,7 @@ class CompiledSteps:
         instrument, estimate = self.instrument, self.estimate
         instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
         self.turn += 1
-        estimate.taken[:] = 0
+        estimate.taken.fill(0)
         estimate.add(
             self.rows, instrument.counts, instrument.known, instrument.photons, instrument.corner
         )

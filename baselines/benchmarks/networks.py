@@ -20,6 +20,7 @@ def neural(effort: Effort) -> Iterator[Result]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
 
+    from microgym.baselines.eye.looks import look
     from microgym.baselines.eye.model import read_net
     from microgym.baselines.eye.scans import as_cells
 
@@ -40,10 +41,9 @@ def neural(effort: Effort) -> Iterator[Result]:
         view.show(rows, (real, imag), fluence)
 
     def pytorch() -> None:
-        light = 0.5 * np.log10(fluence[:, inside, inside] + np.float32(1e-3)) + 0.5
-        seen = np.stack([real[:, inside, inside] - 1.0, imag[:, inside, inside], light], axis=1)
+        seen = look((real[:, inside, inside], imag[:, inside, inside]), fluence[:, inside, inside])
         with torch.inference_mode():
-            cells = torch.from_numpy(as_cells(seen.astype(np.float32)))
+            cells = torch.from_numpy(as_cells(seen))
             net(cells.to(memory_format=torch.channels_last))
 
     yield measure(

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho import halton
+from microgym.agents.references.ptycho import halton
+from microgym.baselines.eye.looks import estimate_in, fluence_in, lit_in
 from microgym.baselines.eye.scans import FIELD, INSIDE, MARGIN, REGION, Conditions, Scans
-from microgym.baselines.eye.shipping import lit_in
 from microgym.metrics import complex_error
-from microgym.reconstruct.network import LEAST_FLUENCE
 from microgym.reconstruct.neural import NeuralView, Weights
 from microgym.reconstruct.settings import PIESettings
 from microgym.reconstruct.solver import PIESolver
@@ -92,7 +91,7 @@ class Taken:
 
     def running(self, sweeps: int) -> Complex64:
         """The running reconstruction after its sweeps, (N, REGION, REGION) complex64."""
-        return estimate_of(self.looks[sweeps])
+        return estimate_in(self.looks[sweeps])
 
     def errors(self, images: Complex64, everywhere: bool = False) -> Float64:
         """E0 of each image on lit pixels, or on the whole region; (N,) float64."""
@@ -135,11 +134,6 @@ def halton_places(exposures: int) -> Float64:
     return MARGIN + 0.5 * (halton(exposures) + 1.0) * REGION
 
 
-def estimate_of(seen: Float32) -> Complex64:
-    """The classical estimate in what the network gets, (..., REGION, REGION) complex64."""
-    return (1.0 + seen[..., 0, :, :] + 1j * seen[..., 1, :, :]).astype(np.complex64)
-
-
 def restore(weights: Weights, seen: Float32) -> tuple[Complex64, Float32]:
     """What the neural view shows of looks.
 
@@ -152,9 +146,9 @@ def restore(weights: Weights, seen: Float32) -> tuple[Complex64, Float32]:
     """
     count, _, edge, _ = seen.shape
     view = NeuralView(count, edge, np.ones((1, 1, 1), np.complex64), (0, edge), weights)
-    estimate = (np.ascontiguousarray(seen[:, 0] + 1.0), np.ascontiguousarray(seen[:, 1]))
-    fluence = np.maximum(10.0 ** (2.0 * seen[:, 2] - 1.0) - LEAST_FLUENCE, 0.0).astype(np.float32)
-    re, im, sigma = view.show(np.arange(count), estimate, fluence)
+    image = estimate_in(seen)
+    estimate = np.ascontiguousarray(image.real), np.ascontiguousarray(image.imag)
+    re, im, sigma = view.show(np.arange(count), estimate, fluence_in(seen))
     return (re + 1j * im).astype(np.complex64), sigma
 
 

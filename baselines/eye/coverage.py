@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.eye.contest import restore
+from microgym.baselines.eye.looks import lit_in
 from microgym.baselines.eye.scans import INSIDE, Conditions, make_lessons
-from microgym.baselines.eye.shipping import aligned_error, lit_in
+from microgym.baselines.eye.shipping import aligned_error
 from microgym.baselines.statistics import bootstrap
 from microgym.reconstruct.neural import STATED, Weights
 from microgym.specimens.splits import HELD_OUT

@@ -6,6 +6,7 @@ from typing import Any
 
 from microgym.baselines.eye.assess import CLAIMED, RECORD
 from microgym.baselines.eye.contest import STOPS, Recipe
+from microgym.baselines.eye.looks import LIT
 from microgym.baselines.eye.page_tables import (
     coverage_rows,
     estimate_of,
@@ -16,7 +17,7 @@ from microgym.baselines.eye.page_tables import (
     verdict,
 )
 from microgym.baselines.eye.scans import LEARNT
-from microgym.baselines.eye.shipping import LIT, VALIDATION, made_from
+from microgym.baselines.eye.shipping import VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.baselines.eye.looks import look
 from microgym.envs.ptycho.arguments import DETECTOR_PIXELS, OPTICS
 from microgym.instruments.ptychography import PtychographyInstrument, PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
@@ -17,7 +18,7 @@ from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
-from microgym.reconstruct.network import CELL, LEAST_FLUENCE
+from microgym.reconstruct.network import CELL
 from microgym.reconstruct.online import OnlineReconstruction
 from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
 
@@ -145,13 +146,10 @@ class Scans:
         """What the network gets of the region.
 
         Returns:
-            (N, 3, REGION, REGION) float32: real and imaginary contrast, and light, as
-            `microgym.reconstruct.network` forms them.
+            (N, 3, REGION, REGION) float32, as `look` gives it.
         """
-        fluence = self.fluence[:, INSIDE, INSIDE]
-        light = 0.5 * np.log10(np.float32(LEAST_FLUENCE) + fluence) + 0.5
         real, imag = self.estimate.re[:, INSIDE, INSIDE], self.estimate.im[:, INSIDE, INSIDE]
-        return np.stack([real - 1.0, imag, light], axis=1).astype(np.float32)
+        return look((real, imag), self.fluence[:, INSIDE, INSIDE])
 
     def truth(self) -> Complex64:
         """(N, FIELD, FIELD) complex64: the specimens before the first photon."""

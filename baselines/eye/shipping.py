@@ -13,13 +13,11 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from microgym.agents.files import write_atomically
+from microgym.baselines.eye.looks import estimate_in, lit_in
 from microgym.baselines.eye.scans import INSIDE, Lessons, make_lessons
 from microgym.baselines.records import provenance, to_json
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import FILE, FORMAT, STATED, load_weights
-
-LIT = 1.0
-"""Photons a pixel must have had to be judged by (design choice)."""
 
 GROUPS = 400
 """Sets of conditions that the shipped network learnt from, eight specimens each."""
@@ -117,11 +115,6 @@ def made_from(path: Path) -> dict[str, Any]:
     return {"sha256": digest, **made}
 
 
-def lit_in(seen: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Where the scans have been, of looks (L, 3, H, W): at least `LIT` photons; (L, H, W)."""
-    return seen[:, 2].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
-
-
 def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:
     """Absolute complex error of every pixel after the best factor on lit pixels."""
     lit = lit_in(check.seen)
@@ -159,8 +152,7 @@ def _radii(relative: NDArray[np.floating]) -> NDArray[np.float64]:
 def _scores(
     check: Lessons, images: NDArray[np.complex64], lit: NDArray[np.bool_]
 ) -> dict[str, float]:
-    seen = check.seen.astype(np.float32)
-    classical = 1.0 + seen[:, 0] + 1j * seen[:, 1]
+    classical = estimate_in(check.seen.astype(np.float32))
     truth = _of_region(check.truth)[check.specimen]
     some = lit.any(axis=(1, 2))
     return {

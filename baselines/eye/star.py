@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho import halton
+from microgym.agents.references.ptycho import halton
 from microgym.baselines.eye.contest import LOOKS, Recipe
-from microgym.baselines.eye.shipping import LIT
+from microgym.baselines.eye.looks import LIT
 from microgym.instruments.replay import ReplayInstrument
 from microgym.metrics import complex_error
 from microgym.random import episode_key

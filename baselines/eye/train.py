@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microgym.baselines.eye.looks import estimate_in, lit_in
 from microgym.baselines.eye.model import EyeNet
 from microgym.baselines.eye.scans import INSIDE, MARGIN, REGION, Lessons, as_cells
 
@@ -32,8 +33,6 @@ _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
 _BATCH = 16
 _INSET = 12  # px that their probe keeps from the region's edge, outside of which nothing is known
-LIT = 0.5
-"""Light, as the network gets it, of one photon a pixel: less counts as dark here."""
 _FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
 
 
@@ -94,8 +93,8 @@ def train_eye(
         image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
         corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
         misfit = _misfit(image, truth, probe, corners)
-        estimate = torch.from_numpy(seen[:, 0] + 1.0 + 1j * seen[:, 1])
-        lit = torch.from_numpy(seen[:, 2] > LIT)
+        estimate = torch.from_numpy(estimate_in(seen))
+        lit = torch.from_numpy(lit_in(seen))
         gauge = _phase(image, estimate, lit).square().mean()
         error = _aligned_error(image.detach(), truth[:, INSIDE, INSIDE], lit)
         surprise = (error / torch.exp(2.0 * doubt) + 2.0 * doubt).mean()

@@ -4,6 +4,7 @@ import numpy as np
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
+from microgym.lines import BLOCK, line, marked
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 
 SEEN_EXPOSURES = 0.5
@@ -43,28 +44,32 @@ def inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, 
         new: (N, 3) written: pixels newly seen, pixels newly destroyed, contrast newly lost.
     """
     object_re, object_im, pristine_re, pristine_im, structure = specimen
-    limit = fluence.shape[1] - n
+    height, width = fluence.shape[1], fluence.shape[2]
     for k in range(rows.size):
         b = rows[k]
-        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), limit)
-        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - n // 2, 0), limit)
+        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), height - n)
+        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - n // 2, 0), height - n)
         seen, destroyed, gone = 0, 0, 0.0
         for i in range(top, top + n):
-            inside = structure[b, i, left : left + n]
-            flux, state = fluence[b, i, left : left + n], status[b, i, left : left + n]
-            o_re, o_im = object_re[b, i, left : left + n], object_im[b, i, left : left + n]
-            p_re, p_im = pristine_re[b, i, left : left + n], pristine_im[b, i, left : left + n]
-            faded = lost[b, i, left : left + n]
-            for j in range(n):
-                if inside[j]:
-                    shows, dies = flux[j] >= enough, flux[j] >= fatal
-                    seen += shows and state[j] == 0
-                    destroyed += dies and state[j] < 2
-                    state[j] = 2 if dies else max(state[j], np.uint8(shows))
-                    d_re, d_im = o_re[j] - p_re[j], o_im[j] - p_im[j]
-                    now = d_re * d_re + d_im * d_im
-                    gone += now - faded[j]
-                    faded[j] = now
+            for start in range(0, n, BLOCK):
+                at, count = (b * height + i) * width + left + start, min(BLOCK, n - start)
+                inside = line(structure, at, count)
+                if not marked(inside):
+                    continue
+                state = line(status, at, count)
+                flux, faded = line(fluence, at, count), line(lost, at, count)
+                o_re, o_im = line(object_re, at, count), line(object_im, at, count)
+                p_re, p_im = line(pristine_re, at, count), line(pristine_im, at, count)
+                for j in range(count):
+                    if inside[j]:
+                        shows, dies = flux[j] >= enough, flux[j] >= fatal
+                        seen += shows and state[j] == 0
+                        destroyed += dies and state[j] < 2
+                        state[j] = 2 if dies else max(state[j], np.uint8(shows))
+                        d_re, d_im = o_re[j] - p_re[j], o_im[j] - p_im[j]
+                        now = d_re * d_re + d_im * d_im
+                        gone += now - faded[j]
+                        faded[j] = now
         new[b, 0], new[b, 1], new[b, 2] = seen, destroyed, gone
 
 
@@ -87,13 +92,19 @@ def measure_rows(rows, truth, structure, scale, columns):
         b = rows[k]
         power, contrast = truth_sums(true_re[b], true_im[b], structure[b], columns)
         pixels, vacuum = 0.0, 0.0
-        for i in range(structure.shape[1]):
-            re, im, inside = true_re[b, i], true_im[b, i], structure[b, i]
-            for j in range(structure.shape[2]):
-                weight = np.float64(inside[j])
-                d_re = np.float64(re[j]) - 1.0
-                pixels += weight
-                vacuum += weight * (d_re * d_re + np.float64(im[j]) * np.float64(im[j]))
+        height, width = structure.shape[1], structure.shape[2]
+        for i in range(height):
+            for start in range(0, width, BLOCK):
+                at, count = (b * height + i) * width + start, min(BLOCK, width - start)
+                inside = line(structure, at, count)
+                if not marked(inside):
+                    continue
+                re, im = line(true_re, at, count), line(true_im, at, count)
+                for j in range(count):
+                    weight = np.float64(inside[j])
+                    d_re = np.float64(re[j]) - 1.0
+                    pixels += weight
+                    vacuum += weight * (d_re * d_re + np.float64(im[j]) * np.float64(im[j]))
         scale[b, 0], scale[b, 1] = power, contrast
         scale[b, 2], scale[b, 3] = max(vacuum, 1e-12), pixels
 

@@ -27,7 +27,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
         "Action Space": (_conditioning(),),
         "Rewards": (_weights(),),
         "Difficulty switches": (
-            _switch("drift (lengths in nm)", DRIFT_LEVELS),
+            _switch("drift", DRIFT_LEVELS),
             _switch("tip", APEX_LEVELS),
             _switch("noise", NOISE_LEVELS),
         ),

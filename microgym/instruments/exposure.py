@@ -6,10 +6,17 @@ from numpy.typing import NDArray
 from microgym.compiled import kernel
 from microgym.physics.damage import expose_patch
 from microgym.physics.detector import read_out
-from microgym.physics.diffraction import add_fluence, diffract, diffraction_work, shift_probe
+from microgym.physics.diffraction import (
+    add_fluence,
+    diffract,
+    diffraction_work,
+    shift_probe,
+    sum_intensity,
+)
+from microgym.physics.drift import advance_drift
 from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
+from microgym.physics.stage import CELL_S, exposure_position, move_stage, start_stage
 from microgym.random import POISSON_WORK, fill_poisson, stream
 
 Plane = NDArray[np.float32]
@@ -91,6 +98,7 @@ def _drift_for(b, duration, keys, drifting, motion):
         motion[4],
         motion[5],
         motion[6],
+        CELL_S,
         velocity[b],
         settling[b],
         moved[b],
@@ -126,33 +134,38 @@ def expose_rows(
         dwell_s: (N,) float64.
         keys: (N, 2) uint32.
         specimen: object_re, object_im, bands, fluence of the instrument.
-        illumination: probe and its spectrum, (modes, n*n) planes.
-        camera: counts, known (N, n*n), beam-stop mask (n*n,), inverse critical fluences (B,).
+        illumination: probe, its spectrum, (modes, n*n) planes, and its intensity (n*n,).
+        camera: counts, known (N, n*n), beam-stop mask (n*n,) or (0,), inverse critical fluences
+            (B,).
         drifting: velocity, settling, moved, wander, clock, drift of `StageState`.
-        moving: play of `StageState`, last command, last true position, (N, 2) float64.
-        accounts: time_s, dose, exposures, path_m.
-        constants: photons a second, dead time, stage speed, pixel in m, settling time, wander
-            size, wander time, backlash, jitter, full well, read noise.
+        moving: play of `StageState`, last command, last true position, (N, 2) float64; corner of
+            the patch as commanded, (N, 2) int64.
+        accounts: time_s, dose, exposures, path_m; photons of the last exposure.
+        constants: (11,) float64, photons a second, dead time, stage speed, pixel in m, settling
+            time, wander size, wander time, backlash, jitter, full well, read noise.
         n, radices, twiddles: patch and plan of the transform.
         work: (`exposure_work(n, modes)`,) float32.
     """
     object_re, object_im, bands, fluence = specimen
-    probe_re, probe_im, spectrum_re, spectrum_im = illumination
+    probe_re, probe_im, spectrum_re, spectrum_im, probe_light = illumination
     counts, known, mask, inverse_critical = camera
     drift = drifting[5]
-    play, command, beam = moving
-    time_s, dose, exposures, path_m = accounts
+    play, command, beam, corner = moving
+    time_s, dose, exposures, path_m, incident = accounts
     modes, size = probe_re.shape
     moved_re = work[: modes * size].reshape((modes, size))
     moved_im = work[modes * size + PAD : 2 * modes * size + PAD].reshape((modes, size))
     planes = work[2 * (modes * size + PAD) :]
     ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
     planes = planes[2 * (size + PAD) :]
-    expected, intensity, rest = planes[:size], planes[size : 2 * size], planes[2 * size :]
+    expected, moved_light, rest = planes[:size], planes[size : 2 * size], planes[2 * size :]
     half = n // 2
     for k in range(rows.size):
         b = rows[k]
         y, x = np.floor(positions[b, 0] + 0.5), np.floor(positions[b, 1] + 0.5)
+        corner[b, 0], corner[b, 1] = int(y) - half, int(x) - half
+        incident[b] = constants[0] * dwell_s[b]
+        photons = np.float32(incident[b])
         way = np.sqrt((y - command[b, 0]) ** 2 + (x - command[b, 1]) ** 2)
         command[b, 0], command[b, 1] = y, x
         before = way / constants[2] + constants[1]
@@ -165,12 +178,9 @@ def expose_rows(
         top = min(max(int(np.floor(beam[b, 0] + 0.5)) - half, 0), limit)
         left = min(max(int(np.floor(beam[b, 1] + 0.5)) - half, 0), limit)
         off_y, off_x = beam[b, 0] - (top + half), beam[b, 1] - (left + half)
-        photons = np.float32(constants[0] * dwell_s[b])
-        if off_y == 0.0 and off_x == 0.0:
-            for m in range(modes):
-                for j in range(size):
-                    moved_re[m, j], moved_im[m, j] = probe_re[m, j], probe_im[m, j]
-        else:
+        here_re, here_im, light = probe_re, probe_im, probe_light
+        if off_y != 0.0 or off_x != 0.0:
+            here_re, here_im, light = moved_re, moved_im, moved_light
             phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
             shift_probe(
                 spectrum_re,
@@ -184,11 +194,12 @@ def expose_rows(
                 moved_im,
                 rest,
             )
+            sum_intensity(moved_re, moved_im, moved_light)
         diffract(
             object_re[b],
             object_im[b],
-            moved_re,
-            moved_im,
+            here_re,
+            here_im,
             top,
             left,
             photons,
@@ -212,18 +223,13 @@ def expose_rows(
             known[b],
             rest[:size],
         )
-        intensity[:] = np.float32(0.0)
-        for m in range(modes):
-            m_re, m_im = moved_re[m], moved_im[m]
-            for j in range(size):
-                intensity[j] += m_re[j] * m_re[j] + m_im[j] * m_im[j]
         if inverse_critical.size:
             expose_patch(
                 bands[b],
                 fluence[b],
                 object_re[b],
                 object_im[b],
-                intensity,
+                light,
                 photons,
                 top,
                 left,
@@ -231,7 +237,7 @@ def expose_rows(
                 inverse_critical,
             )
         else:
-            add_fluence(fluence[b], intensity, photons, top, left, n)
+            add_fluence(fluence[b], light, photons, top, left, n)
         time_s[b] += before + dwell_s[b]
         dose[b] += photons
         exposures[b] += 1

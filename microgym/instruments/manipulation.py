@@ -12,7 +12,7 @@ from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
 from microgym.physics import apex
 from microgym.physics.adatoms import pass_over, well_depth
-from microgym.physics.stage import advance_drift, start_stage
+from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.tunnelling import scattered_density, track_line
 from microgym.random import normal, stream, uniform
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
@@ -56,21 +56,19 @@ def start_rows(rows, keys, drifting, moving, tips, bent):
     Args:
         rows: (k,) int64.
         keys: (N, 2) uint32.
-        drifting: arrays of `StageState`: velocity, settling, moved, wander, clock, play, drift.
+        drifting: arrays of `DriftState`: velocity, settling, moved, wander, clock, drift.
         moving: mean drift in nm/s, mean distance to be settled in nm.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters`, and the share of tips that are not sharp at the start.
     """
-    velocity, settling, moved, wander, clock, play, drift = drifting
+    velocity, settling, moved, wander, clock, drift = drifting
     states, generations, traits = tips
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_stage(
+        start_drift(
             s0,
             s1,
-            _CENTRE,
-            _CENTRE,
             moving[0],
             moving[1],
             velocity[b],
@@ -78,7 +76,6 @@ def start_rows(rows, keys, drifting, moving, tips, bent):
             moved[b],
             wander[b],
             clock[b],
-            play[b],
             drift[b],
         )
         t0, t1 = _stream(keys, b, _WORLD, _TIP)
@@ -102,7 +99,7 @@ def _new_tip(b, cause, keys, tips, bent, u):
 @kernel
 def _pass_time(b, duration, keys, drifting, motion, ledger_time):
     """Let the clock and the drift of row b run."""
-    velocity, settling, moved, wander, clock, _, drift = drifting
+    velocity, settling, moved, wander, clock, drift = drifting
     s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
     advance_drift(
         s0,
@@ -111,6 +108,7 @@ def _pass_time(b, duration, keys, drifting, motion, ledger_time):
         motion[0],
         motion[1],
         motion[2],
+        motion[3],
         velocity[b],
         settling[b],
         moved[b],
@@ -143,29 +141,29 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
         rows: (k,) int64.
         keys: (N, 2) uint32.
         fields: places, present.
-        drifting: arrays of `StageState`.
+        drifting: arrays of `DriftState`.
         seeing: seen (N, A, 2), registered (N, 2), bands (N, BANDS + 1, 2), frame (N, 2); written.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters` and one more.
         counters: actions and images so far, events (N, 3).
         accounts: time_s, dose, exposures, path_m.
-        constants: settling time s, wandering nm, its time s; duration of an image s; noise of a
-            place and of the registration nm; imaging current pA and bias V; kappa 1/nm.
+        constants: settling time s, wandering nm, its time s, cell of its clock s; duration of an
+            image s; noise of a place and of the registration nm; imaging current pA and bias V; kappa 1/nm.
     """
     places, present = fields
     seen, registered, bands, frame = seeing
     traits = tips[2]
     actions, events = counters
     time_s, dose, exposures, path_m = accounts
-    motion = (constants[0], constants[1], constants[2])
+    motion = (constants[0], constants[1], constants[2], constants[3])
     duration, noise, mark, current, bias = (
-        constants[3],
         constants[4],
         constants[5],
         constants[6],
         constants[7],
+        constants[8],
     )
-    drift = drifting[6]
+    drift = drifting[5]
     for k in range(rows.size):
         b = rows[k]
         m0, m1 = _stream(keys, b, _MEASUREMENT, _PLACES)
@@ -250,7 +248,7 @@ def drag_rows(
         keys: (N, 2) uint32.
         fields: sites, places, present.
         ground: steps, patches.
-        drifting: arrays of `StageState`.
+        drifting: arrays of `DriftState`.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters` and one more.
         frame: (N, 2) float64, drift that the scan frame has been moved by, nm.
@@ -258,20 +256,20 @@ def drag_rows(
             beneath the tip all the time.
         counters: actions so far, events (N, 3).
         accounts: time_s, dose, exposures, path_m.
-        constants: settling time s, wandering nm, its time s; time to begin and end a drag s; speed
-            of dragging nm/s; vibration nm; amplifier's noise pA; kappa 1/nm; barrier eV, lattice
-            nm, k T eV.
+        constants: settling time s, wandering nm, its time s, cell of its clock s; time to begin
+            and end a drag s; speed of dragging nm/s; vibration nm; amplifier's noise pA; kappa
+            1/nm; barrier eV, lattice nm, k T eV.
     """
     sites, places, present = fields
     steps, patches = ground
     traits = tips[2]
     actions, events = counters
     time_s, dose, _, path_m = accounts
-    motion = (constants[0], constants[1], constants[2])
-    overhead, speed, vibration, amplifier = constants[3], constants[4], constants[5], constants[6]
-    kappa = constants[7]
-    bath = (constants[8], constants[9], constants[10])
-    drift = drifting[6]
+    motion = (constants[0], constants[1], constants[2], constants[3])
+    overhead, speed, vibration, amplifier = constants[4], constants[5], constants[6], constants[7]
+    kappa = constants[8]
+    bath = (constants[9], constants[10], constants[11])
+    drift = drifting[5]
     swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
     for k in range(rows.size):
         b = rows[k]
@@ -374,16 +372,17 @@ def condition_rows(rows, dips_nm, pulses_v, keys, drifting, tips, bent, counters
         rows: (k,) int64.
         dips_nm, pulses_v: (N,) float64, depth of the dip, nm, and height of the pulse, V.
         keys: (N, 2) uint32.
-        drifting: arrays of `StageState`.
+        drifting: arrays of `DriftState`.
         tips: states, generations, traits.
         bent: numbers of `ApexParameters` and one more.
         counters: actions so far, events (N, 3).
         accounts: time_s, dose, exposures, path_m.
-        pacing: settling time s, wandering nm, its time s; time of one conditioning s.
+        pacing: settling time s, wandering nm, its time s, cell of its clock s; time of one
+            conditioning s.
     """
     traits = tips[2]
     actions, events = counters
-    motion = (pacing[0], pacing[1], pacing[2])
+    motion = (pacing[0], pacing[1], pacing[2], pacing[3])
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = _stream(keys, b, _EXOGENOUS, _TIP)
@@ -395,14 +394,14 @@ def condition_rows(rows, dips_nm, pulses_v, keys, drifting, tips, bent, counters
                 cause = apex.PULSE if abs(pulses_v[b]) < 8.0 else apex.STRONG_PULSE
             _new_tip(b, cause, keys, tips, bent, uniform(s0, s1, actions[b], 1))
             events[b, CHANGED] = 1.0
-        _pass_time(b, pacing[3], keys, drifting, motion, accounts[0])
+        _pass_time(b, pacing[4], keys, drifting, motion, accounts[0])
         actions[b] += 1
 
 
 @kernel
 def wait_rows(rows, duration, keys, drifting, pacing, accounts):
     """Let time pass in each row: (N,) float64, s."""
-    motion = (pacing[0], pacing[1], pacing[2])
+    motion = (pacing[0], pacing[1], pacing[2], pacing[3])
     for k in range(rows.size):
         _pass_time(rows[k], duration[rows[k]], keys, drifting, motion, accounts[0])
 

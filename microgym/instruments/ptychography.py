@@ -6,6 +6,7 @@ where it was hit. Time, photons, exposures and path are charged to a ledger.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from microgym.instruments import exposure
 from microgym.instruments.ledger import Ledger
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters, split_bands
 from microgym.physics.detector import Detector
+from microgym.physics.diffraction import sum_intensity
 from microgym.physics.fft import plan
 from microgym.physics.portable import dft2, squared
 from microgym.physics.probe import check_probe
@@ -65,8 +67,6 @@ class PtychographySettings:
         whole("region_px", self.region_px, 16, 2048)
         if finite("dead_time_s", self.dead_time_s) < 0.0:
             raise ValueError(f"dead_time_s={self.dead_time_s!r} must be at least 0")
-        # As floats, for Numba would compile the step anew for integers.
-        object.__setattr__(self, "dead_time_s", float(self.dead_time_s))
         for name in ("photons_per_s", "stage_speed_px_s"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
 
@@ -146,6 +146,44 @@ class PtychographyInstrument:
         self.beam = np.zeros((self.num_envs, 2))
         self.stage = StageState.zeros(self.num_envs)
         self.ledger = Ledger.zeros(self.num_envs)
+        self._work = exposure.exposure_work(n, flat.shape[0])
+        self._arguments = self._collected()
+
+    def _collected(self) -> tuple[Any, ...]:
+        """What `expose_rows` is told at every exposure: arrays that live as long as this does."""
+        settings, stage, ledger = self.settings, self.stage, self.ledger
+        parameters, detector = settings.stage, settings.detector
+        light = np.empty(self.n * self.n, np.float32)
+        sum_intensity(self.probe_re, self.probe_im, light)
+        constants = np.array(
+            [
+                settings.photons_per_s,
+                settings.dead_time_s,
+                settings.stage_speed_px_s,
+                settings.geometry.object_pixel_m,
+                parameters.settling_time_s,
+                parameters.wander_px,
+                parameters.wander_time_s,
+                parameters.backlash_px,
+                parameters.jitter_px,
+                detector.saturation_counts,
+                detector.read_noise_counts,
+            ]
+        )
+        mask = self.mask[: None if self.mask.min() < 1.0 else 0]
+        return (
+            self.keys,
+            (self.object_re, self.object_im, self.bands, self.fluence),
+            (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im, light),
+            (self.counts, self.known, mask, self.inverse_critical),
+            (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
+            (stage.play, self.command, self.beam, self.corner),
+            (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m, self.photons),
+            constants,
+            self.n,
+            self.plan.radices,
+            self.plan.twiddles,
+        )
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], family: str, split: str) -> None:
         """Put fresh specimens under the listed microscopes.
@@ -222,39 +260,7 @@ class PtychographyInstrument:
             positions: (N, 2) float64, commanded centres of the probe, px; read in the rows.
             dwell_s: (N,) float64, exposure times, s; read in the rows.
         """
-        settings, stage, ledger = self.settings, self.stage, self.ledger
-        self.photons[rows] = settings.photons_per_s * dwell_s[rows]
-        self.corner[rows] = np.floor(positions[rows] + 0.5).astype(np.int64) - self.n // 2
-        parameters, detector = settings.stage, settings.detector
-        exposure.expose_rows(
-            rows,
-            positions,
-            dwell_s,
-            self.keys,
-            (self.object_re, self.object_im, self.bands, self.fluence),
-            (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im),
-            (self.counts, self.known, self.mask, self.inverse_critical),
-            (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
-            (stage.play, self.command, self.beam),
-            (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m),
-            (
-                settings.photons_per_s,
-                settings.dead_time_s,
-                settings.stage_speed_px_s,
-                settings.geometry.object_pixel_m,
-                parameters.settling_time_s,
-                parameters.wander_px,
-                parameters.wander_time_s,
-                parameters.backlash_px,
-                parameters.jitter_px,
-                detector.saturation_counts,
-                detector.read_noise_counts,
-            ),
-            self.n,
-            self.plan.radices,
-            self.plan.twiddles,
-            scratch(exposure.exposure_work(self.n, self.probe_re.shape[0])),
-        )
+        exposure.expose_rows(rows, positions, dwell_s, *self._arguments, scratch(self._work))
 
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the instrument's whole state, by name."""

@@ -16,8 +16,8 @@ from microgym.instruments.ledger import Ledger
 from microgym.instruments.manipulation import BANDS, PIXELS, TRACE
 from microgym.physics.adatoms import BARRIER_EV, LATTICE_NM
 from microgym.physics.apex import APEX_LEVELS, TRAITS, ApexParameters
+from microgym.physics.drift import DriftParameters, DriftState
 from microgym.physics.sampling import finite, positive, whole
-from microgym.physics.stage import StageParameters, StageState
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
 
@@ -27,15 +27,15 @@ Rows = NDArray[np.int64]
 BOLTZMANN_EV_K = 8.617333262e-5
 """CODATA 2018."""
 
-DRIFT_LEVELS: dict[str, StageParameters] = {
-    "off": StageParameters(),
-    "easy": StageParameters(0.0015, 0.1, 200.0, 0.02, 60.0),
-    "real": StageParameters(0.0083, 0.5, 200.0, 0.06, 60.0),
-    "hard": StageParameters(0.0167, 1.0, 200.0, 0.15, 60.0),
+DRIFT_LEVELS: dict[str, DriftParameters] = {
+    "off": DriftParameters(),
+    "easy": DriftParameters(0.0015, 0.1, 200.0, 0.02, 60.0, 0.25),
+    "real": DriftParameters(0.0083, 0.5, 200.0, 0.06, 60.0, 0.25),
+    "hard": DriftParameters(0.0167, 1.0, 200.0, 0.15, 60.0, 0.25),
 }
-"""The switch of the drift; lengths are in nm here. "hard" is 1 nm/min, as the reference profile of
-the simulator STM-Bench has it at 4 K; "real" is half of it, "easy" a tenth; the rest are design
-choices."""
+"""The switch of the drift. "hard" is 1 nm/min, as the reference profile of the simulator STM-Bench
+has it at 4 K; "real" is half of it, "easy" a tenth; the rest are design choices. They are larger
+than `microgym.physics.drift.COLD_DRIFT`, so that drift shows within minutes."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class StmSettings:
         barrier_ev: of an adatom from hollow to hollow, eV.
     """
 
-    drift: StageParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
+    drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: ApexParameters = field(default_factory=lambda: APEX_LEVELS["easy"])
     noise: NoiseParameters = field(default_factory=lambda: NOISE_LEVELS["real"])
     bent: float = 0.0
@@ -170,12 +170,17 @@ class StmInstrument:
         self.actions = np.zeros(count, np.int64)
         self.events = np.zeros((count, 3))
         self.image = np.zeros((count, PIXELS, PIXELS), np.float32)
-        self.stage = StageState.zeros(count)
+        self.stage = DriftState.zeros(count, 2)
         self.ledger = Ledger.zeros(count)
         self.kappa = decay_constant(settings.work_function_ev)
         self._wave_number = surface_wave_number(0.40, 0.065)
         drift = settings.drift
-        self._motion = (drift.settling_time_s, drift.wander_px, drift.wander_time_s)
+        self._motion = (
+            drift.settling_time_s,
+            drift.wander_nm,
+            drift.wander_time_s,
+            drift.cell_time_s,
+        )
         self._bent = (*settings.tip.vector(), float(settings.bent))
 
     def reset(
@@ -206,7 +211,7 @@ class StmInstrument:
             rows,
             self.keys,
             self._drifting(),
-            (drift.drift_px_s, drift.settling_px),
+            (drift.drift_nm_s, drift.settling_nm),
             self._tips(),
             self._bent,
         )
@@ -361,7 +366,6 @@ class StmInstrument:
             stage.moved,
             stage.wander,
             stage.clock,
-            stage.play,
             stage.drift,
         )
 

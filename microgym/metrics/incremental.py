@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import log64
+from microgym.lines import BLOCK, line, marked
 
 Plane = NDArray[np.float32]
 Columns = NDArray[np.float64]
@@ -26,6 +27,32 @@ MaskPlane = NDArray[np.uint8] | NDArray[np.bool_]
 
 _CEILING = 1e-12  # CEILING_DB of microgym.metrics.fields as a ratio of powers
 _DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
+
+
+@inline_kernel
+def _add_agreement(planes, at, columns, column, count):
+    """Add `count` pixels, from flat element `at` on, to the columns from `column` on."""
+    mask = line(planes[4], at, count)
+    if not marked(mask):
+        return
+    r_re, r_im = line(planes[0], at, count), line(planes[1], at, count)
+    o_re, o_im = line(planes[2], at, count), line(planes[3], at, count)
+    stride = columns.shape[1]
+    a_re, a_im = line(columns, column, count), line(columns, stride + column, count)
+    b = line(columns, 2 * stride + column, count)
+    # Three loops: one with three sums has more arrays than the vectoriser tells apart.
+    for j in range(count):
+        weight = np.float64(mask[j])
+        re, im = weight * np.float64(r_re[j]), weight * np.float64(r_im[j])
+        a_re[j] += re * np.float64(o_re[j]) + im * np.float64(o_im[j])
+    for j in range(count):
+        weight = np.float64(mask[j])
+        re, im = weight * np.float64(r_re[j]), weight * np.float64(r_im[j])
+        a_im[j] += re * np.float64(o_im[j]) - im * np.float64(o_re[j])
+    for j in range(count):
+        weight = np.float64(mask[j])
+        re, im = weight * np.float64(r_re[j]), weight * np.float64(r_im[j])
+        b[j] += re * np.float64(r_re[j]) + im * np.float64(r_im[j])
 
 
 @kernel
@@ -41,27 +68,21 @@ def _area_sums(
     width: int,
     columns: Columns,
 ) -> tuple[float, float, float]:
-    a_re, a_im, b = columns[0, :width], columns[1, :width], columns[2, :width]
-    a_re[:] = 0.0
-    a_im[:] = 0.0
-    b[:] = 0.0
-    for i in range(height):
-        r_re = est_re[y0 + i, x0 : x0 + width]
-        r_im = est_im[y0 + i, x0 : x0 + width]
-        o_re = true_re[y0 + i, x0 : x0 + width]
-        o_im = true_im[y0 + i, x0 : x0 + width]
-        chosen = mask[y0 + i, x0 : x0 + width]
+    for sums in range(3):
         for j in range(width):
-            weight = np.float64(chosen[j])
-            re, im = weight * np.float64(r_re[j]), weight * np.float64(r_im[j])
-            a_re[j] += re * np.float64(o_re[j]) + im * np.float64(o_im[j])
-            a_im[j] += re * np.float64(o_im[j]) - im * np.float64(o_re[j])
-            b[j] += re * np.float64(r_re[j]) + im * np.float64(r_im[j])
+            columns[sums, j] = 0.0
+    planes = est_re, est_im, true_re, true_im, mask
+    whole = width - width % BLOCK
+    for i in range(height):
+        at = (y0 + i) * mask.shape[1] + x0
+        for start in range(0, whole, BLOCK):
+            _add_agreement(planes, at + start, columns, start, BLOCK)
+        _add_agreement(planes, at + whole, columns, whole, width - whole)
     total_re, total_im, power = 0.0, 0.0, 0.0
     for j in range(width):
-        total_re += a_re[j]
-        total_im += a_im[j]
-        power += b[j]
+        total_re += columns[0, j]
+        total_im += columns[1, j]
+        power += columns[2, j]
     return total_re, total_im, power
 
 
@@ -129,21 +150,25 @@ def truth_sums(
         C = sum |O|^2 and C0 = C - |sum O|^2 / n over the mask; zeros where the mask is empty.
     """
     height, width = true_re.shape
-    count, sum_re, sum_im = columns[0, :width], columns[1, :width], columns[2, :width]
-    power = columns[3, :width]
-    count[:] = 0.0
-    sum_re[:] = 0.0
-    sum_im[:] = 0.0
-    power[:] = 0.0
+    stride = columns.shape[1]
+    count, sum_re = line(columns, 0, width), line(columns, stride, width)
+    sum_im, power = line(columns, 2 * stride, width), line(columns, 3 * stride, width)
+    for j in range(width):
+        count[j] = sum_re[j] = sum_im[j] = power[j] = 0.0
     for i in range(height):
-        o_re, o_im, chosen = true_re[i], true_im[i], mask[i]
-        for j in range(width):
-            weight = np.float64(chosen[j])
-            re, im = np.float64(o_re[j]), np.float64(o_im[j])
-            count[j] += weight
-            sum_re[j] += weight * re
-            sum_im[j] += weight * im
-            power[j] += weight * (re * re + im * im)
+        for start in range(0, width, BLOCK):
+            at, some = i * width + start, min(BLOCK, width - start)
+            chosen = line(mask, at, some)
+            if not marked(chosen):
+                continue
+            o_re, o_im = line(true_re, at, some), line(true_im, at, some)
+            for j in range(some):
+                weight = np.float64(chosen[j])
+                re, im = np.float64(o_re[j]), np.float64(o_im[j])
+                count[start + j] += weight
+                sum_re[start + j] += weight * re
+                sum_im[start + j] += weight * im
+                power[start + j] += weight * (re * re + im * im)
     n, s_re, s_im, c = 0.0, 0.0, 0.0, 0.0
     for j in range(width):
         n += count[j]
@@ -174,22 +199,22 @@ def snr_db(a_re: float, a_im: float, b: float, c: float, c0: float) -> float:
 
 
 @inline_kernel
-def _add_blocks(line: Plane, block: int, means: Plane) -> None:
+def _add_blocks(source: Plane, block: int, means: Plane) -> None:
     """Add to each mean the sum of its `block` elements of a line."""
     # Only loads at a stride known to the compiler become vector loads.
     if block == 1:
         for cell in range(means.size):
-            means[cell] += line[cell]
+            means[cell] += source[cell]
     elif block == 2:
         for cell in range(means.size):
-            means[cell] += line[2 * cell] + line[2 * cell + 1]
+            means[cell] += source[2 * cell] + source[2 * cell + 1]
     elif block == 4:
         for cell in range(means.size):
-            low = line[4 * cell] + line[4 * cell + 1]
-            means[cell] += low + (line[4 * cell + 2] + line[4 * cell + 3])
+            low = source[4 * cell] + source[4 * cell + 1]
+            means[cell] += low + (source[4 * cell + 2] + source[4 * cell + 3])
     else:
         for cell in range(means.size):
-            part = line[cell * block : cell * block + block]
+            part = source[cell * block : cell * block + block]
             total = np.float32(0.0)
             for j in range(block):
                 total += part[j]
@@ -197,24 +222,27 @@ def _add_blocks(line: Plane, block: int, means: Plane) -> None:
 
 
 @kernel
-def pooled(plane: Plane, y0: int, x0: int, size: int, cells: int, out: Plane) -> None:
+def pooled(plane: Plane, y0: int, x0: int, block: int, area: NDArray[np.int64], out: Plane) -> None:
     """Means over square blocks: a region of a plane at lower resolution.
 
     Args:
         plane: (H, W) float32.
         y0: first row of the region, px; the region must lie inside the plane.
         x0: its first column, px.
-        size: edge of the region, px; a multiple of `cells`.
-        cells: edge of the result.
-        out: (cells, cells) float32, written.
+        block: edge of a block, px.
+        area: (4,) first row, end of the rows, first column and end of the columns that are
+            written, in blocks.
+        out: (h, w) float32, C-contiguous, a mean for each block of the region.
     """
-    block = size // cells
+    first, width = area[2], area[3] - area[2]
+    stride, cells = plane.shape[1], out.shape[1]
     scale = np.float32(1.0) / np.float32(block * block)
-    for row in range(cells):
-        means = out[row]
-        means[:] = np.float32(0.0)
+    for row in range(area[0], area[1]):
+        means = line(out, row * cells + first, width)
+        for cell in range(width):
+            means[cell] = np.float32(0.0)
         for i in range(block):
-            line = plane[y0 + row * block + i, x0 : x0 + size]
-            _add_blocks(line, block, means)
-        for cell in range(cells):
+            at = (y0 + row * block + i) * stride + x0 + first * block
+            _add_blocks(line(plane, at, width * block), block, means)
+        for cell in range(width):
             means[cell] *= scale

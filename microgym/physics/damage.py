@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp32
+from microgym.lines import line
 from microgym.physics.sampling import finite, positive, whole
 
 Plane = NDArray[np.float32]
@@ -219,27 +220,25 @@ def expose_patch(
     if photons <= 0.0:
         return
     scale = np.float32(photons)
-    one = np.float32(1.0)
     finest = inverse_critical[0]
+    width, plane = fluence.shape[1], fluence.size
     for i in range(n):
-        total = fluence[top + i, left : left + n]
-        light = probe_intensity[i * n : i * n + n]
-        re = object_re[top + i, left : left + n]
-        im = object_im[top + i, left : left + n]
-        lit = 0
+        at = (top + i) * width + left
+        total, light = line(fluence, at, n), line(probe_intensity, i * n, n)
+        re, im = line(object_re, at, n), line(object_im, at, n)
+        lit = np.int32(0)
         for j in range(n):
             added = scale * light[j]
             total[j] += added
-            lit += added * finest > _UNSEEN
+            lit += np.int32(1) if added * finest > _UNSEEN else np.int32(0)
         if lit == 0:
             continue
         for j in range(n):
-            re[j] = one
-            im[j] = np.float32(0.0)
+            re[j], im[j] = np.float32(1.0), np.float32(0.0)
         for band in range(inverse_critical.size):
             rate = -inverse_critical[band]
-            band_re = bands[band, 0, top + i, left : left + n]
-            band_im = bands[band, 1, top + i, left : left + n]
+            band_re = line(bands, 2 * band * plane + at, n)
+            band_im = line(bands, (2 * band + 1) * plane + at, n)
             for j in range(n):
                 left_over = exp32(rate * total[j])
                 re[j] += left_over * band_re[j]

@@ -106,7 +106,7 @@ def read_out(
     counts: Plane,
     known: Plane,
     work: Plane,
-) -> int:
+) -> None:
     """Turn photon counts into readings, in place: full well, read noise, beam stop.
 
     Args:
@@ -115,25 +115,24 @@ def read_out(
         tick: number of the exposure.
         full_well: largest value a pixel can hold; infinity for none.
         sigma: standard deviation of the read noise, photons.
-        mask: (n*n,) 1 where the detector sees, 0 behind the beam stop.
+        mask: (n*n,) 1 where the detector sees, 0 behind the beam stop; (0,) without one.
         counts: (n*n,) detected photons; becomes the readings, 0 behind the stop.
-        known: (n*n,) written: 1 where the reading tells the intensity, 0 behind the stop and where
-            the pixel was full.
+        known: (n*n,) 1 where the reading tells the intensity, 0 behind the stop and where the
+            pixel was full; left alone where neither can be.
         work: (n*n,) float32, overwritten.
-
-    Returns:
-        Number of full pixels outside the stop.
     """
     limit = np.float32(full_well)
-    full = 0
-    for j in range(counts.size):
+    for j in range(mask.size):
         counts[j] *= mask[j]
-        over = counts[j] >= limit
-        known[j] = np.float32(0.0) if over else mask[j]
-        full += over
-        counts[j] = min(counts[j], limit)
+        known[j] = mask[j]
+    if limit < np.float32(np.inf):
+        if mask.size == 0:
+            known[:] = np.float32(1.0)
+        for j in range(counts.size):
+            full = counts[j] >= limit
+            known[j] = np.float32(0.0) if full else known[j]
+            counts[j] = limit if full else counts[j]
     if sigma > 0.0:
         add_read_noise(s0, s1, tick, sigma, counts, work)
-        for j in range(counts.size):
+        for j in range(mask.size):
             counts[j] *= mask[j]
-    return full

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import line
 from microgym.physics.fft import PAD, fft2, workspace
-from microgym.views import line
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -60,10 +60,26 @@ def multiply(
 
 
 @kernel
-def add_intensity(re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
-    """Add `scale` times the squared modulus of a flat wave to `out`."""
-    for j in range(out.size):
-        out[j] += scale * (re[j] * re[j] + im[j] * im[j])
+def enter_intensity(first: bool, re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
+    """Add `scale` times the squared modulus of a flat wave to `out`; the first one is written."""
+    if first:
+        for j in range(out.size):
+            out[j] = scale * (re[j] * re[j] + im[j] * im[j])
+    else:
+        for j in range(out.size):
+            out[j] += scale * (re[j] * re[j] + im[j] * im[j])
+
+
+@kernel
+def sum_intensity(re: Plane, im: Plane, out: Plane) -> None:
+    """Write the squared modulus of a wave, summed over its modes.
+
+    Args:
+        re, im: (modes, n*n) wave.
+        out: (n*n,) written.
+    """
+    for mode in range(re.shape[0]):
+        enter_intensity(mode == 0, re[mode], im[mode], np.float32(1.0), out)
 
 
 @kernel
@@ -121,13 +137,12 @@ def diffract(
     size = n * n
     plane = size + PAD
     wave_re, wave_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
-    out[:] = np.float32(0.0)
     for mode in range(probe_re.shape[0]):
         exit_wave(
             object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
         )
         fft2(wave_re, wave_im, wave_re, wave_im, n, radices, twiddles, rest)
-        add_intensity(wave_re, wave_im, photons, out)
+        enter_intensity(mode == 0, wave_re, wave_im, photons, out)
 
 
 @kernel

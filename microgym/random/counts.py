@@ -9,7 +9,8 @@ from numba.extending import intrinsic
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
-from microgym.random.generator import STRIP, centred, element_words, fill_bits, unit52
+from microgym.lines import line
+from microgym.random.generator import centred, element_words, fill_bits, unit52
 
 _U32 = np.uint32
 _F32 = np.float32
@@ -17,7 +18,11 @@ _I32 = np.int32
 
 _BLOCK = 16  # elements of one vector where probabilities are summed
 
-POISSON_WORK = 4 * STRIP + 3 * _BLOCK
+_STRIP = 256  # elements that go through a step together
+_HELD = 2 * _STRIP  # elements that are held back to be done together
+_MOST_HELD = _HELD // _BLOCK  # blocks of them
+
+POISSON_WORK = 2 * _STRIP + 4 * _HELD + _MOST_HELD + 3 * _BLOCK
 """Length of the float32 work array of `fill_poisson`."""
 
 _NEGLIGIBLE = 1e-9
@@ -63,10 +68,10 @@ def _sum_start(bits, mean):
     which is known to full relative precision, keeps rare counts exact.
     """
     small = (mean > _F32(0.0)) & (mean < _LARGE_MEAN)
+    # Of anything else nothing is left, since nothing is beyond a mean of zero.
     p0, beyond = decay32(mean if small else _F32(0.0))
     complement = _F32(_I32((~bits) >> _U32(1))) + _F32(0.5)
-    left = beyond - complement * _F32(4.656612873077393e-10)
-    return p0 if small else _F32(0.0), left if small else _F32(-1.0)
+    return p0 if small else _F32(0.0), beyond - complement * _F32(4.656612873077393e-10)
 
 
 def _sum_probabilities(
@@ -170,34 +175,72 @@ def _sum_function(module: ir.Module) -> ir.Function:
 _summed: Any = intrinsic(_sum_probabilities)
 
 
+@inline_kernel
+def _count_large(mean):
+    """How many of the means are large."""
+    large = _I32(0)
+    for j in range(mean.size):
+        large += _I32(1) if mean[j] >= _LARGE_MEAN else _I32(0)
+    return large
+
+
+@kernel
+def _finish_large(bits, mean, places, blocks, out, work):
+    """Write the counts of large means in blocks that belong at these places of `out`.
+
+    One loop a step: chains of operations short enough for several to be under way at once.
+    """
+    x, w = line(work, 0, _HELD), line(work, _HELD, _HELD)
+    for j in range(blocks * _BLOCK):
+        x[j], tail = centred(bits[j])
+        w[j] = -log32_normal(tail * (_F32(2.0) - tail))
+    for j in range(blocks * _BLOCK):
+        w[j] = ndtri32_log(x[j], w[j])
+    for j in range(blocks * _BLOCK):
+        x[j] = _poisson_large(max(mean[j], _LARGE_MEAN), w[j])
+    for block in range(blocks):
+        m, count = line(mean, block * _BLOCK, _BLOCK), line(x, block * _BLOCK, _BLOCK)
+        o = line(out, places[block], _BLOCK)
+        for j in range(_BLOCK):
+            o[j] = count[j] if m[j] >= _LARGE_MEAN else o[j]
+
+
 @kernel
 def _quantile_blocks(bits, mean, out, work):
     """`poisson_quantile` for whole blocks.
 
-    One loop a step: chains of operations short enough for several to be under way at once.
+    Small means are done strip by strip. Blocks with large ones are held back until there are enough
+    for a loop to be worth its while: in a diffraction pattern they are few.
     """
-    p, left = work[:STRIP], work[STRIP : 2 * STRIP]
-    x, w = work[2 * STRIP : 3 * STRIP], work[3 * STRIP : 4 * STRIP]
-    for start in range(0, out.size, STRIP):
-        b, m, o = bits[start:], mean[start:], out[start:]
-        size = min(STRIP, o.size)
-        large = _I32(0)
-        for j in range(size):
-            large += _I32(1) if m[j] >= _LARGE_MEAN else _I32(0)
+    whole = work.view(np.uint32)
+    p, left = line(work, 0, _STRIP), line(work, _STRIP, _STRIP)
+    held_bits, held = line(whole, 2 * _STRIP, _HELD), line(work, 2 * _STRIP + _HELD, _HELD)
+    rest = line(work, 2 * _STRIP + 2 * _HELD, 2 * _HELD)
+    places = line(whole, 2 * _STRIP + 4 * _HELD, _MOST_HELD)
+    blocks = 0
+    for start in range(0, out.size, _STRIP):
+        size = min(_STRIP, out.size - start)
+        b, m, o = line(bits, start, size), line(mean, start, size), line(out, start, size)
+        large = _count_large(m)
         if large > 0:
-            for j in range(size):
-                x[j], tail = centred(b[j])
-                w[j] = -log32_normal(tail * (_F32(2.0) - tail))
+            if blocks * _BLOCK + _STRIP > _HELD:
+                _finish_large(held_bits, held, places, blocks, out, rest)
+                blocks = 0
+            for at in range(0, size, _BLOCK):
+                among = line(m, at, _BLOCK)
+                if _count_large(among) > 0:
+                    # Copied, for the counts of small means may take the place of the bits.
+                    words, kept = line(b, at, _BLOCK), blocks * _BLOCK
+                    keep_bits, keep = line(held_bits, kept, _BLOCK), line(held, kept, _BLOCK)
+                    for j in range(_BLOCK):
+                        keep_bits[j], keep[j] = words[j], among[j]
+                    places[blocks] = start + at
+                    blocks += 1
         if large < size:
             for j in range(size):
                 p[j], left[j] = _sum_start(b[j], m[j])
             _summed(p, left, m, size, _RECIPROCALS, o)
-        if large > 0:
-            for j in range(size):
-                w[j] = ndtri32_log(x[j], w[j])
-            for j in range(size):
-                count = _poisson_large(max(m[j], _LARGE_MEAN), w[j])
-                o[j] = count if m[j] >= _LARGE_MEAN else o[j]
+    _finish_large(held_bits, held, places, blocks, out, rest)
 
 
 @kernel
@@ -213,7 +256,7 @@ def poisson_quantile(bits, mean, out, work):
     whole = out.size - out.size % _BLOCK
     _quantile_blocks(bits[:whole], mean[:whole], out[:whole], work)
     if whole < out.size:
-        end = work[4 * STRIP :]
+        end = work[2 * _STRIP + 4 * _HELD + _MOST_HELD :]
         b, m, o = end[:_BLOCK].view(np.uint32), end[_BLOCK : 2 * _BLOCK], end[2 * _BLOCK :]
         for j in range(_BLOCK):
             b[j] = bits[whole + j] if whole + j < out.size else _U32(0)

@@ -9,8 +9,8 @@ import numpy as np
 
 from microgym.compiled import kernel
 from microgym.elementary import exp32, log32_normal
+from microgym.lines import line
 from microgym.reconstruct.convolution import convolve
-from microgym.views import line
 
 CELL = 4
 """Pixels along an edge of a cell."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS, restore_rows, work_size
-from microgym.reconstruct.views import Plane, Planes, Rows, Shown, View
+from microgym.reconstruct.views import Areas, Plane, Planes, Rows, Shown, View
 from microgym.scratch import scratch
 
 FILE = "Ptycho-v0.safetensors"
@@ -172,6 +172,8 @@ class NeuralView(View):
         ValueError: a region of another size.
     """
 
+    local = False
+
     def __init__(
         self,
         num_envs: int,
@@ -193,8 +195,11 @@ class NeuralView(View):
             np.ones(shape, np.float32),
         )
 
-    def show(self, rows: Rows, estimate: Planes, fluence: Plane) -> Shown:
-        """The restored image and its uncertainty."""
+    def show(
+        self, rows: Rows, estimate: Planes, fluence: Plane, areas: Areas | None = None
+    ) -> Shown:
+        """The restored image and its uncertainty, in the whole region whatever the areas."""
+        del areas
         restore_rows(
             rows,
             estimate,

@@ -21,6 +21,25 @@ UNKNOWN = np.float32(-1.0)
 
 
 @kernel
+def _store(
+    reading: Plane,
+    trusted: Plane,
+    scale: np.float32,
+    stored: Plane,
+    amplitude: Plane,
+    known: Plane,
+) -> None:
+    """Make an amplitude and a mask of an exposure, and pack both for `_recall`."""
+    for j in range(stored.size):
+        value = scale * np.sqrt(max(reading[j], np.float32(0.0)))
+        # Without a single photon the value is not a number.
+        measured = (trusted[j] > np.float32(0.0)) & (value >= np.float32(0.0))
+        stored[j] = value if measured else UNKNOWN
+        amplitude[j] = value if measured else np.float32(0.0)
+        known[j] = np.float32(1.0) if measured else np.float32(0.0)
+
+
+@kernel
 def _recall(stored: Plane, amplitude: Plane, known: Plane) -> None:
     """Unpack a stored exposure into amplitudes and a mask."""
     for j in range(stored.size):
@@ -30,14 +49,13 @@ def _recall(stored: Plane, amplitude: Plane, known: Plane) -> None:
 
 
 @kernel
-def _iterate(b, e, estimate, probe, weight, history, corners, constants, n, turns, fft, work):
-    """Improve the estimate of row b by its exposure e, `turns` times."""
+def _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, work):
+    """Improve the estimate of row b by its exposure e, which is in `work`, `turns` times."""
     estimate_re, estimate_im = estimate
     probe_re, probe_im = probe
     radices, twiddles = fft
     size = n * n
     amplitude, known, rest = work[:size], work[size : 2 * size], work[2 * size :]
-    _recall(history[b, e], amplitude, known)
     for _ in range(turns):
         pie_update(
             estimate_re[b],
@@ -70,13 +88,10 @@ def _add_rows(
         b = rows[k]
         e = taken[b]
         scale = np.float32(1.0 / np.sqrt(photons[b]))
-        stored, reading, trusted = history[b, e], counts[b], known[b]
-        for j in range(size):
-            value = scale * np.sqrt(max(reading[j], np.float32(0.0)))
-            stored[j] = value if trusted[j] > np.float32(0.0) else UNKNOWN
+        _store(counts[b], known[b], scale, history[b, e], work[:size], work[size : 2 * size])
         corners[b, e, 0], corners[b, e, 1] = corner[b, 0], corner[b, 1]
         taken[b] = e + 1
-        _iterate(b, e, estimate, probe, weight, history, corners, constants, n, turns, fft, work)
+        _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, work)
 
 
 @kernel
@@ -84,13 +99,13 @@ def _sweep_rows(
     rows, sweeps, estimate, probe, weight, history, corners, taken, constants, n, fft, work
 ):  # fmt: skip
     """Sweep through all exposures of each listed row."""
+    size = n * n
     for k in range(rows.size):
         b = rows[k]
         for _ in range(sweeps):
             for e in range(taken[b]):
-                _iterate(
-                    b, e, estimate, probe, weight, history, corners, constants, n, 1, fft, work
-                )
+                _recall(history[b, e], work[:size], work[size : 2 * size])
+                _iterate(b, e, estimate, probe, weight, corners, constants, n, 1, fft, work)
 
 
 class OnlineReconstruction:
@@ -126,11 +141,10 @@ class OnlineReconstruction:
         modes, n = probe.shape[:2]
         self.n = n
         self.iterations = iterations
-        self._constants = (np.float32(step), np.float32(alpha))
         flat = probe.reshape(modes, n * n)
-        self._probe = (np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
-        self._weight = np.empty(n * n, np.float32)
-        object_weight(*self._probe, np.float32(alpha), self._weight)
+        planes = (np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
+        weight = np.empty(n * n, np.float32)
+        object_weight(*planes, np.float32(alpha), weight)
         fft = plan(n)
         self._fft = (fft.radices, fft.twiddles)
         self._work = 2 * n * n + pie_work(n, modes)
@@ -139,6 +153,17 @@ class OnlineReconstruction:
         self.history = np.zeros((num_envs, exposures, n * n), np.float32)
         self.corners = np.zeros((num_envs, exposures, 2), np.int64)
         self.taken = np.zeros(num_envs, np.int64)
+        # What the kernels are told every time: arrays that live as long as this does.
+        self._arguments = (
+            (self.re, self.im),
+            planes,
+            weight,
+            self.history,
+            self.corners,
+            self.taken,
+            (np.float32(step), np.float32(alpha)),
+            n,
+        )
 
     def reset(self, rows: Rows) -> None:
         """Forget the listed rows' specimens."""
@@ -169,14 +194,7 @@ class OnlineReconstruction:
             known,
             photons,
             corner,
-            (self.re, self.im),
-            self._probe,
-            self._weight,
-            self.history,
-            self.corners,
-            self.taken,
-            self._constants,
-            self.n,
+            *self._arguments,
             self.iterations,
             self._fft,
             scratch(self._work),
@@ -189,20 +207,7 @@ class OnlineReconstruction:
             rows: (k,) int64.
             sweeps: how often.
         """
-        _sweep_rows(
-            rows,
-            sweeps,
-            (self.re, self.im),
-            self._probe,
-            self._weight,
-            self.history,
-            self.corners,
-            self.taken,
-            self._constants,
-            self.n,
-            self._fft,
-            scratch(self._work),
-        )
+        _sweep_rows(rows, sweeps, *self._arguments, self._fft, scratch(self._work))
 
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the whole state, by name."""

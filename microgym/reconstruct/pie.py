@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import line
 from microgym.physics.diffraction import exit_wave
 from microgym.physics.fft import PAD, fft2, workspace
-from microgym.views import line
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -77,13 +77,15 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
     for j in range(n):
         columns[j] = _ZERO
     for i in range(n):
-        for j in range(n):
-            factor[j] = _TINY
         for mode in range(modes):
             re = line(waves, mode * size + i * n, n)
             im = line(waves, (modes + mode) * size + PAD + i * n, n)
-            for j in range(n):
-                factor[j] += re[j] * re[j] + im[j] * im[j]
+            if mode == 0:
+                for j in range(n):
+                    factor[j] = _TINY + (re[j] * re[j] + im[j] * im[j])
+            else:
+                for j in range(n):
+                    factor[j] += re[j] * re[j] + im[j] * im[j]
         measured, trusted = line(amplitude, i * n, n), line(known, i * n, n)
         for j in range(n):
             modulus = np.sqrt(factor[j])

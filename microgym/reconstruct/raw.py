@@ -9,26 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import line
 from microgym.physics.probe import intensity
-from microgym.reconstruct.views import Plane, Planes, Shown, View, shot_noise
-
-Rows = NDArray[np.int64]
+from microgym.reconstruct.views import (
+    Areas,
+    Plane,
+    Planes,
+    Rows,
+    Shown,
+    View,
+    shot_noise,
+    whole_region,
+)
 
 
 @kernel
 def _spread_rows(rows, corner, signal, footprint, weight, bright, dark, re, im, n):
     """Average the signals of each row's exposures under the probe."""
+    height, width = weight.shape[1], weight.shape[2]
     for k in range(rows.size):
         b = rows[k]
         top, left = corner[b, 0], corner[b, 1]
         inside, outside = np.float32(signal[b, 0]), np.float32(signal[b, 1])
         for i in range(n):
-            light = footprint[i * n : i * n + n]
-            w = weight[b, top + i, left : left + n]
-            p = bright[b, top + i, left : left + n]
-            q = dark[b, top + i, left : left + n]
-            x = re[b, top + i, left : left + n]
-            y = im[b, top + i, left : left + n]
+            at = (b * height + top + i) * width + left
+            light = line(footprint, i * n, n)
+            w, p, q = line(weight, at, n), line(bright, at, n), line(dark, at, n)
+            x, y = line(re, at, n), line(im, at, n)
             for j in range(n):
                 w[j] += light[j]
                 p[j] += light[j] * inside
@@ -48,7 +55,7 @@ class RawView(View):
     def __init__(
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
     ) -> None:
-        del region
+        self._region = whole_region(num_envs, region)
         self._n = probe.shape[-1]
         light = intensity(probe).astype(np.float32).ravel()
         # The far tail of the probe says nothing about a pixel (design choice: a thousandth).
@@ -88,10 +95,12 @@ class RawView(View):
             self._n,
         )
 
-    def show(self, rows: Rows, estimate: Planes, fluence: Plane) -> Shown:
+    def show(
+        self, rows: Rows, estimate: Planes, fluence: Plane, areas: Areas | None = None
+    ) -> Shown:
         """The signals, with the uncertainty that photon statistics alone leave."""
         del estimate
-        shot_noise(rows, fluence, self._sigma)
+        shot_noise(rows, fluence, self._region if areas is None else areas, self._sigma)
         return self.re, self.im, self._sigma
 
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:

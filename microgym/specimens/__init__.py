@@ -1,7 +1,7 @@
-"""Specimens: what is looked at, as complex transmission functions.
+"""Specimens: what is looked at, as complex transmission functions or as surfaces.
 
-`families` draws the procedural ones, `splits` keeps training and test apart, `files` reads a user's
-own.
+`families` draws the procedural transmission functions, `surfaces` height maps for probes; `splits`
+keeps training and test apart, `files` reads a user's own.
 """
 
 from microgym.specimens.families import default_margin, fill, paper_object

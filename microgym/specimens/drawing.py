@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import exp64
+from microgym.lines import BLOCK, line, marked
 from microgym.random import fill_normal
 
 Plane = NDArray[np.float32]
@@ -66,9 +67,10 @@ def smooth_noise(
     s1: np.uint32,
     tick: int,
     spacing: float,
+    wanted: NDArray[np.uint8],
     out: Plane,
     lattice: Plane,
-    line: Plane,
+    across: Plane,
     first: NDArray[np.int64],
     weights: Plane,
 ) -> None:
@@ -81,9 +83,10 @@ def smooth_noise(
         s1: second word.
         tick: tick at which it is drawn.
         spacing: distance of lattice points, px; at least 1.
-        out: (h, w) float32, written.
+        wanted: (h, w) uint8, 1 where it is needed.
+        out: (h, w) float32, C-contiguous, written where needed, and here and there beside.
         lattice: work, at least `lattice_points(h, spacing) * lattice_points(w, spacing)` float32.
-        line: work, at least `lattice_points(w, spacing)` float32.
+        across: work, at least `lattice_points(w, spacing)` float32.
         first: work, at least max(h, w) int64.
         weights: work, (4, at least max(h, w)) float32.
     """
@@ -93,28 +96,37 @@ def smooth_noise(
     points = lattice[: rows * columns]
     fill_normal(s0, s1, tick, points)
     spline_weights(max(height, width), spacing, first, weights)
-    mixed = line[:columns]
+    mixed = across[:columns]
+    stride = weights.shape[1]
     for i in range(height):
+        if not marked(line(wanted, i * width, width)):
+            continue
         at = first[i] * columns
-        above = points[at : at + columns]
-        upper = points[at + columns : at + 2 * columns]
-        lower = points[at + 2 * columns : at + 3 * columns]
-        below = points[at + 3 * columns : at + 4 * columns]
+        above, upper = line(points, at, columns), line(points, at + columns, columns)
+        lower = line(points, at + 2 * columns, columns)
+        below = line(points, at + 3 * columns, columns)
         a = weights[0, i] * NOISE_SCALE
         b = weights[1, i] * NOISE_SCALE
         c = weights[2, i] * NOISE_SCALE
         d = weights[3, i] * NOISE_SCALE
         for j in range(columns):
             mixed[j] = a * above[j] + b * upper[j] + c * lower[j] + d * below[j]
-        target = out[i]
-        for j in range(width):
-            k = first[j]
-            target[j] = (
-                weights[0, j] * mixed[k]
-                + weights[1, j] * mixed[k + 1]
-                + weights[2, j] * mixed[k + 2]
-                + weights[3, j] * mixed[k + 3]
-            )
+        for start in range(0, width, BLOCK):
+            count = min(BLOCK, width - start)
+            if not marked(line(wanted, i * width + start, count)):
+                continue
+            target, nearest = line(out, i * width + start, count), line(first, start, count)
+            w0, w1 = line(weights, start, count), line(weights, stride + start, count)
+            w2 = line(weights, 2 * stride + start, count)
+            w3 = line(weights, 3 * stride + start, count)
+            for j in range(count):
+                k = nearest[j]
+                target[j] = (
+                    w0[j] * mixed[k]
+                    + w1[j] * mixed[k + 1]
+                    + w2[j] * mixed[k + 2]
+                    + w3[j] * mixed[k + 3]
+                )
 
 
 @kernel

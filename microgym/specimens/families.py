@@ -89,7 +89,7 @@ def fill(
     elif family == "large_features":
         floats, integers = features_work(height, width)
         work, indices = np.empty(floats, np.float32), np.empty(integers, np.int64)
-        _fill_features(keys, inset, real, imag, work, indices)
+        _fill_features(keys, inset, real, imag, mask, work, indices)
     else:
         _fill_star(keys, inset, real, imag, mask)
 
@@ -217,10 +217,10 @@ def _fill_grf(
 
 @kernel
 def _fill_features(
-    keys: Keys, margin: int, real: Plane, imag: Plane, work: Plane, indices: Indices
+    keys: Keys, margin: int, real: Plane, imag: Plane, mask: Mask, work: Plane, indices: Indices
 ) -> None:
     for k in range(keys.shape[0]):
-        draw_features(keys[k, 0], keys[k, 1], margin, real[k], imag[k], work, indices)
+        draw_features(keys[k, 0], keys[k, 1], margin, real[k], imag[k], mask[k], work, indices)
 
 
 @kernel

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64, log64
-from microgym.physics.fft import fft2, workspace
-from microgym.random import fill_normal, stream
+from microgym.elementary import exp64
+from microgym.physics.fft import workspace
+from microgym.random import stream
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
+from microgym.specimens.spectral import periodic_field
 
 Plane = NDArray[np.float32]
 
@@ -39,22 +40,6 @@ def grf_work(height: int, width: int) -> int:
     n = field_size(height, width)
     tall, wide = height + 2 * _HALO, width + 2 * _HALO
     return 2 * n * n + workspace(n) + tall * (wide + width) + 2 * _HALO + 1
-
-
-@kernel
-def _colour(re: Plane, im: Plane, n: int) -> None:
-    """Give white noise in Fourier space the power k^-0.4, and no mean."""
-    for i in range(n):
-        ky = i if i < n - i else n - i
-        for j in range(n):
-            kx = j if j < n - j else n - j
-            k2 = max(1, ky * ky + kx * kx)
-            # |k| to half the exponent of the power, since this is an amplitude.
-            factor = np.float32(exp64(0.25 * _EXPONENT * log64(np.float64(k2))))
-            re[i * n + j] *= factor
-            im[i * n + j] *= factor
-    re[0] = np.float32(0.0)
-    im[0] = np.float32(0.0)
 
 
 @inline_kernel
@@ -115,10 +100,9 @@ def draw_grf(
         n *= 2
     re, im = work[: n * n], work[n * n : 2 * n * n]
     fft_work = work[2 * n * n :]
-    fill_normal(s0, s1, np.int64(0), re)
-    fill_normal(s0, s1, np.int64(1), im)
-    _colour(re, im, n)
-    fft2(re, im, re, im, n, radices, twiddles, fft_work)
+    # |k| to half the exponent of the power, since this is an amplitude.
+    half = 0.25 * _EXPONENT
+    periodic_field(s0, s1, np.int64(0), n, 0.0, 1.0, half, re, im, radices, twiddles, fft_work)
     low, high = re[0], re[0]
     for i in range((height + 1) // 2):
         for j in range((width + 1) // 2):

@@ -110,6 +110,7 @@ def draw_features(
     margin: int,
     real: Plane,
     imag: Plane,
+    structure: NDArray[np.uint8],
     work: Plane,
     indices: NDArray[np.int64],
 ) -> None:
@@ -121,6 +122,7 @@ def draw_features(
         margin: px outside the scanned region, whose edge sets the size of the features.
         real: (H, W) float32, written.
         imag: (H, W) float32, written.
+        structure: (H, W) uint8, ones: there is structure everywhere.
         work: float32, first length of `features_work(H, W)`.
         indices: int64, second length.
     """
@@ -138,7 +140,7 @@ def draw_features(
     draws = line[:8]
     _features(s0, s1, np.int64(0), deep, unit, draws)
     _features(s0, s1, np.int64(1), shallow, unit, draws)
-    smooth_noise(g0, g1, np.int64(0), _GRAIN, grain, lattice, line, indices, weights)
+    smooth_noise(g0, g1, np.int64(0), _GRAIN, structure, grain, lattice, line, indices, weights)
     fill_uniform(s0, s1, np.int64(0), draws)
     darkest = 0.55 + 0.15 * draws[1]
     latest = np.float32(0.7 + 0.5 * draws[2])

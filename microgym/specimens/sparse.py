@@ -126,14 +126,23 @@ def draw_sparse(
     fine = work[size : size + area].reshape(rows, columns)
     grain = work[size + area : size + 2 * area].reshape(rows, columns)
     slow = work[size + 2 * area : size + 3 * area].reshape(rows, columns)
+    # The mask of the whole field, written last, lends its memory to that of the window.
+    wanted = structure.reshape(size)[:area].reshape(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            wanted[i, j] = np.uint8(depth[i + inset, j + inset] < np.float32(0.5))
     longest = max(height, width)
     weights = work[4 * size : 4 * size + 4 * longest].reshape(4, longest)
     line = work[4 * size + 4 * longest : 4 * size + 8 * longest + 64]
     lattice = work[4 * size + 8 * longest + 64 :]
     spacing = GRAIN_RANGE[0] + (GRAIN_RANGE[1] - GRAIN_RANGE[0]) * draws[20]
     unit = (min(height, width) - 2 * margin) / 128.0
-    smooth_noise(grain0, grain1, np.int64(0), spacing, fine, lattice, line, indices, weights)
-    smooth_noise(grain0, grain1, np.int64(1), spacing, grain, lattice, line, indices, weights)
+    smooth_noise(
+        grain0, grain1, np.int64(0), spacing, wanted, fine, lattice, line, indices, weights
+    )
+    smooth_noise(
+        grain0, grain1, np.int64(1), spacing, wanted, grain, lattice, line, indices, weights
+    )
     broad = max(1.5, 10.0 * unit)
-    smooth_noise(grain0, grain1, np.int64(2), broad, slow, lattice, line, indices, weights)
+    smooth_noise(grain0, grain1, np.int64(2), broad, wanted, slow, lattice, line, indices, weights)
     _render(depth, fine, grain, slow, margin, np.float32(unit), real, imag, structure)

@@ -16,6 +16,20 @@ FAMILIES: Final = ("sparse", "lines", "grf", "large_features", "siemens_star")
 HELD_OUT: Final = ("siemens_star",)
 """Families that are never shown in training."""
 
+SURFACES: Final = (
+    "terraces",
+    "islands",
+    "roughness",
+    "particles",
+    "fibres",
+    "mixed",
+    "trenches",
+)
+"""Every family of height maps, by name."""
+
+HELD_OUT_SURFACES: Final = ("trenches",)
+"""Families of height maps that are never shown in training."""
+
 SPLITS: Final = ("train", "validation", "test")
 """Names of the splits; their position in this tuple is what a key carries."""
 
@@ -54,8 +68,8 @@ def validate_family(
     Args:
         family: one of `families`.
         split: one of `SPLITS`, or None where no split is at stake.
-        families: the families that there are.
-        held_out: those that are never shown in training.
+        families: the names to choose from, such as `SURFACES`.
+        held_out: those of them that are not for training, such as `HELD_OUT_SURFACES`.
 
     Returns:
         The same name.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import sincos64
+from microgym.lines import line
 from microgym.random import fill_normal, fill_uniform
 
 Plane = NDArray[np.float32]
@@ -60,13 +61,13 @@ def _stamp(
         dy = np.float32(i - y)
         dy2 = dy * dy
         if top <= i < bottom and inner_stop > inner_start:
-            inner = depth[i, inner_start:inner_stop]
+            inner = line(depth, i * width + inner_start, inner_stop - inner_start)
             offset = np.float32(inner_start - x)
             edge = (radius + np.float32(0.5)) * (radius + np.float32(0.5))
             for j in range(inner_stop - inner_start):
                 dx = offset + np.float32(j)
                 fresh += (inner[j] >= np.float32(0.5)) & (dy2 + dx * dx < edge)
-        row = depth[i, start:stop]
+        row = line(depth, i * width + start, stop - start)
         offset = np.float32(start - x)
         for j in range(stop - start):
             dx = offset + np.float32(j)

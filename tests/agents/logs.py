@@ -12,7 +12,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from microgym.agents.logbook import open_logbook
+from microgym.agents.logbooks.logbook import open_logbook
 
 Rows = dict[int, dict[str, float]]
 

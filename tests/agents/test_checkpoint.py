@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.agents import checkpoint
-from microgym.agents.checkpoint import (
+from microgym.agents.keeping import checkpoint
+from microgym.agents.keeping.checkpoint import (
     Checkpoint,
     CheckpointStore,
     DamagedError,
@@ -229,6 +229,6 @@ def test_one_training_a_folder(tmp_path):
 
 
 def test_reading_needs_neither_pytorch_nor_stable_baselines():
-    code = "import microgym.agents.checkpoint, sys; print(*sys.modules)"
+    code = "import microgym.agents.keeping.checkpoint, sys; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"torch", "stable_baselines3", "numba"}.isdisjoint(found.stdout.split())

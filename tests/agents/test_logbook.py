@@ -281,7 +281,7 @@ import sys, tempfile
 from pathlib import Path
 for name in ("tensorboard", "wandb"):
     sys.modules[name] = None
-from microgym.agents.logbook import open_logbook
+from microgym.agents.logbooks.logbook import open_logbook
 for kinds in ((), ("csv",)):
     with tempfile.TemporaryDirectory() as folder:
         with open_logbook(Path(folder), kinds, name="n", config={}) as book:

@@ -218,7 +218,7 @@ def watched(self, address):
         raise OSError("no network")
     return connect(self, address)
 socket.socket.connect = watched
-from microgym.agents.logbook import open_logbook
+from microgym.agents.logbooks.logbook import open_logbook
 error = None
 try:
     with open_logbook(Path(sys.argv[1]), ["wandb"], name="n", config={}) as book:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from microgym.agents.checkpoint import CheckpointStore
+from microgym.agents.keeping.checkpoint import CheckpointStore
 from microgym.agents.trained import POLICY_FILE
 from tests.agents.trainee import DECISIONS, POINTS, Life, Trainer
 

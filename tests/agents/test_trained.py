@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from microgym.agents import trained
-from microgym.agents.networks import ScanNet
+from microgym.agents.networks.scan import ScanNet
 from microgym.agents.registry import make_agent
 from microgym.agents.trained import POLICY_FILE, TrainedAgent, load_policy, save_policy
 from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
@@ -118,8 +118,9 @@ def test_foreign_files(path, content):
 def rewrite(path: Path, tensors: Any = None, **changes: Any) -> None:
     """The policy's file with some of its contents changed."""
     metadata = {
-        "format": "microgym-scan-policy-1",
+        "format": "microgym-policy-2",
         "env": ENV,
+        "network": "scan",
         "shape": json.dumps({"channels": 5, "numbers": 7, "levels": 3, "width": 8}),
         **changes,
     }
@@ -133,6 +134,8 @@ def rewrite(path: Path, tensors: Any = None, **changes: Any) -> None:
         ({"format": "other"}, "holds no policy of this package"),
         ({"format": None}, "holds no policy of this package"),
         ({"env": "Other-v0"}, "is a policy for 'Other-v0', not for 'Ptycho-v0'"),
+        ({"network": "other"}, "is damaged"),
+        ({"network": None}, "is damaged"),
         ({"shape": None}, "is damaged"),
         ({"shape": "{"}, "is damaged"),
         ({"shape": json.dumps({"colour": 1})}, "is damaged"),

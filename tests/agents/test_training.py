@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from microgym.agents import training
-from microgym.agents.checkpoint import CheckpointStore, is_unfinished, write_checkpoint
+from microgym.agents.keeping.checkpoint import CheckpointStore, is_unfinished, write_checkpoint
 from microgym.agents.trained import POLICY_FILE, load_policy
 from tests.agents.trainee import DECISIONS, ENV, TINY, tiny_arguments
 
@@ -128,7 +128,7 @@ def test_an_interruption_from_progress_is_ctrl_c(whole, tmp_path):
 
 
 def test_a_finished_run_is_not_done_again_by_resuming(whole, monkeypatch):
-    monkeypatch.setattr(training, "make_privileged", None)
+    monkeypatch.setattr(training, "make_learner", None)
     heard: list[int] = []
     before = (whole / POLICY_FILE).stat().st_mtime_ns
     found = train(whole, resume=True, progress=heard.append)

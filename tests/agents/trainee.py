@@ -123,8 +123,8 @@ POINTS = {
     "its folder is not flushed": ("os.fsync", "before", "folder"),
     "the old one is still there": ("os.unlink", "before", "checkpoint-"),
     "the old one is gone": ("os.unlink", "after", "checkpoint-"),
-    "the log is not committed": ("microgym.agents.logbook.Logbook.commit", "before", ""),
-    "the log is committed": ("microgym.agents.logbook.Logbook.commit", "after", ""),
+    "the log is not committed": ("microgym.agents.logbooks.logbook.Logbook.commit", "before", ""),
+    "the log is committed": ("microgym.agents.logbooks.logbook.Logbook.commit", "after", ""),
     "the policy is not in its place": ("os.replace", "before", "policy.safetensors"),
     "the policy is in its place": ("os.replace", "after", "policy.safetensors"),
 }
@@ -164,7 +164,7 @@ def tiny_arguments() -> Generator[None]:
 def _child(order: dict[str, Any], report: int) -> None:
     """Train in the forked process; what happens is told through the pipe."""
     from microgym.agents import training
-    from microgym.agents.checkpoint import CheckpointStore
+    from microgym.agents.keeping.checkpoint import CheckpointStore
 
     def tell(**words: Any) -> None:
         os.write(report, (json.dumps(words) + "\n").encode())
@@ -248,12 +248,12 @@ def main() -> None:
     import torch
 
     from microgym.agents import training
-    from microgym.agents.ptycho import CELLS
+    from microgym.agents.learners.kinds import make_learner
 
     warnings.filterwarnings("ignore", "You have specified a mini-batch size")
     with tiny_arguments():
-        table = training.load_config(ENV, TINY)["environment"]
-    env = training.make_privileged(ENV, TINY["num_envs"], CELLS, split="train", **table)
+        config = training.load_config(ENV, TINY)
+    env: Any = make_learner(config["training"]).environment(ENV, config["environment"])
     env.reset(seed=0)
     env.env.unwrapped.restore(env.env.unwrapped.snapshot())
     for _ in range(ARGUMENTS["exposures"] + 1):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from microgym.agents.logbook import KINDS
+from microgym.agents.logbooks.logbook import KINDS
 from microgym.baselines import commands
 from microgym.baselines.cli import main, parser
 from tests.baselines import stubs

@@ -61,7 +61,7 @@ def test_links_in_the_pages_lead_somewhere(made):
 
 def test_the_index_lists_all_there_is(made):
     index = made["README.md"]
-    assert all(f"environments/{entry.id}.md" in index for entry in ENTRIES)
+    assert all(f"[{entry.id}](environments/" in index for entry in ENTRIES)
     assert all(f"`microgym {name}`" in index for name in summaries())
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "`make test-independent`" in index
@@ -70,15 +70,26 @@ def test_the_index_lists_all_there_is(made):
     )
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
-def test_every_page_has_all_sections_and_says_what_can_be_intervened_on(made, entry):
-    page = made[f"environments/{entry.id}.md"]
-    assert tuple(re.findall(r"^## (.*)$", page, re.MULTILINE)) == pages.SECTIONS
-    assert all(section(page, name).strip() for name in pages.SECTIONS)
-    assert all(name in page for name in entry.interventions)
-    assert all(
-        f"| {name} |" in section(page, "Reference policies") for name in agent_names(entry.id)
-    )
+@pytest.mark.parametrize("ids", pages.tasks(), ids=lambda ids: ids[0].id)
+def test_every_page_has_all_sections_and_says_what_can_be_intervened_on(made, ids):
+    page = made[f"environments/{ids[0].id}.md"]
+    found = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert found == [name for name in pages.SECTIONS if name in found]
+    assert set(pages.SECTIONS) - set(found) <= pages.OPTIONAL
+    assert all(section(page, name).strip() for name in found)
+    for entry in ids:
+        assert entry.id in page
+        assert all(name in page for name in entry.interventions)
+        assert all(
+            f"| {name} |" in section(page, "Reference policies") for name in agent_names(entry.id)
+        )
+
+
+def test_every_id_is_on_one_page():
+    assert [one for ids in pages.tasks() for one in ids] == list(ENTRIES)
+    assert {ids[0].id for ids in pages.tasks()} == {
+        entry.id for entry in ENTRIES if not entry.kwargs
+    }
 
 
 def test_every_argument_is_described_once(made):
@@ -181,7 +192,7 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
         ],
     }
     (tmp_path / f"{PTYCHO}.json").write_text(to_json(record), encoding="utf-8")
-    page = pages.page(find(PTYCHO), DOCS / "images", tmp_path)
+    page = pages.page([find(PTYCHO)], DOCS / "images", tmp_path)
     for name, specimen in (
         ("Reference policies", "sparse"),
         ("Where adaptivity does not pay", beyond.specimen),
@@ -192,7 +203,7 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
         assert "| oracle - expert | " in text
     assert "`microgym reproduce Ptycho-v0 --write`" in section(page, "Reproducing")
     assert "1,200 decisions, seeds 0, 1, 2" in section(page, "Reproducing")
-    without = pages.page(find(PTYCHO), DOCS / "images", tmp_path / "none")
+    without = pages.page([find(PTYCHO)], DOCS / "images", tmp_path / "none")
     assert "No results are recorded yet" in section(without, "Reference policies")
 
 

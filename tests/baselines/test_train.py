@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from microgym.agents.checkpoint import Checkpoint, CheckpointStore
+from microgym.agents.keeping.checkpoint import Checkpoint, CheckpointStore
 from microgym.baselines.train import finished_runs, train_runs, train_with_bar
 from tests.agents.trainee import DECISIONS, ENV, TINY, tiny_arguments
 from tests.baselines import stubs

@@ -9,7 +9,8 @@ from PIL import Image
 
 from microgym import metrics
 from microgym.envs.checks import assert_same, check_snapshot
-from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S, OPTICS, TERMS
+from microgym.envs.ptycho import PtychoVectorEnv
+from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
 from microgym.envs.ptycho.maps import CHANNELS, NUMBERS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
@@ -42,6 +43,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
     task._fluence[0] = exposures * task._unit
+    task.maps.forget()
 
     def pooled(plane):
         inside = plane[start : start + task.region, start : start + task.region]
@@ -57,6 +59,49 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
     sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task._unit)
     assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
+
+
+@pytest.mark.parametrize("observation", ["compact", "full"])
+@pytest.mark.parametrize("reconstructor", RECONSTRUCTORS)
+def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation):
+    """To the bit, wherever the beam goes, through final sweeps, resets and restored states."""
+    arguments: dict[str, Any] = {"reconstructor": reconstructor, "observation": observation}
+    envs = PtychoVectorEnv(3, exposures=3, autoreset_mode="SameStep", **arguments)
+    task = task_of(envs)
+
+    def check(seen):
+        assert task.maps.stale().size == 0
+        task.maps.forget()
+        assert task.maps.stale().tolist() == [0, 1, 2]
+        assert task.observe()["maps"].tobytes() == seen["maps"].tobytes()
+
+    check(envs.reset(seed=4)[0])
+    places = np.random.default_rng(2).uniform(-1.0, 1.0, (7, 3, 3)).astype(np.float32)
+    places[0, :, :2] = [[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]
+    states = []
+    for number, chosen in enumerate(places):
+        if number == 4:
+            states.append(envs.snapshot())
+        seen = envs.step(chosen)[0]
+        if number % 2:
+            check(seen)
+    envs.restore(states[0])
+    first = task.observe()
+    check(first)
+    envs.step(places[4])
+    task.step(np.array([1]), places[5])
+    check(task.observe())
+
+
+def test_an_exposure_draws_what_it_has_changed_only():
+    task = task_of(make(reconstructor="classical"))
+    before = task.maps._drawn.copy()
+    task.estimate.re[0] = 0.0
+    task.step(np.arange(1), action(-0.5, 0.5)[None])
+    drawn = (task.maps._drawn != before).any(axis=1)[0]
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    assert drawn.sum() == 16 * 16
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (0, 15, 16, 31)
 
 
 def test_an_untouched_specimen_looks_like_vacuum():

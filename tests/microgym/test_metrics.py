@@ -421,10 +421,16 @@ def test_incremental_snr_at_its_edges():
 def test_pooled_is_the_block_mean(cells):
     plane = np.random.default_rng(0).normal(size=(80, 96)).astype(np.float32)
     out = np.full((cells, cells), np.nan, np.float32)
-    pooled(plane, 5, 17, 64, cells, out)
     block = 64 // cells
     region = plane[5:69, 17:81].astype(np.float64).reshape(cells, block, cells, block)
-    assert out == pytest.approx(region.mean(axis=(1, 3)), abs=1e-6)
+    means = region.mean(axis=(1, 3))
+    part = np.array([cells // 4, cells, 0, cells - cells // 4])
+    pooled(plane, 5, 17, block, part, out)
+    inside = (slice(*part[:2]), slice(*part[2:]))
+    assert out[inside] == pytest.approx(means[inside], abs=1e-6)
+    assert np.count_nonzero(np.isfinite(out)) == means[inside].size
+    pooled(plane, 5, 17, block, np.array([0, cells, 0, cells]), out)
+    assert out == pytest.approx(means, abs=1e-6)
 
 
 # --- bad input -----------------------------------------------------------------------------------

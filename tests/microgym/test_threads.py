@@ -11,23 +11,50 @@ from microgym.threads import check_threads, split_rows
 
 
 @pytest.mark.parametrize(
-    ("rows", "threads", "at_least", "pieces"),
+    ("rows", "threads", "at_least", "at_most", "pieces"),
     [
-        (0, 4, 1, 0),
-        (1, 4, 1, 1),
-        (7, 1, 1, 1),
-        (7, 3, 1, 3),
-        (7, 8, 2, 3),
-        (3, 2, 2, 1),
-        (64, 2, 2, 2),
+        (0, 4, 1, None, 0),
+        (1, 4, 1, None, 1),
+        (7, 1, 1, None, 1),
+        (7, 1, 1, 3, 3),
+        (7, 3, 1, None, 7),
+        (7, 8, 2, None, 3),
+        (3, 2, 2, None, 1),
+        (64, 2, 2, None, 11),
+        (64, 2, 32, None, 2),
+        (64, 2, 2, 8, 13),
+        (64, 1, 2, 16, 4),
+        (5, 1, 2, 4, 1),
     ],
 )
-def test_pieces_cover_the_rows_once(rows, threads, at_least, pieces):
+def test_pieces_cover_the_rows_once(rows, threads, at_least, at_most, pieces):
     seen: list[tuple[int, int]] = []
-    split_rows(lambda start, stop: seen.append((start, stop)), rows, threads, at_least)
+
+    def piece(start: int, stop: int) -> None:
+        seen.append((start, stop))
+
+    split_rows(piece, rows, threads, at_least, at_most)
     assert len(seen) == pieces
     assert [row for start, stop in sorted(seen) for row in range(start, stop)] == list(range(rows))
-    assert all(stop - start >= min(at_least, rows) for start, stop in seen)
+    sizes = [stop - start for start, stop in sorted(seen)]
+    assert all(size >= min(at_least, rows) for size in sizes)
+    assert all(size < (at_most or rows) + at_least for size in sizes)
+
+
+def test_a_thread_that_is_held_up_does_less():
+    """The one that the first piece keeps waits until the others have done all the rest."""
+    rest = threading.Event()
+    seen: list[int] = []
+
+    def piece(start: int, stop: int) -> None:
+        if start == 0:
+            assert rest.wait(10)
+        seen.extend(range(start, stop))
+        if len(seen) == 48:
+            rest.set()
+
+    split_rows(piece, 64, 2)
+    assert seen == [*range(16, 64), *range(16)]
 
 
 def test_pieces_run_side_by_side():
@@ -90,6 +117,6 @@ def test_arguments():
     for bad, error in cases:
         with pytest.raises(error, match="threads"):
             check_threads(bad)
-    for rows, at_least in ((-1, 1), (1, 0)):
+    for rows, at_least, at_most in ((-1, 1, None), (1, 0, None), (8, 3, 2)):
         with pytest.raises(ValueError, match="rows must be"):
-            split_rows(lambda start, stop: None, rows, 2, at_least)
+            split_rows(lambda start, stop: None, rows, 2, at_least, at_most)

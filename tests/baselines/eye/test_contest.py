@@ -13,13 +13,13 @@ from microgym.baselines.eye.contest import (
     LOOKS,
     Recipe,
     Tuned,
-    estimate_of,
     halton_places,
     image_of,
     restore,
     solve,
     take,
 )
+from microgym.baselines.eye.looks import estimate_in
 from microgym.baselines.eye.scans import FIELD, MARGIN, REGION, Conditions, Scans
 from microgym.baselines.records import to_json
 from microgym.metrics import complex_error
@@ -96,7 +96,7 @@ def test_a_solver_starts_from_vacuum_and_goes_on_from_stop_to_stop(taken):
 def test_the_solver_is_the_running_reconstruction_when_it_works_alike():
     """One exposure, three iterations: online and in sweeps they are the same arithmetic."""
     one = take(Conditions("lines", "test", 1, 1e5), SEEDS, halton_places(1))
-    online = estimate_of(one.looks[0])
+    online = estimate_in(one.looks[0])
     defaults = OnlineReconstruction.__init__.__kwdefaults__
     (image,) = solve(one, defaults["alpha"], defaults["step"], math.inf, (defaults["iterations"],))
     assert image == pytest.approx(online, abs=1e-5)

@@ -19,6 +19,7 @@ from microgym.baselines.eye.scans import (
     zone_plate,
 )
 from microgym.envs.ptycho.arguments import PtychoArguments
+from microgym.reconstruct.network import LEAST_FLUENCE
 from microgym.specimens.splits import HELD_OUT
 
 
@@ -127,7 +128,7 @@ def test_the_operator_knows_a_wrong_probe():
 def test_light_is_the_known_photons_of_each_pixel():
     taken = Scans(Conditions(photons=1e4), np.arange(2))
     dark = taken.seen()
-    assert dark[:, 2] == pytest.approx(0.5 + 0.5 * np.log10(scans.LEAST_FLUENCE), abs=1e-6)
+    assert dark[:, 2] == pytest.approx(0.5 + 0.5 * np.log10(LEAST_FLUENCE), abs=1e-6)
     assert np.all(dark[:, :2] == 0.0)
     where = np.full((2, 2), MARGIN + 40.0)
     taken.expose(where, np.array([1.0, 3.0]))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from microgym.baselines.eye import shipping
+from microgym.baselines.eye.looks import lit_in
 from microgym.baselines.eye.scans import FIELD, MARGIN, REGION, Lessons
-from microgym.baselines.eye.shipping import aligned_error, lit_in, made_from, make_eye
+from microgym.baselines.eye.shipping import aligned_error, made_from, make_eye
 from microgym.baselines.records import versions
 from microgym.reconstruct.neural import FILE, STATED, load_weights
 

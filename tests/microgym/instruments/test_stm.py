@@ -72,7 +72,7 @@ def test_the_frame_follows_linear_drift():
     instrument = started(drift=DRIFT_LEVELS["real"])
     instrument.stage.settling[:] = 0.0
     instrument.settings = StmSettings(**QUIET)
-    instrument._motion = (200.0, 0.0, 60.0)
+    instrument._motion = (200.0, 0.0, 60.0, 0.25)
     velocity = instrument.stage.velocity.copy()
     instrument.look(ROWS)
     for _ in range(3):

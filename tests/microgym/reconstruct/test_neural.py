@@ -98,7 +98,7 @@ def test_a_truncated_file_is_refused(file, part):
         load_weights(file)
 
 
-@pytest.mark.parametrize("metadata", [None, {"format": "microgym-scan-policy-1"}, {"other": "x"}])
+@pytest.mark.parametrize("metadata", [None, {"format": "microgym-policy-2"}, {"other": "x"}])
 def test_a_foreign_file_is_refused(tmp_path, tensors, metadata):
     path = tmp_path / "other.safetensors"
     save_file(tensors, path, metadata)

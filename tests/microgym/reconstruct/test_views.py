@@ -5,7 +5,7 @@ import pytest
 
 from microgym.reconstruct.neural import NeuralView
 from microgym.reconstruct.raw import RawView
-from microgym.reconstruct.views import PRIOR_CONTRAST, ClassicalView, shot_noise
+from microgym.reconstruct.views import PRIOR_CONTRAST, ClassicalView, shot_noise, whole_region
 from tests.microgym.reconstruct.networks import make_scene, make_weights
 from tests.microgym.reconstruct.scenes import make_probe
 
@@ -34,7 +34,7 @@ def test_shot_noise_is_the_closed_form():
     """Against a prior of standard deviation s, n photons leave 1/sqrt(1/s^2 + 2n)."""
     fluence = np.array([[[0.0, 0.5, 3.0], [1e2, 1e4, 1e6]]], np.float32)
     sigma = np.full_like(fluence, 9.0)
-    shot_noise(np.arange(1), fluence, sigma)
+    shot_noise(np.arange(1), fluence, np.array([[0, 2, 0, 3]]), sigma)
     exact = (1.0 / PRIOR_CONTRAST**2 + 2.0 * fluence.astype(float)) ** -0.5
     assert sigma == pytest.approx(exact, rel=1e-6)
     assert sigma[0, 0, 0] == pytest.approx(PRIOR_CONTRAST)
@@ -46,8 +46,8 @@ def test_the_classical_view_is_the_estimate_itself():
     re, im, sigma = make_view("classical", 2).show(np.arange(2), estimate, fluence)
     assert re is estimate[0]
     assert im is estimate[1]
-    expected = np.empty_like(sigma)
-    shot_noise(np.arange(2), fluence, expected)
+    expected = np.ones_like(sigma)
+    shot_noise(np.arange(2), fluence, whole_region(2, (TOP, REGION)), expected)
     assert sigma.tobytes() == expected.tobytes()
 
 

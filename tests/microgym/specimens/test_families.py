@@ -204,13 +204,18 @@ def test_smooth_noise_is_centred_with_unit_variance() -> None:
     points = lattice_points(n, spacing)
     key = episode_key(5)
     work = np.empty(points * points, np.float32), np.empty(points + 8, np.float32)
-    smooth_noise(
-        key[0], key[1], 0, spacing, out, *work, np.empty(n, np.int64), np.empty((4, n), np.float32)
-    )
+    rest = *work, np.empty(n, np.int64), np.empty((4, n), np.float32)
+    wanted = np.ones((n, n), np.uint8)
+    smooth_noise(key[0], key[1], 0, spacing, wanted, out, *rest)
     assert abs(out.mean()) < 0.05
     assert abs(out.std() - 1.0) < 0.05
     half = float((out[:, 2:] * out[:, :-2]).mean())
     assert 0.35 < half < 0.65
+    wanted[50:, :60] = wanted[:, 200:] = 0
+    part = np.full_like(out, np.nan)
+    smooth_noise(key[0], key[1], 0, spacing, wanted, part, *rest)
+    assert part[wanted == 1].tobytes() == out[wanted == 1].tobytes()
+    assert np.isnan(part[60:, :40]).all()
 
 
 def bad_arguments() -> dict[str, tuple[dict[str, object], type[Exception], str]]:

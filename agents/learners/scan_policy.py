@@ -9,8 +9,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from microgym.agents.networks import COVERAGE, ScanNet
-from microgym.agents.privileged import TRUTH
+from microgym.agents.learners.privileged import TRUTH
+from microgym.agents.networks.scan import COVERAGE, ScanNet
 
 _TEACHER = 3
 
@@ -101,6 +101,12 @@ class ScanPolicy(ActorCriticPolicy):
             "ortho_init": False,
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def network(self) -> ScanNet:
+        """The network that actor and critic share."""
+        judgement = self.features_extractor
+        assert isinstance(judgement, _Judgement)
+        return judgement.net
 
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.action_space, spaces.Discrete)

@@ -1,9 +1,12 @@
 """The network that looks at a scan's maps and says how good each next exposure would be."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from microgym.agents.networks.base import Network
 
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
@@ -17,7 +20,7 @@ COVERAGE = 2
 """Place of the coverage among the maps (`microgym.envs.ptycho.maps.CHANNELS`)."""
 
 
-class ScanNet(nn.Module):
+class ScanNet(Network):
     """What is where, seen through the probe: one logit a cell and exposure time.
 
     A small convolutional network says how likely each place holds structure. That is multiplied by
@@ -35,6 +38,9 @@ class ScanNet(nn.Module):
     Attributes:
         logits_scale: how sharply the policy prefers the better places.
     """
+
+    kind = "scan"
+    reads = ("maps", "numbers")
 
     def __init__(
         self,
@@ -65,6 +71,19 @@ class ScanNet(nn.Module):
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
+
+    def sizes(self) -> dict[str, Any]:
+        """Arguments of this network."""
+        return {
+            "channels": self.stem.in_channels - self.numbers,
+            "numbers": self.numbers,
+            "levels": self.probe.out_channels,
+            "width": self.stem.out_channels,
+        }
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable of the grid's actions, (B,) int64."""
+        return self(observation)[0].argmax(dim=1)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every possible next exposure.

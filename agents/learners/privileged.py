@@ -19,15 +19,16 @@ class Privileged(VectorWrapper):
     A critic and an auxiliary loss may look at it; a policy that is to act without it must not.
 
     Args:
-        env: a vector environment made with `reveal=True`, with a dict observation.
-        cells: edge of the truth's map.
+        env: a vector environment made with `reveal=True`, whose observation is a dict with "maps".
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], cells: int) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
         own = env.single_observation_space
         assert isinstance(own, spaces.Dict)
-        truth = spaces.Box(0.0, 1.0, (cells, cells), np.float32)
+        shape = own["maps"].shape
+        assert shape is not None
+        truth = spaces.Box(0.0, 1.0, shape[1:], np.float32)
         self.single_observation_space = spaces.Dict({**own.spaces, TRUTH: truth})
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
 
@@ -52,17 +53,16 @@ class Privileged(VectorWrapper):
         return {**observation, TRUTH: info["latent"][TRUTH]}
 
 
-def make_privileged(env_id: str, num_envs: int, cells: int, **arguments: Any) -> Privileged:
+def make_privileged(env_id: str, num_envs: int, **arguments: Any) -> Privileged:
     """Make a native vector environment that shows the truth to whoever trains on it.
 
     Args:
         env_id: such as "Ptycho-v0".
         num_envs: N.
-        cells: edge of the truth's map.
         **arguments: the environment's arguments.
 
     Returns:
         The wrapped environment, in autoreset mode SAME_STEP.
     """
     env = gym.make_vec(env_id, num_envs, autoreset_mode="SameStep", reveal=True, **arguments)
-    return Privileged(env, cells)
+    return Privileged(env)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
-from microgym.agents.checkpoint import Arrays, Checkpoint, CheckpointStore
-from microgym.agents.learner_state import capture
-from microgym.agents.logbook import Logbook
-from microgym.agents.networks import ScanNet
+from microgym.agents.keeping.checkpoint import Arrays, Checkpoint, CheckpointStore
+from microgym.agents.keeping.learner_state import capture
+from microgym.agents.logbooks.logbook import Logbook
+from microgym.agents.networks.base import Network
 
 
 class Stop:
@@ -153,7 +153,7 @@ class Film:
         every: steps between films; 0 for none.
     """
 
-    def __init__(self, env_id: str, arguments: Mapping[str, Any], net: ScanNet, every: int) -> None:
+    def __init__(self, env_id: str, arguments: Mapping[str, Any], net: Network, every: int) -> None:
         self._env_id, self._arguments, self._net, self._every = env_id, arguments, net, every
 
     def due(self, step: int, before: int) -> bool:
@@ -176,7 +176,7 @@ class Film:
             while not done:
                 seen = {name: torch.from_numpy(part) for name, part in observation.items()}
                 with torch.inference_mode():
-                    action = self._net(seen)[0].argmax(dim=1).numpy()
+                    action = self._net.decide(seen).numpy()
                 observation, _, terminated, truncated, _ = env.step(action)
                 frames.append(env.render()[0])
                 done = bool(terminated[0] | truncated[0])

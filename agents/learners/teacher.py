@@ -1,4 +1,9 @@
-"""The auxiliary task of training: to see structure, taught by one who knows where it is."""
+"""The auxiliary task of training: to see structure, taught by one who knows where it is.
+
+PPO decides and is judged as ever. Beside it the network is taught to guess where structure is, on
+the observations of each rollout and from the truth that training specimens have: an auxiliary task
+(Jaderberg et al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542).
+"""
 
 from typing import Any
 
@@ -6,8 +11,8 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from microgym.agents.networks import ScanNet, turned
-from microgym.agents.privileged import TRUTH
+from microgym.agents.learners.privileged import TRUTH
+from microgym.agents.networks.scan import ScanNet, turned
 
 
 class Teacher(BaseCallback):

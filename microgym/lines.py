@@ -11,7 +11,13 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["line"]
+from microgym.compiled import inline_kernel
+
+__all__ = ["BLOCK", "line", "marked"]
+
+BLOCK = 16
+"""Pixels of a line that are passed over together where a mask marks none of them: 64 bytes of
+float32, as much as a processor fetches from memory at a time."""
 
 
 def _line(typing: Any, array: Any, start: Any, length: Any) -> Any:
@@ -42,3 +48,12 @@ def _line(typing: Any, array: Any, start: Any, length: Any) -> Any:
 
 
 line: Any = intrinsic(_line)
+
+
+@inline_kernel
+def marked(mask: Any) -> bool:
+    """Whether any element of a piece of a mask is not zero."""
+    some = 0
+    for j in range(mask.size):
+        some |= mask[j]
+    return some != 0

@@ -19,7 +19,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
 from torch import Tensor
 
-from microgym.agents.checkpoint import Arrays
+from microgym.agents.keeping.checkpoint import Arrays
 from microgym.agents.sb3_adapter import SB3VecEnv
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_current_progress_remaining")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.stm import numbers_of
+from microgym.agents.references.stm import numbers_of
 from microgym.envs.stm.conditioning import (
     ACCEPT,
     ACTIONS,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.stm import HALF_ZIGZAG_NM, LONGEST_NM, ROWS, legs, side_of_row
+from microgym.agents.references.stm import HALF_ZIGZAG_NM, LONGEST_NM, ROWS, legs, side_of_row
 from microgym.envs.stm.assembly import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.manipulation import PITCH_NM
 from microgym.instruments.stm import BOLTZMANN_EV_K, StmSettings

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.agents.ptycho import (
+from microgym.agents.references.ptycho import (
     CELLS,
     EXPOSURES,
     PATTERNS,

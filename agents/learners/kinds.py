@@ -1,0 +1,31 @@
+"""Learners by the kind of network they train."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from microgym.agents.learners.base import Learner
+from microgym.agents.learners.features import FeatureLearner
+from microgym.agents.learners.scan import ScanLearner
+from microgym.agents.networks.features import FeatureNet
+from microgym.agents.networks.scan import ScanNet
+
+LEARNERS: Mapping[str, type[Learner]] = {
+    ScanNet.kind: ScanLearner,
+    FeatureNet.kind: FeatureLearner,
+}
+"""By the setting "network" of a training configuration."""
+
+
+def make_learner(chosen: Mapping[str, Any]) -> Learner:
+    """The learner that a training configuration asks for.
+
+    Args:
+        chosen: table "training" of the configuration.
+
+    Raises:
+        ValueError: an unknown kind of network.
+    """
+    kind = chosen["network"]
+    if kind not in LEARNERS:
+        raise ValueError(f"network must be one of {sorted(LEARNERS)}, got {kind!r}")
+    return LEARNERS[kind](chosen)

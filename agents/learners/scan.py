@@ -1,0 +1,37 @@
+"""Training of `ScanNet`: PPO with a critic and a teacher that see the truth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from gymnasium.vector import VectorEnv
+from stable_baselines3.common.callbacks import BaseCallback
+
+from microgym.agents.learners.base import Learner
+from microgym.agents.learners.privileged import make_privileged
+from microgym.agents.learners.scan_policy import ScanPolicy
+from microgym.agents.learners.teacher import Teacher
+from microgym.agents.networks.base import Network
+from microgym.agents.networks.scan import ScanNet
+
+
+class ScanLearner(Learner):
+    """PPO, taught to see. Settings of its own: `width`, `belief_rate`, `belief_batch`."""
+
+    policy = ScanPolicy
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """Feature maps of the network."""
+        return {"width": self.chosen["width"]}
+
+    def environment(self, env_id: str, arguments: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
+        """Environments whose observation holds the truth."""
+        return make_privileged(env_id, self.chosen["num_envs"], **arguments)
+
+    def lessons(
+        self, net: Network
+    ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
+        """The teacher, between the policy's updates."""
+        assert isinstance(net, ScanNet)
+        teacher = Teacher(net, self.chosen["belief_rate"], self.chosen["belief_batch"])
+        return (teacher,), {"teacher": teacher.optimizer}

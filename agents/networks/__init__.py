@@ -1,0 +1,1 @@
+"""What a trained agent decides with: networks that are stored without their trainer."""

@@ -1,0 +1,1 @@
+"""Reference policies, one module a task: random, expert, oracle, fixed patterns."""

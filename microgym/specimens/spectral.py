@@ -1,0 +1,71 @@
+"""Gaussian random fields with a power spectrum of choice, by the Fourier transform."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import exp64, log64
+from microgym.physics.fft import fft2
+from microgym.random import fill_normal
+
+Plane = NDArray[np.float32]
+
+
+@kernel
+def _colour(re: Plane, im: Plane, n: int, offset: float, scale: float, half_power: float) -> float:
+    """Give white noise in Fourier space its spectrum, and no mean; return the field's variance."""
+    total = 0.0
+    for i in range(n):
+        ky = i if i < n - i else n - i
+        for j in range(n):
+            kx = j if j < n - j else n - j
+            k2 = max(1, ky * ky + kx * kx)
+            factor = np.float32(exp64(half_power * log64(offset + scale * np.float64(k2))))
+            re[i * n + j] *= factor
+            im[i * n + j] *= factor
+            if i + j > 0:
+                total += np.float64(factor) * np.float64(factor)
+    re[0] = np.float32(0.0)
+    im[0] = np.float32(0.0)
+    return total / (n * n)
+
+
+@kernel
+def periodic_field(
+    s0: np.uint32,
+    s1: np.uint32,
+    tick: int,
+    n: int,
+    offset: float,
+    scale: float,
+    half_power: float,
+    re: Plane,
+    im: Plane,
+    radices: NDArray[np.int64],
+    twiddles: Plane,
+    work: Plane,
+) -> float:
+    """Draw two independent periodic Gaussian fields of power (offset + scale k^2)^(2 half_power).
+
+    Args:
+        s0: first word of the stream key of the field.
+        s1: second word.
+        tick: tick at which it is drawn; the next one is used too.
+        n: edge, px, a size of `microgym.physics.fft`.
+        offset: at least 0.
+        scale: above 0; k is in periods per n px.
+        half_power: half the exponent, that of the amplitude.
+        re: (n*n,) float32, written: the first field, of zero mean.
+        im: (n*n,) float32, written: the second.
+        radices: of the transform plan for n.
+        twiddles: of the same plan.
+        work: float32, `workspace(n)` or more.
+
+    Returns:
+        The variance that either field has on average, float64.
+    """
+    fill_normal(s0, s1, tick, re)
+    fill_normal(s0, s1, tick + 1, im)
+    variance = _colour(re, im, n, offset, scale, half_power)
+    fft2(re, im, re, im, n, radices, twiddles, work)
+    return variance

@@ -1,0 +1,17 @@
+"""Surfaces: what a probe feels, as heights in nm and moduli in GPa."""
+
+from microgym.specimens.surfaces.families import (
+    CONTRASTS,
+    MODULUS_RANGE_GPA,
+    PIXEL_RANGE_NM,
+    SURFACE_SIZES,
+    fill_surfaces,
+)
+
+__all__ = [
+    "CONTRASTS",
+    "MODULUS_RANGE_GPA",
+    "PIXEL_RANGE_NM",
+    "SURFACE_SIZES",
+    "fill_surfaces",
+]
