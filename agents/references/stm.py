@@ -27,7 +27,7 @@ _PROCESS = 7  # of the world role; no simulated process uses it
 _ROOT3 = math.sqrt(3.0)
 ROWS = np.array([(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)])
 HALF_ZIGZAG_NM = LATTICE_NM / (4.0 * math.sqrt(3.0))
-_AT = {name: place for place, name in enumerate(SHARED)}
+SHARED_AT = {name: place for place, name in enumerate(SHARED)}
 LONGEST_NM = 6.0 * LATTICE_NM
 """Longest drag that is thought of: within reach along either axis, with room to overshoot."""
 
@@ -199,7 +199,7 @@ class ExpertAgent:
         shared = seen[:, len(SLOT) * self._movers :]
         self._learn(shared)
         way, stale = 3.0 * seen[:, 0:2], seen[:, SLOT.index("stale")]
-        fixed, hollow = snapped(way, shared[:, _AT["hollow"]])
+        fixed, hollow = snapped(way, shared[:, SHARED_AT["hollow"]])
         # It seems to be there already; had it been, the episode would be over.
         there = np.hypot(fixed[:, 0], fixed[:, 1]) < 0.01
         fixed = np.where(there[:, None], way, fixed)
@@ -217,8 +217,7 @@ class ExpertAgent:
         # After three pushes in vain, from the beginning.
         beyond = habits.overshoot_nm + habits.push_nm * (self.behind % 4)
         reach = np.minimum(length, LONGEST_NM) + beyond
-        shift = habits.foresight * 0.5 * shared[:, [_AT["shift_x"], _AT["shift_y"]]]
-        base = way - fixed + shift - self.correction + aside
+        base = way - fixed + self.shift(shared) - self.correction + aside
         action = np.zeros((seen.shape[0], 7 if self._movers == 1 else 8))
         action[:, 0:2] = (base - habits.lead_nm * along) / START_NM
         action[:, 2:4] = (base + reach[:, None] * along) / END_NM
@@ -230,13 +229,18 @@ class ExpertAgent:
             action[:, 7] = -1.0
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
+    def shift(self, shared: Float64) -> Float64:
+        """Drift that is reckoned with, (N, 2) nm, from what is told once, (N, numbers)."""
+        told = shared[:, [SHARED_AT["shift_x"], SHARED_AT["shift_y"]]]
+        return self._operator.foresight * 0.5 * told
+
     def _learn(self, shared: Float64) -> None:
         """Take the last landings to heart."""
         habits = self._operator
-        landed = shared[:, _AT["landed"]] > 0.0
-        error = 0.5 * shared[:, [_AT["landing_x"], _AT["landing_y"]]]
-        ahead = END_NM * shared[:, [_AT["last_end_x"], _AT["last_end_y"]]]
-        ahead -= START_NM * shared[:, [_AT["last_start_x"], _AT["last_start_y"]]]
+        landed = shared[:, SHARED_AT["landed"]] > 0.0
+        error = 0.5 * shared[:, [SHARED_AT["landing_x"], SHARED_AT["landing_y"]]]
+        ahead = END_NM * shared[:, [SHARED_AT["last_end_x"], SHARED_AT["last_end_y"]]]
+        ahead -= START_NM * shared[:, [SHARED_AT["last_start_x"], SHARED_AT["last_start_y"]]]
         along = ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)[:, None]
         lost = landed & (np.hypot(error[:, 0], error[:, 1]) > 0.3)
         self.press[lost] = np.minimum(self.press[lost] + habits.firmer, 1.0)

@@ -148,7 +148,7 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
         counters: actions and images so far, events (N, 3).
         accounts: time_s, dose, exposures, path_m.
         constants: settling time s, wandering nm, its time s, cell of its clock s; duration of an
-            image s; noise of a place and of the registration nm; imaging current pA and bias V; kappa 1/nm.
+            image s; noise of a place and of the registration nm; imaging current pA and bias V.
     """
     places, present = fields
     seen, registered, bands, frame = seeing
