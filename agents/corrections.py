@@ -70,6 +70,17 @@ class Corrections:
         self.operator.begin(rows)
         self._memory[rows] = 0.0
 
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole memory, by name."""
+        operator = self.operator
+        return {
+            "press": operator.press,
+            "correction": operator.correction,
+            "behind": operator.behind,
+            "proposed": self.proposed,
+            "memory": self._memory,
+        }
+
     def see(self, observation: Any) -> Float32:
         """Let the operators propose, and remember.
 
@@ -86,7 +97,7 @@ class Corrections:
         if seen.shape[1] + self.components + _LEARNT != self.width:
             wanted = self.width - self.components - _LEARNT
             raise ValueError(f"observations of {seen.shape[1]} numbers must have {wanted}")
-        self.proposed = self.operator.act(observation, {})
+        self.proposed[:] = self.operator.act(observation, {})
         operator = self.operator
         learnt = [operator.correction / 0.3, operator.press[:, None], operator.behind[:, None] / 4]
         told = np.concatenate([seen, self.proposed, *learnt], axis=1)

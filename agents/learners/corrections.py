@@ -49,6 +49,7 @@ class Corrected(VectorWrapper):
     def __init__(self, env: VectorEnv[Any, Any, Any], movers: int, history: int) -> None:
         super().__init__(env)
         self.corrections = Corrections(movers, history)
+        self.corrections.reset(env.num_envs)
         self._slots = len(SLOT) * movers
         width = history * self.corrections.width
         self.single_observation_space = spaces.Dict(
@@ -82,6 +83,29 @@ class Corrected(VectorWrapper):
             info["final_obs"] = last
         self.corrections.begin(ended)
         return self._seen(observation, info), reward, terminated, truncated, info
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """The whole state, that of the environments included; copies."""
+        own = self.corrections.state_arrays()
+        memory = {f"corrections_{name}": array.copy() for name, array in own.items()}
+        native: Any = self.env.unwrapped
+        return memory | native.snapshot()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back a state given by `snapshot`.
+
+        Raises:
+            ValueError: names, shapes or types that do not fit.
+        """
+        native: Any = self.env.unwrapped
+        own = self.corrections.state_arrays()
+        names = {f"corrections_{name}" for name in own}
+        native.restore({name: array for name, array in state.items() if name not in names})
+        for name, array in own.items():
+            given = state[f"corrections_{name}"]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise ValueError(f"corrections_{name} must have shape {array.shape}")
+            array[...] = given
 
     def _boxes(self) -> Mapping[str, spaces.Space[Any]]:
         own = self.single_observation_space
