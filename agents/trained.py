@@ -92,16 +92,18 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     return net.eval()
 
 
-def shipped_policy(env_id: str) -> Path:
+def shipped_policy(env_id: str, goal: str = "") -> Path:
     """Where the agent that comes with the package is.
 
     Args:
         env_id: such as "Ptycho-v0".
+        goal: of an environment that has several; empty for its default one.
 
     Returns:
         Path of the file; it may not exist.
     """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
+    name = f"{env_id}.{goal}" if goal else env_id
+    return Path(str(resources.files("microgym.agents") / "weights" / f"{name}.safetensors"))
 
 
 class TrainedAgent:

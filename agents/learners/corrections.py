@@ -226,7 +226,8 @@ class CorrectionPolicy(ActorCriticPolicy):
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
         with torch.no_grad():
-            self.action_net.weight.mul_(0.1)
+            head: Any = self.action_net
+            head.weight.mul_(0.1)
 
     def network(self) -> CorrectionNet:
         """The actor alone; it shares its weights with this policy."""

@@ -12,6 +12,7 @@ from microgym.agents.corrections import RANGE, Corrections, movers_within, width
 from microgym.agents.learners.corrections import Corrected, CorrectionLearner, Lessons
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
 from microgym.agents.references.stm import ExpertAgent
+from microgym.agents.registry import make_agent
 from microgym.agents.trained import TrainedAgent, load_policy, save_policy
 from microgym.agents.training import train
 from microgym.baselines.evaluate import evaluate_all
@@ -134,3 +135,20 @@ def test_lessons_end_when_they_should():
     lessons._on_rollout_start()
     now = lessons._net.parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
+
+
+@pytest.mark.parametrize(("goal", "components"), [("move", 7), ("build", 8)])
+def test_a_policy_for_each_goal_comes_with_the_package(goal, components):
+    env: Any = gym.make_vec("STM-v0", 2, goal=goal)
+    observation, info = env.reset(seed=1)
+    agent = make_agent("STM-v0", "trained", {"goal": goal})
+    agent.reset(2, [1, 2])
+    assert agent.act(observation, info).shape == (2, components)
+    with pytest.raises(FileNotFoundError, match="there is no policy at"):
+        make_agent("STM-v0", "trained", {"goal": "tip"})
+
+
+def test_the_shipped_policy_is_better_than_the_operator_whom_it_corrects():
+    agents = {name: make_agent("STM-v0", name) for name in ("expert", "trained")}
+    found = evaluate_all(Setting("STM-v0", "test"), agents, episodes=100, num_envs=50, seed=500)
+    assert found["trained"].returns.mean() > found["expert"].returns.mean()
