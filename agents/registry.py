@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from microgym.agents.base import Agent
-from microgym.agents.references import ptycho
+from microgym.agents.references import ptycho, stm, stm_oracle, stm_tip
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
+
+_DEFAULT_GOALS = {"STM-v0": "move"}
+"""What is wanted where nothing is said, by environment; its policy goes without a surname."""
 
 Maker = Callable[[Mapping[str, Any]], Agent]
 
@@ -22,6 +25,19 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
         },
         "expert": lambda _: ptycho.ExpertAgent(),
         "oracle": lambda _: ptycho.OracleAgent(),
+    },
+    "STM-v0": {
+        "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
+        "expert": lambda kwargs: (
+            stm_tip.TipExpertAgent()
+            if stm.goal_of(kwargs) == "tip"
+            else stm.ExpertAgent(stm.movers_of(kwargs))
+        ),
+        "oracle": lambda kwargs: (
+            stm_tip.TipOracleAgent()
+            if stm.goal_of(kwargs) == "tip"
+            else stm_oracle.OracleAgent(stm.movers_of(kwargs))
+        ),
     },
 }
 
@@ -63,7 +79,9 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     from microgym.agents.trained import TrainedAgent, shipped_policy
 
     if name == TRAINED:
-        return TrainedAgent(shipped_policy(env_id), env_id)
+        goal = str((env_kwargs or {}).get("goal", ""))
+        goal = "" if goal == _DEFAULT_GOALS.get(env_id) else goal
+        return TrainedAgent(shipped_policy(env_id, goal), env_id)
     return TrainedAgent(name, env_id, name)
 
 

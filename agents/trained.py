@@ -14,15 +14,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from microgym.agents.choices import as_default_action
+from microgym.agents.corrections import Corrections, movers_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
+from microgym.agents.networks.corrections import HISTORY, CorrectionNet
 from microgym.agents.networks.features import FeatureNet
 from microgym.agents.networks.scan import ScanNet
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
-_NETWORKS: Mapping[str, type[Network]] = {one.kind: one for one in (ScanNet, FeatureNet)}
+_NETWORKS: Mapping[str, type[Network]] = {
+    one.kind: one for one in (ScanNet, FeatureNet, CorrectionNet)
+}
 
 _FORMAT = "microgym-policy-2"
 
@@ -88,16 +92,18 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     return net.eval()
 
 
-def shipped_policy(env_id: str) -> Path:
+def shipped_policy(env_id: str, goal: str = "") -> Path:
     """Where the agent that comes with the package is.
 
     Args:
         env_id: such as "Ptycho-v0".
+        goal: of an environment that has several; empty for its default one.
 
     Returns:
         Path of the file; it may not exist.
     """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
+    name = f"{env_id}.{goal}" if goal else env_id
+    return Path(str(resources.files("microgym.agents") / "weights" / f"{name}.safetensors"))
 
 
 class TrainedAgent:
@@ -117,9 +123,14 @@ class TrainedAgent:
         self.name = name
         self._env_id = env_id
         self._net = load_policy(path, env_id)
+        self._corrections: Corrections | None = None
+        if isinstance(self._net, CorrectionNet):
+            self._corrections = Corrections(movers_within(self._net.width), self._net.history)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
+        if self._corrections is not None:
+            self._corrections.reset(num_envs)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """Decide.
@@ -131,10 +142,15 @@ class TrainedAgent:
             ValueError: an observation of another shape than the policy was trained with.
         """
         del info
-        seen = {name: observation[name] for name in self._net.reads}
+        if self._corrections is not None:
+            seen = {HISTORY: self._corrections.see(observation)}
+        else:
+            seen = {name: observation[name] for name in self._net.reads}
         best: list[NDArray[Any]] = []
         with torch.inference_mode():
             for row in range(len(next(iter(seen.values())))):
                 one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
                 best.append(self._net.decide(one)[0].numpy())
+        if self._corrections is not None:
+            return self._corrections.corrected(np.stack(best))
         return as_default_action(self._env_id, np.stack(best), seen)

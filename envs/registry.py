@@ -78,6 +78,25 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         interventions=_frozen(drift_velocity_px_s=0.5, settling_px=2.0),
     ),
+    Entry(
+        id="STM-v0",
+        module="microgym.envs.stm",
+        name="Stm",
+        summary="tunnelling microscope: drag adatoms to their targets, look, mend the tip",
+        brief=_frozen(time_budget_s=60.0),
+        variants=(
+            _frozen(goal="build"),
+            _frozen(goal="tip", drift="hard"),
+            _frozen(observation="image", noise="hard", tip="hard", reveal=True),
+        ),
+        interventions=_frozen(
+            drift_velocity_nm_s=0.5,
+            settling_nm=2.0,
+            well_strength_ev=0.7,
+            well_width_nm=0.3,
+            tip_state="blunt",
+        ),
+    ),
 )
 """Every environment of the package."""
 

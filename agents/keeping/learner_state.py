@@ -113,12 +113,16 @@ def reinstate(
 
 
 def _environments(model: PPO) -> tuple[VecMonitor, Any]:
-    """What counts returns, and the native vector environment with the microscopes."""
+    """What counts returns, and the native vector environment with the microscopes.
+
+    A wrapper with a memory of its own, which says so by a `snapshot`, comes with it.
+    """
     monitor = model.env
     assert isinstance(monitor, VecMonitor)
     adapter = monitor.venv
     assert isinstance(adapter, SB3VecEnv)
-    return monitor, adapter.env.unwrapped
+    own = hasattr(type(adapter.env), "snapshot")
+    return monitor, adapter.env if own else adapter.env.unwrapped
 
 
 def _fill(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:

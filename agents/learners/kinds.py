@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from microgym.agents.learners.base import Learner
+from microgym.agents.learners.corrections import CorrectionLearner
 from microgym.agents.learners.features import FeatureLearner
 from microgym.agents.learners.scan import ScanLearner
+from microgym.agents.networks.corrections import CorrectionNet
 from microgym.agents.networks.features import FeatureNet
 from microgym.agents.networks.scan import ScanNet
 
 LEARNERS: Mapping[str, type[Learner]] = {
     ScanNet.kind: ScanLearner,
     FeatureNet.kind: FeatureLearner,
+    CorrectionNet.kind: CorrectionLearner,
 }
 """By the setting "network" of a training configuration."""
 

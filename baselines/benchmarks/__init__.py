@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from microgym.baselines.bench import Effort, Result
-from microgym.baselines.benchmarks import environments, kernels, networks, processes
+from microgym.baselines.benchmarks import environments, kernels, networks, processes, tunnelling
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "fft": kernels.fft,
@@ -13,6 +13,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "neural": networks.neural,
     "observation": environments.observation,
     "vector": environments.vector,
+    "drag": tunnelling.drag,
     "memory": processes.memory,
     "start": processes.start,
 }

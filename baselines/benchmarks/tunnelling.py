@@ -1,0 +1,157 @@
+"""Benchmark of the tunnelling microscope: an adatom dragged, without images."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.bench import Effort, Race, Result, Way, measure
+from microgym.baselines.bounds import AtLeast, AtMost
+from microgym.instruments.manipulation import (
+    ADATOM_NM,
+    ADATOM_WIDTH_NM,
+    PITCH_NM,
+    TRACE,
+)
+from microgym.instruments.stm import BOLTZMANN_EV_K, StmInstrument, StmSettings
+from microgym.physics import apex
+from microgym.physics.adatoms import (
+    ATTEMPTS_HZ,
+    BARRIER_EV,
+    DEPTH_EXPONENT,
+    LATTICE_NM,
+    TRANSFER,
+)
+from microgym.physics.tunnelling import QUANTUM_US, decay_constant
+from microgym.random import episode_key
+
+COUNT = 16
+"""Microscopes in one call."""
+BIAS_V, CONDUCTANCE_US = 0.01, 4.5
+"""Of every drag: the middle of what agents may ask for."""
+WAY = np.array([5.0 * LATTICE_NM, 0.0])
+"""Of every drag, along a row and back again in turn, nm."""
+SLOWEST_US = 50.0
+"""Time that a drag may take: one core makes 20,000 a second."""
+
+Float64 = NDArray[np.float64]
+
+_ROOT3 = math.sqrt(3.0)
+
+
+class NumpyDrag:
+    """The same drag in NumPy and Python, one microscope after another, as one would write it."""
+
+    def __init__(self, seed: int) -> None:
+        instrument = _instrument(1, seed)
+        fields = instrument.fields
+        present = fields.present[0]
+        self.sites = [tuple(int(k) for k in site) for site in fields.sites[0][present]]
+        self.places = fields.places[0][present].copy()
+        self.traits = instrument.traits[0].copy()
+        self.settings = StmSettings()
+        self.rng = np.random.default_rng(seed)
+        self.thermal = BOLTZMANN_EV_K * self.settings.temperature_k
+        self.kappa = decay_constant(self.settings.work_function_ev)
+
+    def place(self, site: tuple[int, ...]) -> Float64:
+        """Place of a hollow, nm."""
+        n, m, s = site
+        u, v = n + (s + 1) / 3, m + (s + 1) / 3
+        return LATTICE_NM * np.array([u + 0.5 * v, 0.5 * _ROOT3 * v])
+
+    def run(self, start: Float64, end: Float64) -> Float64:
+        """Drag from here to there; the current over its set value."""
+        depth = self.traits[apex.STRENGTH] * (CONDUCTANCE_US / QUANTUM_US) ** DEPTH_EXPONENT
+        width = self.traits[apex.WIDTH]
+        start = start + self.traits[[apex.OFFSET_X, apex.OFFSET_Y]]
+        end = end + self.traits[[apex.OFFSET_X, apex.OFFSET_Y]]
+        length = float(np.hypot(*(end - start)))
+        count = max(math.ceil(length / PITCH_NM), 1)
+        duration = length / self.settings.speed_nm_s / count
+        swell = np.exp(2.0 * self.kappa * ADATOM_NM) - 1.0
+        trace = np.zeros(TRACE)
+        filled = 0
+        for done in range(1, count + 1):
+            tip = start + (end - start) * done / count
+            away = np.hypot(*(self.places - tip).T)
+            for atom in np.flatnonzero(away < 6.0 * width):
+                self._hop(int(atom), tip, depth, width, duration)
+            wanted = TRACE * done // count
+            if wanted > filled:
+                square = np.sum((self.places - tip) ** 2, axis=1)
+                density = 1.0 + np.sum(swell * np.exp(-0.5 * square / ADATOM_WIDTH_NM**2))
+                shaken = np.exp(2.0 * self.kappa * 0.003 * self.rng.normal(size=wanted - filled))
+                trace[filled:wanted] = density / (1.0 + swell) * shaken
+                filled = wanted
+        return trace
+
+    def _hop(self, atom: int, tip: Float64, depth: float, width: float, duration: float) -> None:
+        left = duration
+        while True:
+            n, m, s = self.sites[atom]
+            step = 1 if s == 1 else -1
+            around = [(n, m, 1 - s), (n + step, m, 1 - s), (n, m + step, 1 - s)]
+            places = np.array([self.place(site) for site in around])
+            wells = -depth * np.exp(-0.5 * np.sum((places - tip) ** 2, axis=1) / width**2)
+            here = -depth * np.exp(-0.5 * np.sum((self.places[atom] - tip) ** 2) / width**2)
+            barrier = np.maximum(BARRIER_EV - TRANSFER * (here - wells), 0.0)
+            rates = ATTEMPTS_HZ * np.exp(-barrier / self.thermal)
+            others = np.delete(self.places, atom, axis=0)
+            if len(others):
+                near = np.hypot(*(others[None] - places[:, None]).transpose(2, 0, 1))
+                rates[(near < 0.9 * LATTICE_NM).any(axis=1)] = 0.0
+            total = rates.sum()
+            if total == 0.0:
+                return
+            left -= self.rng.exponential() / total
+            if left < 0.0:
+                return
+            choice = int(self.rng.choice(3, p=rates / total))
+            self.sites[atom], self.places[atom] = around[choice], places[choice]
+
+
+def _instrument(count: int, seed: int = 0) -> StmInstrument:
+    instrument = StmInstrument(count, StmSettings())
+    keys = np.stack([episode_key(seed + number) for number in range(count)])
+    instrument.reset(np.arange(count), keys, "terrace", "train", 1, (1.0, 3.0))
+    return instrument
+
+
+class CompiledDrags:
+    """Drags of `COUNT` microscopes in one call, to and fro."""
+
+    def __init__(self) -> None:
+        self.instrument = _instrument(COUNT)
+        self.rows = np.arange(COUNT)
+        self.bias, self.conductance = np.full(COUNT, BIAS_V), np.full(COUNT, CONDUCTANCE_US)
+        here = self.instrument.fields.places[:, 0].copy()
+        self.ends = [here, here + WAY]
+
+    def run(self) -> None:
+        """One drag each."""
+        start, end = self.ends
+        self.instrument.drag(self.rows, start, end, self.bias, self.conductance)
+        self.ends = [end, start]
+
+
+def drag(effort: Effort) -> Iterator[Result]:
+    """Drags of an adatom over five lattice constants, with the trace and without images."""
+    compiled, plain = CompiledDrags(), NumpyDrag(0)
+    ends = [plain.places[0].copy(), plain.places[0] + WAY]
+
+    def numpy() -> None:
+        plain.run(ends[0], ends[1])
+        ends.reverse()
+
+    yield measure(
+        Race(
+            f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
+            "NumPy",
+            {"NumPy": Way(numpy), "microgym": Way(compiled.run, COUNT)},
+            [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
+            "drag",
+        ),
+        effort,
+    )

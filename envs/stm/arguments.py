@@ -1,0 +1,145 @@
+"""The arguments of `gymnasium.make("STM-v0", ...)`, checked once and turned into parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS, StmSettings
+from microgym.physics.apex import APEX_LEVELS
+from microgym.physics.sampling import positive, whole
+from microgym.rewards import RewardWeights
+from microgym.specimens.adatom_fields import FAMILIES, HELD_OUT, MOVERS
+from microgym.specimens.splits import SPLITS, validate_family
+
+LEVELS = ("off", "easy", "real", "hard")
+GOALS = ("move", "build", "tip")
+OBSERVATIONS = ("features", "image")
+ASSEMBLY_TERMS = ("time", "safety", "agreement", "approach")
+"""Terms of the reward of "move" and "build", in the order of a vector reward's columns."""
+TIP_TERMS = ("damage", "time", "agreement")
+"""Terms of the reward of "tip"."""
+
+MOVERS_OF = {"move": 1, "build": 3, "tip": 1}
+"""Adatoms to be moved, by goal; "build" takes an argument."""
+TIME_BUDGETS_S = {"move": 200.0, "build": 600.0, "tip": 900.0}
+"""Time of an episode by goal, s (design choices)."""
+NEAREST_NM = 1.0
+"""Least way of the one adatom of "move", nm (design choice)."""
+
+WEIGHTS = {"time": 1.0, "safety": 0.2}
+"""Default weights of this task where they are not those of all tasks: looking costs, and what is
+built among moved bystanders is spoilt (design choices)."""
+
+
+@dataclass(frozen=True)
+class StmArguments:
+    """Everything a user may choose.
+
+    Attributes:
+        goal: "move" (one adatom to its target), "build" (several into a figure) or "tip" (recover a
+            sharp tip).
+        specimen: a family of `microgym.specimens.adatom_fields.FAMILIES`.
+        split: "train", "validation" or "test": disjoint sets of specimens.
+        atoms: adatoms to be moved in "build", 2 to 5; None for 3.
+        farthest_nm: largest way of the adatom in "move", nm.
+        time_budget_s: time an episode has, s; None for the goal's own.
+        places: fresh places that the coarse motor can reach in "tip", 0 to 20.
+        observation: "features" (a vector) or "image" (the last image beside it).
+        drift, tip, noise: switches, each "off", "easy", "real" or "hard".
+        reward_weights: changes to the weights of the reward's terms, by name.
+        reward_mode: "scalar" or "vector".
+        reveal: put the hidden state into `info["latent"]`.
+        threads: threads that share a batch.
+    """
+
+    goal: str = "move"
+    specimen: str = "terrace"
+    split: str = "train"
+    atoms: int | None = None
+    farthest_nm: float = 3.0
+    time_budget_s: float | None = None
+    places: int = 2
+    observation: str = "features"
+    drift: str = "real"
+    tip: str = "real"
+    noise: str = "real"
+    reward_weights: Mapping[str, float] = field(default_factory=dict)
+    reward_mode: str = "scalar"
+    reveal: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Check everything."""
+        _one_of("goal", self.goal, GOALS)
+        _one_of("split", self.split, SPLITS)
+        _one_of("observation", self.observation, OBSERVATIONS)
+        for name in ("drift", "tip", "noise"):
+            _one_of(name, getattr(self, name), LEVELS)
+        if not isinstance(self.reveal, bool):
+            raise TypeError(f"reveal must be True or False, got {self.reveal!r}")
+        if self.atoms is not None:
+            whole("atoms", self.atoms, 2, MOVERS)
+            if self.goal != "build":
+                raise ValueError(f"atoms={self.atoms} has no meaning with goal={self.goal!r}")
+        whole("places", self.places, 0, 20)
+        if not NEAREST_NM < positive("farthest_nm", self.farthest_nm) <= 5.0:
+            raise ValueError(f"farthest_nm={self.farthest_nm!r} must be above 1 and at most 5")
+        if self.time_budget_s is not None:
+            positive("time_budget_s", self.time_budget_s)
+        validate_family(self.specimen, self.split, FAMILIES, HELD_OUT)
+        _ = self.weights
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> "StmArguments":
+        """Check keyword arguments by name and by value.
+
+        Args:
+            given: what the user passed to `gymnasium.make`.
+
+        Returns:
+            The arguments.
+
+        Raises:
+            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
+            ValueError: a value out of range.
+        """
+        known = tuple(f.name for f in fields(cls))
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise TypeError(f"STM-v0 has no arguments {unknown}; it has {sorted(known)}")
+        return cls(**given)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the reward's terms."""
+        return TIP_TERMS if self.goal == "tip" else ASSEMBLY_TERMS
+
+    @property
+    def weights(self) -> RewardWeights:
+        """Weights of the reward's terms."""
+        return RewardWeights(**WEIGHTS).updated(self.reward_weights, self.terms)
+
+    @property
+    def movers(self) -> int:
+        """Adatoms that are to be moved."""
+        return MOVERS_OF[self.goal] if self.atoms is None else self.atoms
+
+    @property
+    def time_limit_s(self) -> float:
+        """Time an episode has, s."""
+        own = TIME_BUDGETS_S[self.goal]
+        return own if self.time_budget_s is None else float(self.time_budget_s)
+
+    def settings(self) -> StmSettings:
+        """The instrument that these arguments ask for."""
+        return StmSettings(
+            drift=DRIFT_LEVELS[self.drift],
+            tip=APEX_LEVELS[self.tip],
+            noise=NOISE_LEVELS[self.noise],
+            bent=1.0 if self.goal == "tip" else 0.0,
+        )
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} must be one of {allowed}")

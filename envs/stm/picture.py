@@ -1,0 +1,170 @@
+"""A frame: the surface as the microscope sees it, what is wanted, the last drag, what it cost."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from microgym.envs import picture
+from microgym.envs.stm.assembly import Assembly
+from microgym.envs.stm.conditioning import ACTIONS, MEASURED, SCALES, Conditioning
+from microgym.instruments.manipulation import CRASHED
+from microgym.physics import apex
+from microgym.specimens.adatom_fields import FIELD_NM
+
+if TYPE_CHECKING:
+    from microgym.envs.stm.task import StmTask
+
+WIDTH, HEIGHT = 480, 640
+_LEFT, _TOP, _EDGE = 12, 54, 456
+_BELOW = _TOP + _EDGE + 24
+_SCALE = _EDGE / FIELD_NM
+_WANTED: picture.Color = (94, 201, 136)
+_TRACE_TOP = 1.3
+"""Current at the upper edge of the trace's panel, over its set value (design choice)."""
+
+
+def draw(task: "StmTask", row: int) -> NDArray[np.uint8]:
+    """Render one microscope.
+
+    Args:
+        task: the batch.
+        row: which microscope.
+
+    Returns:
+        (640, 480, 3) uint8.
+    """
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
+    pen = ImageDraw.Draw(canvas)
+    _draw_surface(canvas, task, row)
+    goal = task.goal
+    if isinstance(goal, Conditioning):
+        _draw_tip(pen, task, goal, row)
+    else:
+        _draw_assembly(pen, task, goal, row)
+    picture.write_left_of(pen, (WIDTH - _LEFT, 7), f"return {task.returns[row]:+.2f}", 17)
+    return np.asarray(canvas).copy()
+
+
+def _point(place: NDArray[np.float64]) -> picture.Point:
+    """Where a place in the scanner's coordinates is on the canvas; y grows upwards."""
+    x, y = place
+    return _LEFT + (x + 0.5 * FIELD_NM) * _SCALE, _TOP + (0.5 * FIELD_NM - y) * _SCALE
+
+
+def _draw_surface(canvas: Image.Image, task: "StmTask", row: int) -> None:
+    """The last image, line by line as it was taken."""
+    instrument = task.instrument
+    kept = instrument.image[row].copy()
+    instrument.draw(np.array([row]))
+    heights = instrument.image[row].copy()
+    instrument.image[row] = kept
+    low = float(np.percentile(heights, 2.0)) - 0.01
+    pixels = picture.colored(heights[::-1], low, low + 0.16)
+    picture.paste(canvas, (0.8 * pixels).astype(np.uint8), (_LEFT, _TOP, _EDGE))
+    pen = ImageDraw.Draw(canvas)
+    pen.rectangle((_LEFT, _TOP, _LEFT + _EDGE - 1, _TOP + _EDGE - 1), outline=picture.FRAME)
+    end = _LEFT + 10 + _SCALE
+    pen.line((_LEFT + 10, _TOP + _EDGE - 10, end, _TOP + _EDGE - 10), fill=picture.INK, width=3)
+    picture.write(pen, (_LEFT + 10, _TOP + _EDGE - 28), "1 nm", 12)
+    texts = ("height", "0", "0.16 nm")
+    picture.legend(canvas, (_LEFT, _TOP + _EDGE + 3, _EDGE), texts)
+
+
+def _draw_assembly(pen: ImageDraw.ImageDraw, task: "StmTask", goal: Assembly, row: int) -> None:
+    """Targets, adatoms to be moved, those that were disturbed, the last drag and its current."""
+    instrument = task.instrument
+    distances = goal.distances(np.array([row]))[0]
+    placed = goal.potentials(np.array([row]))[1][0]
+    picture.write(pen, (_LEFT, 7), _headline(task, goal, row, round(placed * goal.movers)), 17)
+    notes = "circles: targets; white: to be moved; red: disturbed; blue: last drag"
+    picture.write(pen, (_LEFT, 31), notes, 13, picture.DIM)
+    shown = 0.5 * (instrument.bands[row, 0] + instrument.bands[row, -1])
+    places = instrument.fields.places[row] + shown
+    for k in range(goal.movers):
+        target = _point(instrument.fields.targets[row, k] + shown)
+        picture.ring(pen, target, 15, _WANTED)
+        x, y = _point(places[k])
+        near = distances[k] < 0.1
+        pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=_WANTED if near else picture.INK)
+        if not near:
+            pen.line((x, y, *target), fill=_WANTED, width=1)
+    for atom in range(goal.movers, places.shape[0]):
+        if goal.disturbed[row, atom]:
+            picture.ring(pen, _point(places[atom]), 18, picture.BAD)
+    path = goal.path[row]
+    if path.any():
+        start, end = _point(path[:2]), _point(path[2:])
+        pen.line((*start, *end), fill=picture.ACCENT, width=2)
+        pen.ellipse((end[0] - 4, end[1] - 4, end[0] + 4, end[1] + 4), outline=picture.ACCENT)
+    _draw_trace(pen, task, row)
+    _draw_gauges(pen, task, row, f"{placed:.0%}", float(placed), "in place")
+
+
+def _headline(task: "StmTask", goal: Assembly, row: int, placed: int) -> str:
+    """How it stands, in words."""
+    if task.instrument.events[row, CRASHED] > 0.0:
+        return "the tip has crashed"
+    wish = "move the adatom" if goal.movers == 1 else f"build: {placed} of {goal.movers} in place"
+    if not task.terminated[row]:
+        return wish
+    done = placed == goal.movers
+    return "done: all adatoms in place" if done else f"over: {placed} of {goal.movers} in place"
+
+
+def _draw_trace(pen: ImageDraw.ImageDraw, task: "StmTask", row: int) -> None:
+    """Current of the last drag: high while the adatom follows beneath the tip."""
+    left, top, width, height = _LEFT, _BELOW + 20, 222, 60
+    picture.write(pen, (left, _BELOW + 2), "current of the last drag", 13, picture.DIM)
+    pen.rectangle((left, top, left + width, top + height), outline=picture.FRAME)
+    trace = task.instrument.trace[row]
+    level = top + height * (1.0 - np.clip(trace, 0.0, _TRACE_TOP) / _TRACE_TOP)
+    across = left + width * (np.arange(trace.size) + 0.5) / trace.size
+    if trace.any():
+        pen.line(list(zip(across.tolist(), level.tolist(), strict=True)), fill=picture.ACCENT)
+    picture.write(pen, (left + 4, top + height - 16), "low: left behind", 11, picture.DIM)
+
+
+def _draw_gauges(
+    pen: ImageDraw.ImageDraw, task: "StmTask", row: int, text: str, part: float, name: str
+) -> None:
+    """A merit and the accounts."""
+    ledger, limit = task.instrument.ledger, task.limit_s
+    seconds, images = float(ledger.time_s[row]), int(ledger.exposures[row])
+    charge = float(ledger.dose[row])
+    rows = [
+        (name, text, part, picture.GOOD),
+        ("time", f"{seconds:.0f} of {limit:.0f} s", seconds / limit, picture.SPENT),
+        ("images", str(images), images * 20.0 / limit, picture.SPENT),
+        ("charge", f"{charge:.0f} nC", charge / 2000.0, picture.SPENT),
+    ]
+    for place, (label, value, filled, color) in enumerate(rows):
+        y, left = _BELOW + 2 + place * 22, 246
+        picture.write(pen, (left, y), label, 13, picture.DIM)
+        picture.write_left_of(pen, (WIDTH - _LEFT, y), value, 13)
+        picture.bar(pen, (left, y + 15, WIDTH - _LEFT - 1, y + 18), filled, color)
+
+
+def _draw_tip(pen: ImageDraw.ImageDraw, task: "StmTask", goal: Conditioning, row: int) -> None:
+    """What was done last, what the image says of the tip, and what is left of the surface."""
+    state = apex.STATES[int(task.instrument.states[row])]
+    if goal.accepted[row]:
+        words = "accepted: the tip is sharp" if state == "sharp" else f"accepted, but it is {state}"
+    else:
+        words = "make the tip sharp again"
+    picture.write(pen, (_LEFT, 7), words, 17)
+    done = int(goal.history[row].sum())
+    last = ACTIONS[int(goal.last[row])] if done else "first image"
+    truth = f"action {done}: {last}   (hidden: {state})"
+    picture.write(pen, (_LEFT, 31), truth, 13, picture.DIM)
+    for place, (name, value, scale) in enumerate(
+        zip(MEASURED, goal.mean[row].tolist(), SCALES, strict=True)
+    ):
+        y = _BELOW + 2 + place * 22
+        picture.write(pen, (_LEFT, y), f"{name} in the image", 13, picture.DIM)
+        picture.write_left_of(pen, (_LEFT + 222, y), f"{value:.3f}", 13)
+        picture.bar(pen, (_LEFT, y + 15, _LEFT + 221, y + 18), value / scale, picture.ACCENT)
+    clean = max(float(goal.clean[row]), 0.0)
+    text = f"{clean:.0%}, {int(goal.places[row])} fresh places"
+    _draw_gauges(pen, task, row, text, clean, "clean surface")

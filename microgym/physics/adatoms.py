@@ -1,0 +1,356 @@
+"""Adatoms on a close-packed metal surface, and a tip that drags them.
+
+An adatom on fcc(111) sits in a hollow. The hollows form a honeycomb, a bridge lies between two of
+them, and the top of a surface atom in the middle of every hexagon. The tip adds an attractive
+Gaussian well. At a few kelvin an adatom hops only where the well lowers the barrier to almost
+nothing, so what happens is decided by geometry: along close-packed rows, from bridge to bridge, the
+adatom follows easily; straight over a top it stays behind.
+
+Two descriptions share the parameters. `drag` hops between hollows with Arrhenius rates (kinetic
+Monte Carlo: fast). `pull` integrates the overdamped motion in the whole potential (for tests, and
+where the hops' details matter). Lengths are in nm, energies in eV, times in s, conductances in uS.
+x runs along a close-packed row, a top is at the origin, places are (x, y).
+"""
+
+import math
+
+import numpy as np
+
+from microgym.compiled import inline_kernel, kernel
+from microgym.elementary import exp64, log64, sincos64
+from microgym.physics.tunnelling import QUANTUM_US
+from microgym.random import normal, uniform
+
+LATTICE_NM = 0.288
+"""Distance of neighbouring atoms of Ag(111), nm (Chen et al., Nat. Commun. 13, 7499, 2022)."""
+BARRIER_EV = 0.06
+"""Barrier from hollow to hollow, eV: lower end of 60 to 100 meV quoted for Ag on Ag(111)."""
+ATTEMPTS_HZ = 1e12
+"""Attempt rate of hops, 1/s (design choice, the usual order)."""
+TRANSFER = 0.5
+"""Share of the energy that a hop gains which its barrier loses; a half keeps detailed balance."""
+DEPTH_EXPONENT = 0.46
+"""The well deepens as conductance to this power: 1 / (2 kappa lambda) for a force that decays over
+lambda = 0.1 nm (design choice)."""
+STEEPEST = 5.354460
+"""Largest slope of the substrate along a bridge path, barrier / lattice: (8 pi / sqrt 3)
+|sin 2v + sin v| at cos v = (-1 - sqrt 33) / 8."""
+THRESHOLD_V = 0.033
+"""Bias from which single electrons make adatoms hop, V (30 to 35 mV are quoted)."""
+
+_ROOT3 = math.sqrt(3.0)
+_HOPS_AT_ONCE = 8  # in one sample of a path; the well drives an atom one or two sites at most
+_REACH = 6.0  # widths beyond which the well is nothing: exp(-18) = 1.5e-8
+
+
+@kernel
+def site_place(n, m, s, lattice):
+    """Place (x, y) of a hollow, nm.
+
+    Args:
+        n: cells along the row.
+        m: cells along the row turned by 60 degrees.
+        s: 0 for the fcc hollow of the cell, 1 for the hcp hollow.
+        lattice: distance of surface atoms, nm.
+    """
+    third = (s + 1.0) / 3.0
+    u, v = n + third, m + third
+    return lattice * (u + 0.5 * v), lattice * 0.5 * _ROOT3 * v
+
+
+@kernel
+def nearest_site(x, y, lattice):
+    """The hollow (n, m, s) nearest to a place.
+
+    The region of a hollow is the triangle between the three surface atoms around it.
+    """
+    v = y / (0.5 * _ROOT3 * lattice)
+    u = x / lattice - 0.5 * v
+    n, m = np.floor(u), np.floor(v)
+    s = 1 if (u - n) + (v - m) >= 1.0 else 0
+    return int(n), int(m), s
+
+
+@inline_kernel
+def _neighbour(n, m, s, j):
+    """Neighbour j (0, 1, 2) of a hollow: the other kind, in the same cell or an adjacent one."""
+    step = 1 if s == 1 else -1
+    return n + (step if j == 1 else 0), m + (step if j == 2 else 0), 1 - s
+
+
+@kernel
+def substrate_energy(x, y, barrier, lattice):
+    """Potential of an adatom, eV: 0 in hollows, `barrier` on bridges, 9 times that on tops.
+
+    V = 2 E_b [sum of three cosines of k_j r + 3/2], |k_j| = 4 pi / (sqrt 3 a).
+    """
+    k = 2.0 * math.pi / lattice
+    _, one = sincos64(k * y * (2.0 / _ROOT3))
+    _, two = sincos64(k * (x - y / _ROOT3))
+    _, three = sincos64(k * (x + y / _ROOT3))
+    return 2.0 * barrier * (one + two + three + 1.5)
+
+
+@kernel
+def substrate_force(x, y, barrier, lattice):
+    """Minus the gradient of `substrate_energy`: (x, y), eV/nm."""
+    k = 2.0 * math.pi / lattice
+    one, _ = sincos64(k * y * (2.0 / _ROOT3))
+    two, _ = sincos64(k * (x - y / _ROOT3))
+    three, _ = sincos64(k * (x + y / _ROOT3))
+    scale = 2.0 * barrier * k
+    return scale * (two + three), scale * (2.0 * one - two + three) / _ROOT3
+
+
+@kernel
+def well_depth(conductance, strength):
+    """Depth of the tip's well, eV: strength (G / G_0)^0.46.
+
+    Args:
+        conductance: of the junction over the adatom, uS.
+        strength: depth at the conductance quantum, eV.
+    """
+    return strength * exp64(DEPTH_EXPONENT * log64(conductance / QUANTUM_US))
+
+
+def least_depth(barrier: float, lattice: float, width: float) -> float:
+    """Depth below which no well of a width can drag an adatom at T = 0, eV.
+
+    The largest pull of a Gaussian well, depth / (width sqrt e), must exceed the substrate's largest
+    slope.
+    """
+    return STEEPEST * barrier / lattice * width * math.exp(0.5)
+
+
+@inline_kernel
+def hop_rate(barrier, gain, thermal):
+    """Rate of one hop, 1/s, that gains an energy; without barrier it is the attempt rate."""
+    height = barrier - TRANSFER * gain
+    return ATTEMPTS_HZ * exp64(-(height if height > 0.0 else 0.0) / thermal)
+
+
+@kernel
+def inelastic_rate(current_pa, bias_v, electron_yield, power):
+    """Rate of hops that single tunnelling electrons cause, 1/s.
+
+    (I / e) Y (V / V_th)^n above the threshold, nothing below: at the few millivolts of dragging it
+    is nil.
+
+    Args:
+        current_pa: pA.
+        bias_v: V; the sign does not matter.
+        electron_yield: Y, hops an electron at the threshold.
+        power: n.
+    """
+    ratio = abs(bias_v) / THRESHOLD_V
+    if ratio < 1.0:
+        return 0.0
+    return abs(current_pa) * 6241509.074 * electron_yield * exp64(power * log64(ratio))
+
+
+@inline_kernel
+def _well(x, y, tip_x, tip_y, depth, half_inverse):
+    """Energy of an adatom at a place in the tip's well, eV."""
+    dx, dy = x - tip_x, y - tip_y
+    return -depth * exp64(-(dx * dx + dy * dy) * half_inverse)
+
+
+@kernel
+def _blocked(places, present, atom, x, y, lattice):
+    """Whether another adatom is closer to a hollow than two can be."""
+    for other in range(places.shape[0]):
+        if other != atom and present[other]:
+            dx, dy = places[other, 0] - x, places[other, 1] - y
+            if dx * dx + dy * dy < 0.81 * lattice * lattice:
+                return True
+    return False
+
+
+@kernel
+def hop_for(
+    s0, s1, tick, index, atom, sites, places, present, tip, well, bath, extra, duration
+):  # fmt: skip
+    """Let one adatom hop for a time under a tip that stands still; exact for constant rates.
+
+    The waiting time to the next hop is exponential with the total rate, so the statistics are the
+    same however a time is sliced.
+
+    Args:
+        s0, s1: stream of the adatoms, of the exogenous role.
+        tick: of the draws.
+        index: first index of the draws; 16 are used.
+        atom: which.
+        sites: (A, 3) int64, hollows (n, m, s); written.
+        places: (A, 2) float64, places (x, y), nm; written.
+        present: (A,) bool.
+        tip: (x, y), nm.
+        well: (depth in eV, width in nm).
+        bath: (barrier in eV, lattice in nm, k T in eV).
+        extra: rate of hops in any direction besides the thermal ones, 1/s.
+        duration: s.
+
+    Returns:
+        Number of hops.
+    """
+    barrier, lattice, thermal = bath
+    depth, width = well
+    half_inverse = 0.5 / (width * width)
+    # Who would not hop in a time a million million times as long does not hop.
+    highest = thermal * log64(1e12 * ATTEMPTS_HZ * duration)
+    left, hops = duration, 0
+    for turn in range(_HOPS_AT_ONCE):
+        n, m, s = sites[atom, 0], sites[atom, 1], sites[atom, 2]
+        here = _well(places[atom, 0], places[atom, 1], tip[0], tip[1], depth, half_inverse)
+        # At most so much could be gained: where that is not enough, nothing happens.
+        if extra == 0.0 and barrier - TRANSFER * (here + depth) >= highest:
+            break
+        rate_0, rate_1, rate_2 = 0.0, 0.0, 0.0
+        for j in range(3):
+            to_n, to_m, to_s = _neighbour(n, m, s, j)
+            x, y = site_place(to_n, to_m, to_s, lattice)
+            there = _well(x, y, tip[0], tip[1], depth, half_inverse)
+            rate = extra / 3.0
+            if barrier - TRANSFER * (here - there) < highest:
+                rate += hop_rate(barrier, here - there, thermal)
+            if rate > 0.0 and _blocked(places, present, atom, x, y, lattice):
+                rate = 0.0
+            if j == 0:
+                rate_0 = rate
+            elif j == 1:
+                rate_1 = rate
+            else:
+                rate_2 = rate
+        total = rate_0 + rate_1 + rate_2
+        if total == 0.0:
+            break
+        left -= -log64(uniform(s0, s1, tick, index + 2 * turn)) / total
+        if left < 0.0:
+            break
+        pick = total * uniform(s0, s1, tick, index + 2 * turn + 1)
+        j = 0 if pick < rate_0 else (1 if pick < rate_0 + rate_1 else 2)
+        n, m, s = _neighbour(n, m, s, j)
+        sites[atom, 0], sites[atom, 1], sites[atom, 2] = n, m, s
+        places[atom, 0], places[atom, 1] = site_place(n, m, s, lattice)
+        hops += 1
+    return hops
+
+
+@kernel
+def near(places, atom, x, y, reach):
+    """Whether an adatom is within a reach of a place."""
+    dx, dy = places[atom, 0] - x, places[atom, 1] - y
+    return dx * dx + dy * dy < reach * reach
+
+
+@kernel
+def pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration):
+    """Let all adatoms near a tip hop while it stands at one sample of its path.
+
+    Args:
+        index: first index of the draws; 16 an adatom are used.
+        present: (A,) bool: only these are there.
+        s0, s1, tick, sites, places, tip, well, bath, extra, duration: as for `hop_for`.
+
+    Returns:
+        Number of hops.
+    """
+    hops = 0
+    for atom in range(sites.shape[0]):
+        if present[atom] and near(places, atom, tip[0], tip[1], _REACH * well[1]):
+            first = index + 16 * atom
+            hops += hop_for(
+                s0, s1, tick, first, atom, sites, places, present, tip, well, bath, extra, duration
+            )
+    return hops
+
+
+@kernel
+def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pitch, speed):
+    """Move a tip along a straight line and let the adatoms near it hop.
+
+    Args:
+        start, end: (x, y), nm.
+        pitch: length of a sample of the path, nm.
+        speed: of the tip, nm/s.
+        s0, s1, tick, sites, places, present, well, bath, extra: as for `hop_for`.
+
+    Returns:
+        Number of hops.
+    """
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = np.sqrt(dx * dx + dy * dy)
+    count = max(int(np.ceil(length / pitch)), 1)
+    duration = length / speed / count
+    hops = 0
+    for sample in range(count):
+        part = (sample + 1.0) / count
+        tip = (start[0] + part * dx, start[1] + part * dy)
+        index = sample * 16 * sites.shape[0]
+        hops += pass_over(
+            s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration
+        )
+    return hops
+
+
+@kernel
+def rehearse(sites, places, present, starts, ends, depths, width, bath, pitch, speed, outcomes):
+    """Where the adatoms would be after each of several drags, none of which is made.
+
+    Args:
+        sites, places, present: as for `hop_for`; left as they are.
+        starts, ends: (k, 2) float64, nm.
+        depths: (k,) float64, depths of the well, eV.
+        width: of the well, nm.
+        bath, pitch, speed: as for `drag`.
+        outcomes: (k, A, 2) float64, written, places, nm.
+    """
+    tried, moved = sites.copy(), places.copy()
+    for k in range(starts.shape[0]):
+        for atom in range(sites.shape[0]):
+            for axis in range(3):
+                tried[atom, axis] = sites[atom, axis]
+            for axis in range(2):
+                moved[atom, axis] = places[atom, axis]
+        start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
+        well = (depths[k], width)
+        drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
+        for atom in range(sites.shape[0]):
+            for axis in range(2):
+                outcomes[k, atom, axis] = moved[atom, axis]
+
+
+@kernel
+def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
+    """Drag one adatom by its overdamped motion in substrate and well (Langevin, unit mobility).
+
+    Args:
+        s0, s1: stream of the noise.
+        tick: of the draws.
+        place: (2,) float64, place of the adatom, nm; written.
+        start, end: (x, y) of the tip, nm.
+        well: (depth in eV, width in nm).
+        bath: (barrier in eV, lattice in nm, k T in eV).
+        pitch: length of a sample of the path, nm.
+        steps: integration steps at each sample.
+    """
+    barrier, lattice, thermal = bath
+    depth, width = well
+    half_inverse = 0.5 / (width * width)
+    k = 4.0 * math.pi / (_ROOT3 * lattice)
+    dt = 0.05 / (3.0 * barrier * k * k + depth / (width * width))
+    noise = np.sqrt(2.0 * thermal * dt)
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    count = max(int(np.ceil(np.sqrt(dx * dx + dy * dy) / pitch)), 1)
+    for sample in range(count):
+        part = (sample + 1.0) / count
+        tip_x, tip_y = start[0] + part * dx, start[1] + part * dy
+        for step in range(steps):
+            x, y = place[0], place[1]
+            force_x, force_y = substrate_force(x, y, barrier, lattice)
+            slope = _well(x, y, tip_x, tip_y, depth, half_inverse) * 2.0 * half_inverse
+            place[0] += dt * (force_x + slope * (x - tip_x))
+            place[1] += dt * (force_y + slope * (y - tip_y))
+            if thermal > 0.0:
+                draw = 2 * (sample * steps + step)
+                place[0] += noise * normal(s0, s1, tick, draw)
+                place[1] += noise * normal(s0, s1, tick, draw + 1)

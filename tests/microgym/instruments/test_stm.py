@@ -1,0 +1,278 @@
+"""The tunnelling microscope as an instrument: looking, dragging, drifting, crashing, accounts."""
+
+import numpy as np
+import pytest
+
+from microgym.instruments.manipulation import BANDS, CHANGED, CRASHED, LOST, wait_rows
+from microgym.instruments.stm import (
+    DRIFT_LEVELS,
+    IMAGING_PA,
+    NOISE_LEVELS,
+    StmInstrument,
+    StmSettings,
+)
+from microgym.physics import apex
+from microgym.physics.adatoms import LATTICE_NM
+from microgym.physics.apex import APEX_LEVELS
+from microgym.random import episode_key
+
+COUNT = 32
+ROWS = np.arange(COUNT)
+QUIET = {
+    "drift": DRIFT_LEVELS["off"],
+    "tip": APEX_LEVELS["off"],
+    "noise": NOISE_LEVELS["off"],
+}
+
+
+def started(family="terrace", split="validation", movers=1, **changes):
+    instrument = StmInstrument(COUNT, StmSettings(**{**QUIET, **changes}))
+    keys = np.stack([episode_key(k) for k in range(COUNT)])
+    instrument.reset(ROWS, keys, family, split, movers, (1.0, 3.0))
+    return instrument
+
+
+def pulled(instrument, start, end, volts=0.01, siemens=6.0):
+    full = np.full(COUNT, volts), np.full(COUNT, siemens)
+    instrument.drag(ROWS, start, end, *full)
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+def test_places_are_seen_where_they_are():
+    instrument = started()
+    instrument.look(ROWS)
+    here = instrument.fields.present
+    assert instrument.seen[here] == pytest.approx(instrument.fields.places[here])
+    assert (instrument.registered == 0.0).all()
+
+
+def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
+    errors = {}
+    for state in (apex.SHARP, apex.BLUNT):
+        instrument = started(noise=NOISE_LEVELS["real"])
+        for row in ROWS:
+            instrument.states[row] = state
+            spread = APEX_LEVELS["off"].vector()
+            apex.draw_traits(1, 2, row, state, spread, instrument.traits[row])
+        found = []
+        for _ in range(20):
+            instrument.look(ROWS)
+            here = instrument.fields.present
+            frame = instrument.frame[:, None] + 0 * instrument.seen
+            found.append((instrument.seen - instrument.fields.places + frame)[here].ravel())
+        errors[state] = np.std(np.concatenate(found))
+    assert errors[apex.SHARP] == pytest.approx(0.025, rel=0.06)
+    assert errors[apex.BLUNT] > 1.3 * errors[apex.SHARP]
+
+
+def test_the_frame_follows_linear_drift():
+    """PI/OU registration: what is registered is what has drifted between the images' middles."""
+    instrument = started(drift=DRIFT_LEVELS["real"])
+    instrument.stage.settling[:] = 0.0
+    instrument.settings = StmSettings(**QUIET)
+    instrument._motion = (200.0, 0.0, 60.0, 0.25)
+    velocity = instrument.stage.velocity.copy()
+    instrument.look(ROWS)
+    for _ in range(3):
+        instrument.look(ROWS)
+        assert instrument.registered == pytest.approx(velocity * 20.0, rel=0.01)
+    # The atom is where it was when its line was written, in the frame of the image's middle.
+    late = instrument.seen[:, 0] - instrument.fields.places[:, 0]
+    line = instrument.fields.places[:, 0, 1] / 8.0 * 20.0
+    assert late == pytest.approx(velocity * line[:, None], abs=1e-9)
+    assert instrument.bands[:, BANDS // 2] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_image_shows_adatoms_of_their_height():
+    instrument = started()
+    instrument.look(ROWS)
+    before = {name: array.copy() for name, array in instrument.state_arrays().items()}
+    instrument.draw(ROWS)
+    for name, array in instrument.state_arrays().items():
+        assert name == "image" or np.array_equal(array, before[name]), name
+    for row in range(4):
+        for place in instrument.fields.places[row][instrument.fields.present[row]]:
+            j, i = np.floor((place / 8.0 + 0.5) * 64).astype(int)
+            around = instrument.image[row, i - 1 : i + 2, j - 1 : j + 2]
+            assert around.max() == pytest.approx(0.1, abs=0.02)
+        assert np.median(instrument.image[row]) == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_double_tip_shows_everything_twice():
+    instrument = started()
+    instrument.look(ROWS)
+    instrument.draw(ROWS)
+    single = instrument.image.copy()
+    instrument.traits[:, apex.GHOST] = 0.9
+    instrument.traits[:, [apex.GHOST_X, apex.GHOST_Y]] = (0.0, 0.8)
+    instrument.draw(ROWS)
+    bright = [(image > 0.05).sum() for image in (single, instrument.image)]
+    assert bright[1] > 1.5 * bright[0]
+
+
+# --- dragging ------------------------------------------------------------------------------------
+
+
+def test_a_drag_along_a_row_brings_the_adatom_along_and_the_trace_says_so():
+    instrument = started()
+    start = instrument.fields.places[:, 0].copy()
+    kind = instrument.fields.sites[:, 0, 2]
+    aside = np.where(kind == 0, 1.0, -1.0)[:, None] * [0.0, LATTICE_NM / (4 * np.sqrt(3))]
+    way = np.array([6 * LATTICE_NM, 0.0])
+    pulled(instrument, start + aside, start + aside + way)
+    moved = instrument.fields.places[:, 0] - start
+    followed = np.hypot(*(moved - way).T) < 0.2
+    assert followed.mean() > 0.8, "bystanders may be in the way"
+    assert instrument.trace[followed].min() > 0.5
+    pulled(instrument, start + aside, start + aside + way)  # there is nothing to be dragged now
+    assert np.median(instrument.trace[followed, :20]) < 0.3
+
+
+def test_weak_wells_leave_adatoms_behind():
+    instrument = started()
+    instrument.traits[:, apex.STRENGTH] = 0.3
+    before = instrument.fields.places.copy()
+    start = before[:, 0]
+    pulled(instrument, start, start + np.array([1.5, 0.0]))
+    assert np.array_equal(instrument.fields.places, before)
+    assert np.median(instrument.trace[:, -10:]) < 0.2
+
+
+def test_drift_makes_the_tip_miss():
+    instrument = started()
+    instrument.stage.drift[:] = (0.0, 0.5)
+    instrument.stage.moved[:] = (0.0, 0.5)
+    start = instrument.fields.places[:, 0].copy()
+    pulled(instrument, start, start + np.array([1.5, 0.0]))
+    away = np.hypot(*(instrument.fields.places[:, 0] - start).T)
+    assert np.median(away) < 0.5
+    instrument.frame[:] = (0.0, 0.5)  # once the frame has followed, it hits again
+    pulled(
+        instrument,
+        instrument.fields.places[:, 0],
+        instrument.fields.places[:, 0] + np.array([1.5, 0.0]),
+    )
+    assert np.median(np.hypot(*(instrument.fields.places[:, 0] - start).T)) > 1.0
+
+
+def test_an_apex_beside_the_tunnelling_atom_shifts_what_is_dragged():
+    instrument = started()
+    instrument.traits[:, apex.OFFSET_X] = 0.3
+    start = instrument.fields.places[:, 0].copy()
+    pulled(instrument, start - [0.3, 0.0], start + np.array([1.2, 0.0]))
+    at = instrument.fields.places[:, 0] - start
+    assert np.median(at[:, 0]) == pytest.approx(1.5, abs=0.2)
+
+
+# --- what goes wrong -----------------------------------------------------------------------------
+
+
+def test_a_step_in_the_way_crashes_the_tip_and_the_foot_of_it_keeps_adatoms():
+    instrument = started("stepped", "test")
+    normal, distance = instrument.fields.steps[:, :2], instrument.fields.steps[:, 2:]
+    foot = normal * (distance - 1.0)
+    pulled(instrument, foot, foot + 2.0 * normal)
+    assert (instrument.events[:, CRASHED] == 1.0).all()
+    assert (instrument.events[:, CHANGED] == 1.0).all()
+    assert (instrument.generations == 1).all()
+    assert (instrument.states == apex.SHARP).mean() < 0.2
+    kept = started("stepped", "test")
+    kept.fields.places[:, 0] = kept.fields.steps[:, :2] * (kept.fields.steps[:, 2:] - 0.2)
+    pulled(kept, np.zeros((COUNT, 2)), np.zeros((COUNT, 2)))
+    assert (kept.events[:, LOST] >= 1.0).all()
+    assert not kept.fields.present[:, 0].any()
+
+
+def test_too_high_a_conductance_is_contact():
+    instrument = started()
+    instrument.traits[:16, apex.CONTACT] = 5.0
+    pulled(instrument, np.zeros((COUNT, 2)), np.ones((COUNT, 2)))
+    assert (instrument.events[:16, CRASHED] == 1.0).all()
+    assert (instrument.events[16:, CRASHED] == 0.0).all()
+
+
+def test_contamination_in_the_way_fouls_the_tip():
+    instrument = started("stepped", "test")
+    instrument.traits[:, apex.CONTACT] = 1e9
+    patch = instrument.fields.patches[:, 0, :2]
+    pulled(instrument, patch - [0.2, 0.0], patch)
+    assert (instrument.states == apex.CONTAMINATED).all()
+
+
+def test_current_changes_tips():
+    changed = {}
+    for volts in (0.005, 0.015):
+        instrument = started(tip=APEX_LEVELS["hard"])
+        count = 0.0
+        for _ in range(40):
+            instrument.traits[:, apex.CONTACT] = 1e9
+            pulled(instrument, np.full((COUNT, 2), -3.0), np.full((COUNT, 2), -1.6), volts)
+            count += instrument.events[:, CHANGED].sum()
+        changed[volts] = count
+    # rate 1e-4 (1 + I / nA) for 2 s, 1280 times: 7.8 at 30 nA and 23 at 90 nA
+    assert 2.0 <= changed[0.005] <= 18.0
+    assert 12.0 <= changed[0.015] <= 38.0
+
+
+# --- time and accounts ---------------------------------------------------------------------------
+
+
+def test_the_ledger_adds_up():
+    instrument = started()
+    start = np.zeros((COUNT, 2))
+    instrument.look(ROWS)
+    pulled(instrument, start, start + np.array([1.5, 2.0]), volts=0.01, siemens=5.0)
+    instrument.condition(ROWS, np.full(COUNT, 1.2), np.zeros(COUNT))
+    instrument.go_elsewhere(ROWS)
+    ledger = instrument.ledger
+    assert ledger.time_s == pytest.approx(20.0 + 2.0 + 2.5 + 5.0 + 120.0)
+    assert ledger.exposures.tolist() == [1] * COUNT
+    # charge in nC: 50 pA for 20 s and 50 nA for 2.5 s
+    assert ledger.dose == pytest.approx(1e-3 * IMAGING_PA * 20.0 + 50.0 * 2.5)
+    assert ledger.path_m == pytest.approx(1e-9 * (2 * 64 * 8.0 + 2.5) + 1e-6)
+
+
+@pytest.mark.parametrize("level", ["easy", "real", "hard"])
+def test_time_slicing_leaves_the_drift_as_it_is(level):
+    whole, sliced = (started(drift=DRIFT_LEVELS[level]) for _ in range(2))
+    whole.look(ROWS)
+    for instrument, parts in ((whole, 1), (sliced, 7)):
+        waits = (120.0 if instrument is whole else 140.0) / parts
+        for _ in range(parts):
+            wait_rows(
+                ROWS,
+                np.full(COUNT, waits),
+                instrument.keys,
+                instrument._drifting(),
+                instrument._motion,
+                instrument._accounts(),
+            )
+    assert whole.ledger.time_s == pytest.approx(sliced.ledger.time_s)
+    assert whole.stage.drift == pytest.approx(sliced.stage.drift, abs=1e-9)
+
+
+def test_conditioning_changes_tips_as_often_as_it_should():
+    instrument = started(bent=1.0)
+    assert (instrument.states != apex.SHARP).all()
+    changed = 0.0
+    for _ in range(60):
+        instrument.condition(ROWS, np.full(COUNT, 1.0), np.zeros(COUNT))
+        changed += instrument.events[:, CHANGED].sum()
+    expected = 1.0 - np.exp(-((1.0 / 1.2) ** 2))
+    spread = np.sqrt(expected * (1 - expected) / (60 * COUNT))
+    assert changed / (60 * COUNT) == pytest.approx(expected, abs=4 * spread)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bent": 1.5}, "bent=1.5 must be in 0 to 1"),
+        ({"image_s": 0.0}, "image_s=0.0 must be above zero"),
+        ({"temperature_k": -5.0}, "temperature_k=-5.0 must be above zero"),
+    ],
+)
+def test_bad_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        StmSettings(**changes)
