@@ -104,7 +104,7 @@ def test_learning_moves_what_is_stored(policy):
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(ValueError, match=r"network must be one of \['features', 'scan'\], got 'x'"):
+    with pytest.raises(ValueError, match=r"network must be one of \[.*'features', .*\], got 'x'"):
         make_learner({"network": "x"})
     with pytest.raises(ValueError, match="action must be box, discrete or multidiscrete, got 'x'"):
         FeatureNet({"numbers": [3]}, [4], "x")
