@@ -43,12 +43,19 @@ def validate_split(split: str) -> str:
     return split
 
 
-def validate_family(family: str, split: str | None = None) -> str:
+def validate_family(
+    family: str,
+    split: str | None = None,
+    families: tuple[str, ...] = FAMILIES,
+    held_out: tuple[str, ...] = HELD_OUT,
+) -> str:
     """Return `family` if it exists and may be used in `split`.
 
     Args:
-        family: one of `FAMILIES`.
+        family: one of `families`.
         split: one of `SPLITS`, or None where no split is at stake.
+        families: every family of this kind of specimen.
+        held_out: those that are never shown in training.
 
     Returns:
         The same name.
@@ -59,10 +66,10 @@ def validate_family(family: str, split: str | None = None) -> str:
     """
     if not isinstance(family, str):
         raise TypeError(f"specimen family must be a string, got {type(family).__name__}")
-    if family not in FAMILIES:
-        raise ValueError(f"unknown specimen family {family!r}: choose one of {', '.join(FAMILIES)}")
-    if split is not None and validate_split(split) == "train" and family in HELD_OUT:
-        offered = ", ".join(name for name in FAMILIES if name not in HELD_OUT)
+    if family not in families:
+        raise ValueError(f"unknown specimen family {family!r}: choose one of {', '.join(families)}")
+    if split is not None and validate_split(split) == "train" and family in held_out:
+        offered = ", ".join(name for name in families if name not in held_out)
         raise ValueError(
             f"specimen family {family!r} is held out from split 'train', for out-of-distribution "
             f"scores: use split 'validation' or 'test', or train on one of {offered}"
