@@ -78,6 +78,28 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         interventions=_frozen(drift_velocity_px_s=0.5, settling_px=2.0),
     ),
+    Entry(
+        id="PFM-v0",
+        module="microgym.envs.pfm",
+        name="PFM",
+        summary="ferroelectric domain writing: where to pulse, how strongly, and when to look",
+        brief=_frozen(pulses=6),
+        variants=(
+            _frozen(action="grid"),
+            _frozen(goal="loop"),
+            _frozen(observation="features", specimen="grains", pattern="islands"),
+            _frozen(
+                observation="full",
+                drift="hard",
+                disorder="hard",
+                tip="hard",
+                readout="hard",
+                heat="hard",
+                reveal=True,
+            ),
+        ),
+        interventions=_frozen(drift_velocity_cells_s=0.5, settling_cells=2.0, disorder=0.3),
+    ),
 )
 """Every environment of the package."""
 

@@ -54,6 +54,20 @@ def discovery(seen_before: Real, seen_after: Real, structured: Real) -> Real:
     return (seen_after - seen_before) / np.maximum(structured, _LEAST_AREA)
 
 
+def agreement(before: Real, after: Real) -> Real:
+    """Gain in agreement with what is asked for.
+
+    Args:
+        before: (N,) agreement, 1 where it is complete, such as
+            `microgym.metrics.jaccard` with a pattern to be written.
+        after: (N,) the same after the step.
+
+    Returns:
+        (N,) float64, adding up to at most 1 over an episode that begins with none.
+    """
+    return after - before
+
+
 def dose(photons_before: Real, photons_after: Real, budget_photons: float) -> Real:
     """Photons spent, over the nominal budget, negative.
 
@@ -148,6 +162,7 @@ class RewardWeights:
         time: per time budget spent (a positive weight punishes).
         safety: per event that must never happen (a positive weight punishes). 0, because such
             events are reported as a cost, apart from the reward.
+        agreement: per complete agreement with what is asked for.
     """
 
     resolution: float = 1.0
@@ -156,6 +171,7 @@ class RewardWeights:
     damage: float = 1.0
     time: float = 0.1
     safety: float = 0.0
+    agreement: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every weight.

@@ -26,6 +26,8 @@ Rows = NDArray[np.int64]
 
 SIZE = 64
 """Cells along an edge of the film."""
+LOOP_POINTS = 12
+"""Biases of a quarter of a hysteresis loop (design choice)."""
 
 DRIFT_LEVELS: dict[str, StageParameters] = {
     "off": StageParameters(),
@@ -117,6 +119,8 @@ class PFMSettings:
         dead_time_s: approach, settling and contact of a pulse, s.
         speed_cells_s: speed of the tip between pulses, cells a second.
         image_s: time of an image, s.
+        loop_v: largest bias of a hysteresis loop, V.
+        loop_s: time of a hysteresis loop, s.
         disorder: strength of the film's disorder.
         drift: drift of the tip over the film.
         tip: wear and breakdown.
@@ -125,11 +129,13 @@ class PFMSettings:
 
     lattice: LatticeParameters = field(default_factory=lambda: LatticeParameters(theta=2e-3))
     cell_m: float = 5e-9
-    field_per_v: float = 0.5
+    field_per_v: float = 0.7
     tip_cells: float = 3.5
     dead_time_s: float = 0.5
     speed_cells_s: float = 100.0
     image_s: float = 8.0
+    loop_v: float = 6.0
+    loop_s: float = 4.0
     disorder: float = 1.0
     drift: StageParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
@@ -137,7 +143,8 @@ class PFMSettings:
 
     def __post_init__(self) -> None:
         """Check, as floats: Numba would compile the kernels anew for integers."""
-        for name in ("cell_m", "field_per_v", "tip_cells", "speed_cells_s", "image_s"):
+        for name in ("cell_m", "field_per_v", "tip_cells", "speed_cells_s", "image_s",
+                     "loop_v", "loop_s"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         for name in ("dead_time_s", "disorder"):
             value = finite(name, getattr(self, name))
@@ -326,6 +333,44 @@ class PFMInstrument:
             self.image,
             self._work(),
         )
+
+    def loop(self, rows: Rows, spots: Float64, found: Float64, disturb: bool = True) -> None:
+        """Take a hysteresis loop at one place in each of the listed microscopes.
+
+        Args:
+            rows: (k,) int64.
+            spots: (N, 2) float64, commanded (y, x), cells; read in the rows.
+            found: (N, 2) float64, written in the rows: biases at which the response changes sign on
+                the way up and on the way down, V.
+            disturb: whether it is really taken, with its time and what it does to the film;
+                otherwise it is what a loop would give, without noise.
+        """
+        settings, ledger = self.settings, self.ledger
+        poling.loop_rows(
+            rows,
+            spots,
+            disturb,
+            self.keys,
+            self.p,
+            self._film,
+            self.stage.drift,
+            self.wear,
+            self.ticks,
+            settings.lattice.constants,
+            (
+                settings.field_per_v,
+                settings.tip_cells,
+                settings.response_cells,
+                settings.loop_v,
+            ),
+            LOOP_POINTS,
+            found,
+            self._work(),
+        )
+        if disturb:
+            poling.pass_rows(rows, settings.loop_s, self.keys, self._drifting, self._motion)
+            ledger.time_s[rows] += settings.loop_s
+            self.rested_s[rows] = 0.0
 
     @property
     def _film(self) -> tuple[Float32, Float32, Float32, Float64, np.float32]:

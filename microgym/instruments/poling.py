@@ -27,7 +27,7 @@ PULSE_STEPS = 20.0 / 4.61512051684126
 REST_UNIT_S = 0.1
 """Time from which back-switching goes with the logarithm of time, s: relaxations after an
 interrupted pulse take about 100 ms."""
-REST_STEPS = 6.0
+REST_STEPS = 3.0
 """Lattice steps of back-switching that belong to a factor e of time (design choice)."""
 START_STEPS = 200
 """Lattice steps in which a new film comes to rest (design choice)."""
@@ -38,6 +38,8 @@ CRATER = 2.5
 SAME_PLACE = 1.0
 """Pulses of one sign that fall within this of each other, in cells, go on where the last one
 stopped: many short pulses do what a long one does (design choice)."""
+LOOP_STEPS = 5
+"""Lattice steps at each bias of a hysteresis loop (design choice)."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
@@ -338,3 +340,105 @@ def _scan_line(i, dy, dx, seen, out):
         upper = seen[top, left] + u * (seen[top, left + 1] - seen[top, left])
         lower = seen[top + 1, left] + u * (seen[top + 1, left + 1] - seen[top + 1, left])
         out[j] = upper + v * (lower - upper)
+
+
+@kernel
+def loop_rows(
+    rows, spots, disturb, keys, p, film, drift, wear, ticks, constants, optics, points, found, work
+):
+    """Take a hysteresis loop with the tip at one place in each of the listed rows.
+
+    The bias goes up, down, up again and back to nothing; the branches of the full cycle count.
+
+    Args:
+        rows: (k,) int64.
+        spots: (N, 2) float64, commanded (y, x), cells.
+        disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
+            and without thermal noise.
+        keys: (N, 2) uint32.
+        p: (N, size, size) float32.
+        film: as for `start_rows`.
+        drift: (N, 2) float64, cells.
+        wear: (N,) float64.
+        ticks: (N,) int64, lattice steps, updated where it disturbs.
+        constants: `LatticeParameters.constants`.
+        optics: field a volt, height d of the tip's charge, standard deviation of the response, in
+            cells, and the largest bias, V.
+        points: biases of a quarter of the loop.
+        found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
+            and on the way down; the largest bias where it does not.
+        work: (`poling_work(size, sigma)`,) float32.
+    """
+    size = p.shape[1]
+    area = size * size
+    beta = work[:area].reshape((size, size))
+    mobility = work[area : 2 * area].reshape((size, size))
+    field = work[2 * area : 3 * area].reshape((size, size))
+    q = work[3 * area : 4 * area].reshape((size, size))
+    drive = work[4 * area : 5 * area].reshape((size, size))
+    rest = work[5 * area :]
+    kappa, depolarisation, dt, noise = constants
+    calm = (kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
+    highest = optics[3]
+    for k in range(rows.size):
+        b = rows[k]
+        _prepare(b, film, beta, mobility, field)
+        y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
+        sharp = 1.0 + wear[b]
+        d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
+        q[:] = p[b]
+        s0, s1 = _stream(keys, b, _EXOGENOUS, _HEAT)
+        tick = ticks[b]
+        found[b, 0], found[b, 1] = highest, -highest
+        before, volts, rising = 0.0, 0.0, 0.0
+        for point in range(6 * points):
+            last = volts
+            quarter = point // points
+            part = (point - quarter * points + 1) / points
+            if quarter == 0 or quarter == 4:
+                volts = highest * part
+            elif quarter == 1 or quarter == 5:
+                volts = highest * (1.0 - part)
+            elif quarter == 2:
+                volts = -highest * part
+            else:
+                volts = -highest * (1.0 - part)
+            drive[:] = field
+            if volts != 0.0:
+                add_tip_field(y, x, optics[0] * volts, d, drive)
+            evolve(s0, s1, tick, LOOP_STEPS, calm, beta, mobility, drive, q, rest)
+            tick += LOOP_STEPS
+            seen = _response_at(y, x, sigma, q)
+            rising = volts - last
+            crossed = (before < 0.0) != (seen < 0.0)
+            if point > points and crossed and 1 <= quarter <= 4:
+                at = last + rising * before / (before - seen)
+                found[b, 0 if rising > 0.0 else 1] = at
+            before = seen
+        if disturb:
+            p[b] = q
+            ticks[b] = tick
+
+
+@kernel
+def _response_at(y, x, sigma, p):
+    """Polarisation seen by the tip at one place: a Gaussian cut off at three deviations."""
+    size = p.shape[0]
+    reach = int(3.0 * sigma) + 1
+    top, bottom = max(int(y) - reach, 0), min(int(y) + reach + 2, size)
+    left, right = max(int(x) - reach, 0), min(int(x) + reach + 2, size)
+    total, weight = 0.0, 0.0
+    for i in range(top, bottom):
+        for j in range(left, right):
+            r2 = (i - y) * (i - y) + (j - x) * (j - x)
+            w = _exp(-0.5 * r2 / (sigma * sigma))
+            total += w * p[i, j]
+            weight += w
+    return total / max(weight, 1e-12)
+
+
+@kernel
+def pass_rows(rows, seconds, keys, drifting, motion):
+    """Let the tips of the listed rows drift for a time."""
+    for k in range(rows.size):
+        _drift_for(rows[k], seconds, keys, drifting, motion)

@@ -55,18 +55,18 @@ class LatticeParameters:
         depolarisation: strength of the field that opposes the mean polarisation.
         theta: thermal energy over the volume of a cell.
         dt: step, in 1 / (gamma |alpha|). Explicit Euler is stable below 2 / (8 kappa + 2) near the
-            spontaneous polarisation; 0.04 with kappa 4 leaves room for sites driven well beyond.
+            spontaneous polarisation; 0.05 with kappa 2 leaves room for sites driven well beyond.
 
     Raises:
         TypeError: if a number is not a number.
         ValueError: if one is out of range, or the step too long for the coupling.
     """
 
-    kappa: float = 4.0
+    kappa: float = 2.0
     beta: float = 1.0
     depolarisation: float = 0.0
     theta: float = 0.0
-    dt: float = 0.04
+    dt: float = 0.05
 
     def __post_init__(self) -> None:
         """Check every number."""

@@ -42,11 +42,11 @@ _MAX_GRAINS = 16
 
 # Region imprint, pinning imprint, bond, imprint of a grain, boundaries (0 none, 1 grains, 2 twins).
 _RECIPES = {
-    "mixed": (0.06, 0.22, 0.12, 0.06, 1.0),
-    "random_field": (0.11, 0.32, 0.0, 0.0, 0.0),
-    "random_bond": (0.05, 0.12, 0.3, 0.0, 0.0),
-    "grains": (0.02, 0.16, 0.0, 0.11, 1.0),
-    "twins": (0.04, 0.2, 0.0, 0.11, 2.0),
+    "mixed": (0.05, 0.12, 0.2, 0.05, 1.0),
+    "random_field": (0.06, 0.18, 0.0, 0.0, 0.0),
+    "random_bond": (0.04, 0.05, 0.35, 0.0, 0.0),
+    "grains": (0.02, 0.08, 0.0, 0.08, 1.0),
+    "twins": (0.03, 0.1, 0.0, 0.08, 2.0),
 }
 
 
