@@ -33,8 +33,12 @@ class ScanNet(nn.Module):
         dilations: reach of each inner layer, cells of the grid.
 
     Attributes:
+        shape: arguments that the network was made with.
         logits_scale: how sharply the policy prefers the better places.
     """
+
+    truth_features = 3
+    value_features = 64
 
     def __init__(
         self,
@@ -45,7 +49,7 @@ class ScanNet(nn.Module):
         dilations: tuple[int, ...] = (1, 2, 4),
     ) -> None:
         super().__init__()
-        self.numbers = numbers
+        self.shape = {"channels": channels, "numbers": numbers, "levels": levels, "width": width}
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
@@ -60,7 +64,6 @@ class ScanNet(nn.Module):
         self.register_buffer("vacuum", torch.tensor(VACUUM)[:, None, None], persistent=False)
         self.register_buffer("contrast", torch.tensor(CONTRAST)[:, None, None], persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
-        self.value_features = 64
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
@@ -87,6 +90,27 @@ class ScanNet(nn.Module):
         logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
         return logits.flatten(1), self.value(pooled), belief[:, 0]
+
+    def seeing(self) -> list[nn.Parameter]:
+        """Weights that the belief depends on."""
+        parts = [self.stem, self.body, self.belief]
+        return [weight for part in parts for weight in part.parameters()]
+
+    @staticmethod
+    def hints(maps: Tensor, truth: Tensor) -> Tensor:
+        """What the truth says of the rest of the episode, (B, 3).
+
+        How much structure there is, how much of it is not covered yet, and how much one exposure
+        could show.
+
+        Args:
+            maps: (B, channels, 2g, 2g).
+            truth: (B, 2g, 2g) part of each cell that is structure.
+        """
+        rest = truth * (1.0 - maps[:, COVERAGE])
+        patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
+        sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+        return torch.stack(sizes, dim=1)
 
 
 def turned(planes: Tensor, turns: int, mirrored: bool) -> Tensor:

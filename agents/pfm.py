@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from microgym.envs.pfm.arguments import HIGHEST_V, PFMArguments
 from microgym.envs.pfm.maps import CHANNELS, NUMBERS
 from microgym.instruments.pfm import DRIFT_LEVELS, SIZE, TIP_LEVELS, PFMInstrument, PFMSettings
-from microgym.physics.ferroelectric import LatticeParameters
 from microgym.random import Role, episode_key, uniform
 from microgym.random import stream as stream_of
 
@@ -99,10 +98,10 @@ class Brush:
         care: what a cell written beside the pattern counts, against one in it.
     """
 
-    volts: tuple[float, ...] = (-8.0, -5.0, 3.0, 4.0, 6.0, 8.0)
-    coercive: float = 0.09
+    volts: tuple[float, ...] = (-5.5, 3.5, 8.0, 8.5)
+    coercive: float = 0.134
     tip_cells: float = 3.5
-    care: float = 1.0
+    care: float = 0.76
 
 
 class _Painter:
@@ -157,9 +156,9 @@ class Operator:
     """
 
     brush: Brush = Brush()
-    look_every: int = 4
-    least_gain: float = 1.0
-    patience: float = 0.5
+    look_every: int = 6
+    least_gain: float = 1.5
+    patience: float = 0.0
     ring_cells: float = 8.0
     ring_volts: float = 6.0
     loop_every: int = 2
@@ -233,15 +232,15 @@ class OracleAgent:
 
     Args:
         arguments: of the environment.
-        brush: what proposes pulses to be tried.
-        tries: pulses tried a decision and bias; for a loop, places on rings.
+        brush: what proposes pulses to be tried; None for a search's result.
+        tries: pulses tried a decision and bias; for a loop, a third of the places on rings.
     """
 
     name = "oracle"
     needs_truth = True
 
     def __init__(
-        self, arguments: PFMArguments | None = None, brush: Brush | None = None, tries: int = 4
+        self, arguments: PFMArguments | None = None, brush: Brush | None = None, tries: int = 6
     ) -> None:
         chosen = arguments or PFMArguments()
         self.goal = chosen.goal
@@ -249,7 +248,7 @@ class OracleAgent:
         self._settings = replace(
             chosen.settings(), lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
         )
-        self._painter = _Painter(brush or Brush())
+        self._painter = _Painter(brush or Brush((-8.0, -5.0, 4.0, 6.0, 8.0), 0.15, 3.5, 1.0))
         self._tries = tries
         self._copy: PFMInstrument | None = None
 
@@ -302,7 +301,9 @@ class OracleAgent:
         for number in range(3 * self._tries):
             angle, radius = 2.399963 * number, 6.0 + 2.0 * (number % 3)
             for bias in (-8.0, -5.0, 4.0, 8.0):
-                places.append((middle + radius * math.sin(angle), middle + radius * math.cos(angle)))
+                places.append(
+                    (middle + radius * math.sin(angle), middle + radius * math.cos(angle))
+                )
                 volts.append(bias)
         places.append((middle, middle))
         volts.append(0.0)

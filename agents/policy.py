@@ -1,4 +1,4 @@
-"""`ScanNet` as a Stable-Baselines3 policy."""
+"""A network that judges a grid of places as a Stable-Baselines3 policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,41 +9,40 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from microgym.agents.networks import COVERAGE, ScanNet
+from microgym.agents.domain_net import DomainNet
+from microgym.agents.networks import ScanNet
 from microgym.agents.privileged import TRUTH
 
-_TEACHER = 3
+Network = ScanNet | DomainNet
 
 
 class _Judgement(BaseFeaturesExtractor):
     """Runs the network once and hands logits and value features on side by side.
 
-    Where the observation holds the truth, the critic, and only the critic, is told how much
-    structure there is, how much of it is not covered yet, and how much one exposure could show.
+    Where the observation holds the truth, the critic, and only the critic, gets the hints that the
+    network makes of it.
     """
 
-    def __init__(self, observation_space: spaces.Dict, levels: int, width: int) -> None:
+    def __init__(
+        self, observation_space: spaces.Dict, network: type[Network], levels: int, width: int
+    ) -> None:
         channels, cells = _sizes(observation_space)
         numbers = spaces.flatdim(observation_space["numbers"])
-        net = ScanNet(channels, numbers, levels, width)
-        super().__init__(observation_space, cells * levels + net.value_features + _TEACHER)
+        net = network(channels, numbers, levels, width)
+        features = cells * levels + net.value_features + net.truth_features
+        super().__init__(observation_space, features)
         self.net = net
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         logits, value, _ = self.net(observations)
-        return torch.cat([logits, value, _teach(observations)], dim=1)
+        return torch.cat([logits, value, self._hints(observations)], dim=1)
 
-
-def _teach(observations: Mapping[str, Tensor]) -> Tensor:
-    """What the truth says of the rest of the episode, (B, 3)."""
-    maps = observations["maps"]
-    if TRUTH not in observations:
-        return maps.new_zeros((maps.shape[0], _TEACHER))
-    truth = observations[TRUTH]
-    rest = truth * (1.0 - maps[:, COVERAGE])
-    patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
-    sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
-    return torch.stack(sizes, dim=1)
+    def _hints(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """What the truth says of the rest of the episode; nothing where there is none."""
+        maps = observations["maps"]
+        if TRUTH not in observations:
+            return maps.new_zeros((maps.shape[0], self.net.truth_features))
+        return self.net.hints(maps, observations[TRUTH])
 
 
 def _sizes(observation_space: spaces.Dict) -> tuple[int, int]:
@@ -74,13 +73,14 @@ class _Split(nn.Module):
 
 
 class ScanPolicy(ActorCriticPolicy):
-    """Actor and critic over one `ScanNet`, for the grid action of a scanning environment.
+    """Actor and critic over one network, for the grid action of a scanning environment.
 
     Args:
         observation_space: a dict of "maps" and "numbers".
         action_space: discrete, levels times cells.
         lr_schedule: learning rate as a function of the remaining progress.
-        width: feature maps of the network.
+        network: class of the network.
+        width: feature maps of it.
         **kwargs: of `ActorCriticPolicy`.
     """
 
@@ -90,13 +90,14 @@ class ScanPolicy(ActorCriticPolicy):
         action_space: spaces.Discrete,
         lr_schedule: Any,
         *,
+        network: type[Network] = ScanNet,
         width: int = 24,
         **kwargs: Any,
     ) -> None:
         levels = int(action_space.n) // _sizes(observation_space)[1]
         kwargs |= {
             "features_extractor_class": _Judgement,
-            "features_extractor_kwargs": {"levels": levels, "width": width},
+            "features_extractor_kwargs": {"network": network, "levels": levels, "width": width},
             "net_arch": [],
             "ortho_init": False,
         }

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from microgym.agents import ptycho
+from microgym.agents import pfm, ptycho
 from microgym.agents.base import Agent
+from microgym.envs.pfm.arguments import PFMArguments
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
@@ -22,6 +23,11 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
         },
         "expert": lambda _: ptycho.ExpertAgent(),
         "oracle": lambda _: ptycho.OracleAgent(),
+    },
+    "PFM-v0": {
+        "random": lambda _: pfm.RandomAgent(),
+        "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
+        "oracle": lambda kwargs: pfm.OracleAgent(PFMArguments.parse(kwargs)),
     },
 }
 

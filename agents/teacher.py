@@ -6,7 +6,8 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from microgym.agents.networks import ScanNet, turned
+from microgym.agents.networks import turned
+from microgym.agents.policy import Network
 from microgym.agents.privileged import TRUTH
 
 
@@ -26,14 +27,11 @@ class Teacher(BaseCallback):
         optimizer: of the weights that see.
     """
 
-    def __init__(self, net: ScanNet, rate: float, batch: int) -> None:
+    def __init__(self, net: Network, rate: float, batch: int) -> None:
         super().__init__()
         self._net = net
         self._batch = batch
-        seeing = [net.stem, net.body, net.belief]
-        self.optimizer = torch.optim.Adam(
-            [weight for part in seeing for weight in part.parameters()], lr=rate
-        )
+        self.optimizer = torch.optim.Adam(net.seeing(), lr=rate)
         self._lesson: dict[str, Tensor] | None = None
 
     def _on_step(self) -> bool:

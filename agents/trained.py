@@ -1,7 +1,6 @@
 """A trained scanning policy without its trainer: read from safetensors, run with PyTorch alone."""
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -15,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from microgym.agents.files import replacing
-from microgym.agents.networks import ScanNet
-from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
+from microgym.agents.kinds import kind_of
+from microgym.agents.policy import Network
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
@@ -25,7 +24,7 @@ _FORMAT = "microgym-scan-policy-1"
 
 
 def save_policy(
-    path: str | os.PathLike[str], net: ScanNet, env_id: str, seed: int, steps: int
+    path: str | os.PathLike[str], net: Network, env_id: str, seed: int, steps: int
 ) -> None:
     """Write a policy, whole or not at all.
 
@@ -36,16 +35,10 @@ def save_policy(
         seed: of its training.
         steps: decisions it was trained on.
     """
-    shape = {
-        "channels": net.stem.in_channels - net.numbers,
-        "numbers": net.numbers,
-        "levels": net.probe.out_channels,
-        "width": net.stem.out_channels,
-    }
     metadata = {
         "format": _FORMAT,
         "env": env_id,
-        "shape": json.dumps(shape),
+        "shape": json.dumps(net.shape),
         "seed": str(seed),
         "steps": str(steps),
     }
@@ -54,7 +47,7 @@ def save_policy(
         file.write(content)
 
 
-def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
+def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     """Read a policy.
 
     Args:
@@ -83,7 +76,7 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> ScanNet:
     if metadata.get("env") != env_id:
         raise ValueError(f"{file} is a policy for {metadata.get('env')!r}, not for {env_id!r}")
     try:
-        net = ScanNet(**json.loads(metadata["shape"]))
+        net = kind_of(env_id).network(**json.loads(metadata["shape"]))
         net.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
@@ -103,7 +96,7 @@ def shipped_policy(env_id: str) -> Path:
 
 
 class TrainedAgent:
-    """The most probable cell and exposure time of a trained network, as a continuous action.
+    """The most probable choice of a trained network, as a continuous action.
 
     Args:
         path: of the policy.
@@ -117,6 +110,7 @@ class TrainedAgent:
         self, path: str | os.PathLike[str], env_id: str = "Ptycho-v0", name: str = "trained"
     ) -> None:
         self.name = name
+        self._kind = kind_of(env_id)
         self._net = load_policy(path, env_id)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
@@ -129,22 +123,16 @@ class TrainedAgent:
         it is part of.
         """
         del info
-        shape = observation["maps"].shape
-        if shape[2:] != (2 * GRID, 2 * GRID):
-            wanted = f"(N, maps, {2 * GRID}, {2 * GRID})"
+        shape, edge = observation["maps"].shape, 2 * self._kind.grid
+        if shape[2:] != (edge, edge):
+            wanted = f"(N, maps, {edge}, {edge})"
             raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
         best: list[int] = []
         with torch.inference_mode():
             for row in range(len(observation["maps"])):
                 one = {key: torch.from_numpy(observation[key][row : row + 1]) for key in _KEYS}
                 best.append(int(self._net(one)[0].argmax()))
-        choice = np.asarray(best)
-        cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
-        action = np.empty((choice.size, 3), np.float32)
-        action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
-        action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
-        action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
-        return action
+        return self._kind.action(np.asarray(best))
 
 
 _KEYS = ("maps", "numbers")

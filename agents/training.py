@@ -28,12 +28,12 @@ from stable_baselines3.common.vec_env import VecMonitor
 import microgym
 from microgym.agents.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
 from microgym.agents.config import load_config
+from microgym.agents.kinds import kind_of
 from microgym.agents.learner_state import reinstate
 from microgym.agents.logbook import open_logbook
 from microgym.agents.logbooks.sb3 import LogbookWriter
 from microgym.agents.policy import ScanPolicy
 from microgym.agents.privileged import make_privileged
-from microgym.agents.ptycho import CELLS
 from microgym.agents.sb3_adapter import SB3VecEnv
 from microgym.agents.teacher import Teacher
 from microgym.agents.trained import POLICY_FILE, save_policy
@@ -157,11 +157,11 @@ def _learn(
     chosen, env_id, seed = tables["training"], str(account.run["env"]), int(account.run["seed"])
     torch.set_num_threads(1)
     native = make_privileged(
-        env_id, chosen["num_envs"], CELLS, split="train", **tables["environment"]
+        env_id, chosen["num_envs"], 2 * kind_of(env_id).grid, split="train", **tables["environment"]
     )
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
-        model = _model(env, chosen, seed)
+        model = _model(env, env_id, chosen, seed)
         model.set_logger(Logger(None, [LogbookWriter(account.logbook)]))
         policy: Any = model.policy
         net = policy.features_extractor.net
@@ -192,7 +192,7 @@ def _learn(
     return _result(folder, account, complete)
 
 
-def _model(env: VecMonitor, chosen: Mapping[str, Any], seed: int) -> PPO:
+def _model(env: VecMonitor, env_id: str, chosen: Mapping[str, Any], seed: int) -> PPO:
     rate = float(chosen["learning_rate"])
     return PPO(
         ScanPolicy,
@@ -208,7 +208,7 @@ def _model(env: VecMonitor, chosen: Mapping[str, Any], seed: int) -> PPO:
         clip_range=chosen["clip"],
         max_grad_norm=chosen["max_gradient"],
         target_kl=chosen["target_kl"],
-        policy_kwargs={"width": chosen["width"]},
+        policy_kwargs={"network": kind_of(env_id).network, "width": chosen["width"]},
         seed=seed,
         device="cpu",
     )

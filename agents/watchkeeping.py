@@ -14,7 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from microgym.agents.checkpoint import Arrays, Checkpoint, CheckpointStore
 from microgym.agents.learner_state import capture
 from microgym.agents.logbook import Logbook
-from microgym.agents.networks import ScanNet
+from microgym.agents.policy import Network
 
 
 class Stop:
@@ -153,7 +153,7 @@ class Film:
         every: steps between films; 0 for none.
     """
 
-    def __init__(self, env_id: str, arguments: Mapping[str, Any], net: ScanNet, every: int) -> None:
+    def __init__(self, env_id: str, arguments: Mapping[str, Any], net: Network, every: int) -> None:
         self._env_id, self._arguments, self._net, self._every = env_id, arguments, net, every
 
     def due(self, step: int, before: int) -> bool:

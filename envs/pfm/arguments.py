@@ -34,7 +34,7 @@ DECADES = 4.0
 """Decades from the shortest pulse to the longest; the action is logarithmic between them."""
 GRID = 16
 """Cells along an edge of the discrete action grid: 4 cells of the film each (design choice)."""
-GRID_VOLTS = (-7.0, 4.0, 8.0)
+GRID_VOLTS = (-6.0, 4.0, 8.0)
 """Biases that the discrete action offers, V (design choice)."""
 GRID_LENGTH = 0.0
 """Its pulse, on the continuous action's scale: 10 ms, the standard pulse of 20 lattice steps."""
@@ -117,9 +117,7 @@ class PFMArguments:
         for name in self.optics:
             _one_of("optics", name, tuple(OPTICS))
         _ = self.settings()
-        validate_family(
-            self.specimen, self.split, ferroelectrics.FAMILIES, ferroelectrics.HELD_OUT
-        )
+        validate_family(self.specimen, self.split, ferroelectrics.FAMILIES, ferroelectrics.HELD_OUT)
         validate_family(self.pattern, self.split, patterns.PATTERNS, patterns.HELD_OUT)
 
     @classmethod

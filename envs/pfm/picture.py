@@ -70,7 +70,9 @@ def _draw_head(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
     picture.write_left_of(pen, (WIDTH - _LEFT, 8), f"return {task.returns[row]:+.2f}", 15)
 
 
-def _outline(pen: ImageDraw.ImageDraw, mask: NDArray[np.uint8], square: tuple[int, int, int]) -> None:
+def _outline(
+    pen: ImageDraw.ImageDraw, mask: NDArray[np.uint8], square: tuple[int, int, int]
+) -> None:
     """Draw the border of a mask."""
     left, top, edge = square
     unit = edge / SIZE
@@ -94,7 +96,8 @@ def _draw_film(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     picture.dashes(pen, square, picture.DIM)
     left, top, edge = square
     length = 100e-9 / instrument.settings.cell_m * edge / SIZE
-    pen.rectangle((left + 5, top + edge - 30, left + max(length, 44.0) + 15, top + edge - 5), _SHADE)
+    end = left + max(length, 44.0) + 15
+    pen.rectangle((left + 5, top + edge - 30, end, top + edge - 5), _SHADE)
     line = (left + 10, top + edge - 10, left + 10 + length, top + edge - 10)
     pen.line(line, fill=picture.INK, width=3)
     picture.write(pen, (left + 10, top + edge - 28), "100 nm", 12)

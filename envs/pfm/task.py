@@ -157,9 +157,7 @@ class PFMTask(Task):
 
     def _decode(
         self, rows: Rows, actions: NDArray[Any]
-    ) -> tuple[
-        NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]
-    ]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Places in cells (N, 2), biases in V, lengths as the action has them, whether to look."""
         if self.arguments.action == "grid":
             number = np.asarray(actions, np.int64)

@@ -26,6 +26,8 @@ Rows = NDArray[np.int64]
 
 SIZE = 64
 """Cells along an edge of the film."""
+WIDEST_TIP_CELLS = 12.0
+"""Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
 LOOP_POINTS = 12
 """Biases of a quarter of a hysteresis loop (design choice)."""
 
@@ -45,7 +47,7 @@ class TipParameters:
     """How a tip and the film under it suffer; the default is for ever sharp.
 
     Attributes:
-        wear_per_pulse: growth of the tip's radius by a pulse of 10 V, relative; as the bias squared.
+        wear_per_pulse: relative growth of the tip's radius by a pulse of 10 V; as the bias squared.
         wear_per_image: growth of the radius by an image.
         bearable_v: bias above which the film may break down, V; drawn per episode within a tenth.
         breakdowns_per_v: hazard of a pulse for each volt above that.
@@ -143,9 +145,18 @@ class PFMSettings:
 
     def __post_init__(self) -> None:
         """Check, as floats: Numba would compile the kernels anew for integers."""
-        for name in ("cell_m", "field_per_v", "tip_cells", "speed_cells_s", "image_s",
-                     "loop_v", "loop_s"):
+        for name in (
+            "cell_m",
+            "field_per_v",
+            "tip_cells",
+            "speed_cells_s",
+            "image_s",
+            "loop_v",
+            "loop_s",
+        ):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
+        if self.tip_cells > WIDEST_TIP_CELLS:
+            raise ValueError(f"tip_cells={self.tip_cells!r} must be at most {WIDEST_TIP_CELLS:g}")
         for name in ("dead_time_s", "disorder"):
             value = finite(name, getattr(self, name))
             if value < 0.0:

@@ -107,9 +107,9 @@ def _bell(bits):
     Stochastic Differential Equations, 1992, 14.1), and normal numbers would cost more than all the
     rest of the step.
     """
-    total = (
-        (bits & _BYTE) + ((bits >> _U32(8)) & _BYTE) + ((bits >> _U32(16)) & _BYTE)
-    ) + (bits >> _U32(24))
+    total = ((bits & _BYTE) + ((bits >> _U32(8)) & _BYTE) + ((bits >> _U32(16)) & _BYTE)) + (
+        bits >> _U32(24)
+    )
     return (_F32(np.int32(total)) - _BYTES_MEAN) * _BYTES_SCALE
 
 

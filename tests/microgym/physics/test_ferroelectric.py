@@ -308,7 +308,7 @@ def test_a_uniform_film_is_read_as_it_is():
         ({"kappa": -1.0}, "kappa=-1.0 must be at least 0"),
         ({"beta": 0.0}, "beta=0.0 must be above zero"),
         ({"theta": math.nan}, "theta=nan must be finite"),
-        ({"dt": 0.06}, "dt=0.06 must be below 0.05882 for kappa=4.0"),
+        ({"dt": 0.12}, "dt=0.12 must be below 0.1111 for kappa=2.0"),
     ],
 )
 def test_impossible_films_are_refused(given, error):
