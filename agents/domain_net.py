@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from microgym.agents.pfm import Brush, domain_radius
 from microgym.envs.pfm.arguments import GRID_VOLTS
-from microgym.envs.pfm.maps import CHANNELS
+from microgym.envs.pfm.maps import CHANNELS, NUMBERS
 
 _RESPONSE, _WANTED, _FRESH = (CHANNELS.index(name) for name in ("response", "wanted", "fresh"))
+_AGE = NUMBERS.index("age")
 
 READS = 2
 """Levels of each bias: without and with a look afterwards."""
@@ -21,8 +22,8 @@ class DomainNet(nn.Module):
     A small convolutional network corrects the last image by what was done since: a belief of what
     points up. From it and from what is wanted follow what is to be raised and to be lowered; a
     convolution that begins as the disk that each bias switches adds that up around every place. A
-    second, free term is added, and one number for looking. The numbers of the observation become
-    constant planes beside the maps.
+    second, free term is added, and one number for looking. The numbers of the observation are added
+    to what is seen everywhere.
 
     Args:
         channels: maps of the observation.
@@ -41,14 +42,15 @@ class DomainNet(nn.Module):
     def __init__(
         self,
         channels: int = len(CHANNELS),
-        numbers: int = 10,
+        numbers: int = len(NUMBERS),
         levels: int = READS * len(GRID_VOLTS),
-        width: int = 24,
+        width: int = 16,
         dilations: tuple[int, ...] = (1, 2, 4),
     ) -> None:
         super().__init__()
         self.shape = {"channels": channels, "numbers": numbers, "levels": levels, "width": width}
-        self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
+        self.stem = nn.Conv2d(channels, width, 4, stride=2, padding=1)
+        self.told = nn.Linear(numbers, width)
         self.body = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
         )
@@ -58,13 +60,15 @@ class DomainNet(nn.Module):
         self.brush = nn.Conv2d(4, biases, 8, stride=2, padding=3)
         self.look = nn.Linear(2 * width + numbers, 1)
         self.known = nn.Parameter(torch.tensor([4.0, 60.0, 0.0]))
-        self.sharpness = nn.Parameter(torch.tensor(12.0))
+        self.sharpness = nn.Parameter(torch.tensor(20.0))
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             layers = (self.belief, self.free, self.brush, self.look)
             for parameter in (p for layer in layers for p in layer.parameters()):
                 parameter.zero_()
-            self.look.bias.fill_(-1.5)
+            # About half of the time after five pulses, as a skilled operator looks.
+            self.look.weight[0, 2 * width + _AGE] = 60.0
+            self.look.bias.fill_(-4.5)
             for index, volts in enumerate(GRID_VOLTS[:biases]):
                 self.brush.weight[index] = _stroke(volts, 8)
 
@@ -79,8 +83,7 @@ class DomainNet(nn.Module):
             of each cell's pointing up (B, 2g, 2g).
         """
         maps, numbers = observation["maps"], observation["numbers"]
-        planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
+        x = torch.relu(self.stem(maps) + self.told(numbers)[:, :, None, None])
         for layer in self.body:
             x = x + torch.relu(layer(x))
         image, done, constant = self.known
@@ -98,7 +101,7 @@ class DomainNet(nn.Module):
 
     def seeing(self) -> list[nn.Parameter]:
         """Weights that the belief depends on."""
-        parts = [self.stem, self.body, self.belief]
+        parts = [self.stem, self.told, self.body, self.belief]
         return [*(weight for part in parts for weight in part.parameters()), self.known]
 
     @staticmethod
@@ -123,5 +126,6 @@ def _stroke(volts: float, edge: int) -> Tensor:
     radius = 0.5 * domain_radius(volts, brush.coercive, brush.tip_cells)
     at = torch.arange(edge) - 0.5 * (edge - 1)
     disk = (radius + 0.5 - torch.hypot(at[:, None], at[None, :])).clamp(0.0, 1.0) / 16.0
-    signs = (1.0, -1.0, 0.0, 0.0) if volts > 0.0 else (0.0, 0.0, 1.0, -1.0)
+    care = -brush.care
+    signs = (1.0, care, 0.0, 0.0) if volts > 0.0 else (0.0, 0.0, 1.0, care)
     return torch.stack([sign * disk for sign in signs])

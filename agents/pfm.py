@@ -29,9 +29,11 @@ _EDGE = SIZE // CELLS
 _RESPONSE, _WANTED, _FRESH, _RAISED = (
     CHANNELS.index(name) for name in ("response", "wanted", "fresh", "raised")
 )
-_ASKED, _RISING, _FALLING, _AGE = (
-    NUMBERS.index(name) for name in ("asked", "rising", "falling", "age")
+_ASKED, _RISING, _FALLING, _AGE, _TIME_LEFT = (
+    NUMBERS.index(name) for name in ("asked", "rising", "falling", "age", "time_left")
 )
+_GOLDEN_ANGLE = 2.399963
+"""Between pulses on a ring, so that no two fall on one place."""
 
 
 class RandomAgent:
@@ -151,7 +153,10 @@ class Operator:
         least_gain: cells of the maps that a pulse must promise.
         patience: how fast a place that did not switch is given up.
         ring_cells: distance of pulses from the point whose loop is to be shifted.
-        ring_volts: their bias for an error of 1 V.
+        ring_volts: their bias, V.
+        pulse_shift_v: how far a pulse is reckoned to shift the imprint, V.
+        loop_shift_v: how far the first loop is reckoned to shift it by itself, V.
+        tolerance_v: error that is left alone, V.
         loop_every: pulses after which a loop is taken.
     """
 
@@ -159,9 +164,12 @@ class Operator:
     look_every: int = 6
     least_gain: float = 1.5
     patience: float = 0.0
-    ring_cells: float = 8.0
-    ring_volts: float = 6.0
-    loop_every: int = 2
+    ring_cells: float = 7.0
+    ring_volts: float = 7.0
+    pulse_shift_v: float = 0.3
+    loop_shift_v: float = 0.4
+    tolerance_v: float = 0.15
+    loop_every: int = 8
 
 
 class ExpertAgent:
@@ -186,6 +194,8 @@ class ExpertAgent:
         """Begin N episodes."""
         self._since = np.zeros(num_envs, np.int64)
         self._turn = np.zeros(num_envs, np.int64)
+        self._excess_v = np.zeros(num_envs)
+        self._loops = np.zeros(num_envs, np.int64)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Pulse, and look when it is time."""
@@ -211,20 +221,28 @@ class ExpertAgent:
         return _to_action(_coordinates(best % CELLS**2), volts, read)
 
     def _shift(self, numbers: Float64) -> Float32:
-        """A pulse on a ring around the point, against the measured error."""
+        """A pulse on a ring around the point, against the error as it is reckoned to be."""
         operator = self.operator
-        highest_v = PFMSettings().loop_v
+        looked = (numbers[:, _AGE] == 0.0) & (numbers[:, _TIME_LEFT] < 1.0)
         measured = 0.5 * (numbers[:, _RISING] + numbers[:, _FALLING])
-        known = (numbers[:, _RISING] != 0.0) | (numbers[:, _FALLING] != 0.0)
-        error = highest_v * (measured - numbers[:, _ASKED])
-        volts = np.where(known, np.clip(operator.ring_volts * error, -8.0, 8.0), 0.0)
-        angle = 2.399963 * self._turn  # the golden angle: never twice at one place
-        self._turn += 1
+        excess = PFMSettings().loop_v * (measured - numbers[:, _ASKED])
+        own = np.where(self._loops == 0, operator.loop_shift_v, 0.0)
+        self._excess_v = np.where(looked, excess - own, self._excess_v)
+        self._loops += looked
+        known = self._loops > 0
+        raises = known & (self._excess_v > operator.tolerance_v)
+        # What was too much is taken back where it was written last.
+        lowers = known & (self._excess_v < -operator.tolerance_v) & (self._turn > 0)
+        self._turn -= lowers
+        angle = _GOLDEN_ANGLE * self._turn
+        self._turn += raises
+        sign = raises.astype(np.float64) - lowers
+        self._excess_v -= operator.pulse_shift_v * sign
         ring = operator.ring_cells * np.stack([np.sin(angle), np.cos(angle)], axis=1)
         self._since += 1
         read = ~known | (self._since >= operator.loop_every)
         self._since[read] = 0
-        return _to_action(ring + 0.5 * (SIZE - 1), volts, read)
+        return _to_action(ring + 0.5 * (SIZE - 1), operator.ring_volts * sign, read)
 
 
 class OracleAgent:
@@ -299,11 +317,10 @@ class OracleAgent:
         volts: list[float] = []
         middle = 0.5 * (SIZE - 1)
         for number in range(3 * self._tries):
-            angle, radius = 2.399963 * number, 6.0 + 2.0 * (number % 3)
+            angle, radius = _GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3)
             for bias in (-8.0, -5.0, 4.0, 8.0):
-                places.append(
-                    (middle + radius * math.sin(angle), middle + radius * math.cos(angle))
-                )
+                y, x = middle + radius * math.sin(angle), middle + radius * math.cos(angle)
+                places.append((y, x))
                 volts.append(bias)
         places.append((middle, middle))
         volts.append(0.0)

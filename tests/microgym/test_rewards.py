@@ -27,12 +27,13 @@ EACH = {
     "damage": lambda a, b: rewards.damage(a, b),
     "time": lambda a, b: rewards.time(a, b, 45.0),
     "safety": lambda a, b: rewards.safety(a, b),
+    "agreement": lambda a, b: rewards.agreement(a, b),
 }
 
 
 def test_there_is_one_function_for_every_weight():
     assert set(EACH) == set(TERMS)
-    assert TERMS == ("resolution", "discovery", "dose", "damage", "time", "safety")
+    assert TERMS == ("resolution", "discovery", "dose", "damage", "time", "safety", "agreement")
     for name in TERMS:
         assert callable(getattr(rewards, name))
 
@@ -56,6 +57,7 @@ def test_terms_have_the_stated_units():
     assert rewards.damage(np.array([0.1, 0.0]), one).tolist() == [-0.9, -1.0]
     assert rewards.time(one, np.array([3.0, 21.0]), 20.0).tolist() == [-0.1, -1.0]
     assert rewards.safety(zero, np.array([1.0, 2.0])).tolist() == [-1.0, -2.0]
+    assert rewards.agreement(np.array([0.25, 0.5]), one).tolist() == [0.75, 0.5]
 
 
 def test_an_episodes_resolution_is_its_final_signal_to_noise():
@@ -65,9 +67,9 @@ def test_an_episodes_resolution_is_its_final_signal_to_noise():
 
 def test_combine_is_the_weighted_sum():
     terms = {name: potentials(k)[k] for k, name in enumerate(TERMS)}
-    weights = RewardWeights(2.0, -1.0, 0.5, 0.25, 3.0, 1.5)
+    weights = RewardWeights(2.0, -1.0, 0.5, 0.25, 3.0, 1.5, 0.7)
     expected = sum(
-        w * terms[n] for w, n in zip((2.0, -1.0, 0.5, 0.25, 3.0, 1.5), TERMS, strict=True)
+        w * terms[n] for w, n in zip((2.0, -1.0, 0.5, 0.25, 3.0, 1.5, 0.7), TERMS, strict=True)
     )
     found = combine(terms, weights)
     assert found == pytest.approx(expected, rel=1e-14)
@@ -77,7 +79,7 @@ def test_combine_is_the_weighted_sum():
 
 def test_combine_does_not_depend_on_order_batch_or_the_terms_memory():
     terms = {name: potentials(k, 1e-3)[k] for k, name in enumerate(TERMS)}
-    weights = RewardWeights(0.3, 0.7, 0.1, 1.1, 0.9, 0.2)
+    weights = RewardWeights(0.3, 0.7, 0.1, 1.1, 0.9, 0.2, 0.6)
     found = combine(terms, weights)
     assert combine(dict(reversed(terms.items())), weights).tobytes() == found.tobytes()
     for row in range(5):
