@@ -131,7 +131,8 @@ class _Painter:
 
 def _coordinates(cells: NDArray[np.int64]) -> Float64:
     """Centres of cells of the maps, in reading order, as (y, x) in cells of the film."""
-    return (np.stack([cells // CELLS, cells % CELLS], axis=-1) + 0.5) * _EDGE - 0.5
+    where = np.stack([cells // CELLS, cells % CELLS], axis=-1).astype(np.float64)
+    return (where + 0.5) * _EDGE - 0.5
 
 
 def _to_action(places: Float64, volts: Float64, read: NDArray[np.bool_]) -> Float32:

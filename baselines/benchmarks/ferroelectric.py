@@ -32,8 +32,8 @@ def settings() -> PFMSettings:
 
 def places() -> NDArray[np.float64]:
     """Where to pulse, (PLACES, 2), cells, far from one another."""
-    at = np.arange(PLACES)
-    return np.stack([8.0 + 16.0 * (at // 4), 8.0 + 16.0 * (at % 4)], axis=1)
+    at = np.stack([np.arange(PLACES) // 4, np.arange(PLACES) % 4], axis=1)
+    return 8.0 + 16.0 * at.astype(np.float64)
 
 
 class CompiledFilms:
