@@ -12,6 +12,9 @@ from microgym.envs.pfm.maps import CHANNELS, NUMBERS
 _RESPONSE, _WANTED, _FRESH = (CHANNELS.index(name) for name in ("response", "wanted", "fresh"))
 _AGE = NUMBERS.index("age")
 
+_SIGHT, _FORESIGHT = 0.3, 100.0
+"""Weights of the auxiliary tasks, of losses near 0.1 and near 0.001 (design choice)."""
+
 READS = 2
 """Levels of each bias: without and with a look afterwards."""
 
@@ -61,6 +64,8 @@ class DomainNet(nn.Module):
         self.look = nn.Linear(2 * width + numbers, 1)
         self.known = nn.Parameter(torch.tensor([4.0, 60.0, 0.0]))
         self.sharpness = nn.Parameter(torch.tensor(20.0))
+        self.expected = nn.Linear(64, 1)
+        self.worth = nn.Parameter(torch.tensor([0.5, -2.0]))
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             layers = (self.belief, self.free, self.brush, self.look)
@@ -100,9 +105,37 @@ class DomainNet(nn.Module):
         return logits.flatten(1), self.value(pooled), belief[:, 0]
 
     def seeing(self) -> list[nn.Parameter]:
-        """Weights that the belief depends on."""
-        parts = [self.stem, self.told, self.body, self.belief]
-        return [*(weight for part in parts for weight in part.parameters()), self.known]
+        """Weights that the lesson depends on."""
+        parts = [self.stem, self.told, self.body, self.belief, self.brush, self.free, self.value]
+        parts.append(self.expected)
+        single = [self.known, self.sharpness, self.worth]
+        return [*(weight for part in parts for weight in part.parameters()), *single]
+
+    def lesson(
+        self, seen: Mapping[str, Tensor], truth: Tensor, chosen: Tensor, reward: Tensor
+    ) -> Tensor:
+        """Loss of the auxiliary tasks: to see what points up, and to foresee what a pulse is worth.
+
+        A reward is foreseen as the judgement of the pulse, relative to the size of the pattern, and
+        a part that does not depend on it.
+
+        Args:
+            seen: observations.
+            truth: (B, 2g, 2g) part of each cell that points up.
+            chosen: (B, levels, g, g), 1 at the pulse that was given.
+            reward: (B,) what it earned.
+        """
+        logits, value, belief = self(seen)
+        judged = logits.view_as(chosen)
+        looked = chosen[:, 1::READS].sum(dim=(1, 2, 3))
+        looks = (judged[:, 1] - judged[:, 0])[:, 0, 0]
+        own = (judged * chosen).sum(dim=(1, 2, 3)) - looked * looks
+        size = seen["maps"][:, _WANTED].mean(dim=(1, 2)).clamp(min=0.03)
+        rest = 0.01 * self.expected(value)[:, 0]
+        foreseen = 0.001 * self.worth[0] / size * own + rest + 0.01 * self.worth[1] * looked
+        error = (reward - foreseen).square().mean()
+        sight = nn.functional.binary_cross_entropy_with_logits(belief, truth)
+        return _SIGHT * sight + _FORESIGHT * error
 
     @staticmethod
     def hints(maps: Tensor, truth: Tensor) -> Tensor:

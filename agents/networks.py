@@ -96,6 +96,20 @@ class ScanNet(nn.Module):
         parts = [self.stem, self.body, self.belief]
         return [weight for part in parts for weight in part.parameters()]
 
+    def lesson(
+        self, seen: Mapping[str, Tensor], truth: Tensor, chosen: Tensor, reward: Tensor
+    ) -> Tensor:
+        """Loss of the auxiliary task: to see structure.
+
+        Args:
+            seen: observations.
+            truth: (B, 2g, 2g) part of each cell that is structure.
+            chosen: (B, levels, g, g), not needed here.
+            reward: (B,), not needed here.
+        """
+        del chosen, reward
+        return nn.functional.binary_cross_entropy_with_logits(self(seen)[2], truth)
+
     @staticmethod
     def hints(maps: Tensor, truth: Tensor) -> Tensor:
         """What the truth says of the rest of the episode, (B, 3).

@@ -167,14 +167,17 @@ def _draw_image(canvas: Image.Image, task: "PFMTask", row: int) -> None:
 
 def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     """Where bias was applied, and the last pulse."""
-    pixels = picture.colored(task.pulses(row), -1.0, 1.0)
+    done = np.clip(task.pulses(row), -1.0, 1.0)[..., None]
+    colors = np.where(done > 0.0, np.asarray(picture.SPENT), np.asarray(picture.BAD))
+    part = np.sqrt(np.abs(done))  # so that one pulse shows beside many
+    pixels = ((1.0 - part) * np.asarray(_EMPTY) + part * colors).astype(np.uint8)
     last = task.last_pulse(row)
-    note = "" if last is None else f"last {last[2]:+.1f} V"
+    note = "" if last is None else f"last {last[2]:+.1f} V" if last[2] else "waited"
     square = _panel(canvas, _PULSES, "pulses", pixels, note)
     pen = ImageDraw.Draw(canvas)
     _outline(pen, task.target[row], square)
-    if last is not None:
-        left, top, edge = square
+    left, top, edge = square
+    if last is not None and last[2]:
         unit = edge / SIZE
         x, y = left + unit * (last[1] + 0.5), top + unit * (last[0] + 0.5)
         color = picture.SPENT if last[2] > 0.0 else picture.BAD
@@ -182,7 +185,8 @@ def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
         pen.line((x - 4, y, x + 4, y), fill=color, width=2)
         if last[2] > 0.0:
             pen.line((x, y - 4, x, y + 4), fill=color, width=2)
-    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), ("bias", "-30 V", "+30 V"))
+    picture.write(pen, (left, top + edge + 3), "up", 12, picture.SPENT)
+    picture.write_left_of(pen, (left + edge, top + edge + 3), "down", 12, picture.BAD)
 
 
 def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
