@@ -4,13 +4,17 @@ Some networks are trained on another set of actions than the default, such as a 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.networks.domains import READS
+from microgym.envs.pfm.arguments import GRID as PULSE_GRID
+from microgym.envs.pfm.arguments import GRID_LENGTH, GRID_VOLTS, HIGHEST_V
 from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
+from microgym.instruments.pfm import SIZE
 
 Float32 = NDArray[np.float32]
 
@@ -31,18 +35,43 @@ def as_default_action(
     Raises:
         ValueError: the observation is not the default one.
     """
-    return _ptycho(choice, observation) if env_id == "Ptycho-v0" else choice
-
-
-def _ptycho(choice: NDArray[Any], observation: Mapping[str, NDArray[Any]]) -> Float32:
-    """Centre of a cell and exposure time of the action "grid", as (y, x, log10 of seconds)."""
+    if env_id not in _GRIDS:
+        return choice
+    edge, translate = _GRIDS[env_id]
     shape = observation["maps"].shape
-    if shape[2:] != (2 * GRID, 2 * GRID):
-        wanted = f"(N, maps, {2 * GRID}, {2 * GRID})"
+    if shape[2:] != (2 * edge, 2 * edge):
+        wanted = f"(N, maps, {2 * edge}, {2 * edge})"
         raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
+    return translate(choice)
+
+
+def _exposures(choice: NDArray[Any]) -> Float32:
+    """Cells and exposure times of Ptycho-v0, as (y, x, log10 of seconds)."""
     cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
     action = np.empty((choice.size, 3), np.float32)
     action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
     action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
     action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
     return action
+
+
+def _pulses(choice: NDArray[Any]) -> Float32:
+    """Cells, biases and looks of PFM-v0."""
+    area = PULSE_GRID * PULSE_GRID
+    cell, level = choice % area, choice // area
+    where = np.stack([cell // PULSE_GRID, cell % PULSE_GRID], axis=1)
+    places = (where + 0.5) * (SIZE / PULSE_GRID) - 0.5
+    action = np.empty((choice.size, 5), np.float32)
+    action[:, :2] = 2.0 * places / (SIZE - 1) - 1.0
+    action[:, 2] = np.asarray(GRID_VOLTS)[level // READS] / HIGHEST_V
+    action[:, 3] = GRID_LENGTH
+    action[:, 4] = np.where(level % READS == 1, 1.0, -1.0)
+    return action
+
+
+_GRIDS: Mapping[str, tuple[int, Callable[[NDArray[Any]], Float32]]] = {
+    "Ptycho-v0": (GRID, _exposures),
+    "PFM-v0": (PULSE_GRID, _pulses),
+    "PFMLoop-v0": (PULSE_GRID, _pulses),
+}
+"""Edge of the grid, and what its choices are, by environment."""

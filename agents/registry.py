@@ -4,41 +4,51 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from microgym.agents.base import Agent
-from microgym.agents.references import ptycho, stm, stm_oracle, stm_tip
+from microgym.agents.references import pfm, ptycho, stm, stm_oracle, stm_tip
+from microgym.envs.pfm.arguments import PFMArguments
+from microgym.envs.registry import find, named
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
 
-_DEFAULT_GOALS = {"STM-v0": "move"}
-"""What is wanted where nothing is said, by environment; its policy goes without a surname."""
-
 Maker = Callable[[Mapping[str, Any]], Agent]
 
+_PTYCHO: dict[str, Maker] = {
+    "random": lambda _: ptycho.RandomAgent(),
+    **{
+        name: lambda kwargs, name=name: ptycho.PatternAgent(
+            name, int(kwargs.get("exposures", ptycho.EXPOSURES))
+        )
+        for name in ptycho.PATTERNS
+    },
+    "expert": lambda _: ptycho.ExpertAgent(),
+    "oracle": lambda _: ptycho.OracleAgent(),
+}
+_ADATOMS: dict[str, Maker] = {
+    "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
+    "expert": lambda kwargs: (
+        stm_tip.TipExpertAgent()
+        if stm.goal_of(kwargs) == "tip"
+        else stm.ExpertAgent(stm.movers_of(kwargs))
+    ),
+    "oracle": lambda kwargs: (
+        stm_tip.TipOracleAgent()
+        if stm.goal_of(kwargs) == "tip"
+        else stm_oracle.OracleAgent(stm.movers_of(kwargs))
+    ),
+}
+_PULSES: dict[str, Maker] = {
+    "random": lambda _: pfm.RandomAgent(),
+    "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
+    "oracle": lambda kwargs: pfm.OracleAgent(PFMArguments.parse(kwargs)),
+}
 _REFERENCES: dict[str, dict[str, Maker]] = {
-    "Ptycho-v0": {
-        "random": lambda _: ptycho.RandomAgent(),
-        **{
-            name: lambda kwargs, name=name: ptycho.PatternAgent(
-                name, int(kwargs.get("exposures", ptycho.EXPOSURES))
-            )
-            for name in ptycho.PATTERNS
-        },
-        "expert": lambda _: ptycho.ExpertAgent(),
-        "oracle": lambda _: ptycho.OracleAgent(),
-    },
-    "STM-v0": {
-        "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
-        "expert": lambda kwargs: (
-            stm_tip.TipExpertAgent()
-            if stm.goal_of(kwargs) == "tip"
-            else stm.ExpertAgent(stm.movers_of(kwargs))
-        ),
-        "oracle": lambda kwargs: (
-            stm_tip.TipOracleAgent()
-            if stm.goal_of(kwargs) == "tip"
-            else stm_oracle.OracleAgent(stm.movers_of(kwargs))
-        ),
-    },
+    "Ptycho-v0": _PTYCHO,
+    "STM-v0": _ADATOMS,
+    "STMBuild-v0": _ADATOMS,
+    "STMTip-v0": _ADATOMS,
+    "PFM-v0": _PULSES,
+    "PFMLoop-v0": _PULSES,
 }
 
 
@@ -74,14 +84,13 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     """
     known = _references(env_id)
     if name in known:
-        return known[name](env_kwargs or {})
+        return known[name]({**find(env_id).kwargs, **(env_kwargs or {})})
     # PyTorch takes seconds to load, and the reference policies do without.
     from microgym.agents.trained import TrainedAgent, shipped_policy
 
     if name == TRAINED:
-        goal = str((env_kwargs or {}).get("goal", ""))
-        goal = "" if goal == _DEFAULT_GOALS.get(env_id) else goal
-        return TrainedAgent(shipped_policy(env_id, goal), env_id)
+        same = named(env_id, env_kwargs or {}).id
+        return TrainedAgent(shipped_policy(same), same)
     return TrainedAgent(name, env_id, name)
 
 

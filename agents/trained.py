@@ -18,6 +18,7 @@ from microgym.agents.corrections import Corrections, movers_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
+from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.features import FeatureNet
 from microgym.agents.networks.scan import ScanNet
 
@@ -25,7 +26,7 @@ POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
 _NETWORKS: Mapping[str, type[Network]] = {
-    one.kind: one for one in (ScanNet, FeatureNet, CorrectionNet)
+    one.kind: one for one in (ScanNet, DomainNet, FeatureNet, CorrectionNet)
 }
 
 _FORMAT = "microgym-policy-2"
@@ -92,18 +93,16 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     return net.eval()
 
 
-def shipped_policy(env_id: str, goal: str = "") -> Path:
+def shipped_policy(env_id: str) -> Path:
     """Where the agent that comes with the package is.
 
     Args:
         env_id: such as "Ptycho-v0".
-        goal: of an environment that has several; empty for its default one.
 
     Returns:
         Path of the file; it may not exist.
     """
-    name = f"{env_id}.{goal}" if goal else env_id
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{name}.safetensors"))
+    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
 
 
 class TrainedAgent:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from microgym.agents.base import Agent
+from microgym.agents.references import pfm
 from microgym.agents.references.ptycho import ExpertAgent, Greedy, Operator, OracleAgent
 
 
@@ -45,10 +46,41 @@ def draw_operator(rng: np.random.Generator) -> Operator:
     )
 
 
+def draw_brush(rng: np.random.Generator) -> pfm.Brush:
+    """How a pulse is thought to write, at large."""
+    count = int(rng.integers(1, 5))
+    raising, lowering = rng.uniform(3.0, 8.5, count), rng.uniform(-8.5, -4.0, 1)
+    return pfm.Brush(
+        volts=tuple(float(round(2.0 * volts) / 2.0) for volts in (*lowering, *np.sort(raising))),
+        coercive=float(np.exp(rng.uniform(np.log(0.06), np.log(0.3)))),
+        care=rng.uniform(0.4, 1.8),
+    )
+
+
+def draw_writer(rng: np.random.Generator) -> pfm.Operator:
+    """Habits of one who writes domains or shifts loops, at large."""
+    return pfm.Operator(
+        brush=draw_brush(rng),
+        look_every=int(rng.integers(2, 13)),
+        least_gain=rng.uniform(0.0, 4.0),
+        patience=max(rng.uniform(-0.5, 0.5), 0.0),
+        ring_cells=rng.uniform(5.0, 11.0),
+        ring_volts=rng.uniform(6.0, 8.0),
+        pulse_shift_v=rng.uniform(0.08, 0.4),
+        loop_shift_v=rng.uniform(0.0, 0.7),
+        tolerance_v=rng.uniform(0.02, 0.25),
+        loop_every=int(rng.integers(2, 9)),
+    )
+
+
 TUNABLES: Mapping[str, Mapping[str, Tunable]] = {
     "Ptycho-v0": {
         "expert": Tunable(draw_operator, ExpertAgent),
         "oracle": Tunable(draw_greedy, OracleAgent),
+    },
+    "PFM-v0": {"expert": Tunable(draw_writer, pfm.ExpertAgent)},
+    "PFMLoop-v0": {
+        "expert": Tunable(draw_writer, lambda habits: pfm.ExpertAgent(habits, goal="loop"))
     },
 }
 """By environment and policy."""

@@ -30,6 +30,8 @@ def near(settings: Any, rng: np.random.Generator) -> Any:
         value = getattr(settings, field.name)
         if is_dataclass(value):
             changes[field.name] = near(value, rng)
+        elif isinstance(value, tuple):
+            continue
         elif isinstance(value, int):
             changes[field.name] = max(0, value + int(rng.integers(-1, 2)) * (rng.random() < 0.3))
         else:

@@ -82,20 +82,62 @@ ENTRIES: tuple[Entry, ...] = (
         id="STM-v0",
         module="microgym.envs.stm",
         name="Stm",
-        summary="tunnelling microscope: drag adatoms to their targets, look, mend the tip",
+        summary="tunnelling microscope: drag an adatom to its target, and look",
         brief=_frozen(time_budget_s=60.0),
-        variants=(
-            _frozen(goal="build"),
-            _frozen(goal="tip", drift="hard"),
-            _frozen(observation="image", noise="hard", tip="hard", reveal=True),
-        ),
+        variants=(_frozen(observation="image", noise="hard", tip="hard", reveal=True),),
         interventions=_frozen(
-            drift_velocity_nm_s=0.5,
-            settling_nm=2.0,
-            well_strength_ev=0.7,
-            well_width_nm=0.3,
-            tip_state="blunt",
+            drift_velocity_nm_s=0.5, settling_nm=2.0, well_strength_ev=0.7, well_width_nm=0.3
         ),
+    ),
+    Entry(
+        id="STMBuild-v0",
+        module="microgym.envs.stm",
+        name="Stm",
+        summary="tunnelling microscope: drag adatoms into a figure, and leave the others alone",
+        kwargs=_frozen(goal="build"),
+        brief=_frozen(time_budget_s=60.0),
+        variants=(_frozen(drift="hard"),),
+        interventions=_frozen(well_strength_ev=0.7, well_width_nm=0.3),
+    ),
+    Entry(
+        id="STMTip-v0",
+        module="microgym.envs.stm",
+        name="Stm",
+        summary="tunnelling microscope: mend a bad tip by pulses and dips",
+        kwargs=_frozen(goal="tip"),
+        brief=_frozen(time_budget_s=60.0),
+        variants=(_frozen(drift="hard", noise="hard"),),
+        interventions=_frozen(tip_state="blunt"),
+    ),
+    Entry(
+        id="PFM-v0",
+        module="microgym.envs.pfm",
+        name="PFM",
+        summary="ferroelectric domain writing: where to pulse, how strongly, and when to look",
+        brief=_frozen(pulses=6),
+        variants=(
+            _frozen(action="grid"),
+            _frozen(observation="features", specimen="grains", pattern="islands"),
+            _frozen(
+                observation="full",
+                drift="hard",
+                disorder="hard",
+                tip="hard",
+                readout="hard",
+                heat="hard",
+                reveal=True,
+            ),
+        ),
+        interventions=_frozen(drift_velocity_cells_s=0.5, settling_cells=2.0, disorder=0.3),
+    ),
+    Entry(
+        id="PFMLoop-v0",
+        module="microgym.envs.pfm",
+        name="PFM",
+        summary="ferroelectric film: shift the hysteresis loop of one place as asked",
+        kwargs=_frozen(goal="loop"),
+        brief=_frozen(pulses=6),
+        interventions=_frozen(disorder=0.3),
     ),
 )
 """Every environment of the package."""
@@ -141,3 +183,22 @@ def find(env_id: str) -> Entry:
         if entry.id == bare:
             return entry
     raise ValueError(f"no environment {env_id!r}; there are {[entry.id for entry in ENTRIES]}")
+
+
+def named(env_id: str, kwargs: Mapping[str, Any]) -> Entry:
+    """The line that stands for an id with further arguments.
+
+    Args:
+        env_id: such as "STM-v0".
+        kwargs: arguments that the environment is made with, such as a goal.
+
+    Returns:
+        The line of the same task that has most of these as its own arguments, and no others.
+
+    Raises:
+        ValueError: no such environment.
+    """
+    own = find(env_id)
+    given = {**own.kwargs, **kwargs}
+    same = [one for one in ENTRIES if one.module == own.module]
+    return max(same, key=lambda one: len(one.kwargs) if one.kwargs.items() <= given.items() else -1)

@@ -58,7 +58,8 @@ def agreement(before: Real, after: Real) -> Real:
     """Gain in agreement with what is asked for.
 
     Args:
-        before: (N,) agreement, 1 where it is complete.
+        before: (N,) agreement, 1 where it is complete, such as
+            `microgym.metrics.jaccard` with a pattern to be written.
         after: (N,) the same after the step.
 
     Returns:

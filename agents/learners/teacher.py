@@ -1,26 +1,30 @@
-"""The auxiliary task of training: to see structure, taught by one who knows where it is.
+"""The auxiliary task of training: to see what is there, taught by one who knows.
 
-PPO decides and is judged as ever. Beside it the network is taught to guess where structure is, on
-the observations of each rollout and from the truth that training specimens have: an auxiliary task
-(Jaderberg et al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542).
+PPO decides and is judged as ever. Beside it the network is taught to guess the truth, on the
+observations of each rollout and from what training specimens tell: an auxiliary task (Jaderberg et
+al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542).
 """
 
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from microgym.agents.learners.privileged import TRUTH
-from microgym.agents.networks.scan import ScanNet, turned
+from microgym.agents.networks.grid import GridNet, turned
+
+_CHOICE, _REWARD = "choice", "reward"
 
 
 class Teacher(BaseCallback):
     """Teaches the network to see structure, between the policy's updates.
 
-    Specimens look alike from all sides, so each part of a lesson is turned and mirrored at random.
-    The lesson on a rollout follows the policy's own update on it, so that the policy that is
-    updated is the one that acted; once it is learnt it is forgotten.
+    What there is to learn, the network itself says (`lesson`): where structure is, and for some
+    what a choice has earned. Specimens look alike from all sides, so each part of a lesson is
+    turned and mirrored at random. The lesson on a rollout follows the policy's own update on it, so
+    that the policy that is updated is the one that acted; once it is learnt it is forgotten.
 
     Args:
         net: the network.
@@ -31,14 +35,11 @@ class Teacher(BaseCallback):
         optimizer: of the weights that see.
     """
 
-    def __init__(self, net: ScanNet, rate: float, batch: int) -> None:
+    def __init__(self, net: GridNet, rate: float, batch: int) -> None:
         super().__init__()
         self._net = net
         self._batch = batch
-        seeing = [net.stem, net.body, net.belief]
-        self.optimizer = torch.optim.Adam(
-            [weight for part in seeing for weight in part.parameters()], lr=rate
-        )
+        self.optimizer = torch.optim.Adam(net.seeing(), lr=rate)
         self._lesson: dict[str, Tensor] | None = None
 
     def _on_step(self) -> bool:
@@ -50,6 +51,9 @@ class Teacher(BaseCallback):
             name: torch.from_numpy(values.reshape(-1, *values.shape[2:]).copy())
             for name, values in buffer.observations.items()
         }
+        self._edge = self._lesson[TRUTH].shape[-1] // 2
+        self._lesson[_CHOICE] = torch.from_numpy(buffer.actions.reshape(-1).astype(np.int64))
+        self._lesson[_REWARD] = torch.from_numpy(buffer.rewards.reshape(-1).copy())
 
     def _on_rollout_start(self) -> None:
         lesson, self._lesson = self._lesson, None
@@ -63,8 +67,16 @@ class Teacher(BaseCallback):
                 "numbers": lesson["numbers"][rows],
             }
             truth = turned(lesson[TRUTH][rows], turns, mirrored)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(self._net(seen)[2], truth)
+            chosen = turned(self._planes(lesson[_CHOICE][rows]), turns, mirrored)
+            loss = self._net.lesson(seen, truth, chosen, lesson[_REWARD][rows])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
         self.logger.record("train/belief_loss", loss.item())
+
+    def _planes(self, choice: Tensor) -> Tensor:
+        """Choices on the grid as planes, (B, levels, g, g), 1 at the choice."""
+        edge, levels = self._edge, self._net.sizes()["levels"]
+        planes = torch.zeros((len(choice), levels * edge * edge))
+        planes.scatter_(1, choice[:, None], 1.0)
+        return planes.view(-1, levels, edge, edge)

@@ -1,12 +1,11 @@
 """The network that looks at a scan's maps and says how good each next exposure would be."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from microgym.agents.networks.base import Network
+from microgym.agents.networks.grid import GridNet
 
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
@@ -20,7 +19,7 @@ COVERAGE = 2
 """Place of the coverage among the maps (`microgym.envs.ptycho.maps.CHANNELS`)."""
 
 
-class ScanNet(Network):
+class ScanNet(GridNet):
     """What is where, seen through the probe: one logit a cell and exposure time.
 
     A small convolutional network says how likely each place holds structure. That is multiplied by
@@ -40,7 +39,8 @@ class ScanNet(Network):
     """
 
     kind = "scan"
-    reads = ("maps", "numbers")
+    truth_features = 3
+    value_features = 64
 
     def __init__(
         self,
@@ -50,8 +50,7 @@ class ScanNet(Network):
         width: int = 24,
         dilations: tuple[int, ...] = (1, 2, 4),
     ) -> None:
-        super().__init__()
-        self.numbers = numbers
+        super().__init__(channels, numbers, levels, width)
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
@@ -66,24 +65,10 @@ class ScanNet(Network):
         self.register_buffer("vacuum", torch.tensor(VACUUM)[:, None, None], persistent=False)
         self.register_buffer("contrast", torch.tensor(CONTRAST)[:, None, None], persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
-        self.value_features = 64
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
-
-    def sizes(self) -> dict[str, Any]:
-        """Arguments of this network."""
-        return {
-            "channels": self.stem.in_channels - self.numbers,
-            "numbers": self.numbers,
-            "levels": self.probe.out_channels,
-            "width": self.stem.out_channels,
-        }
-
-    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """The most probable of the grid's actions, (B,) int64."""
-        return self(observation)[0].argmax(dim=1)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Judge every possible next exposure.
@@ -107,19 +92,40 @@ class ScanNet(Network):
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
         return logits.flatten(1), self.value(pooled), belief[:, 0]
 
+    def seeing(self) -> list[nn.Parameter]:
+        """Weights that the belief depends on."""
+        parts = [self.stem, self.body, self.belief]
+        return [weight for part in parts for weight in part.parameters()]
 
-def turned(planes: Tensor, turns: int, mirrored: bool) -> Tensor:
-    """Turn the last two axes by quarter turns, after mirroring them if asked.
+    def lesson(
+        self, seen: Mapping[str, Tensor], truth: Tensor, chosen: Tensor, reward: Tensor
+    ) -> Tensor:
+        """Loss of the auxiliary task: to see structure.
 
-    Args:
-        planes: (..., H, W).
-        turns: number of quarter turns, 0 to 3.
-        mirrored: mirror the last axis first.
+        Args:
+            seen: observations.
+            truth: (B, 2g, 2g) part of each cell that is structure.
+            chosen: (B, levels, g, g), not needed here.
+            reward: (B,), not needed here.
+        """
+        del chosen, reward
+        return nn.functional.binary_cross_entropy_with_logits(self(seen)[2], truth)
 
-    Returns:
-        (..., H, W) for square planes.
-    """
-    return torch.rot90(planes.flip(-1) if mirrored else planes, turns, (-2, -1))
+    @staticmethod
+    def hints(maps: Tensor, truth: Tensor) -> Tensor:
+        """What the truth says of the rest of the episode, (B, 3).
+
+        How much structure there is, how much of it is not covered yet, and how much one exposure
+        could show.
+
+        Args:
+            maps: (B, channels, 2g, 2g).
+            truth: (B, 2g, 2g) part of each cell that is structure.
+        """
+        rest = truth * (1.0 - maps[:, COVERAGE])
+        patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
+        sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+        return torch.stack(sizes, dim=1)
 
 
 def _disk(edge: int) -> Tensor:

@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from microgym.baselines.bench import Effort, Result
-from microgym.baselines.benchmarks import environments, kernels, networks, processes, tunnelling
+from microgym.baselines.benchmarks import (
+    environments,
+    ferroelectric,
+    kernels,
+    networks,
+    processes,
+    tunnelling,
+)
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "fft": kernels.fft,
     "poisson": kernels.poisson,
     "step": kernels.step,
+    "pulse": ferroelectric.pulse,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
     "observation": environments.observation,

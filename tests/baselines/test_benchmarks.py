@@ -1,6 +1,7 @@
 """What `microgym bench` compares computes the same on every side; nothing is timed here."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,17 @@ import numpy as np
 import pytest
 
 from microgym.baselines.bench import Effort, measure
-from microgym.baselines.benchmarks import BENCHMARKS, LONG, environments, kernels, processes
+from microgym.baselines.benchmarks import (
+    BENCHMARKS,
+    LONG,
+    environments,
+    ferroelectric,
+    kernels,
+    processes,
+)
 from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.arguments import RECONSTRUCTORS
+from microgym.physics.ferroelectric import LatticeParameters
 
 
 def effort(**given: Any) -> Effort:
@@ -25,7 +34,7 @@ def effort(**given: Any) -> Effort:
 def races(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The races that a benchmark runs."""
     seen: list[Any] = []
-    for module in (environments, kernels):
+    for module in (environments, ferroelectric, kernels):
         monkeypatch.setattr(
             module, "measure", lambda race, how: seen.append(race) or measure(race, how)
         )
@@ -110,6 +119,35 @@ def test_frames_are_patterns_of_the_asked_dose():
         counts, work = np.empty_like(flat), np.empty(kernels.POISSON_WORK, np.float32)
         kernels.draw_frames(np.int64(3), flat, counts, work)
         assert np.sum((counts - flat) ** 2) == pytest.approx(flat.sum(), rel=0.1)
+
+
+# --- ferroelectrics ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-4)])
+def test_both_sides_of_the_pulse_do_the_same_work(precision, tolerance, monkeypatch):
+    calm = replace(ferroelectric.settings(), lattice=LatticeParameters())
+    monkeypatch.setattr(ferroelectric, "settings", lambda: calm)
+    ours = ferroelectric.CompiledFilms(3)
+    theirs = ferroelectric.NumpyFilms(ours, precision, noise=False)
+    start = ours.instrument.p.copy()
+    for _ in range(3):
+        ticks = ours.instrument.ticks.copy()
+        ours.run()
+        theirs.run()
+        assert np.all(ours.instrument.ticks - ticks == ferroelectric.STEPS)
+    assert (ours.instrument.p > 0.0).sum() > (start > 0.0).sum() + 300
+    assert np.abs(ours.instrument.p - theirs.p).max() < tolerance
+
+
+def test_a_pulse_is_held_against_numpy_and_the_clock(races):
+    assert bounds(ferroelectric.pulse(effort())) == {(">=", 20.0, "x"), ("<=", 250.0, "us")}
+    assert [race.unit for race in races] == ["pulse", "pulse"]
+    # Alternating rounds write and take back: the work stays the same for as long as it is timed.
+    films = ferroelectric.CompiledFilms(1)
+    for _ in range(2 * ferroelectric.PLACES):
+        films.run()
+    assert films.instrument.ledger.exposures[0] == 2 * ferroelectric.PLACES
 
 
 # --- environments --------------------------------------------------------------------------------

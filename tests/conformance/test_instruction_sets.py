@@ -39,7 +39,12 @@ MORE: dict[str, tuple[Mapping[str, Any], ...]] = {
         {"specimen": "lines", "exposures": 3},
         {"specimen": "grf", "exposures": 3},
         {"specimen": "large_features", "split": "test", "exposures": 3},
-    )
+    ),
+    "PFM-v0": (
+        {"specimen": "random_field", "drift": "real", "tip": "real", "pulses": 6},
+        {"specimen": "random_bond", "goal": "loop", "pulses": 6},
+        {"specimen": "twins", "pattern": "frames", "split": "test", "pulses": 6},
+    ),
 }
 
 pytestmark = pytest.mark.skipif(

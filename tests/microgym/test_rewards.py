@@ -81,7 +81,7 @@ def test_combine_is_the_weighted_sum():
 
 def test_combine_does_not_depend_on_order_batch_or_the_terms_memory():
     terms = {name: potentials(k, 1e-3)[k] for k, name in enumerate(TERMS)}
-    weights = RewardWeights(0.3, 0.7, 0.1, 1.1, 0.9, 0.2)
+    weights = RewardWeights(0.3, 0.7, 0.1, 1.1, 0.9, 0.2, 0.6)
     found = combine(terms, weights)
     assert combine(dict(reversed(terms.items())), weights).tobytes() == found.tobytes()
     for row in range(5):

@@ -1,28 +1,35 @@
-"""Training of `ScanNet`: PPO with a critic and a teacher that see the truth."""
+"""Training of networks that judge a grid: PPO, with a critic and a teacher that see the truth."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback
 
 from microgym.agents.learners.base import Learner
+from microgym.agents.learners.grid_policy import GridPolicy
 from microgym.agents.learners.privileged import make_privileged
-from microgym.agents.learners.scan_policy import ScanPolicy
 from microgym.agents.learners.teacher import Teacher
 from microgym.agents.networks.base import Network
+from microgym.agents.networks.domains import DomainNet
+from microgym.agents.networks.grid import GridNet
 from microgym.agents.networks.scan import ScanNet
 
 
-class ScanLearner(Learner):
-    """PPO, taught to see. Settings of its own: `width`, `belief_rate`, `belief_batch`."""
+class GridLearner(Learner):
+    """PPO, taught to see. Settings of its own: `width`, `belief_rate`, `belief_batch`.
 
-    policy = ScanPolicy
+    Attributes:
+        judge: class of the network.
+    """
+
+    policy = GridPolicy
+    judge: ClassVar[type[GridNet]]
 
     def policy_arguments(self) -> dict[str, Any]:
-        """Feature maps of the network."""
-        return {"width": self.chosen["width"]}
+        """Kind and feature maps of the network."""
+        return {"judge": self.judge, "width": self.chosen["width"]}
 
     def environment(self, env_id: str, arguments: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
         """Environments whose observation holds the truth."""
@@ -32,6 +39,18 @@ class ScanLearner(Learner):
         self, net: Network
     ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
         """The teacher, between the policy's updates."""
-        assert isinstance(net, ScanNet)
+        assert isinstance(net, GridNet)
         teacher = Teacher(net, self.chosen["belief_rate"], self.chosen["belief_batch"])
         return (teacher,), {"teacher": teacher.optimizer}
+
+
+class ScanLearner(GridLearner):
+    """Learns where a scan should go on."""
+
+    judge = ScanNet
+
+
+class DomainLearner(GridLearner):
+    """Learns where to switch domains."""
+
+    judge = DomainNet

@@ -1,4 +1,4 @@
-"""`ScanNet` as a Stable-Baselines3 policy."""
+"""A network that judges a grid of places as a Stable-Baselines3 policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,40 +10,36 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from microgym.agents.learners.privileged import TRUTH
-from microgym.agents.networks.scan import COVERAGE, ScanNet
-
-_TEACHER = 3
+from microgym.agents.networks.grid import GridNet
 
 
 class _Judgement(BaseFeaturesExtractor):
     """Runs the network once and hands logits and value features on side by side.
 
-    Where the observation holds the truth, the critic, and only the critic, is told how much
-    structure there is, how much of it is not covered yet, and how much one exposure could show.
+    Where the observation holds the truth, the critic, and only the critic, gets the hints that the
+    network makes of it.
     """
 
-    def __init__(self, observation_space: spaces.Dict, levels: int, width: int) -> None:
+    def __init__(
+        self, observation_space: spaces.Dict, judge: type[GridNet], levels: int, width: int
+    ) -> None:
         channels, cells = _sizes(observation_space)
         numbers = spaces.flatdim(observation_space["numbers"])
-        net = ScanNet(channels, numbers, levels, width)
-        super().__init__(observation_space, cells * levels + net.value_features + _TEACHER)
+        net = judge(channels, numbers, levels, width)
+        features = cells * levels + net.value_features + net.truth_features
+        super().__init__(observation_space, features)
         self.net = net
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         logits, value, _ = self.net(observations)
-        return torch.cat([logits, value, _teach(observations)], dim=1)
+        return torch.cat([logits, value, self._hints(observations)], dim=1)
 
-
-def _teach(observations: Mapping[str, Tensor]) -> Tensor:
-    """What the truth says of the rest of the episode, (B, 3)."""
-    maps = observations["maps"]
-    if TRUTH not in observations:
-        return maps.new_zeros((maps.shape[0], _TEACHER))
-    truth = observations[TRUTH]
-    rest = truth * (1.0 - maps[:, COVERAGE])
-    patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
-    sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
-    return torch.stack(sizes, dim=1)
+    def _hints(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """What the truth says of the rest of the episode; nothing where there is none."""
+        maps = observations["maps"]
+        if TRUTH not in observations:
+            return maps.new_zeros((maps.shape[0], self.net.truth_features))
+        return self.net.hints(maps, observations[TRUTH])
 
 
 def _sizes(observation_space: spaces.Dict) -> tuple[int, int]:
@@ -73,14 +69,15 @@ class _Split(nn.Module):
         return features[:, self.actions :]
 
 
-class ScanPolicy(ActorCriticPolicy):
-    """Actor and critic over one `ScanNet`, for the grid action of a scanning environment.
+class GridPolicy(ActorCriticPolicy):
+    """Actor and critic over one network, for the grid action of a scanning environment.
 
     Args:
         observation_space: a dict of "maps" and "numbers".
         action_space: discrete, levels times cells.
         lr_schedule: learning rate as a function of the remaining progress.
-        width: feature maps of the network.
+        judge: class of the network.
+        width: feature maps of it.
         **kwargs: of `ActorCriticPolicy`.
     """
 
@@ -90,19 +87,20 @@ class ScanPolicy(ActorCriticPolicy):
         action_space: spaces.Discrete,
         lr_schedule: Any,
         *,
+        judge: type[GridNet],
         width: int = 24,
         **kwargs: Any,
     ) -> None:
         levels = int(action_space.n) // _sizes(observation_space)[1]
         kwargs |= {
             "features_extractor_class": _Judgement,
-            "features_extractor_kwargs": {"levels": levels, "width": width},
+            "features_extractor_kwargs": {"judge": judge, "levels": levels, "width": width},
             "net_arch": [],
             "ortho_init": False,
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
-    def network(self) -> ScanNet:
+    def network(self) -> GridNet:
         """The network that actor and critic share."""
         judgement = self.features_extractor
         assert isinstance(judgement, _Judgement)

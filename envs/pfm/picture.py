@@ -1,0 +1,201 @@
+"""A frame of the writing: the film, what is right and wrong of it, what is known, what was done."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from microgym.envs import picture
+from microgym.instruments.pfm import SIZE
+
+if TYPE_CHECKING:
+    from microgym.envs.pfm.task import PFMTask
+
+WIDTH, HEIGHT = 480, 640
+_EDGE = 222
+_LEFT, _RIGHT = 12, 246
+_FILM, _CHECK, _IMAGE, _PULSES = ((_LEFT, 54), (_RIGHT, 54), (_LEFT, 318), (_RIGHT, 318))
+_GAUGES = 564
+_MISSING: picture.Color = (92, 100, 112)
+_EMPTY: picture.Color = (24, 29, 36)
+_SHADE = (8, 12, 30)
+
+
+def draw(task: "PFMTask", row: int) -> NDArray[np.uint8]:
+    """Render one microscope.
+
+    Args:
+        task: the batch.
+        row: which microscope.
+
+    Returns:
+        (640, 480, 3) uint8.
+    """
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
+    pen = ImageDraw.Draw(canvas)
+    _draw_head(pen, task, row)
+    _draw_film(canvas, task, row)
+    _draw_check(canvas, task, row)
+    _draw_image(canvas, task, row)
+    _draw_pulses(canvas, task, row)
+    _draw_ledger(pen, task, row)
+    return np.asarray(canvas).copy()
+
+
+def _panel(
+    canvas: Image.Image, corner: tuple[int, int], title: str, pixels: NDArray[np.uint8], note: str
+) -> tuple[int, int, int]:
+    """Put a titled picture onto the canvas and return its square."""
+    pen = ImageDraw.Draw(canvas)
+    left, top = corner
+    picture.paste(canvas, pixels, (left, top, _EDGE), smooth=False)
+    picture.write(pen, (left, top - 21), title, 15)
+    picture.write_left_of(pen, (left + _EDGE, top - 18), note, 12, picture.DIM)
+    pen.rectangle((left, top, left + _EDGE - 1, top + _EDGE - 1), outline=picture.FRAME)
+    return left, top, _EDGE
+
+
+def _draw_head(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
+    """What is to be done, how far it is, and what it has earned."""
+    made = int(task.instrument.ledger.exposures[row])
+    aim = "write the outlined pattern" if task.arguments.goal == "write" else "shift the loop"
+    if task.instrument.broken[row]:
+        text = f"{aim}: the film broke down"
+    elif task.terminated[row]:
+        text = f"{aim}: over"
+    else:
+        text = f"{aim}: pulse {made} of {task.arguments.pulses}"
+    picture.write(pen, (_LEFT, 7), text, 16)
+    picture.write_left_of(pen, (WIDTH - _LEFT, 8), f"return {task.returns[row]:+.2f}", 15)
+
+
+def _outline(
+    pen: ImageDraw.ImageDraw, mask: NDArray[np.uint8], square: tuple[int, int, int]
+) -> None:
+    """Draw the border of a mask."""
+    left, top, edge = square
+    unit = edge / SIZE
+    inside = mask > 0
+    for i, j in np.argwhere(inside[:, 1:] != inside[:, :-1]):
+        x, y = left + unit * (j + 1), top + unit * i
+        pen.line((x, y, x, y + unit), fill=picture.ACCENT, width=2)
+    for i, j in np.argwhere(inside[1:] != inside[:-1]):
+        x, y = left + unit * j, top + unit * (i + 1)
+        pen.line((x, y, x + unit, y), fill=picture.ACCENT, width=2)
+
+
+def _draw_film(canvas: Image.Image, task: "PFMTask", row: int) -> None:
+    """Polarisation as it is, and where it is to point up."""
+    instrument = task.instrument
+    pixels = picture.colored(instrument.p[row], -1.2, 1.2)
+    pixels[instrument.barrier[row] < 0.0] = picture.BAD
+    square = _panel(canvas, _FILM, "film", pixels, "hidden from the agent")
+    pen = ImageDraw.Draw(canvas)
+    _outline(pen, task.target[row], square)
+    picture.dashes(pen, square, picture.DIM)
+    left, top, edge = square
+    length = 100e-9 / instrument.settings.cell_m * edge / SIZE
+    end = left + max(length, 44.0) + 15
+    pen.rectangle((left + 5, top + edge - 30, end, top + edge - 5), _SHADE)
+    line = (left + 10, top + edge - 10, left + 10 + length, top + edge - 10)
+    pen.line(line, fill=picture.INK, width=3)
+    picture.write(pen, (left + 10, top + edge - 28), "100 nm", 12)
+    picture.legend(canvas, (left, top + edge + 3, edge), ("polarisation", "down", "up"))
+
+
+def _draw_check(canvas: Image.Image, task: "PFMTask", row: int) -> None:
+    """What is written where it should be, what is missing, what is too much."""
+    up, wanted = task.instrument.p[row] > 0.0, task.target[row] > 0
+    pixels = np.empty((SIZE, SIZE, 3), np.uint8)
+    pixels[:] = _EMPTY
+    pixels[wanted] = _MISSING
+    pen = ImageDraw.Draw(canvas)
+    left, top = _CHECK
+    if task.arguments.goal == "write":
+        pixels[up & wanted] = picture.GOOD
+        pixels[up & ~wanted] = picture.BAD
+        _panel(canvas, _CHECK, "right and wrong", pixels, "hidden")
+        picture.write(pen, (left, top + _EDGE + 3), "written", 12, picture.GOOD)
+        picture.write(pen, (left + 76, top + _EDGE + 3), "missing", 12, picture.DIM)
+        picture.write_left_of(pen, (left + _EDGE, top + _EDGE + 3), "too much", 12, picture.BAD)
+        return
+    pixels[:] = _EMPTY
+    _panel(canvas, _CHECK, "hysteresis loop", pixels, "biases of reversal")
+    _draw_loop(pen, task, row)
+
+
+def _draw_loop(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
+    """The axis of bias: what is asked for, what is true, what was measured."""
+    left, top = _CHECK
+    highest = task.instrument.settings.loop_v
+
+    def place(volts: float) -> float:
+        return left + _EDGE * (0.5 + 0.46 * min(max(volts / highest, -1.0), 1.0))
+
+    rising, falling = (float(one) for one in task.measured_v[row])
+    entries = [
+        ("imprint asked for", float(task.asked_v[row]), picture.ACCENT),
+        ("imprint now (hidden)", float(task.imprint_v[row]), picture.GOOD),
+        ("imprint measured", 0.5 * (rising + falling), picture.SPENT),
+    ]
+    for number, (name, volts, color) in enumerate(entries):
+        y = top + 24 + 64 * number
+        known = number != 2 or rising != falling
+        picture.write(pen, (left + 8, y - 16), name, 12, picture.DIM)
+        text = f"{volts:+.2f} V" if known else "not yet"
+        picture.write_left_of(pen, (left + _EDGE - 8, y - 16), text, 12)
+        pen.line((left + 8, y + 20, left + _EDGE - 8, y + 20), fill=picture.FRAME, width=2)
+        pen.line((place(0.0), y + 14, place(0.0), y + 26), fill=picture.FRAME, width=2)
+        if known:
+            pen.ellipse((place(volts) - 6, y + 14, place(volts) + 6, y + 26), fill=color)
+    picture.write(pen, (left, top + _EDGE + 3), f"-{highest:g} V", 12, picture.DIM)
+    end = (left + _EDGE, top + _EDGE + 3)
+    picture.write_left_of(pen, end, f"+{highest:g} V", 12, picture.DIM)
+
+
+def _draw_image(canvas: Image.Image, task: "PFMTask", row: int) -> None:
+    """The last image, which is what the agent knows."""
+    pixels = picture.colored(task.known(row), -1.2, 1.2)
+    taken = int(task.instrument.images[row])
+    note = f"image {taken}" if taken else "no image yet"
+    square = _panel(canvas, _IMAGE, "last image", pixels, note)
+    _outline(ImageDraw.Draw(canvas), task.target[row], square)
+    texts = ("piezoresponse", "down", "up")
+    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+
+
+def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
+    """Where bias was applied, and the last pulse."""
+    done = np.clip(task.pulses(row), -1.0, 1.0)[..., None]
+    colors = np.where(done > 0.0, np.asarray(picture.SPENT), np.asarray(picture.BAD))
+    part = np.sqrt(np.abs(done))  # so that one pulse shows beside many
+    pixels = ((1.0 - part) * np.asarray(_EMPTY) + part * colors).astype(np.uint8)
+    last = task.last_pulse(row)
+    note = "" if last is None else f"last {last[2]:+.1f} V" if last[2] else "waited"
+    square = _panel(canvas, _PULSES, "pulses", pixels, note)
+    pen = ImageDraw.Draw(canvas)
+    _outline(pen, task.target[row], square)
+    left, top, edge = square
+    if last is not None and last[2]:
+        unit = edge / SIZE
+        x, y = left + unit * (last[1] + 0.5), top + unit * (last[0] + 0.5)
+        color = picture.SPENT if last[2] > 0.0 else picture.BAD
+        picture.ring(pen, (x, y), 8.0, color)
+        pen.line((x - 4, y, x + 4, y), fill=color, width=2)
+        if last[2] > 0.0:
+            pen.line((x, y - 4, x, y + 4), fill=color, width=2)
+    picture.write(pen, (left, top + edge + 3), "up", 12, picture.SPENT)
+    picture.write_left_of(pen, (left + edge, top + edge + 3), "down", 12, picture.BAD)
+
+
+def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
+    """Figures of merit on the left, accounts on the right, as gauges."""
+    figures = task.figures(row)
+    for left, column in ((_LEFT, figures[:3]), (_RIGHT, figures[3:])):
+        for place, (name, text, part, good) in enumerate(column):
+            y = _GAUGES + place * 26
+            color = picture.GOOD if good else picture.SPENT
+            picture.write(pen, (left, y), name, 13, picture.DIM)
+            picture.write_left_of(pen, (left + _EDGE, y), text, 13)
+            picture.bar(pen, (left, y + 17, left + _EDGE - 1, y + 20), part, color)

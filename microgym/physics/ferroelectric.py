@@ -1,0 +1,361 @@
+"""A ferroelectric film as a lattice: Landau-Khalatnikov dynamics, the tip's field, the read-out.
+
+The free energy of the polarisation P on a square lattice is
+
+    F = sum_i [alpha/2 P_i^2 + beta_i/4 P_i^4 - E_i P_i] + kappa/2 sum_<ij> (P_i - P_j)^2
+        + depolarisation/2 N <P>^2
+
+and each site relaxes, dP_i/dt = -gamma dF/dP_i + sqrt(2 gamma theta) xi_i (Ricinschi et al., J.
+Phys.: Condens. Matter 10, 477, 1998). The coupling is that of the square lattice, kappa (sum_j P_j
+- 4 P_i), so that a uniform state is not stiffened by it. Lengths are in lattice cells, the rest in
+reduced units: |alpha| = 1, spontaneous polarisation 1, time 1 / (gamma |alpha|).
+
+Disorder is a random field (part of E_i), a random bond (beta_i: the depth of the double well) and
+dead sites (mobility 0), such as grain boundaries. No polarisation flows through the border. The
+piezoresponse is the polarisation seen through the tip, which blurs it.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import inline_kernel, kernel
+from microgym.elementary import log64
+from microgym.lines import line
+from microgym.physics.sampling import finite, positive
+from microgym.random.generator import fill_bits
+from microgym.specimens.drawing import (
+    BLUR_TRUNCATION,
+    blur_columns,
+    blur_rows,
+    gaussian_weights,
+)
+
+Plane = NDArray[np.float32]
+
+_F32 = np.float32
+_U32 = np.uint32
+_BYTE = np.uint32(0xFF)
+# Typed, not literals: Numba compiles a helper anew for every literal it is called with.
+_LOW, _HIGH = np.uint32(0), np.uint32(16)
+_FIRST = np.int64(0)
+_BYTES_MEAN = np.float32(255.0)
+_BYTES_SCALE = np.float32(1.0 / math.sqrt(2.0 * (256.0**2 - 1.0) / 12.0))
+
+_FWHM = 2.0 * math.sqrt(2.0 ** (2.0 / 3.0) - 1.0)
+
+
+@dataclass(frozen=True)
+class LatticeParameters:
+    """The film and how its time is cut.
+
+    Attributes:
+        kappa: coupling of neighbours; the wall's width parameter is sqrt(kappa / |alpha|) cells,
+            which below 1 pins walls to the lattice.
+        beta: quartic coefficient of a site without disorder.
+        depolarisation: strength of the field that opposes the mean polarisation.
+        theta: thermal energy over the volume of a cell.
+        dt: step, in 1 / (gamma |alpha|). Explicit Euler is stable below 2 / (8 kappa + 2) near the
+            spontaneous polarisation; 0.05 with kappa 2 leaves room for sites driven well beyond.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is out of range, or the step too long for the coupling.
+    """
+
+    kappa: float = 2.0
+    beta: float = 1.0
+    depolarisation: float = 0.0
+    theta: float = 0.0
+    dt: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("beta", "dt"):
+                positive(field.name, value)
+            elif finite(field.name, value) < 0.0:
+                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        limit = 2.0 / (8.0 * self.kappa + 2.0)
+        if self.dt >= limit:
+            raise ValueError(f"dt={self.dt!r} must be below {limit:.4g} for kappa={self.kappa!r}")
+
+    @property
+    def constants(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+        """Coupling, depolarisation, step, and noise in units of a field, as `evolve` takes them."""
+        noise = math.sqrt(2.0 * self.theta / self.dt)
+        return (
+            np.float32(self.kappa),
+            np.float32(self.depolarisation),
+            np.float32(self.dt),
+            np.float32(noise),
+        )
+
+
+def evolve_work(height: int, width: int) -> int:
+    """Length of the float32 work array of `evolve`."""
+    stride = width + 2
+    return 2 * (height + 2) * stride + 4 * height * stride + stride
+
+
+@inline_kernel
+def _bell(bits):
+    """A number of mean 0 and variance 1 from 16 random bits: the sum of their two bytes.
+
+    Its third moment is that of a normal number and its fourth 2.4 rather than 3. A step of the
+    Euler scheme asks for no more (weak order one: Kloeden and Platen, Numerical Solution of
+    Stochastic Differential Equations, 1992, 14.1), and normal numbers would cost more than all the
+    rest of the step.
+    """
+    total = (bits & _BYTE) + ((bits >> _U32(8)) & _BYTE)
+    return (_F32(np.int32(total)) - _BYTES_MEAN) * _BYTES_SCALE
+
+
+@kernel
+def _pad(source, stride, out):
+    """Copy a plane into rows of a longer stride, from the second column on; the rest becomes 0."""
+    height, width = source.shape
+    for i in range(height):
+        a, b = line(source, i * width, width), line(out, i * stride, stride)
+        b[0], b[stride - 1] = _F32(0.0), _F32(0.0)
+        for j in range(width):
+            b[j + 1] = a[j]
+
+
+@kernel
+def _mirror(p, height, stride):
+    """Give the ghost cells around a padded plane the values of their neighbours."""
+    for i in range(1, height + 1):
+        p[i * stride] = p[i * stride + 1]
+        p[(i + 1) * stride - 1] = p[(i + 1) * stride - 2]
+    top, first = line(p, 0, stride), line(p, stride, stride)
+    bottom = line(p, (height + 1) * stride, stride)
+    last = line(p, height * stride, stride)
+    for j in range(stride):
+        top[j], bottom[j] = first[j], last[j]
+
+
+@kernel
+def _mean(p, height, stride, columns):
+    """Mean over a padded plane, ghosts left out: columns first, as that needs no long chain."""
+    for j in range(stride):
+        columns[j] = _F32(0.0)
+    for i in range(1, height + 1):
+        row = line(p, i * stride, stride)
+        for j in range(stride):
+            columns[j] += row[j]
+    total = _F32(0.0)
+    for j in range(1, stride - 1):
+        total += columns[j]
+    return total / _F32(height * (stride - 2))
+
+
+@kernel
+def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
+    """One Euler step of all padded rows; what lands on ghost cells is put right afterwards."""
+    up, mid, down = line(p, 0, count), line(p, stride, count), line(p, 2 * stride, count)
+    left, right = line(p, stride - 1, count), line(p, stride + 1, count)
+    new = line(out, stride, count)
+    four = _F32(4.0)
+    for k in range(count):
+        x = mid[k]
+        bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
+        force = (x - beta[k] * x * x * x) + kappa * bend
+        force += drive[k] - offset
+        new[k] = x + rate[k] * force
+
+
+@kernel
+def _noisy_step(p, beta, rate, drive, bits, shift, kappa, offset, noise, start, out, count, stride):
+    """The same with noise, for `count` sites from `start` on."""
+    up, mid = line(p, start, count), line(p, start + stride, count)
+    down = line(p, start + 2 * stride, count)
+    left, right = line(p, start + stride - 1, count), line(p, start + stride + 1, count)
+    well, pace, push = line(beta, start, count), line(rate, start, count), line(drive, start, count)
+    new = line(out, start + stride, count)
+    four = _F32(4.0)
+    for k in range(count):
+        x = mid[k]
+        bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
+        force = (x - well[k] * x * x * x) + kappa * bend
+        force += (push[k] - offset) + noise * _bell(bits[k] >> shift)
+        new[k] = x + pace[k] * force
+
+
+@kernel
+def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
+    """Let one lattice go through some steps of time.
+
+    Args:
+        s0: first word of the stream of thermal noise; step k draws at tick + k, one number a site.
+        s1: second word.
+        tick: number of steps before these.
+        steps: number of steps.
+        constants: `LatticeParameters.constants`.
+        beta: (H, W) float32, quartic coefficients.
+        mobility: (H, W) float32, 1, or 0 where a site is dead.
+        field: (H, W) float32, field on each site.
+        p: (H, W) float32, polarisation, updated.
+        work: (`evolve_work(H, W)`,) float32.
+    """
+    kappa, depolarisation, dt, noise = constants
+    height, width = p.shape
+    stride = width + 2
+    count, size = height * stride, (height + 2) * stride
+    # Built by hand rather than by slices, which would be counted.
+    now, then = line(work, 0, size), line(work, size, size)
+    well, rate = line(work, 2 * size, count), line(work, 2 * size + count, count)
+    drive = line(work, 2 * size + 2 * count, count)
+    half = (count + 1) // 2
+    draws = line(work, 2 * size + 3 * count, half)
+    columns = line(work, 2 * size + 4 * count, stride)
+    bits = draws.view(np.uint32)
+    _pad(p, stride, line(work, stride, count))
+    _pad(beta, stride, well)
+    _pad(mobility, stride, rate)
+    _pad(field, stride, drive)
+    for k in range(count):
+        rate[k] *= dt
+    _mirror(now, height, stride)
+    for step in range(steps):
+        offset = _F32(0.0)
+        if depolarisation > _F32(0.0):
+            offset = depolarisation * _mean(now, height, stride, columns)
+        if noise > _F32(0.0):
+            # Each word serves a site of the upper half and one of the lower.
+            fill_bits(s0, s1, tick + step, bits)
+            _noisy_step(
+                now, well, rate, drive, bits, _LOW, kappa, offset, noise, _FIRST, then, half, stride
+            )
+            _noisy_step(
+                now,
+                well,
+                rate,
+                drive,
+                bits,
+                _HIGH,
+                kappa,
+                offset,
+                noise,
+                half,
+                then,
+                count - half,
+                stride,
+            )
+        else:
+            _step(now, well, rate, drive, kappa, offset, then, count, stride)
+        _mirror(then, height, stride)
+        now, then = then, now
+    for i in range(height):
+        a, b = line(now, (i + 1) * stride + 1, width), line(p, i * width, width)
+        for j in range(width):
+            b[j] = a[j]
+
+
+@kernel
+def add_tip_field(y, x, peak, d, field):
+    """Add the field of a tip to a plane: E(r) = peak d^3 / (r^2 + d^2)^(3/2).
+
+    The field under a charge at the height d, which is how a sphere on a film is commonly described
+    (contact: d = 2 R / pi for a disk of radius R).
+
+    Args:
+        y: row of the tip, cells.
+        x: column.
+        peak: field under the tip, reduced units.
+        d: height of the charge, cells; the field's full width at half maximum is 1.533 d.
+        field: (H, W) float32, changed.
+    """
+    inverse = 1.0 / (d * d)
+    for i in range(field.shape[0]):
+        dy2 = (i - y) * (i - y)
+        for j in range(field.shape[1]):
+            t = _F32(1.0 + (dy2 + (j - x) * (j - x)) * inverse)
+            field[i, j] += _F32(peak) / (t * np.sqrt(t))
+
+
+def tip_width(d: float) -> float:
+    """Full width at half maximum of the tip's field, cells.
+
+    Args:
+        d: height of the charge, cells.
+    """
+    return _FWHM * d
+
+
+@kernel
+def creep_steps(seconds, unit_s, steps_per_unit):
+    """Lattice steps that a wall has made after being driven for a time.
+
+    Walls creep: measured domains grow with the logarithm of the pulse (Blaser and Paruch, New J.
+    Phys. 17, 013002, 2015), as r(t) = (V/b) ln(1 + b v0 t / V) does. Lattice time is therefore
+    taken as the logarithm of time (design choice), which also bounds what a long pulse costs.
+
+    Args:
+        seconds: how long, at least 0.
+        unit_s: time from which growth is logarithmic, s.
+        steps_per_unit: steps that belong to a factor e of time.
+
+    Returns:
+        float64, not yet a whole number.
+    """
+    return steps_per_unit * log64(1.0 + seconds / unit_s)
+
+
+@kernel
+def creep_radius(volts, seconds, activation, speed):
+    """Radius of a domain whose wall moves with v = v0 exp(-b r / V): (V/b) ln(1 + b v0 t / V).
+
+    Args:
+        volts: V, above 0.
+        seconds: t.
+        activation: b, V per unit of length.
+        speed: v0, units of length a second.
+    """
+    return volts / activation * log64(1.0 + activation * speed * seconds / volts)
+
+
+def respond_work(height: int, width: int, sigma: float) -> int:
+    """Length of the float32 work array of `respond`."""
+    radius = int(BLUR_TRUNCATION * sigma + 0.5)
+    return (height + 2 * radius) * (2 * width + 2 * radius) + 2 * radius + 1
+
+
+@kernel
+def respond(p, sigma, out, work):
+    """Piezoresponse: the polarisation convolved with a Gaussian; beyond the border it is mirrored.
+
+    Args:
+        p: (H, W) float32, polarisation.
+        sigma: standard deviation of the tip's response, cells, above 0; at most a quarter of H - 1.
+        out: (H, W) float32, written.
+        work: (`respond_work(H, W, sigma)`,) float32.
+    """
+    height, width = p.shape
+    radius = int(BLUR_TRUNCATION * sigma + 0.5)
+    high, wide = height + 2 * radius, width + 2 * radius
+    padded = work[: high * wide].reshape((high, wide))
+    rows = work[high * wide : high * (wide + width)].reshape((high, width))
+    weights = work[high * (wide + width) :]
+    gaussian_weights(sigma, weights)
+    for i in range(high):
+        source = p[_mirrored(i - radius, height)]
+        target = padded[i]
+        for j in range(wide):
+            target[j] = source[_mirrored(j - radius, width)]
+    blur_rows(padded, radius, weights, radius, _F32(1.0), rows)
+    for i in range(height):
+        row = line(out, i * width, width)
+        for j in range(width):
+            row[j] = _F32(0.0)
+    blur_columns(rows, radius, weights, radius, out)
+
+
+@inline_kernel
+def _mirrored(i, size):
+    """Index mirrored at the borders, the border cell repeated."""
+    i = i if i >= 0 else -1 - i
+    return i if i < size else 2 * size - 1 - i

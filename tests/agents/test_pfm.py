@@ -1,0 +1,248 @@
+"""Reference policies of PFM-v0, and what the network chooses."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from microgym.agents.choices import as_default_action
+from microgym.agents.networks.domains import READS, DomainNet
+from microgym.agents.references.pfm import (
+    CELLS,
+    Brush,
+    ExpertAgent,
+    Operator,
+    OracleAgent,
+    RandomAgent,
+    domain_radius,
+)
+from microgym.agents.registry import agent_names, make_agent
+from microgym.envs.pfm.arguments import GRID, GRID_VOLTS, PFMArguments
+from microgym.envs.pfm.maps import CHANNELS, NUMBERS
+from microgym.instruments.pfm import PFMInstrument
+from microgym.random import episode_key
+
+RESPONSE, WANTED, FRESH, RAISED, _ = range(5)
+
+
+def observation(count: int = 1) -> dict[str, Any]:
+    """A film that points down, nothing wanted."""
+    maps = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
+    maps[:, RESPONSE] = -1.0
+    return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
+
+
+def place(action: Any) -> Any:
+    """Commanded place of an action, cells of the maps."""
+    return (31.5 * (np.asarray(action)[:2] + 1.0) + 0.5) / 2.0 - 0.5
+
+
+def fresh(agent: Any, count: int = 1) -> Any:
+    agent.reset(count, list(range(count)))
+    return agent
+
+
+def grid_action(choice: Any) -> Any:
+    """The first of some choices on the grid as an action of the default environment."""
+    return as_default_action("PFM-v0", choice, observation(len(choice)))[0]
+
+
+# --- random --------------------------------------------------------------------------------------
+
+
+def test_chance_depends_on_the_episode_alone():
+    many, one = fresh(RandomAgent(), 3), RandomAgent()
+    one.reset(1, [2])
+    actions = np.zeros((3, 5))
+    for tick in range(5):
+        actions, alone = many.act(observation(3), {}), one.act(observation(), {})
+        assert np.array_equal(actions[2:], alone)
+        assert np.all(np.abs(actions) <= 1.0)
+        assert (actions[0, 4] > 0.0) == (tick == 3)
+    assert not np.array_equal(actions[0], actions[1])
+
+
+# --- expert --------------------------------------------------------------------------------------
+
+
+def test_a_stronger_pulse_is_thought_to_write_a_larger_domain():
+    radii = [domain_radius(volts, 0.134, 3.5) for volts in (1.0, 2.0, 4.0, 8.0)]
+    assert radii[0] == 0.0
+    assert radii == sorted(radii)
+    assert domain_radius(-8.0, 0.134, 3.5) == radii[-1]
+    # Where the field of 8 V has fallen to that of 1.34 V.
+    d, r = 3.5, radii[-1]
+    assert 8.0 * d**3 / (r * r + d * d) ** 1.5 == pytest.approx(1.34)
+
+
+def test_the_calibration_is_that_of_the_films():
+    """Half of the cells at the reckoned radius are switched, give or take what disorder does."""
+    instrument = PFMInstrument(24, PFMArguments().settings())
+    rows, n = np.arange(24), 24
+    keys = np.stack([episode_key(k) for k in range(n)])
+    for volts in (5.0, 8.0):
+        instrument.reset(rows, keys, "mixed", "train")
+        before = (instrument.p > 0.0).sum(axis=(1, 2))
+        instrument.pulse(rows, np.full((n, 2), 31.5), np.full(n, volts), np.full(n, 1e-2))
+        area = ((instrument.p > 0.0).sum(axis=(1, 2)) - before).mean()
+        found = np.sqrt(area / np.pi)
+        assert found == pytest.approx(domain_radius(volts, Brush().coercive, 3.5), abs=1.0)
+
+
+def test_the_expert_pulses_in_the_middle_of_what_is_missing():
+    agent, seen = fresh(ExpertAgent()), observation()
+    seen["maps"][0, WANTED, 8:13, 20:25] = 1.0
+    action = agent.act(seen, {})[0]
+    assert place(action) == pytest.approx([10, 22], abs=1.0)
+    assert action[2] > 0.0
+    assert action[3] == 0.0
+
+
+def test_the_expert_takes_back_what_is_too_much():
+    agent, seen = fresh(ExpertAgent()), observation()
+    seen["maps"][0, RESPONSE, 5:9, 5:9] = 1.0
+    action = agent.act(seen, {})[0]
+    assert place(action) == pytest.approx([6.5, 6.5], abs=1.0)
+    assert action[2] < 0.0
+
+
+def test_the_expert_trusts_what_it_did_over_an_old_image():
+    agent, seen = fresh(ExpertAgent()), observation()
+    seen["maps"][0, WANTED, 4:9, 4:9] = 1.0
+    seen["maps"][0, WANTED, 20:24, 20:24] = 1.0
+    seen["maps"][0, FRESH, 3:10, 3:10] = 0.5
+    assert place(agent.act(seen, {})[0]) == pytest.approx([21.5, 21.5], abs=1.0)
+
+
+def test_the_expert_waits_and_looks_where_nothing_is_missing():
+    agent = fresh(ExpertAgent())
+    first, second = (agent.act(observation(), {})[0] for _ in range(2))
+    assert first[2] == second[2] == 0.0
+    assert first[4] < 0.0 < second[4]
+
+
+def test_the_expert_looks_after_so_many_pulses():
+    agent, seen = fresh(ExpertAgent(Operator(look_every=3))), observation()
+    seen["maps"][0, WANTED] = 1.0
+    assert [agent.act(seen, {})[0, 4] > 0.0 for _ in range(6)] == [False, False, True] * 2
+
+
+def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
+    agent, seen = fresh(ExpertAgent(goal="loop")), observation()
+    numbers = seen["numbers"][0]
+    numbers[NUMBERS.index("time_left")] = 1.0
+    first = agent.act(seen, {})[0]
+    assert first[2] == 0.0
+    assert first[4] > 0.0
+    numbers[NUMBERS.index("time_left")] = 0.9
+    numbers[NUMBERS.index("rising")], numbers[NUMBERS.index("falling")] = 0.7, -0.1
+    second = agent.act(seen, {})[0]
+    assert second[2] > 0.0, "the imprint is 1.8 V, and 0 is asked for"
+    distance = 2.0 * np.hypot(*(place(second) - 15.5))
+    assert distance == pytest.approx(Operator().ring_cells, abs=0.3)
+    numbers[NUMBERS.index("rising")] = -0.9
+    third = agent.act(seen, {})[0]
+    assert third[2] < 0.0, "now it is too low"
+    assert place(third) == pytest.approx(place(second), abs=1e-5)
+
+
+# --- oracle --------------------------------------------------------------------------------------
+
+
+def returns(name: str, count: int, **arguments: Any) -> Any:
+    """Returns of `count` episodes on validation films."""
+    env: Any = gym.make_vec(
+        "microgym:PFM-v0", count, split="validation", reveal=name == "oracle",
+        autoreset_mode="Disabled", **arguments,
+    )  # fmt: skip
+    agent = make_agent("PFM-v0", name, arguments)
+    seen, info = env.reset(seed=0)
+    agent.reset(count, list(range(count)))
+    total, live = np.zeros(count), np.ones(count, np.bool_)
+    while live.any():
+        seen, reward, terminated, truncated, info = env.step(agent.act(seen, info))
+        total += np.where(live, reward, 0.0)
+        over = terminated | truncated
+        live &= ~over
+        if over.any() and live.any():
+            seen, info = env.reset(options={"reset_mask": over})
+    env.close()
+    return total
+
+
+def test_those_who_know_more_do_better():
+    found = {name: returns(name, 12) for name in ("random", "expert", "oracle")}
+    assert found["random"].mean() < 0.0 < found["expert"].mean() < found["oracle"].mean()
+    gap = found["oracle"] - found["expert"]
+    assert gap.mean() > 2.0 * gap.std(ddof=1) / np.sqrt(12)
+
+
+def test_the_oracle_knows_how_loops_shift():
+    found = {name: returns(name, 8, goal="loop", pulses=10) for name in ("expert", "oracle")}
+    gap = found["oracle"] - found["expert"]
+    assert gap.mean() > 0.0
+
+
+def test_the_oracle_aims_against_the_drift_and_leaves_the_film_alone():
+    env: Any = gym.make_vec("microgym:PFM-v0", 2, reveal=True, drift="hard")
+    _, info = env.reset(seed=3)
+    agent = fresh(OracleAgent(PFMArguments(drift="hard")), 2)
+    before = env.unwrapped.snapshot()
+    still = agent.act(None, info)
+    after = env.unwrapped.snapshot()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    info["latent"]["drift_cells"] = np.full((2, 2), 3.0)
+    moved = agent.act(None, info)
+    assert 31.5 * (still[:, :2] - moved[:, :2]) == pytest.approx(3.0, abs=1e-4)
+
+
+# --- the network ---------------------------------------------------------------------------------
+
+
+def tensors(seen: dict[str, Any]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(part) for name, part in seen.items()}
+
+
+def test_an_untrained_network_already_writes_where_something_is_missing():
+    torch.manual_seed(0)
+    net, seen = DomainNet(), observation()
+    seen["maps"][0, WANTED, 8:14, 20:26] = 1.0
+    logits, value, belief = net(tensors(seen))
+    assert logits.shape == (1, READS * len(GRID_VOLTS) * GRID * GRID)
+    assert value.shape == (1, 64)
+    assert belief.shape == (1, CELLS, CELLS)
+    action = grid_action(logits.argmax(1).numpy())
+    assert place(action) == pytest.approx([10.5, 22.5], abs=1.5)
+    assert action[2] > 0.0
+
+
+def test_an_untrained_network_looks_when_the_image_is_old():
+    net = DomainNet()
+    looks: list[bool] = []
+    for age in (0.0, 0.2):
+        seen = observation()
+        seen["maps"][0, WANTED, 8:14, 20:26] = 1.0
+        seen["numbers"][0, NUMBERS.index("age")] = age
+        action = grid_action(net(tensors(seen))[0].argmax(1).numpy())
+        looks.append(bool(action[4] > 0.0))
+    assert looks == [False, True]
+
+
+def test_choices_are_the_grids_actions():
+    area = GRID * GRID
+    for level in range(READS * len(GRID_VOLTS)):
+        choice = level * area + 5 * GRID + 9
+        action = grid_action(np.array([choice]))
+        env: Any = gym.make("microgym:PFM-v0", action="grid", drift="off")
+        env.reset(seed=1)
+        env.step(choice)
+        task = env.unwrapped._batch.task
+        assert 31.5 * (action[:2] + 1.0) == pytest.approx(task.instrument.command[0], abs=1e-4)
+        assert 10.0 * action[2] == pytest.approx(task._last[0, 2], abs=1e-5)
+        assert (action[4] > 0.0) == bool(task.instrument.images[0])
+
+
+def test_the_registry_knows_them():
+    assert agent_names("PFM-v0") == ("random", "expert", "oracle", "trained")
