@@ -57,7 +57,7 @@ def film_work(size: int) -> int:
 
 
 @kernel
-def _noise(s0, s1, spacing, scale, out, work, first):
+def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
     """Add smooth noise of a standard deviation to a plane."""
     size = out.shape[0]
     points = int(size / spacing) + 5
@@ -65,7 +65,7 @@ def _noise(s0, s1, spacing, scale, out, work, first):
     rest = work[size * size :]
     lattice, row = rest[: points * points], rest[points * points : points * points + points]
     weights = rest[points * points + points :][: 4 * size].reshape((4, size))
-    smooth_noise(s0, s1, _ZERO, spacing, plane, lattice, row, first, weights)
+    smooth_noise(s0, s1, _ZERO, spacing, everywhere, plane, lattice, row, first, weights)
     for i in range(size):
         target, source = out[i], plane[i]
         for j in range(size):
@@ -123,17 +123,17 @@ def _twins(s0, s1, e0, e1, preference, imprint, barrier):
 
 
 @kernel
-def _fill(keys, recipe, imprint, bond, barrier, work, first):
+def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first):
     """Draw all films of a batch."""
     for k in range(keys.shape[0]):
         k0, k1 = keys[k, 0], keys[k, 1]
         imprint[k], bond[k], barrier[k] = np.float32(0.0), np.float32(0.0), ALIVE
         s0, s1 = stream(k0, k1, _WORLD, _REGIONS)
-        _noise(s0, s1, REGION_SPACING, recipe[0], imprint[k], work, first)
+        _noise(s0, s1, REGION_SPACING, recipe[0], everywhere, imprint[k], work, first)
         s0, s1 = stream(k0, k1, _WORLD, _PINS)
-        _noise(s0, s1, PINNING_SPACING, recipe[1], imprint[k], work, first)
+        _noise(s0, s1, PINNING_SPACING, recipe[1], everywhere, imprint[k], work, first)
         s0, s1 = stream(k0, k1, _WORLD, _BONDS)
-        _noise(s0, s1, PINNING_SPACING, recipe[2], bond[k], work, first)
+        _noise(s0, s1, PINNING_SPACING, recipe[2], everywhere, bond[k], work, first)
         for i in range(bond.shape[1]):
             row = bond[k, i]
             for j in range(bond.shape[2]):
@@ -141,9 +141,9 @@ def _fill(keys, recipe, imprint, bond, barrier, work, first):
         s0, s1 = stream(k0, k1, _WORLD, _GRAINS)
         e0, e1 = stream(k0, k1, _WORLD, _EDGES)
         if recipe[4] == 1.0:
-            _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
+            _grains(s0, s1, e0, e1, recipe[3], everywhere, imprint[k], barrier[k])
         elif recipe[4] == 2.0:
-            _twins(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
+            _twins(s0, s1, e0, e1, recipe[3], everywhere, imprint[k], barrier[k])
 
 
 def fill_films(
@@ -159,4 +159,5 @@ def fill_films(
     size = imprint.shape[1]
     recipe = np.array(_RECIPES[family])
     work = np.empty(film_work(size), np.float32)
-    _fill(keys, recipe, imprint, bond, barrier, work, np.empty(size, np.int64))
+    everywhere = np.ones((size, size), np.uint8)
+    _fill(keys, recipe, everywhere, imprint, bond, barrier, work, np.empty(size, np.int64))
