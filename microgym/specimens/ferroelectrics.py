@@ -141,9 +141,9 @@ def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first):
         s0, s1 = stream(k0, k1, _WORLD, _GRAINS)
         e0, e1 = stream(k0, k1, _WORLD, _EDGES)
         if recipe[4] == 1.0:
-            _grains(s0, s1, e0, e1, recipe[3], everywhere, imprint[k], barrier[k])
+            _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
         elif recipe[4] == 2.0:
-            _twins(s0, s1, e0, e1, recipe[3], everywhere, imprint[k], barrier[k])
+            _twins(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
 
 
 def fill_films(
