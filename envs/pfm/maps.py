@@ -22,21 +22,22 @@ FULL_V = 30.0
 
 
 @kernel
-def draw_maps(rows, books, cells, out):
+def draw_maps(rows, books, area, out):
     """Pool the operator's books of the listed rows into the maps of the observation.
 
     Args:
         rows: (k,) int64.
         books: (N, 5, size, size) float32, in the order of `CHANNELS`.
-        cells: cells along an edge.
+        area: (4,) int64, all of the maps as `pooled` has it: 0, cells, 0, cells.
         out: (N, 5, cells, cells) written, clipped to [-1, 1].
     """
     one = np.float32(1.0)
-    size = books.shape[2]
+    cells = out.shape[2]
+    block = books.shape[2] // cells
     for k in range(rows.size):
         b = rows[k]
         for channel in range(books.shape[1]):
-            pooled(books[b, channel], 0, 0, size, cells, out[b, channel])
+            pooled(books[b, channel], 0, 0, block, area, out[b, channel])
             for row in range(cells):
                 values = out[b, channel, row]
                 for cell in range(cells):
