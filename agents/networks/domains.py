@@ -16,6 +16,9 @@ _AGE = NUMBERS.index("age")
 _SIGHT, _FORESIGHT = 0.3, 100.0
 """Weights of the auxiliary tasks, of losses near 0.1 and near 0.001 (design choice)."""
 
+_LOOK_GAIN = 10.0
+"""Makes up for the small steps of the optimiser, for what begins as weights far from zero."""
+
 READS = 2
 """Levels of each bias: without and with a look afterwards."""
 
@@ -73,8 +76,8 @@ class DomainNet(GridNet):
             for parameter in (p for layer in layers for p in layer.parameters()):
                 parameter.zero_()
             # About half of the time after five pulses, as a skilled operator looks.
-            self.look.weight[0, 2 * width + _AGE] = 60.0
-            self.look.bias.fill_(-4.5)
+            self.look.weight[0, 2 * width + _AGE] = 60.0 / _LOOK_GAIN
+            self.look.bias.fill_(-4.5 / _LOOK_GAIN)
             for index, volts in enumerate(GRID_VOLTS[:biases]):
                 self.brush.weight[index] = _stroke(volts, 8)
 
@@ -101,7 +104,7 @@ class DomainNet(GridNet):
         parts = [(1 - up) * wanted, (1 - up) * (1 - wanted), up * (1 - wanted), up * wanted]
         judged = self.sharpness * self.brush(torch.cat(parts, dim=1)) + self.free(x)
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
-        looks = self.look(pooled)[:, :, None, None]
+        looks = _LOOK_GAIN * self.look(pooled)[:, :, None, None]
         logits = torch.stack([judged, judged + looks], dim=2)
         return logits.flatten(1), self.value(pooled), belief[:, 0]
 

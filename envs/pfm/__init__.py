@@ -184,8 +184,9 @@ class PFMEnv(MicroscopeEnv):
 
     ## Where adaptivity does not pay
 
-    On a film without disorder (`disorder="off"`) every pulse does what the last one did: a fixed
-    list of pulses, once worked out, is hard to beat, and images are wasted.
+    On a film without disorder (`disorder="off"`), without heat and drift, every pulse does what the
+    last one did: images tell nothing that was not known before, and a list of pulses that was
+    worked out once for a pattern is as good as any policy.
 
     ## Reproducing
 
