@@ -233,9 +233,9 @@ class PFMTask(Task):
     def observe(self) -> Any:
         """Maps of the film and a few numbers; see `microgym.envs.pfm.maps`."""
         images = np.empty((self.num_envs, len(maps.CHANNELS), self.cells, self.cells), np.float32)
-        rows = np.arange(self.num_envs)
+        rows, whole = np.arange(self.num_envs), np.array([0, self.cells, 0, self.cells])
         split_rows(
-            lambda start, stop: maps.draw_maps(rows[start:stop], self._books, self.cells, images),
+            lambda start, stop: maps.draw_maps(rows[start:stop], self._books, whole, images),
             rows.size,
             self.threads,
         )
