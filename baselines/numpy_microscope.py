@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from microgym.instruments.ptychography import PtychographySettings, direct_beam
 from microgym.physics.damage import split_bands
-from microgym.physics.stage import CELL_S, StageParameters
+from microgym.physics.drift import CELL_S
+from microgym.physics.stage import StageParameters
 from microgym.specimens.families import fill
 from microgym.specimens.splits import specimen_key
 

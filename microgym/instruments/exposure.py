@@ -7,9 +7,10 @@ from microgym.compiled import kernel
 from microgym.physics.damage import expose_patch
 from microgym.physics.detector import read_out
 from microgym.physics.diffraction import add_fluence, diffract, diffraction_work, shift_probe
+from microgym.physics.drift import advance_drift
 from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import advance_drift, exposure_position, move_stage, start_stage
+from microgym.physics.stage import exposure_position, move_stage, start_stage
 from microgym.random import POISSON_WORK, fill_poisson, stream
 
 Plane = NDArray[np.float32]

@@ -1,26 +1,17 @@
 """Where the beam really is: thermal drift, settling, wandering, backlash, jitter.
 
-The specimen moves under the beam by itself (drift, settling, wandering) and follows commands
-imperfectly (backlash, jitter). All of it is in object pixels and seconds. Wandering is an
-Ornstein-Uhlenbeck process whose draws belong to a clock of fixed cells, not to the agent's steps:
-the same seed gives the same path as a function of time whatever the agent does, however its time is
-sliced.
+The specimen moves under the beam by itself (`microgym.physics.drift`) and follows commands
+imperfectly (backlash, jitter). All of it is in object pixels and seconds.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.elementary import exp64, sincos64
-from microgym.physics.sampling import finite, positive, whole
-from microgym.random import normal, uniform
-
-CELL_S = 0.25
-"""Length of a cell of the wandering clock, s. The process is exact at the cell borders and linear
-between them, which takes at most CELL_S / (2 OU time) of its variance off (Uhlenbeck and Ornstein,
-Phys. Rev. 36, 823, 1930, for the exact update). Design choice: far below every time constant."""
+from microgym.physics.drift import check_sizes, draw_normal, start_drift
+from microgym.physics.sampling import whole
 
 Rows = NDArray[np.float64]
 
@@ -53,12 +44,7 @@ class StageParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name.endswith("time_s"):
-                positive(field.name, value)
-            elif finite(field.name, value) < 0.0:
-                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        check_sizes(self)
 
 
 STAGE_LEVELS: dict[str, StageParameters] = {
@@ -123,25 +109,6 @@ class StageState:
         )
 
 
-# The inlined draws are long: compiled here once, they are called from everywhere else.
-@kernel
-def _normal(s0: int, s1: int, tick: int, index: int) -> float:
-    return normal(s0, s1, tick, index)
-
-
-@kernel
-def _exp(x: float) -> float:
-    return exp64(x)
-
-
-@kernel
-def _draw_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
-    """Draw a vector of any direction and of a half to one and a half times the mean length."""
-    sine, cosine = sincos64(2.0 * np.pi * uniform(s0, s1, 0, index))
-    size = mean * (0.5 + uniform(s0, s1, 0, index + 1))
-    out[0], out[1] = size * sine, size * cosine
-
-
 @kernel
 def start_stage(
     s0: int,
@@ -160,8 +127,7 @@ def start_stage(
 ) -> None:
     """Begin an episode: draw the drift, put the stage at rest at a position.
 
-    Directions are uniform, speed and settling distance uniform between a half and one and a half of
-    their means (design choice). Wandering starts from zero: the stage was aligned at the start.
+    Drift is drawn by `start_drift`.
 
     Args:
         s0: first word of the stream of the stage, of the exogenous role; draws of tick 0.
@@ -178,67 +144,8 @@ def start_stage(
         play: (2,) row.
         drift: (2,) row.
     """
-    # Not a literal, for each of which Numba would compile the draw anew.
-    first = np.int64(0)
-    _draw_vector(s0, s1, first, drift_px_s, velocity)
-    _draw_vector(s0, s1, first + 2, settling_px, settling)
-    moved[:] = 0.0
-    clock[0], clock[1] = 0.0, -1.0
-    drift[:] = 0.0
+    start_drift(s0, s1, drift_px_s, settling_px, velocity, settling, moved, wander, clock, drift)
     play[0], play[1] = y, x
-    wander[:] = 0.0
-
-
-@kernel
-def advance_drift(
-    s0: int,
-    s1: int,
-    dt: float,
-    settling_time_s: float,
-    wander_px: float,
-    wander_time_s: float,
-    velocity: Rows,
-    settling: Rows,
-    moved: Rows,
-    wander: Rows,
-    clock: Rows,
-    drift: Rows,
-) -> None:
-    """Let one stage drift for a while.
-
-    Args:
-        s0: first word of the stream of the stage, of the exogenous role; draws of ticks 1, 2, ...,
-            one a cell.
-        s1: second word.
-        dt: duration, s, at least 0.
-        settling_time_s: time constant of settling, s.
-        wander_px: stationary standard deviation of wandering, px.
-        wander_time_s: correlation time of wandering, s.
-        velocity: (2,) row of `StageState`.
-        settling: (2,) row of `StageState`, updated, like all that follow.
-        moved: (2,) row.
-        wander: (2, 2) row.
-        clock: (2,) row.
-        drift: (2,) row.
-    """
-    kept = _exp(-dt / settling_time_s)
-    for axis in range(2):
-        moved[axis] += velocity[axis] * dt + settling[axis] * (1.0 - kept)
-        settling[axis] *= kept
-    keep = _exp(-CELL_S / wander_time_s)
-    fresh = np.sqrt(1.0 - keep * keep)
-    clock[0] += dt
-    cell = np.floor(clock[0] / CELL_S)
-    while clock[1] < cell:
-        clock[1] += 1.0
-        tick = int(clock[1]) + 1
-        for axis in range(2):
-            wander[0, axis] = wander[1, axis]
-            wander[1, axis] = keep * wander[0, axis] + fresh * _normal(s0, s1, tick, axis)
-    part = clock[0] / CELL_S - cell
-    for axis in range(2):
-        level = wander[0, axis] + part * (wander[1, axis] - wander[0, axis])
-        drift[axis] = moved[axis] + wander_px * level
 
 
 @kernel
@@ -278,4 +185,4 @@ def exposure_position(
     for axis in range(2):
         position[axis] = play[axis] + drift[axis]
         if jitter_px > 0.0:
-            position[axis] += jitter_px * _normal(s0, s1, tick, axis)
+            position[axis] += jitter_px * draw_normal(s0, s1, tick, axis)

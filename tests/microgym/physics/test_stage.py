@@ -1,16 +1,15 @@
-"""The stage: deterministic laws, moments of wandering, and weather that no action changes."""
+"""The stage: its levels, backlash and jitter, and weather that no action changes."""
 
 import math
 
 import numpy as np
 import pytest
 
+from microgym.physics.drift import advance_drift
 from microgym.physics.stage import (
-    CELL_S,
     STAGE_LEVELS,
     StageParameters,
     StageState,
-    advance_drift,
     exposure_position,
     move_stage,
     start_stage,
@@ -63,25 +62,6 @@ def test_perfect_stage_stays():
     np.testing.assert_array_equal(state.play, [[3.0, 4.0]])
 
 
-def test_linear_drift():
-    parameters = StageParameters(drift_px_s=0.1)
-    state = start(parameters)
-    velocity = state.velocity.copy()
-    advance(state, parameters, 50.0)
-    np.testing.assert_allclose(state.drift, 50.0 * velocity, rtol=1e-14)
-    assert 0.05 <= math.hypot(*velocity[0]) <= 0.15
-
-
-def test_settling_is_exponential():
-    parameters = StageParameters(settling_px=2.0, settling_time_s=60.0)
-    state = start(parameters)
-    whole = state.settling.copy()
-    advance(state, parameters, 45.0)
-    np.testing.assert_allclose(state.drift, whole * (1 - math.exp(-0.75)), rtol=1e-13)
-    advance(state, parameters, 1e5)
-    np.testing.assert_allclose(state.drift, whole, rtol=1e-13)
-
-
 def test_drawn_drift_has_every_direction_and_the_stated_speed():
     parameters = StageParameters(drift_px_s=2.0, settling_px=3.0)
     state = start(parameters, count=2000)
@@ -130,47 +110,6 @@ def test_actions_do_not_change_the_weather():
             exposure_position(7, 8, step, HARD.jitter_px, busy.play[0], busy.drift[0], position)
             advance(busy, HARD, dt, 7)
         np.testing.assert_allclose(busy.drift, still.drift, rtol=0, atol=1e-12)
-
-
-def test_wandering_is_continuous():
-    parameters = StageParameters(wander_px=1.0, wander_time_s=30.0)
-    state = start(parameters)
-    before = state.drift.copy()
-    largest = 0.0
-    for _ in range(4000):
-        advance(state, parameters, 0.01)
-        largest = max(largest, float(np.abs(state.drift - before).max()))
-        before = state.drift.copy()
-    # A cell of 25 such steps moves by sqrt(2 CELL_S / 30) = 0.13 (one deviation).
-    assert largest < 5 * math.sqrt(2 * CELL_S / 30.0) / 25
-
-
-def test_variance_of_wandering():
-    # From rest: sigma^2 (1 - exp(-2 t / tau)).
-    parameters = StageParameters(wander_px=2.0, wander_time_s=30.0)
-    count = 4000
-    state = start(parameters, count)
-    for dt, t in ((10.0, 10.0), (30.0, 40.0), (160.0, 200.0)):
-        advance(state, parameters, dt)
-        expected = 4.0 * (1 - math.exp(-2 * t / 30.0))
-        error = 4 * expected * math.sqrt(2 / (2 * count))
-        assert np.var(state.drift) == pytest.approx(expected, abs=error)
-        assert abs(state.drift.mean()) < 4 * math.sqrt(expected / (2 * count))
-
-
-def test_autocorrelation_of_wandering():
-    parameters = StageParameters(wander_px=1.0, wander_time_s=20.0)
-    count = 4000
-    state = start(parameters, count)
-    advance(state, parameters, 200.0)
-    first = state.drift.copy()
-    previous = 0.0
-    for lag in (5.0, 20.0, 40.0):
-        advance(state, parameters, lag - previous)
-        previous = lag
-        correlation = np.mean(first * state.drift)
-        assert correlation == pytest.approx(math.exp(-lag / 20.0), abs=4 / math.sqrt(2 * count))
-    assert abs(np.mean(first[:, 0] * first[:, 1])) < 4 / math.sqrt(count)
 
 
 def test_intervention_on_wandering_leaves_the_rest():

@@ -1,0 +1,200 @@
+"""Noise of a read-out: white, 1/f, and a line of the mains.
+
+In the units of whatever is read; times in s. The 1/f part is a sum of Ornstein-Uhlenbeck processes,
+one a decade, each with its exact update, so that its statistics do not depend on when it is read.
+The line is a function of time.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.elementary import sincos64
+from microgym.physics.drift import draw_normal, draw_uniform, exponential
+from microgym.physics.sampling import finite, whole
+from microgym.random import fill_normal
+
+Rows = NDArray[np.float64]
+
+PROCESSES = 6
+"""Processes of the 1/f noise, one a decade."""
+
+_TIMES = 1e-3 * 10.0 ** np.arange(PROCESSES)
+
+MAINS_HZ = (50.0, 60.0)
+"""Frequencies of the mains, Hz."""
+
+
+@dataclass(frozen=True)
+class NoiseParameters:
+    """How noisy a read-out is; the default is not at all.
+
+    Attributes:
+        white: standard deviation of one reading.
+        flicker: standard deviation of the 1/f noise in one decade of frequency. Its power spectrum
+            is flicker^2 / (ln(10) f) from 10 mHz to 30 Hz, within 6 %, flat below and falling as
+            f^-2 above.
+        mains: amplitude of the line.
+        mains_hz: its frequency, one of `MAINS_HZ`.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is negative, NaN or infinite, or no mains has the frequency.
+    """
+
+    white: float = 0.0
+    flicker: float = 0.0
+    mains: float = 0.0
+    mains_hz: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in fields(self):
+            if finite(field.name, getattr(self, field.name)) < 0.0:
+                value = getattr(self, field.name)
+                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        if self.mains_hz not in MAINS_HZ:
+            raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
+
+
+@dataclass
+class NoiseState:
+    """The noise of N read-outs; every array may be set by hand.
+
+    Attributes:
+        phase: (N,) float64, phase of the line at time 0, rad.
+        flicker: (N, PROCESSES) float64, processes in units of their standard deviation, the
+            fastest first.
+    """
+
+    phase: Rows
+    flicker: Rows
+
+    @classmethod
+    def zeros(cls, num_envs: int) -> "NoiseState":
+        """Read-outs with all processes at zero.
+
+        Args:
+            num_envs: N, at least 1.
+
+        Returns:
+            A state of zeros.
+        """
+        count = whole("num_envs", num_envs, 1, 1 << 20)
+        return cls(phase=np.zeros(count), flicker=np.zeros((count, PROCESSES)))
+
+
+def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArray[np.float64]:
+    """One-sided power spectral density of the 1/f noise, a sum of Lorentzians.
+
+    Args:
+        frequency_hz: frequencies, Hz.
+        flicker: standard deviation per decade.
+
+    Returns:
+        Density, units^2/Hz, of the same shape.
+    """
+    corner = 2.0 * math.pi * np.asarray(frequency_hz)[..., None] * _TIMES
+    return np.sum(4.0 * flicker**2 * _TIMES / (1.0 + corner**2), axis=-1)
+
+
+@kernel
+def start_noise(s0: int, s1: int, flicker: Rows) -> float:
+    """Draw the phase of the line, and 1/f noise that has been there for ever.
+
+    Args:
+        s0: first word of the stream of the noise; draws of tick 0.
+        s1: second word.
+        flicker: (PROCESSES,) row of `NoiseState`, written.
+
+    Returns:
+        The phase, rad, for `NoiseState`.
+    """
+    first = np.int64(0)
+    for k in range(flicker.size):
+        flicker[k] = draw_normal(s0, s1, first, k + 1)
+    return 2.0 * np.pi * draw_uniform(s0, s1, first, first)
+
+
+@kernel
+def mains_line(time_s: float, frequency_hz: float, phase: float) -> float:
+    """The line of unit amplitude at a time since the start."""
+    turns = time_s * frequency_hz
+    sine, _ = sincos64(2.0 * np.pi * (turns - np.floor(turns)) + phase)
+    return sine
+
+
+@kernel
+def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> float:
+    """1/f noise some time after the last reading.
+
+    Args:
+        s0: first word of the stream of the noise.
+        s1: second word.
+        tick: number of the reading, from 1 on.
+        dt: time since the last one, s, at least 0.
+        flicker: (PROCESSES,) row of `NoiseState`, updated.
+
+    Returns:
+        The noise, for a standard deviation of 1 per decade.
+    """
+    total = 0.0
+    for k in range(flicker.size):
+        keep = exponential(-dt / _TIMES[k])
+        fresh = np.sqrt(1.0 - keep * keep) * draw_normal(s0, s1, tick, k)
+        flicker[k] = keep * flicker[k] + fresh
+        total += flicker[k]
+    return total
+
+
+@kernel
+def fill_noise(
+    s0: int,
+    s1: int,
+    tick: int,
+    time_s: float,
+    dt: float,
+    white: float,
+    flicker_size: float,
+    mains: float,
+    mains_hz: float,
+    phase: float,
+    flicker: Rows,
+    out: NDArray[np.float32],
+    draws: NDArray[np.float32],
+) -> None:
+    """Noise of a row of readings at equal distances in time: of a scan line.
+
+    Args:
+        s0: first word of the stream of the noise.
+        s1: second word.
+        tick: number of the row; it uses ticks 8 tick to 8 tick + 7, so that rows and single
+            readings (`advance_flicker`) need streams of their own.
+        time_s: time of the first reading, s, for the line.
+        dt: distance in time of readings, also of the first from what came before, s.
+        white, flicker_size, mains, mains_hz: of `NoiseParameters`.
+        phase: of `NoiseState`.
+        flicker: (PROCESSES,) row of `NoiseState`, updated.
+        out: (n,) float32, written.
+        draws: (n,) float32 work.
+    """
+    n = out.size
+    first = 8 * np.int64(tick)
+    fill_normal(s0, s1, first, out)
+    for i in range(n):
+        out[i] = np.float32(white * out[i])
+    if mains > 0.0:
+        for i in range(n):
+            out[i] += np.float32(mains * mains_line(time_s + i * dt, mains_hz, phase))
+    for k in range(flicker.size):
+        keep = exponential(-dt / _TIMES[k])
+        fresh = np.sqrt(1.0 - keep * keep)
+        level = flicker[k]
+        fill_normal(s0, s1, first + 1 + k, draws)
+        for i in range(n):
+            level = keep * level + fresh * draws[i]
+            out[i] += np.float32(flicker_size * level)
+        flicker[k] = level

@@ -1,0 +1,297 @@
+"""Piezo scanners: creep, hysteresis, and the bow of a tube.
+
+One axis at a time; lengths in nm, times in s. What a scanner does depends on the path of the
+command, not on how that path is cut into pieces: creep is driven exactly by a command that is
+linear in time, and hysteresis does not depend on time at all. Both add to the command; their
+product, a few per cent of a few per cent, is left out.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.compiled import kernel
+from microgym.physics.drift import draw_uniform, exponential
+from microgym.physics.sampling import finite, positive, whole
+
+Rows = NDArray[np.float64]
+
+DECADES = 6
+"""Exponentials of the creep, one a decade."""
+
+CREEP_START_S = 0.1
+"""Time t0 after a step from which creep is counted, s (Jung and Gweon, Rev. Sci. Instrum. 71, 1896,
+2000)."""
+
+_TIMES = CREEP_START_S * 10.0 ** np.arange(DECADES)
+
+CREEP_OFFSET = 0.5 + 0.57721566490153286061 / math.log(10.0)
+"""Decades that the exponentials have crept by t0: 1/2 + Euler's constant / ln 10. The integral of
+1 - exp(-t / tau) over log10(tau) from tau1 on is log10(t / tau1) + Euler / ln 10, and one
+exponential a decade stands for half a decade on each side of it."""
+
+OPERATORS = 4
+"""Play operators of the hysteresis."""
+
+# Up to half the half-range: wider plays do not show in the middle of a sweep at full width.
+_THRESHOLDS = 0.5 * np.arange(1.0, OPERATORS + 1.0) / OPERATORS
+_WEIGHT = 1.0 / float(_THRESHOLDS.sum())
+_DIRECT = _WEIGHT * (OPERATORS - float(_THRESHOLDS.sum()))
+
+_SMALL = 0.1
+_TERMS = 11
+_INVERSE = 1.0 / np.maximum(np.arange(_TERMS + 1.0), 1.0)
+
+
+@dataclass(frozen=True)
+class PiezoParameters:
+    """Imperfections of a scanner; the default is perfect (closed loop).
+
+    Attributes:
+        creep: largest creep per decade of time, as a fraction of a move; drawn per episode, uniform
+            from 0 on.
+        hysteresis: width of the loop of a full sweep, as a fraction of the range.
+        half_range_nm: half the range to which `hysteresis` refers, nm: the largest scan.
+        tube_nm: length of a tube that bows, nm; infinity for a scanner that does not.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is out of range.
+    """
+
+    creep: float = 0.0
+    hysteresis: float = 0.0
+    half_range_nm: float = 500.0
+    tube_nm: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for name, high in (("creep", 0.2), ("hysteresis", 0.5)):
+            if not 0.0 <= finite(name, getattr(self, name)) <= high:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be in [0, {high}]")
+        positive("half_range_nm", self.half_range_nm)
+        if self.tube_nm != math.inf:
+            positive("tube_nm", self.tube_nm)
+
+
+PIEZO_LEVELS: dict[str, PiezoParameters] = {
+    "off": PiezoParameters(),
+    "easy": PiezoParameters(0.02, 0.02),
+    "real": PiezoParameters(0.05, 0.05, tube_nm=5e7),
+    "hard": PiezoParameters(0.1, 0.15, tube_nm=5e7),
+}
+"""The switch of the scanner, all open loop but "off".
+
+Creep of 1 to 2 % per decade is usual, and more than 10 % of a move the worst that vendors quote
+(US20080277582A1): "real" draws from 0 to 5 %. Loops of 5 to 15 % of the range are usual for an open
+loop (not verified here): the ends of that are "real" and "hard". The tube is 50 mm long (design
+choice).
+"""
+
+
+@dataclass
+class PiezoState:
+    """The scanners of N microscopes with A axes; every array may be set by hand.
+
+    Attributes:
+        coefficient: (N,) float64, creep per decade as a fraction of a move.
+        command: (N, A) float64, last command (y, x, z), nm.
+        creep: (N, A, DECADES) float64, what each exponential has followed of the command, nm.
+        play: (N, A, OPERATORS) float64, positions of the play operators, nm.
+    """
+
+    coefficient: Rows
+    command: Rows
+    creep: Rows
+    play: Rows
+
+    @classmethod
+    def zeros(cls, num_envs: int, axes: int = 3) -> "PiezoState":
+        """Scanners at rest at the origin that do not creep.
+
+        Args:
+            num_envs: N, at least 1.
+            axes: A, 1 to 3.
+
+        Returns:
+            A state of zeros.
+        """
+        count = whole("num_envs", num_envs, 1, 1 << 20)
+        along = whole("axes", axes, 1, 3)
+        return cls(
+            coefficient=np.zeros(count),
+            command=np.zeros((count, along)),
+            creep=np.zeros((count, along, DECADES)),
+            play=np.zeros((count, along, OPERATORS)),
+        )
+
+
+@kernel
+def draw_creep(s0: int, s1: int, largest: float) -> float:
+    """Draw a creep per decade, uniform from 0 to `largest`; tick 0, index 0 of a stream."""
+    return largest * draw_uniform(s0, s1, np.int64(0), np.int64(0))
+
+
+@kernel
+def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
+    """Put one axis where it has been for ever.
+
+    Args:
+        command: command, nm.
+        creep: (DECADES,) row of `PiezoState`, written.
+        play: (OPERATORS,) row of `PiezoState`, written.
+    """
+    for k in range(creep.size):
+        creep[k] = command
+    for k in range(play.size):
+        play[k] = command
+
+
+@kernel
+def _followed(x: float) -> tuple[float, float]:
+    """1 - exp(-x), and 1 - (1 - exp(-x)) / x, both to full precision for any x >= 0."""
+    if x < _SMALL:
+        # 1 - (1 - exp(-x)) / x = x/2 (1 - x/3 (1 - x/4 (...))), cut off where x^n / n! < 1e-16.
+        second = 1.0
+        for n in range(_TERMS, 2, -1):
+            second = 1.0 - x * _INVERSE[n] * second
+        second *= 0.5 * x
+        return x * (1.0 - second), second
+    first = 1.0 - exponential(-x)
+    return first, 1.0 - first / x
+
+
+@kernel
+def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
+    """Let one axis creep while its command moves evenly from one value to another.
+
+    The law of creep is L(t) = sum over past steps L_i [1 + g log10((t - t_i) / t0)] (Jung and
+    Gweon, 2000). Here the logarithm is a sum of exponentials, with time constants of t0 to
+    1e5 t0: within 0.027 decades of it from 1 s to 3000 s.
+
+    Args:
+        dt: duration, s, at least 0; a command that jumps takes none.
+        start: command at the beginning, nm.
+        stop: command at the end, nm.
+        creep: (DECADES,) row of `PiezoState`, updated.
+
+    Returns:
+        What is to be multiplied by the creep per decade and added to the command, nm.
+    """
+    total = 0.0
+    for k in range(creep.size):
+        followed, of_ramp = _followed(dt / _TIMES[k])
+        creep[k] += (start - creep[k]) * followed + (stop - start) * of_ramp
+        total += creep[k]
+    return total - CREEP_OFFSET * stop
+
+
+@kernel
+def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) -> float:
+    """Follow a command with hysteresis (Prandtl and Ishlinskii; Visintin, 1994, III.2).
+
+    The position is (1 - 2.2 width) u plus 0.8 width times the sum of four plays with thresholds r
+    of U/8 to U/2. A sweep from -U to U and back ends where it should, is 2 U width wide in the
+    middle, and encloses the sum of 0.8 width 2 r (2 U - 2 r).
+
+    Args:
+        command: command u, nm; everything between this one and the last was passed evenly.
+        half_range: U, nm.
+        width: width of the loop of a full sweep as a fraction of 2 U.
+        play: (OPERATORS,) row of `PiezoState`, updated.
+
+    Returns:
+        The position, nm.
+    """
+    position = (1.0 - width * _DIRECT) * command
+    for k in range(play.size):
+        r = _THRESHOLDS[k] * half_range
+        play[k] = max(command - r, min(command + r, play[k]))
+        position += width * _WEIGHT * play[k]
+    return position
+
+
+@kernel
+def move_piezo(
+    dt: float,
+    start: float,
+    stop: float,
+    coefficient: float,
+    half_range: float,
+    width: float,
+    creep: Rows,
+    play: Rows,
+) -> float:
+    """Move one axis evenly from one command to another, or hold it.
+
+    Args:
+        dt: duration, s, at least 0.
+        start: command at the beginning, nm: the one at which the last move ended.
+        stop: command at the end, nm.
+        coefficient: creep per decade, from `PiezoState`.
+        half_range: half-range of the hysteresis, nm.
+        width: of `lag_hysteresis`.
+        creep: (DECADES,) row of `PiezoState`, updated.
+        play: (OPERATORS,) row of `PiezoState`, updated.
+
+    Returns:
+        The position at the end, nm.
+    """
+    crept = advance_creep(dt, start, stop, creep)
+    return lag_hysteresis(stop, half_range, width, play) + coefficient * crept
+
+
+@kernel
+def sweep_piezo(
+    dt: float,
+    start: float,
+    stop: float,
+    coefficient: float,
+    half_range: float,
+    width: float,
+    creep: Rows,
+    play: Rows,
+    out: Rows,
+) -> None:
+    """As `move_piezo`, with the positions on the way: a scan line.
+
+    Args:
+        dt: duration, s, above 0.
+        start: command at the beginning, nm.
+        stop: command at the end, nm.
+        coefficient: creep per decade.
+        half_range: half-range of the hysteresis, nm.
+        width: of `lag_hysteresis`.
+        creep: (DECADES,) row of `PiezoState`, updated.
+        play: (OPERATORS,) row of `PiezoState`, updated.
+        out: (n,) float64, written: positions at the ends of n equal times, nm.
+    """
+    n = out.size
+    pace = (stop - start) / n
+    for i in range(n):
+        out[i] = lag_hysteresis(start + (i + 1) * pace, half_range, width, play)
+        out[i] -= coefficient * CREEP_OFFSET * (start + (i + 1) * pace)
+    for k in range(creep.size):
+        followed, of_ramp = _followed(dt / (n * _TIMES[k]))
+        level = creep[k]
+        for i in range(n):
+            level += (start + i * pace - level) * followed + pace * of_ramp
+            out[i] += coefficient * level
+        creep[k] = level
+
+
+@kernel
+def tube_bow(y: float, x: float, tube_nm: float) -> float:
+    """How much higher a tube scanner swings off its axis: (x^2 + y^2) / (2 L), in nm.
+
+    The parabola of a sphere of radius L, the length of the tube; the sphere itself is higher by
+    less than (x^2 + y^2) / (4 L^2) of it.
+
+    Args:
+        y: distance from the axis along the rows, nm.
+        x: along the columns, nm.
+        tube_nm: length L, nm; infinity gives 0.
+    """
+    return 0.5 * (y * y + x * x) / tube_nm
