@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import sincos64
 from microgym.physics.sampling import finite, positive, whole
+from microgym.views import line
 
 REACH = 20
 """Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
@@ -127,21 +128,22 @@ def dilate_line(strip, window, limit, out):
     """The line along which a tip's apex runs.
 
     Args:
-        strip: (2 r + 1, P + 2 r) float32, the surface around the line, nm.
+        strip: (2 r + 1, P + 2 r) float32, C-contiguous, the surface around the line, nm.
         window: (2 r + 1, 2 r + 1) float32, shape of the tip, nm.
         limit: height range of the surface; parts of the tip that stand back by more cannot touch.
         out: (P,) float32, written, nm.
     """
     rows, columns = window.shape
-    for i in range(out.size):
+    count = out.size
+    for i in range(count):
         out[i] = -OUT_OF_REACH
     for y in range(rows):
         for x in range(columns):
             t = window[y, x]
-            if t > limit:
-                continue
-            for i in range(out.size):
-                out[i] = max(out[i], strip[y, i + x] - t)
+            if t <= limit:
+                under = line(strip, y * strip.shape[1] + x, count)
+                for i in range(count):
+                    out[i] = np.maximum(under[i] - t, out[i])
 
 
 @kernel
