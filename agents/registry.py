@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from microgym.agents import ptycho
+from microgym.agents import afm, ptycho
 from microgym.agents.base import Agent
 
 TRAINED = "trained"
@@ -22,6 +22,12 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
         },
         "expert": lambda _: ptycho.ExpertAgent(),
         "oracle": lambda _: ptycho.OracleAgent(),
+    },
+    "AFM-v0": {
+        "random": lambda _: afm.RandomAgent(),
+        "steady": lambda _: afm.SteadyAgent(),
+        "expert": lambda _: afm.ExpertAgent(),
+        "oracle": lambda _: afm.OracleAgent(),
     },
 }
 

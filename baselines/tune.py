@@ -64,6 +64,8 @@ def search(
     agent: Callable[[Any], Any],
     trials: int,
     seed: int = 0,
+    env_id: str = "Ptycho-v0",
+    episodes: int = EPISODES,
 ) -> list[tuple[float, Any]]:
     """Settings and their mean returns on training specimens, best first.
 
@@ -72,18 +74,20 @@ def search(
         agent: makes an agent of settings.
         trials: how many to try.
         seed: of the search; all trials play the same episodes.
+        env_id: the environment.
+        episodes: training specimens per trial.
 
     Returns:
         (mean return, settings) of every trial.
     """
     rng = np.random.default_rng(seed)
-    setting = Setting("Ptycho-v0", split="train")
+    setting = Setting(env_id, split="train")
     tried: list[tuple[float, Any]] = []
     for trial in range(trials):
         best = sorted(tried, key=lambda one: -one[0])[:3]
         at_large = trial < trials // 2
         settings = draw(rng) if at_large else near(best[int(rng.integers(0, len(best)))][1], rng)
-        found = evaluate_all(setting, {"tried": agent(settings)}, episodes=EPISODES)["tried"]
+        found = evaluate_all(setting, {"tried": agent(settings)}, episodes=episodes)["tried"]
         tried.append((float(found.returns.mean()), settings))
     return sorted(tried, key=lambda one: -one[0])
 

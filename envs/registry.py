@@ -78,6 +78,28 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         interventions=_frozen(drift_velocity_px_s=0.5, settling_px=2.0),
     ),
+    Entry(
+        id="AFM-v0",
+        module="microgym.envs.afm",
+        name="AFM",
+        summary="force microscopy: gains, setpoint and speed of every line, and care for the tip",
+        brief=_frozen(lines=8),
+        variants=(
+            _frozen(action="feedback", observation="features"),
+            _frozen(mode="contact", specimen="islands"),
+            _frozen(
+                observation="image",
+                specimen="trenches",
+                split="test",
+                drift="hard",
+                tip="hard",
+                loop="hard",
+                scanner="hard",
+                reveal=True,
+            ),
+        ),
+        interventions=_frozen(drift_velocity_nm_s=5.0, tip_radius_nm=40.0, crash_nn=30.0),
+    ),
 )
 """Every environment of the package."""
 

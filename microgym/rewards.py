@@ -108,6 +108,32 @@ def safety(events_before: Real, events_after: Real) -> Real:
     return events_before - events_after
 
 
+def tracking(lost_before: Real, lost_after: Real) -> Real:
+    """Relief that a probe lost by not following the surface, negative.
+
+    Args:
+        lost_before: (N,) relief lost so far, over all there is.
+        lost_after: (N,) the same after the step.
+
+    Returns:
+        (N,) float64, adding up to at least -1 over an episode.
+    """
+    return lost_before - lost_after
+
+
+def force(excess_before: Real, excess_after: Real) -> Real:
+    """Force above what a specimen suffers gladly, negative.
+
+    Args:
+        excess_before: (N,) excess so far over the limit, mean of the whole specimen.
+        excess_after: (N,) the same after the step.
+
+    Returns:
+        (N,) float64, -1 for twice the limit everywhere.
+    """
+    return excess_before - excess_after
+
+
 def positive_budget(name: str, value: float) -> float:
     """Check a constant that a term divides by.
 
@@ -148,6 +174,9 @@ class RewardWeights:
         time: per time budget spent (a positive weight punishes).
         safety: per event that must never happen (a positive weight punishes). 0, because such
             events are reported as a cost, apart from the reward.
+        tracking: per whole relief lost by a probe that does not follow (a positive weight
+            punishes).
+        force: per limit by which a probe presses too hard (a positive weight punishes).
     """
 
     resolution: float = 1.0
@@ -156,6 +185,8 @@ class RewardWeights:
     damage: float = 1.0
     time: float = 0.1
     safety: float = 0.0
+    tracking: float = 1.0
+    force: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every weight.

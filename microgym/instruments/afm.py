@@ -191,8 +191,8 @@ class AFMInstrument:
         force: (N, P) float32, largest force at each place, nN; hidden from operators.
         truth: (N, P) float32, what a new tip would have shown on the path of the trace, nm; hidden.
         tally: (N, 8) float64, see `microgym.instruments.scanning.TALLY`.
-        frame: (N, lines, 2) float64, mean slope (nm a pixel) and variance (nm^2) of each line as a
-            new tip would show it; hidden.
+        frame: (N, lines, 3) float64, mean slope (nm a pixel), variance (nm^2) and steepest slope
+            of each line as a new tip would show it; hidden.
         ledger: time, nN s as dose, lines as exposures, path.
     """
 
@@ -230,7 +230,7 @@ class AFMInstrument:
         self.force: Float32
         self.truth: Float32
         self.tally = np.zeros((count, len(scanning.TALLY)))
-        self.frame = np.zeros((count, settings.lines, 2))
+        self.frame = np.zeros((count, settings.lines, 3))
         self.drift = DriftState.zeros(count)
         self.piezo = PiezoState.zeros(count, 2)
         self.events = EventState.zeros(count)
@@ -532,6 +532,17 @@ class AFMInstrument:
         self.ledger.time_s[rows] += chosen.exchange_s
         self._settle(rows, setpoint)
         self.engaged[rows] = True
+
+    def set_radius(self, rows: Rows, radius_nm: Float64) -> None:
+        """Give the tips of the listed rows another radius; what was worn off stays off.
+
+        Args:
+            rows: (k,) int64.
+            radius_nm: (k,), nm.
+        """
+        self.tip[rows, 0] = radius_nm
+        self.tip[rows, 2] = np.sqrt(self.volume[rows] / (np.pi * radius_nm))
+        self._refit(rows)
 
     def _wait(self, rows: Rows, seconds: float) -> None:
         scanning.wait_rows(rows, self.keys, self._drifting(), self._constants, seconds)

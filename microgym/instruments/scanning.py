@@ -295,8 +295,8 @@ def survey_rows(rows, surface, relief, fresh, margin, lines, pitch, figures, str
         margin: px around the frame.
         lines: of a frame.
         pitch: their distance, px.
-        figures: (N, lines, 2) float64, written: mean slope and variance of each line; slopes in nm
-            a pixel.
+        figures: (N, lines, 3) float64, written: mean slope, variance and steepest slope of each
+            line; slopes in nm a pixel.
         strip, out: float32 work.
     """
     half = fresh.shape[0] // 2
@@ -305,16 +305,18 @@ def survey_rows(rows, surface, relief, fresh, margin, lines, pitch, figures, str
         for j in range(lines):
             _run_along(surface[b], margin + (j + 0.5) * pitch - 0.5, fresh, relief[b], strip, out)
             first, last = margin - half, out.size - (margin - half)
-            total, square, steep = 0.0, 0.0, 0.0
+            total, square, steep, most = 0.0, 0.0, 0.0, 0.0
             for i in range(first, last):
                 h = np.float64(out[i])
                 total += h
                 square += h * h
                 if i > first:
                     steep += abs(h - out[i - 1])
+                    most = max(most, abs(h - out[i - 1]))
             count = last - first
             figures[b, j, 0] = steep / (count - 1)
             figures[b, j, 1] = max(square / count - (total / count) ** 2, 0.0)
+            figures[b, j, 2] = most
 
 
 @kernel

@@ -27,12 +27,15 @@ EACH = {
     "damage": lambda a, b: rewards.damage(a, b),
     "time": lambda a, b: rewards.time(a, b, 45.0),
     "safety": lambda a, b: rewards.safety(a, b),
+    "tracking": lambda a, b: rewards.tracking(a, b),
+    "force": lambda a, b: rewards.force(a, b),
 }
 
 
 def test_there_is_one_function_for_every_weight():
     assert set(EACH) == set(TERMS)
-    assert TERMS == ("resolution", "discovery", "dose", "damage", "time", "safety")
+    assert TERMS[:6] == ("resolution", "discovery", "dose", "damage", "time", "safety")
+    assert TERMS[6:] == ("tracking", "force")
     for name in TERMS:
         assert callable(getattr(rewards, name))
 
@@ -56,6 +59,8 @@ def test_terms_have_the_stated_units():
     assert rewards.damage(np.array([0.1, 0.0]), one).tolist() == [-0.9, -1.0]
     assert rewards.time(one, np.array([3.0, 21.0]), 20.0).tolist() == [-0.1, -1.0]
     assert rewards.safety(zero, np.array([1.0, 2.0])).tolist() == [-1.0, -2.0]
+    assert rewards.tracking(np.array([0.2, 0.0]), one).tolist() == [-0.8, -1.0]
+    assert rewards.force(zero, np.array([0.5, 3.0])).tolist() == [-0.5, -3.0]
 
 
 def test_an_episodes_resolution_is_its_final_signal_to_noise():
@@ -65,10 +70,9 @@ def test_an_episodes_resolution_is_its_final_signal_to_noise():
 
 def test_combine_is_the_weighted_sum():
     terms = {name: potentials(k)[k] for k, name in enumerate(TERMS)}
-    weights = RewardWeights(2.0, -1.0, 0.5, 0.25, 3.0, 1.5)
-    expected = sum(
-        w * terms[n] for w, n in zip((2.0, -1.0, 0.5, 0.25, 3.0, 1.5), TERMS, strict=True)
-    )
+    chosen = (2.0, -1.0, 0.5, 0.25, 3.0, 1.5, 0.75, -0.5)
+    weights = RewardWeights(*chosen)
+    expected = sum(w * terms[n] for w, n in zip(chosen, TERMS, strict=True))
     found = combine(terms, weights)
     assert found == pytest.approx(expected, rel=1e-14)
     assert found.dtype == np.float64

@@ -263,9 +263,10 @@ def test_splits_differ_and_frames_are_surveyed():
     instrument.reset(rows, keys_of([1]), "mixed", "test", 0.7)
     assert not np.array_equal(first, instrument.height)
     line = instrument.frame[0]
-    assert line.shape == (64, 2)
+    assert line.shape == (64, 3)
     assert (line >= 0.0).all()
     assert line[:, 1].max() > 1.0
+    assert (line[:, 2] >= line[:, 0]).all()
     inside = instrument.height[0, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     assert line[:, 1].mean() < inside.var() * 2.0
 
