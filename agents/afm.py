@@ -81,8 +81,8 @@ class Fixed:
         gain: integral gain, 1/ms.
     """
 
-    setpoint: float = 0.7
-    gain: float = 2.0
+    setpoint: float = 0.82
+    gain: float = 4.2
 
 
 class SteadyAgent:
@@ -144,19 +144,19 @@ class Operator:
         most: largest factor of that kind.
     """
 
-    setpoint: float = 0.9
-    lower: float = 0.035
-    raise_again: float = 0.004
-    lost: float = 0.004
-    gain: float = 4.5
-    climb: float = 1.4
-    onset: float = 1.0
-    quiet_nm: float = 0.3
-    back_off: float = 0.74
+    setpoint: float = 0.89
+    lower: float = 0.014
+    raise_again: float = 0.0046
+    lost: float = 0.0028
+    gain: float = 3.2
+    climb: float = 1.46
+    onset: float = 1.2
+    quiet_nm: float = 0.42
+    back_off: float = 0.89
     proportional: float = 0.0
-    care: float = 0.2
-    quiet_slope: float = 0.1
-    most: float = 2.0
+    care: float = 0.19
+    quiet_slope: float = 0.32
+    most: float = 2.4
 
 
 class ExpertAgent:
@@ -222,13 +222,13 @@ class Foresight:
         early: part of the lines.
     """
 
-    setpoint: float = 0.7
-    gain: float = 0.75
+    setpoint: float = 0.57
+    gain: float = 0.84
     proportional: float = 0.0
-    care: float = 0.5
-    quiet: float = 0.05
-    worn_nm: float = 45.0
-    early: float = 0.6
+    care: float = 0.49
+    quiet: float = 0.0077
+    worn_nm: float = 58.0
+    early: float = 0.85
 
 
 class OracleAgent:

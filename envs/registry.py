@@ -86,7 +86,7 @@ ENTRIES: tuple[Entry, ...] = (
         brief=_frozen(lines=8),
         variants=(
             _frozen(action="feedback", observation="features"),
-            _frozen(mode="contact", specimen="islands"),
+            _frozen(imaging="contact", specimen="islands"),
             _frozen(
                 observation="image",
                 specimen="trenches",

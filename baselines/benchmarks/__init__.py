@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from microgym.baselines.bench import Effort, Result
-from microgym.baselines.benchmarks import environments, kernels, networks, processes
+from microgym.baselines.benchmarks import environments, force, kernels, networks, processes
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "fft": kernels.fft,
     "poisson": kernels.poisson,
     "step": kernels.step,
+    "force": force.lines,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
     "observation": environments.observation,

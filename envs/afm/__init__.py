@@ -81,7 +81,8 @@ class AFMEnv(MicroscopeEnv):
     With `action="dials"` a vector in [-1, 1]: setpoint, integral gain, proportional gain, line
     rate, event. The last one means to scan the next line below 0.5; from there on, in equal parts,
     to approach anew, to withdraw the tip, and to mount a new one. With `action="feedback"` only
-    setpoint, integral gain and line rate: every step is a line.
+    setpoint, integral gain and speed, from a quarter of the even pace, at which the lines that are
+    left just use up the time that is left, to four times that: every step is a line.
 
     ## Rewards
 
@@ -142,7 +143,7 @@ class AFMEnv(MicroscopeEnv):
     Every argument is plain data; besides, `render_mode="rgb_array"` gives pictures, and
     `autoreset_mode` chooses one of Gymnasium's three modes for vector environments.
 
-    With `mode="contact"` a soft lever is pressed against the surface at constant deflection; the
+    With `imaging="contact"` a soft lever is pressed against the surface at constant deflection; the
     setpoint is a force. `observation="image"` adds the image so far, 64 x 64, as `image`;
     `observation="features"` is the numbers alone.
 

@@ -35,6 +35,9 @@ PROPORTIONAL = (0.01, 1.0)
 """Proportional gains on offer; logarithmic, less the smallest, so that the lowest is 0."""
 RATES_HZ = (0.5, 20.0)
 """Line rates on offer, Hz; logarithmic (design choice)."""
+PACES = (0.25, 4.0)
+"""With action="feedback", slowest and fastest line rate over the one at which the lines that are
+left would just use up the time that is left; logarithmic (design choice)."""
 EVENTS = ("scan", "re-engage", "withdraw", "change tip")
 EVENT_FROM = (0.5, 2.0 / 3.0, 5.0 / 6.0)
 """From which value of the action's last component on it means another event than to scan."""
@@ -56,14 +59,15 @@ class AFMArguments:
     Attributes:
         specimen: a family of surfaces, one of `microgym.specimens.splits.SURFACES`.
         split: "train", "validation" or "test": disjoint sets of specimens.
-        mode: "amplitude" (tapping) or "contact".
+        imaging: "amplitude" (tapping) or "contact".
         lines: of a frame, 8 to 256.
         time_budget_s: time for a frame, s, exchanges of the tip apart; None for a quarter of a
             second a line.
         field_nm: edge of a frame, nm.
         observation: "signals" (the last line, and numbers), "image" (the image so far besides), or
             "features" (numbers alone).
-        action: "dials" (all, and events) or "feedback" (setpoint, integral gain, line rate).
+        action: "dials" (all, and events) or "feedback" (setpoint, integral gain, speed over
+            the even pace).
         drift, tip, loop, scanner: switches, each "off", "easy", "real" or "hard": thermal drift;
             wear, breaking and debris; spread of hidden numbers and noise of the loop; creep and
             hysteresis of the lateral scanner.
@@ -75,7 +79,7 @@ class AFMArguments:
 
     specimen: str = "mixed"
     split: str = "train"
-    mode: str = "amplitude"
+    imaging: str = "amplitude"
     lines: int = 64
     time_budget_s: float | None = None
     field_nm: float = 1000.0
@@ -93,7 +97,7 @@ class AFMArguments:
     def __post_init__(self) -> None:
         """Check everything."""
         _one_of("split", self.split, SPLITS)
-        _one_of("mode", self.mode, tuple(MODES))
+        _one_of("imaging", self.imaging, tuple(MODES))
         _one_of("observation", self.observation, OBSERVATIONS)
         _one_of("action", self.action, ACTIONS)
         for name in ("drift", "tip", "loop", "scanner"):
@@ -141,8 +145,8 @@ class AFMArguments:
     def settings(self) -> AFMSettings:
         """The instrument that these arguments ask for."""
         return AFMSettings(
-            mode=self.mode,
-            cantilever=MODES[self.mode],
+            mode=self.imaging,
+            cantilever=MODES[self.imaging],
             scanner=SCANNER,
             field_nm=self.field_nm,
             lines=self.lines,

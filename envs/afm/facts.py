@@ -8,6 +8,7 @@ from microgym.envs.afm.arguments import (
     GAINS,
     LEVELS,
     MODES,
+    PACES,
     PROPORTIONAL,
     RATES_HZ,
     SETPOINTS,
@@ -66,7 +67,7 @@ def _levers() -> Table:
     """Levers of the two modes."""
     names = ("stiffness_n_m", "resonance_hz", "quality", "free_amplitude_nm")
     rows = [(f"`{mode}`", *(_number(getattr(c, n)) for n in names)) for mode, c in MODES.items()]
-    return [("`mode`", *(f"`{name}`" for name in names)), *rows]
+    return [("`imaging`", *(f"`{name}`" for name in names)), *rows]
 
 
 def _dials() -> Table:
@@ -80,6 +81,7 @@ def _dials() -> Table:
         ("integral gain", f"{GAINS[0]:g} 1/s", f"{GAINS[1]:g} 1/s", "logarithmic"),
         ("proportional gain", "0", f"{PROPORTIONAL[1] - PROPORTIONAL[0]:g}", "logarithmic"),
         ("line rate", f"{RATES_HZ[0]:g} Hz", f"{RATES_HZ[1]:g} Hz", "logarithmic"),
+        ("speed over the even pace", f"{PACES[0]:g}", f"{PACES[1]:g}", "logarithmic"),
     ]
 
 

@@ -54,6 +54,24 @@ def between_rows(levels, low, high, out):
 
 
 @kernel
+def pace_rows(levels, left, paces, rates, out):
+    """Line rates that are given over the even pace, as positions on their scale.
+
+    Args:
+        levels: (N,) position between the paces, -1 to 1, logarithmic.
+        left: (N, 2) lines and seconds that are left.
+        paces, rates: (2,) ends of the two scales, over the even pace and 1/s.
+        out: (N,) float64, written, -1 to 1.
+    """
+    low, span = log64(paces[0]), log64(paces[1] / paces[0])
+    floor, width = log64(rates[0]), log64(rates[1] / rates[0])
+    for i in range(levels.size):
+        even = log64(max(left[i, 0], 1.0) / max(left[i, 1], 1e-3))
+        rate = even + low + 0.5 * (levels[i] + 1.0) * span
+        out[i] = min(max(2.0 * (rate - floor) / width - 1.0, -1.0), 1.0)
+
+
+@kernel
 def inspect_rows(rows, images, free, signals, numbers, summary):
     """Reduce the last line of the listed rows.
 
@@ -167,21 +185,23 @@ def image_rows(rows, images, free_line, signals):
 
 
 @kernel
-def merit_rows(variances, errors, done, floor, out):
+def merit_rows(rows, variances, errors, done, floor, out):
     """Quality of unfinished images in bel: -log10 of the squared error over the variance.
 
     Lines that are still to be scanned count as wholly wrong, so that what a step adds is what it
     has made of the image.
 
     Args:
+        rows: (k,) int64.
         variances: (N, lines) of the truth, nm^2.
         errors: (N, lines) squared errors of the lines so far, nm^2.
         done: (N,) int64, how many.
         floor: part of the variance below which errors do not count.
         out: (N,) float64, written.
     """
-    for b in range(out.size):
-        total, wrong = 1e-12, 0.0
+    for k in range(rows.size):
+        b = rows[k]
+        total, wrong = 1e-12, 1e-12
         for j in range(variances.shape[1]):
             total += variances[b, j]
             wrong += errors[b, j] if j < done[b] else variances[b, j]

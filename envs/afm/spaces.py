@@ -38,6 +38,6 @@ def action_space(mode: str) -> spaces.Box:
 
     Returns:
         A box of (setpoint, integral gain, proportional gain, line rate, event), or of (setpoint,
-        integral gain, line rate).
+        integral gain, speed over the even pace).
     """
     return spaces.Box(-1.0, 1.0, (5 if mode == "dials" else 3,), np.float32)

@@ -12,6 +12,7 @@ from microgym.envs.afm.arguments import (
     GAINS,
     LEAST_RELIEF_NM,
     MOST_EXCHANGES,
+    PACES,
     PROPORTIONAL,
     RATES_HZ,
     SETPOINTS,
@@ -118,8 +119,8 @@ class AFMTask(Task):
 
     def _decode(self, action: Float64, dials: Float64) -> None:
         """Settings in [-1, 1], (N, 4), to dials, (N, 4)."""
-        low, high = SETPOINTS[self.arguments.mode]
-        if self.arguments.mode == "contact":
+        low, high = SETPOINTS[self.arguments.imaging]
+        if self.arguments.imaging == "contact":
             features.between_rows(np.ascontiguousarray(action[:, 0]), low, high, dials[:, 0])
         else:
             dials[:, 0] = low + 0.5 * (action[:, 0] + 1.0) * (high - low)
@@ -138,6 +139,11 @@ class AFMTask(Task):
             self.event[rows] = what
         else:
             given[rows] = np.insert(actions[rows], 2, -1.0, axis=1)
+            left = np.empty((self.num_envs, 2))
+            left[:, 0] = chosen.lines - instrument.ledger.exposures
+            left[:, 1] = self.limit_s - self._scan_seconds()
+            levels = np.ascontiguousarray(given[:, 3])
+            features.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
         self.settings_shown[rows] = given[rows]
         dials = np.ones((self.num_envs, 4))
         self._decode(given, dials)
@@ -204,6 +210,7 @@ class AFMTask(Task):
         """Set the reward's terms and their sum in the listed rows."""
         chosen, instrument = self.arguments, self.instrument
         features.merit_rows(
+            rows,
             np.ascontiguousarray(instrument.frame[:, :, 1]),
             self.errors,
             instrument.ledger.exposures,
@@ -306,7 +313,7 @@ class AFMTask(Task):
     def dials(self, row: int) -> str:
         """The last settings in words."""
         setpoint, gain, proportional, rate = self._dials[row]
-        unit = f"{setpoint:.2f}" if self.arguments.mode == "amplitude" else f"{setpoint:.1f} nN"
+        unit = f"{setpoint:.2f}" if self.arguments.imaging == "amplitude" else f"{setpoint:.1f} nN"
         also = f"  P {proportional:.2f}" if proportional > 0.0 else ""
         return f"setpoint {unit}  I {gain:.0f}/s{also}  {rate:.1f} lines/s"
 

@@ -52,9 +52,15 @@ def test_actions_are_the_settings_they_say():
     assert task_of(env)._dials[0] == pytest.approx([0.95, 20000.0, 0.99, 20.0], rel=1e-5)
     env.step(np.array([-1, -1, -1, -1, -1], np.float32))
     assert task_of(env)._dials[0] == pytest.approx([0.3, 200.0, 0.0, 0.5], rel=1e-5, abs=1e-9)
-    contact = make(mode="contact", action="feedback")
+    contact = make(imaging="contact", action="feedback")
     contact.step(np.array([0, 0, 0], np.float32))
-    assert task_of(contact)._dials[0] == pytest.approx([5.0, 2000.0, 0.0, np.sqrt(10.0)], rel=1e-5)
+    # Eight lines in two seconds: the even pace is four a second.
+    assert task_of(contact)._dials[0] == pytest.approx([5.0, 2000.0, 0.0, 4.0], rel=1e-5)
+    contact.step(np.array([0, 0, 1], np.float32))
+    assert task_of(contact)._dials[0, 3] == pytest.approx(16.0, rel=1e-5)
+    contact.step(np.array([0, 0, -1], np.float32))
+    left = 2.0 - 0.25 - 1.0 / 16.0
+    assert task_of(contact)._dials[0, 3] == pytest.approx(0.25 * 6.0 / left, rel=1e-5)
 
 
 def test_time_is_that_of_the_lines():
@@ -232,7 +238,7 @@ def test_arguments_that_cannot_be_are_refused():
         ({"lines": 3.5}, TypeError, "lines"),
         ({"field_nm": 1.0}, ValueError, "field_nm"),
         ({"time_budget_s": 0.0}, ValueError, "time_budget_s"),
-        ({"mode": "shear"}, ValueError, "mode"),
+        ({"imaging": "shear"}, ValueError, "imaging"),
         ({"action": "grid"}, ValueError, "action"),
         ({"observation": "maps"}, ValueError, "observation"),
         ({"tip": "worse"}, ValueError, "tip"),
