@@ -12,16 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.afm.arguments import GAINS, LINE_S, PROPORTIONAL, RATES_HZ, SETPOINTS
+from microgym.envs.afm.arguments import (
+    GAINS,
+    LINE_S,
+    MODES,
+    PROPORTIONAL,
+    RATES_HZ,
+    SETPOINTS,
+)
 from microgym.envs.afm.features import NUMBERS
+from microgym.instruments.scanning import LEAD
 from microgym.random import Role, episode_key, uniform
 from microgym.random import stream as stream_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-LINES = 64
-"""Lines of the default frame."""
+FREE_NM = MODES["amplitude"].free_amplitude_nm
+"""Free amplitude, nm."""
+LINE_PX = 2 * (256 + 2 * LEAD)
+"""Pixels of a line, there and back, overscan included."""
 _PROCESS = 8  # of the world role; no simulated process uses it
 _AT = {name: place for place, name in enumerate(NUMBERS)}
 _SCAN, _CHANGE_TIP = -1.0, 1.0
@@ -217,16 +227,19 @@ class Foresight:
         proportional: proportional gain.
         care: power of a line's steepness with which its time grows.
         quiet: steepness that every line is taken to have at least, nm a pixel.
+        haste: steepest slope that is run into, as a speed over the one with which the loop can get
+            out of its way: gain times amplitude.
         worn_nm: radius from which a tip is changed, nm, while more than `early` of the lines are
             left.
         early: part of the lines.
     """
 
-    setpoint: float = 0.57
-    gain: float = 0.84
+    setpoint: float = 0.65
+    gain: float = 0.9
     proportional: float = 0.0
-    care: float = 0.49
-    quiet: float = 0.0077
+    care: float = 0.48
+    quiet: float = 0.05
+    haste: float = 1.5
     worn_nm: float = 58.0
     early: float = 0.85
 
@@ -259,9 +272,13 @@ class OracleAgent:
         own = np.take_along_axis(weight, now[:, None], axis=1)[:, 0]
         mean = weight.sum(axis=1) / ahead.sum(axis=1)
         seconds = _even_pace(numbers) * own / mean
+        gain = foresight.gain * np.asarray(latent["gain_limit"], np.float64)
+        steepest = np.take_along_axis(np.asarray(latent["steepest"]), now[:, None], axis=1)[:, 0]
+        escape = gain * foresight.setpoint * FREE_NM
+        seconds = np.maximum(seconds, LINE_PX * steepest / (foresight.haste * escape))
         action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
         action[:, 0] = setpoint_to_action(np.array(foresight.setpoint))
-        action[:, 1] = to_action(GAINS, foresight.gain * latent["gain_limit"])
+        action[:, 1] = to_action(GAINS, gain)
         action[:, 2] = proportional_to_action(foresight.proportional)
         action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
         ruined = (latent["tip_radius_nm"] > foresight.worn_nm) | latent["second_apex"]

@@ -64,6 +64,7 @@ def draw_foresight(rng: Random) -> Foresight:
         proportional=rng.uniform(0.0, 0.2) * (rng.random() < 0.5),
         care=rng.uniform(0.2, 1.0),
         quiet=_log(rng, 0.005, 0.3),
+        haste=_log(rng, 0.7, 4.0),
         worn_nm=rng.uniform(20.0, 80.0),
         early=rng.uniform(0.2, 0.9),
     )
