@@ -68,6 +68,10 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     # PyTorch takes seconds to load, and the reference policies do without.
     from microgym.agents.trained import TrainedAgent, shipped_policy
 
+    if env_id == "AFM-v0":
+        from microgym.agents.lines import LineAgent
+
+        return LineAgent(shipped_policy(env_id) if name == TRAINED else name, env_kwargs, name)
     if name == TRAINED:
         return TrainedAgent(shipped_policy(env_id), env_id)
     return TrainedAgent(name, env_id, name)
