@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from microgym.agents.base import Agent
-from microgym.agents.references import pfm, ptycho, stm, stm_oracle, stm_tip
+from microgym.agents.references import afm, pfm, ptycho, stm, stm_oracle, stm_tip
 from microgym.envs.pfm.arguments import PFMArguments
 from microgym.envs.registry import find, named
 
@@ -49,6 +49,12 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
     "STMTip-v0": _ADATOMS,
     "PFM-v0": _PULSES,
     "PFMLoop-v0": _PULSES,
+    "AFM-v0": {
+        "random": lambda _: afm.RandomAgent(),
+        "steady": lambda _: afm.SteadyAgent(),
+        "expert": lambda _: afm.ExpertAgent(),
+        "oracle": lambda _: afm.OracleAgent(),
+    },
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from microgym.agents.base import Agent
-from microgym.agents.references import pfm
+from microgym.agents.references import afm, pfm
 from microgym.agents.references.ptycho import ExpertAgent, Greedy, Operator, OracleAgent
 
 
@@ -73,10 +73,57 @@ def draw_writer(rng: np.random.Generator) -> pfm.Operator:
     )
 
 
+def _log(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def draw_fixed(rng: np.random.Generator) -> afm.Fixed:
+    """One setting, at large."""
+    return afm.Fixed(rng.uniform(0.45, 0.9), _log(rng, 0.7, 5.0))
+
+
+def draw_habits(rng: np.random.Generator) -> afm.Operator:
+    """Habits of an operator, at large."""
+    return afm.Operator(
+        setpoint=rng.uniform(0.65, 0.95),
+        lower=rng.uniform(0.01, 0.06),
+        raise_again=_log(rng, 0.002, 0.01),
+        lost=_log(rng, 0.002, 0.02),
+        gain=_log(rng, 1.5, 6.0),
+        climb=rng.uniform(1.1, 1.8),
+        onset=rng.uniform(0.9, 1.3),
+        quiet_nm=_log(rng, 0.15, 0.5),
+        back_off=rng.uniform(0.55, 0.9),
+        proportional=rng.uniform(0.0, 0.15) * (rng.random() < 0.3),
+        care=rng.uniform(0.0, 0.6),
+        quiet_slope=_log(rng, 0.02, 0.5),
+        most=rng.uniform(1.2, 3.0),
+    )
+
+
+def draw_foresight(rng: np.random.Generator) -> afm.Foresight:
+    """What one who knows does with it, at large."""
+    return afm.Foresight(
+        setpoint=rng.uniform(0.45, 0.85),
+        gain=rng.uniform(0.5, 1.0),
+        proportional=rng.uniform(0.0, 0.2) * (rng.random() < 0.5),
+        care=rng.uniform(0.2, 1.0),
+        quiet=_log(rng, 0.005, 0.3),
+        haste=_log(rng, 0.7, 4.0),
+        worn_nm=rng.uniform(20.0, 80.0),
+        early=rng.uniform(0.2, 0.9),
+    )
+
+
 TUNABLES: Mapping[str, Mapping[str, Tunable]] = {
     "Ptycho-v0": {
         "expert": Tunable(draw_operator, ExpertAgent),
         "oracle": Tunable(draw_greedy, OracleAgent),
+    },
+    "AFM-v0": {
+        "steady": Tunable(draw_fixed, afm.SteadyAgent),
+        "expert": Tunable(draw_habits, afm.ExpertAgent),
+        "oracle": Tunable(draw_foresight, afm.OracleAgent),
     },
     "PFM-v0": {"expert": Tunable(draw_writer, pfm.ExpertAgent)},
     "PFMLoop-v0": {

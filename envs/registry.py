@@ -81,7 +81,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="STM-v0",
         module="microgym.envs.stm",
-        name="Stm",
+        name="STM",
         summary="tunnelling microscope: drag an adatom to its target, and look",
         brief=_frozen(time_budget_s=60.0),
         variants=(_frozen(observation="image", noise="hard", tip="hard", reveal=True),),
@@ -92,7 +92,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="STMBuild-v0",
         module="microgym.envs.stm",
-        name="Stm",
+        name="STM",
         summary="tunnelling microscope: drag adatoms into a figure, and leave the others alone",
         kwargs=_frozen(goal="build"),
         brief=_frozen(time_budget_s=60.0),
@@ -102,7 +102,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         id="STMTip-v0",
         module="microgym.envs.stm",
-        name="Stm",
+        name="STM",
         summary="tunnelling microscope: mend a bad tip by pulses and dips",
         kwargs=_frozen(goal="tip"),
         brief=_frozen(time_budget_s=60.0),
@@ -138,6 +138,28 @@ ENTRIES: tuple[Entry, ...] = (
         kwargs=_frozen(goal="loop"),
         brief=_frozen(pulses=6),
         interventions=_frozen(disorder=0.3),
+    ),
+    Entry(
+        id="AFM-v0",
+        module="microgym.envs.afm",
+        name="AFM",
+        summary="force microscopy: gains, setpoint and speed of every line, and care for the tip",
+        brief=_frozen(lines=8),
+        variants=(
+            _frozen(action="feedback", observation="features"),
+            _frozen(imaging="contact", specimen="islands"),
+            _frozen(
+                observation="image",
+                specimen="trenches",
+                split="test",
+                drift="hard",
+                tip="hard",
+                loop="hard",
+                scanner="hard",
+                reveal=True,
+            ),
+        ),
+        interventions=_frozen(drift_velocity_nm_s=5.0, tip_radius_nm=40.0, crash_nn=30.0),
     ),
 )
 """Every environment of the package."""

@@ -135,6 +135,32 @@ def safety(events_before: Real, events_after: Real) -> Real:
     return events_before - events_after
 
 
+def tracking(lost_before: Real, lost_after: Real) -> Real:
+    """Relief that a probe lost by not following the surface, negative.
+
+    Args:
+        lost_before: (N,) relief lost so far, over all there is.
+        lost_after: (N,) the same after the step.
+
+    Returns:
+        (N,) float64, adding up to at least -1 over an episode.
+    """
+    return lost_before - lost_after
+
+
+def force(excess_before: Real, excess_after: Real) -> Real:
+    """Force above what a specimen suffers gladly, negative.
+
+    Args:
+        excess_before: (N,) excess so far over the limit, mean of the whole specimen.
+        excess_after: (N,) the same after the step.
+
+    Returns:
+        (N,) float64, -1 for twice the limit everywhere.
+    """
+    return excess_before - excess_after
+
+
 def positive_budget(name: str, value: float) -> float:
     """Check a constant that a term divides by.
 
@@ -177,6 +203,9 @@ class RewardWeights:
             events are reported as a cost, apart from the reward.
         agreement: per complete agreement with what is asked for.
         approach: per whole way gone.
+        tracking: per whole relief lost by a probe that does not follow (a positive weight
+            punishes).
+        force: per limit by which a probe presses too hard (a positive weight punishes).
     """
 
     resolution: float = 1.0
@@ -187,6 +216,8 @@ class RewardWeights:
     safety: float = 0.0
     agreement: float = 1.0
     approach: float = 1.0
+    tracking: float = 1.0
+    force: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every weight.

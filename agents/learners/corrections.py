@@ -27,7 +27,7 @@ from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
 from microgym.agents.references.stm import SHARED_AT, movers_of, snapped
 from microgym.envs.stm.assembly import END_NM, SLOT, START_NM
-from microgym.instruments.stm import StmSettings
+from microgym.instruments.stm import STMSettings
 from microgym.physics import apex
 
 LESSON = "lesson"
@@ -122,7 +122,7 @@ class Corrected(VectorWrapper):
         """Where the first adatom's hollow really is, from where the operator takes it to be."""
         operator = self.corrections.operator
         first, rows = latent["order"][:, 0], np.arange(self.num_envs)
-        drift = latent["drift_nm"] + StmSettings().drag_s * latent["drift_velocity_nm_s"]
+        drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
         offset = latent["traits"][:, [apex.OFFSET_X, apex.OFFSET_Y]]
         true = latent["places_nm"][rows, first] + drift - offset - latent["believed_nm"][:, 0]
         shared = observation[:, self._slots :].astype(np.float64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from microgym.agents.references.stm import HALF_ZIGZAG_NM, LONGEST_NM, ROWS, legs, side_of_row
 from microgym.envs.stm.assembly import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.manipulation import PITCH_NM
-from microgym.instruments.stm import BOLTZMANN_EV_K, StmSettings
+from microgym.instruments.stm import BOLTZMANN_EV_K, STMSettings
 from microgym.physics import apex
 from microgym.physics.adatoms import LATTICE_NM, nearest_site, rehearse, well_depth
 
@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _ROOT3 = math.sqrt(3.0)
-_BATH = (StmSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * StmSettings().temperature_k)
+_BATH = (STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
 
 
 class OracleAgent:
@@ -50,7 +50,7 @@ class OracleAgent:
         action = np.zeros(size)
         action[4], action[6] = -1.0, 1.0
         places = latent["places_nm"]
-        drift = latent["drift_nm"] + StmSettings().drag_s * latent["drift_velocity_nm_s"]
+        drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
         offset = latent["traits"][[apex.OFFSET_X, apex.OFFSET_Y]]
         ways = latent["targets_nm"] - places[: self._movers]
         left = [s for s, k in enumerate(latent["order"]) if np.hypot(*ways[k]) > 0.05]
@@ -99,7 +99,7 @@ class OracleAgent:
             traits[apex.WIDTH],
             _BATH,
             PITCH_NM,
-            StmSettings().speed_nm_s,
+            STMSettings().speed_nm_s,
             after,
         )
         moved = np.abs(after - before).max(axis=2) > 1e-6

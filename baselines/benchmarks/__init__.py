@@ -6,6 +6,7 @@ from microgym.baselines.bench import Effort, Result
 from microgym.baselines.benchmarks import (
     environments,
     ferroelectric,
+    force,
     kernels,
     networks,
     processes,
@@ -17,6 +18,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "poisson": kernels.poisson,
     "step": kernels.step,
     "pulse": ferroelectric.pulse,
+    "force": force.lines,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
     "observation": environments.observation,

@@ -14,7 +14,7 @@ from microgym.instruments.manipulation import (
     PITCH_NM,
     TRACE,
 )
-from microgym.instruments.stm import BOLTZMANN_EV_K, StmInstrument, StmSettings
+from microgym.instruments.stm import BOLTZMANN_EV_K, STMInstrument, STMSettings
 from microgym.physics import apex
 from microgym.physics.adatoms import (
     ATTEMPTS_HZ,
@@ -50,7 +50,7 @@ class NumpyDrag:
         self.sites = [tuple(int(k) for k in site) for site in fields.sites[0][present]]
         self.places = fields.places[0][present].copy()
         self.traits = instrument.traits[0].copy()
-        self.settings = StmSettings()
+        self.settings = STMSettings()
         self.rng = np.random.default_rng(seed)
         self.thermal = BOLTZMANN_EV_K * self.settings.temperature_k
         self.kappa = decay_constant(self.settings.work_function_ev)
@@ -112,8 +112,8 @@ class NumpyDrag:
             self.sites[atom], self.places[atom] = around[choice], places[choice]
 
 
-def _instrument(count: int, seed: int = 0) -> StmInstrument:
-    instrument = StmInstrument(count, StmSettings())
+def _instrument(count: int, seed: int = 0) -> STMInstrument:
+    instrument = STMInstrument(count, STMSettings())
     keys = np.stack([episode_key(seed + number) for number in range(count)])
     instrument.reset(np.arange(count), keys, "terrace", "train", 1, (1.0, 3.0))
     return instrument

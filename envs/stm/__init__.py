@@ -1,12 +1,12 @@
 """Moving adatoms with a tunnelling microscope, and mending its tip."""
 
 from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
-from microgym.envs.stm.task import StmTask
+from microgym.envs.stm.task import STMTask
 
-__all__ = ["StmEnv", "StmTask", "StmVectorEnv"]
+__all__ = ["STMEnv", "STMTask", "STMVectorEnv"]
 
 
-class StmEnv(MicroscopeEnv):
+class STMEnv(MicroscopeEnv):
     """Drag adatoms to their targets with a tip that nobody knows: where to, and when to look?
 
     ## Description
@@ -202,10 +202,10 @@ class StmEnv(MicroscopeEnv):
     * v0: first version.
     """
 
-    task_class = StmTask
+    task_class = STMTask
 
 
-class StmVectorEnv(MicroscopeVectorEnv):
-    """N tunnelling microscopes in one process; see `StmEnv`."""
+class STMVectorEnv(MicroscopeVectorEnv):
+    """N tunnelling microscopes in one process; see `STMEnv`."""
 
-    task_class = StmTask
+    task_class = STMTask

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS, StmSettings
+from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.apex import APEX_LEVELS
 from microgym.physics.sampling import positive, whole
 from microgym.rewards import RewardWeights
@@ -32,7 +32,7 @@ built among moved bystanders is spoilt (design choices)."""
 
 
 @dataclass(frozen=True)
-class StmArguments:
+class STMArguments:
     """Everything a user may choose.
 
     Attributes:
@@ -90,7 +90,7 @@ class StmArguments:
         _ = self.weights
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> "StmArguments":
+    def parse(cls, given: Mapping[str, Any]) -> "STMArguments":
         """Check keyword arguments by name and by value.
 
         Args:
@@ -130,9 +130,9 @@ class StmArguments:
         own = TIME_BUDGETS_S[self.goal]
         return own if self.time_budget_s is None else float(self.time_budget_s)
 
-    def settings(self) -> StmSettings:
+    def settings(self) -> STMSettings:
         """The instrument that these arguments ask for."""
-        return StmSettings(
+        return STMSettings(
             drift=DRIFT_LEVELS[self.drift],
             tip=APEX_LEVELS[self.tip],
             noise=NOISE_LEVELS[self.noise],

@@ -6,9 +6,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.envs.stm.arguments import NEAREST_NM, StmArguments
+from microgym.envs.stm.arguments import NEAREST_NM, STMArguments
 from microgym.instruments.manipulation import CRASHED, LOST, TRACE
-from microgym.instruments.stm import StmInstrument
+from microgym.instruments.stm import STMInstrument
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
 
@@ -66,7 +66,7 @@ class Assembly:
         arguments: of the task.
     """
 
-    def __init__(self, instrument: StmInstrument, arguments: StmArguments) -> None:
+    def __init__(self, instrument: STMInstrument, arguments: STMArguments) -> None:
         self.instrument = instrument
         self.arguments = arguments
         count, movers = instrument.num_envs, arguments.movers

@@ -8,8 +8,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.envs.stm.arguments import StmArguments
-from microgym.instruments.stm import StmInstrument
+from microgym.envs.stm.arguments import STMArguments
+from microgym.instruments.stm import STMInstrument
 from microgym.physics import apex
 from microgym.physics.apex import DIPS_NM, PULSES_V
 from microgym.random import Role, normal, stream
@@ -101,7 +101,7 @@ class Conditioning:
         arguments: of the task.
     """
 
-    def __init__(self, instrument: StmInstrument, arguments: StmArguments) -> None:
+    def __init__(self, instrument: STMInstrument, arguments: STMArguments) -> None:
         self.instrument = instrument
         self.arguments = arguments
         count = instrument.num_envs

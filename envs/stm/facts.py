@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from microgym.envs.stm.arguments import GOALS, LEVELS, TIME_BUDGETS_S, StmArguments
+from microgym.envs.stm.arguments import GOALS, LEVELS, TIME_BUDGETS_S, STMArguments
 from microgym.envs.stm.conditioning import ACTIONS, SPOILT
 from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS
 from microgym.physics.adatoms import BARRIER_EV, DEPTH_EXPONENT, LATTICE_NM, least_depth
@@ -36,7 +36,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
 
 def _instrument() -> Table:
     """What the instrument is."""
-    settings = StmArguments().settings()
+    settings = STMArguments().settings()
     depths = [MEAN_STRENGTH_EV * (g / QUANTUM_US) ** DEPTH_EXPONENT for g in (3.0, 6.0)]
     least = least_depth(BARRIER_EV, LATTICE_NM, MEAN_WIDTH_NM)
     return [
@@ -75,7 +75,7 @@ def _weights() -> Table:
     """Default weights of the reward's terms."""
     rows: Table = []
     for goal in GOALS:
-        chosen = StmArguments(goal=goal)
+        chosen = STMArguments(goal=goal)
         weights = ", ".join(f"{name} {getattr(chosen.weights, name):g}" for name in chosen.terms)
         rows.append((f"`{goal}`", weights))
     return [("`goal`", "weights"), *rows]

@@ -14,7 +14,7 @@ from microgym.physics import apex
 from microgym.specimens.adatom_fields import FIELD_NM
 
 if TYPE_CHECKING:
-    from microgym.envs.stm.task import StmTask
+    from microgym.envs.stm.task import STMTask
 
 WIDTH, HEIGHT = 480, 640
 _LEFT, _TOP, _EDGE = 12, 54, 456
@@ -25,7 +25,7 @@ _TRACE_TOP = 1.3
 """Current at the upper edge of the trace's panel, over its set value (design choice)."""
 
 
-def draw(task: "StmTask", row: int) -> NDArray[np.uint8]:
+def draw(task: "STMTask", row: int) -> NDArray[np.uint8]:
     """Render one microscope.
 
     Args:
@@ -53,7 +53,7 @@ def _point(place: NDArray[np.float64]) -> picture.Point:
     return _LEFT + (x + 0.5 * FIELD_NM) * _SCALE, _TOP + (0.5 * FIELD_NM - y) * _SCALE
 
 
-def _draw_surface(canvas: Image.Image, task: "StmTask", row: int) -> None:
+def _draw_surface(canvas: Image.Image, task: "STMTask", row: int) -> None:
     """The last image, line by line as it was taken."""
     instrument = task.instrument
     kept = instrument.image[row].copy()
@@ -72,7 +72,7 @@ def _draw_surface(canvas: Image.Image, task: "StmTask", row: int) -> None:
     picture.legend(canvas, (_LEFT, _TOP + _EDGE + 3, _EDGE), texts)
 
 
-def _draw_assembly(pen: ImageDraw.ImageDraw, task: "StmTask", goal: Assembly, row: int) -> None:
+def _draw_assembly(pen: ImageDraw.ImageDraw, task: "STMTask", goal: Assembly, row: int) -> None:
     """Targets, adatoms to be moved, those that were disturbed, the last drag and its current."""
     instrument = task.instrument
     distances = goal.distances(np.array([row]))[0]
@@ -102,7 +102,7 @@ def _draw_assembly(pen: ImageDraw.ImageDraw, task: "StmTask", goal: Assembly, ro
     _draw_gauges(pen, task, row, f"{placed:.0%}", float(placed), "in place")
 
 
-def _headline(task: "StmTask", goal: Assembly, row: int, placed: int) -> str:
+def _headline(task: "STMTask", goal: Assembly, row: int, placed: int) -> str:
     """How it stands, in words."""
     if task.instrument.events[row, CRASHED] > 0.0:
         return "the tip has crashed"
@@ -113,7 +113,7 @@ def _headline(task: "StmTask", goal: Assembly, row: int, placed: int) -> str:
     return "done: all adatoms in place" if done else f"over: {placed} of {goal.movers} in place"
 
 
-def _draw_trace(pen: ImageDraw.ImageDraw, task: "StmTask", row: int) -> None:
+def _draw_trace(pen: ImageDraw.ImageDraw, task: "STMTask", row: int) -> None:
     """Current of the last drag: high while the adatom follows beneath the tip."""
     left, top, width, height = _LEFT, _BELOW + 20, 222, 60
     picture.write(pen, (left, _BELOW + 2), "current of the last drag", 13, picture.DIM)
@@ -127,7 +127,7 @@ def _draw_trace(pen: ImageDraw.ImageDraw, task: "StmTask", row: int) -> None:
 
 
 def _draw_gauges(
-    pen: ImageDraw.ImageDraw, task: "StmTask", row: int, text: str, part: float, name: str
+    pen: ImageDraw.ImageDraw, task: "STMTask", row: int, text: str, part: float, name: str
 ) -> None:
     """A merit and the accounts."""
     ledger, limit = task.instrument.ledger, task.limit_s
@@ -146,7 +146,7 @@ def _draw_gauges(
         picture.bar(pen, (left, y + 15, WIDTH - _LEFT - 1, y + 18), filled, color)
 
 
-def _draw_tip(pen: ImageDraw.ImageDraw, task: "StmTask", goal: Conditioning, row: int) -> None:
+def _draw_tip(pen: ImageDraw.ImageDraw, task: "STMTask", goal: Conditioning, row: int) -> None:
     """What was done last, what the image says of the tip, and what is left of the surface."""
     state = apex.STATES[int(task.instrument.states[row])]
     if goal.accepted[row]:

@@ -6,13 +6,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.envs.stm.arguments import StmArguments
+from microgym.envs.stm.arguments import STMArguments
 from microgym.envs.stm.assembly import Assembly
 from microgym.envs.stm.conditioning import Conditioning
 from microgym.envs.stm.picture import draw
 from microgym.envs.task import Task
 from microgym.instruments.manipulation import PIXELS
-from microgym.instruments.stm import StmInstrument
+from microgym.instruments.stm import STMInstrument
 from microgym.physics import apex
 from microgym.rewards import agreement, approach, combine, damage, safety, time
 from microgym.threads import split_rows
@@ -26,18 +26,18 @@ POSITIVE = {"well_strength_ev": apex.STRENGTH, "well_width_nm": apex.WIDTH}
 """Traits of the tip that can be set."""
 
 
-class StmTask(Task):
-    """N tunnelling microscopes; see `microgym.envs.stm.StmEnv` for the task itself.
+class STMTask(Task):
+    """N tunnelling microscopes; see `microgym.envs.stm.STMEnv` for the task itself.
 
     Args:
         num_envs: N.
-        **arguments: see `StmArguments`.
+        **arguments: see `STMArguments`.
     """
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = StmArguments.parse(arguments)
+        self.arguments = STMArguments.parse(arguments)
         chosen = self.arguments
-        self.instrument = StmInstrument(num_envs, chosen.settings())
+        self.instrument = STMInstrument(num_envs, chosen.settings())
         kind = Conditioning if chosen.goal == "tip" else Assembly
         self.goal: Assembly | Conditioning = kind(self.instrument, chosen)
         size = len(self.goal.feature_names)

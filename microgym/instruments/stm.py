@@ -72,7 +72,7 @@ amplifier must take 100 nA, and its noise at that gain is a design choice."""
 
 
 @dataclass(frozen=True)
-class StmSettings:
+class STMSettings:
     """What the instrument is made of.
 
     Attributes:
@@ -126,7 +126,7 @@ FEEDBACK_NM_S = 20.0
 """Gain of the logarithmic feedback, nm/s for an e-fold of current (design choice)."""
 
 
-class StmInstrument:
+class STMInstrument:
     """N tunnelling microscopes; every array has the leading axis N.
 
     Args:
@@ -153,7 +153,7 @@ class StmInstrument:
         ledger: time; charge in nC as the dose; images as the exposures; path.
     """
 
-    def __init__(self, num_envs: int, settings: StmSettings) -> None:
+    def __init__(self, num_envs: int, settings: STMSettings) -> None:
         self.settings = settings
         self.num_envs = whole("num_envs", num_envs, 1, 1 << 16)
         count = self.num_envs

@@ -76,4 +76,4 @@ def test_what_can_be_tuned_are_settings_of_the_package_s_policies(env, name):
 def test_mistakes_are_told(capsys):
     with pytest.raises(SystemExit):
         tune.main(["Ptycho-v0", "random"])
-    assert "invalid choice: 'random'" in capsys.readouterr().err
+    assert "one can tune ['expert', 'oracle'], not 'random'" in capsys.readouterr().err

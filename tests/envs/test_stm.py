@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from microgym.envs import picture
-from microgym.envs.stm import StmEnv, StmTask, conditioning
-from microgym.envs.stm.arguments import GOALS, StmArguments
+from microgym.envs.stm import STMEnv, STMTask, conditioning
+from microgym.envs.stm.arguments import GOALS, STMArguments
 from microgym.envs.stm.assembly import ON_TARGET_NM
 from microgym.envs.stm.conditioning import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
 from microgym.envs.stm.picture import HEIGHT, WIDTH
@@ -20,13 +20,13 @@ QUIET: dict[str, Any] = {"drift": "off", "tip": "off", "noise": "off"}
 DRAG, BOTH, ONLY_LOOK = -1.0, 0.0, 1.0
 
 
-def make(seed: int = 1, **arguments: Any) -> StmEnv:
-    env = StmEnv(**{**QUIET, **arguments})
+def make(seed: int = 1, **arguments: Any) -> STMEnv:
+    env = STMEnv(**{**QUIET, **arguments})
     env.reset(seed=seed)
     return env
 
 
-def task_of(env: Any) -> StmTask:
+def task_of(env: Any) -> STMTask:
     return env._batch.task
 
 
@@ -333,7 +333,7 @@ def test_frames_change_with_the_episode_and_do_not_change_it(goal):
 
 
 def test_what_is_in_place_and_what_was_disturbed_is_marked():
-    env = StmEnv(render_mode="rgb_array", **QUIET)
+    env = STMEnv(render_mode="rgb_array", **QUIET)
     env.reset(seed=1)
 
     def holds(color: picture.Color) -> bool:
@@ -350,7 +350,7 @@ def test_what_is_in_place_and_what_was_disturbed_is_marked():
 
 
 def test_every_argument_and_action_is_told_on_the_page():
-    page = StmEnv.__doc__ or ""
-    for name in ("start_x", "conductance", "look", *StmArguments().terms):
+    page = STMEnv.__doc__ or ""
+    for name in ("start_x", "conductance", "look", *STMArguments().terms):
         assert re.search(rf"\b{name}\b", page), name
     assert len(ACTIONS) == gym.make("STM-v0", goal="tip").action_space.n

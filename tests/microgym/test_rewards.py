@@ -29,13 +29,15 @@ EACH = {
     "safety": lambda a, b: rewards.safety(a, b),
     "agreement": lambda a, b: rewards.agreement(a, b),
     "approach": lambda a, b: rewards.approach(a, b),
+    "tracking": lambda a, b: rewards.tracking(a, b),
+    "force": lambda a, b: rewards.force(a, b),
 }
 
 
 def test_there_is_one_function_for_every_weight():
     assert set(EACH) == set(TERMS)
     first = ("resolution", "discovery", "dose", "damage", "time", "safety")
-    assert (*first, "agreement", "approach") == TERMS
+    assert (*first, "agreement", "approach", "tracking", "force") == TERMS
     for name in TERMS:
         assert callable(getattr(rewards, name))
 
@@ -61,6 +63,8 @@ def test_terms_have_the_stated_units():
     assert rewards.safety(zero, np.array([1.0, 2.0])).tolist() == [-1.0, -2.0]
     assert rewards.agreement(np.array([0.25, 0.5]), one).tolist() == [0.75, 0.5]
     assert rewards.approach(one, np.array([0.25, 1.5])).tolist() == [0.75, -0.5]
+    assert rewards.tracking(np.array([0.2, 0.0]), one).tolist() == [-0.8, -1.0]
+    assert rewards.force(zero, np.array([0.5, 3.0])).tolist() == [-0.5, -3.0]
 
 
 def test_an_episodes_resolution_is_its_final_signal_to_noise():
@@ -70,7 +74,7 @@ def test_an_episodes_resolution_is_its_final_signal_to_noise():
 
 def test_combine_is_the_weighted_sum():
     terms = {name: potentials(k)[k] for k, name in enumerate(TERMS)}
-    values = (2.0, -1.0, 0.5, 0.25, 3.0, 1.5, 0.7, -0.3)
+    values = (2.0, -1.0, 0.5, 0.25, 3.0, 1.5, 0.7, -0.3, 0.75, -0.5)
     weights = RewardWeights(*values)
     expected = sum(w * terms[n] for w, n in zip(values, TERMS, strict=True))
     found = combine(terms, weights)

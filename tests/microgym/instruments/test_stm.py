@@ -8,8 +8,8 @@ from microgym.instruments.stm import (
     DRIFT_LEVELS,
     IMAGING_PA,
     NOISE_LEVELS,
-    StmInstrument,
-    StmSettings,
+    STMInstrument,
+    STMSettings,
 )
 from microgym.physics import apex
 from microgym.physics.adatoms import LATTICE_NM
@@ -26,7 +26,7 @@ QUIET = {
 
 
 def started(family="terrace", split="validation", movers=1, **changes):
-    instrument = StmInstrument(COUNT, StmSettings(**{**QUIET, **changes}))
+    instrument = STMInstrument(COUNT, STMSettings(**{**QUIET, **changes}))
     keys = np.stack([episode_key(k) for k in range(COUNT)])
     instrument.reset(ROWS, keys, family, split, movers, (1.0, 3.0))
     return instrument
@@ -71,7 +71,7 @@ def test_the_frame_follows_linear_drift():
     """PI/OU registration: what is registered is what has drifted between the images' middles."""
     instrument = started(drift=DRIFT_LEVELS["real"])
     instrument.stage.settling[:] = 0.0
-    instrument.settings = StmSettings(**QUIET)
+    instrument.settings = STMSettings(**QUIET)
     instrument._motion = (200.0, 0.0, 60.0, 0.25)
     velocity = instrument.stage.velocity.copy()
     instrument.look(ROWS)
@@ -275,4 +275,4 @@ def test_conditioning_changes_tips_as_often_as_it_should():
 )
 def test_bad_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        StmSettings(**changes)
+        STMSettings(**changes)

@@ -1,0 +1,287 @@
+"""Reference policies of AFM-v0: at random, a skilled operator, one who sees what lies ahead.
+
+All act on the action "dials" of the default environment: setpoint, integral gain, proportional
+gain, line rate, event.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.envs.afm.arguments import (
+    GAINS,
+    LINE_S,
+    MODES,
+    PROPORTIONAL,
+    RATES_HZ,
+    SETPOINTS,
+)
+from microgym.envs.afm.features import NUMBERS
+from microgym.instruments.scanning import LEAD
+from microgym.random import Role, episode_key, uniform
+from microgym.random import stream as stream_of
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+FREE_NM = MODES["amplitude"].free_amplitude_nm
+"""Free amplitude, nm."""
+LINE_PX = 2 * (256 + 2 * LEAD)
+"""Pixels of a line, there and back, overscan included."""
+_PROCESS = 8  # of the world role; no simulated process uses it
+_AT = {name: place for place, name in enumerate(NUMBERS)}
+_SCAN, _CHANGE_TIP = -1.0, 1.0
+
+
+def to_action(ends: tuple[float, float], value: Float64) -> Float64:
+    """A value on a logarithmic scale between two ends as a component of the action."""
+    low, high = ends
+    return np.clip(2.0 * np.log(value / low) / math.log(high / low) - 1.0, -1.0, 1.0)
+
+
+def setpoint_to_action(setpoint: Float64) -> Float64:
+    """A setpoint as a part of the free amplitude as a component of the action."""
+    low, high = SETPOINTS["amplitude"]
+    return np.clip(2.0 * (setpoint - low) / (high - low) - 1.0, -1.0, 1.0)
+
+
+def proportional_to_action(gain: float) -> float:
+    """A proportional gain, 0 or more, as a component of the action."""
+    low = PROPORTIONAL[0]
+    return float(to_action(PROPORTIONAL, np.array(gain + low)))
+
+
+def size_of(level: Float64) -> Float64:
+    """A number of the observation on the logarithmic scale of sizes, as nm."""
+    return 100.0**level
+
+
+class RandomAgent:
+    """Settings anywhere on their scales, at an even pace of lines; never an event."""
+
+    name = "random"
+    needs_truth = False
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+        keys = (episode_key(int(seed), _PROCESS) for seed in seeds)
+        self._streams = [stream_of(key[0], key[1], Role.WORLD, _PROCESS) for key in keys]
+        self._tick = 0
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """Draw settings."""
+        del observation, info
+        draws = [[uniform(a, b, self._tick, i) for i in range(4)] for a, b in self._streams]
+        self._tick += 1
+        action = np.full((len(draws), 5), _SCAN, np.float32)
+        action[:, :4] = 2.0 * np.asarray(draws) - 1.0
+        return action
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One setting for all lines.
+
+    Attributes:
+        setpoint: part of the free amplitude.
+        gain: integral gain, 1/ms.
+    """
+
+    setpoint: float = 0.82
+    gain: float = 4.2
+
+
+class SteadyAgent:
+    """The same settings for every line, at the pace that just fills the time.
+
+    Args:
+        fixed: settings; found by search on training specimens.
+    """
+
+    name = "steady"
+    needs_truth = False
+
+    def __init__(self, fixed: Fixed | None = None) -> None:
+        self._fixed = fixed or Fixed()
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """Go on."""
+        del info
+        numbers = _numbers(observation)
+        action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
+        action[:, 0] = setpoint_to_action(np.array(self._fixed.setpoint))
+        action[:, 1] = to_action(GAINS, np.array(1e3 * self._fixed.gain))
+        action[:, 3] = to_action(RATES_HZ, 1.0 / _even_pace(numbers))
+        return action
+
+
+def _numbers(observation: Any) -> Float64:
+    seen = observation["numbers"] if isinstance(observation, Mapping) else observation
+    return np.asarray(seen, np.float64)
+
+
+def _even_pace(numbers: Float64) -> Float64:
+    """Seconds that each line that is left may take."""
+    time, lines = numbers[:, _AT["time_left"]], numbers[:, _AT["lines_left"]]
+    return LINE_S * np.maximum(time, 1e-3) / np.maximum(lines, 1e-3)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a skilled operator does; found by search on training specimens.
+
+    Attributes:
+        setpoint: at the beginning, part of the free amplitude.
+        lower: by how much the setpoint is lowered where the tip has lost the surface.
+        raise_again: and by how much it is raised otherwise, up to where it began.
+        lost: part of a line in which the error may be at its bound.
+        gain: integral gain to begin with, 1/ms.
+        climb: factor by which the gain is raised, line by line, until the loop rings.
+        onset: ripple of the error over the whole error from which the loop counts as ringing.
+        quiet_nm: ripple below which it does not, nm.
+        back_off: part of the ringing gain at which one stays.
+        proportional: proportional gain.
+        care: power of the steepness of the last line, over the mean of all so far, with which the
+            time of a line grows.
+        quiet_slope: steepness that is added to both, nm a pixel.
+        most: largest factor of that kind.
+    """
+
+    setpoint: float = 0.89
+    lower: float = 0.014
+    raise_again: float = 0.0046
+    lost: float = 0.0028
+    gain: float = 3.2
+    climb: float = 1.46
+    onset: float = 1.2
+    quiet_nm: float = 0.42
+    back_off: float = 0.89
+    proportional: float = 0.0
+    care: float = 0.19
+    quiet_slope: float = 0.32
+    most: float = 2.4
+
+
+class ExpertAgent:
+    """Raises the gain to the onset of ringing and backs off; slows down where it was steep.
+
+    Args:
+        operator: habits.
+    """
+
+    name = "expert"
+    needs_truth = False
+
+    def __init__(self, operator: Operator | None = None) -> None:
+        self._operator = operator or Operator()
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+        operator = self._operator
+        self._gain = np.full(num_envs, 1e3 * operator.gain)
+        self._setpoint = np.full(num_envs, operator.setpoint)
+        self._climbing = np.ones(num_envs, np.bool_)
+        self._fresh = np.ones(num_envs, np.bool_)
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """Look at the last line, turn the dials."""
+        del info
+        operator, numbers = self._operator, _numbers(observation)
+        seen = ~self._fresh
+        error, ripple = (size_of(numbers[:, _AT[name]]) for name in ("error", "ripple"))
+        rings = (ripple > operator.onset * error) & (ripple > operator.quiet_nm) & seen
+        self._gain = np.where(rings, self._gain * operator.back_off, self._gain)
+        self._climbing &= ~rings
+        self._gain = np.where(self._climbing & seen, self._gain * operator.climb, self._gain)
+        self._gain = np.clip(self._gain, *GAINS)
+        lost = (numbers[:, _AT["saturated"]] > operator.lost) & seen
+        step = np.where(lost, -operator.lower, np.where(seen, operator.raise_again, 0.0))
+        self._setpoint = np.clip(self._setpoint + step, 0.35, operator.setpoint)
+        steep, usual = (size_of(numbers[:, _AT[n]]) for n in ("steepness", "usual_steepness"))
+        relative = (steep + operator.quiet_slope) / (usual + operator.quiet_slope)
+        relative = np.clip(relative**operator.care, 1.0 / operator.most, operator.most)
+        seconds = _even_pace(numbers) * np.where(seen, relative, 1.0)
+        self._fresh[:] = False
+        action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
+        action[:, 0] = setpoint_to_action(self._setpoint)
+        action[:, 1] = to_action(GAINS, self._gain)
+        action[:, 2] = proportional_to_action(operator.proportional)
+        action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
+        return action
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """How one who knows the surface and the loop scans; found by search on training specimens.
+
+    Attributes:
+        setpoint: part of the free amplitude.
+        gain: part of the gain above which the loop rings.
+        proportional: proportional gain.
+        care: power of a line's steepness with which its time grows.
+        quiet: steepness that every line is taken to have at least, nm a pixel.
+        haste: steepest slope that is run into, as a speed over the one with which the loop can get
+            out of its way: gain times amplitude.
+        worn_nm: radius from which a tip is changed, nm, while more than `early` of the lines are
+            left.
+        early: part of the lines.
+    """
+
+    setpoint: float = 0.65
+    gain: float = 0.9
+    proportional: float = 0.0
+    care: float = 0.48
+    quiet: float = 0.05
+    haste: float = 1.5
+    worn_nm: float = 58.0
+    early: float = 0.85
+
+
+class OracleAgent:
+    """Knows the surface ahead, the loop's limit and the tip: time goes where it is steep.
+
+    Args:
+        foresight: habits.
+    """
+
+    name = "oracle"
+    needs_truth = True
+
+    def __init__(self, foresight: Foresight | None = None) -> None:
+        self._foresight = foresight or Foresight()
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """Share out what time is left over what lies ahead."""
+        latent, foresight, numbers = info["latent"], self._foresight, _numbers(observation)
+        slope = np.asarray(latent["slope"], np.float64)
+        left = numbers[:, _AT["lines_left"]]
+        lines = slope.shape[1]
+        now = np.minimum(np.rint((1.0 - left) * lines).astype(np.int64), lines - 1)
+        ahead = np.arange(lines)[None, :] >= now[:, None]
+        weight = np.where(ahead, np.maximum(slope, foresight.quiet) ** foresight.care, 0.0)
+        own = np.take_along_axis(weight, now[:, None], axis=1)[:, 0]
+        mean = weight.sum(axis=1) / ahead.sum(axis=1)
+        seconds = _even_pace(numbers) * own / mean
+        gain = foresight.gain * np.asarray(latent["gain_limit"], np.float64)
+        steepest = np.take_along_axis(np.asarray(latent["steepest"]), now[:, None], axis=1)[:, 0]
+        escape = gain * foresight.setpoint * FREE_NM
+        seconds = np.maximum(seconds, LINE_PX * steepest / (foresight.haste * escape))
+        action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
+        action[:, 0] = setpoint_to_action(np.array(foresight.setpoint))
+        action[:, 1] = to_action(GAINS, gain)
+        action[:, 2] = proportional_to_action(foresight.proportional)
+        action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
+        ruined = (latent["tip_radius_nm"] > foresight.worn_nm) | latent["second_apex"]
+        spare = numbers[:, _AT["exchanges"]] < 0.5
+        action[ruined & spare & (left > foresight.early), 4] = _CHANGE_TIP
+        return action

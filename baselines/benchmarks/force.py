@@ -1,0 +1,63 @@
+"""Benchmark of the force microscope: a line of 256 pixels, there and back, 8 ticks a pixel."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from microgym.baselines.bench import Effort, Race, Result, Way, measure
+from microgym.baselines.bounds import AtLeast, AtMost
+from microgym.baselines.numpy_afm import NumpyLines
+from microgym.envs.afm.arguments import AFMArguments
+from microgym.instruments.afm import AFMInstrument
+from microgym.random import episode_key
+
+PERFECT = AFMArguments(drift="off", tip="off", loop="off")
+"""Without drift, wear and noise; what these cost is computed all the same by the compiled line."""
+RATE_HZ = 8.0
+"""Fast enough for the fewest ticks a pixel, 8."""
+SETPOINT, GAIN = 0.7, 2000.0
+LINES_PER_S = 2000.0
+"""Lines a second that the compiled side must reach on one core."""
+
+
+def microscope(seed: int = 0) -> AFMInstrument:
+    """One microscope with a fresh surface."""
+    instrument = AFMInstrument(1, PERFECT.settings())
+    instrument.reset(np.arange(1), episode_key(seed)[None], PERFECT.specimen, "train", SETPOINT)
+    return instrument
+
+
+class CompiledLines:
+    """Lines of one microscope, one call each."""
+
+    def __init__(self, instrument: AFMInstrument) -> None:
+        self.instrument, self.rows = instrument, np.arange(1)
+        self.dials = np.array([[SETPOINT, GAIN, 0.0, RATE_HZ]])
+
+    def scan(self) -> None:
+        """The next line; from the top again when the frame is done."""
+        if self.instrument.ledger.exposures[0] >= self.instrument.settings.lines:
+            self.instrument.ledger.exposures[0] = 0
+        self.instrument.scan(self.rows, self.dials)
+
+
+def lines(effort: Effort) -> Iterator[Result]:
+    """A line of the force microscope, compiled and in NumPy."""
+    compiled = CompiledLines(microscope())
+    plain = NumpyLines(microscope(), np.random.default_rng(0))
+
+    def scan() -> None:
+        plain.number %= PERFECT.lines
+        plain.scan(SETPOINT, GAIN, RATE_HZ)
+
+    ours, theirs = "compiled", "NumPy and Python"
+    yield measure(
+        Race(
+            "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel",
+            theirs,
+            {theirs: Way(scan), ours: Way(compiled.scan)},
+            [AtLeast(ours, 20.0, (theirs,)), AtMost(ours, 1e6 / LINES_PER_S)],
+            "line",
+        ),
+        effort,
+    )

@@ -1,0 +1,165 @@
+"""A frame of the scan: the surface, the image so far, the last line, the tip, and what it cost."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from microgym.envs import picture
+from microgym.instruments.afm import MARGIN_PX
+from microgym.physics.tips import REACH
+
+if TYPE_CHECKING:
+    from microgym.envs.afm.task import AFMTask
+
+WIDTH, HEIGHT = 480, 640
+_EDGE = 222
+_LEFT, _RIGHT = 12, 246
+_MAPS, _LINE, _LINE_HEIGHT = 54, 322, 150
+_TIP, _GAUGES = 500, 500
+_TIP_HEIGHT = 120
+_SURFACE: picture.Color = (96, 108, 122)
+_RETRACE: picture.Color = (255, 176, 59)
+
+
+def draw(task: "AFMTask", row: int) -> NDArray[np.uint8]:
+    """Render one microscope.
+
+    Args:
+        task: the batch.
+        row: which microscope.
+
+    Returns:
+        (640, 480, 3) uint8.
+    """
+    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
+    pen = ImageDraw.Draw(canvas)
+    _draw_head(pen, task, row)
+    _draw_maps(canvas, task, row)
+    _draw_line(pen, task, row)
+    _draw_tip(pen, task, row)
+    _draw_ledger(pen, task, row)
+    return np.asarray(canvas).copy()
+
+
+def _draw_head(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
+    """How far the scan is, what has just happened, and what it has earned."""
+    instrument = task.instrument
+    done, lines = int(instrument.ledger.exposures[row]), task.arguments.lines
+    events = ("", "  approached again", "  tip withdrawn", "  NEW TIP")
+    if task.terminated[row]:
+        text = "image finished" if done >= lines else f"ended at line {done}"
+    else:
+        text = f"line {done} of {lines}" + events[int(task.event[row])]
+    picture.write(pen, (_LEFT, 7), text, 17)
+    if instrument.tally[row, 3] > 0 and task.event[row] == 0:
+        picture.write(pen, (_LEFT + 190, 7), "TIP CRASHED", 17, picture.BAD)
+    score = f"return {task.returns[row]:+.2f}"
+    picture.write_left_of(pen, (WIDTH - _LEFT, 7), score, 17)
+
+
+def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
+    """The surface, and what has been made of it, on one scale."""
+    instrument = task.instrument
+    inside = slice(MARGIN_PX, MARGIN_PX + instrument.settings.pixels)
+    truth = instrument.height[row, inside, inside]
+    low, high = np.percentile(truth, (1.0, 99.5))
+    span = max(float(high - low), 1.0)
+    done, lines = int(instrument.ledger.exposures[row]), task.arguments.lines
+    image = np.full((lines, truth.shape[1]), np.nan, np.float32)
+    # Each line's own offset is unknown; the pictures share that of the ideal line.
+    means = task.ideal[row, :done].mean(axis=1, keepdims=True)
+    image[:done] = task.image[row, :done] + means
+    pixels = picture.colored(np.nan_to_num(image, nan=float(low)), float(low), float(low) + span)
+    pixels[done:] = (24, 29, 36)
+    shown = picture.colored(truth, float(low), float(low) + span)
+    for left, title, note, panel in (
+        (_LEFT, "surface", "hidden from the agent", shown),
+        (_RIGHT, "image so far", "goal: as the surface", pixels),
+    ):
+        pen = ImageDraw.Draw(canvas)
+        picture.paste(canvas, panel, (left, _MAPS, _EDGE), smooth=left == _LEFT)
+        picture.write(pen, (left, _MAPS - 21), title, 15)
+        picture.write_left_of(pen, (left + _EDGE, _MAPS - 18), note, 11, picture.DIM)
+        pen.rectangle((left, _MAPS, left + _EDGE - 1, _MAPS + _EDGE - 1), outline=picture.FRAME)
+        y = _MAPS + _EDGE * min(done, lines) / lines
+        if not task.terminated[row]:
+            pen.line((left, y, left + _EDGE - 1, y), fill=picture.ACCENT, width=2)
+        texts = ("height", "0", f"{span:.0f} nm")
+        picture.legend(canvas, (left, _MAPS + _EDGE + 3, _EDGE), texts)
+
+
+def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
+    """The last line: surface, trace and retrace; where force was too much."""
+    instrument = task.instrument
+    right = WIDTH - _LEFT
+    box = (_LEFT, _LINE, right - 1, _LINE + _LINE_HEIGHT - 1)
+    pen.rectangle(box, fill=(10, 13, 18), outline=picture.FRAME)
+    picture.write(pen, (_LEFT, _LINE - 20), "last line", 14)
+    dials = task.dials(row)
+    picture.write_left_of(pen, (right, _LINE - 18), dials, 12, picture.DIM)
+    if instrument.ledger.exposures[row] == 0:
+        return
+    truth = instrument.truth[row] - instrument.truth[row].mean()
+    trace = instrument.trace[row] - instrument.trace[row].mean()
+    retrace = instrument.retrace[row] - instrument.retrace[row].mean()
+    low, high = float(truth.min()), float(truth.max())
+    span = max(high - low, 4.0) * 1.3
+    middle = 0.5 * (low + high)
+
+    def points(heights: NDArray[np.float32]) -> list[tuple[float, float]]:
+        x = _LEFT + np.arange(heights.size) * ((right - _LEFT - 1) / (heights.size - 1))
+        y = _LINE + _LINE_HEIGHT * (0.5 - (heights - middle) / span)
+        y = np.clip(y, _LINE + 1, _LINE + _LINE_HEIGHT - 2)
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+    bottom = _LINE + _LINE_HEIGHT - 2
+    pen.polygon([(_LEFT, bottom), *points(truth), (right - 2, bottom)], fill=(44, 51, 60))
+    hard = instrument.force[row] > 2.0 * instrument.settings.soft_limit_nn
+    for (x, _), hit in zip(points(truth), hard, strict=True):
+        if hit:
+            pen.line((x, bottom - 6, x, bottom), fill=picture.BAD, width=2)
+    pen.line(points(retrace), fill=_RETRACE, width=1)
+    pen.line(points(trace), fill=picture.ACCENT, width=2)
+    for place, (name, color) in enumerate(
+        (
+            ("surface", _SURFACE),
+            ("trace", picture.ACCENT),
+            ("retrace", _RETRACE),
+            ("too much force", picture.BAD),
+        )
+    ):
+        picture.write(pen, (_LEFT + 6 + 72 * place, _LINE + 3), name, 11, color)
+
+
+def _draw_tip(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
+    """The tip as it is, over the outline of a new one."""
+    instrument = task.instrument
+    left, right = _LEFT, _LEFT + _EDGE - 1
+    box = (left, _TIP, right, _TIP + _TIP_HEIGHT)
+    pen.rectangle(box, fill=(10, 13, 18), outline=picture.FRAME)
+    picture.write(pen, (left + 6, _TIP + 3), "tip (hidden)", 12, picture.DIM)
+    scale = (right - left) / (2 * REACH)
+    up = scale / instrument.settings.pixel_nm
+    for window, color, fill in (
+        (instrument.window[row].min(axis=0), picture.INK, (70, 78, 90)),
+        (instrument.fresh.min(axis=0), picture.GOOD, None),
+    ):
+        x = left + scale * np.arange(2 * REACH + 1)
+        y = np.maximum(_TIP + _TIP_HEIGHT - 8 - up * window, _TIP + 18)
+        shape = list(zip(x.tolist(), y.tolist(), strict=True))
+        if fill is not None:
+            pen.polygon([(left + 1, _TIP + 18), *shape, (right - 1, _TIP + 18)], fill=fill)
+        pen.line(shape, fill=color, width=1)
+    picture.write_left_of(pen, (right - 6, _TIP + 3), "green: new", 12, picture.GOOD)
+
+
+def _draw_ledger(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
+    """Figures of merit and accounts, as gauges."""
+    for place, (name, text, part, good) in enumerate(task.figures(row)):
+        y = _GAUGES + place * 21
+        color = picture.GOOD if good else picture.SPENT
+        picture.write(pen, (_RIGHT, y), name, 12, picture.DIM)
+        picture.write_left_of(pen, (_RIGHT + _EDGE, y), text, 12)
+        picture.bar(pen, (_RIGHT, y + 15, _RIGHT + _EDGE - 1, y + 18), part, color)

@@ -1,0 +1,382 @@
+"""The decision: how to scan the next line."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.envs.afm import features
+from microgym.envs.afm.arguments import (
+    EVENT_FROM,
+    EXCHANGE_UNIT_S,
+    GAINS,
+    LEAST_RELIEF_NM,
+    MOST_EXCHANGES,
+    PACES,
+    PROPORTIONAL,
+    RATES_HZ,
+    SETPOINTS,
+    TERMS,
+    AFMArguments,
+)
+from microgym.envs.afm.picture import draw
+from microgym.envs.afm.spaces import action_space, observation_space
+from microgym.envs.task import Task
+from microgym.instruments.afm import AFMInstrument
+from microgym.instruments.scanning import HIDDEN, TALLY
+from microgym.physics.feedback import largest_gain
+from microgym.rewards import combine, force, resolution, time, tracking
+from microgym.threads import split_rows
+
+Rows = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+SCAN, ENGAGE, WITHDRAW, EXCHANGE = range(4)
+START = (0.2, 0.0, -1.0, 0.0)
+"""Settings that are shown before the first line: setpoint 0.69, gain 2000 1/s, 3.2 lines a second
+(design choice)."""
+FLOOR = 1e-3
+"""Squared relative error below which an image gets no better: 30 dB (design choice)."""
+_ERROR, _PEAK, _EXCESS, _CRASHES = (
+    TALLY.index(name) for name in ("error_nm", "peak_nn", "excess_nn", "crashes")
+)
+
+
+class AFMTask(Task):
+    """N force microscopes; see `microgym.envs.afm.AFMEnv` for the task itself.
+
+    Args:
+        num_envs: N.
+        **arguments: see `AFMArguments`.
+    """
+
+    def __init__(self, num_envs: int, **arguments: Any) -> None:
+        self.arguments = AFMArguments.parse(arguments)
+        chosen = self.arguments
+        super().__init__(
+            num_envs,
+            observation_space=observation_space(chosen.observation),
+            action_space=action_space(chosen.action),
+            reward_terms=TERMS,
+            reward_mode=chosen.reward_mode,
+            reward_weights=chosen.weights.vector(TERMS),
+            threads=chosen.threads,
+        )
+        self.instrument = AFMInstrument(num_envs, chosen.settings())
+        settings = self.instrument.settings
+        self.limit_s = chosen.time_limit_s
+        self._weights = chosen.weights
+        self._free = self.instrument.signals.free or 25.0
+        self.image = np.zeros((num_envs, chosen.lines, settings.pixels), np.float32)
+        self.ideal = np.zeros_like(self.image)
+        self.errors = np.zeros((num_envs, chosen.lines))
+        self.relief = np.ones(num_envs)
+        self.peak = np.zeros(num_envs)
+        self.merit = np.zeros(num_envs)
+        self.dues = np.zeros((num_envs, 2))
+        self.returns = np.zeros(num_envs)
+        self.event = np.zeros(num_envs, np.int64)
+        self.settings_shown = np.zeros((num_envs, 4))
+        self._dials = np.ones((num_envs, 4))
+        self._signals = np.zeros((num_envs, len(features.SIGNALS), features.CELLS), np.float32)
+        self._sizes = np.zeros((num_envs, 7))
+        self._steepness = np.zeros(num_envs)
+        self._means = np.zeros(num_envs)
+        self._terms = np.zeros((num_envs, len(TERMS)))
+        self._costs = np.zeros((num_envs, 2))
+        self._maps = np.zeros((num_envs, features.CELLS, features.CELLS), np.float32)
+
+    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+        """Put new surfaces in; the tip is engaged and nothing has been scanned."""
+        chosen, instrument = self.arguments, self.instrument
+        start = np.broadcast_to(np.asarray(START), (self.num_envs, 4))
+        dials = np.empty((self.num_envs, 4))
+        self._decode(np.asarray(start, np.float64), dials)
+        split_rows(
+            lambda low, high: instrument.reset(
+                rows[low:high], keys[low:high], chosen.specimen, chosen.split, float(dials[0, 0])
+            ),
+            rows.size,
+            self.threads,
+        )
+        for array in (
+            *(self.image, self.ideal, self.errors, self.peak, self.merit, self.dues),
+            self.returns,
+            *(self.event, self._signals, self._sizes, self._means, self._terms, self._costs),
+            *(self._maps, self._steepness),
+        ):
+            array[rows] = 0
+        self.settings_shown[rows] = START
+        self._dials[rows] = dials[rows]
+        variance = instrument.frame[rows, :, 1]
+        mean = np.zeros(rows.size)
+        for j in range(chosen.lines):
+            mean += variance[:, j] / chosen.lines
+        self.relief[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
+        self.reward[rows] = 0.0
+        self.terminated[rows] = False
+        self.truncated[rows] = False
+
+    def _decode(self, action: Float64, dials: Float64) -> None:
+        """Settings in [-1, 1], (N, 4), to dials, (N, 4)."""
+        low, high = SETPOINTS[self.arguments.imaging]
+        if self.arguments.imaging == "contact":
+            features.between_rows(np.ascontiguousarray(action[:, 0]), low, high, dials[:, 0])
+        else:
+            dials[:, 0] = low + 0.5 * (action[:, 0] + 1.0) * (high - low)
+        for column, ends in ((1, GAINS), (2, PROPORTIONAL), (3, RATES_HZ)):
+            features.between_rows(np.ascontiguousarray(action[:, column]), *ends, dials[:, column])
+        dials[:, 2] = np.maximum(dials[:, 2] - PROPORTIONAL[0], 0.0)
+
+    def step(self, rows: Rows, actions: NDArray[Any]) -> None:
+        """Scan one line a row, or see to the tip, and pay."""
+        instrument, chosen = self.instrument, self.arguments
+        given = np.zeros((self.num_envs, 4))
+        self.event[rows] = SCAN
+        if chosen.action == "dials":
+            given[rows] = actions[rows, :4]
+            what = np.searchsorted(EVENT_FROM, actions[rows, 4].astype(np.float64), side="right")
+            self.event[rows] = what
+        else:
+            given[rows] = np.insert(actions[rows], 2, -1.0, axis=1)
+            left = np.empty((self.num_envs, 2))
+            left[:, 0] = chosen.lines - instrument.ledger.exposures
+            left[:, 1] = self.limit_s - self._scan_seconds()
+            levels = np.ascontiguousarray(given[:, 3])
+            features.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
+        self.settings_shown[rows] = given[rows]
+        dials = np.ones((self.num_envs, 4))
+        self._decode(given, dials)
+        self._dials[rows] = dials[rows]
+        seconds, merit, crashes = self._spent(), self.merit.copy(), instrument.crashes.copy()
+        event = self.event[rows]
+        scanned = rows[event == SCAN]
+        split_rows(lambda low, high: self._scan(scanned[low:high]), scanned.size, self.threads)
+        for kind, act in (
+            (ENGAGE, lambda some: instrument.engage(some, self._dials[:, 0])),
+            (WITHDRAW, instrument.withdraw),
+            (EXCHANGE, lambda some: instrument.exchange(some, self._dials[:, 0])),
+        ):
+            some = rows[event == kind]
+            if some.size:
+                act(some)
+        self._pay(rows, scanned, seconds, merit)
+        self._costs[rows, 0] = (instrument.crashes - crashes)[rows]
+        self._costs[rows, 1] = event == EXCHANGE
+        spent = (
+            (instrument.ledger.exposures >= chosen.lines)
+            | (self._scan_seconds() >= self.limit_s)
+            | (instrument.exchanges >= MOST_EXCHANGES)
+        )
+        self.terminated[rows] = spent[rows]
+        self.truncated[rows] = False
+
+    def _scan_seconds(self) -> Float64:
+        """Time the frames have taken, exchanges of the tip apart, (N,)."""
+        instrument = self.instrument
+        away = instrument.exchanges * instrument.settings.exchange_s
+        return instrument.ledger.time_s - away
+
+    def _spent(self) -> Float64:
+        """Parts of the time budget that have been spent, (N,), exchanges at their own price."""
+        away = self.instrument.exchanges * self.instrument.settings.exchange_s
+        return self._scan_seconds() / self.limit_s + away / EXCHANGE_UNIT_S
+
+    def _scan(self, rows: Rows) -> None:
+        """One line, and what it looks like, for a share of the rows."""
+        instrument = self.instrument
+        number = instrument.ledger.exposures[rows]
+        instrument.scan(rows, self._dials)
+        images = (
+            instrument.trace,
+            instrument.retrace,
+            instrument.error,
+            instrument.error_back,
+            instrument.phase,
+        )
+        features.inspect_rows(rows, images, self._free, self._signals, self._sizes, self._means)
+        self._steepness[rows] += self._sizes[rows, 3]
+        self._sizes[rows, 4] = self._steepness[rows] / (number + 1)
+        self._sizes[rows, 5] = instrument.tally[rows, TALLY.index("saturated")]
+        self._sizes[rows, 6] /= self._free
+        self.image[rows, number] = instrument.trace[rows] - self._means[rows, None].astype(
+            np.float32
+        )
+        self.ideal[rows, number] = instrument.truth[rows]
+        self.errors[rows, number] = instrument.tally[rows, _ERROR] ** 2
+        self.peak[rows] = np.maximum(self.peak[rows], instrument.tally[rows, _PEAK])
+
+    def _pay(self, rows: Rows, scanned: Rows, seconds: Float64, merit: Float64) -> None:
+        """Set the reward's terms and their sum in the listed rows."""
+        chosen, instrument = self.arguments, self.instrument
+        features.merit_rows(
+            rows,
+            np.ascontiguousarray(instrument.frame[:, :, 1]),
+            self.errors,
+            instrument.ledger.exposures,
+            FLOOR,
+            self.merit,
+        )
+        before = self.dues.copy()
+        lost = instrument.tally[scanned, _ERROR] / self.relief[scanned]
+        self.dues[scanned, 0] += np.minimum(lost, 1.0) / chosen.lines
+        limit = instrument.settings.soft_limit_nn * chosen.lines
+        self.dues[scanned, 1] += instrument.tally[scanned, _EXCESS] / limit
+        terms = {
+            "resolution": resolution(10.0 * merit[rows], 10.0 * self.merit[rows]),
+            "time": time(seconds[rows], self._spent()[rows], 1.0),
+            "tracking": tracking(before[rows, 0], self.dues[rows, 0]),
+            "force": force(before[rows, 1], self.dues[rows, 1]),
+        }
+        self._terms[rows] = np.stack([terms[name] for name in TERMS], axis=-1)
+        vector = self.reward_mode == "vector"
+        self.reward[rows] = combine(terms, self._weights, vector=vector)
+        self.returns[rows] += combine(terms, self._weights)
+
+    def observe(self) -> Any:
+        """The last line and numbers; see `microgym.envs.afm.features`."""
+        numbers = self._numbers()
+        if self.arguments.observation == "features":
+            return numbers
+        seen = {"signals": self._signals.copy(), "numbers": numbers}
+        if self.arguments.observation == "image":
+            rows = np.arange(self.num_envs)
+            features.image_rows(rows, self.image, self.instrument.ledger.exposures, self._maps)
+            seen["image"] = self._maps.copy()
+        return seen
+
+    def _numbers(self) -> NDArray[np.float32]:
+        """The numbers of the observation, (N, 16) float32 in [-1, 1]."""
+        instrument = self.instrument
+        left = np.empty((self.num_envs, 2))
+        left[:, 0] = 1.0 - instrument.ledger.exposures / self.arguments.lines
+        left[:, 1] = np.maximum(1.0 - self._scan_seconds() / self.limit_s, 0.0)
+        status = np.empty((self.num_envs, 3))
+        status[:, 0] = instrument.engaged
+        status[:, 1] = instrument.exchanges / MOST_EXCHANGES
+        status[:, 2] = self.event / EXCHANGE
+        out = np.empty((self.num_envs, len(features.NUMBERS)), np.float32)
+        features.number_rows(self.settings_shown, left, self._sizes, status, out)
+        return out
+
+    def info(self) -> dict[str, Any]:
+        """Terms, cost, figures of merit and ledger; the hidden state where asked for."""
+        instrument = self.instrument
+        result: dict[str, Any] = {
+            "reward_terms": {name: self._terms[:, i].copy() for i, name in enumerate(TERMS)},
+            "cost": self._costs[:, 0] + self._costs[:, 1],
+            "cost_terms": {
+                "crash": self._costs[:, 0].copy(),
+                "tip_change": self._costs[:, 1].copy(),
+            },
+            "metrics": {
+                "snr_db": 10.0 * self.merit,
+                "error_nm": instrument.tally[:, _ERROR].copy(),
+                "peak_nn": self.peak.copy(),
+                "crashes": instrument.crashes.astype(np.float64),
+                "tip_radius_nm": self.apex_nm(),
+                "worn_nm3": instrument.volume.copy(),
+            },
+            "ledger": instrument.ledger.copy(),
+        }
+        if self.arguments.reveal:
+            result["latent"] = self._latent()
+        return result
+
+    def apex_nm(self) -> Float64:
+        """Radius of the tips with the flat that has been worn, (N,), nm."""
+        tip = self.instrument.tip
+        return tip[:, 0] + np.sqrt(2.0 * tip[:, 0] * tip[:, 2])
+
+    def _latent(self) -> dict[str, NDArray[Any]]:
+        """What no operator would know."""
+        instrument = self.instrument
+        resonance, damping = instrument.hidden[:, 0], instrument.hidden[:, 1]
+        lag = instrument.settings.cantilever.lag_s
+        limits = [largest_gain(lag, f, z) for f, z in zip(resonance, damping, strict=True)]
+        return {
+            "slope": instrument.frame[:, :, 0].copy(),
+            "variance": instrument.frame[:, :, 1].copy(),
+            "steepest": instrument.frame[:, :, 2].copy(),
+            "gain_limit": np.array(limits),
+            "resonance_hz": resonance.copy(),
+            "crash_nn": instrument.hidden[:, HIDDEN.index("crash_nn")].copy(),
+            "tip_radius_nm": self.apex_nm(),
+            "second_apex": np.isfinite(instrument.tip[:, 5]),
+            "drift_nm": instrument.drift.drift.copy(),
+        }
+
+    def render(self, row: int) -> NDArray[np.uint8]:
+        """Surface, image, last line, tip and accounts of one microscope."""
+        return draw(self, row)
+
+    def dials(self, row: int) -> str:
+        """The last settings in words."""
+        setpoint, gain, proportional, rate = self._dials[row]
+        unit = f"{setpoint:.2f}" if self.arguments.imaging == "amplitude" else f"{setpoint:.1f} nN"
+        also = f"  P {proportional:.2f}" if proportional > 0.0 else ""
+        return f"setpoint {unit}  I {gain:.0f}/s{also}  {rate:.1f} lines/s"
+
+    def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
+        """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
+        instrument, chosen = self.instrument, self.arguments
+        done, seconds = int(instrument.ledger.exposures[row]), float(self._scan_seconds()[row])
+        snr, peak = 10.0 * float(self.merit[row]), float(instrument.tally[row, _PEAK])
+        apex, crashes = float(self.apex_nm()[row]), int(instrument.crashes[row])
+        return [
+            ("image quality", f"{snr:.1f} dB", snr / 20.0, True),
+            ("lines", f"{done} of {chosen.lines}", done / chosen.lines, True),
+            ("time", f"{seconds:.1f} of {self.limit_s:g} s", seconds / self.limit_s, False),
+            ("largest force", f"{peak:.0f} nN", peak / 300.0, False),
+            ("tip radius", f"{apex:.0f} nm", apex / 60.0, False),
+            ("crashes", f"{crashes}", crashes / 3.0, False),
+        ]
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array that changes."""
+        own = {
+            f"task_{name.lstrip('_')}": value
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+            and value.shape[:1] == (self.num_envs,)
+            and name not in ("reward", "terminated", "truncated", "reward_weights")
+        }
+        return own | self.instrument.state_arrays()
+
+    def intervene(self, rows: Rows, **values: Any) -> None:
+        """Set hidden quantities; draws stay as they were.
+
+        Args:
+            rows: (k,) int64.
+            **values: `drift_velocity_nm_s`: (3,) or (k, 3), (y, x, z); `tip_radius_nm`, 2 to 120,
+                and `crash_nn`, above 0: a number or (k,).
+
+        Raises:
+            ValueError: an unknown name, a wrong shape or a number out of range; nothing has changed
+                then.
+        """
+        shapes = {"drift_velocity_nm_s": (3,), "tip_radius_nm": (), "crash_nn": ()}
+        ready: dict[str, Float64] = {}
+        for name, value in values.items():
+            if name not in shapes:
+                raise ValueError(f"unknown intervention {name!r}; known are {sorted(shapes)}")
+            shape = (rows.size, *shapes[name])
+            try:
+                ready[name] = np.broadcast_to(np.asarray(value, np.float64), shape)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}={value!r} must have the shape {shapes[name]}") from error
+            if name == "drift_velocity_nm_s" and not np.isfinite(ready[name]).all():
+                raise ValueError(f"{name}={value!r} must be finite")
+            if name == "crash_nn" and not (ready[name] > 0.0).all():
+                raise ValueError(f"{name}={value!r} must be above 0")
+            if name == "tip_radius_nm":
+                low, high = 2.0, 120.0
+                if not ((ready[name] >= low) & (ready[name] <= high)).all():
+                    raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
+        instrument = self.instrument
+        if "drift_velocity_nm_s" in ready:
+            instrument.drift.velocity[rows] = ready["drift_velocity_nm_s"]
+        if "crash_nn" in ready:
+            instrument.hidden[rows, HIDDEN.index("crash_nn")] = ready["crash_nn"]
+        if "tip_radius_nm" in ready:
+            instrument.set_radius(rows, ready["tip_radius_nm"])

@@ -1,0 +1,207 @@
+"""The loop that keeps a probe at a surface: lag, gains, a scanner with a resonance, and limits.
+
+Everything but the signal's dependence on the gap is linear between two ticks of the controller, and
+is advanced exactly: the signal follows its target with a time constant, the scanner is a damped
+oscillator that hears a constant command. Lengths in nm, times in s.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from microgym.compiled import inline_kernel, kernel
+from microgym.elementary import exp64, sincos64
+from microgym.lines import line
+from microgym.physics.sampling import positive
+
+STATE = ("integral", "height", "velocity", "signal", "command")
+"""What a loop remembers, (5,) float64: integral part, nm; the scanner's height, nm, and velocity,
+nm/s; the signal, nm; the last command, nm."""
+LOOP = (
+    "setpoint",
+    "integral_gain",
+    "proportional_gain",
+    "tick_s",
+    "lag_s",
+    "resonance_hz",
+    "damping",
+    "slew_nm_s",
+    "range_nm",
+    "floor",
+    "thermal_nm",
+    "detector_nm",
+)
+"""What a loop is set to, (12,) float64: setpoint of the signal, nm; integral gain, 1/s;
+proportional gain; period of the controller, s; time constant of the signal, s; resonance of the
+scanner, Hz, and its damping ratio; fastest command, nm/s; largest height, nm; least target that the
+signal can tend to, nm; standard deviation of the signal's thermal motion, and of the detector's
+noise in a tick, nm."""
+
+MOST_TICKS = 64
+LEAST_TICKS = 8
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """The z-scanner.
+
+    Attributes:
+        resonance_hz: Hz.
+        damping: damping ratio, below 1.
+        slew_nm_s: fastest command, nm/s.
+        range_nm: largest height, nm.
+
+    Raises:
+        TypeError: a value is no number.
+        ValueError: a value is out of range.
+    """
+
+    resonance_hz: float = 1500.0
+    damping: float = 0.05
+    slew_nm_s: float = 1e6
+    range_nm: float = 2000.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in fields(self):
+            object.__setattr__(self, field.name, positive(field.name, getattr(self, field.name)))
+        if self.damping >= 1.0:
+            raise ValueError(f"damping={self.damping!r} must be below 1")
+
+
+def largest_gain(lag_s: float, resonance_hz: float, damping: float) -> float:
+    """Integral gain above which the loop rings by itself, 1/s (Routh and Hurwitz).
+
+    The characteristic polynomial of a signal with lag and unit slope, a scanner and an integral
+    controller is a4 s^4 + a3 s^3 + a2 s^2 + s + K.
+
+    Args:
+        lag_s: time constant of the signal, s.
+        resonance_hz: of the scanner, Hz.
+        damping: its damping ratio.
+
+    Returns:
+        (a2 a3 - a4) / a3^2, 1/s.
+    """
+    w = 2.0 * math.pi * resonance_hz
+    a4 = lag_s / w**2
+    a3 = 1.0 / w**2 + 2.0 * damping * lag_s / w
+    a2 = 2.0 * damping / w + lag_s
+    return (a2 * a3 - a4) / a3**2
+
+
+@inline_kernel
+def ticks_of(pixel_s, resonance_hz, lag_s, gain):
+    """Ticks of the controller in a pixel: 8 to 64, and as short as the fastest process asks for."""
+    w = 2.0 * np.pi * resonance_hz
+    tick = min(min(0.2 / w, 0.2 * lag_s), 0.2 / max(gain, 1.0))
+    wanted = np.ceil(pixel_s / tick)
+    return np.int64(min(max(wanted, float(LEAST_TICKS)), float(MOST_TICKS)))
+
+
+@kernel
+def oscillator(tick_s, resonance_hz, damping, out):
+    """Exact step of a damped oscillator towards a constant command.
+
+    Args:
+        tick_s: duration, s.
+        resonance_hz, damping: of the oscillator.
+        out: (4,) float64, written: the matrix that takes (height - command, velocity / w) on, rows
+            first; w is the angular resonance.
+    """
+    w = 2.0 * np.pi * resonance_hz
+    root = np.sqrt(1.0 - damping * damping)
+    decay = exp64(-damping * w * tick_s)
+    sine, cosine = sincos64(w * root * tick_s)
+    s = sine / root
+    out[0] = decay * (cosine + damping * s)
+    out[1] = decay * s
+    out[2] = -decay * s
+    out[3] = decay * (cosine - damping * s)
+
+
+@kernel
+def scan_line(heights, material, table, low, step, loop, state, thermal, detector, out):
+    """Scan one line with the loop closed.
+
+    Within a pixel the surface is linear. Where the signal has two targets, the one in whose half it
+    is attracts it: so the oscillation stays on its branch until it is pushed over, or the branch
+    ends.
+
+    Args:
+        heights: (P + 1,) float64, the surface at the pixels' borders, nm.
+        material: (P,) float64, row of the table (a real number) under each pixel.
+        table: (2, M, G) float64, targets of the signal against the gap; coming from far and from
+            near (`microgym.physics.cantilever`). Below the lowest gap it goes on with slope one.
+        low, step: lowest gap and distance of the gaps, nm.
+        loop: (12,) see `LOOP`.
+        state: (5,) see `STATE`; updated.
+        thermal, detector: (P n,) float32, standard normal numbers; n ticks a pixel.
+        out: (5, P) float64, written: height as commanded, mean error (signal less setpoint), mean
+            target, lowest target, and the signal at that moment; all nm.
+    """
+    pixels = material.size
+    ticks = thermal.size // pixels
+    gaps = table.shape[2]
+    setpoint, gain, proportional, tick = loop[0], loop[1], loop[2], loop[3]
+    floor = loop[9]
+    keep = exp64(-tick / loop[4])
+    kick = loop[10] * np.sqrt(1.0 - keep * keep)
+    noise = loop[11]
+    matrix = np.empty(4)
+    oscillator(tick, loop[5], loop[6], matrix)
+    w = 2.0 * np.pi * loop[5]
+    p00, p01, p10, p11 = matrix[0], matrix[1], matrix[2], matrix[3]
+    stride, top = loop[7] * tick, loop[8]
+    integral, height, speed, signal, command = state[0], state[1], state[2] / w, state[3], state[4]
+    per_nm, part = 1.0 / step, 1.0 / ticks
+    layer = table.shape[1] * gaps
+    flat = line(table, 0, table.size)
+    for p in range(pixels):
+        row = min(max(material[p], 0.0), table.shape[1] - 1.000001)
+        first = int(row)
+        mix = row - first
+        base = first * gaps
+        ground, rise = heights[p], (heights[p + 1] - heights[p]) * part
+        total, wrong, aim, least, then = 0.0, 0.0, 0.0, 1e30, 0.0
+        for i in range(ticks):
+            gap = height - (ground + (i + 0.5) * rise)
+            place = (gap - low) * per_nm
+            cell = min(max(int(place), 0), gaps - 2)
+            on = min(place - cell, 1.0)
+            if place < 0.0:
+                at = base
+                far = flat[at] + mix * (flat[at + gaps] - flat[at]) + (gap - low)
+                near = far
+            else:
+                at = base + cell
+                a = flat[at] + on * (flat[at + 1] - flat[at])
+                at += gaps
+                b = flat[at] + on * (flat[at + 1] - flat[at])
+                far = a + mix * (b - a)
+                at = base + cell + layer
+                a = flat[at] + on * (flat[at + 1] - flat[at])
+                at += gaps
+                b = flat[at] + on * (flat[at + 1] - flat[at])
+                near = a + mix * (b - a)
+            target = near if signal + signal > near + far else far
+            if target < least:
+                least, then = target, signal
+            aim += target
+            k = p * ticks + i
+            drawn = max(target, floor)
+            signal = drawn + (signal - drawn) * keep + kick * thermal[k]
+            error = signal + noise * detector[k] - setpoint
+            integral = min(max(integral - gain * tick * error, 0.0), top)
+            wanted = min(max(integral - proportional * error, 0.0), top)
+            command = min(max(wanted, command - stride), command + stride)
+            off = height - command
+            height = command + p00 * off + p01 * speed
+            speed = p10 * off + p11 * speed
+            total += command
+            wrong += error
+        out[0, p], out[1, p], out[2, p] = total * part, wrong * part, aim * part
+        out[3, p], out[4, p] = least, then
+    state[0], state[1], state[2] = integral, height, speed * w
+    state[3], state[4] = signal, command
