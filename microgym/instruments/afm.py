@@ -272,6 +272,7 @@ class AFMInstrument:
                 chosen.pixels / chosen.lines,
                 chosen.soft_limit_nn,
                 chosen.tip.debris_per_s,
+                chosen.drift.cell_time_s,
             ]
         )
         return probe, constants

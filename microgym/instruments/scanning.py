@@ -243,6 +243,7 @@ def drift_for(b, duration, keys, drifting, constants):
         constants[0],
         constants[1],
         constants[2],
+        constants[9],
         velocity[b],
         settling[b],
         moved[b],
@@ -424,7 +425,8 @@ def scan_rows(
         probe: low, step, spring, quality, free signal, lag, thermal noise, detector noise, slew,
             range, floor, 1 in contact mode.
         constants: settling time, wander, wander time; half range, width of the hysteresis; pixel in
-            nm, pitch of lines in px, soft limit in nN, rate of debris.
+            nm, pitch of lines in px, soft limit in nN, rate of debris; length of a cell of the
+            wandering clock, s.
         ints: margin, pixels.
         work32, work64: of `scan_work`.
     """
