@@ -105,26 +105,23 @@ def shipped_policy(env_id: str) -> Path:
     return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
 
 
-class TrainedAgent:
-    """The most probable action of a trained network, in the default environment.
+class NetworkAgent:
+    """The most probable action of a network, in the default environment.
 
     Args:
-        path: of the policy.
+        net: the network.
         env_id: the environment.
         name: what to call it.
     """
 
     needs_truth = False
 
-    def __init__(
-        self, path: str | os.PathLike[str], env_id: str = "Ptycho-v0", name: str = "trained"
-    ) -> None:
+    def __init__(self, net: Network, env_id: str, name: str) -> None:
         self.name = name
-        self._env_id = env_id
-        self._net = load_policy(path, env_id)
+        self._net, self._env_id = net, env_id
         self._corrections: Corrections | None = None
-        if isinstance(self._net, CorrectionNet):
-            self._corrections = Corrections(movers_within(self._net.width), self._net.history)
+        if isinstance(net, CorrectionNet):
+            self._corrections = Corrections(movers_within(net.width), net.history)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
@@ -153,3 +150,18 @@ class TrainedAgent:
         if self._corrections is not None:
             return self._corrections.corrected(np.stack(best))
         return as_default_action(self._env_id, np.stack(best), seen)
+
+
+class TrainedAgent(NetworkAgent):
+    """A stored policy.
+
+    Args:
+        path: of the policy.
+        env_id: the environment.
+        name: what to call it.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], env_id: str = "Ptycho-v0", name: str = "trained"
+    ) -> None:
+        super().__init__(load_policy(path, env_id), env_id, name)

@@ -15,6 +15,7 @@ from microgym.agents.keeping.checkpoint import Arrays, Checkpoint, CheckpointSto
 from microgym.agents.keeping.learner_state import capture
 from microgym.agents.logbooks.logbook import Logbook
 from microgym.agents.networks.base import Network
+from microgym.agents.trained import NetworkAgent
 
 
 class Stop:
@@ -168,16 +169,18 @@ class Film:
             to show a second.
         """
         words: Any = {"split": "validation", "render_mode": "rgb_array", **self._arguments}
+        # The agent translates into the default actions, whichever the network was trained on.
+        words.pop("action", None)
+        agent = NetworkAgent(self._net, self._env_id, "film")
         env: Any = gym.make_vec(self._env_id, 1, autoreset_mode="Disabled", **words)
         try:
-            observation, _ = env.reset(seed=0)
+            observation, info = env.reset(seed=0)
+            agent.reset(1, [0])
             frames = [env.render()[0]]
             done = False
             while not done:
-                seen = {name: torch.from_numpy(part) for name, part in observation.items()}
-                with torch.inference_mode():
-                    action = self._net.decide(seen).numpy()
-                observation, _, terminated, truncated, _ = env.step(action)
+                action = agent.act(observation, info)
+                observation, _, terminated, truncated, info = env.step(action)
                 frames.append(env.render()[0])
                 done = bool(terminated[0] | truncated[0])
             return frames, int(env.metadata["render_fps"])
