@@ -1,7 +1,7 @@
 """How long to train and how much to evaluate, for each purpose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,19 @@ SMALL_SEEDS = (0, 1, 2, 3, 4)
 
 FULL = Recipe(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
+
+
+EPISODES: Mapping[str, int] = {"STM-v0": 1000}
+"""Episodes of an environment's record, where 200 are too few for a claim (design choice)."""
+
+
+def full(env_id: str) -> Recipe:
+    """What the record of an environment is made with.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+    """
+    return replace(FULL, episodes=EPISODES.get(env_id, FULL.episodes))
 
 
 @dataclass(frozen=True)

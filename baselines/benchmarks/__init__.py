@@ -19,11 +19,11 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "step": kernels.step,
     "pulse": ferroelectric.pulse,
     "force": force.lines,
+    "drag": tunnelling.drag,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
     "observation": environments.observation,
     "vector": environments.vector,
-    "drag": tunnelling.drag,
     "memory": processes.memory,
     "start": processes.start,
 }

@@ -214,7 +214,7 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
     (tmp_path / "Makefile").write_text("all: ## everything\n", encoding="utf-8")
     assert main(["report", "--pages", str(tmp_path / "docs")]) == 0
     written = [Path(line) for line in capsys.readouterr().out.split()]
-    environments = {f"{entry.id}.md" for entry in ENTRIES}
+    environments = {f"{ids[0].id}.md" for ids in pages.tasks()}
     assert {path.name for path in written} == {"README.md", "reconstructor.md", *environments}
     assert (tmp_path / "microgym/reconstruct/weights/Ptycho-v0.md").is_file()
     assert "| `make all` | everything |" in (tmp_path / "docs" / "README.md").read_text("utf-8")
