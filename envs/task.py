@@ -174,6 +174,24 @@ class Task(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} says neither state_arrays nor snapshot")
 
+    def own_arrays(self, *derived: str) -> dict[str, NDArray[Any]]:
+        """Attributes of this task that are arrays with leading axis N, for `state_arrays`.
+
+        Args:
+            *derived: names of those that follow from the others or never change.
+
+        Returns:
+            "task_" and the attribute's name, without leading underscores, to the live array.
+        """
+        left_out = {"reward", "terminated", "truncated", "reward_weights", *derived}
+        return {
+            f"task_{name.lstrip('_')}": value
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+            and value.shape[:1] == (self.num_envs,)
+            and name not in left_out
+        }
+
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state; possible at any time, before the first reset too.
 

@@ -1,9 +1,9 @@
 """The arguments of `gymnasium.make("AFM-v0", ...)`, checked once and turned into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
+from microgym.envs.arguments import Arguments, one_of, true_or_false
 from microgym.instruments.afm import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
@@ -53,7 +53,7 @@ LEAST_RELIEF_NM = 0.5
 
 
 @dataclass(frozen=True)
-class AFMArguments:
+class AFMArguments(Arguments):
     """Everything a user may choose.
 
     Attributes:
@@ -77,6 +77,8 @@ class AFMArguments:
         threads: threads that share a batch.
     """
 
+    env_id = "AFM-v0"
+
     specimen: str = "mixed"
     split: str = "train"
     imaging: str = "amplitude"
@@ -96,14 +98,13 @@ class AFMArguments:
 
     def __post_init__(self) -> None:
         """Check everything."""
-        _one_of("split", self.split, SPLITS)
-        _one_of("imaging", self.imaging, tuple(MODES))
-        _one_of("observation", self.observation, OBSERVATIONS)
-        _one_of("action", self.action, ACTIONS)
+        one_of("split", self.split, SPLITS)
+        one_of("imaging", self.imaging, tuple(MODES))
+        one_of("observation", self.observation, OBSERVATIONS)
+        one_of("action", self.action, ACTIONS)
         for name in ("drift", "tip", "loop", "scanner"):
-            _one_of(name, getattr(self, name), LEVELS)
-        if not isinstance(self.reveal, bool):
-            raise TypeError(f"reveal must be True or False, got {self.reveal!r}")
+            one_of(name, getattr(self, name), LEVELS)
+        true_or_false("reveal", self.reveal)
         whole("lines", self.lines, 8, 256)
         if not 100.0 <= positive("field_nm", self.field_nm) <= 5000.0:
             raise ValueError(f"field_nm={self.field_nm!r} must be in [100, 5000]")
@@ -111,26 +112,6 @@ class AFMArguments:
             positive("time_budget_s", self.time_budget_s)
         _ = self.weights
         validate_family(self.specimen, self.split, SURFACES, HELD_OUT_SURFACES)
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> "AFMArguments":
-        """Check keyword arguments by name and by value.
-
-        Args:
-            given: what the user passed to `gymnasium.make`.
-
-        Returns:
-            The arguments.
-
-        Raises:
-            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
-            ValueError: a value out of range.
-        """
-        known = tuple(f.name for f in fields(cls))
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise TypeError(f"AFM-v0 has no arguments {unknown}; it has {sorted(known)}")
-        return cls(**given)
 
     @property
     def weights(self) -> RewardWeights:
@@ -155,8 +136,3 @@ class AFMArguments:
             drift=AMBIENT_DRIFT[self.drift],
             piezo=PIEZO_LEVELS[self.scanner],
         )
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {allowed}")

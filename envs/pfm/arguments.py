@@ -1,9 +1,9 @@
 """The arguments of `gymnasium.make("PFM-v0", ...)`, checked once and turned into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
+from microgym.envs.arguments import Arguments, one_of, true_or_false
 from microgym.instruments.pfm import (
     DISORDER_LEVELS,
     DRIFT_LEVELS,
@@ -59,7 +59,7 @@ SWITCHES = ("drift", "disorder", "tip", "readout", "heat")
 
 
 @dataclass(frozen=True)
-class PFMArguments:
+class PFMArguments(Arguments):
     """Everything a user may choose.
 
     Attributes:
@@ -78,6 +78,8 @@ class PFMArguments:
         reveal: put the hidden state into `info["latent"]`.
         threads: threads that share a batch.
     """
+
+    env_id = "PFM-v0"
 
     goal: str = "write"
     specimen: str = "mixed"
@@ -100,14 +102,13 @@ class PFMArguments:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _one_of("goal", self.goal, GOALS)
-        _one_of("split", self.split, SPLITS)
-        _one_of("observation", self.observation, tuple(OBSERVATIONS))
-        _one_of("action", self.action, ACTIONS)
+        one_of("goal", self.goal, GOALS)
+        one_of("split", self.split, SPLITS)
+        one_of("observation", self.observation, tuple(OBSERVATIONS))
+        one_of("action", self.action, ACTIONS)
         for name in SWITCHES:
-            _one_of(name, getattr(self, name), LEVELS)
-        if not isinstance(self.reveal, bool):
-            raise TypeError(f"reveal must be True or False, got {self.reveal!r}")
+            one_of(name, getattr(self, name), LEVELS)
+        true_or_false("reveal", self.reveal)
         whole("pulses", self.pulses, 1, 400)
         if self.time_budget_s is not None:
             positive("time_budget_s", self.time_budget_s)
@@ -115,30 +116,10 @@ class PFMArguments:
         if not isinstance(self.optics, Mapping):
             raise TypeError(f"optics must map names to numbers, got {self.optics!r}")
         for name in self.optics:
-            _one_of("optics", name, tuple(OPTICS))
+            one_of("optics", name, tuple(OPTICS))
         _ = self.settings()
         validate_family(self.specimen, self.split, ferroelectrics.FAMILIES, ferroelectrics.HELD_OUT)
         validate_family(self.pattern, self.split, patterns.PATTERNS, patterns.HELD_OUT)
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> "PFMArguments":
-        """Check keyword arguments by name and by value.
-
-        Args:
-            given: what the user passed to `gymnasium.make`.
-
-        Returns:
-            The arguments.
-
-        Raises:
-            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
-            ValueError: a value out of range.
-        """
-        known = tuple(f.name for f in fields(cls))
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise TypeError(f"PFM-v0 has no arguments {unknown}; it has {sorted(known)}")
-        return cls(**given)
 
     @property
     def weights(self) -> RewardWeights:
@@ -164,8 +145,3 @@ class PFMArguments:
             readout=READOUT_LEVELS[self.readout],
             **self.optics,
         )
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {allowed}")

@@ -360,14 +360,7 @@ class PFMTask(Task):
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
-        own = {
-            f"task_{name.lstrip('_')}": value
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray)
-            and value.shape[:1] == (self.num_envs,)
-            and name not in ("reward", "terminated", "truncated", "reward_weights")
-        }
-        return own | self.instrument.state_arrays()
+        return self.own_arrays() | self.instrument.state_arrays()
 
     def intervene(self, rows: Rows, **values: Any) -> None:
         """Set hidden quantities; draws stay as they were.

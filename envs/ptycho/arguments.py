@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.envs.arguments import Arguments, one_of, true_or_false
 from microgym.instruments.probe_file import load_probe
 from microgym.instruments.ptychography import PtychographySettings
 from microgym.physics.coherence import coherent_modes
@@ -62,7 +62,7 @@ DETECTOR_PIXELS = 64
 
 
 @dataclass(frozen=True)
-class PtychoArguments:
+class PtychoArguments(Arguments):
     """Everything a user may choose.
 
     Attributes:
@@ -87,6 +87,8 @@ class PtychoArguments:
         threads: threads that share a batch.
     """
 
+    env_id = "Ptycho-v0"
+
     specimen: str | Mapping[str, str] = "sparse"
     split: str = "train"
     exposures: int = 24
@@ -110,14 +112,13 @@ class PtychoArguments:
 
     def __post_init__(self) -> None:
         """Check everything that needs no file."""
-        _one_of("split", self.split, SPLITS)
-        _one_of("observation", self.observation, tuple(OBSERVATIONS))
-        _one_of("action", self.action, ACTIONS)
-        _one_of("reconstructor", self.reconstructor, RECONSTRUCTORS)
+        one_of("split", self.split, SPLITS)
+        one_of("observation", self.observation, tuple(OBSERVATIONS))
+        one_of("action", self.action, ACTIONS)
+        one_of("reconstructor", self.reconstructor, RECONSTRUCTORS)
         for name in ("drift", "damage", "detector", "coherence"):
-            _one_of(name, getattr(self, name), LEVELS)
-        if not isinstance(self.reveal, bool):
-            raise TypeError(f"reveal must be True or False, got {self.reveal!r}")
+            one_of(name, getattr(self, name), LEVELS)
+        true_or_false("reveal", self.reveal)
         whole("exposures", self.exposures, 1, 400)
         whole("final_sweeps", self.final_sweeps, 0, 100)
         positive("photons", self.photons)
@@ -129,7 +130,7 @@ class PtychoArguments:
         if not isinstance(self.optics, Mapping):
             raise TypeError(f"optics must map names to numbers, got {self.optics!r}")
         for name in self.optics:
-            _one_of("optics", name, tuple(OPTICS))
+            one_of("optics", name, tuple(OPTICS))
         for name in ("probe", "recording"):
             path = getattr(self, name)
             if path is not None and not isinstance(path, str | PathLike):
@@ -150,26 +151,6 @@ class PtychoArguments:
             raise ValueError(
                 f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
             )
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> "PtychoArguments":
-        """Check keyword arguments by name and by value.
-
-        Args:
-            given: what the user passed to `gymnasium.make`.
-
-        Returns:
-            The arguments.
-
-        Raises:
-            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
-            ValueError: a value out of range.
-        """
-        known = tuple(f.name for f in fields(cls))
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise TypeError(f"Ptycho-v0 has no arguments {unknown}; it has {sorted(known)}")
-        return cls(**given)
 
     @property
     def is_file(self) -> bool:
@@ -236,8 +217,3 @@ def _coherent_modes(probe: bytes, sigma: float, modes: int) -> NDArray[np.comple
     found = coherent_modes(wave[0], sigma, modes)
     found.flags.writeable = False
     return found
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {allowed}")

@@ -409,13 +409,7 @@ class PtychoTask(Task):
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
-        own = {
-            f"task_{name.lstrip('_')}": value
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray)
-            and value.shape[:1] == (self.num_envs,)
-            and name not in ("reward", "terminated", "truncated", "_footprint")
-        }
+        own = self.own_arrays("_footprint")
         parts = (self.instrument, self.estimate, self.view)
         return own | {name: a for part in parts for name, a in part.state_arrays().items()}
 

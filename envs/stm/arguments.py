@@ -1,9 +1,9 @@
 """The arguments of `gymnasium.make("STM-v0", ...)`, checked once and turned into parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
+from microgym.envs.arguments import Arguments, one_of, true_or_false
 from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.apex import APEX_LEVELS
 from microgym.physics.sampling import positive, whole
@@ -32,7 +32,7 @@ built among moved bystanders is spoilt (design choices)."""
 
 
 @dataclass(frozen=True)
-class STMArguments:
+class STMArguments(Arguments):
     """Everything a user may choose.
 
     Attributes:
@@ -52,6 +52,8 @@ class STMArguments:
         threads: threads that share a batch.
     """
 
+    env_id = "STM-v0"
+
     goal: str = "move"
     specimen: str = "terrace"
     split: str = "train"
@@ -70,13 +72,12 @@ class STMArguments:
 
     def __post_init__(self) -> None:
         """Check everything."""
-        _one_of("goal", self.goal, GOALS)
-        _one_of("split", self.split, SPLITS)
-        _one_of("observation", self.observation, OBSERVATIONS)
+        one_of("goal", self.goal, GOALS)
+        one_of("split", self.split, SPLITS)
+        one_of("observation", self.observation, OBSERVATIONS)
         for name in ("drift", "tip", "noise"):
-            _one_of(name, getattr(self, name), LEVELS)
-        if not isinstance(self.reveal, bool):
-            raise TypeError(f"reveal must be True or False, got {self.reveal!r}")
+            one_of(name, getattr(self, name), LEVELS)
+        true_or_false("reveal", self.reveal)
         if self.atoms is not None:
             whole("atoms", self.atoms, 2, MOVERS)
             if self.goal != "build":
@@ -88,26 +89,6 @@ class STMArguments:
             positive("time_budget_s", self.time_budget_s)
         validate_family(self.specimen, self.split, FAMILIES, HELD_OUT)
         _ = self.weights
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> "STMArguments":
-        """Check keyword arguments by name and by value.
-
-        Args:
-            given: what the user passed to `gymnasium.make`.
-
-        Returns:
-            The arguments.
-
-        Raises:
-            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
-            ValueError: a value out of range.
-        """
-        known = tuple(f.name for f in fields(cls))
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise TypeError(f"STM-v0 has no arguments {unknown}; it has {sorted(known)}")
-        return cls(**given)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -138,8 +119,3 @@ class STMArguments:
             noise=NOISE_LEVELS[self.noise],
             bent=1.0 if self.goal == "tip" else 0.0,
         )
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} must be one of {allowed}")

@@ -1,0 +1,49 @@
+"""What the arguments of all tasks have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Everything a user may choose of an environment; a task's own is derived from this.
+
+    Attributes:
+        env_id: the environment, as errors name it.
+    """
+
+    env_id: ClassVar[str]
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Self:
+        """Check keyword arguments by name and by value.
+
+        Args:
+            given: what the user passed to `gymnasium.make`.
+
+        Returns:
+            The arguments.
+
+        Raises:
+            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
+            ValueError: a value out of range.
+        """
+        known = tuple(f.name for f in fields(cls))
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise TypeError(f"{cls.env_id} has no arguments {unknown}; it has {sorted(known)}")
+        make: Any = cls
+        return make(**given)
+
+
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise `ValueError` unless a value is one of those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} must be one of {allowed}")
+
+
+def true_or_false(name: str, value: object) -> None:
+    """Raise `TypeError` unless a value is a bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
