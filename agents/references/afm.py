@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.references.chance import Chance
 from microgym.envs.afm.arguments import (
     GAINS,
     LINE_S,
@@ -22,8 +23,6 @@ from microgym.envs.afm.arguments import (
 )
 from microgym.envs.afm.features import NUMBERS
 from microgym.instruments.scanning import LEAD
-from microgym.random import Role, episode_key, uniform
-from microgym.random import stream as stream_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -32,7 +31,6 @@ FREE_NM = MODES["amplitude"].free_amplitude_nm
 """Free amplitude, nm."""
 LINE_PX = 2 * (256 + 2 * LEAD)
 """Pixels of a line, there and back, overscan included."""
-_PROCESS = 8  # of the world role; no simulated process uses it
 _AT = {name: place for place, name in enumerate(NUMBERS)}
 _SCAN, _CHANGE_TIP = -1.0, 1.0
 
@@ -60,25 +58,17 @@ def size_of(level: Float64) -> Float64:
     return 100.0**level
 
 
-class RandomAgent:
+class RandomAgent(Chance):
     """Settings anywhere on their scales, at an even pace of lines; never an event."""
 
-    name = "random"
-    needs_truth = False
-
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        keys = (episode_key(int(seed), _PROCESS) for seed in seeds)
-        self._streams = [stream_of(key[0], key[1], Role.WORLD, _PROCESS) for key in keys]
-        self._tick = 0
+    process = 8
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Draw settings."""
         del observation, info
-        draws = [[uniform(a, b, self._tick, i) for i in range(4)] for a, b in self._streams]
-        self._tick += 1
+        draws = self.draw(4)
         action = np.full((len(draws), 5), _SCAN, np.float32)
-        action[:, :4] = 2.0 * np.asarray(draws) - 1.0
+        action[:, :4] = 2.0 * draws - 1.0
         return action
 
 

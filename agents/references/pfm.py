@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.references.chance import Chance
 from microgym.envs.pfm.arguments import HIGHEST_V, PFMArguments
 from microgym.envs.pfm.maps import CHANNELS, NUMBERS
 from microgym.instruments.pfm import DRIFT_LEVELS, SIZE, TIP_LEVELS, PFMInstrument, PFMSettings
-from microgym.random import Role, episode_key, uniform
-from microgym.random import stream as stream_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -24,7 +23,6 @@ Spectrum = NDArray[np.complex128]
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
 
-_PROCESS = 7  # of the world role; no simulated process uses it
 _EDGE = SIZE // CELLS
 _RESPONSE, _WANTED, _FRESH, _RAISED = (
     CHANNELS.index(name) for name in ("response", "wanted", "fresh", "raised")
@@ -36,25 +34,15 @@ _GOLDEN_ANGLE = 2.399963
 """Between pulses on a ring, so that no two fall on one place."""
 
 
-class RandomAgent:
+class RandomAgent(Chance):
     """Anywhere, with any bias, 10 ms long; looks after every fourth pulse."""
-
-    name = "random"
-    needs_truth = False
-
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        keys = (episode_key(int(seed), _PROCESS) for seed in seeds)
-        self._streams = [stream_of(key[0], key[1], Role.WORLD, _PROCESS) for key in keys]
-        self._tick = 0
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Draw places and biases."""
         del observation, info
-        draws = [[uniform(a, b, self._tick, i) for i in range(3)] for a, b in self._streams]
-        self._tick += 1
+        draws = self.draw(3)
         action = np.zeros((len(draws), 5), np.float32)
-        action[:, :3] = 2.0 * np.asarray(draws) - 1.0
+        action[:, :3] = 2.0 * draws - 1.0
         action[:, 4] = 1.0 if self._tick % 4 == 0 else -1.0
         return action
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.random import Role, episode_key, uniform
-from microgym.random import stream as stream_of
+from microgym.agents.references.chance import Chance
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -23,33 +22,21 @@ CELLS = 32
 EXPOSURES = 24
 """Exposures of the default episode; patterns are laid out for as many as are left at the start."""
 
-_PROCESS = 7  # of the world role; no simulated process uses it
-
 
 def seconds_to_action(seconds: float) -> float:
     """Third action component for an exposure time between 0.1 and 10 s."""
     return math.log10(seconds)
 
 
-class RandomAgent:
+class RandomAgent(Chance):
     """Anywhere, for one second: uniform positions, so that all that is compared is where."""
-
-    name = "random"
-    needs_truth = False
-
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        keys = (episode_key(int(seed), _PROCESS) for seed in seeds)
-        self._streams = [stream_of(key[0], key[1], Role.WORLD, _PROCESS) for key in keys]
-        self._tick = 0
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Draw positions."""
         del observation, info
-        draws = [[uniform(a, b, self._tick, i) for i in (0, 1)] for a, b in self._streams]
-        self._tick += 1
+        draws = self.draw(2)
         action = np.zeros((len(draws), 3), np.float32)
-        action[:, :2] = 2.0 * np.asarray(draws) - 1.0
+        action[:, :2] = 2.0 * draws - 1.0
         return action
 
 

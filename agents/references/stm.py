@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.references.chance import Chance
 from microgym.envs.stm.arguments import MOVERS_OF
 from microgym.envs.stm.assembly import (
     END_NM,
@@ -17,13 +18,10 @@ from microgym.envs.stm.assembly import (
     START_NM,
 )
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.random import Role, episode_key, uniform
-from microgym.random import stream as stream_of
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-_PROCESS = 7  # of the world role; no simulated process uses it
 _ROOT3 = math.sqrt(3.0)
 ROWS = np.array([(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)])
 HALF_ZIGZAG_NM = LATTICE_NM / (4.0 * math.sqrt(3.0))
@@ -37,33 +35,21 @@ def actions_of(goal: str) -> int:
     return 7 if goal == "move" else 8
 
 
-class RandomAgent:
+class RandomAgent(Chance):
     """Drags from anywhere near the adatom to anywhere in reach; or any conditioning.
 
     Args:
         goal: of the environment.
     """
 
-    name = "random"
-    needs_truth = False
-
     def __init__(self, goal: str = "move") -> None:
         self._goal = goal
-
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        keys = (episode_key(int(seed), _PROCESS) for seed in seeds)
-        self._streams = [stream_of(key[0], key[1], Role.WORLD, _PROCESS) for key in keys]
-        self._tick = 0
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """Draw actions."""
         del observation
         size = 1 if self._goal == "tip" else actions_of(self._goal)
-        draws = np.array(
-            [[uniform(a, b, self._tick, i) for i in range(size)] for a, b in self._streams]
-        )
-        self._tick += 1
+        draws = self.draw(size)
         if self._goal != "tip":
             return (2.0 * draws - 1.0).astype(np.float32)
         masks: NDArray[np.bool_] = info["action_mask"]
