@@ -36,7 +36,7 @@ FULL = Recipe(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
 
 
-EPISODES: Mapping[str, int] = {"STM-v0": 1000, "STMBuild-v0": 800}
+EPISODES: Mapping[str, int] = {"AFM-v0": 400, "STM-v0": 1000, "STMBuild-v0": 800}
 """Episodes of an environment's record, where 200 are too few for a claim (design choice)."""
 
 
