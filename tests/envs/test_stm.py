@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from microgym.envs import picture
+from microgym.envs.panels import HEIGHT, WIDTH
 from microgym.envs.stm import STMEnv, STMTask, conditioning
 from microgym.envs.stm.arguments import GOALS, STMArguments
 from microgym.envs.stm.assembly import ON_TARGET_NM
 from microgym.envs.stm.conditioning import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
-from microgym.envs.stm.picture import HEIGHT, WIDTH
 from microgym.physics import apex
 from microgym.physics.adatoms import nearest_site
 
