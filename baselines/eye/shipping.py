@@ -105,7 +105,8 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its tensors in the order of their names and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
+        "sha256" of its tensors in the order of their names and, as `make_eye` wrote them, "seed",
+        "groups", "steps" and so on.
     """
     load_weights(path)
     digest = hashlib.sha256()
