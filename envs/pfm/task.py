@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.elementary import exp
+from microgym.envs.outcomes import Outcome
 from microgym.envs.pfm import maps
 from microgym.envs.pfm.arguments import (
     COMPLETE,
@@ -35,6 +36,23 @@ from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
 
+_SPENT = (
+    Outcome("cost_terms", "breakdown", "breakdowns of the film"),
+    Outcome("metrics", "tip_wear", "wear of the tip"),
+    Outcome("ledger", "exposures", "pulses", "", ""),
+    Outcome("ledger", "time_s", "time taken", "s", ""),
+)
+OUTCOMES = {
+    "write": (
+        Outcome("metrics", "agreement", "agreement with the pattern", "", "higher"),
+        Outcome("metrics", "written", "of the pattern, written", "", "higher"),
+        Outcome("metrics", "spilt", "spilt, over the pattern"),
+        Outcome("metrics", "images", "images taken", "", ""),
+        *_SPENT,
+    ),
+    "loop": (Outcome("metrics", "imprint_error_v", "error of the imprint", "V"), *_SPENT),
+}
+"""Beside the score, by goal."""
 _ASKED = 41  # of the world role: the imprint that is asked for
 _LN_10 = 2.302585092994046
 
@@ -68,6 +86,7 @@ class PFMTask(Task):
             reward_weights=chosen.weights.vector(TERMS),
             threads=chosen.threads,
         )
+        self.outcomes = OUTCOMES[chosen.goal]
         self.instrument = PFMInstrument(num_envs, chosen.settings())
         self.cells = OBSERVATIONS[chosen.observation]
         self._weights = chosen.weights
