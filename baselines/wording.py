@@ -62,5 +62,12 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
     rows = [("policy", *heads)]
     for score in sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True):
         found = [score.outcomes[one.label] for one in told]
-        rows.append((score.agent, *(written(one, decimals([one])) for one in found)))
+        rows.append((score.agent, *(written(one, _digits(one)) for one in found)))
     return rows
+
+
+def _digits(estimate: Estimate) -> int:
+    """Digits after the point that suit one number: as its interval has it, three in all at most."""
+    size = abs(estimate.value)
+    most = 2 - math.floor(math.log10(size)) if 0.0 < size < math.inf else 2
+    return max(0, min(decimals([estimate]), most))

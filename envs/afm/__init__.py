@@ -170,6 +170,10 @@ class AFMEnv(MicroscopeEnv):
     but the random one were tuned by search on training specimens. The oracle is a strong reference
     and not a bound.
 
+    All have the same time for a frame. What a score does not say stands in a table of its own: how
+    far the image is from the surface, how often the tip was broken, and how blunt it was at the
+    end, by wear and by crashes; a tip that was exchanged is a new one.
+
     ## Where adaptivity does not pay
 
     On `roughness` and `terraces` all lines are alike, so that there is nothing to share out; what
