@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +90,6 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return net.eval()
-
-
-def shipped_policy(env_id: str) -> Path:
-    """Where the agent that comes with the package is.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Returns:
-        Path of the file; it may not exist.
-    """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
 
 
 class NetworkAgent:
