@@ -85,6 +85,7 @@ class Corrections:
         self.proposals.heed(changes)
         action = self.proposed.astype(np.float64)
         action[:, self.proposals.places] += changes
+        self.proposals.bound(action, self._memory[:, -1])
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 

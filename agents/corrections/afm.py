@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.references.afm import ExpertAgent
-from microgym.envs.afm.arguments import GAINS
+from microgym.agents.references.afm import ExpertAgent, even_pace, to_action
+from microgym.envs.afm.arguments import GAINS, LINE_S, RATES_HZ, AFMArguments
 from microgym.envs.afm.features import CELLS, NUMBERS, SIGNALS
 
 Float32 = NDArray[np.float32]
@@ -18,6 +18,10 @@ DIALS = (0, 1, 3)
 RANGE = (0.7, 0.25, 0.4)
 """Largest correction of each (design choice): 0.23 of the free amplitude, a factor of 1.8 of the
 gain, from which the operator goes on, and one of 2.1 of the line rate."""
+
+RESERVE = 0.85
+"""Part of its even share of the frame's time that each line to come is left (chosen on validation
+specimens among 0.5, 0.7 and 0.85)."""
 
 _RANKS = (16, 32, 48, 61)
 """Which of the 64 cells of a line, in order of size, stand for all: quartiles, and nearly the
@@ -57,6 +61,18 @@ class DialProposals:
         """The operator goes on from the gain that was set; else it would make up for the change."""
         low, high = GAINS
         self.operator.gain *= np.exp(0.5 * math.log(high / low) * changes[:, DIALS.index(1)])
+
+    def bound(self, action: NDArray[np.float64], told: Float32) -> None:
+        """No line takes time that those to come need; an even pace of what is left is allowed.
+
+        What lies ahead is unknown: time that is spent early is missing where it is steep.
+        """
+        numbers = told[:, : len(NUMBERS)].astype(np.float64)
+        lines = np.maximum(AFMArguments.lines * numbers[:, NUMBERS.index("lines_left")], 1.0)
+        even = even_pace(numbers)
+        longest = np.maximum(lines * even - RESERVE * LINE_S * (lines - 1.0), even)
+        slowest = to_action(RATES_HZ, 1.0 / longest)
+        action[:, DIALS[2]] = np.maximum(action[:, DIALS[2]], slowest)
 
     def told(self, observation: Any, proposed: Float32) -> NDArray[Any]:
         """Numbers, proposals, whether the gain is still being found, and the line in short.

@@ -57,6 +57,14 @@ class Proposals(Protocol):
     def heed(self, changes: NDArray[np.float64]) -> None:
         """Let the operators take to heart what has been changed, (N, corrected components)."""
 
+    def bound(self, action: NDArray[np.float64], told: Float32) -> None:
+        """Change corrected actions in place to what is allowed at all.
+
+        Args:
+            action: (N, components).
+            told: (N, width), what was seen of the decision.
+        """
+
     def told(self, observation: Any, proposed: Float32) -> NDArray[Any]:
         """What is seen of one decision, (N, width), about -1 to 1."""
         ...

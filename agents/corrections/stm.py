@@ -67,6 +67,9 @@ class DragProposals:
     def heed(self, changes: NDArray[np.float64]) -> None:
         """The operator learns from where adatoms land, and from nothing else."""
 
+    def bound(self, action: NDArray[np.float64], told: Float32) -> None:
+        """Every drag is allowed."""
+
     def told(self, observation: Any, proposed: Float32) -> NDArray[Any]:
         """What is told, what is proposed, and what the operator has learnt, (N, width)."""
         operator = self.operator

@@ -108,7 +108,7 @@ class SteadyAgent:
         action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
         action[:, 0] = setpoint_to_action(np.array(self._fixed.setpoint))
         action[:, 1] = to_action(GAINS, np.array(1e3 * self._fixed.gain))
-        action[:, 3] = to_action(RATES_HZ, 1.0 / _even_pace(numbers))
+        action[:, 3] = to_action(RATES_HZ, 1.0 / even_pace(numbers))
         return action
 
 
@@ -117,7 +117,7 @@ def _numbers(observation: Any) -> Float64:
     return np.asarray(seen, np.float64)
 
 
-def _even_pace(numbers: Float64) -> Float64:
+def even_pace(numbers: Float64) -> Float64:
     """Seconds that each line that is left may take."""
     time, lines = numbers[:, _AT["time_left"]], numbers[:, _AT["lines_left"]]
     return LINE_S * np.maximum(time, 1e-3) / np.maximum(lines, 1e-3)
@@ -214,7 +214,7 @@ class ExpertAgent:
         steep, usual = (size_of(numbers[:, _AT[n]]) for n in ("steepness", "usual_steepness"))
         relative = (steep + operator.quiet_slope) / (usual + operator.quiet_slope)
         relative = np.clip(relative**operator.care, 1.0 / operator.most, operator.most)
-        seconds = _even_pace(numbers) * np.where(seen, relative, 1.0)
+        seconds = even_pace(numbers) * np.where(seen, relative, 1.0)
         self.fresh[:] = False
         action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
         action[:, 0] = setpoint_to_action(self.setpoint)
@@ -278,7 +278,7 @@ class OracleAgent:
         weight = np.where(ahead, np.maximum(slope, foresight.quiet) ** foresight.care, 0.0)
         own = np.take_along_axis(weight, now[:, None], axis=1)[:, 0]
         mean = weight.sum(axis=1) / ahead.sum(axis=1)
-        seconds = _even_pace(numbers) * own / mean
+        seconds = even_pace(numbers) * own / mean
         gain = foresight.gain * np.asarray(latent["gain_limit"], np.float64)
         steepest = np.take_along_axis(np.asarray(latent["steepest"]), now[:, None], axis=1)[:, 0]
         escape = gain * foresight.setpoint * FREE_NM

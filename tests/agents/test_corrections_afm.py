@@ -9,15 +9,12 @@ import torch
 
 from microgym.agents.config import load_config
 from microgym.agents.corrections import Corrections, proposals_for, proposals_within
-from microgym.agents.corrections.afm import RANGE, DialProposals
+from microgym.agents.corrections.afm import RANGE, RESERVE, DialProposals
 from microgym.agents.learners.corrections import TRUTH, Corrected, CorrectionLearner
 from microgym.agents.learners.tutors import DialTutor, tutor_for
-from microgym.agents.networks.corrections import HISTORY, CorrectionNet
+from microgym.agents.networks.corrections import HISTORY
 from microgym.agents.references.afm import ExpertAgent
 from microgym.agents.sb3_adapter import SB3VecEnv
-from microgym.agents.trained import TrainedAgent, save_policy
-from microgym.baselines.evaluate import evaluate_all
-from microgym.baselines.settings import Setting
 
 
 def corrected(count: int, **arguments: Any) -> Corrected:
@@ -26,21 +23,37 @@ def corrected(count: int, **arguments: Any) -> Corrected:
     return Corrected(gym.make_vec("AFM-v0", count, **words), proposals, DialTutor(proposals), 2)
 
 
-def silent() -> CorrectionNet:
-    net = CorrectionNet(2, DialProposals().width, 3, [8])
-    with torch.no_grad():
-        net.head.weight.zero_()
-        net.head.bias.zero_()
-    return net
+def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
+    env: Any = gym.make_vec("AFM-v0", 3, split="validation")
+    observation, _ = env.reset(seed=4)
+    corrections, alone = Corrections(DialProposals(), 2), ExpertAgent()
+    corrections.reset(3)
+    alone.reset(3, range(3))
+    for _ in range(6):
+        corrections.see(observation)
+        action = corrections.corrected(np.zeros((3, 3)))
+        assert np.array_equal(action, alone.act(observation, {}))
+        observation, *_ = env.step(action)
 
 
-def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
-    path = tmp_path / "policy.safetensors"
-    save_policy(path, silent(), "AFM-v0", 0, 1)
-    agents = {"expert": ExpertAgent(), "trained": TrainedAgent(path, "AFM-v0")}
-    setting = Setting("AFM-v0", "validation", arguments={"lines": 12})
-    found = evaluate_all(setting, agents, episodes=4, num_envs=2)
-    assert np.array_equal(found["expert"].returns, found["trained"].returns)
+def test_lines_to_come_keep_their_share_of_the_time():
+    """As slow as can be from the first line on, a frame is complete, its last line not hasty."""
+    env: Any = gym.make_vec("AFM-v0", 4, split="validation", autoreset_mode="Disabled")
+    observation, info = env.reset(seed=4)
+    corrections = Corrections(DialProposals(), 1)
+    corrections.reset(4)
+    slowest, over = np.tile([0.0, 0.0, -1.0], (4, 1)), np.zeros(4, np.bool_)
+    rates = []
+    for _ in range(64):
+        assert not over.any()
+        corrections.see(observation)
+        action = corrections.corrected(slowest)
+        rates.append(0.5 * 40.0 ** (0.5 * (action[:, 3] + 1.0)))
+        observation, _, over, _, info = env.step(action)
+    assert (info["ledger"]["exposures"] == 64).all()
+    assert info["ledger"]["time_s"] == pytest.approx(16.0, rel=0.01)
+    assert max(rate.max() for rate in rates) < 4.0 / RESERVE * 1.01
+    assert rates[0].max() < 4.0
 
 
 def test_only_three_dials_are_corrected_and_within_bounds():
