@@ -19,7 +19,6 @@ from microgym.agents.corrections import Corrections, movers_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
-from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.features import FeatureNet
 from microgym.agents.networks.pulses import PulseNet
 from microgym.agents.networks.scan import ScanNet
@@ -28,7 +27,7 @@ POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
 _NETWORKS: Mapping[str, type[Network]] = {
-    one.kind: one for one in (ScanNet, DomainNet, FeatureNet, CorrectionNet, PulseNet)
+    one.kind: one for one in (ScanNet, FeatureNet, CorrectionNet, PulseNet)
 }
 
 _FORMAT = "microgym-policy-2"

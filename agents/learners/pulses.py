@@ -130,9 +130,9 @@ class Lessons(BaseCallback):
         loss = torch.zeros(())
         for _ in range(self._epochs):
             for rows in torch.randperm(len(lesson[TRIED])).split(self._batch):
-                turns, flip = int(torch.randint(4, ())), bool(torch.randint(2, ()))
+                turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
                 maps, places = lesson[MAPS][rows], lesson[PLACES][rows]
-                found = self._net.foresee(maps, places, turns, flip)
+                found = self._net.foresee(maps, places, turns, mirrored)
                 missed = (found - lesson[TRIED][rows][..., :2]) / CELLS_OUT
                 loss = missed.square().mean()
                 self.optimizer.zero_grad()

@@ -16,6 +16,7 @@ from microgym.agents.candidates import (
     TRIES,
 )  # fmt: skip
 from microgym.agents.networks.base import Network
+from microgym.agents.networks.grid import turned
 from microgym.agents.references.poling import CELLS, EDGE, domain_radius
 from microgym.envs.pfm.maps import NUMBERS
 from microgym.instruments.pfm import SIZE
@@ -121,21 +122,20 @@ class PulseNet(Network):
         """The most probable choice, (B,) int64."""
         return self(observation)[0].argmax(dim=1)
 
-    def foresee(self, maps: Tensor, places: Tensor, turns: int = 0, flip: bool = False) -> Tensor:
+    def foresee(
+        self, maps: Tensor, places: Tensor, turns: int = 0, mirrored: bool = False
+    ) -> Tensor:
         """Cells of the film that each proposal would write in the pattern and beside it.
 
         Args:
             maps: (B, len(SEEN), CELLS, CELLS).
             places: (B, COUNT) cells of the maps.
-            turns, flip: how the surroundings are turned and mirrored before they are looked at.
+            turns, mirrored: how the surroundings are turned and mirrored before they are looked at.
 
         Returns:
             (B, COUNT, 2) cells of the film; negative where a domain is taken away.
         """
-        around = self._around(maps, places)
-        if flip:
-            around = around.flip(-1)
-        around = torch.rot90(around, turns, (-2, -1)).flatten(3)
+        around = turned(self._around(maps, places), turns, mirrored).flatten(3)
         wanted, up = around[:, :, _WANTED].clamp(0.0, 1.0), around[:, :, _UP]
         raises = self._raises[:, None]
         change = self._disks * (raises * (1.0 - up) - (1.0 - raises) * up)
