@@ -98,7 +98,7 @@ class Lessons(BaseCallback):
 
     Args:
         net: the network.
-        rate: learning rate.
+        rate: learning rate; falls linearly to a tenth.
         batch: observations a gradient step.
         epochs: times that each rollout is gone through.
 
@@ -108,7 +108,7 @@ class Lessons(BaseCallback):
 
     def __init__(self, net: PulseNet, rate: float, batch: int, epochs: int) -> None:
         super().__init__()
-        self._net, self._batch, self._epochs = net, batch, epochs
+        self._net, self._rate, self._batch, self._epochs = net, rate, batch, epochs
         self.optimizer = torch.optim.Adam(net.judging(), lr=rate)
         self._lesson: dict[str, Tensor] | None = None
 
@@ -127,6 +127,9 @@ class Lessons(BaseCallback):
         lesson, self._lesson = self._lesson, None
         if lesson is None:
             return
+        done = min(self.num_timesteps / self.locals["total_timesteps"], 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate * (1.0 - 0.9 * done)
         loss = torch.zeros(())
         for _ in range(self._epochs):
             for rows in torch.randperm(len(lesson[TRIED])).split(self._batch):

@@ -158,10 +158,15 @@ def test_lessons_teach_to_foresee():
 
     assert error() == pytest.approx(64.0, rel=1e-5)
     lessons.model = type("Model", (), {"logger": type("Log", (), {"record": print})})  # type: ignore[assignment]
+    lessons.locals = {"total_timesteps": 10}
     for _ in range(60):
         lessons._lesson = {MAPS: seen[MAPS], PLACES: seen[PLACES], TRIED: tried}
         lessons._on_rollout_start()
     assert error() < 1.0
+    lessons.num_timesteps = 10
+    lessons._lesson = {MAPS: seen[MAPS], PLACES: seen[PLACES], TRIED: tried}
+    lessons._on_rollout_start()
+    assert lessons.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * config["lesson_rate"])
 
 
 def test_training_runs_resumes_and_leaves_a_policy(tmp_path):
