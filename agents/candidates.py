@@ -25,9 +25,8 @@ from microgym.envs.pfm.maps import CHANNELS
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-BRUSH = Brush((-8.0, -5.0, 4.0, 6.0, 8.0), 0.13, 3.5, 1.0)
-"""Biases that are proposed and how they are thought to write: the oracle's, with the calibration
-that does best once the belief is kept from pulse to pulse (training films)."""
+BRUSH = Brush()
+"""Biases that are proposed, and how they are thought to write."""
 TRIES = 4
 """Places for each bias (design choice)."""
 COUNT = TRIES * len(BRUSH.volts) + 1

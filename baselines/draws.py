@@ -63,6 +63,7 @@ def draw_writer(rng: np.random.Generator) -> pfm.Operator:
     """Habits of one who writes domains or shifts loops, at large."""
     return pfm.Operator(
         brush=draw_brush(rng),
+        first_look=int(rng.integers(2, 13)),
         look_every=int(rng.integers(2, 13)),
         least_gain=rng.uniform(0.0, 4.0),
         patience=max(rng.uniform(-0.5, 0.5), 0.0),

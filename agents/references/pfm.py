@@ -54,7 +54,8 @@ class Operator:
 
     Attributes:
         brush: how a pulse is thought to write.
-        look_every: pulses after which an image is taken.
+        first_look: pulses after which the first image is taken.
+        look_every: pulses after which the next ones are taken.
         least_gain: cells of the maps that a pulse must promise.
         patience: how fast a place that did not switch is given up.
         ring_cells: distance of pulses from the point whose loop is to be shifted.
@@ -66,8 +67,9 @@ class Operator:
     """
 
     brush: Brush = field(default_factory=Brush)
+    first_look: int = 7
     look_every: int = 6
-    least_gain: float = 1.5
+    least_gain: float = 0.5
     patience: float = 0.0
     ring_cells: float = 7.0
     ring_volts: float = 7.0
@@ -102,6 +104,7 @@ class ExpertAgent:
         self._since = np.zeros(num_envs, np.int64)
         self._turn = np.zeros(num_envs, np.int64)
         self._excess_v = np.zeros(num_envs)
+        self._looks = np.zeros(num_envs, np.int64)
         self._loops = np.zeros(num_envs, np.int64)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
@@ -122,8 +125,10 @@ class ExpertAgent:
         done = flat.max(axis=1) < operator.least_gain
         volts = np.where(done, 0.0, np.asarray(operator.brush.volts)[best // CELLS**2])
         self._since += 1
-        read = (self._since >= operator.look_every) | (done & (self._since > 1))
+        due = np.where(self._looks > 0, operator.look_every, operator.first_look)
+        read = (self._since >= due) | (done & (self._since > 1))
         self._since[read] = 0
+        self._looks += read
         return to_action(coordinates(best % CELLS**2), volts, read)
 
     def _shift(self, numbers: Float64) -> Float32:

@@ -67,10 +67,10 @@ class Brush:
         care: what a cell written beside the pattern counts, against one in it.
     """
 
-    volts: tuple[float, ...] = (-5.5, 3.5, 8.0, 8.5)
-    coercive: float = 0.134
+    volts: tuple[float, ...] = (-8.0, -5.0, 4.0, 6.0, 8.0)
+    coercive: float = 0.13
     tip_cells: float = 3.5
-    care: float = 0.76
+    care: float = 1.0
 
 
 class Painter:
