@@ -115,7 +115,7 @@ class PulseNet(Network):
         told += [10.0 * best, 10.0 * worth.mean(dim=1, keepdim=True)]
         summary = torch.cat([numbers, *told], dim=1)
         age = numbers[:, _AGE : _AGE + 1]
-        looks = 20.0 * (self.eager[0] * age + self.eager[1]) + 10.0 * self.look(self.looks(summary))
+        looks = 20.0 * (self.eager[0] * age + self.eager[1]) + 2.0 * self.look(self.looks(summary))
         logits = 100.0 * self.sharpness * worth
         return torch.cat([logits, logits + looks], dim=1), self.value(summary)
 
