@@ -51,6 +51,10 @@ class PulseNet(Network):
     kind = "pulses"
     reads = (MAPS, NUMBERS_SEEN, PLACES)
     value_features = 64
+    _offsets: Tensor
+    _disks: Tensor
+    _raises: Tensor
+    _biases: Tensor
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
