@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from microgym.agents.choices import as_default_action
-from microgym.agents.corrections import Corrections, movers_within
+from microgym.agents.corrections import Corrections, proposals_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
@@ -108,7 +108,7 @@ class NetworkAgent:
         self._net, self._env_id = net, env_id
         self._corrections: Corrections | None = None
         if isinstance(net, CorrectionNet):
-            self._corrections = Corrections(movers_within(net.width), net.history)
+            self._corrections = Corrections(proposals_within(env_id, net.width), net.history)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""

@@ -42,6 +42,7 @@ FULL = Recipe(steps=None, seeds=(0, 1, 2))
 
 
 OTHERWISE: Mapping[str, Mapping[str, Any]] = {
+    "AFM-v0": {"episodes": 400},
     "STM-v0": {"episodes": 1000},
     "STMBuild-v0": {"episodes": 800},
     "PFMLoop-v0": {"kept": 16},

@@ -164,7 +164,7 @@ class AFMEnv(MicroscopeEnv):
     | steady | one setting for all lines, at an even pace |
     | expert | gain up to the onset of ringing and back; slower where the last line was steep |
     | oracle | knows the gain's limit and the surface: shares out the time over what lies ahead |
-    | trained | the policy that comes with the package, trained by PPO |
+    | trained | corrections to the expert's dials, trained by PPO |
 
     Score = (return - expert) / (oracle - expert), on the same specimens and seeds. Habits of all
     but the random one were tuned by search on training specimens. The oracle is a strong reference
