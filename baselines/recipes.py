@@ -50,7 +50,7 @@ FULL = Recipe(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
 
 
-EPISODES: Mapping[str, int] = {"STM-v0": 1000, "STMBuild-v0": 800}
+EPISODES: Mapping[str, int] = {"STM-v0": 1000, "STMBuild-v0": 800, "PFM-v0": 400}
 """Episodes of an environment's record, where 200 are too few for a claim (design choice)."""
 
 
