@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from safetensors.torch import save
 
 from microgym.agents.candidates import Candidates
 from microgym.agents.choices import as_default_action
-from microgym.agents.corrections import Corrections, movers_within
+from microgym.agents.corrections import Corrections, proposals_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
@@ -94,18 +93,6 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     return net.eval()
 
 
-def shipped_policy(env_id: str) -> Path:
-    """Where the agent that comes with the package is.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Returns:
-        Path of the file; it may not exist.
-    """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
-
-
 class NetworkAgent:
     """The most probable action of a network, in the default environment.
 
@@ -123,7 +110,7 @@ class NetworkAgent:
         self._corrections: Corrections | None = None
         self._candidates = Candidates() if isinstance(net, PulseNet) else None
         if isinstance(net, CorrectionNet):
-            self._corrections = Corrections(movers_within(net.width), net.history)
+            self._corrections = Corrections(proposals_within(env_id, net.width), net.history)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
