@@ -59,6 +59,7 @@ OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "AFM-v0": {"episodes": 400},
     "STM-v0": {"episodes": 1000},
     "STMBuild-v0": {"episodes": 800},
+    "PFM-v0": {"episodes": 400},
     "PFMLoop-v0": {"kept": 16},
 }
 """Environments of which 200 episodes are too few for a claim, or 48 too long for the tests (design
