@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,21 @@ def made_from(path: Path) -> dict[str, Any]:
         "sha256" of its numbers and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
     weights = load_weights(path)
+    return origin_of(path, (weights.values, weights.trust, weights.radii))
+
+
+def origin_of(path: Path, numbers: Iterable[NDArray[Any] | np.generic]) -> dict[str, Any]:
+    """What the metadata of a network's file say, and a digest of its numbers.
+
+    Args:
+        path: of the file.
+        numbers: as the kernels read them.
+
+    Returns:
+        "sha256" of the numbers, and what is said under "made".
+    """
     with safe_open(path, "np") as content:
         made = json.loads((content.metadata() or {})["made"])
-    numbers = (weights.values, weights.trust, weights.radii)
     digest = hashlib.sha256(b"".join(one.tobytes() for one in numbers)).hexdigest()
     return {"sha256": digest, **made}
 
