@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,26 +105,27 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its numbers and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
+        "sha256" of its tensors and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
-    weights = load_weights(path)
-    return origin_of(path, (weights.values, weights.trust, weights.radii))
+    load_weights(path)
+    return origin_of(path)
 
 
-def origin_of(path: Path, numbers: Iterable[NDArray[Any] | np.generic]) -> dict[str, Any]:
-    """What the metadata of a network's file say, and a digest of its numbers.
+def origin_of(path: Path) -> dict[str, Any]:
+    """What the metadata of a network's file say, and a digest of its tensors.
 
     Args:
-        path: of the file.
-        numbers: as the kernels read them.
+        path: of a safetensors file.
 
     Returns:
-        "sha256" of the numbers, and what is said under "made".
+        "sha256" of the tensors in the order of their names, and what is said under "made".
     """
+    digest = hashlib.sha256()
     with safe_open(path, "np") as content:
         made = json.loads((content.metadata() or {})["made"])
-    digest = hashlib.sha256(b"".join(one.tobytes() for one in numbers)).hexdigest()
-    return {"sha256": digest, **made}
+        for name in sorted(content.keys()):
+            digest.update(content.get_tensor(name).tobytes())
+    return {"sha256": digest.hexdigest(), **made}
 
 
 def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:
