@@ -276,9 +276,9 @@ def test_means_are_over_the_images_since_the_tip_was_touched():
     ("values", "message"),
     [
         ({"tip_state": "fine"}, "tip_state='fine' must be one of"),
-        ({"well_width_nm": -0.1}, "well_width_nm=-0.1 must be finite and above 0"),
+        ({"well_width_nm": -0.1}, "well_width_nm=-0.1 must be above 0"),
         ({"drift_velocity_nm_s": np.inf}, "drift_velocity_nm_s=inf must be finite"),
-        ({"settling_nm": (1, 2, 3)}, r"settling_nm=\(1, 2, 3\) must have shape \(2,\)"),
+        ({"settling_nm": (1, 2, 3)}, r"settling_nm=\(1, 2, 3\) must be numbers of shape \(2,\)"),
         ({"colour": 1}, "unknown intervention 'colour'"),
     ],
 )
