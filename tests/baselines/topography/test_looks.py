@@ -13,8 +13,8 @@ from microgym.reconstruct.topography import PITCH_NM, PIXEL_NM, ClassicalTopogra
 @pytest.fixture(scope="module")
 def frames():
     return [
-        scan_frames(Conditions("islands", lines=5, field_nm=700.0), np.arange(2), 0),
-        scan_frames(Conditions("terraces", lines=4), np.arange(3), 1),
+        scan_frames(Conditions("islands", lines=9, field_nm=700.0), np.arange(2), 0),
+        scan_frames(Conditions("terraces", lines=8), np.arange(3), 1),
     ]
 
 
@@ -45,7 +45,7 @@ def test_truths_are_lines_less_their_mean(frames):
     looks = looks_at(frames)
     assert looks.truth.mean(axis=-1) == pytest.approx(0.0, abs=1e-3)
     line = frames[0].truth[1, 2]
-    assert looks.truth[5 + 2] == pytest.approx(line - line.mean(), abs=1e-3)
+    assert looks.truth[9 + 2] == pytest.approx(line - line.mean(), abs=1e-3)
 
 
 def test_hidden_lines_are_like_lines_that_are_not_there(frames):

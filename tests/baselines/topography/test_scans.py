@@ -21,19 +21,21 @@ SEEDS = np.array([3, 4])
 
 
 def few(**changes) -> Conditions:
-    return Conditions(**{"lines": 6, **changes})
+    return Conditions(**{"lines": 8, **changes})
 
 
 def test_frames_are_those_of_the_environment():
     """The same seeds, tips and dials in AFM-v0 give the same lines, and it pays by this truth."""
     conditions = few(family="fibres", split="test", tip="off", split_tips=0.0, radii_nm=(8.0, 8.0))
     frames = scan_frames(conditions, SEEDS, 5)
-    arguments = {"specimen": "fibres", "split": "test", "lines": 6, "tip": "off"}
+    arguments = {"specimen": "fibres", "split": "test", "lines": 8, "tip": "off"}
     task = AFMTask(2, **arguments)
     rows = np.arange(2)
-    task.reset(rows, np.stack([episode_key(int(seed)) for seed in SEEDS]), {})
+    keys = np.stack([episode_key(int(seed)) for seed in SEEDS])
+    task.reset(rows, keys, {})
+    task.instrument.reset(rows, keys, "fibres", "test", 0.7)
     task.instrument.set_radius(rows, np.full(2, 8.0))
-    for n in range(6):
+    for n in range(8):
         task._dials[:] = frames.dials[:, n]
         task._scan(rows)
         assert task.instrument.trace.tobytes() == frames.signals[:, n, 0].tobytes()
@@ -57,7 +59,7 @@ def test_dials_are_those_of_a_sane_operator():
 
 
 def test_tips_are_what_was_asked_for():
-    frames = scan_frames(few(radii_nm=(20.0, 30.0), split_tips=0.0), np.arange(6), 2)
+    frames = scan_frames(few(radii_nm=(20.0, 30.0), split_tips=0.0), np.arange(8), 2)
     assert frames.radius_nm.min() >= 20.0
     assert frames.radius_nm.max() <= 30.0
     single, double = (
@@ -65,7 +67,7 @@ def test_tips_are_what_was_asked_for():
         for part in (0.0, 1.0)
     )
     assert np.array_equal(single.dials, double.dials)
-    assert single.truth.shape == (4, 6, 256)
+    assert single.truth.shape == (4, 8, 256)
     assert not np.array_equal(single.signals, double.signals)
 
 
