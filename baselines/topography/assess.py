@@ -7,7 +7,7 @@ goes through the states of tips one by one.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def compare(weights: Weights, test: Conditions, *, effort: Effort, seed: int) ->
         The recipe, mean relative error of each method and the gain of the network over the best
         recipe and over the corrected mean, with 95% intervals.
     """
-    judged = frames_of(_with_split(test, "validation"), seed, effort.judges)
+    judged = frames_of(replace(test, split="validation"), seed, effort.judges)
     recipe = best_recipe(judged)
     frames = frames_of(test, seed, effort.specimens)
     names = {"trace": TRACE, "flattened": FLATTENED, "corrected": CORRECTED, "tuned": recipe}
@@ -118,10 +118,6 @@ def compare(weights: Weights, test: Conditions, *, effort: Effort, seed: int) ->
         "gain": asdict(paired_difference(errors["tuned"], errors["network"])),
         "wins": float(np.mean(errors["network"] < errors["tuned"])),
     }
-
-
-def _with_split(conditions: Conditions, split: str) -> Conditions:
-    return Conditions(**{**asdict(conditions), "split": split})
 
 
 def covered(

@@ -101,7 +101,13 @@ def looks_at(frames: Sequence[Frames]) -> Looks:
         settings.append(np.concatenate([history, size], axis=1).astype(np.float32))
         seen = np.where(number >= 0, lag[:, before], 0.0)
         lags.append(seen.reshape(-1, LINES).astype(np.float32))
-    return Looks(*map(np.concatenate, (signals, places, settings, lags, truths)))
+    return Looks(
+        np.concatenate(signals),
+        np.concatenate(places),
+        np.concatenate(settings),
+        np.concatenate(lags),
+        np.concatenate(truths),
+    )
 
 
 def line_settings(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -13,7 +13,7 @@ from microgym.baselines.topography.assess import RECORD, SPEEDS, TIPS, claimed
 from microgym.baselines.topography.contest import GRID, Recipe
 from microgym.baselines.topography.scans import LEARNT
 from microgym.baselines.topography.shipping import VALIDATION, made_from
-from microgym.reconstruct.topography import FILE, load_weights, shipped_file
+from microgym.reconstruct.topography import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
 PAGE = "reconstructor-afm.md"
@@ -124,11 +124,13 @@ def _record(results: Path) -> dict[str, Any] | None:
 
 def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """What it is, as rows of a table."""
-    weights = load_weights(shipped_file())
+    parameters = sum(
+        outputs * (inputs * taps + 1) for outputs, inputs, taps in layer_shapes().values()
+    )
     unseen = ", ".join(f"`{name}`" for name in HELD_OUT_SURFACES)
     rows = [
         ("network", ""),
-        ("file", f"`{FILE}`, safetensors, {weights.values.size:,} parameters"),
+        ("file", f"`{FILE}`, safetensors, {parameters:,} parameters"),
         ("sees", "trace, retrace, error signals, phase and dials of the last three lines"),
         ("shows", "heights of the newest line, and the uncertainty of each pixel"),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
