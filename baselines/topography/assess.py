@@ -38,7 +38,7 @@ from microgym.baselines.topography.shipping import made_from
 from microgym.reconstruct.topography import STATED, Weights, load_weights
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
-RECORD = RESULTS / "AFM-v0.reconstructor.json"
+RECORD = RESULTS / "topography.json"
 """Where the committed record is."""
 TOLERATED = 0.05
 """Difference of stated and found coverage that is accepted on learnt families."""

@@ -16,10 +16,10 @@ from microgym.baselines.topography.shipping import VALIDATION, made_from
 from microgym.reconstruct.topography import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
-PAGE = "reconstructor-afm.md"
+PAGE = "topography.md"
 CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
 """Where the card is, from the root of a checkout."""
-FIGURE = "reconstructor-afm.png"
+FIGURE = "topography.png"
 
 _NONE = "No results are recorded yet: `microgym reconstructor assess AFM-v0 --write`."
 _WHAT = """\

@@ -163,7 +163,7 @@ class AFMEnv(MicroscopeEnv):
     * `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
     * `reconstructor="classical"`: heights less what the error signals say that the loop has not
       followed, the lower of trace and retrace; the uncertainty is half of what they are apart.
-    * `reconstructor="neural"`: what a [small network](../reconstructor-afm.md) makes of the last
+    * `reconstructor="neural"`: what a [small network](../topography.md) makes of the last
       three lines, with a calibrated uncertainty. The network is part of the package and runs in
       compiled code, the same to the bit everywhere. It has learnt from `imaging="amplitude"` alone.
 
