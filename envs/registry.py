@@ -147,7 +147,7 @@ ENTRIES: tuple[Entry, ...] = (
         brief=_frozen(lines=8),
         variants=(
             _frozen(action="feedback", observation="features"),
-            _frozen(imaging="contact", specimen="islands", reconstructor="classical"),
+            _frozen(imaging="contact", specimen="islands"),
             _frozen(observation="image", reconstructor="neural"),
             _frozen(
                 observation="image",
