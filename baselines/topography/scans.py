@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.afm.arguments import LEVELS, RATES_HZ, SETPOINTS, AFMArguments
+from microgym.envs.afm.arguments import RATES_HZ, SETPOINTS, AFMArguments
+from microgym.envs.arguments import LEVELS
 from microgym.instruments.afm import AFMInstrument
 from microgym.instruments.scanning import HIDDEN
 from microgym.physics.feedback import largest_gain
