@@ -58,8 +58,10 @@ class Recipe:
 TRACE = Recipe()
 FLATTENED = Recipe("mean")
 CORRECTED = Recipe("mean", 1.0)
-SMOOTHED = (0.0, 0.7, 1.5, 3.0)
-RADII_NM = (0.0, 12.0, 20.0, 32.0)
+SMOOTHED = (0.0, 0.7, 1.5, 3.0, 6.0)
+"""Smoothings that are tried, px."""
+RADII_NM = (0.0, 12.0, 20.0, 32.0, 48.0)
+"""Nominal tips that are tried, nm; 0 leaves the tip on."""
 GRID = tuple(
     Recipe(join, share, lag, smooth, radius)
     for join, (share, lag), smooth, radius in product(

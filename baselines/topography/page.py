@@ -10,7 +10,7 @@ from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
 from microgym.baselines.topography.assess import RECORD, SPEEDS, TIPS, claimed
-from microgym.baselines.topography.contest import GRID, Recipe
+from microgym.baselines.topography.contest import GRID, RADII_NM, SMOOTHED, Recipe
 from microgym.baselines.topography.scans import LEARNT
 from microgym.baselines.topography.shipping import VALIDATION, made_from
 from microgym.reconstruct.topography import FILE, layer_shapes, shipped_file
@@ -152,6 +152,7 @@ def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tu
 
 def _about(record: Mapping[str, Any]) -> str:
     effort = record["effort"]
+    radii = ", ".join(f"{one:g}" for one in RADII_NM if one)
     speeds = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in SPEEDS.items())
     return (
         "Errors are of whole frames: root mean square error over the relief (the root mean square "
@@ -161,8 +162,9 @@ def _about(record: Mapping[str, Any]) -> str:
         "`corrected` the mean of both less their error signals. `best simple` is the best of "
         f"{len(GRID)} recipes on {effort['judges']} validation frames scanned alike: trace, mean "
         "or lower of both, with or without the error signals, none, half or all of the signal's "
-        "lag, four smoothings, and for the best three of these the erosion by a nominal tip of 12, "
-        "20 or 32 nm, over the same three lines, and dilation by a new one. "
+        f"lag, smoothed over none to {max(SMOOTHED):g} pixels, and for the best three of these the "
+        f"erosion by a nominal tip ({radii} nm) over the same three lines, and dilation by a new "
+        "one. "
         f"{effort['specimens']} test frames in each row, the same for all; 95% intervals of paired "
         "differences."
     )

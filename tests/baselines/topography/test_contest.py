@@ -104,7 +104,7 @@ def test_the_best_recipe_is_the_best_of_all_without_tip_and_of_three_with():
     }
     assert error_of(frames, best) <= min(errors.values())
     assert errors[CORRECTED] >= error_of(frames, best)
-    assert len(GRID) == len(set(GRID)) == 3 * 4 * 4 * 4
+    assert len(GRID) == len(set(GRID)) == 3 * 4 * 5 * 5
 
 
 def test_recipes_are_told_in_words():
