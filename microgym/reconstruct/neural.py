@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS, restore_rows, work_size
+from microgym.reconstruct.tensors import check_tensors, read_tensors
 from microgym.reconstruct.views import Areas, Plane, Planes, Rows, Shown, View
 from microgym.reconstruct.winograd import pack_kernels
 from microgym.scratch import aligned, scratch
@@ -87,12 +88,7 @@ def pack(tensors: Mapping[str, NDArray[np.float32]]) -> Weights:
     shapes: dict[str, tuple[int, ...]] = {"trust": (), "radii": (len(STATED),)}
     for name, (outputs, inputs, edge) in layer_shapes().items():
         shapes |= {f"{name}.weight": (outputs, inputs, edge, edge), f"{name}.bias": (outputs,)}
-    if set(tensors) != set(shapes):
-        odd = sorted(set(tensors) ^ set(shapes))
-        raise ValueError(f"tensors {odd} are missing or superfluous; wanted {sorted(shapes)}")
-    for name, shape in shapes.items():
-        if tensors[name].shape != shape or not np.isfinite(tensors[name]).all():
-            raise ValueError(f"tensor {name} must be finite and have shape {shape}")
+    check_tensors(tensors, shapes)
     table: list[tuple[int, ...]] = []
     values: list[NDArray[np.float32]] = []
     start = 0
@@ -152,19 +148,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         FileNotFoundError: no such file.
         ValueError: not such a file.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no network at {path}")
-    try:
-        with safe_open(path, "np") as content:
-            metadata = content.metadata() or {}
-            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} holds no network of this package (format {FORMAT!r})")
-    return pack(tensors)
+    return pack(read_tensors(path, FORMAT))
 
 
 class NeuralView(View):
