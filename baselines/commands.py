@@ -311,5 +311,9 @@ def _told(result: dict[str, Any]) -> str:
         f"  score   {score}   (0: expert, 1: oracle)",
         f"  cost    {result['cost_mean']:.3g}",
         *(f"  {name:<12}{value:.4g}" for name, value in result["ledger"].items()),
+        *(
+            f"  {name}: {one['mean']:.4g}{interval(one['interval'])} {one['unit']}".rstrip()
+            for name, one in result["outcomes"].items()
+        ),
     ]
     return "\n".join(lines)

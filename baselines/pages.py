@@ -26,10 +26,10 @@ from microgym.baselines.markdown import markdown
 from microgym.baselines.readme import table as scores
 from microgym.baselines.recipes import BEYOND
 from microgym.baselines.records import RESULTS, read_record
-from microgym.baselines.report_html import decimals, written
 from microgym.baselines.reproduce import record_path
 from microgym.baselines.topography import page as topography
 from microgym.baselines.views import views_path, views_text
+from microgym.baselines.wording import OUTCOMES, decimals, outcome_table, written
 from microgym.envs.registry import ENTRIES, Entry
 
 SECTIONS = (
@@ -314,24 +314,29 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
 
 
 def _measured(comparison: Comparison) -> str:
-    """Scores, and the gaps that the claims rest on."""
+    """Scores, the gaps that the claims rest on, and what stands beside the score."""
     rows = [("difference of returns", "mean and 95% interval", "")]
     digits = decimals([one.difference for one in comparison.gaps])
     for one in comparison.gaps:
         found = written(one.difference, digits)
         rows.append((f"{one.better} - {one.worse}", found, one.verdict))
-    return scores(comparison) + "\n\n" + markdown(rows)
+    found = f"{scores(comparison)}\n\n{markdown(rows)}"
+    beside = outcome_table(comparison)
+    return f"{found}\n\n{markdown(beside)}\n\n{OUTCOMES}" if beside else found
 
 
 def _origin(record: Mapping[str, Any]) -> str:
     """What the results came from."""
     training, machine = record["training"], record["machine"]
+    learnt = "none: reference policies only"
+    if training is not None:
+        seeds = ", ".join(str(seed) for seed in training["seeds"])
+        learnt = f"{training['steps']:,} decisions, seeds {seeds}"
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    seeds = ", ".join(str(seed) for seed in training["seeds"])
     rows = [
         ("results on this page", ""),
         ("made by", f"`{record['command']}`"),
-        ("training", f"{training['steps']:,} decisions, seeds {seeds}"),
+        ("training", learnt),
         ("date and commit", f"{record['date']}, {record['commit']}"),
         ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
         ("packages", f"Python {machine['python']}, {packages}"),

@@ -21,7 +21,7 @@ from microgym.baselines.eye.shipping import VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record
-from microgym.baselines.report_html import written
+from microgym.baselines.wording import written
 from microgym.reconstruct.neural import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT
 

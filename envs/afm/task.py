@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.elementary import exp
 from microgym.envs import interventions
 from microgym.envs.afm import features
 from microgym.envs.afm.arguments import (
@@ -24,6 +25,7 @@ from microgym.envs.afm.picture import draw
 from microgym.envs.afm.restoration import Restoration
 from microgym.envs.afm.spaces import action_space, observation_space
 from microgym.envs.interventions import Quantity
+from microgym.envs.outcomes import Outcome
 from microgym.envs.task import Task
 from microgym.instruments.afm import AFMInstrument
 from microgym.instruments.scanning import HIDDEN, TALLY
@@ -41,6 +43,17 @@ START = (0.2, 0.0, -1.0, 0.0)
 (design choice)."""
 FLOOR = 1e-3
 """Squared relative error below which an image gets no better: 30 dB (design choice)."""
+OUTCOMES = (
+    Outcome("metrics", "image_error_nm", "error of the image", "nm"),
+    Outcome("cost_terms", "crash", "crashes a frame"),
+    Outcome("metrics", "tip_radius_nm", "tip radius at the end", "nm"),
+    Outcome("metrics", "worn_nm3", "worn off the tip", "nm^3"),
+    Outcome("cost_terms", "tip_change", "tips used up"),
+    Outcome("ledger", "exposures", "lines scanned", "", "higher"),
+    Outcome("ledger", "time_s", "time taken", "s", ""),
+)
+"""Beside the score: what the image is like, and what it did to the tip."""
+_NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
 _SETTABLE = {
     "drift_velocity_nm_s": Quantity((3,)),
     "tip_radius_nm": Quantity(low=2.0, high=120.0),
@@ -58,6 +71,8 @@ class AFMTask(Task):
         num_envs: N.
         **arguments: see `AFMArguments`.
     """
+
+    outcomes = OUTCOMES
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
         self.arguments = AFMArguments.parse(arguments)
@@ -292,6 +307,7 @@ class AFMTask(Task):
             },
             "metrics": {
                 "snr_db": 10.0 * self.merit,
+                "image_error_nm": self.relief * exp(-_NEPERS * self.merit),
                 "error_nm": instrument.tally[:, _ERROR].copy(),
                 "peak_nn": self.peak.copy(),
                 "crashes": instrument.crashes.astype(np.float64),

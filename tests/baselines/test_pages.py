@@ -203,6 +203,12 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
         assert "| oracle - expert | " in text
     assert "`microgym reproduce Ptycho-v0 --write`" in section(page, "Reproducing")
     assert "1,200 decisions, seeds 0, 1, 2" in section(page, "Reproducing")
+    reference = section(page, "Reference policies")
+    assert "| policy | dose, s ↓ | best signal ↑ | doses too many ↓ | looks |" in reference
+    record["training"] = None
+    (tmp_path / f"{PTYCHO}.json").write_text(to_json(record), encoding="utf-8")
+    untrained = pages.page([find(PTYCHO)], DOCS / "images", tmp_path)
+    assert "none: reference policies only" in section(untrained, "Reproducing")
     without = pages.page([find(PTYCHO)], DOCS / "images", tmp_path / "none")
     assert "No results are recorded yet" in section(without, "Reference policies")
 
