@@ -13,6 +13,7 @@ from microgym.elementary import exp64, log64
 from microgym.physics import apex
 from microgym.physics.adatoms import pass_over, well_depth
 from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.noise import PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
 from microgym.random import normal, stream, uniform
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
@@ -21,6 +22,8 @@ from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
 _DRIFT, _HOPS, _TIP = np.int64(0), np.int64(1), np.int64(2)
 _TRACE, _PLACES, _IMAGE = np.int64(0), np.int64(1), np.int64(2)
+# The number between is that of the readings of tips in `microgym.envs.stm.conditioning`.
+_HUM, _FLICKER = np.int64(4), np.int64(5)
 _CENTRE = 0.0
 
 BANDS = 8
@@ -421,8 +424,10 @@ def _height(places, present, x, y, step, swell, wave_number, kappa, lift):
 
 
 @kernel
-def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
+def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, hum):
     """Draw the last image of each row: constant-current heights, line by line.
+
+    Images are long against the slowest of the 1/f noise, so that each has noise of its own.
 
     Args:
         rows: (k,) int64.
@@ -435,14 +440,24 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
         image: (N, PIXELS, PIXELS) float32, written, nm; first index from low to high y.
         optics: kappa 1/nm, vibration nm, feedback gain nm/s, time of a line s, wave number of the
             surface state 1/nm.
+        hum: noise of the height beside the tip's vibration, see `microgym.physics.noise`: 1/f nm a
+            decade, mains nm, Hz.
     """
     places, present = fields
     traits = tips[2]
     kappa, vibration, gain, line_s, wave_number = optics
+    flicker, mains, mains_hz = hum
     line, trace = np.empty(PIXELS), np.empty(PIXELS)
+    slow, draws = np.empty(PROCESSES), np.empty(PROCESSES * PIXELS, np.float32)
+    wander = np.empty(PIXELS, np.float32)
     for k in range(rows.size):
         b = rows[k]
         m0, m1 = _stream(keys, b, _MEASUREMENT, _IMAGE)
+        n0, n1 = _stream(keys, b, _MEASUREMENT, _FLICKER)
+        h0, h1 = _stream(keys, b, _MEASUREMENT, _HUM)
+        for process in range(PROCESSES):
+            slow[process] = normal(h0, h1, exposures[b], process)
+        phase = 2.0 * np.pi * uniform(h0, h1, exposures[b], PROCESSES)
         first = exposures[b] * PIXELS
         ghost = traits[b, apex.GHOST]
         # A blunt tip widens what it sees and flattens it, the volume stays.
@@ -480,3 +495,21 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
             for j in range(PIXELS):
                 noise = restless * normal(m0, m1, first + i, j)
                 image[b, i, j] = np.float32(trace[j] + noise + jump)
+            if flicker > 0.0 or mains > 0.0:
+                fill_noise(
+                    n0,
+                    n1,
+                    first + i,
+                    i * line_s,
+                    line_s / PIXELS,
+                    0.0,
+                    flicker,
+                    mains,
+                    mains_hz,
+                    phase,
+                    slow,
+                    wander,
+                    draws,
+                )
+                for j in range(PIXELS):
+                    image[b, i, j] += wander[j]

@@ -1,0 +1,82 @@
+"""The classical detector at its best: settings that find most on images with known adatoms."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from microgym.baselines.adatoms.images import Images
+from microgym.baselines.adatoms.scores import GEOMETRY, Found, at_least, judge
+from microgym.reconstruct.adatoms import ClassicalDetector, MatchedFilter
+
+WIDTHS_NM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+REACHES_PX = (1, 2, 3, 4)
+THRESHOLDS = tuple(round(0.15 + 0.05 * k, 2) for k in range(18))
+"""Settings that are tried."""
+
+
+def find(settings: MatchedFilter, images: Images) -> Found:
+    """What the classical detector finds."""
+    return judge(ClassicalDetector(len(images), *GEOMETRY, settings), images)
+
+
+def tuned(images: Images) -> MatchedFilter:
+    """Settings of the best mean F1 score, their probability and uncertainty fitted.
+
+    Args:
+        images: with known adatoms.
+
+    Returns:
+        The settings; of equal ones the first that was tried.
+    """
+    best, score = MatchedFilter(), -1.0
+    for width, reach in product(WIDTHS_NM, REACHES_PX):
+        plain = _plain(MatchedFilter(width, reach, THRESHOLDS[0]), images)
+        for threshold in THRESHOLDS:
+            here = float(at_least(plain, logistic(threshold), images).f1.mean())
+            if here > score:
+                best, score = MatchedFilter(width, reach, threshold), here
+    return fitted(best, images)
+
+
+def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
+    """The same settings, with the probability and the uncertainty that hold on some images."""
+    plain = _plain(settings, images)
+    chance = plain.spots[plain.told][:, 2]
+    slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
+    slope = min(max(slope, 0.1), 100.0)
+    spread = min(float(np.sqrt(np.nanmean(plain.offsets**2))), 1.0)
+    return replace(settings, slope=slope, place=-shift / slope, spread_nm=spread)
+
+
+def _plain(settings: MatchedFilter, images: Images) -> Found:
+    """What is found, with the logistic function of the response itself as the probability."""
+    return find(replace(settings, slope=1.0, place=0.0), images)
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x))."""
+    return float(1.0 / (1.0 + np.exp(-x)))
+
+
+def logistic_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Logistic regression (Platt scaling), by Newton's method with a slight ridge.
+
+    Args:
+        x: (n,) evidence.
+        y: (n,) bool, what is so.
+
+    Returns:
+        Slope and shift: the probability is 1 / (1 + exp(-(slope x + shift))).
+    """
+    design = np.stack([x, np.ones_like(x)], axis=1)
+    answer = np.zeros(2)
+    for _ in range(50):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(design @ answer, -30.0, 30.0)))
+        gradient = design.T @ (chance - y) + 1e-3 * answer
+        curvature = (design.T * (chance * (1.0 - chance))) @ design + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        answer -= np.clip(step, -5.0, 5.0)
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return float(answer[0]), float(answer[1])

@@ -1,0 +1,138 @@
+"""Which of the adatoms in an image are which: by where each is believed to be.
+
+Pairs are formed greedily, the nearest first, and only within a gate. What has not been touched is
+looked for first, near where it was; what has been dragged is looked for among the rest, along its
+way, for an adatom may be left behind anywhere on it. A gate widens with every image in a row in
+which its adatom was missed.
+"""
+
+import numpy as np
+
+from microgym.compiled import kernel
+from microgym.reconstruct.spots import MOST
+
+LEGS = 8
+"""Legs of a way that are remembered between two images; of more the last ones (design choice)."""
+STILL_NM = 0.35
+"""Gate of an adatom that has not been dragged, nm: more than the next hollow is away, less than the
+half of a usual distance of adatoms (design choice)."""
+DRAGGED_NM = 0.5
+"""Gate about the way of one that has, nm (design choice)."""
+AHEAD = 0.1
+"""What a distance from the end of the way counts, in distances from the way: of two adatoms on it
+the one nearer to the end is taken (design choice)."""
+
+
+@kernel
+def pair_nearest(costs, rows, columns, gates, pairs, free):
+    """Pair rows and columns of a matrix greedily, the least cost first; of equal ones the first.
+
+    Args:
+        costs: (>= rows, >= columns) float64.
+        rows, columns: how many of each.
+        gates: (>= rows,) float64, largest cost of a pair of each row.
+        pairs: (>= rows,) int64, column of each row; of those that are -1 the pairs are found.
+        free: (>= columns,) bool, columns that can still be taken; updated.
+    """
+    while True:
+        best, row, column = np.inf, -1, -1
+        for i in range(rows):
+            if pairs[i] >= 0:
+                continue
+            for j in range(columns):
+                if free[j] and costs[i, j] <= gates[i] and costs[i, j] < best:
+                    best, row, column = costs[i, j], i, j
+        if row < 0:
+            return
+        pairs[row] = column
+        free[column] = False
+
+
+@kernel
+def _from_segment(x, y, ax, ay, bx, by):
+    """Distance of a place from a segment."""
+    dx, dy = bx - ax, by - ay
+    square = dx * dx + dy * dy
+    part = 0.0
+    if square > 0.0:
+        part = min(max(((x - ax) * dx + (y - ay) * dy) / square, 0.0), 1.0)
+    ex, ey = x - ax - part * dx, y - ay - part * dy
+    return np.sqrt(ex * ex + ey * ey)
+
+
+@kernel
+def associate_rows(rows, found, counts, tracks, others, shown, seen):
+    """Tell tracked adatoms from others in an image of each row.
+
+    Args:
+        rows: (k,) int64.
+        found: (N, MOST, 4) float64, as `Detector.found`.
+        counts: (N,) int64.
+        tracks: of M tracked adatoms: corners (N, M, LEGS + 1, 2) float64, where each was last seen
+            and then the ends of its drags, nm; legs (N, M) int64, number of drags; missed (N, M)
+            int64, images in a row in which it was not seen.
+        others: (N, A, 2) float64, adatoms of the image before that are not tracked; written: those
+            of this one.
+        shown: (N, A) bool, whether there is such an adatom; written.
+        seen: (N, M, 4) float64, of each tracked adatom place, probability and uncertainty, written
+            where it was found; probability 0 where it was not.
+    """
+    corners, legs, missed = tracks
+    movers, room = legs.shape[1], others.shape[1]
+    size = movers + room
+    costs, gates = np.empty((size, MOST)), np.empty(size)
+    pairs, free = np.empty(size, np.int64), np.empty(MOST, np.bool_)
+    for k in range(rows.size):
+        b = rows[k]
+        count = counts[b]
+        for j in range(count):
+            free[j] = True
+        for i in range(size):
+            pairs[i] = -1
+            gates[i] = -1.0
+            for j in range(count):
+                x, y = found[b, j, 0], found[b, j, 1]
+                if i < movers:
+                    last = legs[b, i]
+                    path = np.inf
+                    for leg in range(max(last, 1)):
+                        start, end = corners[b, i, leg], corners[b, i, min(leg + 1, last)]
+                        away = _from_segment(x, y, start[0], start[1], end[0], end[1])
+                        path = min(path, away)
+                    end = corners[b, i, last]
+                    away = _from_segment(x, y, end[0], end[1], end[0], end[1])
+                    costs[i, j] = path + (AHEAD * away if last > 0 else 0.0)
+                else:
+                    x0, y0 = others[b, i - movers, 0], others[b, i - movers, 1]
+                    costs[i, j] = _from_segment(x, y, x0, y0, x0, y0)
+        for i in range(size):
+            if i < movers and legs[b, i] == 0:
+                gates[i] = STILL_NM * (1.0 + missed[b, i])
+            elif i >= movers and shown[b, i - movers]:
+                gates[i] = STILL_NM
+        pair_nearest(costs, size, count, gates, pairs, free)
+        for i in range(movers):
+            if legs[b, i] > 0:
+                gates[i] = DRAGGED_NM * (1.0 + missed[b, i])
+        pair_nearest(costs, movers, count, gates, pairs, free)
+        for i in range(movers):
+            missed[b, i] += 1
+            seen[b, i, 2], seen[b, i, 3] = 0.0, 0.0
+            if pairs[i] >= 0:
+                missed[b, i] = 0
+                for column in range(4):
+                    seen[b, i, column] = found[b, pairs[i], column]
+        for j in range(count):
+            free[j] = True
+        for i in range(movers):
+            if pairs[i] >= 0:
+                free[pairs[i]] = False
+        filled = 0
+        for j in range(count):
+            if free[j] and filled < room:
+                others[b, filled, 0], others[b, filled, 1] = found[b, j, 0], found[b, j, 1]
+                shown[b, filled] = True
+                filled += 1
+        for slot in range(filled, room):
+            others[b, slot, 0], others[b, slot, 1] = 0.0, 0.0
+            shown[b, slot] = False
