@@ -105,14 +105,15 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its numbers and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
+        "sha256" of its tensors in the order of their names and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
-    weights = load_weights(path)
+    load_weights(path)
+    digest = hashlib.sha256()
     with safe_open(path, "np") as content:
         made = json.loads((content.metadata() or {})["made"])
-    numbers = (weights.values, weights.trust, weights.radii)
-    digest = hashlib.sha256(b"".join(one.tobytes() for one in numbers)).hexdigest()
-    return {"sha256": digest, **made}
+        for name in sorted(content.keys()):
+            digest.update(content.get_tensor(name).tobytes())
+    return {"sha256": digest.hexdigest(), **made}
 
 
 def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:

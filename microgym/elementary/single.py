@@ -51,7 +51,7 @@ def exp32(x):
 
 @inline_kernel
 def decay32(x):
-    """exp(-x) and 1 - exp(-x) of a float32 0 <= x <= 80, each to a relative 2e-7.
+    """exp(-x) and 1 - exp(-x) of a float32 -80 <= x <= 80, each to a relative 2e-7.
 
     Args:
         x: float32; outside the range the result is meaningless.

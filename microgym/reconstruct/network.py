@@ -8,9 +8,10 @@ test holds the two together.
 import numpy as np
 
 from microgym.compiled import kernel
-from microgym.elementary import exp32, log32_normal
+from microgym.elementary import decay32, log32_normal
 from microgym.lines import line
-from microgym.reconstruct.convolution import convolve
+from microgym.reconstruct.convolution import convolve1, fold, put_four
+from microgym.reconstruct.winograd import convolve3
 
 CELL = 4
 """Pixels along an edge of a cell."""
@@ -24,7 +25,9 @@ LEAST_FLUENCE = 1e-3
 """Photons per pixel below which all is dark to the network (design choice)."""
 
 _ZERO = np.float32(0.0)
+_HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
+_FAR = np.float32(80.0)  # where a gate is as open, or as shut, as it gets
 _PIXELS = CELL * CELL
 
 
@@ -37,24 +40,23 @@ def _enter(re, im, fluence, top, edge, cells, light):
     for y in range(edge * CELL):
         start = (top + y) * width + top
         row = (y // CELL + 1) * pitch + 1
+        real, imaginary = line(re, start, edge * CELL), line(im, start, edge * CELL)
         flux = line(fluence, start, edge * CELL)
         for j in range(edge * CELL):
             light[j] = scale * log32_normal(np.float32(LEAST_FLUENCE) + flux[j]) + np.float32(0.5)
         for x in range(edge):
-            cell = line(cells, (row + x) * 3 * _PIXELS + (y % CELL) * CELL, 3 * _PIXELS)
-            a, b = line(re, start + x * CELL, CELL), line(im, start + x * CELL, CELL)
-            c = line(light, x * CELL, CELL)
-            for j in range(CELL):
-                cell[j] = a[j] - _ONE
-                cell[_PIXELS + j] = b[j]
-                cell[2 * _PIXELS + j] = c[j]
+            place = (row + x) * 3 * _PIXELS + (y % CELL) * CELL
+            put_four(real, x * CELL, -_ONE, cells, place)
+            put_four(imaginary, x * CELL, _ZERO, cells, place + _PIXELS)
+            put_four(light, x * CELL, _ZERO, cells, place + 2 * _PIXELS)
 
 
 @kernel
 def _rectify(image):
     """Set what is negative to zero."""
     for j in range(image.size):
-        image[j] = image[j] if image[j] > _ZERO else _ZERO
+        # Exact; a selection into its own place would not become vector code.
+        image[j] = _HALF * (image[j] + abs(image[j]))
 
 
 @kernel
@@ -83,29 +85,38 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
             seen = line(cells, place * 3 * _PIXELS, 3 * _PIXELS)
             said = line(head, place * 4 * _PIXELS, 4 * _PIXELS)
             for j in range(_PIXELS):
-                gate = _ONE / (_ONE + exp32(-said[j]))
+                gate = _ONE / (_ONE + decay32(min(max(said[j], -_FAR), _FAR))[0])
                 said[_PIXELS + j] = gate * seen[j] + gain * said[_PIXELS + j]
                 said[2 * _PIXELS + j] = gate * seen[_PIXELS + j] + gain * said[2 * _PIXELS + j]
                 doubt = min(max(said[3 * _PIXELS + j], np.float32(-7.0)), np.float32(1.0))
-                said[3 * _PIXELS + j] = trust * exp32(doubt)
+                said[3 * _PIXELS + j] = trust * decay32(-doubt)[0]
             for i in range(CELL):
                 start = (top + y * CELL + i) * width + top + x * CELL
-                a, b, c = line(re, start, CELL), line(im, start, CELL), line(sigma, start, CELL)
-                for j in range(CELL):
-                    a[j] = _ONE + said[_PIXELS + i * CELL + j]
-                    b[j] = said[2 * _PIXELS + i * CELL + j]
-                    c[j] = said[3 * _PIXELS + i * CELL + j]
+                put_four(said, _PIXELS + i * CELL, _ONE, line(re, start, CELL), 0)
+                put_four(said, 2 * _PIXELS + i * CELL, _ZERO, line(im, start, CELL), 0)
+                put_four(said, 3 * _PIXELS + i * CELL, _ZERO, line(sigma, start, CELL), 0)
 
 
 @kernel
-def _run(layer, layers, weights, x, x_pitch, out, out_pitch, h):
-    """Run one layer of the table."""
-    inputs, kernel_px, stride = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    channels, start, step = layers[layer, 3], layers[layer, 4], layers[layer, 5]
-    at = (layers[layer, 6] + 1) * out_pitch + layers[layer, 7] + 1
-    convolve(
-        x, x_pitch, inputs, kernel_px, stride, weights, start, channels, out, out_pitch, at, step, h
-    )
+def _run(layer, layers, weights, x, at, x_pitch, out, out_pitch, h):
+    """Run a layer of the table whose kernels are of one pixel."""
+    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+    step, place = layers[layer, 3], (layers[layer, 4] + 1) * out_pitch + layers[layer, 5] + 1
+    convolve1(x, at, x_pitch, inputs, weights, start, channels, out, place, out_pitch, step, h)
+
+
+@kernel
+def _run2(layer, layers, weights, x, x_pitch, out, out_pitch, h, work):
+    """Run a layer of the table that makes one pixel of two by two."""
+    fold(x, x_pitch, layers[layer, 0] // 4, h, work)
+    _run(layer, layers, weights, work, np.int64(0), h, out, out_pitch, h)
+
+
+@kernel
+def _run3(layer, layers, weights, x, pitch, out, h, work):
+    """Run a layer of the table whose kernels are of 3x3."""
+    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+    convolve3(x, pitch, inputs, weights, start, channels, out, pitch, h, work)
 
 
 @kernel
@@ -131,6 +142,8 @@ def restore_rows(rows, estimate, fluence, top, edge, weights, layers, trust, wor
     at += cells.size
     head = work[at : at + p0 * p0 * 4 * _PIXELS]
     at += head.size
+    # The last layer's results are large enough to lend their place to the layers before it.
+    lent = head
     # The borders of these stand for what lies outside the region, and must be zero.
     work[at:] = _ZERO
     h0, t0 = work[at : at + p0 * p0 * fine], work[at + p0 * p0 * fine : at + 2 * p0 * p0 * fine]
@@ -147,26 +160,26 @@ def restore_rows(rows, estimate, fluence, top, edge, weights, layers, trust, wor
     for k in range(rows.size):
         b = rows[k]
         _enter(estimate[0][b], estimate[1][b], fluence[b], top, edge, cells, head)
-        _run(np.int64(0), layers, weights, cells, p0, h0, p0, e0)
+        _run(np.int64(0), layers, weights, cells, p0 + 1, p0, h0, p0, e0)
         _rectify(h0)
-        _run(np.int64(1), layers, weights, h0, p0, h1, p1, e1)
+        _run2(np.int64(1), layers, weights, h0, p0, h1, p1, e1, lent)
         _rectify(h1)
-        _run(np.int64(2), layers, weights, h1, p1, t1, p1, e1)
+        _run3(np.int64(2), layers, weights, h1, p1, t1, e1, lent)
         _add_rectified(h1, t1)
-        _run(np.int64(3), layers, weights, h1, p1, h2, p2, e2)
+        _run2(np.int64(3), layers, weights, h1, p1, h2, p2, e2, lent)
         _rectify(h2)
         for layer in range(4, 6):
-            _run(layer, layers, weights, h2, p2, t2, p2, e2)
+            _run3(layer, layers, weights, h2, p2, t2, e2, lent)
             _add_rectified(h2, t2)
         for corner in range(4):
-            _run(6 + corner, layers, weights, h2, p2, t1, p1, e2)
+            _run(6 + corner, layers, weights, h2, p2 + 1, p2, t1, p1, e2)
         _add(h1, t1)
         for corner in range(4):
-            _run(10 + corner, layers, weights, h1, p1, t0, p0, e1)
+            _run(10 + corner, layers, weights, h1, p1 + 1, p1, t0, p0, e1)
         _add(h0, t0)
-        _run(np.int64(14), layers, weights, h0, p0, t0, p0, e0)
+        _run3(np.int64(14), layers, weights, h0, p0, t0, e0, lent)
         _add_rectified(h0, t0)
-        _run(np.int64(15), layers, weights, h0, p0, head, p0, e0)
+        _run(np.int64(15), layers, weights, h0, p0 + 1, p0, head, p0, e0)
         _leave(cells, head, edge, top, trust, shown[0][b], shown[1][b], shown[2][b])
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS, restore_rows, work_size
 from microgym.reconstruct.views import Areas, Plane, Planes, Rows, Shown, View
-from microgym.scratch import scratch
+from microgym.reconstruct.winograd import pack_kernels
+from microgym.scratch import aligned, scratch
 
 FILE = "Ptycho-v0.safetensors"
 """Name of the file of the network that comes with the package."""
@@ -32,9 +33,11 @@ class Weights:
     """A trained network, packed for the kernels.
 
     Attributes:
-        values: float32, for each layer its bias and then [rows, columns, inputs, outputs].
-        layers: (16, 8) int64, of each convolution: inputs, edge of the kernel, stride, outputs,
-            where its values begin, and for the results their distance, first row and first column.
+        values: float32, for each layer its bias and then [rows, columns, inputs, outputs]; for
+            kernels of 3x3 what `microgym.reconstruct.winograd.pack_kernels` makes of them.
+        layers: (16, 6) int64, of each convolution: inputs, those of all four pixels where it makes
+            one pixel of two by two; outputs; where its values begin; and for the results their
+            distance, first row and first column.
         trust: factor that makes 68% of errors stay below the uncertainty.
         radii: (4,) float64, multiples of the uncertainty that `STATED` parts of errors stay below.
     """
@@ -109,12 +112,18 @@ def pack(tensors: Mapping[str, NDArray[np.float32]]) -> Weights:
         step = 2 if name.startswith("up") else 1
         for corner in range(step * step):
             w, b = weight[corner :: step * step], bias[corner :: step * step]
-            stride = 2 if name.startswith("down") else 1
             place = (step, corner // step, corner % step)
-            table.append((inputs, edge, stride, outputs // (step * step), start, *place))
-            values += [b, w.transpose(2, 3, 1, 0).ravel()]
-            start += b.size + w.size
-    flat = np.concatenate(values).astype(np.float32)
+            merged = 4 if edge == 2 else 1
+            table.append((merged * inputs, outputs // (step * step), start, *place))
+            packed = (
+                pack_kernels(w, b)
+                if edge == 3
+                else np.concatenate([b, w.transpose(2, 3, 1, 0).ravel()])
+            )
+            values.append(packed)
+            start += packed.size
+    flat = aligned(start)
+    flat[:] = np.concatenate(values)
     radii = tensors["radii"].astype(np.float64)
     return Weights(flat, np.array(table, np.int64), np.float32(tensors["trust"]), radii)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from microgym.reconstruct import neural
+from microgym.reconstruct import neural, winograd
+from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS
 from microgym.reconstruct.neural import (
     FORMAT,
     STATED,
@@ -45,15 +46,33 @@ def test_layers_have_the_shapes_of_the_trained_network(tensors):
 
 def test_packing_keeps_every_number(tensors):
     weights = pack(tensors)
-    layers = sum(a.size for name, a in tensors.items() if name not in ("trust", "radii"))
-    assert weights.values.shape == (layers,)
-    assert weights.layers.shape == (16, 8)
+    kernels = [a for name, a in tensors.items() if name.endswith(".weight")]
+    threes = [a for a in kernels if a.shape[2] == 3]
+    biases = sum(a.size for name, a in tensors.items() if name.endswith(".bias"))
+    # Kernels of 3x3 become sixteen numbers, and their biases as well.
+    size = biases + sum(a.size for a in kernels)
+    size += sum(7 * a.shape[0] * a.shape[1] + 15 * a.shape[0] for a in threes)
+    assert weights.values.shape == (size,)
+    assert weights.values.ctypes.data % 64 == 0
+    assert weights.layers.shape == (16, 6)
     assert weights.trust == np.float32(1.3)
     assert weights.radii == pytest.approx(tensors["radii"])
-    ends = weights.layers[:, 4] + weights.layers[:, 3] * (
-        1 + weights.layers[:, 0] * weights.layers[:, 1] ** 2
-    )
-    assert ends.tolist() == [*weights.layers[1:, 4], weights.values.size]
+    begins = weights.layers[:, 2].tolist()
+    assert begins == sorted(begins)
+    assert begins[0] == 0
+    stem = tensors["stem.weight"][:, :, 0, 0].T.copy()
+    stem[: 2 * CELL * CELL] *= CONTRAST_GAIN
+    assert weights.values[24 : 24 + stem.size] == pytest.approx(stem.ravel())
+
+
+@pytest.mark.parametrize("edge", [16, 32, 48, 64])
+def test_the_last_layer_has_room_to_lend(edge):
+    """Layers of 3x3 and of 2x2 work where its results will be."""
+    room = (edge + 2) ** 2 * 4 * CELL * CELL
+    for level, width in enumerate(WIDTHS):
+        assert winograd.work_size(width, width, edge >> level) <= room
+    for level, width in enumerate(WIDTHS[:-1]):
+        assert (edge >> (level + 1)) ** 2 * 4 * width <= room
 
 
 @pytest.mark.parametrize(
