@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from microgym.elementary import exp
 from microgym.reconstruct.checks import number, whole_number
-from microgym.reconstruct.detector import CELL, WIDTHS, detect_rows, work_size
-from microgym.reconstruct.packing import check_tensors, pack_layers, read_tensors
+from microgym.reconstruct.detector import CELL, INPUTS, WIDTHS, detect_rows, work_size
+from microgym.reconstruct.layers import layer_tensors, pack_layers
 from microgym.reconstruct.spots import MOST, match_rows, match_size
+from microgym.reconstruct.tensors import check_tensors, read_tensors
 from microgym.scratch import scratch
 
 Rows = NDArray[np.int64]
@@ -154,7 +155,7 @@ class Weights:
     """A trained network, packed for the kernels.
 
     Attributes:
-        values, layers: see `pack_layers`; 17 convolutions.
+        values, layers: of 17 convolutions, see `microgym.reconstruct.layers.pack_layers`.
         told: the numbers of `CALIBRATION`, float32.
     """
 
@@ -199,9 +200,12 @@ def pack(tensors: Mapping[str, Float32]) -> Weights:
     Raises:
         ValueError: a tensor is missing, superfluous, of another shape, or not finite.
     """
-    layers = layer_shapes()
-    check_tensors(tensors, layers, {"calibration": (len(CALIBRATION),)})
-    values, table = pack_layers(tensors, layers)
+    shapes = layer_tensors(layer_shapes())
+    check_tensors(tensors, {**shapes, "calibration": (len(CALIBRATION),)})
+    # Kernels read a multiple of eight channels; the rest of the first layer's are zero.
+    stem = np.zeros((WIDTHS[0], INPUTS, 1, 1), np.float32)
+    stem[:, : CELL * CELL] = tensors["stem.weight"]
+    values, table = pack_layers({**tensors, "stem.weight": stem}, layer_shapes())
     told = tuple(np.float32(one) for one in tensors["calibration"])
     return Weights(values, table, told)
 

@@ -12,13 +12,17 @@ import numpy as np
 from microgym.compiled import kernel
 from microgym.elementary import exp32
 from microgym.lines import line
-from microgym.reconstruct.convolution import convolve
+from microgym.reconstruct.convolution import LANES
+from microgym.reconstruct.layers import add, add_rectified, rectify, run, run2, run3
 from microgym.reconstruct.spots import BACKGROUND, level_line, logistic, tell_peaks
+from microgym.reconstruct.winograd import work_size as lent_size
 
 CELL = 2
 """Pixels along an edge of a cell."""
 WIDTHS = (16, 24, 32)
 """Feature maps at 1, 1/2 and 1/4 of the resolution of the cells."""
+INPUTS = LANES
+"""Channels of a cell as kernels read them: those of its pixels, and zeros."""
 SPREAD = (-5.0, 1.0)
 """Range of the logarithm of the uncertainty, px (design choice)."""
 
@@ -35,29 +39,8 @@ def _enter(image, b, edge, levelled, cells):
         level_line(line(image, (b * width + y) * width, width), BACKGROUND, levelled)
         row = (y // CELL + 1) * pitch + 1
         for x in range(width):
-            at = (row + x // CELL) * _PIXELS + (y % CELL) * CELL + x % CELL
+            at = (row + x // CELL) * INPUTS + (y % CELL) * CELL + x % CELL
             cells[at] = levelled[x]
-
-
-@kernel
-def _rectify(image):
-    """Set what is negative to zero."""
-    for j in range(image.size):
-        image[j] = image[j] if image[j] > _ZERO else _ZERO
-
-
-@kernel
-def _add(image, other):
-    """Add one image to another."""
-    for j in range(image.size):
-        image[j] += other[j]
-
-
-@kernel
-def _add_rectified(image, other):
-    """Add what is positive in one image to another: the end of a residual layer."""
-    for j in range(image.size):
-        image[j] += other[j] if other[j] > _ZERO else _ZERO
 
 
 @kernel
@@ -77,17 +60,6 @@ def _leave(head, edge, maps):
                 for j in range(CELL):
                     for m in range(4):
                         maps[m * size + start + j] = said[m * _PIXELS + i * CELL + j]
-
-
-@kernel
-def _run(layer, layers, weights, x, x_pitch, out, out_pitch, h):
-    """Run one layer of the table."""
-    inputs, kernel_px, stride = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    channels, start, step = layers[layer, 3], layers[layer, 4], layers[layer, 5]
-    at = (layers[layer, 6] + 1) * out_pitch + layers[layer, 7] + 1
-    convolve(
-        x, x_pitch, inputs, kernel_px, stride, weights, start, channels, out, out_pitch, at, step, h
-    )
 
 
 @kernel
@@ -117,7 +89,7 @@ def detect_rows(rows, image, edge, weights, layers, told, scale, work, found, co
     at = maps.size
     levelled = work[at : at + CELL * edge]
     at += levelled.size
-    cells = work[at : at + p0 * p0 * _PIXELS]
+    cells = work[at : at + p0 * p0 * INPUTS]
     at += cells.size
     head = work[at : at + p0 * p0 * 4 * _PIXELS]
     at += head.size
@@ -132,31 +104,32 @@ def detect_rows(rows, image, edge, weights, layers, told, scale, work, found, co
         work[at : at + p2 * p2 * coarse],
         work[at + p2 * p2 * coarse : at + 2 * p2 * p2 * coarse],
     )
+    lent = work[at + 2 * h2.size :]
     for k in range(rows.size):
         b = rows[k]
         _enter(image, b, edge, levelled, cells)
-        _run(np.int64(0), layers, weights, cells, p0, h0, p0, e0)
-        _rectify(h0)
-        _run(np.int64(1), layers, weights, h0, p0, t0, p0, e0)
-        _add_rectified(h0, t0)
-        _run(np.int64(2), layers, weights, h0, p0, h1, p1, e1)
-        _rectify(h1)
-        _run(np.int64(3), layers, weights, h1, p1, t1, p1, e1)
-        _add_rectified(h1, t1)
-        _run(np.int64(4), layers, weights, h1, p1, h2, p2, e2)
-        _rectify(h2)
+        run(np.int64(0), layers, weights, cells, p0 + 1, p0, h0, p0, e0)
+        rectify(h0)
+        run3(np.int64(1), layers, weights, h0, p0, t0, e0, lent)
+        add_rectified(h0, t0)
+        run2(np.int64(2), layers, weights, h0, p0, h1, p1, e1, lent)
+        rectify(h1)
+        run3(np.int64(3), layers, weights, h1, p1, t1, e1, lent)
+        add_rectified(h1, t1)
+        run2(np.int64(4), layers, weights, h1, p1, h2, p2, e2, lent)
+        rectify(h2)
         for layer in range(5, 7):
-            _run(layer, layers, weights, h2, p2, t2, p2, e2)
-            _add_rectified(h2, t2)
+            run3(layer, layers, weights, h2, p2, t2, e2, lent)
+            add_rectified(h2, t2)
         for corner in range(4):
-            _run(7 + corner, layers, weights, h2, p2, t1, p1, e2)
-        _add(h1, t1)
+            run(7 + corner, layers, weights, h2, p2 + 1, p2, t1, p1, e2)
+        add(h1, t1)
         for corner in range(4):
-            _run(11 + corner, layers, weights, h1, p1, t0, p0, e1)
-        _add(h0, t0)
-        _run(np.int64(15), layers, weights, h0, p0, t0, p0, e0)
-        _add_rectified(h0, t0)
-        _run(np.int64(16), layers, weights, h0, p0, head, p0, e0)
+            run(11 + corner, layers, weights, h1, p1 + 1, p1, t0, p0, e1)
+        add(h0, t0)
+        run3(np.int64(15), layers, weights, h0, p0, t0, e0, lent)
+        add_rectified(h0, t0)
+        run(np.int64(16), layers, weights, h0, p0 + 1, p0, head, p0, e0)
         _leave(head, edge, maps)
         counts[b] = tell_peaks(
             maps, CELL * edge, told[0], told[1], told[2], told[3], scale, found[b]
@@ -167,5 +140,14 @@ def work_size(edge: int) -> int:
     """Length of the float32 work array for images of `edge` cells."""
     fine, middle, coarse = WIDTHS
     wide = CELL * edge + 2
-    levels = ((edge, 5 * _PIXELS + 2 * fine), (edge // 2, 2 * middle), (edge // 4, 2 * coarse))
-    return 4 * wide * wide + CELL * edge + sum((e + 2) ** 2 * depth for e, depth in levels)
+    levels = (
+        (edge, INPUTS + 4 * _PIXELS + 2 * fine),
+        (edge // 2, 2 * middle),
+        (edge // 4, 2 * coarse),
+    )
+    lent = max(
+        edge * edge * fine,
+        *(lent_size(width, width, edge >> level) for level, width in enumerate(WIDTHS)),
+    )
+    images = sum((cells + 2) ** 2 * depth for cells, depth in levels)
+    return 4 * wide * wide + CELL * edge + images + lent
