@@ -20,6 +20,7 @@ import gymnasium as gym
 
 from microgym.agents.files import write_atomically
 from microgym.agents.registry import agent_names
+from microgym.baselines.adatoms import page as adatoms
 from microgym.baselines.comparison import Comparison
 from microgym.baselines.eye import page as reconstructor
 from microgym.baselines.markdown import markdown
@@ -91,6 +92,9 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
     figure = (folder / "images" / reconstructor.FIGURE).is_file()
     made[reconstructor.PAGE] = f"{_MADE}\n\n{reconstructor.page(figure, results)}"
     made[CARD] = f"{_MADE}\n\n{reconstructor.card(results)}"
+    figure = (folder / "images" / adatoms.FIGURE).is_file()
+    made[adatoms.PAGE] = f"{_MADE}\n\n{adatoms.page(figure, results)}"
+    made[f"../{adatoms.CARD.as_posix()}"] = f"{_MADE}\n\n{adatoms.card(results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
@@ -216,7 +220,8 @@ def index(makefile: str) -> str:
             "",
             markdown(environments),
             "",
-            f'The network behind `reconstructor="neural"`: [its page]({reconstructor.PAGE}).',
+            'The networks behind `reconstructor="neural"`: of '
+            f"[Ptycho-v0]({reconstructor.PAGE}) and of [STM-v0]({adatoms.PAGE}).",
             "",
             "## Commands of the package",
             "",

@@ -1,7 +1,5 @@
 """From a seed to a network on disk: lessons, training, calibration, safetensors."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import save
 
 from microgym.agents.files import write_atomically
 from microgym.baselines.adatoms.classical import logistic_fit
 from microgym.baselines.adatoms.images import Images, lessons
 from microgym.baselines.adatoms.scores import GEOMETRY, Found, at_least, judge
+from microgym.baselines.eye.shipping import origin_of
 from microgym.baselines.records import provenance, to_json
 from microgym.reconstruct.adatoms import (
     FILE,
@@ -88,8 +86,8 @@ def make_detector(
     from microgym.baselines.adatoms.train import train_detector
 
     # Taken before the work, which is done by the code that is there now; without the folder.
-    words = ("--seed", seed, "--groups", groups, "--steps", steps)
-    origin = provenance(["reconstructor", "train", "STM-v0", *map(str, words)])
+    words = ("STM-v0", "--seed", seed, "--groups", groups, "--steps", steps)
+    origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_detector(
         lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
     )
@@ -151,12 +149,8 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its numbers and, as `make_detector` wrote them, "seed", "groups", "steps" and
+        "sha256" of its tensors and, as `make_detector` wrote them, "seed", "groups", "steps" and
         so on.
     """
-    weights = load_weights(path)
-    with safe_open(path, "np") as content:
-        made = json.loads((content.metadata() or {})["made"])
-    numbers = (weights.values, np.array(weights.told))
-    digest = hashlib.sha256(b"".join(one.tobytes() for one in numbers)).hexdigest()
-    return {"sha256": digest, **made}
+    load_weights(path)
+    return origin_of(path)

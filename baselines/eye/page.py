@@ -31,7 +31,7 @@ CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
 """Where the card is, from the root of a checkout."""
 FIGURE = "reconstructor.png"
 
-_NONE = "No results are recorded yet: `microgym reconstructor assess --write`."
+_NONE = "No results are recorded yet: `microgym reconstructor assess Ptycho-v0 --write`."
 _WHAT = """\
 While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
 `reconstructor="neural"` a small network looks at the running classical estimate, and at how many
@@ -103,8 +103,8 @@ def page(figure: bool, results: Path) -> str:
         "## Limits",
         "\n".join(f"* {one}" for one in _LIMITS),
         "## Reproducing",
-        f"```sh\nmicrogym reconstructor train --seed {made['seed']}\n"
-        "microgym reconstructor assess\n```",
+        f"```sh\nmicrogym reconstructor train Ptycho-v0 --seed {made['seed']}\n"
+        "microgym reconstructor assess Ptycho-v0\n```",
         markdown(_origin(record)),
     ]
     return "\n\n".join(parts) + "\n"

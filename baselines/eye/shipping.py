@@ -75,7 +75,7 @@ def make_eye(
     from microgym.baselines.eye.train import restore, train_eye
 
     # Taken before the work, which is done by the code that is there now; without the folder.
-    words = ("--seed", seed, "--groups", groups, "--steps", steps)
+    words = ("Ptycho-v0", "--seed", seed, "--groups", groups, "--steps", steps)
     origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_eye(
         make_lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress

@@ -22,6 +22,8 @@ AHEAD = 0.1
 """What a distance from the end of the way counts, in distances from the way: of two adatoms on it
 the one nearer to the end is taken (design choice)."""
 
+_ANYWHERE = 1e9
+
 
 @kernel
 def pair_nearest(costs, rows, columns, gates, pairs, free):
@@ -101,7 +103,10 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen):
                         path = min(path, away)
                     end = corners[b, i, last]
                     away = _from_segment(x, y, end[0], end[1], end[0], end[1])
-                    costs[i, j] = path + (AHEAD * away if last > 0 else 0.0)
+                    costs[i, j] = path
+                    if last > 0:
+                        near = path <= DRAGGED_NM * (1.0 + missed[b, i])
+                        costs[i, j] = path + AHEAD * away if near else np.inf
                 else:
                     x0, y0 = others[b, i - movers, 0], others[b, i - movers, 1]
                     costs[i, j] = _from_segment(x, y, x0, y0, x0, y0)
@@ -113,7 +118,7 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen):
         pair_nearest(costs, size, count, gates, pairs, free)
         for i in range(movers):
             if legs[b, i] > 0:
-                gates[i] = DRAGGED_NM * (1.0 + missed[b, i])
+                gates[i] = _ANYWHERE
         pair_nearest(costs, movers, count, gates, pairs, free)
         for i in range(movers):
             missed[b, i] += 1
