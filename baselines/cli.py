@@ -214,8 +214,8 @@ def _bench(subs: Any) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="fft, poisson, step, pulse, force, drag, wrapping, neural, observation, vector "
-        "(default: these); memory, start",
+        help="fft, poisson, step, pulse, force, drag, wrapping, neural, adatoms, "
+        "observation, vector (default: these); memory, start",
     )
     sub.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
     sub.add_argument(

@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "drag": tunnelling.drag,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
+    "adatoms": networks.adatoms,
     "observation": environments.observation,
     "vector": environments.vector,
     "memory": processes.memory,

@@ -105,9 +105,21 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its tensors in the order of their names and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
+        "sha256" of its tensors and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
     load_weights(path)
+    return origin_of(path)
+
+
+def origin_of(path: Path) -> dict[str, Any]:
+    """What the metadata of a network's file say, and a digest of its tensors.
+
+    Args:
+        path: of a safetensors file.
+
+    Returns:
+        "sha256" of the tensors in the order of their names, and what is said under "made".
+    """
     digest = hashlib.sha256()
     with safe_open(path, "np") as content:
         made = json.loads((content.metadata() or {})["made"])
