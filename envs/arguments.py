@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
+LEVELS = ("off", "easy", "real", "hard")
+"""Of a switch that makes a task harder."""
+
 
 @dataclass(frozen=True)
 class Arguments:

@@ -22,7 +22,7 @@ from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
-from microgym.reconstruct.neural import FILE, load_weights, shipped_file
+from microgym.reconstruct.neural import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT
 
 RECORD_NAME = RECORD.name
@@ -141,11 +141,11 @@ def _record(results: Path) -> dict[str, Any] | None:
 
 def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """What it is, as rows of a table."""
-    weights = load_weights(shipped_file())
+    parameters = sum(out * (into * edge**2 + 1) for out, into, edge in layer_shapes().values())
     unseen = ", ".join(f"`{name}`" for name in HELD_OUT)
     rows = [
         ("network", ""),
-        ("file", f"`{FILE}`, safetensors, {weights.values.size:,} parameters"),
+        ("file", f"`{FILE}`, safetensors, {parameters:,} parameters"),
         ("sees", "the running estimate (real and imaginary part) and the photons of each pixel"),
         ("shows", "a complex image and the standard deviation of its error"),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),

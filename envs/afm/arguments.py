@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from microgym.envs.arguments import Arguments, one_of, true_or_false
+from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
 from microgym.instruments.afm import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
@@ -13,7 +13,6 @@ from microgym.physics.sampling import positive, whole
 from microgym.rewards import RewardWeights
 from microgym.specimens.splits import HELD_OUT_SURFACES, SPLITS, SURFACES, validate_family
 
-LEVELS = ("off", "easy", "real", "hard")
 TERMS = ("resolution", "time", "tracking", "force")
 """Terms of the reward, in the order of a vector reward's columns."""
 ACTIONS = ("dials", "feedback")

@@ -1,12 +1,9 @@
 """Numbers of the environment's page, taken from the code that uses them."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 
 from microgym.envs.afm.arguments import (
     GAINS,
-    LEVELS,
     MODES,
     PACES,
     PROPORTIONAL,
@@ -15,13 +12,11 @@ from microgym.envs.afm.arguments import (
     TERMS,
     AFMArguments,
 )
+from microgym.envs.tables import Table, number, switch
 from microgym.instruments.afm import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import largest_gain
 from microgym.physics.piezo import PIEZO_LEVELS
-
-Table = list[tuple[str, ...]]
-"""Rows of cells; the first row is the head."""
 
 
 def facts() -> Mapping[str, tuple[Table, ...]]:
@@ -37,10 +32,10 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
         "Action Space": (_dials(),),
         "Rewards": (_weights(chosen),),
         "Difficulty switches": (
-            _switch("drift", AMBIENT_DRIFT),
-            _switch("tip", TIP_LEVELS),
-            _switch("loop", LOOP_LEVELS),
-            _switch("scanner", PIEZO_LEVELS),
+            switch("drift", AMBIENT_DRIFT),
+            switch("tip", TIP_LEVELS),
+            switch("loop", LOOP_LEVELS),
+            switch("scanner", PIEZO_LEVELS),
         ),
     }
 
@@ -66,7 +61,7 @@ def _instrument(settings: AFMSettings, chosen: AFMArguments) -> Table:
 def _levers() -> Table:
     """Levers of the two modes."""
     names = ("stiffness_n_m", "resonance_hz", "quality", "free_amplitude_nm")
-    rows = [(f"`{mode}`", *(_number(getattr(c, n)) for n in names)) for mode, c in MODES.items()]
+    rows = [(f"`{mode}`", *(number(getattr(c, n)) for n in names)) for mode, c in MODES.items()]
     return [("`imaging`", *(f"`{name}`" for name in names)), *rows]
 
 
@@ -89,17 +84,3 @@ def _weights(chosen: AFMArguments) -> Table:
     """Default weights of the reward's terms."""
     weights = chosen.weights
     return [("term", "weight"), *((name, f"{getattr(weights, name):g}") for name in TERMS)]
-
-
-def _switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """A switch whose levels are dataclasses of numbers: one column a number."""
-    columns = tuple(field.name for field in fields(levels["off"]))
-    rows = [
-        (level, *(_number(getattr(levels[level], column)) for column in columns))
-        for level in LEVELS
-    ]
-    return [(f"`{name}`", *(f"`{column}`" for column in columns)), *rows]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if 1000.0 <= value < float("inf") else f"{value:g}"

@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from microgym.envs import picture
+from microgym.envs import panels, picture
 from microgym.instruments.afm import MARGIN_PX
 from microgym.physics.tips import REACH
 
 if TYPE_CHECKING:
     from microgym.envs.afm.task import AFMTask
 
-WIDTH, HEIGHT = 480, 640
-_EDGE = 222
-_LEFT, _RIGHT = 12, 246
-_MAPS, _LINE, _LINE_HEIGHT = 54, 322, 150
+_EDGE, _LEFT = panels.EDGE, panels.LEFT
+_LINE, _LINE_HEIGHT = 322, 150
 _TIP, _GAUGES = 500, 500
 _TIP_HEIGHT = 120
 _SURFACE: picture.Color = (96, 108, 122)
@@ -33,8 +31,7 @@ def draw(task: "AFMTask", row: int) -> NDArray[np.uint8]:
     Returns:
         (640, 480, 3) uint8.
     """
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
-    pen = ImageDraw.Draw(canvas)
+    canvas, pen = panels.blank()
     _draw_head(pen, task, row)
     _draw_maps(canvas, task, row)
     _draw_line(pen, task, row)
@@ -52,11 +49,9 @@ def _draw_head(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
         text = "image finished" if done >= lines else f"ended at line {done}"
     else:
         text = f"line {done} of {lines}" + events[int(task.event[row])]
-    picture.write(pen, (_LEFT, 7), text, 17)
+    panels.headline(pen, text, task.returns[row])
     if instrument.tally[row, 3] > 0 and task.event[row] == 0:
         picture.write(pen, (_LEFT + 190, 7), "TIP CRASHED", 17, picture.BAD)
-    score = f"return {task.returns[row]:+.2f}"
-    picture.write_left_of(pen, (WIDTH - _LEFT, 7), score, 17)
 
 
 def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
@@ -74,26 +69,23 @@ def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
     pixels = picture.colored(np.nan_to_num(image, nan=float(low)), float(low), float(low) + span)
     pixels[done:] = (24, 29, 36)
     shown = picture.colored(truth, float(low), float(low) + span)
-    for left, title, note, panel in (
+    for left, title, note, seen in (
         (_LEFT, "surface", "hidden from the agent", shown),
-        (_RIGHT, "image so far", "goal: as the surface", pixels),
+        (panels.RIGHT, "image so far", "goal: as the surface", pixels),
     ):
-        pen = ImageDraw.Draw(canvas)
-        picture.paste(canvas, panel, (left, _MAPS, _EDGE), smooth=left == _LEFT)
-        picture.write(pen, (left, _MAPS - 21), title, 15)
-        picture.write_left_of(pen, (left + _EDGE, _MAPS - 18), note, 11, picture.DIM)
-        pen.rectangle((left, _MAPS, left + _EDGE - 1, _MAPS + _EDGE - 1), outline=picture.FRAME)
-        y = _MAPS + _EDGE * min(done, lines) / lines
+        smooth = left == _LEFT
+        square = panels.panel(canvas, (left, panels.UPPER), title, seen, note, smooth)
+        y = panels.UPPER + _EDGE * min(done, lines) / lines
         if not task.terminated[row]:
+            pen = ImageDraw.Draw(canvas)
             pen.line((left, y, left + _EDGE - 1, y), fill=picture.ACCENT, width=2)
-        texts = ("height", "0", f"{span:.0f} nm")
-        picture.legend(canvas, (left, _MAPS + _EDGE + 3, _EDGE), texts)
+        panels.under(canvas, square, ("height", "0", f"{span:.0f} nm"))
 
 
 def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     """The last line: surface, trace and retrace; where force was too much."""
     instrument = task.instrument
-    right = WIDTH - _LEFT
+    right = panels.WIDTH - _LEFT
     box = (_LEFT, _LINE, right - 1, _LINE + _LINE_HEIGHT - 1)
     pen.rectangle(box, fill=(10, 13, 18), outline=picture.FRAME)
     picture.write(pen, (_LEFT, _LINE - 20), "last line", 14)
@@ -157,9 +149,4 @@ def _draw_tip(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
 
 def _draw_ledger(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     """Figures of merit and accounts, as gauges."""
-    for place, (name, text, part, good) in enumerate(task.figures(row)):
-        y = _GAUGES + place * 21
-        color = picture.GOOD if good else picture.SPENT
-        picture.write(pen, (_RIGHT, y), name, 12, picture.DIM)
-        picture.write_left_of(pen, (_RIGHT + _EDGE, y), text, 12)
-        picture.bar(pen, (_RIGHT, y + 15, _RIGHT + _EDGE - 1, y + 18), part, color)
+    panels.gauges(pen, (panels.RIGHT, _GAUGES), task.figures(row), pitch=21)

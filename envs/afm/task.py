@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.envs import interventions
 from microgym.envs.afm import features
 from microgym.envs.afm.arguments import (
     EVENT_FROM,
@@ -21,6 +22,7 @@ from microgym.envs.afm.arguments import (
 )
 from microgym.envs.afm.picture import draw
 from microgym.envs.afm.spaces import action_space, observation_space
+from microgym.envs.interventions import Quantity
 from microgym.envs.task import Task
 from microgym.instruments.afm import AFMInstrument
 from microgym.instruments.scanning import HIDDEN, TALLY
@@ -37,6 +39,11 @@ START = (0.2, 0.0, -1.0, 0.0)
 (design choice)."""
 FLOOR = 1e-3
 """Squared relative error below which an image gets no better: 30 dB (design choice)."""
+_SETTABLE = {
+    "drift_velocity_nm_s": Quantity((3,)),
+    "tip_radius_nm": Quantity(low=2.0, high=120.0),
+    "crash_nn": Quantity(above=0.0),
+}
 _ERROR, _PEAK, _EXCESS, _CRASHES = (
     TALLY.index(name) for name in ("error_nm", "peak_nn", "excess_nn", "crashes")
 )
@@ -348,24 +355,7 @@ class AFMTask(Task):
             ValueError: an unknown name, a wrong shape or a number out of range; nothing has changed
                 then.
         """
-        shapes = {"drift_velocity_nm_s": (3,), "tip_radius_nm": (), "crash_nn": ()}
-        ready: dict[str, Float64] = {}
-        for name, value in values.items():
-            if name not in shapes:
-                raise ValueError(f"unknown intervention {name!r}; known are {sorted(shapes)}")
-            shape = (rows.size, *shapes[name])
-            try:
-                ready[name] = np.broadcast_to(np.asarray(value, np.float64), shape)
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{name}={value!r} must have the shape {shapes[name]}") from error
-            if name == "drift_velocity_nm_s" and not np.isfinite(ready[name]).all():
-                raise ValueError(f"{name}={value!r} must be finite")
-            if name == "crash_nn" and not (ready[name] > 0.0).all():
-                raise ValueError(f"{name}={value!r} must be above 0")
-            if name == "tip_radius_nm":
-                low, high = 2.0, 120.0
-                if not ((ready[name] >= low) & (ready[name] <= high)).all():
-                    raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
+        ready = interventions.read(rows, values, _SETTABLE)
         instrument = self.instrument
         if "drift_velocity_nm_s" in ready:
             instrument.drift.velocity[rows] = ready["drift_velocity_nm_s"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from microgym.envs.arguments import Arguments, one_of, true_or_false
+from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
 from microgym.instruments.pfm import (
     DISORDER_LEVELS,
     DRIFT_LEVELS,
@@ -18,7 +18,6 @@ from microgym.rewards import RewardWeights
 from microgym.specimens import ferroelectrics, patterns
 from microgym.specimens.splits import SPLITS, validate_family
 
-LEVELS = ("off", "easy", "real", "hard")
 GOALS = ("write", "loop")
 ACTIONS = ("continuous", "grid")
 OBSERVATIONS = {"compact": 32, "full": 64, "features": 8}

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 
 from microgym.envs.pfm.arguments import (
     DECADES,
@@ -17,6 +15,7 @@ from microgym.envs.pfm.arguments import (
     TERMS,
     PFMArguments,
 )
+from microgym.envs.tables import Table, switch
 from microgym.instruments.pfm import (
     DISORDER_LEVELS,
     DRIFT_LEVELS,
@@ -29,9 +28,6 @@ from microgym.instruments.pfm import (
     tip_radius_m,
 )
 from microgym.specimens import ferroelectrics, patterns
-
-Table = list[tuple[str, ...]]
-"""Rows of cells; the first row is the head."""
 
 
 def facts() -> Mapping[str, tuple[Table, ...]]:
@@ -50,9 +46,9 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
         "Starting State": (_families(),),
         "Arguments": ([("`optics`", "default"), *((n, f"{v:g}") for n, v in OPTICS.items())],),
         "Difficulty switches": (
-            _switch("drift", DRIFT_LEVELS),
-            _switch("tip", TIP_LEVELS),
-            _switch("readout", READOUT_LEVELS),
+            switch("drift", DRIFT_LEVELS),
+            switch("tip", TIP_LEVELS),
+            switch("readout", READOUT_LEVELS),
             _strengths(),
         ),
     }
@@ -134,28 +130,10 @@ def _families() -> Table:
     ]
 
 
-def _switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """A switch whose levels are dataclasses of numbers: one column a number that is used."""
-    columns = tuple(
-        field.name
-        for field in fields(levels["off"])
-        if any(getattr(levels[level], field.name) for level in LEVELS)
-    )
-    rows = [
-        (level, *(_number(getattr(levels[level], column)) for column in columns))
-        for level in LEVELS
-    ]
-    return [(f"`{name}`", *(f"`{column}`" for column in columns)), *rows]
-
-
 def _strengths() -> Table:
     """The switches that are one number."""
     rows = [(level, f"{DISORDER_LEVELS[level]:g}", f"{HEAT_LEVELS[level]:g}") for level in LEVELS]
     return [("level", "`disorder`, relative", "`heat`, reduced"), *rows]
-
-
-def _number(value: float) -> str:
-    return "none" if value >= 1e8 else f"{value:g}"
 
 
 def _nm(metres: float) -> str:

@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from microgym.envs import picture
+from microgym.envs import panels, picture
 from microgym.instruments.pfm import SIZE
 
 if TYPE_CHECKING:
     from microgym.envs.pfm.task import PFMTask
 
-WIDTH, HEIGHT = 480, 640
-_EDGE = 222
-_LEFT, _RIGHT = 12, 246
-_FILM, _CHECK, _IMAGE, _PULSES = ((_LEFT, 54), (_RIGHT, 54), (_LEFT, 318), (_RIGHT, 318))
-_GAUGES = 564
+_FILM, _CHECK = (panels.LEFT, panels.UPPER), (panels.RIGHT, panels.UPPER)
+_IMAGE, _PULSES = (panels.LEFT, panels.LOWER), (panels.RIGHT, panels.LOWER)
+_EDGE = panels.EDGE
 _MISSING: picture.Color = (92, 100, 112)
 _EMPTY: picture.Color = (24, 29, 36)
 _SHADE = (8, 12, 30)
@@ -32,8 +30,7 @@ def draw(task: "PFMTask", row: int) -> NDArray[np.uint8]:
     Returns:
         (640, 480, 3) uint8.
     """
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
-    pen = ImageDraw.Draw(canvas)
+    canvas, pen = panels.blank()
     _draw_head(pen, task, row)
     _draw_film(canvas, task, row)
     _draw_check(canvas, task, row)
@@ -41,19 +38,6 @@ def draw(task: "PFMTask", row: int) -> NDArray[np.uint8]:
     _draw_pulses(canvas, task, row)
     _draw_ledger(pen, task, row)
     return np.asarray(canvas).copy()
-
-
-def _panel(
-    canvas: Image.Image, corner: tuple[int, int], title: str, pixels: NDArray[np.uint8], note: str
-) -> tuple[int, int, int]:
-    """Put a titled picture onto the canvas and return its square."""
-    pen = ImageDraw.Draw(canvas)
-    left, top = corner
-    picture.paste(canvas, pixels, (left, top, _EDGE), smooth=False)
-    picture.write(pen, (left, top - 21), title, 15)
-    picture.write_left_of(pen, (left + _EDGE, top - 18), note, 12, picture.DIM)
-    pen.rectangle((left, top, left + _EDGE - 1, top + _EDGE - 1), outline=picture.FRAME)
-    return left, top, _EDGE
 
 
 def _draw_head(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
@@ -66,8 +50,7 @@ def _draw_head(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
         text = f"{aim}: over"
     else:
         text = f"{aim}: pulse {made} of {task.arguments.pulses}"
-    picture.write(pen, (_LEFT, 7), text, 16)
-    picture.write_left_of(pen, (WIDTH - _LEFT, 8), f"return {task.returns[row]:+.2f}", 15)
+    panels.headline(pen, text, task.returns[row])
 
 
 def _outline(
@@ -90,7 +73,7 @@ def _draw_film(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     instrument = task.instrument
     pixels = picture.colored(instrument.p[row], -1.2, 1.2)
     pixels[instrument.barrier[row] < 0.0] = picture.BAD
-    square = _panel(canvas, _FILM, "film", pixels, "hidden from the agent")
+    square = panels.panel(canvas, _FILM, "film", pixels, "hidden from the agent")
     pen = ImageDraw.Draw(canvas)
     _outline(pen, task.target[row], square)
     picture.dashes(pen, square, picture.DIM)
@@ -101,7 +84,7 @@ def _draw_film(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     line = (left + 10, top + edge - 10, left + 10 + length, top + edge - 10)
     pen.line(line, fill=picture.INK, width=3)
     picture.write(pen, (left + 10, top + edge - 28), "100 nm", 12)
-    picture.legend(canvas, (left, top + edge + 3, edge), ("polarisation", "down", "up"))
+    panels.under(canvas, square, ("polarisation", "down", "up"))
 
 
 def _draw_check(canvas: Image.Image, task: "PFMTask", row: int) -> None:
@@ -115,13 +98,13 @@ def _draw_check(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     if task.arguments.goal == "write":
         pixels[up & wanted] = picture.GOOD
         pixels[up & ~wanted] = picture.BAD
-        _panel(canvas, _CHECK, "right and wrong", pixels, "hidden")
+        panels.panel(canvas, _CHECK, "right and wrong", pixels, "hidden")
         picture.write(pen, (left, top + _EDGE + 3), "written", 12, picture.GOOD)
         picture.write(pen, (left + 76, top + _EDGE + 3), "missing", 12, picture.DIM)
         picture.write_left_of(pen, (left + _EDGE, top + _EDGE + 3), "too much", 12, picture.BAD)
         return
     pixels[:] = _EMPTY
-    _panel(canvas, _CHECK, "hysteresis loop", pixels, "biases of reversal")
+    panels.panel(canvas, _CHECK, "hysteresis loop", pixels, "biases of reversal")
     _draw_loop(pen, task, row)
 
 
@@ -159,10 +142,9 @@ def _draw_image(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     pixels = picture.colored(task.known(row), -1.2, 1.2)
     taken = int(task.instrument.images[row])
     note = f"image {taken}" if taken else "no image yet"
-    square = _panel(canvas, _IMAGE, "last image", pixels, note)
+    square = panels.panel(canvas, _IMAGE, "last image", pixels, note)
     _outline(ImageDraw.Draw(canvas), task.target[row], square)
-    texts = ("piezoresponse", "down", "up")
-    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+    panels.under(canvas, square, ("piezoresponse", "down", "up"))
 
 
 def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
@@ -173,7 +155,7 @@ def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
     pixels = ((1.0 - part) * np.asarray(_EMPTY) + part * colors).astype(np.uint8)
     last = task.last_pulse(row)
     note = "" if last is None else f"last {last[2]:+.1f} V" if last[2] else "waited"
-    square = _panel(canvas, _PULSES, "pulses", pixels, note)
+    square = panels.panel(canvas, _PULSES, "pulses", pixels, note)
     pen = ImageDraw.Draw(canvas)
     _outline(pen, task.target[row], square)
     left, top, edge = square
@@ -192,10 +174,5 @@ def _draw_pulses(canvas: Image.Image, task: "PFMTask", row: int) -> None:
 def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PFMTask", row: int) -> None:
     """Figures of merit on the left, accounts on the right, as gauges."""
     figures = task.figures(row)
-    for left, column in ((_LEFT, figures[:3]), (_RIGHT, figures[3:])):
-        for place, (name, text, part, good) in enumerate(column):
-            y = _GAUGES + place * 26
-            color = picture.GOOD if good else picture.SPENT
-            picture.write(pen, (left, y), name, 13, picture.DIM)
-            picture.write_left_of(pen, (left + _EDGE, y), text, 13)
-            picture.bar(pen, (left, y + 17, left + _EDGE - 1, y + 20), part, color)
+    panels.gauges(pen, (panels.LEFT, panels.GAUGES), figures[:3])
+    panels.gauges(pen, (panels.RIGHT, panels.GAUGES), figures[3:])

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.elementary import exp
+from microgym.envs import interventions
+from microgym.envs.interventions import Quantity
 from microgym.envs.pfm import maps
 from microgym.envs.pfm.arguments import (
     COMPLETE,
@@ -35,6 +37,11 @@ from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
 
+_SETTABLE = {
+    "drift_velocity_cells_s": Quantity((2,)),
+    "settling_cells": Quantity((2,)),
+    "disorder": Quantity(low=0.0, high=3.0),
+}
 _ASKED = 41  # of the world role: the imprint that is asked for
 _LN_10 = 2.302585092994046
 
@@ -379,19 +386,6 @@ class PFMTask(Task):
             "settling_cells": instrument.stage.settling,
             "disorder": instrument.strength,
         }
-        ready: dict[str, NDArray[np.float64]] = {}
-        for name, value in values.items():
-            if name not in targets:
-                raise ValueError(f"unknown intervention {name!r}; known are {sorted(targets)}")
-            shape = (rows.size, *targets[name].shape[1:])
-            try:
-                ready[name] = np.broadcast_to(np.asarray(value, np.float64), shape)
-            except (TypeError, ValueError) as error:
-                wanted = "(2,) or (k, 2)" if len(shape) == 2 else "() or (k,)"
-                raise ValueError(f"{name}={value!r} must have shape {wanted}") from error
-            if not np.isfinite(ready[name]).all():
-                raise ValueError(f"{name}={value!r} must be finite")
-            if name == "disorder" and not ((ready[name] >= 0.0) & (ready[name] <= 3.0)).all():
-                raise ValueError(f"disorder={value!r} must be in [0, 3]")
+        ready = interventions.read(rows, values, _SETTABLE)
         for name, value in ready.items():
             targets[name][rows] = value

@@ -8,7 +8,7 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.arguments import Arguments, one_of, true_or_false
+from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
 from microgym.instruments.probe_file import load_probe
 from microgym.instruments.ptychography import PtychographySettings
 from microgym.physics.coherence import coherent_modes
@@ -20,7 +20,6 @@ from microgym.physics.stage import STAGE_LEVELS
 from microgym.rewards import RewardWeights
 from microgym.specimens.splits import SPLITS, validate_family
 
-LEVELS = ("off", "easy", "real", "hard")
 OBSERVATIONS = {"compact": 32, "full": 64, "features": 8}
 """Observation modes and the cells along an edge of their maps."""
 TERMS = ("resolution", "discovery", "dose", "damage", "time")

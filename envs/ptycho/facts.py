@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from microgym.envs.ptycho.arguments import (
     TERMS,
     PtychoArguments,
 )
+from microgym.envs.tables import Table, number, switch
 from microgym.instruments.ptychography import PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import diameter
@@ -28,9 +27,6 @@ from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, episode_key
 from microgym.specimens.families import fill
 from microgym.specimens.splits import specimen_key
-
-Table = list[tuple[str, ...]]
-"""Rows of cells; the first row is the head."""
 
 SAMPLE = 64
 """Training specimens that the statement about the structure's size rests on."""
@@ -51,9 +47,9 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
         "Rewards": (_weights(chosen),),
         "Arguments": ([("`optics`", "default"), *((n, f"{v:g}") for n, v in OPTICS.items())],),
         "Difficulty switches": (
-            _switch("drift", STAGE_LEVELS),
+            switch("drift", STAGE_LEVELS),
             _damage(),
-            _switch("detector", DETECTOR_LEVELS),
+            switch("detector", DETECTOR_LEVELS),
             _coherence(),
         ),
     }
@@ -101,7 +97,7 @@ def _scan(settings: PtychographySettings, chosen: PtychoArguments) -> Table:
         ("structure in it, most specimens", f"{low:.0%} to {high:.0%} of the region"),
         ("exposures", str(chosen.exposures)),
         ("time limit", f"{chosen.time_limit_s:g} s"),
-        ("photons an exposure of 1 s", _number(settings.photons_per_s)),
+        ("photons an exposure of 1 s", number(settings.photons_per_s)),
         ("fluence of such an exposure under the probe", f"{fluence:.0f} photons a pixel"),
         ("fluence from which a pixel counts as seen", f"{SEEN_EXPOSURES * fluence:.0f} a pixel"),
         ("step of an even scan", f"{_si(step, 'm')}: overlap {report.linear_overlap:.0%}"),
@@ -146,16 +142,6 @@ def _weights(chosen: PtychoArguments) -> Table:
     return [("term", "weight"), *((name, f"{getattr(weights, name):g}") for name in TERMS)]
 
 
-def _switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """A switch whose levels are dataclasses of numbers: one column a number."""
-    columns = tuple(field.name for field in fields(levels["off"]))
-    rows = [
-        (level, *(_number(getattr(levels[level], column)) for column in columns))
-        for level in LEVELS
-    ]
-    return [(f"`{name}`", *(f"`{column}`" for column in columns)), *rows]
-
-
 def _damage() -> Table:
     """The switch `damage`: photons per pixel after which each band has fallen to 1/e."""
     rows: Table = []
@@ -163,25 +149,19 @@ def _damage() -> Table:
         found = DAMAGE_LEVELS[level]
         bands = range(found.bands)
         fluences = (found.critical_fluence * 2.0 ** (found.exponent * band) for band in bands)
-        rows.append((level, *(_number(fluence) for fluence in fluences)))
+        rows.append((level, *(number(fluence) for fluence in fluences)))
     names = ["finest detail, photons a pixel to 1/e", *("an octave coarser" for _ in rows[0][2:])]
     return [("`damage`", *names), *rows]
 
 
 def _coherence() -> Table:
     """The switch `coherence`."""
-    rows = [(level, *(_number(value) for value in COHERENCE_LEVELS[level])) for level in LEVELS]
+    rows = [(level, *(number(value) for value in COHERENCE_LEVELS[level])) for level in LEVELS]
     return [("`coherence`", "source on the specimen, px (standard deviation)", "modes"), *rows]
 
 
 def _lengths(metres: float, geometry: Geometry) -> str:
     return f"{_si(metres, 'm')} ({metres / geometry.object_pixel_m:.3g} px)"
-
-
-def _number(value: float) -> str:
-    if math.isinf(value):
-        return "none"
-    return f"{value:,.0f}" if value >= 1000.0 else f"{value:g}"
 
 
 def _si(value: float, unit: str) -> str:

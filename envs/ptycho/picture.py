@@ -6,18 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from microgym.envs import picture
+from microgym.envs import panels, picture
 from microgym.instruments.ptychography import PtychographyInstrument
 from microgym.physics.probe import diameter
 
 if TYPE_CHECKING:
     from microgym.envs.ptycho.task import PtychoTask
 
-WIDTH, HEIGHT = 480, 640
-_EDGE = 222
-_LEFT, _RIGHT = 12, 246
-_TRUTH, _IMAGE, _DOSE, _PATTERN = ((_LEFT, 54), (_RIGHT, 54), (_LEFT, 318), (_RIGHT, 318))
-_GAUGES = 564
+_TRUTH, _IMAGE = (panels.LEFT, panels.UPPER), (panels.RIGHT, panels.UPPER)
+_DOSE, _PATTERN = (panels.LEFT, panels.LOWER), (panels.RIGHT, panels.LOWER)
 _SHADE = (8, 12, 30)
 _BRIGHT_EXPOSURES = 3.0
 """Fluence of the brightest colour, in exposures of one second (design choice)."""
@@ -33,27 +30,13 @@ def draw(task: "PtychoTask", row: int) -> NDArray[np.uint8]:
     Returns:
         (640, 480, 3) uint8.
     """
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
-    pen = ImageDraw.Draw(canvas)
+    canvas, pen = panels.blank()
     _draw_head(pen, task, row)
     _draw_images(canvas, task, row)
     _draw_dose(canvas, task, row)
     _draw_pattern(canvas, task, row)
     _draw_ledger(pen, task, row)
     return np.asarray(canvas).copy()
-
-
-def _panel(
-    canvas: Image.Image, corner: tuple[int, int], title: str, pixels: NDArray[np.uint8], note: str
-) -> tuple[int, int, int]:
-    """Put a titled picture onto the canvas and return its square."""
-    pen = ImageDraw.Draw(canvas)
-    left, top = corner
-    picture.paste(canvas, pixels, (left, top, _EDGE))
-    picture.write(pen, (left, top - 21), title, 15)
-    picture.write_left_of(pen, (left + _EDGE, top - 18), note, 12, picture.DIM)
-    pen.rectangle((left, top, left + _EDGE - 1, top + _EDGE - 1), outline=picture.FRAME)
-    return left, top, _EDGE
 
 
 def _draw_head(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
@@ -63,9 +46,7 @@ def _draw_head(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
         text = f"scan finished after {made} exposures"
     else:
         text = f"exposure {made} of {most}" if made else "before the first exposure"
-    picture.write(pen, (_LEFT, 7), text, 17)
-    score = f"return {task.returns[row]:+.2f}"
-    picture.write_left_of(pen, (WIDTH - _LEFT, 7), score, 17)
+    panels.headline(pen, text, task.returns[row])
 
 
 def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
@@ -82,17 +63,18 @@ def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
         instrument.fluence[inside] >= instrument.fatal_fluence
     )
     pixels[destroyed > 0] = picture.BAD
-    square = _panel(canvas, _TRUTH, "specimen", pixels, "hidden from the agent")
+    square = panels.panel(canvas, _TRUTH, "specimen", pixels, "hidden from the agent", smooth=True)
     picture.dashes(ImageDraw.Draw(canvas), square, picture.DIM)
     if isinstance(instrument, PtychographyInstrument):
         _draw_scale(ImageDraw.Draw(canvas), square, region, instrument)
     note = _seen_by_agent(task, row)
-    square = _panel(canvas, _IMAGE, "reconstruction", picture.colored(seen, 0.0, high), note)
+    pixels = picture.colored(seen, 0.0, high)
+    square = panels.panel(canvas, _IMAGE, "reconstruction", pixels, note, smooth=True)
     if not task.terminated[row]:
         _ring_latest(canvas, task, row, square)
     texts = ("contrast to vacuum", "0", f"{high:.1f}")
     for left, top in (_TRUTH, _IMAGE):
-        picture.legend(canvas, (left, top + _EDGE + 3, _EDGE), texts)
+        panels.under(canvas, (left, top, panels.EDGE), texts)
     if destroyed.any():
         pen = ImageDraw.Draw(canvas)
         picture.write(pen, (_TRUTH[0] + 8, _TRUTH[1] + 6), "destroyed", 12, picture.BAD)
@@ -129,15 +111,14 @@ def _draw_scale(
 def _draw_dose(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
     """Fluence as commanded, positions so far, and the way between them."""
     pixels = picture.colored(task.dose_map(row), 0.0, _BRIGHT_EXPOSURES)
-    square = _panel(canvas, _DOSE, "dose and path", pixels, "")
+    square = panels.panel(canvas, _DOSE, "dose and path", pixels, "", smooth=True)
     pen = ImageDraw.Draw(canvas)
     points = _points(task, row, square)
     picture.trail(pen, points, picture.ACCENT)
     for x, y in points:
         pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=picture.INK)
     _ring_latest(canvas, task, row, square)
-    texts = ("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}")
-    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+    panels.under(canvas, square, ("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}"))
 
 
 def _draw_pattern(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
@@ -148,9 +129,8 @@ def _draw_pattern(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
     shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
     note = "latest exposure" if task.estimate.taken[row] else ""
     pixels = picture.colored(shown.astype(np.float32), 0.0, 1.0)
-    square = _panel(canvas, _PATTERN, "detector", pixels, note)
-    texts = ("counts (log)", "0", f"{high:.0f}")
-    picture.legend(canvas, (square[0], square[1] + _EDGE + 3, _EDGE), texts)
+    square = panels.panel(canvas, _PATTERN, "detector", pixels, note, smooth=True)
+    panels.under(canvas, square, ("counts (log)", "0", f"{high:.0f}"))
 
 
 def _points(
@@ -182,11 +162,5 @@ def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None
     figures = task.figures(row)
     merits = [one for one in figures if one[3]]
     expenses = [one for one in figures if not one[3]]
-    columns = ((_LEFT, merits + expenses[3:]), (_RIGHT, expenses[:3]))
-    for left, column in columns:
-        for place, (name, text, part, good) in enumerate(column):
-            y = _GAUGES + place * 26
-            color = picture.GOOD if good else picture.SPENT
-            picture.write(pen, (left, y), name, 13, picture.DIM)
-            picture.write_left_of(pen, (left + _EDGE, y), text, 13)
-            picture.bar(pen, (left, y + 17, left + _EDGE - 1, y + 20), part, color)
+    panels.gauges(pen, (panels.LEFT, panels.GAUGES), merits + expenses[3:])
+    panels.gauges(pen, (panels.RIGHT, panels.GAUGES), expenses[:3])

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.envs import interventions
+from microgym.envs.interventions import Quantity
 from microgym.envs.ptycho import appraisal, maps
 from microgym.envs.ptycho.arguments import (
     DETECTOR_PIXELS,
@@ -432,16 +434,7 @@ class PtychoTask(Task):
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
         stage = self.instrument.stage
         targets = {"drift_velocity_px_s": stage.velocity, "settling_px": stage.settling}
-        ready: dict[str, NDArray[np.float64]] = {}
-        for name, value in values.items():
-            if name not in targets:
-                raise ValueError(f"unknown intervention {name!r}; known are {sorted(targets)}")
-            try:
-                ready[name] = np.broadcast_to(np.asarray(value, np.float64), (rows.size, 2))
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{name}={value!r} must have shape (2,) or (k, 2)") from error
-            if not np.isfinite(ready[name]).all():
-                raise ValueError(f"{name}={value!r} must be finite")
+        ready = interventions.read(rows, values, dict.fromkeys(targets, Quantity((2,))))
         for name, value in ready.items():
             targets[name][rows] = value
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from microgym.envs.arguments import Arguments, one_of, true_or_false
+from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
 from microgym.instruments.stm import DRIFT_LEVELS, IMAGE_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.apex import APEX_LEVELS
 from microgym.physics.sampling import positive, whole
@@ -11,7 +11,6 @@ from microgym.rewards import RewardWeights
 from microgym.specimens.adatom_fields import FAMILIES, HELD_OUT, MOVERS
 from microgym.specimens.splits import SPLITS, validate_family
 
-LEVELS = ("off", "easy", "real", "hard")
 GOALS = ("move", "build", "tip")
 OBSERVATIONS = ("features", "image")
 RECONSTRUCTORS = ("model", "classical", "neural")

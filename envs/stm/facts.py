@@ -1,19 +1,15 @@
 """Numbers of the environment's page, taken from the code that uses them."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
 
-from microgym.envs.stm.arguments import GOALS, LEVELS, TIME_BUDGETS_S, STMArguments
+from microgym.envs.stm.arguments import GOALS, TIME_BUDGETS_S, STMArguments
 from microgym.envs.stm.conditioning import ACTIONS, SPOILT
+from microgym.envs.tables import Table, switch
 from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS
 from microgym.physics.adatoms import BARRIER_EV, DEPTH_EXPONENT, LATTICE_NM, least_depth
 from microgym.physics.apex import APEX_LEVELS, MEAN_STRENGTH_EV, MEAN_WIDTH_NM
 from microgym.physics.tunnelling import QUANTUM_US, decay_constant
 from microgym.specimens.adatom_fields import BYSTANDERS, FIELD_NM
-
-Table = list[tuple[str, ...]]
-"""Rows of cells; the first row is the head."""
 
 
 def facts() -> Mapping[str, tuple[Table, ...]]:
@@ -27,9 +23,9 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
         "Action Space": (_conditioning(),),
         "Rewards": (_weights(),),
         "Difficulty switches": (
-            _switch("drift", DRIFT_LEVELS),
-            _switch("tip", APEX_LEVELS),
-            _switch("noise", NOISE_LEVELS),
+            switch("drift", DRIFT_LEVELS),
+            switch("tip", APEX_LEVELS),
+            switch("noise", NOISE_LEVELS),
         ),
     }
 
@@ -79,10 +75,3 @@ def _weights() -> Table:
         weights = ", ".join(f"{name} {getattr(chosen.weights, name):g}" for name in chosen.terms)
         rows.append((f"`{goal}`", weights))
     return [("`goal`", "weights"), *rows]
-
-
-def _switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """A switch whose levels are dataclasses of numbers: one column a number."""
-    columns = tuple(field.name for field in fields(levels["off"]))
-    rows = [(level, *(f"{getattr(levels[level], c):g}" for c in columns)) for level in LEVELS]
-    return [(name, *(f"`{column}`" for column in columns)), *rows]

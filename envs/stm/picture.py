@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from microgym.envs import picture
+from microgym.envs import panels, picture
 from microgym.envs.stm.assembly import Assembly
 from microgym.envs.stm.conditioning import ACTIONS, MEASURED, SCALES, Conditioning
 from microgym.instruments.manipulation import CRASHED
@@ -16,8 +16,7 @@ from microgym.specimens.adatom_fields import FIELD_NM
 if TYPE_CHECKING:
     from microgym.envs.stm.task import STMTask
 
-WIDTH, HEIGHT = 480, 640
-_LEFT, _TOP, _EDGE = 12, 54, 456
+_LEFT, _TOP, _EDGE = panels.LEFT, panels.UPPER, 456
 _BELOW = _TOP + _EDGE + 24
 _SCALE = _EDGE / FIELD_NM
 _WANTED: picture.Color = (94, 201, 136)
@@ -35,15 +34,13 @@ def draw(task: "STMTask", row: int) -> NDArray[np.uint8]:
     Returns:
         (640, 480, 3) uint8.
     """
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), picture.PAPER)
-    pen = ImageDraw.Draw(canvas)
+    canvas, pen = panels.blank()
     _draw_surface(canvas, task, row)
     goal = task.goal
     if isinstance(goal, Conditioning):
         _draw_tip(pen, task, goal, row)
     else:
         _draw_assembly(pen, task, goal, row)
-    picture.write_left_of(pen, (WIDTH - _LEFT, 7), f"return {task.returns[row]:+.2f}", 17)
     return np.asarray(canvas).copy()
 
 
@@ -77,7 +74,8 @@ def _draw_assembly(pen: ImageDraw.ImageDraw, task: "STMTask", goal: Assembly, ro
     instrument = task.instrument
     distances = goal.distances(np.array([row]))[0]
     placed = goal.potentials(np.array([row]))[1][0]
-    picture.write(pen, (_LEFT, 7), _headline(task, goal, row, round(placed * goal.movers)), 17)
+    text = _headline(task, goal, row, round(placed * goal.movers))
+    panels.headline(pen, text, task.returns[row])
     notes = "circles: targets; white: to be moved; red: disturbed; blue: last drag"
     picture.write(pen, (_LEFT, 31), notes, 13, picture.DIM)
     shown = 0.5 * (instrument.bands[row, 0] + instrument.bands[row, -1])
@@ -116,14 +114,14 @@ def _headline(task: "STMTask", goal: Assembly, row: int, placed: int) -> str:
 def _draw_trace(pen: ImageDraw.ImageDraw, task: "STMTask", row: int) -> None:
     """Current of the last drag: high while the adatom follows beneath the tip."""
     left, top, width, height = _LEFT, _BELOW + 20, 222, 60
-    picture.write(pen, (left, _BELOW + 2), "current of the last drag", 13, picture.DIM)
+    title = "current of the last drag; low: lost"
+    picture.write(pen, (left, _BELOW + 2), title, 12, picture.DIM)
     pen.rectangle((left, top, left + width, top + height), outline=picture.FRAME)
     trace = task.instrument.trace[row]
     level = top + height * (1.0 - np.clip(trace, 0.0, _TRACE_TOP) / _TRACE_TOP)
     across = left + width * (np.arange(trace.size) + 0.5) / trace.size
     if trace.any():
         pen.line(list(zip(across.tolist(), level.tolist(), strict=True)), fill=picture.ACCENT)
-    picture.write(pen, (left + 4, top + height - 16), "low: left behind", 11, picture.DIM)
 
 
 def _draw_gauges(
@@ -133,17 +131,13 @@ def _draw_gauges(
     ledger, limit = task.instrument.ledger, task.limit_s
     seconds, images = float(ledger.time_s[row]), int(ledger.exposures[row])
     charge = float(ledger.dose[row])
-    rows = [
-        (name, text, part, picture.GOOD),
-        ("time", f"{seconds:.0f} of {limit:.0f} s", seconds / limit, picture.SPENT),
-        ("images", str(images), images * 20.0 / limit, picture.SPENT),
-        ("charge", f"{charge:.0f} nC", charge / 2000.0, picture.SPENT),
+    figures = [
+        (name, text, part, True),
+        ("time", f"{seconds:.0f} of {limit:.0f} s", seconds / limit, False),
+        ("images", str(images), images * 20.0 / limit, False),
+        ("charge", f"{charge:.0f} nC", charge / 2000.0, False),
     ]
-    for place, (label, value, filled, color) in enumerate(rows):
-        y, left = _BELOW + 2 + place * 22, 246
-        picture.write(pen, (left, y), label, 13, picture.DIM)
-        picture.write_left_of(pen, (WIDTH - _LEFT, y), value, 13)
-        picture.bar(pen, (left, y + 15, WIDTH - _LEFT - 1, y + 18), filled, color)
+    panels.gauges(pen, (panels.RIGHT, _BELOW + 2), figures, pitch=22)
 
 
 def _draw_tip(pen: ImageDraw.ImageDraw, task: "STMTask", goal: Conditioning, row: int) -> None:
@@ -153,7 +147,7 @@ def _draw_tip(pen: ImageDraw.ImageDraw, task: "STMTask", goal: Conditioning, row
         words = "accepted: the tip is sharp" if state == "sharp" else f"accepted, but it is {state}"
     else:
         words = "make the tip sharp again"
-    picture.write(pen, (_LEFT, 7), words, 17)
+    panels.headline(pen, words, task.returns[row])
     done = int(goal.history[row].sum())
     last = ACTIONS[int(goal.last[row])] if done else "first image"
     truth = f"action {done}: {last}   (hidden: {state})"

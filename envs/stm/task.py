@@ -1,11 +1,14 @@
 """The decision at a tunnelling microscope: where to drag, when to look, how to mend the tip."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from microgym.envs import interventions
+from microgym.envs.interventions import Choice, Quantity
 from microgym.envs.stm.arguments import STMArguments
 from microgym.envs.stm.assembly import Assembly
 from microgym.envs.stm.conditioning import Conditioning
@@ -23,6 +26,11 @@ IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
 
 POSITIVE = {"well_strength_ev": apex.STRENGTH, "well_width_nm": apex.WIDTH}
+_SETTABLE: Mapping[str, Quantity | Choice] = {
+    **dict.fromkeys(("drift_velocity_nm_s", "settling_nm"), Quantity((2,))),
+    **dict.fromkeys(POSITIVE, Quantity(above=0.0)),
+    "tip_state": Choice(apex.STATES),
+}
 """Traits of the tip that can be set."""
 
 
@@ -173,28 +181,7 @@ class STMTask(Task):
         """
         stage = self.instrument.stage
         vectors = {"drift_velocity_nm_s": stage.velocity, "settling_nm": stage.settling}
-        known = sorted([*vectors, *POSITIVE, "tip_state"])
-        ready: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"unknown intervention {name!r}; known are {known}")
-            if name == "tip_state":
-                if value not in apex.STATES:
-                    raise ValueError(f"tip_state={value!r} must be one of {apex.STATES}")
-                ready[name] = apex.STATES.index(value)
-                continue
-            shape = (rows.size, 2) if name in vectors else (rows.size,)
-            try:
-                ready[name] = np.broadcast_to(np.asarray(value, np.float64), shape)
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{name}={value!r} must have shape {shape[1:]} or {shape}") from (
-                    error
-                )
-            if not np.isfinite(ready[name]).all() or (
-                name in POSITIVE and not (ready[name] > 0.0).all()
-            ):
-                least = " and above 0" if name in POSITIVE else ""
-                raise ValueError(f"{name}={value!r} must be finite{least}")
+        ready = interventions.read(rows, values, _SETTABLE)
         for name, value in ready.items():
             if name in vectors:
                 vectors[name][rows] = value

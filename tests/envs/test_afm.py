@@ -9,7 +9,7 @@ from microgym.agents.references.afm import GAINS, RATES_HZ, setpoint_to_action, 
 from microgym.envs.afm import AFMEnv, AFMTask, facts
 from microgym.envs.afm.arguments import EVENTS, EXCHANGE_UNIT_S, TERMS, AFMArguments
 from microgym.envs.afm.features import NUMBERS, SIGNALS
-from microgym.envs.afm.picture import HEIGHT, WIDTH
+from microgym.envs.panels import HEIGHT, WIDTH
 from microgym.physics.feedback import largest_gain
 from microgym.specimens.splits import SURFACES
 

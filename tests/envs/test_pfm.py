@@ -345,8 +345,8 @@ def test_interventions_set_drift_and_disorder():
     [
         ({"disorder": -0.1}, r"disorder=-0.1 must be in \[0, 3\]"),
         ({"disorder": np.nan}, "disorder=nan must be finite"),
-        ({"disorder": [1.0, 2.0]}, r"disorder=.* must have shape \(\) or \(k,\)"),
-        ({"settling_cells": [1.0, 2.0, 3.0]}, r"settling_cells=.* must have shape \(2,\)"),
+        ({"disorder": [1.0, 2.0]}, r"disorder=.* must be numbers of shape \(\) or \(1,\)"),
+        ({"settling_cells": [1.0, 2.0, 3.0]}, r"settling_cells=.* must be numbers of shape \(2,\)"),
         ({"settling_cells": 1.0, "settling": 2.0}, "unknown intervention 'settling'"),
     ],
 )

@@ -10,10 +10,10 @@ import pytest
 from microgym.baselines import pages
 from microgym.baselines.cli import parser
 from microgym.envs import picture
+from microgym.envs.panels import HEIGHT, WIDTH
 from microgym.envs.pfm import PFMEnv, PFMTask, facts
 from microgym.envs.pfm.arguments import TERMS
 from microgym.envs.pfm.maps import CHANNELS, NUMBERS
-from microgym.envs.pfm.picture import HEIGHT, WIDTH
 from tests.envs.pfm import action, make, task_of
 
 TITLE, PARTS = pages.sections(PFMEnv)

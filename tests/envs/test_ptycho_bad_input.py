@@ -282,7 +282,10 @@ def test_unknown_reset_options():
     ("values", "message"),
     [
         ({"gravity": 1.0}, r"unknown intervention 'gravity'; known are \['drift_velocity_px_s'"),
-        ({"settling_px": [1.0, 2.0, 3.0]}, r"settling_px=.* must have shape \(2,\) or \(k, 2\)"),
+        (
+            {"settling_px": [1.0, 2.0, 3.0]},
+            r"settling_px=.* of shape \(2,\) or \(1, 2\)",
+        ),
         ({"settling_px": np.nan}, "settling_px=nan must be finite"),
         ({"settling_px": "far"}, "settling_px='far'"),
         ({"settling_px": 1.0, "gravity": 1.0}, "gravity"),

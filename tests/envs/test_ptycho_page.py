@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from microgym.envs import picture
+from microgym.envs.panels import HEIGHT, WIDTH
 from microgym.envs.ptycho import PtychoTask, facts
-from microgym.envs.ptycho.picture import HEIGHT, WIDTH
 from microgym.random import episode_key
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from microgym.envs import picture
+from microgym.envs.panels import HEIGHT, WIDTH
 from microgym.envs.stm import STMEnv, STMTask, conditioning
 from microgym.envs.stm.arguments import GOALS, STMArguments
 from microgym.envs.stm.assembly import ON_TARGET_NM
 from microgym.envs.stm.conditioning import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
-from microgym.envs.stm.picture import HEIGHT, WIDTH
 from microgym.physics import apex
 from microgym.physics.adatoms import nearest_site
 
@@ -276,9 +276,9 @@ def test_means_are_over_the_images_since_the_tip_was_touched():
     ("values", "message"),
     [
         ({"tip_state": "fine"}, "tip_state='fine' must be one of"),
-        ({"well_width_nm": -0.1}, "well_width_nm=-0.1 must be finite and above 0"),
+        ({"well_width_nm": -0.1}, "well_width_nm=-0.1 must be above 0"),
         ({"drift_velocity_nm_s": np.inf}, "drift_velocity_nm_s=inf must be finite"),
-        ({"settling_nm": (1, 2, 3)}, r"settling_nm=\(1, 2, 3\) must have shape \(2,\)"),
+        ({"settling_nm": (1, 2, 3)}, r"settling_nm=\(1, 2, 3\) must be numbers of shape \(2,\)"),
         ({"colour": 1}, "unknown intervention 'colour'"),
     ],
 )
