@@ -410,17 +410,44 @@ def wait_rows(rows, duration, keys, drifting, pacing, accounts):
 
 
 @kernel
-def _height(places, present, x, y, step, swell, wave_number, kappa, lift):
-    """Height of constant current over a place, nm."""
-    density = _density(places, present, x, y, swell)
+def _heights(places, present, across, y, step, swell, wave_number, kappa, lift, out):
+    """Heights of constant current along a line, nm.
+
+    Args:
+        places, present: of one row.
+        across: (n,) float64, x of each pixel, nm.
+        y: of the line, nm.
+        step: one row of the steps.
+        swell: density over an adatom, less that of the bare surface.
+        wave_number: of the surface state, 1/nm; 0 for no standing waves.
+        kappa: 1/nm.
+        lift: height of the step, nm.
+        out: (n,) float64, written.
+    """
+    reach = 16.0 * ADATOM_WIDTH_NM * ADATOM_WIDTH_NM
+    for j in range(across.size):
+        out[j] = 1.0
     for atom in range(places.shape[0]):
-        if present[atom] and wave_number > 0.0:
-            dx, dy = places[atom, 0] - x, places[atom, 1] - y
+        dy = places[atom, 1] - y
+        if not present[atom] or dy * dy >= reach:
+            continue
+        for j in range(across.size):
+            dx = places[atom, 0] - across[j]
+            square = dx * dx + dy * dy
+            bump = swell * exp64(-0.5 * square / (ADATOM_WIDTH_NM * ADATOM_WIDTH_NM))
+            out[j] += bump if square < reach else 0.0
+    for atom in range(places.shape[0]):
+        dy = places[atom, 1] - y
+        if not present[atom] or not wave_number > 0.0:
+            continue
+        for j in range(across.size):
+            dx = places[atom, 0] - across[j]
             way = np.sqrt(dx * dx + dy * dy)
-            density -= RIPPLE * scattered_density(way, wave_number, 0.5 * np.pi)
-    above = step[0] * x + step[1] * y - step[2]
-    edge = 0.0 if above < -1e3 else lift / (1.0 + exp64(-above / 0.1))
-    return log64(max(density, 0.05)) / (2.0 * kappa) + edge
+            out[j] -= RIPPLE * scattered_density(way, wave_number, 0.5 * np.pi)
+    for j in range(across.size):
+        above = step[0] * across[j] + step[1] * y - step[2]
+        edge = 0.0 if above < -1e3 else lift / (1.0 + exp64(-above / 0.1))
+        out[j] = log64(max(out[j], 0.05)) / (2.0 * kappa) + edge
 
 
 @kernel
@@ -447,7 +474,8 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, 
     traits = tips[2]
     kappa, vibration, gain, line_s, wave_number = optics
     flicker, mains, mains_hz = hum
-    line, trace = np.empty(PIXELS), np.empty(PIXELS)
+    line, other, trace = np.empty(PIXELS), np.empty(PIXELS), np.empty(PIXELS)
+    across = np.empty(PIXELS)
     slow, draws = np.empty(PROCESSES), np.empty(PROCESSES * PIXELS, np.float32)
     wander = np.empty(PIXELS, np.float32)
     for k in range(rows.size):
@@ -473,23 +501,36 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, 
             shift_y = bands[b, band, 1] + part * (bands[b, band + 1, 1] - bands[b, band, 1])
             y = ((i + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_y
             for j in range(PIXELS):
-                x = ((j + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_x
-                line[j] = _height(
-                    places[b], present[b], x, y, steps[b], swell, wave_number, kappa, STEP_NM
+                across[j] = ((j + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_x
+            _heights(
+                places[b],
+                present[b],
+                across,
+                y,
+                steps[b],
+                swell,
+                wave_number,
+                kappa,
+                STEP_NM,
+                line,
+            )
+            if ghost > 0.0:
+                for j in range(PIXELS):
+                    across[j] = across[j] - traits[b, apex.GHOST_X]
+                _heights(
+                    places[b],
+                    present[b],
+                    across,
+                    y - traits[b, apex.GHOST_Y],
+                    steps[b],
+                    swell * ghost,
+                    _CENTRE,
+                    kappa,
+                    STEP_NM,
+                    other,
                 )
-                if ghost > 0.0:
-                    other = _height(
-                        places[b],
-                        present[b],
-                        x - traits[b, apex.GHOST_X],
-                        y - traits[b, apex.GHOST_Y],
-                        steps[b],
-                        swell * ghost,
-                        _CENTRE,
-                        kappa,
-                        STEP_NM,
-                    )
-                    line[j] = max(line[j], other)
+                for j in range(PIXELS):
+                    line[j] = max(line[j], other[j])
             lead = track_line(line, line_s / PIXELS, gain, kappa, False, lead, trace)
             jump = restless * normal(m0, m1, first + i, 2 * PIXELS)
             for j in range(PIXELS):
