@@ -44,9 +44,10 @@ def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
     plain = _plain(settings, images)
     chance = plain.spots[plain.told][:, 2]
     slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
-    slope = min(max(slope, 0.1), 100.0)
+    slope = min(max(slope, 0.01), 100.0)
+    place = min(max(-shift / slope, -10.0), 10.0)
     spread = min(float(np.sqrt(np.nanmean(plain.offsets**2))), 1.0)
-    return replace(settings, slope=slope, place=-shift / slope, spread_nm=spread)
+    return replace(settings, slope=slope, place=place, spread_nm=spread)
 
 
 def _plain(settings: MatchedFilter, images: Images) -> Found:

@@ -2,8 +2,11 @@
 
 Pairs are formed greedily, the nearest first, and only within a gate. What has not been touched is
 looked for first, near where it was; what has been dragged is looked for among the rest, along its
-way, for an adatom may be left behind anywhere on it. A gate widens with every image in a row in
-which its adatom was missed.
+way, for an adatom may be left behind anywhere on it. Adatoms do not vanish: what is still missing
+then was disturbed, and is what else is new in the image, if that is not too far off. Gates widen
+with every image in a row in which an adatom was missed.
+
+All adatoms look alike. Two that have changed places cannot be told from two that have not.
 """
 
 import numpy as np
@@ -21,8 +24,8 @@ DRAGGED_NM = 0.5
 AHEAD = 0.1
 """What a distance from the end of the way counts, in distances from the way: of two adatoms on it
 the one nearer to the end is taken (design choice)."""
-
-_ANYWHERE = 1e9
+ASTRAY_NM = 1.0
+"""Gate of one that is neither near its place nor on its way, nm (design choice)."""
 
 
 @kernel
@@ -63,6 +66,18 @@ def _from_segment(x, y, ax, ay, bx, by):
 
 
 @kernel
+def _from_way(x, y, corners, legs):
+    """Distance of a place from a way of some legs, and from the end of it."""
+    end = corners[legs]
+    away = _from_segment(x, y, end[0], end[1], end[0], end[1])
+    path = away
+    for leg in range(legs):
+        start, stop = corners[leg], corners[leg + 1]
+        path = min(path, _from_segment(x, y, start[0], start[1], stop[0], stop[1]))
+    return path, away
+
+
+@kernel
 def associate_rows(rows, found, counts, tracks, others, shown, seen):
     """Tell tracked adatoms from others in an image of each row.
 
@@ -72,7 +87,7 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen):
         counts: (N,) int64.
         tracks: of M tracked adatoms: corners (N, M, LEGS + 1, 2) float64, where each was last seen
             and then the ends of its drags, nm; legs (N, M) int64, number of drags; missed (N, M)
-            int64, images in a row in which it was not seen.
+            int64, images in a row in which it was not seen, updated.
         others: (N, A, 2) float64, adatoms of the image before that are not tracked; written: those
             of this one.
         shown: (N, A) bool, whether there is such an adatom; written.
@@ -92,46 +107,43 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen):
         for i in range(size):
             pairs[i] = -1
             gates[i] = -1.0
-            for j in range(count):
-                x, y = found[b, j, 0], found[b, j, 1]
-                if i < movers:
-                    last = legs[b, i]
-                    path = np.inf
-                    for leg in range(max(last, 1)):
-                        start, end = corners[b, i, leg], corners[b, i, min(leg + 1, last)]
-                        away = _from_segment(x, y, start[0], start[1], end[0], end[1])
-                        path = min(path, away)
-                    end = corners[b, i, last]
-                    away = _from_segment(x, y, end[0], end[1], end[0], end[1])
-                    costs[i, j] = path
-                    if last > 0:
-                        near = path <= DRAGGED_NM * (1.0 + missed[b, i])
-                        costs[i, j] = path + AHEAD * away if near else np.inf
-                else:
-                    x0, y0 = others[b, i - movers, 0], others[b, i - movers, 1]
-                    costs[i, j] = _from_segment(x, y, x0, y0, x0, y0)
-        for i in range(size):
             if i < movers and legs[b, i] == 0:
                 gates[i] = STILL_NM * (1.0 + missed[b, i])
             elif i >= movers and shown[b, i - movers]:
                 gates[i] = STILL_NM
+            for j in range(count):
+                x, y = found[b, j, 0], found[b, j, 1]
+                if i < movers:
+                    costs[i, j], _ = _from_way(x, y, corners[b, i], legs[b, i])
+                else:
+                    x0, y0 = others[b, i - movers, 0], others[b, i - movers, 1]
+                    costs[i, j] = _from_segment(x, y, x0, y0, x0, y0)
         pair_nearest(costs, size, count, gates, pairs, free)
         for i in range(movers):
-            if legs[b, i] > 0:
-                gates[i] = _ANYWHERE
+            if legs[b, i] == 0:
+                continue
+            gates[i] = np.inf
+            for j in range(count):
+                path, away = _from_way(found[b, j, 0], found[b, j, 1], corners[b, i], legs[b, i])
+                near = path <= DRAGGED_NM * (1.0 + missed[b, i])
+                costs[i, j] = path + AHEAD * away if near else np.inf
         pair_nearest(costs, movers, count, gates, pairs, free)
+        for i in range(movers):
+            gates[i] = ASTRAY_NM * (1.0 + missed[b, i])
+            for j in range(count):
+                x, y = found[b, j, 0], found[b, j, 1]
+                costs[i, j], _ = _from_way(x, y, corners[b, i], legs[b, i])
+        pair_nearest(costs, movers, count, gates, pairs, free)
+        for j in range(count):
+            free[j] = True
         for i in range(movers):
             missed[b, i] += 1
             seen[b, i, 2], seen[b, i, 3] = 0.0, 0.0
             if pairs[i] >= 0:
+                free[pairs[i]] = False
                 missed[b, i] = 0
                 for column in range(4):
                     seen[b, i, column] = found[b, pairs[i], column]
-        for j in range(count):
-            free[j] = True
-        for i in range(movers):
-            if pairs[i] >= 0:
-                free[pairs[i]] = False
         filled = 0
         for j in range(count):
             if free[j] and filled < room:

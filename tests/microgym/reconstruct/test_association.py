@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from microgym.reconstruct.association import (
+    ASTRAY_NM,
     DRAGGED_NM,
     LEGS,
     STILL_NM,
@@ -66,14 +67,30 @@ def test_what_was_not_touched_is_where_it_was():
     assert scene.seen[0, :, 3].tolist() == [0.01, 0.01]
 
 
-def test_an_adatom_out_of_its_gate_is_missed_and_looked_for_farther_off_the_next_time():
-    spot = [(STILL_NM + 0.1, 0.0)]
+def test_an_adatom_out_of_its_gate_is_what_is_new_in_the_image():
+    spots = [(0.9 * ASTRAY_NM, 0.0), (0.0, STILL_NM + 0.1)]
+    known = Scene(spots, [[(0.0, 0.0)]], others=[spots[1]])
+    assert known.run() == [pytest.approx(spots[0])]
+    assert known.rest() == [pytest.approx(spots[1])]
+    new = Scene(spots, [[(0.0, 0.0)]])
+    assert new.run() == [pytest.approx(spots[1])]
+
+
+def test_what_is_missed_is_looked_for_farther_off_the_next_time():
+    spot = [(1.5 * ASTRAY_NM, 0.0)]
     scene = Scene(spot, [[(0.0, 0.0)]])
     assert scene.run() == [None]
     assert scene.missed.tolist() == [[1]]
     assert scene.rest() == [pytest.approx(spot[0])]
     again = Scene(spot, [[(0.0, 0.0)]], missed=[1])
     assert again.run() == [pytest.approx(spot[0])]
+
+
+def test_a_neighbour_pushed_away_by_the_dragged_one_is_the_rest():
+    """Which of the two is which cannot be seen; both are known to be somewhere."""
+    scene = Scene([(0.45, 1.0), (0.0, 1.35)], [[(-1.65, 3.1), (0.43, 1.06)], [(-0.4, 1.08)]])
+    assert sorted(scene.run()) == [(0.0, 1.35), (0.45, 1.0)]
+    assert scene.rest() == []
 
 
 @pytest.mark.parametrize("at", [(2.0, 0.05), (0.0, 0.05), (1.1, -0.2), (2.0, 1.0), (2.1, 0.6)])
@@ -83,8 +100,12 @@ def test_a_dragged_adatom_is_found_anywhere_on_its_way(at):
 
 
 def test_beside_the_way_there_is_a_gate_too():
-    assert Scene([(1.0, 1.1 * DRAGGED_NM)], [[(0.0, 0.0), (2.0, 0.0)]]).run() == [None]
-    assert Scene([(1.0, 0.8 * DRAGGED_NM)], [[(0.0, 0.0), (2.0, 0.0)]]).run() != [None]
+    way = [(0.0, 0.0), (2.0, 0.0)]
+    # What is nearer to the end, but too far from the way, waits until nothing is on the way.
+    beside, behind = (2.0, 1.1 * DRAGGED_NM), (-0.4 * DRAGGED_NM, 0.0)
+    assert Scene([beside, behind], [way]).run() == [pytest.approx(behind)]
+    assert Scene([beside], [way]).run() == [pytest.approx(beside)]
+    assert Scene([(1.0, 1.1 * ASTRAY_NM)], [way]).run() == [None]
 
 
 def test_a_bystander_on_the_way_is_not_taken_for_the_dragged_one():
