@@ -40,19 +40,20 @@ def tuned(images: Images) -> MatchedFilter:
 
 
 def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
-    """The same settings, with the probability and the uncertainty that hold on some images."""
+    """The same settings, with the probability, uncertainty and lag that hold on some images."""
     plain = _plain(settings, images)
     chance = plain.spots[plain.told][:, 2]
     slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
     slope = min(max(slope, 0.01), 100.0)
     place = min(max(-shift / slope, -10.0), 10.0)
-    spread = min(float(np.sqrt(np.nanmean(plain.offsets**2))), 1.0)
-    return replace(settings, slope=slope, place=place, spread_nm=spread)
+    lag = float(np.nanmean(plain.offsets[..., 0]))
+    spread = min(float(np.sqrt(np.nanmean((plain.offsets - (lag, 0.0)) ** 2))), 1.0)
+    return replace(settings, slope=slope, place=place, spread_nm=spread, lag_nm=lag)
 
 
 def _plain(settings: MatchedFilter, images: Images) -> Found:
     """What is found, with the logistic function of the response itself as the probability."""
-    return find(replace(settings, slope=1.0, place=0.0), images)
+    return find(replace(settings, slope=1.0, place=0.0, lag_nm=0.0), images)
 
 
 def logistic(x: float) -> float:

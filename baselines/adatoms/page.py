@@ -161,7 +161,7 @@ def _about(record: Mapping[str, Any]) -> str:
         f"{1e3 * NEAR_NM:.0f} pm of an adatom is that adatom. Errors are mean distances on adatoms "
         "that both have found. The classical detector levels the lines, looks for maxima of the "
         "response to a Gaussian on a constant background, and refines them by parabolas; its "
-        f"width, reach and threshold are chosen for each line on {record['effort']['judges']} "
+        f"width, reach, threshold and lag are chosen for each line on {record['effort']['judges']} "
         "validation images taken the same way, while the network is the same in all lines; "
         f"{record['effort']['images']} test images each, the same for both; 95% intervals of "
         "paired differences. Bold: one is better than the other (95%)."

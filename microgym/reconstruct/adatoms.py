@@ -96,6 +96,7 @@ class MatchedFilter:
         slope, place: the probability is a logistic function of the response, of this slope, one
             half at this place.
         spread_nm: uncertainty of a place along one axis, nm.
+        lag_nm: how far the feedback shifts what is seen along the line, nm.
     """
 
     width_nm: float = 0.3
@@ -103,7 +104,8 @@ class MatchedFilter:
     threshold: float = 0.55
     slope: float = 8.7
     place: float = 0.49
-    spread_nm: float = 0.043
+    spread_nm: float = 0.042
+    lag_nm: float = 0.016
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -113,6 +115,7 @@ class MatchedFilter:
         number("slope", self.slope, 0.0, 1e3)
         number("place", self.place, -10.0, 10.0)
         number("spread_nm", self.spread_nm, 0.0, 1.0)
+        number("lag_nm", self.lag_nm, -1.0, 1.0)
 
     def template(self, pixel_nm: float) -> Float32:
         """The filter: (2 m + 1, 2 m + 1), of mean zero, and of product one with the profile."""
@@ -142,7 +145,7 @@ class ClassicalDetector(Detector):
             self._template,
             chosen.reach_px,
             np.float32(chosen.threshold),
-            (chosen.slope, chosen.place, chosen.spread_nm),
+            (chosen.slope, chosen.place, chosen.spread_nm, chosen.lag_nm),
             self.scale,
             scratch(match_size(self.pixels, self._template.shape[0] // 2)),
             self.found,

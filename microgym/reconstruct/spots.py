@@ -98,8 +98,8 @@ def match_rows(rows, image, template, reach, threshold, told, scale, work, found
         template: (2 m + 1, 2 m + 1) float32, of mean zero, of which the product with the spot is 1.
         reach: distance within which only the strongest response is a spot, px, at most m.
         threshold: least response, in units of `HEIGHT_NM`.
-        told: slope and place of the logistic function of the response that is the probability; and
-            the uncertainty of a place along one axis.
+        told: slope and place of the logistic function of the response that is the probability; the
+            uncertainty of a place along one axis; and how far x is shifted in the image.
         scale: edge of a pixel in the unit of `found`; the middle of the image is its origin.
         work: (`match_size(n, m)`,) float32.
         found: (N, MOST, 4) float64, written.
@@ -150,7 +150,7 @@ def match_rows(rows, image, template, reach, threshold, told, scale, work, found
                 dy = _ZERO
                 if 0 < i < n - 1:
                     dy = _vertex(response[at - pitch], response[at], response[at + pitch])
-                found[b, count, 0] = scale * (j + 0.5 + dx - half)
+                found[b, count, 0] = scale * (j + 0.5 + dx - half) - told[3]
                 found[b, count, 1] = scale * (i + 0.5 + dy - half)
                 sure = np.float32(told[0]) * (response[at] - np.float32(told[1]))
                 found[b, count, 2] = logistic(sure)

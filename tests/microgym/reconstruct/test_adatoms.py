@@ -50,11 +50,15 @@ def found_by(detector, images):
 
 
 def test_the_matched_filter_finds_places_to_a_tenth_of_a_pixel():
-    (spots,) = found_by(ClassicalDetector(1, EDGE, FIELD_NM), make_images(PLACES, tilt=0.2))
+    settings = MatchedFilter(lag_nm=0.0)
+    images = make_images(PLACES, tilt=0.2)
+    (spots,) = found_by(ClassicalDetector(1, EDGE, FIELD_NM, settings), images)
     order = np.lexsort(PLACES[0].T)
     assert len(spots) == 3
     assert spots[:, :2] == pytest.approx(PLACES[0][order], abs=0.012)
     assert (spots[:, 2] > 0.5).all()
+    (lagging,) = found_by(ClassicalDetector(1, EDGE, FIELD_NM, MatchedFilter(lag_nm=0.1)), images)
+    assert lagging[:, :2] == pytest.approx(spots[:, :2] - (0.1, 0.0), abs=1e-12)
 
 
 def test_the_response_is_the_height_of_the_bump_whatever_it_stands_on():
@@ -106,6 +110,7 @@ def test_there_is_an_end_to_what_is_told():
         ({"threshold": float("nan")}, "threshold=nan must be from 0"),
         ({"slope": -1.0}, r"slope=-1\.0 must be from 0"),
         ({"spread_nm": 2.0}, r"spread_nm=2\.0 must be from 0"),
+        ({"lag_nm": 2.0}, r"lag_nm=2\.0 must be from -1"),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message):
