@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.instruments.afm import MARGIN_PX, AFMInstrument
+from microgym.instruments.afm import AFMInstrument
+from microgym.instruments.afm_settings import MARGIN_PX
 from microgym.instruments.scanning import LEAD
 from microgym.physics.cantilever import CONTACT_NM, HAMAKER_NN_NM, MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
-from microgym.instruments.afm import LOOP_LEVELS, TIP_LEVELS, AFMSettings
+from microgym.instruments.afm_settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import Scanner

@@ -13,7 +13,7 @@ from microgym.envs.afm.arguments import (
     AFMArguments,
 )
 from microgym.envs.tables import Table, number, switch
-from microgym.instruments.afm import LOOP_LEVELS, TIP_LEVELS, AFMSettings
+from microgym.instruments.afm_settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import largest_gain
 from microgym.physics.piezo import PIEZO_LEVELS

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from microgym.envs import panels, picture
-from microgym.instruments.afm import MARGIN_PX
+from microgym.instruments.afm_settings import MARGIN_PX
 from microgym.physics.tips import REACH
 
 if TYPE_CHECKING:

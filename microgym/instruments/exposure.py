@@ -13,11 +13,11 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
-from microgym.physics.drift import advance_drift
+from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.fft import PAD
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import CELL_S, exposure_position, move_stage, start_stage
-from microgym.random import POISSON_WORK, fill_poisson, stream
+from microgym.physics.stage import CELL_S, exposure_position, move_stage
+from microgym.random import POISSON_WORK, fill_poisson, row_stream
 
 Plane = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -37,75 +37,29 @@ def exposure_work(n: int, modes: int) -> int:
 
 
 @kernel
-def _stream(keys, b, role, process):
-    """The stream of row b; compiled once for all the places that ask."""
-    return stream(keys[b, 0], keys[b, 1], role, process)
-
-
-@kernel
-def start_stages(
-    rows,
-    keys,
-    centre,
-    drift_px_s,
-    settling_px,
-    velocity,
-    settling,
-    moved,
-    wander,
-    clock,
-    play,
-    drift,
-):
+def start_stages(rows, keys, centre, sizes, drifting, play):
     """Draw the drift of new episodes and put their stages to rest at the centre of the field.
 
     Args:
         rows: (k,) int64.
         keys: (N, 2) uint32.
-        centre: coordinate of the centre of the field, px.
-        drift_px_s, settling_px: see `microgym.physics.stage.StageParameters`.
-        velocity, settling, moved, wander, clock, play, drift: arrays of `StageState`.
+        centre: coordinate of the centre of the field, px; the backlash is centred there.
+        sizes: mean speed of linear drift, px/s, and mean distance to be settled, px.
+        drifting, play: arrays of `StageState`.
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_stage(
-            s0,
-            s1,
-            centre,
-            centre,
-            drift_px_s,
-            settling_px,
-            velocity[b],
-            settling[b],
-            moved[b],
-            wander[b],
-            clock[b],
-            play[b],
-            drift[b],
-        )
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, sizes[0], sizes[1], drifting)
+        play[b, 0], play[b, 1] = centre, centre
 
 
 @kernel
 def _drift_for(b, duration, keys, drifting, motion):
     """Let the stage of row b drift for a time."""
-    velocity, settling, moved, wander, clock, drift = drifting
-    s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(
-        s0,
-        s1,
-        duration,
-        motion[4],
-        motion[5],
-        motion[6],
-        CELL_S,
-        velocity[b],
-        settling[b],
-        moved[b],
-        wander[b],
-        clock[b],
-        drift[b],
-    )
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+    pace = (motion[4], motion[5], motion[6], CELL_S)
+    advance_drift(b, s0, s1, duration, pace, drifting)
 
 
 @kernel
@@ -137,7 +91,7 @@ def expose_rows(
         illumination: probe, its spectrum, (modes, n*n) planes, and its intensity (n*n,).
         camera: counts, known (N, n*n), beam-stop mask (n*n,) or (0,), inverse critical fluences
             (B,).
-        drifting: velocity, settling, moved, wander, clock, drift of `StageState`.
+        drifting: `StageState.arrays`.
         moving: play of `StageState`, last command, last true position, (N, 2) float64; corner of
             the patch as commanded, (N, 2) int64.
         accounts: time_s, dose, exposures, path_m; photons of the last exposure.
@@ -171,7 +125,7 @@ def expose_rows(
         before = way / constants[2] + constants[1]
         move_stage(y, x, constants[7], play[b])
         _drift_for(b, before + 0.5 * dwell_s[b], keys, drifting, constants)
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _JITTER)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _JITTER)
         exposure_position(s0, s1, exposures[b], constants[8], play[b], drift[b], beam[b])
         _drift_for(b, 0.5 * dwell_s[b], keys, drifting, constants)
         limit = object_re.shape[1] - n
@@ -209,9 +163,9 @@ def expose_rows(
             expected,
             rest,
         )
-        s0, s1 = _stream(keys, b, _MEASUREMENT, _PHOTONS)
+        s0, s1 = row_stream(keys, b, _MEASUREMENT, _PHOTONS)
         fill_poisson(s0, s1, exposures[b], expected, counts[b], rest)
-        s0, s1 = _stream(keys, b, _MEASUREMENT, _READ_NOISE)
+        s0, s1 = row_stream(keys, b, _MEASUREMENT, _READ_NOISE)
         read_out(
             s0,
             s1,

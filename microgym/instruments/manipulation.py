@@ -15,7 +15,7 @@ from microgym.physics.adatoms import pass_over, well_depth
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.noise import PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
-from microgym.random import normal, stream, uniform
+from microgym.random import normal, row_stream, uniform
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
@@ -47,12 +47,6 @@ LOST, CRASHED, CHANGED = range(3)
 
 
 @kernel
-def _stream(keys, b, role, process):
-    """The stream of row b; compiled once for all the places that ask."""
-    return stream(keys[b, 0], keys[b, 1], role, process)
-
-
-@kernel
 def start_rows(rows, keys, drifting, moving, tips, bent):
     """Draw drift and tips of new episodes.
 
@@ -64,24 +58,12 @@ def start_rows(rows, keys, drifting, moving, tips, bent):
         tips: states, generations, traits.
         bent: numbers of `ApexParameters`, and the share of tips that are not sharp at the start.
     """
-    velocity, settling, moved, wander, clock, drift = drifting
     states, generations, traits = tips
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(
-            s0,
-            s1,
-            moving[0],
-            moving[1],
-            velocity[b],
-            settling[b],
-            moved[b],
-            wander[b],
-            clock[b],
-            drift[b],
-        )
-        t0, t1 = _stream(keys, b, _WORLD, _TIP)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, moving[0], moving[1], drifting)
+        t0, t1 = row_stream(keys, b, _WORLD, _TIP)
         states[b], generations[b] = apex.SHARP, 0
         if uniform(t0, t1, np.int64(0), 20) < bent[5]:
             others = len(apex.STATES) - 1
@@ -95,37 +77,23 @@ def _new_tip(b, cause, keys, tips, bent, u):
     states, generations, traits = tips
     states[b] = apex.next_state(states[b], cause, u)
     generations[b] += 1
-    t0, t1 = _stream(keys, b, _WORLD, _TIP)
+    t0, t1 = row_stream(keys, b, _WORLD, _TIP)
     apex.draw_traits(t0, t1, generations[b], states[b], bent, traits[b])
 
 
 @kernel
 def _pass_time(b, duration, keys, drifting, motion, ledger_time):
     """Let the clock and the drift of row b run."""
-    velocity, settling, moved, wander, clock, drift = drifting
-    s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(
-        s0,
-        s1,
-        duration,
-        motion[0],
-        motion[1],
-        motion[2],
-        motion[3],
-        velocity[b],
-        settling[b],
-        moved[b],
-        wander[b],
-        clock[b],
-        drift[b],
-    )
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+    pace = (motion[0], motion[1], motion[2], motion[3])
+    advance_drift(b, s0, s1, duration, pace, drifting)
     ledger_time[b] += duration
 
 
 @kernel
 def _maybe_change(b, duration, current_pa, bias_v, keys, tips, bent, actions, events):
     """Let the tip of row b change by itself, or not, in a time under current."""
-    s0, s1 = _stream(keys, b, _EXOGENOUS, _TIP)
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _TIP)
     rate = apex.change_rate(current_pa, bias_v, bent[4])
     if uniform(s0, s1, actions[b], 0) < 1.0 - exp64(-rate * duration):
         _new_tip(b, apex.ITSELF, keys, tips, bent, uniform(s0, s1, actions[b], 1))
@@ -169,7 +137,7 @@ def look_rows(rows, keys, fields, drifting, seeing, tips, bent, counters, accoun
     drift = drifting[5]
     for k in range(rows.size):
         b = rows[k]
-        m0, m1 = _stream(keys, b, _MEASUREMENT, _PLACES)
+        m0, m1 = row_stream(keys, b, _MEASUREMENT, _PLACES)
         tick = exposures[b]
         # A blurred or restless tip finds places less well.
         blur = traits[b, apex.BLUR] / ADATOM_WIDTH_NM
@@ -276,8 +244,8 @@ def drag_rows(
     swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
     for k in range(rows.size):
         b = rows[k]
-        h0, h1 = _stream(keys, b, _EXOGENOUS, _HOPS)
-        m0, m1 = _stream(keys, b, _MEASUREMENT, _TRACE)
+        h0, h1 = row_stream(keys, b, _EXOGENOUS, _HOPS)
+        m0, m1 = row_stream(keys, b, _MEASUREMENT, _TRACE)
         tick = actions[b]
         _pass_time(b, overhead, keys, drifting, motion, time_s)
         # Where the tip pulls, in the coordinates of the surface.
@@ -339,7 +307,7 @@ def drag_rows(
         _maybe_change(b, duration * done, current, bias_v[b], keys, tips, bent, actions, events)
         if crashed or dirty:
             events[b, CHANGED] = 1.0
-            e0, e1 = _stream(keys, b, _EXOGENOUS, _TIP)
+            e0, e1 = row_stream(keys, b, _EXOGENOUS, _TIP)
             u = uniform(e0, e1, actions[b], 2)
             if crashed:
                 events[b, CRASHED] = 1.0
@@ -363,7 +331,7 @@ def _foul(b, keys, tips, bent):
     states, generations, traits = tips
     states[b] = apex.CONTAMINATED
     generations[b] += 1
-    t0, t1 = _stream(keys, b, _WORLD, _TIP)
+    t0, t1 = row_stream(keys, b, _WORLD, _TIP)
     apex.draw_traits(t0, t1, generations[b], states[b], bent, traits[b])
 
 
@@ -388,7 +356,7 @@ def condition_rows(rows, dips_nm, pulses_v, keys, drifting, tips, bent, counters
     motion = (pacing[0], pacing[1], pacing[2], pacing[3])
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _TIP)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _TIP)
         chance = apex.change_probability(dips_nm[b], pulses_v[b], traits[b, apex.HARDNESS])
         if uniform(s0, s1, actions[b], 0) < chance:
             if dips_nm[b] > 0.0:
@@ -480,9 +448,9 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, 
     wander = np.empty(PIXELS, np.float32)
     for k in range(rows.size):
         b = rows[k]
-        m0, m1 = _stream(keys, b, _MEASUREMENT, _IMAGE)
-        n0, n1 = _stream(keys, b, _MEASUREMENT, _FLICKER)
-        h0, h1 = _stream(keys, b, _MEASUREMENT, _HUM)
+        m0, m1 = row_stream(keys, b, _MEASUREMENT, _IMAGE)
+        n0, n1 = row_stream(keys, b, _MEASUREMENT, _FLICKER)
+        h0, h1 = row_stream(keys, b, _MEASUREMENT, _HUM)
         for process in range(PROCESSES):
             slow[process] = normal(h0, h1, exposures[b], process)
         phase = 2.0 * np.pi * uniform(h0, h1, exposures[b], PROCESSES)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from microgym.instruments import poling
 from microgym.instruments.ledger import Ledger
+from microgym.physics.drift import DriftState
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
 from microgym.physics.sampling import finite, positive, whole
-from microgym.physics.stage import StageParameters, StageState
+from microgym.physics.stage import StageParameters
 from microgym.scratch import scratch
 from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
@@ -189,7 +190,7 @@ class PFMInstrument:
         wear: (N,) float64, relative growth of the tip's radius.
         bearable_v: (N,) float64, bias above which the film may break down, V.
         broken: (N,) uint8, 1 after a breakdown.
-        stage: drift.
+        stage: drift, lengths in cells.
         ledger: time, bias times time in V s, pulses, path.
     """
 
@@ -215,7 +216,7 @@ class PFMInstrument:
         self.bearable_v = np.zeros(n)
         self.offset = np.zeros(n)
         self.broken = np.zeros(n, np.uint8)
-        self.stage = StageState.zeros(n)
+        self.stage = DriftState.zeros(n, axes=2)
         self.ledger = Ledger.zeros(n)
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], family: str, split: str) -> None:
@@ -247,7 +248,7 @@ class PFMInstrument:
             keys: (k, 2) uint32, keys of the episodes.
             imprint, bond, barrier: (k, SIZE, SIZE) float32.
         """
-        settings, stage, drift = self.settings, self.stage, self.settings.drift
+        settings, drift = self.settings, self.settings.drift
         self.keys[rows] = keys
         self.imprint[rows], self.bond[rows], self.barrier[rows] = imprint, bond, barrier
         self.strength[rows] = settings.disorder
@@ -262,8 +263,7 @@ class PFMInstrument:
             self.keys,
             self.p,
             self._film,
-            self._drifting,
-            stage.play,
+            self.stage.arrays,
             (self.wear, self.bearable_v, self.offset),
             (*self._motion, drift.drift_px_s, drift.settling_px),
             (settings.tip.bearable_v, 0.1, settings.readout.electrostatic),
@@ -290,7 +290,7 @@ class PFMInstrument:
             self.keys,
             self.p,
             self._film,
-            self._drifting,
+            self.stage.arrays,
             (
                 self.command,
                 self.place,
@@ -328,7 +328,7 @@ class PFMInstrument:
             self.keys,
             self.p,
             self._film,
-            self._drifting,
+            self.stage.arrays,
             (self.wear, self.offset),
             (self.rested_s, self.ticks, self.images),
             self._accounts,
@@ -379,7 +379,7 @@ class PFMInstrument:
             self._work(),
         )
         if disturb:
-            poling.pass_rows(rows, settings.loop_s, self.keys, self._drifting, self._motion)
+            poling.pass_rows(rows, settings.loop_s, self.keys, self.stage.arrays, self._motion)
             ledger.time_s[rows] += settings.loop_s
             self.rested_s[rows] = 0.0
 
@@ -387,13 +387,6 @@ class PFMInstrument:
     def _film(self) -> tuple[Float32, Float32, Float32, Float64, np.float32]:
         beta = np.float32(self.settings.lattice.beta)
         return self.imprint, self.bond, self.barrier, self.strength, beta
-
-    @property
-    def _drifting(self) -> tuple[Float64, ...]:
-        stage = self.stage
-        return (
-            stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift
-        )  # fmt: skip
 
     @property
     def _motion(self) -> tuple[float, float, float]:

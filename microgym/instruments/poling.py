@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64
-from microgym.physics.drift import advance_drift
+from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.ferroelectric import (
     add_tip_field,
     creep_steps,
@@ -14,8 +14,8 @@ from microgym.physics.ferroelectric import (
     respond,
     respond_work,
 )
-from microgym.physics.stage import CELL_S, start_stage
-from microgym.random import fill_normal, normal, stream, uniform
+from microgym.physics.stage import CELL_S
+from microgym.random import fill_normal, normal, row_stream, uniform
 from microgym.specimens.ferroelectrics import DEAD_PART
 
 Plane = NDArray[np.float32]
@@ -56,11 +56,6 @@ def poling_work(size: int, sigma: float) -> int:
 
 
 @kernel
-def _stream(keys, b, role, process):
-    return stream(keys[b, 0], keys[b, 1], role, process)
-
-
-@kernel
 def _uniform(s0, s1, tick):
     return uniform(s0, s1, tick, _ZERO)
 
@@ -78,23 +73,8 @@ def _exp(x):
 @kernel
 def _drift_for(b, duration, keys, drifting, motion):
     """Let the tip of row b drift over the film for a time."""
-    velocity, settling, moved, wander, clock, drift = drifting
-    s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(
-        s0,
-        s1,
-        duration,
-        motion[0],
-        motion[1],
-        motion[2],
-        CELL_S,
-        velocity[b],
-        settling[b],
-        moved[b],
-        wander[b],
-        clock[b],
-        drift[b],
-    )
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+    advance_drift(b, s0, s1, duration, (motion[0], motion[1], motion[2], CELL_S), drifting)
 
 
 @kernel
@@ -119,13 +99,13 @@ def _rest(b, seconds, keys, rested_s, ticks, constants, beta, mobility, field, p
     rested_s[b] += seconds
     after = np.floor(creep_steps(rested_s[b], REST_UNIT_S, REST_STEPS))
     steps = int(after - before)
-    s0, s1 = _stream(keys, b, _EXOGENOUS, _HEAT)
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
     evolve(s0, s1, ticks[b], steps, constants, beta, mobility, field, p[b], work)
     ticks[b] += steps
 
 
 @kernel
-def start_rows(rows, keys, p, film, drifting, play, tip, motion, limits, constants, ticks, work):
+def start_rows(rows, keys, p, film, drifting, tip, motion, limits, constants, ticks, work):
     """Put new films at rest in the lower state, and new tips at the centre.
 
     Args:
@@ -133,8 +113,7 @@ def start_rows(rows, keys, p, film, drifting, play, tip, motion, limits, constan
         keys: (N, 2) uint32.
         p: (N, size, size) float32, written.
         film: imprint, bond, barrier (N, size, size), strength (N,), quartic coefficient.
-        drifting: velocity, settling, moved, wander, clock, drift of `StageState`.
-        play: of `StageState`.
+        drifting: `DriftState.arrays`, in cells.
         tip: wear, strongest bias that a film bears and offset of the read-out, (N,) float64.
         motion: settling time, wander size, wander time, drift speed, settling size.
         limits: mean of the strongest bias, its relative spread, standard deviation of the offset.
@@ -142,7 +121,6 @@ def start_rows(rows, keys, p, film, drifting, play, tip, motion, limits, constan
         ticks: (N,) int64, written.
         work: (`poling_work(size, sigma)`,) float32.
     """
-    velocity, settling, moved, wander, clock, drift = drifting
     wear, bearable, offset = tip
     size = p.shape[1]
     area = size * size
@@ -150,36 +128,21 @@ def start_rows(rows, keys, p, film, drifting, play, tip, motion, limits, constan
     mobility = work[area : 2 * area].reshape((size, size))
     field = work[2 * area : 3 * area].reshape((size, size))
     rest = work[5 * area :]
-    centre = 0.5 * (size - 1)
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_stage(
-            s0,
-            s1,
-            centre,
-            centre,
-            motion[3],
-            motion[4],
-            velocity[b],
-            settling[b],
-            moved[b],
-            wander[b],
-            clock[b],
-            play[b],
-            drift[b],
-        )
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, motion[3], motion[4], drifting)
         wear[b] = 0.0
-        s0, s1 = _stream(keys, b, _WORLD, _STRENGTH)
+        s0, s1 = row_stream(keys, b, _WORLD, _STRENGTH)
         bearable[b] = limits[0] * (1.0 + limits[1] * (2.0 * _uniform(s0, s1, _ZERO) - 1.0))
-        s0, s1 = _stream(keys, b, _MEASUREMENT, _OFFSET)
+        s0, s1 = row_stream(keys, b, _MEASUREMENT, _OFFSET)
         offset[b] = limits[2] * _normal(s0, s1, _ZERO)
         _prepare(b, film, beta, mobility, field)
         for i in range(size):
             state, moves = p[b, i], mobility[i]
             for j in range(size):
                 state[j] = -moves[j]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _HEAT)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
         evolve(s0, s1, _ZERO, START_STEPS, constants, beta, mobility, field, p[b], rest)
         ticks[b] = START_STEPS
 
@@ -243,7 +206,7 @@ def pulse_rows(
         if bias != 0.0:
             d = optics[1] * (1.0 + wear[b])
             add_tip_field(place[b, 0], place[b, 1], optics[0] * bias, d, field)
-            s0, s1 = _stream(keys, b, _EXOGENOUS, _HEAT)
+            s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
             evolve(s0, s1, ticks[b], steps, constants, beta, mobility, field, p[b], rest)
             ticks[b] += steps
             rested_s[b] = 0.0
@@ -251,7 +214,7 @@ def pulse_rows(
         wear[b] += optics[5] * (0.1 * bias) * (0.1 * bias)
         excess = abs(bias) - bearable[b]
         if excess > 0.0:
-            s0, s1 = _stream(keys, b, _EXOGENOUS, _BREAKDOWN)
+            s0, s1 = row_stream(keys, b, _EXOGENOUS, _BREAKDOWN)
             if _uniform(s0, s1, exposures[b]) > _exp(-optics[6] * excess):
                 broken[b] = 1
                 _destroy(place[b, 0], place[b, 1], film[2][b], p[b])
@@ -314,7 +277,7 @@ def image_rows(
                 drive[j] += READ_FIELD
         _rest(b, optics[1], keys, rested_s, ticks, constants, beta, mobility, field, p, rest)
         respond(p[b], optics[0] * min(1.0 + wear[b], 2.0), seen, rest)
-        s0, s1 = _stream(keys, b, _MEASUREMENT, _NOISE)
+        s0, s1 = row_stream(keys, b, _MEASUREMENT, _NOISE)
         fill_normal(s0, s1, images[b], noise)
         images[b] += 1
         for i in range(size):
@@ -389,7 +352,7 @@ def loop_rows(
         sharp = 1.0 + wear[b]
         d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
         q[:] = p[b]
-        s0, s1 = _stream(keys, b, _EXOGENOUS, _HEAT)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
         tick = ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
         before, volts, rising = 0.0, 0.0, 0.0

@@ -144,7 +144,7 @@ class PtychographyInstrument:
         self.corner = np.zeros((self.num_envs, 2), np.int64)
         self.photons = np.ones(self.num_envs)
         self.beam = np.zeros((self.num_envs, 2))
-        self.stage = StageState.zeros(self.num_envs)
+        self.stage = StageState.at_origin(self.num_envs)
         self.ledger = Ledger.zeros(self.num_envs)
         self._work = exposure.exposure_work(n, flat.shape[0])
         self._arguments = self._collected()
@@ -176,7 +176,7 @@ class PtychographyInstrument:
             (self.object_re, self.object_im, self.bands, self.fluence),
             (self.probe_re, self.probe_im, self.spectrum_re, self.spectrum_im, light),
             (self.counts, self.known, mask, self.inverse_critical),
-            (stage.velocity, stage.settling, stage.moved, stage.wander, stage.clock, stage.drift),
+            stage.arrays,
             (stage.play, self.command, self.beam, self.corner),
             (ledger.time_s, ledger.dose, ledger.exposures, ledger.path_m, self.photons),
             constants,
@@ -237,20 +237,8 @@ class PtychographyInstrument:
             for row in rows:
                 split_bands(self.pristine_re[row], self.pristine_im[row], self.bands[row], work)
         stage, parameters = self.stage, self.settings.stage
-        exposure.start_stages(
-            rows,
-            self.keys,
-            centre,
-            parameters.drift_px_s,
-            parameters.settling_px,
-            stage.velocity,
-            stage.settling,
-            stage.moved,
-            stage.wander,
-            stage.clock,
-            stage.play,
-            stage.drift,
-        )
+        sizes = (parameters.drift_px_s, parameters.settling_px)
+        exposure.start_stages(rows, self.keys, centre, sizes, stage.arrays, stage.play)
 
     def expose(self, rows: Rows, positions: Float64, dwell_s: Float64) -> None:
         """Take one exposure in each of the listed microscopes.

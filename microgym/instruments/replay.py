@@ -111,7 +111,7 @@ class ReplayInstrument:
         self.beam = np.zeros((self.num_envs, 2))
         self.corner = np.zeros((self.num_envs, 2), np.int64)
         self.photons = np.ones(self.num_envs)
-        self.stage = StageState.zeros(self.num_envs)
+        self.stage = StageState.at_origin(self.num_envs)
         self.ledger = Ledger.zeros(self.num_envs)
         self._pixel_m = recording.object_pixel_m or 0.0
 

@@ -4,10 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.elementary import exp64, log64
+from microgym.elementary import exp64
+from microgym.instruments.mounting import (
+    LOG_MODULUS_STEP,
+    SOFTEST_GPA,
+    break_tip,
+    draw_lognormal,
+    meet_debris,
+    refit,
+    renew_tip,
+)
+from microgym.instruments.surveying import run_along, sample
 from microgym.lines import line
-from microgym.physics.cantilever import MODULI_GPA, RADII_NM, peak_force
-from microgym.physics.drift import advance_drift, disturb_settling, start_drift
+from microgym.physics.cantilever import peak_force
+from microgym.physics.drift import advance_drift, disturb_settling, draw_uniform, start_drift
 from microgym.physics.events import next_event, start_events
 from microgym.physics.feedback import LOOP, scan_line, ticks_of
 from microgym.physics.piezo import move_piezo, rest_piezo, sweep_piezo
@@ -15,11 +25,9 @@ from microgym.physics.tips import (
     REACH,
     apex_radius,
     archard,
-    dilate_line,
-    shape_window,
     worn_height,
 )
-from microgym.random import fill_normal, normal, stream, uniform
+from microgym.random import fill_normal, normal, row_stream
 
 Rows = NDArray[np.int64]
 
@@ -27,14 +35,10 @@ LEAD = 8
 """Pixels of overscan on each side of a line, scanned and thrown away (design choice: 3 %)."""
 BANDWIDTH_HZ = 10e3
 """Bandwidth in which the detector's noise is quoted, Hz."""
-WORST_RADIUS_NM = 120.0
-"""A crash makes a tip no blunter than this, nm (design choice)."""
 MOST_RATE = 50.0
 """How many times its base rate debris can be met at most (design choice)."""
 DEBRIS_FORCE_NN = 100.0
 """Force at which the rate of debris is twice the base rate, nN (design choice)."""
-QUIET_CHANGE = 1.02
-"""Change of the radius, as a ratio, that calls for another table (design choice)."""
 
 HIDDEN = ("resonance_hz", "damping", "crash_nn", "wear_nm3_nn_nm")
 """Columns of an instrument's hidden numbers: of the scanner, threshold of damage to the tip, volume
@@ -59,14 +63,9 @@ of the line in which the error signal was at its bound."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _EVENTS, _SHAPES, _CRASHES = np.int64(10), np.int64(11), np.int64(12), np.int64(13)
-_LANDING = np.int64(14)
-_HIDDEN, _TIPS, _CREEP = np.int64(20), np.int64(21), np.int64(22)
+_DRIFT, _EVENTS, _LANDING = np.int64(10), np.int64(11), np.int64(14)
+_HIDDEN, _CREEP = np.int64(20), np.int64(22)
 _THERMAL, _DETECTOR = np.int64(30), np.int64(31)
-_SOFTEST = MODULI_GPA[0]
-_LOG_STEP = float(np.log(MODULI_GPA[1] / MODULI_GPA[0]))
-_SHARPEST = RADII_NM[0]
-_LOG_DOUBLE = float(np.log(2.0))
 
 
 def scan_work(side: int, pixels: int, ticks: int) -> tuple[int, int]:
@@ -74,81 +73,6 @@ def scan_work(side: int, pixels: int, ticks: int) -> tuple[int, int]:
     width = pixels + 2 * LEAD
     strip = (2 * REACH + 1) * side
     return strip + 2 * side + 2 * width * ticks, 8 * (width + 1) + 5 * width
-
-
-@kernel
-def process_stream(keys, b, role, process):
-    """The stream of row b; compiled once for all the places that ask."""
-    return stream(keys[b, 0], keys[b, 1], role, process)
-
-
-@kernel
-def _uniform(s0, s1, tick, index):
-    return uniform(s0, s1, tick, index)
-
-
-@kernel
-def _lognormal(s0, s1, tick, index, median, sigma):
-    return median * exp64(sigma * normal(s0, s1, tick, index))
-
-
-@kernel
-def index_moduli(modulus):
-    """Replace moduli in GPa by their place in the tables, a real number."""
-    flat = line(modulus, 0, modulus.size)
-    top = float(len(MODULI_GPA) - 1)
-    for i in range(flat.size):
-        place = log64(np.float64(flat[i]) / _SOFTEST) / _LOG_STEP
-        flat[i] = np.float32(min(max(place, 0.0), top))
-
-
-@kernel
-def fit_table(radius, tables, out):
-    """The table of a tip of one radius: linear in the logarithm between those there are."""
-    count = tables.shape[0]
-    place = log64(radius / _SHARPEST) / _LOG_DOUBLE
-    place = min(max(place, 0.0), count - 1.000001)
-    first = int(place)
-    mix = place - first
-    size = out.size
-    flat, source = line(out, 0, size), line(tables, first * size, 2 * size)
-    for i in range(size):
-        flat[i] = source[i] + mix * (source[size + i] - source[i])
-
-
-@kernel
-def renew_tip(b, keys, exchanges, radius_nm, sigma, angle, tip, volume):
-    """Mount a new tip: the n-th of an episode is the same whenever it comes."""
-    s0, s1 = process_stream(keys, b, _WORLD, _TIPS)
-    n = exchanges[b]
-    tip[b, 0] = max(_lognormal(s0, s1, n, np.int64(0), radius_nm, sigma), 2.0)
-    tip[b, 1], tip[b, 2] = angle, 0.0
-    tip[b, 3], tip[b, 4], tip[b, 5] = 0.0, 0.0, np.inf
-    volume[b] = 0.0
-
-
-@kernel
-def mount_rows(rows, keys, exchanges, radius_nm, sigma, angle, tip, volume):
-    """Mount the first tips of the listed rows."""
-    for k in range(rows.size):
-        renew_tip(rows[k], keys, exchanges, radius_nm, sigma, angle, tip, volume)
-
-
-@kernel
-def refit_rows(rows, pixel_nm, tables, tip, window, table, fitted):
-    """`refit` for the listed rows."""
-    for k in range(rows.size):
-        refit(rows[k], pixel_nm, tables, tip, window, table, fitted)
-
-
-@kernel
-def refit(b, pixel_nm, tables, tip, window, table, fitted):
-    """Bring shape and table of row b up to its tip."""
-    shape_window(tip[b], pixel_nm, window[b])
-    radius = apex_radius(tip[b, 0], tip[b, 2])
-    if not fitted[b] / QUIET_CHANGE < radius < fitted[b] * QUIET_CHANGE:
-        fit_table(radius, tables, table[b])
-        fitted[b] = radius
 
 
 @kernel
@@ -167,31 +91,19 @@ def start_rows(rows, keys, spreads, rate, creep, drifts, hidden, coefficient, ca
         candidate: (N, 2) of the events, written.
         drifting: arrays of `DriftState`, written.
     """
-    velocity, settling, moved, wander, clock, drift = drifting
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = process_stream(keys, b, _WORLD, _HIDDEN)
+        s0, s1 = row_stream(keys, b, _WORLD, _HIDDEN)
         for i in range(spreads.shape[0]):
-            drawn = _lognormal(s0, s1, np.int64(0), np.int64(i), spreads[i, 0], spreads[i, 1])
+            drawn = draw_lognormal(s0, s1, np.int64(0), np.int64(i), spreads[i, 0], spreads[i, 1])
             hidden[b, i] = drawn
         hidden[b, 1] = min(hidden[b, 1], 0.9)
-        s0, s1 = process_stream(keys, b, _WORLD, _CREEP)
-        coefficient[b] = creep * _uniform(s0, s1, np.int64(0), np.int64(0))
-        s0, s1 = process_stream(keys, b, _EXOGENOUS, _EVENTS)
+        s0, s1 = row_stream(keys, b, _WORLD, _CREEP)
+        coefficient[b] = creep * draw_uniform(s0, s1, np.int64(0), np.int64(0))
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _EVENTS)
         start_events(s0, s1, rate * MOST_RATE, candidate[b])
-        s0, s1 = process_stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(
-            s0,
-            s1,
-            drifts[0],
-            drifts[1],
-            velocity[b],
-            settling[b],
-            moved[b],
-            wander[b],
-            clock[b],
-            drift[b],
-        )
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, drifts[0], drifts[1], drifting)
 
 
 @kernel
@@ -216,9 +128,9 @@ def exchange_rows(rows, keys, new, exchanges, volume, tip, correction, drifting,
         drift_for(b, times, keys, drifting, constants)
         exchanges[b] += 1
         renew_tip(b, keys, exchanges, new[0], new[1], new[2], tip, volume)
-        s0, s1 = process_stream(keys, b, _EXOGENOUS, _DRIFT)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
         disturb_settling(s0, s1, exchanges[b], new[3], settling[b])
-        s0, s1 = process_stream(keys, b, _EXOGENOUS, _LANDING)
+        s0, s1 = row_stream(keys, b, _EXOGENOUS, _LANDING)
         for axis in range(2):
             lost = new[4] * normal(s0, s1, exchanges[b], axis)
             correction[b, axis] = drift[b, axis] + lost
@@ -234,152 +146,9 @@ def wait_rows(rows, keys, drifting, constants, times):
 @kernel
 def drift_for(b, duration, keys, drifting, constants):
     """Let row b drift for a time."""
-    velocity, settling, moved, wander, clock, drift = drifting
-    s0, s1 = process_stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(
-        s0,
-        s1,
-        duration,
-        constants[0],
-        constants[1],
-        constants[2],
-        constants[9],
-        velocity[b],
-        settling[b],
-        moved[b],
-        wander[b],
-        clock[b],
-        drift[b],
-    )
-
-
-@kernel
-def _run_along(surface, row, window, limit, strip, out):
-    """Dilate one line of a surface, at a real row, between its neighbours."""
-    height, width = surface.shape
-    half = window.shape[0] // 2
-    top = min(max(row, float(half)), height - half - 1.000001)
-    first = int(top)
-    mix = np.float32(top - first)
-    flat = line(strip, 0, window.shape[0] * width)
-    for i in range(window.shape[0]):
-        near = False
-        for j in range(window.shape[1]):
-            near |= window[i, j] <= limit
-        if not near:
-            continue
-        above = line(surface, (first - half + i) * width, width)
-        below = line(surface, (first - half + i + 1) * width, width)
-        to = line(flat, i * width, width)
-        for j in range(width):
-            to[j] = above[j] + mix * (below[j] - above[j])
-    dilate_line(flat.reshape((window.shape[0], width)), window, limit, out)
-
-
-@kernel
-def _sample(profile, x):
-    """A line at a real place, linear between pixels."""
-    place = min(max(x, 0.0), profile.size - 1.000001)
-    first = int(place)
-    return profile[first] + (place - first) * (np.float64(profile[first + 1]) - profile[first])
-
-
-@kernel
-def survey_rows(rows, surface, relief, fresh, margin, lines, pitch, figures, strip, out):
-    """What a new tip would show of whole frames.
-
-    Args:
-        rows: (k,) int64.
-        surface: (N, n, n) float32, nm.
-        relief: (N,) float32, height range of the surfaces, nm.
-        fresh: (2 r + 1, 2 r + 1) float32, shape of a new tip.
-        margin: px around the frame.
-        lines: of a frame.
-        pitch: their distance, px.
-        figures: (N, lines, 3) float64, written: mean slope, variance and steepest slope of each
-            line; slopes in nm a pixel.
-        strip, out: float32 work.
-    """
-    half = fresh.shape[0] // 2
-    for k in range(rows.size):
-        b = rows[k]
-        for j in range(lines):
-            _run_along(surface[b], margin + (j + 0.5) * pitch - 0.5, fresh, relief[b], strip, out)
-            first, last = margin - half, out.size - (margin - half)
-            total, square, steep, most = 0.0, 0.0, 0.0, 0.0
-            for i in range(first, last):
-                h = np.float64(out[i])
-                total += h
-                square += h * h
-                if i > first:
-                    steep += abs(h - out[i - 1])
-                    most = max(most, abs(h - out[i - 1]))
-            count = last - first
-            figures[b, j, 0] = steep / (count - 1)
-            figures[b, j, 1] = max(square / count - (total / count) ** 2, 0.0)
-            figures[b, j, 2] = most
-
-
-@kernel
-def settle_rows(
-    rows, setpoint, surface, relief, window, table, low, step, place, state, strip, out
-):
-    """Let the probes of the listed rows find the surface: the loop begins in balance.
-
-    Args:
-        rows: (k,) int64.
-        setpoint: (N,) of the signal, nm.
-        surface, relief, window: as for `scan_rows`.
-        table, low, step: tables of the rows.
-        place: (N, 2) float64, where the tip is, (y, x) in px of the surface.
-        state: (N, 5) float64, written.
-        strip, out: float32 work.
-    """
-    for k in range(rows.size):
-        b = rows[k]
-        _run_along(surface[b], place[b, 0], window[b], relief[b], strip, out)
-        ground = _sample(out, place[b, 1] - window.shape[1] // 2)
-        gaps = table.shape[3]
-        i = gaps - 1
-        while i > 0 and table[b, 1, table.shape[2] // 2, i] > setpoint[b]:
-            i -= 1
-        height = ground + low + i * step
-        state[b, 0], state[b, 1], state[b, 2] = height, height, 0.0
-        state[b, 3], state[b, 4] = setpoint[b], height
-
-
-@kernel
-def _hurt(b, keys, crashes, tip, volume):
-    """A crash: the apex breaks, and half the time leaves two."""
-    s0, s1 = process_stream(keys, b, _EXOGENOUS, _CRASHES)
-    n = np.int64(crashes[b])
-    crashes[b] += 1
-    tip[b, 0] = min(tip[b, 0] + 10.0 + 30.0 * _uniform(s0, s1, n, np.int64(0)), WORST_RADIUS_NM)
-    tip[b, 2], volume[b] = 0.0, 0.0
-    if _uniform(s0, s1, n, np.int64(1)) < 0.5:
-        _second_apex(s0, s1, n, tip[b])
-
-
-@kernel
-def _second_apex(s0, s1, n, tip):
-    """Place a second apex, 15 to 45 nm away and up to 6 nm back (design choices)."""
-    far = 15.0 + 30.0 * _uniform(s0, s1, n, np.int64(2))
-    slant = 2.0 * _uniform(s0, s1, n, np.int64(3)) - 1.0
-    side = 1.0 if _uniform(s0, s1, n, np.int64(4)) < 0.5 else -1.0
-    tip[3], tip[4] = far * slant, far * side * np.sqrt(1.0 - slant * slant)
-    tip[5] = 6.0 * _uniform(s0, s1, n, np.int64(5))
-
-
-@kernel
-def _meet_debris(b, keys, changes, tip):
-    """Debris: it becomes a second apex, or what was there falls off."""
-    s0, s1 = process_stream(keys, b, _EXOGENOUS, _SHAPES)
-    n = np.int64(changes[b])
-    changes[b] += 1
-    if tip[b, 5] < np.inf and _uniform(s0, s1, n, np.int64(1)) < 0.5:
-        tip[b, 5] = np.inf
-    else:
-        _second_apex(s0, s1, n, tip[b])
+    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
+    pace = (constants[0], constants[1], constants[2], constants[9])
+    advance_drift(b, s0, s1, duration, pace, drifting)
 
 
 @kernel
@@ -500,14 +269,14 @@ def scan_rows(
             off_y = (drift[b, 0] - correction[b, 0]) / pixel
             off_x = (drift[b, 1] - correction[b, 1]) / pixel + margin + 0.5 * pixels - 0.5
             row = y_true / pixel + margin + 0.5 * pixels - 0.5 + off_y
-            _run_along(surface[b], row, window[b], relief[b], strip, bare)
+            run_along(surface[b], row, window[b], relief[b], strip, bare)
             borders[0] = 2.0 * places[0] - places[1]
             for p in range(width):
                 borders[p + 1] = places[p]
             above = min(max(int(row + 0.5), 0), side - 1)
             for p in range(width + 1):
                 borders[p] = borders[p] / pixel + off_x
-                grounds[p] = _sample(bare, borders[p] - half) + drift[b, 2]
+                grounds[p] = sample(bare, borders[p] - half) + drift[b, 2]
             for p in range(width):
                 at = int(0.5 * (borders[p] + borders[p + 1]) + 0.5)
                 stuff[p] = np.float64(material[b, above, min(max(at, 0), side - 1)])
@@ -515,9 +284,9 @@ def scan_rows(
             thermal, detector = line(noise, 0, count), line(noise, count, count)
             tick = 2 * number + back
             if engaged[b]:
-                s0, s1 = process_stream(keys, b, _MEASUREMENT, _THERMAL)
+                s0, s1 = row_stream(keys, b, _MEASUREMENT, _THERMAL)
                 fill_normal(s0, s1, tick, thermal)
-                s0, s1 = process_stream(keys, b, _MEASUREMENT, _DETECTOR)
+                s0, s1 = row_stream(keys, b, _MEASUREMENT, _DETECTOR)
                 fill_normal(s0, s1, tick, detector)
                 scan_line(
                     grounds,
@@ -536,11 +305,11 @@ def scan_rows(
                     out[0, p], out[1, p] = loop_state[b, 4], free - loop[0]
                     out[2, p] = out[3, p] = out[4, p] = free
             if back == 0:
-                _run_along(surface[b], row, fresh, relief[b], strip, ideal)
+                run_along(surface[b], row, fresh, relief[b], strip, ideal)
                 total, square, apart, both = 0.0, 0.0, 0.0, 0.0
                 for p in range(pixels):
                     x, z = borders[p + LEAD], borders[p + LEAD + 1]
-                    h = 0.5 * (_sample(ideal, x - half) + _sample(ideal, z - half))
+                    h = 0.5 * (sample(ideal, x - half) + sample(ideal, z - half))
                     truth[b, p] = np.float32(h)
                     e = out[0, p + LEAD] - drift[b, 2] - h
                     total += h
@@ -553,7 +322,7 @@ def scan_rows(
             hit, worn = 0.0, 0.0
             step_nm = 2.0 * reach / width
             for p in range(width):
-                modulus = _SOFTEST * exp64(_LOG_STEP * stuff[p])
+                modulus = SOFTEST_GPA * exp64(LOG_MODULUS_STEP * stuff[p])
                 if not engaged[b]:
                     f, share = 0.0, 0.0
                 elif contact:
@@ -589,16 +358,16 @@ def scan_rows(
             volume[b] += worn
             tip[b, 2] = worn_height(volume[b], tip[b, 0])
             if hit > hidden[b, 2]:
-                _hurt(b, keys, crashes, tip, volume)
+                break_tip(b, keys, crashes, tip, volume)
             drift_for(b, 0.25 / rate, keys, drifting, constants)
             time_s[b] += 0.5 / rate
             push = hit / DEBRIS_FORCE_NN
             often = constants[8] * min(1.0 + push * push, MOST_RATE) if engaged[b] else 0.0
-            s0, s1 = process_stream(keys, b, _EXOGENOUS, _EVENTS)
+            s0, s1 = row_stream(keys, b, _EXOGENOUS, _EVENTS)
             until = time_s[b]
             most = constants[8] * MOST_RATE
             while next_event(s0, s1, until, often, most, candidate[b]) <= until:
-                _meet_debris(b, keys, changes, tip)
+                meet_debris(b, keys, changes, tip)
             refit(b, pixel, tables, tip, window, table, fitted)
         command[b, 1] = -reach
         tally[b, 0], tally[b, 1] = peak, mean / (2 * width)

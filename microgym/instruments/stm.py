@@ -227,7 +227,7 @@ class STMInstrument:
         manipulation.start_rows(
             rows,
             self.keys,
-            self._drifting(),
+            self.stage.arrays,
             (drift.drift_nm_s, drift.settling_nm),
             self._tips(),
             self._bent,
@@ -241,7 +241,7 @@ class STMInstrument:
             rows,
             self.keys,
             (self.fields.places, self.fields.present),
-            self._drifting(),
+            self.stage.arrays,
             (self.seen, self.registered, self.bands, self.frame),
             self._tips(),
             self._bent,
@@ -299,7 +299,7 @@ class STMInstrument:
             self.keys,
             (self.fields.sites, self.fields.places, self.fields.present),
             (self.fields.steps, self.fields.patches),
-            self._drifting(),
+            self.stage.arrays,
             self._tips(),
             self._bent,
             self.frame,
@@ -332,7 +332,7 @@ class STMInstrument:
             dips_nm,
             pulses_v,
             self.keys,
-            self._drifting(),
+            self.stage.arrays,
             self._tips(),
             self._bent,
             (self.actions, self.events),
@@ -345,7 +345,7 @@ class STMInstrument:
         self.events[rows] = 0.0
         duration = np.full(self.num_envs, self.settings.coarse_s)
         manipulation.wait_rows(
-            rows, duration, self.keys, self._drifting(), self._motion, self._accounts()
+            rows, duration, self.keys, self.stage.arrays, self._motion, self._accounts()
         )
         self.actions[rows] += 1
         self.ledger.path_m[rows] += 1e-6
@@ -375,17 +375,6 @@ class STMInstrument:
             for part, holder in parts.items()
             for name, array in vars(holder).items()
         }
-
-    def _drifting(self) -> tuple[Float64, ...]:
-        stage = self.stage
-        return (
-            stage.velocity,
-            stage.settling,
-            stage.moved,
-            stage.wander,
-            stage.clock,
-            stage.drift,
-        )
 
     def _tips(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64]:
         return self.states, self.generations, self.traits

@@ -145,6 +145,11 @@ class DriftState:
             drift=np.zeros((count, along)),
         )
 
+    @property
+    def arrays(self) -> tuple[Rows, Rows, Rows, Rows, Rows, Rows]:
+        """All of them, as kernels take them, in the order above."""
+        return self.velocity, self.settling, self.moved, self.wander, self.clock, self.drift
+
 
 # The inlined draws are long: compiled here once, they are called from everywhere else.
 @kernel
@@ -181,63 +186,33 @@ def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
 
 
 @kernel
-def start_drift(
-    s0: int,
-    s1: int,
-    speed: float,
-    distance: float,
-    velocity: Rows,
-    settling: Rows,
-    moved: Rows,
-    wander: Rows,
-    clock: Rows,
-    drift: Rows,
-) -> None:
-    """Begin an episode: draw how the microscope drifts.
+def start_drift(b, s0, s1, speed, distance, drifting):
+    """Begin an episode: draw how one microscope drifts.
 
     Directions are uniform, speed and settling distance uniform between a half and one and a half of
     their means (design choice). Wandering starts from zero: all was aligned at the start.
 
     Args:
-        s0: first word of the stream of the drift, of the exogenous role; draws of tick 0.
-        s1: second word.
+        b: which microscope.
+        s0, s1: stream of the drift, of the exogenous role; draws of tick 0.
         speed: mean speed of linear drift, in the plane and along z, length/s.
         distance: mean distance to be settled, likewise.
-        velocity: (A,) row of `DriftState`, written, like all that follow.
-        settling: (A,) row.
-        moved: (A,) row.
-        wander: (2, A) row.
-        clock: (2,) row.
-        drift: (A,) row.
+        drifting: `DriftState.arrays`; row b is written.
     """
+    velocity, settling, moved, wander, clock, drift = drifting
     # Not a literal, for each of which Numba would compile the draw anew.
     first = np.int64(0)
-    velocity[:] = 0.0
-    settling[:] = 0.0
-    _add_vector(s0, s1, first, speed, velocity)
-    _add_vector(s0, s1, first + 2, distance, settling)
-    moved[:] = 0.0
-    clock[0], clock[1] = 0.0, -1.0
-    drift[:] = 0.0
-    wander[:] = 0.0
+    for axis in range(velocity.shape[1]):
+        velocity[b, axis], settling[b, axis] = 0.0, 0.0
+        moved[b, axis], drift[b, axis] = 0.0, 0.0
+        wander[b, 0, axis], wander[b, 1, axis] = 0.0, 0.0
+    _add_vector(s0, s1, first, speed, velocity[b])
+    _add_vector(s0, s1, first + 2, distance, settling[b])
+    clock[b, 0], clock[b, 1] = 0.0, -1.0
 
 
 @kernel
-def advance_drift(
-    s0: int,
-    s1: int,
-    dt: float,
-    settling_time_s: float,
-    wander_size: float,
-    wander_time_s: float,
-    cell_time_s: float,
-    velocity: Rows,
-    settling: Rows,
-    moved: Rows,
-    wander: Rows,
-    clock: Rows,
-    drift: Rows,
-) -> None:
+def advance_drift(b, s0, s1, dt, pace, drifting):
     """Let one microscope drift for a while.
 
     Wandering is exact at the borders of the cells of its clock and linear between them, which takes
@@ -245,42 +220,38 @@ def advance_drift(
     36, 823, 1930, for the exact update).
 
     Args:
-        s0: first word of the stream of the drift, of the exogenous role; draws of ticks 1, 2, ...,
-            one a cell.
-        s1: second word.
+        b: which microscope.
+        s0, s1: stream of the drift, of the exogenous role; draws of ticks 1, 2, ..., one a cell.
         dt: duration, s, at least 0.
-        settling_time_s: time constant of settling, s.
-        wander_size: stationary standard deviation of wandering, length.
-        wander_time_s: correlation time of wandering, s.
-        cell_time_s: length of a cell, s, the same in all of an episode.
-        velocity: (A,) row of `DriftState`.
-        settling: (A,) row of `DriftState`, updated, like all that follow.
-        moved: (A,) row.
-        wander: (2, A) row.
-        clock: (2,) row.
-        drift: (A,) row.
+        pace: time constant of settling, s; stationary standard deviation of wandering, length; its
+            correlation time, s; length of a cell, s, the same in all of an episode.
+        drifting: `DriftState.arrays`; row b is updated.
     """
-    axes = velocity.size
+    velocity, settling, moved, wander, clock, drift = drifting
+    settling_time_s, wander_size, wander_time_s, cell_time_s = pace
+    axes = velocity.shape[1]
     kept = exponential(-dt / settling_time_s)
     for axis in range(axes):
-        moved[axis] += velocity[axis] * dt + settling[axis] * (1.0 - kept)
-        settling[axis] *= kept
+        moved[b, axis] += velocity[b, axis] * dt + settling[b, axis] * (1.0 - kept)
+        settling[b, axis] *= kept
     keep = exponential(-cell_time_s / wander_time_s)
     fresh = np.sqrt(1.0 - keep * keep)
-    clock[0] += dt
-    cell = np.floor(clock[0] / cell_time_s)
-    clock[1] = max(clock[1], np.floor(cell - REMEMBERED * wander_time_s / cell_time_s) - 1.0)
+    clock[b, 0] += dt
+    cell = np.floor(clock[b, 0] / cell_time_s)
+    forgotten = np.floor(cell - REMEMBERED * wander_time_s / cell_time_s) - 1.0
+    clock[b, 1] = max(clock[b, 1], forgotten)
     # Nothing is drawn for a wandering of no size.
-    while wander_size > 0.0 and clock[1] < cell:
-        clock[1] += 1.0
-        tick = int(clock[1]) + 1
+    while wander_size > 0.0 and clock[b, 1] < cell:
+        clock[b, 1] += 1.0
+        tick = int(clock[b, 1]) + 1
         for axis in range(axes):
-            wander[0, axis] = wander[1, axis]
-            wander[1, axis] = keep * wander[0, axis] + fresh * draw_normal(s0, s1, tick, axis)
-    part = clock[0] / cell_time_s - cell
+            last = wander[b, 1, axis]
+            wander[b, 0, axis] = last
+            wander[b, 1, axis] = keep * last + fresh * draw_normal(s0, s1, tick, axis)
+    part = clock[b, 0] / cell_time_s - cell
     for axis in range(axes):
-        level = wander[0, axis] + part * (wander[1, axis] - wander[0, axis])
-        drift[axis] = moved[axis] + wander_size * level
+        level = wander[b, 0, axis] + part * (wander[b, 1, axis] - wander[b, 0, axis])
+        drift[b, axis] = moved[b, axis] + wander_size * level
 
 
 @kernel

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
-from microgym.physics.drift import check_sizes, draw_normal, start_drift
-from microgym.physics.sampling import whole
+from microgym.physics.drift import DriftState, check_sizes, draw_normal
 
 CELL_S = 0.25
 """Length of a cell of the wandering clock, s. Design choice: far below every time constant."""
@@ -67,31 +66,17 @@ than the tens of minutes of a real instrument, so that they show at all. "easy" 
 
 
 @dataclass
-class StageState:
-    """The stages of N microscopes; every array has the leading axis N and may be set by hand.
+class StageState(DriftState):
+    """The stages of N microscopes along (y, x), lengths in px; every array may be set by hand.
 
     Attributes:
-        velocity: (N, 2) float64, linear drift (y, x), px/s.
-        settling: (N, 2) float64, distance still to be settled, px.
-        moved: (N, 2) float64, linear drift and settling so far, px.
-        wander: (N, 2, 2) float64, wandering in units of its standard deviation at the two borders
-            of the present cell: [environment, border, axis].
-        clock: (N, 2) float64, time since the start in s, and index of the present cell of the
-            wandering clock (-1: not begun).
         play: (N, 2) float64, position of the driven side of the backlash, px.
-        drift: (N, 2) float64, all of the drift at present, px: `moved` plus wandering.
     """
 
-    velocity: Rows
-    settling: Rows
-    moved: Rows
-    wander: Rows
-    clock: Rows
     play: Rows
-    drift: Rows
 
     @classmethod
-    def zeros(cls, num_envs: int) -> "StageState":
+    def at_origin(cls, num_envs: int) -> "StageState":
         """Perfect stages at the origin.
 
         Args:
@@ -100,55 +85,8 @@ class StageState:
         Returns:
             A state of zeros.
         """
-        count = whole("num_envs", num_envs, 1, 1 << 20)
-        return cls(
-            velocity=np.zeros((count, 2)),
-            settling=np.zeros((count, 2)),
-            moved=np.zeros((count, 2)),
-            wander=np.zeros((count, 2, 2)),
-            clock=np.tile([0.0, -1.0], (count, 1)),
-            play=np.zeros((count, 2)),
-            drift=np.zeros((count, 2)),
-        )
-
-
-@kernel
-def start_stage(
-    s0: int,
-    s1: int,
-    y: float,
-    x: float,
-    drift_px_s: float,
-    settling_px: float,
-    velocity: Rows,
-    settling: Rows,
-    moved: Rows,
-    wander: Rows,
-    clock: Rows,
-    play: Rows,
-    drift: Rows,
-) -> None:
-    """Begin an episode: draw the drift, put the stage at rest at a position.
-
-    Drift is drawn by `start_drift`.
-
-    Args:
-        s0: first word of the stream of the stage, of the exogenous role; draws of tick 0.
-        s1: second word.
-        y: row of the position, px; the backlash is centred there.
-        x: column of the position, px.
-        drift_px_s: mean speed of linear drift, px/s.
-        settling_px: mean distance to be settled, px.
-        velocity: (2,) row of `StageState`, written, like all that follow.
-        settling: (2,) row.
-        moved: (2,) row.
-        wander: (2, 2) row.
-        clock: (2,) row.
-        play: (2,) row.
-        drift: (2,) row.
-    """
-    start_drift(s0, s1, drift_px_s, settling_px, velocity, settling, moved, wander, clock, drift)
-    play[0], play[1] = y, x
+        drift = DriftState.zeros(num_envs, axes=2)
+        return cls(*drift.arrays, play=np.zeros_like(drift.drift))
 
 
 @kernel

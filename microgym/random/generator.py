@@ -143,6 +143,21 @@ def stream(k0, k1, role, process):
     return threefry(k0, k1, _U32(process), _U32(role))
 
 
+@kernel
+def row_stream(keys, b, role, process):
+    """`stream` of one episode of many; compiled once for all the places that ask.
+
+    Args:
+        keys: (N, 2) uint32, episode keys.
+        b: which one.
+        role, process: as for `stream`.
+
+    Returns:
+        Two uint32, the stream key.
+    """
+    return stream(keys[b, 0], keys[b, 1], role, process)
+
+
 @inline_kernel
 def unit52(x0, x1):
     """A float64 in (0, 1), the centre of one of 2**52 equal cells, from two uint32."""

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.instruments.afm import (
+from microgym.instruments.afm import AFMInstrument
+from microgym.instruments.afm_settings import (
     LOOP_LEVELS,
     MARGIN_PX,
     TIP_LEVELS,
-    AFMInstrument,
     AFMSettings,
     TipParameters,
 )

@@ -245,7 +245,7 @@ def test_time_slicing_leaves_the_drift_as_it_is(level):
                 ROWS,
                 np.full(COUNT, waits),
                 instrument.keys,
-                instrument._drifting(),
+                instrument.stage.arrays,
                 instrument._motion,
                 instrument._accounts(),
             )

@@ -22,38 +22,19 @@ HARD = AMBIENT_DRIFT["hard"]
 def start(parameters, count=1, seed=0, axes=3):
     state = DriftState.zeros(count, axes)
     for b in range(count):
-        start_drift(
-            seed,
-            b,
-            parameters.drift_nm_s,
-            parameters.settling_nm,
-            state.velocity[b],
-            state.settling[b],
-            state.moved[b],
-            state.wander[b],
-            state.clock[b],
-            state.drift[b],
-        )
+        start_drift(b, seed, b, parameters.drift_nm_s, parameters.settling_nm, state.arrays)
     return state
 
 
 def advance(state, parameters, dt, seed=0):
+    pace = (
+        parameters.settling_time_s,
+        parameters.wander_nm,
+        parameters.wander_time_s,
+        parameters.cell_time_s,
+    )
     for b in range(state.drift.shape[0]):
-        advance_drift(
-            seed,
-            b,
-            dt,
-            parameters.settling_time_s,
-            parameters.wander_nm,
-            parameters.wander_time_s,
-            parameters.cell_time_s,
-            state.velocity[b],
-            state.settling[b],
-            state.moved[b],
-            state.wander[b],
-            state.clock[b],
-            state.drift[b],
-        )
+        advance_drift(b, seed, b, dt, pace, state.arrays)
 
 
 @pytest.mark.parametrize("axes", [2, 3])

@@ -109,7 +109,7 @@ def test_same_bits_for_every_number_of_lanes(lanes, tmp_path):
     here = Path(__file__).parent
     script = (
         f"import sys; sys.path[:0] = [{str(here.parents[2])!r}, {str(here)!r}];"
-        f"from microgym.physics import fft; fft._vector_lanes = lambda context: {lanes};"
+        f"from microgym.physics import butterflies as b; b._vector_lanes = lambda context: {lanes};"
         f"import {Path(__file__).stem} as tests; print(tests.digest())"
     )
     result = subprocess.run(

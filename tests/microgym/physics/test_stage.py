@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from microgym.physics.drift import advance_drift
+from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.stage import (
     CELL_S,
     STAGE_LEVELS,
@@ -13,48 +13,21 @@ from microgym.physics.stage import (
     StageState,
     exposure_position,
     move_stage,
-    start_stage,
 )
 
 
 def start(parameters, count=1, seed=0, y=0.0, x=0.0):
-    state = StageState.zeros(count)
+    state = StageState.at_origin(count)
+    state.play[:] = y, x
     for b in range(count):
-        start_stage(
-            seed,
-            b,
-            y,
-            x,
-            parameters.drift_px_s,
-            parameters.settling_px,
-            state.velocity[b],
-            state.settling[b],
-            state.moved[b],
-            state.wander[b],
-            state.clock[b],
-            state.play[b],
-            state.drift[b],
-        )
+        start_drift(b, seed, b, parameters.drift_px_s, parameters.settling_px, state.arrays)
     return state
 
 
 def advance(state, parameters, dt, seed=0):
+    pace = (parameters.settling_time_s, parameters.wander_px, parameters.wander_time_s, CELL_S)
     for b in range(state.drift.shape[0]):
-        advance_drift(
-            seed,
-            b,
-            dt,
-            parameters.settling_time_s,
-            parameters.wander_px,
-            parameters.wander_time_s,
-            CELL_S,
-            state.velocity[b],
-            state.settling[b],
-            state.moved[b],
-            state.wander[b],
-            state.clock[b],
-            state.drift[b],
-        )
+        advance_drift(b, seed, b, dt, pace, state.arrays)
 
 
 def test_perfect_stage_stays():
@@ -197,4 +170,4 @@ def test_parameters_take_numbers_only():
     with pytest.raises(TypeError, match="jitter_px"):
         StageParameters(jitter_px=None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="num_envs"):
-        StageState.zeros(0)
+        StageState.at_origin(0)
