@@ -186,7 +186,7 @@ def trusted(weights: Weights, images: Images) -> dict[str, Any]:
             }
         )
     ratio = np.abs(found.offsets / found.spreads[..., None])
-    there = np.isfinite(ratio).all(axis=2)
+    there = np.isfinite(ratio[..., 0])
     some = there.any(axis=1)
     cover: list[dict[str, float]] = []
     for bound in BOUNDS:

@@ -99,7 +99,7 @@ def matched(spots: Float64, counts: NDArray[np.int64], images: Images) -> Found:
     offsets = np.full(images.places.shape, np.nan)
     spreads = np.full(images.present.shape, np.nan)
     _match(spots, counts, images.places, images.present, (hit, offsets, spreads))
-    told = np.arange(hit.shape[1]) < counts[:, None]
+    told = np.arange(spots.shape[1]) < counts[:, None]
     return Found(spots.copy(), told, hit, offsets, spreads, images.present)
 
 
