@@ -310,29 +310,39 @@ def times_us(weights: Weights) -> dict[str, float]:
 
 
 CLAIMED = (
-    "as STM-v0, few bystanders",
-    "as STM-v0, many bystanders",
-    "double tip",
-    "close pairs",
     "loud",
+    "three times as loud",
+    "4 s an image",
+    "unstable tip",
+    "close pairs",
 )
-"""Conditions under which the network is claimed to find more."""
+"""Conditions under which the network is claimed to find more. It is claimed to place adatoms better
+under all that it has learnt."""
 
 
 def missed(record: Mapping[str, Any]) -> list[str]:
     """What must hold of a record and does not; empty where all holds."""
     found: list[str] = []
     for one in record["conditions"]:
-        gain = Estimate(**one["gain"]["f1"])
-        if one["name"] in CLAIMED and not gain.above_zero:
-            found.append(f"the network finds more, {one['name']}: {gain.value:.4f}")
+        gain = {name: Estimate(**each) for name, each in one["gain"].items()}
+        if one["name"] in CLAIMED and not gain["f1"].above_zero:
+            found.append(f"the network finds more, {one['name']}: {gain['f1'].value:.4f}")
+        if not one["unseen"] and not gain["error_pm"].above_zero:
+            found.append(f"places are nearer, {one['name']}: {gain['error_pm'].value:.1f} pm")
     test = record["calibration"]["test"]
     for stated, one in zip(record["stated"], test["cover"], strict=True):
         if abs(one["value"] - stated) > TOLERATED:
             found.append(f"{stated:.0%} of errors stay below what is stated: {one['value']:.1%}")
-    for one in test["bins"]:
-        if one["spots"] >= 100 and abs(one["found"]["value"] - one["stated"]) > TOLERATED:
-            found.append(f"stated {one['stated']:.2f}, found {one['found']['value']:.2f}")
+    spots = np.array([one["spots"] for one in test["bins"]])
+    shares = [
+        float(np.sum(spots * np.array(values)) / np.sum(spots))
+        for values in (
+            [one["stated"] for one in test["bins"]],
+            [one["found"]["value"] for one in test["bins"]],
+        )
+    ]
+    if abs(shares[0] - shares[1]) > TOLERATED:
+        found.append(f"mean probability stated {shares[0]:.2f}, found {shares[1]:.2f}")
     return found
 
 

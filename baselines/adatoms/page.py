@@ -39,9 +39,15 @@ validation specimens."""
 _LIMITS = (
     "It knows simulated images only, of 64 x 64 px and 8 nm, with adatoms of one kind and height, "
     f"{SCAN_S[0]:g} to {SCAN_S[1]:g} s an image. All else is extrapolation.",
-    "It has not been trained on step edges: see the table for what that costs.",
+    "It has not been trained on step edges, and takes their rims for adatoms: there the matched "
+    "filter is better.",
+    "Probabilities between 0.7 and 0.95 are too modest, see the table: most of what they are given "
+    "to are adatoms.",
     "The other end of a double tip can be as high as the first. Then nobody knows which of two "
     "patterns is the true one, and the network may be sure of the wrong one.",
+    "All adatoms look alike. When two have changed places, one dragged into the other, neither "
+    "detector knows, and the reward of `STMBuild-v0` goes by the adatom: most of what is lost there "
+    "against `model`, which never mistakes one for another, is lost so.",
     "Each image is looked at by itself: that adatoms seldom move by themselves is known to the "
     "association only.",
 )
