@@ -12,7 +12,7 @@ from microgym.baselines.adatoms.assess import conditions, images_of
 from microgym.baselines.adatoms.classical import find as find_classical
 from microgym.baselines.adatoms.images import PIXEL_NM, levelled
 from microgym.baselines.adatoms.shipping import find
-from microgym.envs.picture import ACCENT, BAD, GOOD, INK, PAPER, colored, ring, write
+from microgym.envs.picture import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.manipulation import PIXELS
 from microgym.reconstruct.adatoms import MatchedFilter, load_weights
 
@@ -30,7 +30,7 @@ def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
         record: of `assess`, for the settings of the classical detector.
 
     Returns:
-        A PNG file: green circles are adatoms, blue dots what the network finds, red crosses what
+        A PNG file: green circles are adatoms, blue dots what the network finds, white crosses what
         the classical detector finds.
     """
     settings = {one["name"]: one["settings"] for one in record["conditions"]}
@@ -59,8 +59,8 @@ def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
                 ring(pen, at(place), 9, GOOD)
             for spot in theirs.spots[column][theirs.told[column]]:
                 x, y = at(spot)
-                pen.line((x - 5, y - 5, x + 5, y + 5), fill=BAD, width=2)
-                pen.line((x - 5, y + 5, x + 5, y - 5), fill=BAD, width=2)
+                pen.line((x - 6, y - 6, x + 6, y + 6), fill=INK, width=2)
+                pen.line((x - 6, y + 6, x + 6, y - 6), fill=INK, width=2)
             for spot in mine.spots[column][mine.told[column]]:
                 x, y = at(spot)
                 pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=ACCENT)

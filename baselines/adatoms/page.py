@@ -46,8 +46,7 @@ _LIMITS = (
     "The other end of a double tip can be as high as the first. Then nobody knows which of two "
     "patterns is the true one, and the network may be sure of the wrong one.",
     "All adatoms look alike. When two have changed places, one dragged into the other, neither "
-    "detector knows, and the reward of `STMBuild-v0` goes by the adatom: most of what is lost there "
-    "against `model`, which never mistakes one for another, is lost so.",
+    "detector knows, and the reward of `STMBuild-v0` goes by the adatom; `model` always knows.",
     "Each image is looked at by itself: that adatoms seldom move by themselves is known to the "
     "association only.",
 )
@@ -70,7 +69,7 @@ def page(figure: bool, results: Path) -> str:
         parts.append(
             "![Images with their adatoms and what two detectors find]"
             f"(images/{FIGURE})\n\nThree test images under each of four sets of conditions. Green "
-            "circles: adatoms. Blue dots: what the network finds. Red crosses: the classical "
+            "circles: adatoms. Blue dots: what the network finds. White crosses: the classical "
             "detector, tuned for the conditions."
         )
     parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
