@@ -32,7 +32,8 @@ class Agent(Protocol):
 
         Args:
             observation: batched observation, as a vector environment gives it.
-            info: batched info of the same moment.
+            info: batched info of the same moment. Where "idle" is in it, bool [N], what is decided
+                for those rows does not count: an agent that takes its time need not think.
 
         Returns:
             [N, ...] actions in the environment's action space.

@@ -39,6 +39,11 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
     return config
 
 
+def is_trained(env_id: str) -> bool:
+    """Whether an environment has an agent that learns: a training configuration."""
+    return (CONFIGS / f"{env_id}.toml").is_file()
+
+
 def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
     """All tables of an environment's configuration, as they stand in the file.
 

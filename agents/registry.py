@@ -1,10 +1,12 @@
 """Agents by name, for every environment."""
 
 from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from microgym.agents.base import Agent
-from microgym.agents.references import afm, pfm, ptycho, stm, stm_oracle, stm_tip
+from microgym.agents.references import afm, pfm, pfm_oracle, ptycho, stm, stm_oracle, stm_tip
 from microgym.envs.pfm.arguments import PFMArguments
 from microgym.envs.registry import find, named
 
@@ -40,7 +42,7 @@ _ADATOMS: dict[str, Maker] = {
 _PULSES: dict[str, Maker] = {
     "random": lambda _: pfm.RandomAgent(),
     "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
-    "oracle": lambda kwargs: pfm.OracleAgent(PFMArguments.parse(kwargs)),
+    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMArguments.parse(kwargs)),
 }
 _REFERENCES: dict[str, dict[str, Maker]] = {
     "Ptycho-v0": _PTYCHO,
@@ -65,12 +67,26 @@ def agent_names(env_id: str) -> tuple[str, ...]:
         env_id: such as "Ptycho-v0".
 
     Returns:
-        Reference policies from the simplest to the best informed, then the trained one.
+        Reference policies from the simplest to the best informed, then the trained one if there is
+        one.
 
     Raises:
         ValueError: no such environment.
     """
-    return (*_references(env_id), TRAINED)
+    trained = (TRAINED,) if shipped_policy(env_id).is_file() else ()
+    return (*_references(env_id), *trained)
+
+
+def shipped_policy(env_id: str) -> Path:
+    """Where the agent that comes with the package is.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Returns:
+        Path of the file; it may not exist.
+    """
+    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
 
 
 def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = None) -> Agent:
@@ -92,7 +108,7 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     if name in known:
         return known[name]({**find(env_id).kwargs, **(env_kwargs or {})})
     # PyTorch takes seconds to load, and the reference policies do without.
-    from microgym.agents.trained import TrainedAgent, shipped_policy
+    from microgym.agents.trained import TrainedAgent
 
     if name == TRAINED:
         same = named(env_id, env_kwargs or {}).id

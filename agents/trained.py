@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,21 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from microgym.agents.candidates import Candidates
 from microgym.agents.choices import as_default_action
-from microgym.agents.corrections import Corrections, movers_within
+from microgym.agents.corrections import Corrections, proposals_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
-from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.features import FeatureNet
+from microgym.agents.networks.pulses import PulseNet
 from microgym.agents.networks.scan import ScanNet
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
 _NETWORKS: Mapping[str, type[Network]] = {
-    one.kind: one for one in (ScanNet, DomainNet, FeatureNet, CorrectionNet)
+    one.kind: one for one in (ScanNet, FeatureNet, CorrectionNet, PulseNet)
 }
 
 _FORMAT = "microgym-policy-2"
@@ -93,18 +93,6 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     return net.eval()
 
 
-def shipped_policy(env_id: str) -> Path:
-    """Where the agent that comes with the package is.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Returns:
-        Path of the file; it may not exist.
-    """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
-
-
 class NetworkAgent:
     """The most probable action of a network, in the default environment.
 
@@ -120,13 +108,16 @@ class NetworkAgent:
         self.name = name
         self._net, self._env_id = net, env_id
         self._corrections: Corrections | None = None
+        self._candidates = Candidates() if isinstance(net, PulseNet) else None
         if isinstance(net, CorrectionNet):
-            self._corrections = Corrections(movers_within(net.width), net.history)
+            self._corrections = Corrections(proposals_within(env_id, net.width), net.history)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
         if self._corrections is not None:
             self._corrections.reset(num_envs)
+        if self._candidates is not None:
+            self._candidates.reset(num_envs)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """Decide.
@@ -140,6 +131,8 @@ class NetworkAgent:
         del info
         if self._corrections is not None:
             seen = {HISTORY: self._corrections.see(observation)}
+        elif self._candidates is not None:
+            seen = self._candidates.see(observation)
         else:
             seen = {name: observation[name] for name in self._net.reads}
         best: list[NDArray[Any]] = []
@@ -149,6 +142,8 @@ class NetworkAgent:
                 best.append(self._net.decide(one)[0].numpy())
         if self._corrections is not None:
             return self._corrections.corrected(np.stack(best))
+        if self._candidates is not None:
+            return self._candidates.chosen(np.stack(best))
         return as_default_action(self._env_id, np.stack(best), seen)
 
 

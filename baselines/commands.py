@@ -20,7 +20,7 @@ from microgym.baselines.settings import Setting, environment_id, suggestion
 from microgym.envs import registry as environments
 
 OK, FAILED = 0, 1
-RECONSTRUCTORS = {"Ptycho-v0": "eye", "STM-v0": "adatoms"}
+RECONSTRUCTORS = {"Ptycho-v0": "eye", "AFM-v0": "topography", "STM-v0": "adatoms"}
 """Environments with a network that restores what is shown, and the package it is made in."""
 
 
@@ -311,5 +311,9 @@ def _told(result: dict[str, Any]) -> str:
         f"  score   {score}   (0: expert, 1: oracle)",
         f"  cost    {result['cost_mean']:.3g}",
         *(f"  {name:<12}{value:.4g}" for name, value in result["ledger"].items()),
+        *(
+            f"  {name}: {one['mean']:.4g}{interval(one['interval'])} {one['unit']}".rstrip()
+            for name, one in result["outcomes"].items()
+        ),
     ]
     return "\n".join(lines)

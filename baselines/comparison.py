@@ -18,6 +18,7 @@ from microgym.baselines.statistics import (
     normalised_score,
     paired_difference,
 )
+from microgym.envs.outcomes import Outcome
 
 SHIPPED = "trained"
 """Name of the agent that comes with the package."""
@@ -41,6 +42,9 @@ class Score:
         cost: mean cost.
         metrics: means at the end of the episode.
         ledger: means at the end of the episode.
+        outcomes: what the environment wants beside the score, by label.
+        kept: returns of the first episodes, one by one, so that they can be had again to the bit;
+            none of an agent that is not kept itself.
     """
 
     agent: str
@@ -51,6 +55,8 @@ class Score:
     cost: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     ledger: Mapping[str, float] = field(default_factory=dict)
+    outcomes: Mapping[str, Estimate] = field(default_factory=dict)
+    kept: tuple[float, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -92,6 +98,7 @@ class Comparison:
         complete: all episodes asked for were played.
         scores: one for each policy, in ascending order of return.
         gaps: the differences that the claims rest on.
+        outcomes: what the scores' outcomes are.
     """
 
     split: str
@@ -101,6 +108,7 @@ class Comparison:
     complete: bool
     scores: tuple[Score, ...]
     gaps: tuple[Gap, ...]
+    outcomes: tuple[Outcome, ...] = ()
 
     def score(self, agent: str) -> Score | None:
         """The results of the policy of this name, if it took part."""
@@ -123,8 +131,9 @@ class Comparison:
                 Gap(one["better"], one["worse"], _estimate(one["difference"]))
                 for one in record["gaps"]
             ]
-            found: dict[str, Any] = {**record, "scores": tuple(scores), "gaps": tuple(gaps)}
-            return cls(**found)
+            told = tuple(Outcome(**one) for one in record.get("outcomes", ()))
+            found: dict[str, Any] = {"scores": tuple(scores), "gaps": tuple(gaps), "outcomes": told}
+            return cls(**{**record, **found})
         except (KeyError, TypeError) as error:
             raise ValueError(f"the record lacks or does not know {error}") from error
 
@@ -160,6 +169,7 @@ def compare(
     episodes: int,
     seed: int = 0,
     num_envs: int = 16,
+    kept: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Evaluate policies on the same episodes and estimate scores and gaps.
@@ -170,6 +180,7 @@ def compare(
         episodes: how many each.
         seed: of the first episode.
         num_envs: how many at a time.
+        kept: of how many of the first episodes every return is kept.
         progress: is told of every episode.
 
     Returns:
@@ -188,7 +199,8 @@ def compare(
     }
     first = next(iter(found.values()))
     returns = {name: np.stack([one.returns for one in runs]) for name, runs in played.items()}
-    scores = [_score(name, runs, returns) for name, runs in played.items()]
+    outcomes = setting.outcomes()
+    scores = [_score(name, runs, returns, outcomes, kept) for name, runs in played.items()]
     return Comparison(
         setting.split,
         setting.specimen_name,
@@ -197,6 +209,7 @@ def compare(
         first.complete,
         tuple(sorted(scores, key=lambda one: one.returns.value)),
         gaps(returns),
+        outcomes,
     )
 
 
@@ -230,7 +243,11 @@ def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[Gap, ...]:
 
 
 def _score(
-    name: str, runs: Sequence[Evaluation], returns: Mapping[str, NDArray[np.float64]]
+    name: str,
+    runs: Sequence[Evaluation],
+    returns: Mapping[str, NDArray[np.float64]],
+    outcomes: Sequence[Outcome],
+    kept: int,
 ) -> Score:
     mine, score, robust = returns[name], _UNKNOWN, _UNKNOWN
     if "expert" in returns and "oracle" in returns:
@@ -246,6 +263,8 @@ def _score(
         float(np.mean([one.costs.mean() for one in runs])),
         _means([one.metrics for one in runs]),
         _means([one.ledger for one in runs]),
+        {one.label: bootstrap(np.stack([run.outcome(one) for run in runs])) for one in outcomes},
+        () if name == FRESH else tuple(mine[0, :kept].tolist()),
     )
 
 
@@ -258,6 +277,8 @@ def _score_from(record: Mapping[str, Any]) -> Score:
     for name in ("returns", "score", "score_iqm"):
         words[name] = _estimate(words[name])
     words["run_means"] = tuple(words["run_means"])
+    words["outcomes"] = {k: _estimate(v) for k, v in words.get("outcomes", {}).items()}
+    words["kept"] = tuple(words.get("kept", ()))
     return Score(**words)
 
 

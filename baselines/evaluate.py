@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from microgym.agents.base import Agent
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import Estimate, bootstrap, normalised_score
+from microgym.envs.outcomes import Outcome
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,7 @@ class Evaluation:
         ledger: entry to [episodes], at the end of the episode, in its own unit.
         metrics: name to [episodes], at the end of the episode; numbers only.
         reward_terms: term to [episodes], summed.
+        cost_terms: what must not happen to [episodes], summed.
         asked: how many episodes were wanted; fewer are held if it was interrupted.
     """
 
@@ -40,12 +42,17 @@ class Evaluation:
     ledger: dict[str, Array] = field(default_factory=dict)
     metrics: dict[str, Array] = field(default_factory=dict)
     reward_terms: dict[str, Array] = field(default_factory=dict)
+    cost_terms: dict[str, Array] = field(default_factory=dict)
     asked: int = 0
 
     @property
     def episodes(self) -> int:
         """How many episodes are held."""
         return self.returns.size
+
+    def outcome(self, which: Outcome) -> Array:
+        """One fact of the episodes' ends, [episodes]."""
+        return cast("dict[str, Array]", getattr(self, which.group))[which.name]
 
     @property
     def complete(self) -> bool:
@@ -71,16 +78,19 @@ def run_episodes(
     observation, info = env.reset(seed=list(seeds))
     running = np.ones(len(seeds), np.bool_)
     returns, costs, lengths = np.zeros((3, len(seeds)))
-    terms: dict[str, Array] = {}
+    sums: dict[str, dict[str, Array]] = {"reward_terms": {}, "cost_terms": {}}
     last: dict[str, dict[str, Array]] = {"ledger": {}, "metrics": {}}
     while running.any():
-        observation, reward, terminated, truncated, info = env.step(agent.act(observation, info))
+        action = agent.act(observation, {**info, "idle": ~running})
+        observation, reward, terminated, truncated, info = env.step(action)
         ended = terminated | truncated
         returns += np.where(running, reward.reshape(len(seeds), -1).sum(-1), 0.0)
         costs += np.where(running, info.get("cost", 0.0), 0.0)
         lengths += running
-        for name, value in _numbers(info.get("reward_terms", {})):
-            terms[name] = terms.get(name, np.zeros(len(seeds))) + np.where(running, value, 0.0)
+        for group, columns in sums.items():
+            for name, value in _numbers(info.get(group, {})):
+                so_far = columns.get(name, np.zeros(len(seeds)))
+                columns[name] = so_far + np.where(running, value, 0.0)
         finished = running & ended
         for group, columns in last.items():
             for name, value in _numbers(info.get(group, {})):
@@ -91,9 +101,7 @@ def run_episodes(
         if ended.any() and running.any():  # rows that are through idle along until all are
             observation, fresh = env.reset(options={"reset_mask": ended})
             info = _merged(info, fresh, ended)
-    return Evaluation(
-        agent.name, returns, costs, lengths, last["ledger"], last["metrics"], terms, len(seeds)
-    )
+    return Evaluation(agent.name, returns, costs, lengths, **last, **sums, asked=len(seeds))
 
 
 def evaluate_all(
@@ -162,8 +170,9 @@ def summary(
 
     Returns:
         "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-        "score", "score_interval", "cost_mean", "ledger"; and "partial": True if it was
-        interrupted. Intervals are 95%.
+        "score", "score_interval", "cost_mean", "ledger", "outcomes" (what the environment wants
+        beside the score: label to mean, interval, unit and what is better); and "partial": True if
+        it was interrupted. Intervals are 95%.
     """
     returns = bootstrap(evaluation.returns)
     score = Estimate(np.nan, np.nan, np.nan)
@@ -182,8 +191,19 @@ def summary(
         "score_interval": None if np.isnan(score.low) else list(score.interval),
         "cost_mean": float(evaluation.costs.mean()),
         "ledger": {name: float(column.mean()) for name, column in evaluation.ledger.items()},
+        "outcomes": {one.label: _told(one, evaluation) for one in setting.outcomes()},
     }
     return result if evaluation.complete else result | {"partial": True}
+
+
+def _told(one: Outcome, evaluation: Evaluation) -> dict[str, Any]:
+    found = bootstrap(evaluation.outcome(one))
+    return {
+        "mean": found.value,
+        "interval": list(found.interval),
+        "unit": one.unit,
+        "better": one.better,
+    }
 
 
 def _batches(seed: int, episodes: int, num_envs: int) -> Iterator[tuple[int, list[int]]]:
@@ -230,6 +250,7 @@ def _joined(parts: Sequence[Evaluation], asked: int) -> Evaluation:
         ledger=columns("ledger"),
         metrics=columns("metrics"),
         reward_terms=columns("reward_terms"),
+        cost_terms=columns("cost_terms"),
         asked=asked,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from microgym.agents.files import write_atomically
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison
 from microgym.baselines.records import RESULTS, read_record
-from microgym.baselines.report_html import decimals, written
+from microgym.baselines.wording import decimals, written
 
 BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.config import is_trained
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,38 +17,63 @@ class Recipe:
         seeds: of the training runs.
         episodes: evaluated on the default specimens.
         other_episodes: evaluated on the second family and on a recorded scan.
+        kept: of how many of the first episodes a record keeps every return; the tests play these
+            again.
     """
 
     steps: int | None
     seeds: tuple[int, ...]
     episodes: int = 200
     other_episodes: int = 64
+    kept: int = 48
 
 
 REPORT = Recipe(steps=40_000, seeds=(0, 1, 2))
 """`microgym report --train`: minutes on two cores (design choice)."""
 
-SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64)
+SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64, kept=0)
 """`microgym reproduce --small`: what the tests retrain (design choice)."""
 
 SMALL_SEEDS = (0, 1, 2, 3, 4)
 """Runs from which the small recipe's interval is made."""
 
-FULL = Recipe(steps=None, seeds=(0, 1, 2))
-"""`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
+SMALL_STEPS: Mapping[str, int] = {"PFM-v0": 6_000}
+"""Decisions of the small recipe where they are costly, as with pulses tried on copies (design
+choice)."""
 
 
-EPISODES: Mapping[str, int] = {"STM-v0": 1000, "STMBuild-v0": 800}
-"""Episodes of an environment's record, where 200 are too few for a claim (design choice)."""
-
-
-def full(env_id: str) -> Recipe:
-    """What the record of an environment is made with.
+def reduced(env_id: str) -> Recipe:
+    """What the small record of an environment is made with.
 
     Args:
         env_id: such as "Ptycho-v0".
     """
-    return replace(FULL, episodes=EPISODES.get(env_id, FULL.episodes))
+    return replace(SMALL, steps=SMALL_STEPS.get(env_id, SMALL.steps), seeds=SMALL_SEEDS)
+
+
+FULL = Recipe(steps=None, seeds=(0, 1, 2))
+"""`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
+
+
+OTHERWISE: Mapping[str, Mapping[str, Any]] = {
+    "AFM-v0": {"episodes": 400},
+    "STM-v0": {"episodes": 1000},
+    "STMBuild-v0": {"episodes": 800},
+    "PFM-v0": {"episodes": 400},
+    "PFMLoop-v0": {"kept": 16},
+}
+"""Environments of which 200 episodes are too few for a claim, or 48 too long for the tests (design
+choices)."""
+
+
+def full(env_id: str) -> Recipe:
+    """What the record of an environment is made with; without training if nothing learns there.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+    """
+    seeds = FULL.seeds if is_trained(env_id) else ()
+    return replace(FULL, seeds=seeds, **OTHERWISE.get(env_id, {}))
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,8 @@ def _curves(plan: Plan, runs: Sequence[Run]) -> tuple[dict[str, list[tuple[float
     if not path.is_file():
         return {}, ""
     training = read_record(path)["training"]
+    if training is None:
+        return {}, ""
     curves = {f"seed {seed}": points for seed, points in training["curves"].items()}
     return curves, f"The shipped agent's runs, seeds {_listed(training['seeds'])}."
 

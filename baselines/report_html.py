@@ -10,7 +10,7 @@ from typing import Any
 from microgym.baselines.charts import Points, intervals, learning_curves
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison, Gap
 from microgym.baselines.report_style import STYLE
-from microgym.baselines.statistics import Estimate
+from microgym.baselines.wording import OUTCOMES, decimals, number, outcome_table, signed, written
 
 ABOUT = {
     "random": "anywhere, anyhow",
@@ -113,33 +113,6 @@ def render(report: Report) -> str:
     )
 
 
-def decimals(estimates: Sequence[Estimate]) -> int:
-    """Digits after the point that suit a column: two digits of the typical half interval."""
-    halves = sorted((one.high - one.low) / 2 for one in estimates)
-    halves = [one for one in halves if math.isfinite(one) and one > 0]
-    return min(4, max(0, 1 - math.floor(math.log10(halves[len(halves) // 2])))) if halves else 2
-
-
-def written(estimate: Estimate, digits: int) -> str:
-    """An estimate with its interval, such as "0.62 [0.55, 0.69]"; a dash where there is none."""
-    if not math.isfinite(estimate.value):
-        return "–"
-    if math.isclose(estimate.low, estimate.high, abs_tol=1e-9):  # 0 and 1 by definition
-        return _signed(estimate.value, 0 if round(estimate.value, 9).is_integer() else digits)
-    low, high = (_signed(end, digits) for end in estimate.interval)
-    value = _signed(estimate.value, digits)
-    return f"{value} [{low}, {high}]" if math.isfinite(estimate.low) else value
-
-
-def number(value: float) -> str:
-    """A plain number with three digits."""
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    return f"{value:.2e}" if abs(value) >= 1e5 or abs(value) < 1e-3 else f"{value:.3g}"
-
-
 def _verdict(main: Comparison) -> str:
     score = main.score(FRESH) or main.score(SHIPPED)
     if score is None or not math.isfinite(score.score.value):
@@ -148,10 +121,10 @@ def _verdict(main: Comparison) -> str:
     what = "The agent trained in this run" if score.agent == FRESH else "The shipped agent"
     runs = f" over {score.runs} training seeds" if score.runs > 1 else ""
     return (
-        f'<p class="figure"><b>{_t(_signed(score.score.value, digits))}</b> '
+        f'<p class="figure"><b>{_t(signed(score.score.value, digits))}</b> '
         f"<span>normalised score of {_t(what.lower())}{runs}: 0 is the expert, 1 the oracle; "
-        f"95% interval {_t(_signed(score.score.low, digits))} to "
-        f"{_t(_signed(score.score.high, digits))}, {main.episodes} unseen specimens</span></p>"
+        f"95% interval {_t(signed(score.score.low, digits))} to "
+        f"{_t(signed(score.score.high, digits))}, {main.episodes} unseen specimens</span></p>"
     )
 
 
@@ -167,7 +140,7 @@ def _family(family: Family) -> str:
         f'<p class="note">{_t(where)}, seeds {one.seed} to {one.seed + one.episodes - 1}; '
         f"the same specimens and the same drift for everybody.{partial}</p>"
         f'<figure class="chart">{intervals(rows, "mean return")}</figure>'
-        f"{_score_table(one)}{_gap_table(one.gaps)}{_detail_table(one)}</section>"
+        f"{_score_table(one)}{_gap_table(one.gaps)}{_outcomes(one)}{_detail_table(one)}</section>"
     )
 
 
@@ -203,6 +176,12 @@ def _gap_table(gaps: Sequence[Gap]) -> str:
         for one in gaps
     ]
     return _table(["paired difference", "return", "verdict"], rows, "Same specimens, same seeds.")
+
+
+def _outcomes(one: Comparison) -> str:
+    heads, *rows = outcome_table(one) or [()]
+    cells = [[f"<b>{_t(name)}</b>", *(_t(cell) for cell in rest)] for name, *rest in rows]
+    return _table(heads, cells, OUTCOMES) if rows else ""
 
 
 def _detail_table(one: Comparison) -> str:
@@ -280,11 +259,6 @@ def _image(data: bytes, alt: str) -> str:
 
 def _data(data: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-
-
-def _signed(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _t(text: Any) -> str:

@@ -4,7 +4,8 @@ A record holds what was trained (steps, seeds, curves, mean return of each run),
 (every policy on the same episodes), and what it was made with (command, commit, machine, package
 versions). Training is a chaotic thing: the same seed on another processor gives another agent. So
 a retrained agent is compared with the interval in which one further run is expected 99 times in
-100; a policy that is only evaluated again, with the interval of its mean.
+100. A policy that is only evaluated again must find the returns of the first episodes again, one by
+one, and its mean in the interval of the mean. Where nothing learns, a record has no training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.files import write_atomically
-from microgym.baselines.comparison import FRESH, Comparison, Held, compare
+from microgym.baselines.comparison import FRESH, SHIPPED, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
 from microgym.baselines.policies import all_agents, find_agent, find_recording
-from microgym.baselines.recipes import BEYOND, SMALL, SMALL_SEEDS, Recipe, full
+from microgym.baselines.recipes import BEYOND, Recipe, full, reduced
 from microgym.baselines.records import RESULTS, check_writable, provenance, read_record, to_json
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
 from microgym.baselines.train import Run, configured_steps, finished_runs, train_with_bar
+
+FLOOR = ("random",)
+"""What a small agent is held against."""
+CLOSE = 1e-4
+"""How far the return of a network's episode may be off: another processor rounds single precision
+otherwise (design choice). The returns of reference policies must be the same to the bit."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def write_record(
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:
-    """Train, measure and record.
+    """Train if there is something to train, measure and record.
 
     Args:
         setting: the environment.
@@ -88,17 +95,21 @@ def write_record(
         The record's path.
 
     Raises:
+        ValueError: the small agent of an environment in which nothing learns.
         KeyboardInterrupt: interrupted; the old record stays, and policies are in `runs`.
     """
     path = check_writable(record_path(setting.env_id, small, folder))
     setting.check()
-    chosen = recipe or (replace(SMALL, seeds=SMALL_SEEDS) if small else full(setting.env_id))
-    steps = chosen.steps or configured_steps(setting.env_id)
-    if reuse:
+    chosen = recipe or (reduced if small else full)(setting.env_id)
+    steps = chosen.steps or (configured_steps(setting.env_id) if chosen.seeds else 0)
+    if not chosen.seeds:
+        trained = []
+    elif reuse:
         trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
     else:
         trained = train_with_bar(setting.env_id, steps, chosen.seeds, runs, jobs)
-    comparisons = [_measure(setting, chosen.episodes, 0, trained)]
+    only = FLOOR if small else ()
+    comparisons = [_measure(setting, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
     if not small and setting.env_id in BEYOND:
         other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
         comparisons.append(_measure(other, chosen.other_episodes, 0, trained))
@@ -106,22 +117,13 @@ def write_record(
         if recording is not None:
             beyond = BEYOND[setting.env_id]
             replayed = setting.with_(arguments=beyond.replayed(recording))
-            scan = _measure(replayed, chosen.other_episodes, 0, trained, beyond.held)
+            scan = _measure(replayed, chosen.other_episodes, 0, trained, held=beyond.held)
             comparisons.append(replace(scan, specimen=recording.name))
-    score = comparisons[0].score(FRESH)
-    means = list(score.run_means) if score else []
     record = {
         "env": setting.env_id,
         "kind": "small" if small else "full",
         **provenance(),
-        "training": {
-            "steps": steps,
-            "seeds": chosen.seeds,
-            "returns": means,
-            "accepted": prediction_interval(means) if len(means) > 1 else None,
-            "duration_s": [round(run.duration_s, 1) for run in trained],
-            "curves": {str(run.seed): run.curve for run in trained},
-        },
+        "training": _training(steps, trained, comparisons[0]) if trained else None,
         "comparisons": [one.as_record() for one in comparisons],
     }
     return write_atomically(path, to_json(record, indent=1) + "\n")
@@ -135,16 +137,19 @@ def check_record(
     runs: Path,
     jobs: int = 1,
     folder: Path = RESULTS,
+    brief: bool = False,
 ) -> list[Check]:
     """Do again what a record says, and compare.
 
     Args:
         setting: the environment.
         small: the small agent's record; one run is retrained, not all.
-        train: retrain; otherwise only evaluate the shipped agent and the reference policies.
+        train: retrain, if something learns there; otherwise only evaluate the shipped agent and the
+            reference policies.
         runs: folder of the training runs.
         jobs: training processes side by side.
         folder: of the records.
+        brief: play only the episodes of which the record keeps every return.
 
     Returns:
         The checks, passed or not.
@@ -156,17 +161,35 @@ def check_record(
     """
     record = read_record(record_path(setting.env_id, small, folder))
     try:
-        training: Mapping[str, Any] = record["training"]
+        training: Mapping[str, Any] = record["training"] or {"seeds": [], "steps": 0}
         before = Comparison.from_record(record["comparisons"][0])
         seeds, steps = list(training["seeds"]), int(training["steps"])
-        accepted = training["accepted"]
+        accepted = training.get("accepted")
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"the record of {setting.env_id} lacks {error}") from error
-    wanted = seeds[:1] if small else seeds
-    trained = train_with_bar(setting.env_id, steps, wanted, runs, jobs) if train else []
+    wanted = (seeds[:1] if small else seeds) if train else []
+    trained = train_with_bar(setting.env_id, steps, wanted, runs, jobs) if wanted else []
     setting = setting.with_(split=before.split, specimen=before.specimen)
-    after = _measure(setting, before.episodes, before.seed, trained)
-    return _checks(before, after, wanted if train else [], accepted)
+    kept = max(len(one.kept) for one in before.scores)
+    if brief and not kept:
+        raise ValueError(f"the record of {setting.env_id} keeps no returns of single episodes")
+    episodes = kept if brief else before.episodes
+    only = FLOOR if small else ()
+    after = _measure(setting, episodes, before.seed, trained, only=only, kept=kept)
+    return _checks(before, after, wanted, accepted)
+
+
+def _training(steps: int, trained: Sequence[Run], measured: Comparison) -> dict[str, Any]:
+    score = measured.score(FRESH)
+    means = list(score.run_means) if score else []
+    return {
+        "steps": steps,
+        "seeds": [run.seed for run in trained],
+        "returns": means,
+        "accepted": prediction_interval(means) if len(means) > 1 else None,
+        "duration_s": [round(run.duration_s, 1) for run in trained],
+        "curves": {str(run.seed): run.curve for run in trained},
+    }
 
 
 def _checks(
@@ -175,8 +198,16 @@ def _checks(
     checks: list[Check] = []
     for old in before.scores:
         new = after.score(old.agent)
-        if old.agent != FRESH and new is not None:
+        if old.agent == FRESH or new is None:
+            continue
+        if after.episodes == before.episodes:
             checks.append(Check(f"{old.agent} again", new.returns.value, *old.returns.interval))
+        if old.kept:
+            off = CLOSE if old.agent == SHIPPED else 0.0
+            pairs = zip(new.kept, old.kept, strict=True)
+            had = sum(abs(one - other) <= off for one, other in pairs)
+            count = len(old.kept)
+            checks.append(Check(f"{old.agent}, episodes had again", had, count, count))
     fresh, floor = after.score(FRESH), after.score("random")
     for seed, value in zip(seeds, fresh.run_means if fresh else (), strict=True):
         if accepted is not None:
@@ -192,16 +223,20 @@ def _measure(
     episodes: int,
     seed: int,
     trained: Sequence[Run],
+    *,
     held: Mapping[int, float] | None = None,
+    only: Sequence[str] = (),
+    kept: int = 0,
 ) -> Comparison:
     agents, _ = all_agents(setting)
+    agents = {name: group for name, group in agents.items() if not only or name in only}
     if trained:
         agents[FRESH] = [find_agent(setting, str(run.path)) for run in trained]
     if held:
         agents = {name: [Held(one, held) for one in group] for name, group in agents.items()}
     total = episodes * sum(len(group) for group in agents.values())
     with progress_bar(total, f"specimens {setting.specimen_name}", "episode") as progress:
-        found = compare(setting, agents, episodes=episodes, seed=seed, progress=progress)
+        found = compare(setting, agents, episodes=episodes, seed=seed, kept=kept, progress=progress)
     if not found.complete:
         raise KeyboardInterrupt
     return found

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from microgym.envs import registry
+from microgym.envs.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ class Setting:
             self.make(1).close()
         except TypeError as error:
             raise ValueError(str(error)) from error
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Facts of an episode's end that belong beside the score, as the environment says."""
+        env = self.make(1)
+        try:
+            return cast("Any", env.unwrapped).outcomes
+        finally:
+            env.close()
 
     def with_(self, **changes: Any) -> "Setting":
         """The same with some attributes changed."""

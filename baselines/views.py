@@ -15,10 +15,10 @@ from microgym.baselines.markdown import markdown
 from microgym.baselines.policies import find_agent
 from microgym.baselines.recipes import COMPARED, VIEWS, Recipe
 from microgym.baselines.records import RESULTS, check_writable, provenance, to_json
-from microgym.baselines.report_html import decimals, written
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.train import Run, configured_steps, finished_runs, train_with_bar
+from microgym.baselines.wording import decimals, written
 
 ARGUMENT = "reconstructor"
 """The argument of an environment that chooses its observation model."""

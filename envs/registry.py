@@ -154,6 +154,7 @@ ENTRIES: tuple[Entry, ...] = (
         variants=(
             _frozen(action="feedback", observation="features"),
             _frozen(imaging="contact", specimen="islands"),
+            _frozen(observation="image", reconstructor="neural"),
             _frozen(
                 observation="image",
                 specimen="trenches",

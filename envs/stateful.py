@@ -8,6 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from microgym.envs.batch import Batch, Snapshot
+from microgym.envs.outcomes import Outcome
 from microgym.envs.task import Task
 
 RENDER_MODES = ("rgb_array",)
@@ -22,6 +23,7 @@ class Stateful:
         reward_dim: number of terms of a vector reward, else 1.
         reward_weights: float64 [terms]: what the scalar reward weighs its terms with, in the order
             of a vector reward.
+        outcomes: facts of an episode's end that belong beside the return.
     """
 
     task_class: ClassVar[type[Task]]
@@ -29,6 +31,7 @@ class Stateful:
     reward_space: spaces.Box | None
     reward_dim: int
     reward_weights: NDArray[np.float64]
+    outcomes: tuple[Outcome, ...]
     _batch: Batch
     _arguments: dict[str, Any]
 
@@ -58,6 +61,7 @@ class Stateful:
             spaces.Box(-np.inf, np.inf, (self.reward_dim,), np.float64) if vector else None
         )
         self.reward_weights = task.reward_weights.copy()
+        self.outcomes = task.outcomes
         self.metadata = dict(self.metadata)
 
     def _generators(self) -> Sequence[np.random.Generator]:

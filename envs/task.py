@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium import Space
 from numpy.typing import NDArray
 
+from microgym.envs.outcomes import Outcome
 from microgym.threads import check_threads
 
 REWARD_MODES = ("scalar", "vector")
@@ -45,10 +46,12 @@ class Task(ABC):
         truncated: bool [N]: the last step ended it for a reason outside the task (a time limit).
         render_fps: frames per second of a rendered episode (design choice).
         reset_options: names that `reset(options=...)` accepts.
+        outcomes: facts of an episode's end that reports show beside the score of every policy.
     """
 
     render_fps: ClassVar[int] = 4
     reset_options: ClassVar[frozenset[str]] = frozenset()
+    outcomes: tuple[Outcome, ...] = ()
 
     def __init__(
         self,

@@ -144,19 +144,19 @@ class Operator:
         most: largest factor of that kind.
     """
 
-    setpoint: float = 0.89
-    lower: float = 0.014
-    raise_again: float = 0.0046
-    lost: float = 0.0028
-    gain: float = 3.2
-    climb: float = 1.46
-    onset: float = 1.2
-    quiet_nm: float = 0.42
-    back_off: float = 0.89
+    setpoint: float = 0.86
+    lower: float = 0.029
+    raise_again: float = 0.0025
+    lost: float = 0.0105
+    gain: float = 3.1
+    climb: float = 1.32
+    onset: float = 1.09
+    quiet_nm: float = 0.44
+    back_off: float = 0.88
     proportional: float = 0.0
     care: float = 0.19
-    quiet_slope: float = 0.32
-    most: float = 2.4
+    quiet_slope: float = 0.135
+    most: float = 1.8
 
 
 class ExpertAgent:
@@ -164,6 +164,12 @@ class ExpertAgent:
 
     Args:
         operator: habits.
+
+    Attributes:
+        gain: (N,) float64, integral gain, 1/s.
+        setpoint: (N,) float64, part of the free amplitude.
+        climbing: (N,) bool, whether the gain is still being raised.
+        fresh: (N,) bool, whether no line has been seen.
     """
 
     name = "expert"
@@ -174,34 +180,45 @@ class ExpertAgent:
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes."""
-        operator = self._operator
-        self._gain = np.full(num_envs, 1e3 * operator.gain)
-        self._setpoint = np.full(num_envs, operator.setpoint)
-        self._climbing = np.ones(num_envs, np.bool_)
-        self._fresh = np.ones(num_envs, np.bool_)
+        del seeds
+        self.gain, self.setpoint = np.zeros(num_envs), np.zeros(num_envs)
+        self.climbing, self.fresh = np.zeros((2, num_envs), np.bool_)
+        self.begin(np.ones(num_envs, np.bool_))
+
+    def begin(self, rows: NDArray[np.bool_]) -> None:
+        """Begin new episodes in some rows, (N,) bool, and go on in the others."""
+        self.gain[rows] = 1e3 * self._operator.gain
+        self.setpoint[rows] = self._operator.setpoint
+        self.climbing[rows] = True
+        self.fresh[rows] = True
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole memory, by name."""
+        names = ("gain", "setpoint", "climbing", "fresh")
+        return {name: getattr(self, name) for name in names}
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Look at the last line, turn the dials."""
         del info
         operator, numbers = self._operator, _numbers(observation)
-        seen = ~self._fresh
+        seen = ~self.fresh
         error, ripple = (size_of(numbers[:, _AT[name]]) for name in ("error", "ripple"))
         rings = (ripple > operator.onset * error) & (ripple > operator.quiet_nm) & seen
-        self._gain = np.where(rings, self._gain * operator.back_off, self._gain)
-        self._climbing &= ~rings
-        self._gain = np.where(self._climbing & seen, self._gain * operator.climb, self._gain)
-        self._gain = np.clip(self._gain, *GAINS)
+        self.climbing &= ~rings
+        self.gain[rings] *= operator.back_off
+        self.gain[self.climbing & seen] *= operator.climb
+        np.clip(self.gain, *GAINS, out=self.gain)
         lost = (numbers[:, _AT["saturated"]] > operator.lost) & seen
         step = np.where(lost, -operator.lower, np.where(seen, operator.raise_again, 0.0))
-        self._setpoint = np.clip(self._setpoint + step, 0.35, operator.setpoint)
+        np.clip(self.setpoint + step, 0.35, operator.setpoint, out=self.setpoint)
         steep, usual = (size_of(numbers[:, _AT[n]]) for n in ("steepness", "usual_steepness"))
         relative = (steep + operator.quiet_slope) / (usual + operator.quiet_slope)
         relative = np.clip(relative**operator.care, 1.0 / operator.most, operator.most)
         seconds = _even_pace(numbers) * np.where(seen, relative, 1.0)
-        self._fresh[:] = False
+        self.fresh[:] = False
         action = np.full((numbers.shape[0], 5), _SCAN, np.float32)
-        action[:, 0] = setpoint_to_action(self._setpoint)
-        action[:, 1] = to_action(GAINS, self._gain)
+        action[:, 0] = setpoint_to_action(self.setpoint)
+        action[:, 1] = to_action(GAINS, self.gain)
         action[:, 2] = proportional_to_action(operator.proportional)
         action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
         return action

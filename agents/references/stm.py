@@ -177,6 +177,10 @@ class ExpertAgent:
         self.correction[rows] = 0.0
         self.behind[rows] = 0
 
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole memory, by name."""
+        return {"press": self.press, "correction": self.correction, "behind": self.behind}
+
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """One drag each, or a look."""
         del info

@@ -19,6 +19,8 @@ Float64 = NDArray[np.float64]
 
 _ROOT3 = math.sqrt(3.0)
 _BATH = (STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
+_TRIED = ((0.0, 0.1), (0.0, 0.05, 0.1, 0.16), (-1.0, 0.0, 1.0))
+"""Leads and overshoots in nm, and conductances as actions, that drags are tried with."""
 
 
 class OracleAgent:
@@ -38,13 +40,14 @@ class OracleAgent:
         """Begin N episodes; nothing is drawn."""
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """The drag with the best outcome each."""
+        """The drag with the best outcome each; nothing where a row is idle."""
         del observation
         latent = info["latent"]
-        size = 7 if self._movers == 1 else 8
-        found = [self._decide({k: v[row] for k, v in latent.items()}, size) for row in
-                 range(len(latent["tip_state"]))]  # fmt: skip
-        return np.stack(found).astype(np.float32)
+        count = len(latent["tip_state"])
+        found = np.zeros((count, 7 if self._movers == 1 else 8))
+        for row in np.flatnonzero(~info.get("idle", np.zeros(count, np.bool_))):
+            found[row] = self._decide({k: v[row] for k, v in latent.items()}, found.shape[1])
+        return found.astype(np.float32)
 
     def _decide(self, latent: Mapping[str, Any], size: int) -> Float64:
         action = np.zeros(size)
@@ -86,8 +89,9 @@ class OracleAgent:
         before, traits = latent["places_nm"], latent["traits"]
         sites = np.array([nearest_site(x, y, LATTICE_NM) for x, y in before], np.int64)
         low, high = CONDUCTANCE_US
-        settings = low + 0.5 * (high - low) * (press + 1.0)
-        depths = np.array([well_depth(one, traits[apex.STRENGTH]) for one in settings])
+        kinds, kind = np.unique(press, return_inverse=True)
+        settings = low + 0.5 * (high - low) * (kinds + 1.0)
+        depths = np.array([well_depth(one, traits[apex.STRENGTH]) for one in settings])[kind]
         after = np.empty((press.size, *before.shape))
         rehearse(
             sites,
@@ -120,7 +124,7 @@ def _candidates(place: Float64, way: Float64) -> tuple[Float64, Float64, Float64
     """Drags worth thinking of: begin and end from the adatom, (k, 2) nm, and conductance, (k,)."""
     hollow = np.array([2.0 * nearest_site(*place, LATTICE_NM)[2] - 1.0])
     far = float(np.hypot(*way))
-    ways = [(way / far, min(far, LONGEST_NM), np.zeros(2))]
+    found = [(way / far, min(far, LONGEST_NM), np.zeros(2))]
     for number, along in enumerate(ROWS):
         left = np.array([-along[1], along[0]])
         aside = side_of_row(hollow, np.array([number])) * HALF_ZIGZAG_NM * left
@@ -128,13 +132,10 @@ def _candidates(place: Float64, way: Float64) -> tuple[Float64, Float64, Float64
         ahead, beside = float(way @ along), float(way @ left)
         for length in {round(ahead + turn * beside / _ROOT3, 4) for turn in (-1, 0, 1)}:
             if length > 0.1:
-                ways.append((along, min(length, LONGEST_NM), aside))
-    found = [
-        (aside - lead * along, aside + (length + overshoot) * along, press)
-        for along, length, aside in ways
-        for lead in (0.0, 0.1)
-        for overshoot in (0.0, 0.05, 0.1, 0.16)
-        for press in (-1.0, 0.0, 1.0)
-    ]
-    starts, ends, presses = zip(*found, strict=True)
-    return np.array(starts), np.array(ends), np.array(presses)
+                found.append((along, min(length, LONGEST_NM), aside))
+    along, length, aside = (np.array(one) for one in zip(*found, strict=True))
+    row, lead, overshoot, press = (
+        one.ravel() for one in np.meshgrid(np.arange(len(found)), *_TRIED, indexing="ij")
+    )
+    starts = aside[row] - lead[:, None] * along[row]
+    return starts, aside[row] + (length[row] + overshoot)[:, None] * along[row], press

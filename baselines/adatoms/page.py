@@ -8,6 +8,7 @@ from microgym.baselines.adatoms.assess import RECORD
 from microgym.baselines.adatoms.images import LEARNT, SCAN_S
 from microgym.baselines.adatoms.scores import NEAR_NM
 from microgym.baselines.adatoms.shipping import VALIDATION, made_from
+from microgym.baselines.eye.page import origin_rows
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
@@ -93,7 +94,7 @@ def page(figure: bool, results: Path) -> str:
         "## Reproducing",
         f"```sh\nmicrogym reconstructor train STM-v0 --seed {made['seed']}\n"
         "microgym reconstructor assess STM-v0\n```",
-        markdown(_origin(record)),
+        markdown(origin_rows(record)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -245,16 +246,3 @@ def _views(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
         text = _bold(Estimate(**one["network_gain"]), 3)
         rows.append((f"`{env_id}`, `neural` less `classical`", "", text))
     return rows
-
-
-def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    machine = record["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    return [
-        ("results on this page", ""),
-        ("made by", f"`{record['command']}`"),
-        ("of the network", f"with numbers of sha256 {record['network']['sha256'][:16]}"),
-        ("date and commit", f"{record['date']}, {record['commit']}"),
-        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
-        ("packages", f"Python {machine['python']}, {packages}"),
-    ]

@@ -21,7 +21,7 @@ from microgym.baselines.eye.shipping import VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
 from microgym.baselines.records import read_record
-from microgym.baselines.report_html import written
+from microgym.baselines.wording import written
 from microgym.reconstruct.neural import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT
 
@@ -105,7 +105,7 @@ def page(figure: bool, results: Path) -> str:
         "## Reproducing",
         f"```sh\nmicrogym reconstructor train Ptycho-v0 --seed {made['seed']}\n"
         "microgym reconstructor assess Ptycho-v0\n```",
-        markdown(_origin(record)),
+        markdown(origin_rows(record)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -213,7 +213,8 @@ def _star(record: Mapping[str, Any]) -> str:
     return f"{text}\n\n{markdown(rows)}"
 
 
-def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def origin_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the record of a network came from, as rows of a table."""
     machine = record["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     return [

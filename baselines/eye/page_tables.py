@@ -6,8 +6,8 @@ from typing import Any
 from microgym.baselines.eye.assess import CLAIMED, claimed
 from microgym.baselines.eye.contest import Recipe
 from microgym.baselines.markdown import markdown
-from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
+from microgym.baselines.wording import written
 
 
 def verdict(record: Mapping[str, Any]) -> str:

@@ -126,8 +126,10 @@ class AFMEnv(MicroscopeEnv):
     | ledger | `time_s`, `dose` in nN s, `exposures` (lines), `path_m`, since the start |
     | latent | with `reveal=True`, see below |
 
-    `metrics`: `snr_db` of the image; `error_nm` of the last line; `peak_nn`, the largest force so
-    far; `crashes`; `tip_radius_nm`, with the flat that is worn on it; `worn_nm3`.
+    `metrics`: `snr_db` of the image; `image_error_nm`, its root mean square error, in which missing
+    lines count as flat; an image is never taken as better than 30 dB; `error_nm` of the last line;
+    `peak_nn`, the largest force so far; `crashes`; `tip_radius_nm`, with the flat that is worn on
+    it; `worn_nm3`.
 
     `latent`: of each line the mean and the largest slope, `slope` and `steepest`, in nm a pixel,
     and the `variance`; `gain_limit`, above which the loop rings; `resonance_hz`; `crash_nn`;
@@ -147,6 +149,28 @@ class AFMEnv(MicroscopeEnv):
     setpoint is a force. `observation="image"` adds the image so far, 64 x 64, as `image`;
     `observation="features"` is the numbers alone.
 
+    ## Observation models
+
+    Agents that see the lines can also be shown what an operator's computer would make of them. It
+    knows signals and dials, and neither the surface nor the tip. `restored` holds the last line so,
+    each of 64 cells:
+
+    | index | signal | range | meaning |
+    | --- | --- | --- | --- |
+    | 0 | height | -1 to 1 | restored height z less its mean, as z / (abs(z) + 20 nm) |
+    | 1 | uncertainty | 0 to 1 | root mean square uncertainty s in the cell, as s / (s + 1 nm) |
+
+    With `observation="image"` the image so far is made of restored lines, too.
+
+    * `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
+    * `reconstructor="classical"`: heights less what the error signals say that the loop has not
+      followed, the lower of trace and retrace; the uncertainty is half of what they are apart.
+    * `reconstructor="neural"`: what a [small network](../topography.md) makes of the last
+      three lines, with a calibrated uncertainty. The network is part of the package and runs in
+      compiled code, the same to the bit everywhere. It has learnt from `imaging="amplitude"` alone.
+
+    The reward is the same with all: what is paid for is the trace.
+
     ## Difficulty switches
 
     `drift`, `tip`, `loop` and `scanner`, each off, easy, real or hard. A different level of one
@@ -162,11 +186,15 @@ class AFMEnv(MicroscopeEnv):
     | steady | one setting for all lines, at an even pace |
     | expert | gain up to the onset of ringing and back; slower where the last line was steep |
     | oracle | knows the gain's limit and the surface: shares out the time over what lies ahead |
-    | trained | the policy that comes with the package, trained by PPO |
+    | trained | corrections to the expert's dials, trained by PPO |
 
     Score = (return - expert) / (oracle - expert), on the same specimens and seeds. Habits of all
     but the random one were tuned by search on training specimens. The oracle is a strong reference
     and not a bound.
+
+    All have the same time for a frame. What a score does not say stands in a table of its own: how
+    far the image is from the surface, how often the tip was broken, and how blunt it was at the
+    end, by wear and by crashes; a tip that was exchanged is a new one.
 
     ## Where adaptivity does not pay
 

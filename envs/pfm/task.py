@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from microgym.elementary import exp
 from microgym.envs import interventions
 from microgym.envs.interventions import Quantity
+from microgym.envs.outcomes import Outcome
 from microgym.envs.pfm import maps
 from microgym.envs.pfm.arguments import (
     COMPLETE,
@@ -37,6 +38,23 @@ from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
 
+_SPENT = (
+    Outcome("cost_terms", "breakdown", "breakdowns of the film"),
+    Outcome("metrics", "tip_wear", "wear of the tip"),
+    Outcome("ledger", "exposures", "pulses", "", ""),
+    Outcome("ledger", "time_s", "time taken", "s", ""),
+)
+OUTCOMES = {
+    "write": (
+        Outcome("metrics", "agreement", "agreement with the pattern", "", "higher"),
+        Outcome("metrics", "written", "of the pattern, written", "", "higher"),
+        Outcome("metrics", "spilt", "spilt, over the pattern"),
+        Outcome("metrics", "images", "images taken", "", ""),
+        *_SPENT,
+    ),
+    "loop": (Outcome("metrics", "imprint_error_v", "error of the imprint", "V"), *_SPENT),
+}
+"""Beside the score, by goal."""
 _SETTABLE = {
     "drift_velocity_cells_s": Quantity((2,)),
     "settling_cells": Quantity((2,)),
@@ -75,6 +93,7 @@ class PFMTask(Task):
             reward_weights=chosen.weights.vector(TERMS),
             threads=chosen.threads,
         )
+        self.outcomes = OUTCOMES[chosen.goal]
         self.instrument = PFMInstrument(num_envs, chosen.settings())
         self.cells = OBSERVATIONS[chosen.observation]
         self._weights = chosen.weights

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from microgym.envs import interventions
 from microgym.envs.interventions import Quantity
+from microgym.envs.outcomes import Outcome
 from microgym.envs.ptycho import appraisal, maps
 from microgym.envs.ptycho.arguments import (
     DETECTOR_PIXELS,
@@ -44,6 +45,14 @@ VIEWS: Mapping[str, type[View]] = {
     "raw": RawView,
 }
 """Observation models by the name that the argument `reconstructor` takes."""
+OUTCOMES = (
+    Outcome("metrics", "snr_db", "signal-to-noise ratio", "dB", "higher"),
+    Outcome("metrics", "found", "of the structure, found", "", "higher"),
+    Outcome("metrics", "contrast_lost", "contrast lost to damage"),
+    Outcome("ledger", "dose", "dose", "photons"),
+    Outcome("ledger", "time_s", "time taken", "s", ""),
+)
+"""Beside the score: what is known of the specimen, and what it cost."""
 
 
 class PtychoTask(Task):
@@ -53,6 +62,8 @@ class PtychoTask(Task):
         num_envs: N.
         **arguments: see `PtychoArguments`.
     """
+
+    outcomes = OUTCOMES
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
         self.arguments = PtychoArguments.parse(arguments)

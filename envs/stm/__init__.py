@@ -181,9 +181,9 @@ class STMEnv(MicroscopeEnv):
     | trained | corrections to the expert's drags, trained by PPO |
 
     With "tip" the expert dips a tip that looks bad, pulses one that looks dirty and looks twice at
-    one that looks sharp; the oracle knows the state. Score = (return - expert) / (oracle - expert),
-    on the same specimens and seeds. Habits of the expert were tuned by search on training
-    specimens.
+    one that looks sharp; the oracle knows the state; no agent is trained. Score = (return - expert)
+    / (oracle - expert), on the same specimens and seeds. Habits of the expert were tuned by search
+    on training specimens.
 
     ## Where adaptivity does not pay
 
@@ -194,6 +194,7 @@ class STMEnv(MicroscopeEnv):
 
     ```sh
     microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
+    microgym reproduce STMBuild-v0 --small
     ```
 
     The same seed gives the same episode to the bit, for any number of environments and threads.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from microgym.envs import interventions
 from microgym.envs.interventions import Choice, Quantity
+from microgym.envs.outcomes import Outcome
 from microgym.envs.stm.arguments import STMArguments
 from microgym.envs.stm.assembly import Assembly
 from microgym.envs.stm.conditioning import Conditioning
@@ -24,6 +25,27 @@ Rows = NDArray[np.int64]
 
 IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
+
+_DRAGGED = (
+    Outcome("metrics", "placed", "adatoms in place, part", "", "higher"),
+    Outcome("cost_terms", "bystanders", "bystanders moved"),
+    Outcome("cost_terms", "lost", "adatoms lost"),
+    Outcome("cost_terms", "crash", "crashes of the tip"),
+    Outcome("ledger", "exposures", "images", "", ""),
+    Outcome("ledger", "time_s", "time taken", "s", ""),
+)
+OUTCOMES = {
+    "move": _DRAGGED,
+    "build": _DRAGGED,
+    "tip": (
+        Outcome("metrics", "recovered", "sharp tips accepted", "", "higher"),
+        Outcome("cost_terms", "accepted_bad", "bad tips accepted"),
+        Outcome("metrics", "spoilt", "surface spoilt", "places"),
+        Outcome("ledger", "exposures", "images", "", ""),
+        Outcome("ledger", "time_s", "time taken", "s", ""),
+    ),
+}
+"""Beside the score, by goal."""
 
 POSITIVE = {"well_strength_ev": apex.STRENGTH, "well_width_nm": apex.WIDTH}
 _SETTABLE: Mapping[str, Quantity | Choice] = {
@@ -61,6 +83,7 @@ class STMTask(Task):
             reward_weights=chosen.weights.vector(chosen.terms),
             threads=chosen.threads,
         )
+        self.outcomes = OUTCOMES[chosen.goal]
         self._limit_s = chosen.time_limit_s
         self._weights = chosen.weights
         self._terms = np.zeros((self.num_envs, len(chosen.terms)))

@@ -11,7 +11,7 @@ import numpy as np
 from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
 from microgym.physics import apex
-from microgym.physics.adatoms import pass_over, well_depth
+from microgym.physics.adatoms import hop_reach, pass_over, well_depth
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.noise import PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
@@ -258,6 +258,7 @@ def drag_rows(
         current = 1e6 * conductance[b] * bias_v[b]
         depth = well_depth(conductance[b], traits[b, apex.STRENGTH])
         well = (depth, traits[b, apex.WIDTH])
+        reach = hop_reach(well, bath, _CENTRE, duration)
         # Fluctuations of the height multiply the current, the amplifier's add to it.
         restless = vibration + traits[b, apex.FLICKER]
         grain = 2.0 * kappa * restless
@@ -287,6 +288,7 @@ def drag_rows(
                 bath,
                 _CENTRE,
                 duration,
+                reach,
             )
             for p in range(patches.shape[1]):
                 px, py = tip[0] - patches[b, p, 0], tip[1] - patches[b, p, 1]

@@ -41,6 +41,7 @@ THRESHOLD_V = 0.033
 _ROOT3 = math.sqrt(3.0)
 _HOPS_AT_ONCE = 8  # in one sample of a path; the well drives an atom one or two sites at most
 _REACH = 6.0  # widths beyond which the well is nothing: exp(-18) = 1.5e-8
+_NEVER = 1e12  # who would not hop in a time so many times as long does not hop
 
 
 @kernel
@@ -195,8 +196,7 @@ def hop_for(
     barrier, lattice, thermal = bath
     depth, width = well
     half_inverse = 0.5 / (width * width)
-    # Who would not hop in a time a million million times as long does not hop.
-    highest = thermal * log64(1e12 * ATTEMPTS_HZ * duration)
+    highest = thermal * log64(_NEVER * ATTEMPTS_HZ * duration)
     left, hops = duration, 0
     for turn in range(_HOPS_AT_ONCE):
         n, m, s = sites[atom, 0], sites[atom, 1], sites[atom, 2]
@@ -243,12 +243,35 @@ def near(places, atom, x, y, reach):
 
 
 @kernel
-def pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration):
+def hop_reach(well, bath, extra, duration):
+    """Distance from a tip beyond which no adatom hops, nm.
+
+    A hop of a length h from the distance r gains at most depth exp(-(r - h)^2 / (2 width^2)).
+
+    Args:
+        well, bath, extra, duration: as for `hop_for`.
+    """
+    barrier, lattice, thermal = bath
+    depth, width = well
+    most = _REACH * width
+    least = (barrier - thermal * log64(_NEVER * ATTEMPTS_HZ * duration)) / TRANSFER
+    if extra > 0.0 or least <= 0.0:
+        return most
+    if depth <= least:
+        return 0.0
+    return min(most, lattice / _ROOT3 + 1.000001 * width * np.sqrt(2.0 * log64(depth / least)))
+
+
+@kernel
+def pass_over(
+    s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration, reach
+):  # fmt: skip
     """Let all adatoms near a tip hop while it stands at one sample of its path.
 
     Args:
         index: first index of the draws; 16 an adatom are used.
         present: (A,) bool: only these are there.
+        reach: of `hop_reach`, which is the same all along a path.
         s0, s1, tick, sites, places, tip, well, bath, extra, duration: as for `hop_for`.
 
     Returns:
@@ -256,7 +279,7 @@ def pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, extr
     """
     hops = 0
     for atom in range(sites.shape[0]):
-        if present[atom] and near(places, atom, tip[0], tip[1], _REACH * well[1]):
+        if present[atom] and near(places, atom, tip[0], tip[1], reach):
             first = index + 16 * atom
             hops += hop_for(
                 s0, s1, tick, first, atom, sites, places, present, tip, well, bath, extra, duration
@@ -281,13 +304,14 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
     length = np.sqrt(dx * dx + dy * dy)
     count = max(int(np.ceil(length / pitch)), 1)
     duration = length / speed / count
+    reach = hop_reach(well, bath, extra, duration)
     hops = 0
     for sample in range(count):
         part = (sample + 1.0) / count
         tip = (start[0] + part * dx, start[1] + part * dy)
         index = sample * 16 * sites.shape[0]
         hops += pass_over(
-            s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration
+            s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration, reach
         )
     return hops
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from microgym.agents.config import load_config
-from microgym.agents.corrections import RANGE, Corrections, movers_within, width_of
+from microgym.agents.corrections import Corrections
+from microgym.agents.corrections.stm import RANGE, DragProposals, movers_within, width_of
 from microgym.agents.learners.corrections import Corrected, CorrectionLearner, Lessons
+from microgym.agents.learners.tutors import DragTutor
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
 from microgym.agents.references.stm import ExpertAgent
 from microgym.agents.registry import make_agent
@@ -64,7 +66,7 @@ def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
 def test_corrections_are_bounded_and_memory_begins_anew():
     env: Any = gym.make_vec("STM-v0", 2)
     observation, _ = env.reset(seed=1)
-    corrections = Corrections(1, 3)
+    corrections = Corrections(DragProposals(1), 3)
     corrections.reset(2)
     first = corrections.see(observation)
     assert first.shape == (2, 3 * width_of(1))
@@ -78,8 +80,10 @@ def test_corrections_are_bounded_and_memory_begins_anew():
     third = corrections.see(observation)
     assert (third[0, : 2 * width_of(1)] == 0.0).all()
     assert (third[1, : width_of(1)] != 0.0).any()
+    two_of_three = Corrections(DragProposals(3), 2)
+    two_of_three.reset(2)
     with pytest.raises(ValueError, match="observations of 41 numbers must have 57"):
-        Corrections(3, 2).see(observation)
+        two_of_three.see(observation)
 
 
 def test_the_lesson_says_where_a_drag_should_lie():
@@ -89,8 +93,9 @@ def test_the_lesson_says_where_a_drag_should_lie():
         env: Any = gym.make_vec(
             "STM-v0", 32, split="validation", reveal=True, tip="hard", autoreset_mode="SameStep"
         )
-        wrapped = Corrected(env, 1, 1)
-        wrapped.corrections._range = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
+        proposals = DragProposals(1)
+        wrapped = Corrected(env, proposals, DragTutor(proposals), 1)
+        proposals.range = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
         seen, _ = wrapped.reset(seed=1)
         ended, reached = 0, 0.0
         for _ in range(40):
@@ -105,26 +110,29 @@ def test_the_lesson_says_where_a_drag_should_lie():
     assert placed["True"] > placed["False"] + 0.02
 
 
-def test_training_runs_resumes_and_leaves_a_policy(tmp_path):
-    whole = train("STM-v0", seed=1, output=tmp_path / "whole", steps=96, config=SMALL)
+@pytest.mark.parametrize("env_id", ["STM-v0", "AFM-v0"])
+def test_training_runs_resumes_and_leaves_a_policy(tmp_path, env_id):
+    whole = train(env_id, seed=1, output=tmp_path / "whole", steps=96, config=SMALL)
     assert whole.complete
 
     def stop(done: int) -> None:
         if done:
             raise KeyboardInterrupt
 
-    part = train("STM-v0", seed=1, output=tmp_path / "part", steps=96, config=SMALL, progress=stop)
+    part = train(env_id, seed=1, output=tmp_path / "part", steps=96, config=SMALL, progress=stop)
     assert not part.complete
-    rest = train("STM-v0", seed=1, output=tmp_path / "part", steps=96, config=SMALL, resume=True)
+    rest = train(env_id, seed=1, output=tmp_path / "part", steps=96, config=SMALL, resume=True)
     assert rest.complete
-    one, other = (load_policy(tmp_path / name, "STM-v0") for name in ("whole", "part"))
+    one, other = (load_policy(tmp_path / name, env_id) for name in ("whole", "part"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert isinstance(one, CorrectionNet)
 
 
 def test_lessons_end_when_they_should():
     chosen = load_config("STM-v0")["training"]
-    (lessons,), optimizers = CorrectionLearner(chosen).lessons(fresh_net(1, chosen["history"]))
+    learner = CorrectionLearner({**chosen, "num_envs": 1})
+    learner.environment("STM-v0", {}).close()
+    (lessons,), optimizers = learner.lessons(fresh_net(1, chosen["history"]))
     assert isinstance(lessons, Lessons)
     assert lessons.optimizer is optimizers["teacher"]
     before = [p.clone() for p in lessons._net.parameters()]
@@ -148,7 +156,9 @@ def test_a_policy_for_each_goal_comes_with_the_package(goal, components):
         make_agent("STM-v0", "trained", {"goal": "tip"})
 
 
-def test_the_shipped_policy_is_better_than_the_operator_whom_it_corrects():
-    agents = {name: make_agent("STM-v0", name) for name in ("expert", "trained")}
-    found = evaluate_all(Setting("STM-v0", "test"), agents, episodes=100, num_envs=50, seed=500)
+@pytest.mark.parametrize(("env_id", "episodes"), [("STM-v0", 100), ("AFM-v0", 60)])
+def test_the_shipped_policy_is_better_than_the_operator_whom_it_corrects(env_id, episodes):
+    agents = {name: make_agent(env_id, name) for name in ("expert", "trained")}
+    setting = Setting(env_id, "test")
+    found = evaluate_all(setting, agents, episodes=episodes, num_envs=episodes // 2, seed=500)
     assert found["trained"].returns.mean() > found["expert"].returns.mean()

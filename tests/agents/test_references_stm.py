@@ -192,3 +192,17 @@ def test_the_registry_knows_the_goal(goal):
         for action in agent.act(observation, info):
             assert env.single_action_space.contains(action)
     assert movers_of({"goal": "build", "atoms": 4}) == 4
+
+
+def test_the_oracle_does_not_think_for_idle_rows():
+    setting = Setting("STMBuild-v0", "train")
+    env = setting.make(3, reveal=True)
+    observation, info = env.reset(seed=[5, 6, 7])
+    agent = OracleAgent(movers_of({"goal": "build"}))
+    agent.reset(3, [5, 6, 7])
+    whole = agent.act(observation, info)
+    some = agent.act(observation, {**info, "idle": np.array([False, True, False])})
+    env.close()
+    assert np.array_equal(some[[0, 2]], whole[[0, 2]])
+    assert whole[1].any()
+    assert not some[1].any()

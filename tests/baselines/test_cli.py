@@ -13,7 +13,7 @@ from tests.baselines import stubs
 
 KEYS = [
     "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-    "score", "score_interval", "cost_mean", "ledger",
+    "score", "score_interval", "cost_mean", "ledger", "outcomes",
 ]  # fmt: skip
 
 

@@ -3,9 +3,13 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from microgym.agents import registry
 from microgym.baselines.evaluate import evaluate_all, run_episodes, summary
 from microgym.baselines.settings import Setting, environment_id, suggestion
+from microgym.envs.outcomes import Outcome
+from microgym.envs.registry import ENTRIES
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
+from tests.envs.toy import OUTCOMES
 
 SETTING = Setting(TOY)
 NAMES = ("random", "expert", "oracle")
@@ -87,7 +91,7 @@ def test_summary_has_the_promised_keys_and_a_paired_score():
     result = summary(SETTING, found["random"], found["expert"], found["oracle"], 0)
     assert list(result) == [
         "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-        "score", "score_interval", "cost_mean", "ledger",
+        "score", "score_interval", "cost_mean", "ledger", "outcomes",
     ]  # fmt: skip
     r, e, o = (found[n].returns.mean() for n in NAMES)
     assert result["score"] == pytest.approx((r - e) / (o - e))
@@ -95,6 +99,50 @@ def test_summary_has_the_promised_keys_and_a_paired_score():
     assert result["return_interval"][0] < result["return_mean"] < result["return_interval"][1]
     assert set(result["ledger"]) == {"time_s", "dose", "exposures", "path_m"}
     assert np.isnan(summary(SETTING, found["random"], None, None, 0)["score"])
+
+
+def test_what_the_environment_wants_beside_the_score_is_told_with_its_interval():
+    found = evaluate_all(SETTING, agents("random"), episodes=24)["random"]
+    told = summary(SETTING, found, None, None, 0)["outcomes"]
+    assert list(told) == [one.label for one in OUTCOMES]
+    assert told["dose"]["mean"] == found.ledger["dose"].mean()
+    assert told["dose"]["interval"][0] < told["dose"]["mean"] < told["dose"]["interval"][1]
+    assert (told["dose"]["unit"], told["dose"]["better"]) == ("s", "lower")
+    # What must not happen is counted over the whole episode, not read off its end.
+    assert found.cost_terms["overdose"] == pytest.approx(found.costs)
+    assert told["doses too many"]["mean"] == pytest.approx(found.costs.mean())
+    assert found.costs.max() > 1
+
+
+def test_an_outcome_of_no_known_kind_is_refused():
+    with pytest.raises(ValueError, match="group must be one of"):
+        Outcome("reward_terms", "dose", "dose")
+    with pytest.raises(ValueError, match="better must be one of"):
+        Outcome("ledger", "dose", "dose", "s", "less")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_every_environment_says_what_belongs_beside_the_score(entry):
+    arguments = {name: value for name, value in entry.brief.items() if name not in entry.kwargs}
+    setting = Setting(entry.id, arguments=arguments)
+    found = evaluate_all(setting, {"random": registry.make_agent(entry.id, "random")}, episodes=1)
+    told = setting.outcomes()
+    assert len({one.label for one in told}) == len(told) >= 4
+    assert all(np.isfinite(found["random"].outcome(one)).all() for one in told)
+
+
+def test_agents_are_told_who_is_idle():
+    heard: list[int] = []
+
+    class Listener(ToyAgent):
+        def act(self, observation, info):
+            heard.append(int(info["idle"].sum()))
+            return super().act(observation, info)
+
+    evaluate_all(SETTING, {"x": Listener("x", 0.5)}, episodes=8, num_envs=8)
+    assert heard[0] == 0
+    assert heard == sorted(heard)
+    assert 0 < heard[-1] < 8
 
 
 class Interrupter(ToyAgent):

@@ -7,15 +7,18 @@ import pytest
 
 from microgym.baselines import report
 from microgym.baselines.comparison import FRESH, Comparison, Gap, Held, compare, gaps
+from microgym.baselines.evaluate import evaluate_all
 from microgym.baselines.policies import find_recording
 from microgym.baselines.readme import BEGIN, END, table, update
 from microgym.baselines.recipes import REPORT
 from microgym.baselines.records import to_json
 from microgym.baselines.report import Plan, make_report
-from microgym.baselines.report_html import Family, Picture, Report, decimals, render, written
+from microgym.baselines.report_html import Family, Picture, Report, render
 from microgym.baselines.settings import Setting
-from microgym.baselines.statistics import Estimate
+from microgym.baselines.statistics import Estimate, bootstrap
+from microgym.baselines.wording import decimals, outcome_table, written
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
+from tests.envs.toy import OUTCOMES
 
 AGENTS = {name: [make_agent(TOY, name, {})] for name in ("random", "raster", "expert", "oracle")}
 
@@ -77,6 +80,8 @@ def test_the_report_is_one_file_with_everything_in_it(toy, tmp_path):
         assert expected in words
     assert "0, 1, 2" in words
     assert "paired difference" in words
+    for one in OUTCOMES:
+        assert one.label in words
     assert page.tags.count("svg") == 2
     assert page.tags.count("img") == 7
     assert [one.name for one in tmp_path.glob("*")] == ["runs", "report.html"] or (
@@ -182,6 +187,20 @@ def test_a_comparison_survives_json(comparison):
         Comparison.from_record(record)
 
 
+def test_outcomes_stand_beside_the_scores(comparison):
+    heads, *rows = outcome_table(comparison)
+    assert heads == ("policy", "dose, s ↓", "best signal ↑", "doses too many ↓", "looks")
+    assert [row[0] for row in rows] == [one.agent for one in reversed(comparison.scores)]
+    found = evaluate_all(Setting(TOY), {n: g[0] for n, g in AGENTS.items()}, episodes=24)
+    for name, *cells in rows:
+        for one, cell in zip(OUTCOMES, cells, strict=True):
+            told = [float(word) for word in re.findall(r"[0-9.]+", cell)]
+            estimate = bootstrap(found[name].outcome(one))
+            assert told[0] == pytest.approx(estimate.value, rel=0.006, abs=6e-4)
+            assert told[1:] == pytest.approx(estimate.interval, rel=0.01, abs=0.01)
+    assert outcome_table(replace(comparison, outcomes=())) == []
+
+
 def test_training_seeds_are_kept_apart_in_the_record():
     group = [ToyAgent("a", skill) for skill in (0.2, 0.9)]
     found = compare(Setting(TOY), {**AGENTS, FRESH: group}, episodes=12)
@@ -214,6 +233,7 @@ def test_held_components_are_held():
         (Estimate(1.0, 1.0, 1.0), "1"),
         (Estimate(float("nan"), 0, 0), "–"),
         (Estimate(2.0, float("nan"), float("nan")), "2.000"),
+        (Estimate(2400.0, 2390.0, 2410.0), "2,400.000 [2,390.000, 2,410.000]"),
     ],
 )
 def test_estimates_are_written_plainly(estimate, text):

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from microgym.envs.outcomes import Outcome
 from microgym.envs.registry import Entry, register
 from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
 from microgym.envs.task import Task
@@ -19,8 +20,17 @@ GRID = 4
 DRIFTS = {"off": 0.0, "easy": 0.02, "real": 0.1, "hard": 0.3}
 
 
+OUTCOMES = (
+    Outcome("ledger", "dose", "dose", "s"),
+    Outcome("metrics", "best", "best signal", "", "higher"),
+    Outcome("cost_terms", "overdose", "doses too many"),
+    Outcome("ledger", "exposures", "looks", "", ""),
+)
+
+
 class ToyTask(Task):
     render_fps = 3
+    outcomes = OUTCOMES
     reset_options = frozenset({"budget"})
 
     def __init__(

@@ -13,6 +13,7 @@ from microgym.physics.adatoms import (
     STEEPEST,
     drag,
     hop_for,
+    hop_reach,
     inelastic_rate,
     least_depth,
     nearest_site,
@@ -253,3 +254,41 @@ def test_two_adatoms_never_share_a_place():
     other = (4, 0, 0)  # in the way
     _, places = dragged(0.5, 0.15, 0.0, sideways=A / (4.0 * ROOT3), others=[other])
     assert np.hypot(*(places[0] - places[1])) > 0.89 * A
+
+
+@pytest.mark.parametrize(("depth", "width"), [(0.1, 0.12), (0.35, 0.2), (0.6, 0.3), (0.06, 0.2)])
+def test_beyond_its_reach_a_tip_moves_nothing(depth, width):
+    """Whoever is outside stays even if asked; whoever is let hop at all distances ends alike."""
+    well, duration, pitch = (depth, width), 0.02, 0.02
+    reach = hop_reach(well, COLD, 0.0, duration)
+    assert reach < 6.0 * width
+    rng = np.random.default_rng(4)
+    moved = 0
+    for turn in range(60):
+        angle = rng.uniform(0.0, 2.0 * math.pi)
+        others = [(3, -1, 0), (-2, 3, 1), (1, 2, 0)]
+        sites, places, present = field((0, 0, 0), *others)
+        start = places[0] + rng.normal(0.0, 0.1, 2)
+        end = start + 1.6 * np.array([math.cos(angle), math.sin(angle)])
+        alike = [(sites.copy(), places.copy()) for _ in range(2)]
+        drag(7, 8, turn, *alike[0], present, tuple(start), tuple(end), well, COLD, 0.0, pitch, 1.0)
+        count = max(math.ceil(np.hypot(*(end - start)) / pitch), 1)
+        for sample in range(count):
+            tip = tuple(start + (sample + 1.0) / count * (end - start))
+            for atom in range(len(sites)):
+                far = np.hypot(*(alike[1][1][atom] - tip))
+                hops = hop_for(
+                    7, 8, turn, 16 * (len(sites) * sample + atom), atom, *alike[1], present, tip,
+                    well, COLD, 0.0, np.hypot(*(end - start)) / 1.0 / count,
+                )  # fmt: skip
+                assert hops == 0 or far < reach
+                moved += hops
+        assert np.array_equal(alike[0][1], alike[1][1])
+    assert moved > 0 or depth < least_depth(BARRIER_EV, A, width)
+
+
+def test_a_warm_or_shaken_adatom_may_hop_anywhere():
+    well = (0.3, 0.2)
+    hot = (BARRIER_EV, A, 300.0 * KELVIN)
+    assert hop_reach(well, hot, 0.0, 0.02) == hop_reach(well, COLD, 1.0, 0.02) == 6.0 * 0.2
+    assert hop_reach((0.01, 0.2), COLD, 0.0, 0.02) == 0.0
