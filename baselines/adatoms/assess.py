@@ -88,7 +88,7 @@ class Effort:
     images: int = 256
     judges: int = 256
     groups: int = 32
-    episodes: int = 400
+    episodes: int = 200
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -312,12 +312,12 @@ def times_us(weights: Weights) -> dict[str, float]:
 CLAIMED = (
     "loud",
     "three times as loud",
-    "4 s an image",
     "unstable tip",
     "close pairs",
 )
-"""Conditions under which the network is claimed to find more. It is claimed to place adatoms better
-under all that it has learnt."""
+"""Conditions under which the network is claimed to find more."""
+FAST = "4 s an image"
+"""The one of those it has learnt under which it is not claimed to place adatoms better."""
 
 
 def missed(record: Mapping[str, Any]) -> list[str]:
@@ -327,7 +327,8 @@ def missed(record: Mapping[str, Any]) -> list[str]:
         gain = {name: Estimate(**each) for name, each in one["gain"].items()}
         if one["name"] in CLAIMED and not gain["f1"].above_zero:
             found.append(f"the network finds more, {one['name']}: {gain['f1'].value:.4f}")
-        if not one["unseen"] and not gain["error_pm"].above_zero:
+        placed = not one["unseen"] and one["name"] != FAST
+        if placed and not gain["error_pm"].above_zero:
             found.append(f"places are nearer, {one['name']}: {gain['error_pm'].value:.1f} pm")
     test = record["calibration"]["test"]
     for stated, one in zip(record["stated"], test["cover"], strict=True):

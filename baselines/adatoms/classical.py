@@ -12,7 +12,8 @@ from microgym.reconstruct.adatoms import ClassicalDetector, MatchedFilter
 WIDTHS_NM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 REACHES_PX = (1, 2, 3, 4)
 THRESHOLDS = tuple(round(0.15 + 0.05 * k, 2) for k in range(18))
-"""Settings that are tried."""
+LAGS_NM = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+"""Settings that are tried; the lag at a middling threshold before the others."""
 
 
 def find(settings: MatchedFilter, images: Images) -> Found:
@@ -31,12 +32,24 @@ def tuned(images: Images) -> MatchedFilter:
     """
     best, score = MatchedFilter(), -1.0
     for width, reach in product(WIDTHS_NM, REACHES_PX):
-        plain = _plain(MatchedFilter(width, reach, THRESHOLDS[0]), images)
+        plain = _plain(MatchedFilter(width, reach, THRESHOLDS[0], lag_nm=0.0), images)
+
+        def f1(threshold: float, lag: float, plain: Found = plain) -> float:
+            return float(at_least(_moved(plain, lag), logistic(threshold), images).f1.mean())
+
+        lag = max(LAGS_NM, key=lambda one: f1(0.45, one))
         for threshold in THRESHOLDS:
-            here = float(at_least(plain, logistic(threshold), images).f1.mean())
+            here = f1(threshold, lag)
             if here > score:
-                best, score = MatchedFilter(width, reach, threshold), here
+                best, score = MatchedFilter(width, reach, threshold, lag_nm=lag), here
     return fitted(best, images)
+
+
+def _moved(found: Found, lag_nm: float) -> Found:
+    """The same spots, moved against the direction of the lines."""
+    spots = found.spots.copy()
+    spots[..., 0] -= lag_nm
+    return replace(found, spots=spots)
 
 
 def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
@@ -46,14 +59,15 @@ def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
     slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
     slope = min(max(slope, 0.01), 100.0)
     place = min(max(-shift / slope, -10.0), 10.0)
-    lag = float(np.nanmean(plain.offsets[..., 0]))
-    spread = min(float(np.sqrt(np.nanmean((plain.offsets - (lag, 0.0)) ** 2))), 1.0)
+    more = float(np.nanmean(plain.offsets[..., 0]))
+    spread = min(float(np.sqrt(np.nanmean((plain.offsets - (more, 0.0)) ** 2))), 1.0)
+    lag = settings.lag_nm + more
     return replace(settings, slope=slope, place=place, spread_nm=spread, lag_nm=lag)
 
 
 def _plain(settings: MatchedFilter, images: Images) -> Found:
     """What is found, with the logistic function of the response itself as the probability."""
-    return find(replace(settings, slope=1.0, place=0.0, lag_nm=0.0), images)
+    return find(replace(settings, slope=1.0, place=0.0), images)
 
 
 def logistic(x: float) -> float:
