@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.networks.domains import READS
-from microgym.envs.pfm.arguments import GRID as PULSE_GRID
-from microgym.envs.pfm.arguments import GRID_LENGTH, GRID_VOLTS, HIGHEST_V
 from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
-from microgym.instruments.pfm import SIZE
 
 Float32 = NDArray[np.float32]
 
@@ -55,23 +51,7 @@ def _exposures(choice: NDArray[Any]) -> Float32:
     return action
 
 
-def _pulses(choice: NDArray[Any]) -> Float32:
-    """Cells, biases and looks of PFM-v0."""
-    area = PULSE_GRID * PULSE_GRID
-    cell, level = choice % area, choice // area
-    where = np.stack([cell // PULSE_GRID, cell % PULSE_GRID], axis=1)
-    places = (where + 0.5) * (SIZE / PULSE_GRID) - 0.5
-    action = np.empty((choice.size, 5), np.float32)
-    action[:, :2] = 2.0 * places / (SIZE - 1) - 1.0
-    action[:, 2] = np.asarray(GRID_VOLTS)[level // READS] / HIGHEST_V
-    action[:, 3] = GRID_LENGTH
-    action[:, 4] = np.where(level % READS == 1, 1.0, -1.0)
-    return action
-
-
 _GRIDS: Mapping[str, tuple[int, Callable[[NDArray[Any]], Float32]]] = {
     "Ptycho-v0": (GRID, _exposures),
-    "PFM-v0": (PULSE_GRID, _pulses),
-    "PFMLoop-v0": (PULSE_GRID, _pulses),
 }
 """Edge of the grid, and what its choices are, by environment."""

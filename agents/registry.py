@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.base import Agent
-from microgym.agents.references import afm, pfm, ptycho, stm, stm_oracle, stm_tip
+from microgym.agents.references import afm, pfm, pfm_oracle, ptycho, stm, stm_oracle, stm_tip
 from microgym.envs.pfm.arguments import PFMArguments
 from microgym.envs.registry import find, named
 
@@ -42,7 +42,7 @@ _ADATOMS: dict[str, Maker] = {
 _PULSES: dict[str, Maker] = {
     "random": lambda _: pfm.RandomAgent(),
     "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
-    "oracle": lambda kwargs: pfm.OracleAgent(PFMArguments.parse(kwargs)),
+    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMArguments.parse(kwargs)),
 }
 _REFERENCES: dict[str, dict[str, Maker]] = {
     "Ptycho-v0": _PTYCHO,

@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from microgym.agents.candidates import Candidates
 from microgym.agents.choices import as_default_action
 from microgym.agents.corrections import Corrections, proposals_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
-from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.features import FeatureNet
+from microgym.agents.networks.pulses import PulseNet
 from microgym.agents.networks.scan import ScanNet
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
 
 _NETWORKS: Mapping[str, type[Network]] = {
-    one.kind: one for one in (ScanNet, DomainNet, FeatureNet, CorrectionNet)
+    one.kind: one for one in (ScanNet, FeatureNet, CorrectionNet, PulseNet)
 }
 
 _FORMAT = "microgym-policy-2"
@@ -107,6 +108,7 @@ class NetworkAgent:
         self.name = name
         self._net, self._env_id = net, env_id
         self._corrections: Corrections | None = None
+        self._candidates = Candidates() if isinstance(net, PulseNet) else None
         if isinstance(net, CorrectionNet):
             self._corrections = Corrections(proposals_within(env_id, net.width), net.history)
 
@@ -114,6 +116,8 @@ class NetworkAgent:
         """Begin N episodes; nothing is drawn."""
         if self._corrections is not None:
             self._corrections.reset(num_envs)
+        if self._candidates is not None:
+            self._candidates.reset(num_envs)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """Decide.
@@ -127,6 +131,8 @@ class NetworkAgent:
         del info
         if self._corrections is not None:
             seen = {HISTORY: self._corrections.see(observation)}
+        elif self._candidates is not None:
+            seen = self._candidates.see(observation)
         else:
             seen = {name: observation[name] for name in self._net.reads}
         best: list[NDArray[Any]] = []
@@ -136,6 +142,8 @@ class NetworkAgent:
                 best.append(self._net.decide(one)[0].numpy())
         if self._corrections is not None:
             return self._corrections.corrected(np.stack(best))
+        if self._candidates is not None:
+            return self._candidates.chosen(np.stack(best))
         return as_default_action(self._env_id, np.stack(best), seen)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from microgym.agents.base import Agent
 from microgym.agents.references import afm, pfm
+from microgym.agents.references.poling import Brush
 from microgym.agents.references.ptycho import ExpertAgent, Greedy, Operator, OracleAgent
 
 
@@ -46,12 +47,13 @@ def draw_operator(rng: np.random.Generator) -> Operator:
     )
 
 
-def draw_brush(rng: np.random.Generator) -> pfm.Brush:
+def draw_brush(rng: np.random.Generator) -> Brush:
     """How a pulse is thought to write, at large."""
-    count = int(rng.integers(1, 5))
-    raising, lowering = rng.uniform(3.0, 8.5, count), rng.uniform(-8.5, -4.0, 1)
-    return pfm.Brush(
-        volts=tuple(float(round(2.0 * volts) / 2.0) for volts in (*lowering, *np.sort(raising))),
+    raising = rng.uniform(3.0, 8.5, int(rng.integers(1, 6)))
+    lowering = rng.uniform(-8.5, -4.0, int(rng.integers(1, 3)))
+    volts = np.sort(np.concatenate([lowering, raising]))
+    return Brush(
+        volts=tuple(float(round(2.0 * one) / 2.0) for one in volts),
         coercive=float(np.exp(rng.uniform(np.log(0.06), np.log(0.3)))),
         care=rng.uniform(0.4, 1.8),
     )
@@ -61,6 +63,7 @@ def draw_writer(rng: np.random.Generator) -> pfm.Operator:
     """Habits of one who writes domains or shifts loops, at large."""
     return pfm.Operator(
         brush=draw_brush(rng),
+        first_look=int(rng.integers(2, 13)),
         look_every=int(rng.integers(2, 13)),
         least_gain=rng.uniform(0.0, 4.0),
         patience=max(rng.uniform(-0.5, 0.5), 0.0),

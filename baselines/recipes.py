@@ -37,6 +37,20 @@ SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64, kept=0)
 SMALL_SEEDS = (0, 1, 2, 3, 4)
 """Runs from which the small recipe's interval is made."""
 
+SMALL_STEPS: Mapping[str, int] = {"PFM-v0": 6_000}
+"""Decisions of the small recipe where they are costly, as with pulses tried on copies (design
+choice)."""
+
+
+def reduced(env_id: str) -> Recipe:
+    """What the small record of an environment is made with.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+    """
+    return replace(SMALL, steps=SMALL_STEPS.get(env_id, SMALL.steps), seeds=SMALL_SEEDS)
+
+
 FULL = Recipe(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
 
@@ -45,6 +59,7 @@ OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "AFM-v0": {"episodes": 400},
     "STM-v0": {"episodes": 1000},
     "STMBuild-v0": {"episodes": 800},
+    "PFM-v0": {"episodes": 400},
     "PFMLoop-v0": {"kept": 16},
 }
 """Environments of which 200 episodes are too few for a claim, or 48 too long for the tests (design

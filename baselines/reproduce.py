@@ -17,7 +17,7 @@ from microgym.agents.files import write_atomically
 from microgym.baselines.comparison import FRESH, SHIPPED, Comparison, Held, compare
 from microgym.baselines.console import progress_bar
 from microgym.baselines.policies import all_agents, find_agent, find_recording
-from microgym.baselines.recipes import BEYOND, SMALL, SMALL_SEEDS, Recipe, full
+from microgym.baselines.recipes import BEYOND, Recipe, full, reduced
 from microgym.baselines.records import RESULTS, check_writable, provenance, read_record, to_json
 from microgym.baselines.settings import Setting
 from microgym.baselines.statistics import prediction_interval
@@ -100,7 +100,7 @@ def write_record(
     """
     path = check_writable(record_path(setting.env_id, small, folder))
     setting.check()
-    chosen = recipe or (replace(SMALL, seeds=SMALL_SEEDS) if small else full(setting.env_id))
+    chosen = recipe or (reduced if small else full)(setting.env_id)
     steps = chosen.steps or (configured_steps(setting.env_id) if chosen.seeds else 0)
     if not chosen.seeds:
         trained = []

@@ -12,7 +12,6 @@ from microgym.agents.learners.grid_policy import GridPolicy
 from microgym.agents.learners.privileged import make_privileged
 from microgym.agents.learners.teacher import Teacher
 from microgym.agents.networks.base import Network
-from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.grid import GridNet
 from microgym.agents.networks.scan import ScanNet
 
@@ -48,9 +47,3 @@ class ScanLearner(GridLearner):
     """Learns where a scan should go on."""
 
     judge = ScanNet
-
-
-class DomainLearner(GridLearner):
-    """Learns where to switch domains."""
-
-    judge = DomainNet

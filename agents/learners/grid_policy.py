@@ -50,7 +50,7 @@ def _sizes(observation_space: spaces.Dict) -> tuple[int, int]:
     return channels, (height // 2) * (width // 2)
 
 
-class _Split(nn.Module):
+class Split(nn.Module):
     """Gives the actor its logits and the critic its features."""
 
     def __init__(self, actions: int, features: int) -> None:
@@ -60,12 +60,15 @@ class _Split(nn.Module):
         self.latent_dim_vf = features - actions
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Both parts of (B, features)."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: Tensor) -> Tensor:
+        """The first part."""
         return features[:, : self.actions]
 
     def forward_critic(self, features: Tensor) -> Tensor:
+        """The rest."""
         return features[:, self.actions :]
 
 
@@ -108,7 +111,7 @@ class GridPolicy(ActorCriticPolicy):
 
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.action_space, spaces.Discrete)
-        self.mlp_extractor = _Split(int(self.action_space.n), self.features_dim)
+        self.mlp_extractor = Split(int(self.action_space.n), self.features_dim)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)

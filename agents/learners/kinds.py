@@ -6,17 +6,18 @@ from typing import Any
 from microgym.agents.learners.base import Learner
 from microgym.agents.learners.corrections import CorrectionLearner
 from microgym.agents.learners.features import FeatureLearner
-from microgym.agents.learners.grid import DomainLearner, ScanLearner
+from microgym.agents.learners.grid import ScanLearner
+from microgym.agents.learners.pulses import PulseLearner
 from microgym.agents.networks.corrections import CorrectionNet
-from microgym.agents.networks.domains import DomainNet
 from microgym.agents.networks.features import FeatureNet
+from microgym.agents.networks.pulses import PulseNet
 from microgym.agents.networks.scan import ScanNet
 
 LEARNERS: Mapping[str, type[Learner]] = {
     ScanNet.kind: ScanLearner,
-    DomainNet.kind: DomainLearner,
     FeatureNet.kind: FeatureLearner,
     CorrectionNet.kind: CorrectionLearner,
+    PulseNet.kind: PulseLearner,
 }
 """By the setting "network" of a training configuration."""
 

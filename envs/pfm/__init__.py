@@ -173,7 +173,7 @@ class PFMEnv(MicroscopeEnv):
     | agent | what it does |
     | --- | --- |
     | random | uniform places and biases, 10 ms each; a look after every fourth pulse |
-    | expert | writes where a calibrated disk puts most right, and looks after every sixth pulse |
+    | expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
     | oracle | sees the film, tries pulses on a copy of it, and gives the best one |
     | trained | the policy that comes with the package, trained by PPO |
 

@@ -5,26 +5,17 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 
-from microgym.agents.choices import as_default_action
-from microgym.agents.networks.domains import READS, DomainNet
-from microgym.agents.references.pfm import (
-    CELLS,
-    Brush,
-    ExpertAgent,
-    Operator,
-    OracleAgent,
-    RandomAgent,
-    domain_radius,
-)
+from microgym.agents.references.pfm import ExpertAgent, Operator, RandomAgent
+from microgym.agents.references.pfm_oracle import OracleAgent, Trials, written
+from microgym.agents.references.poling import CELLS, Belief, Brush, coordinates, domain_radius
 from microgym.agents.registry import agent_names, make_agent
-from microgym.envs.pfm.arguments import GRID, GRID_VOLTS, PFMArguments
+from microgym.envs.pfm.arguments import PFMArguments
 from microgym.envs.pfm.maps import CHANNELS, NUMBERS
 from microgym.instruments.pfm import PFMInstrument
 from microgym.random import episode_key
 
-RESPONSE, WANTED, FRESH, RAISED, _ = range(5)
+RESPONSE, WANTED = CHANNELS.index("response"), CHANNELS.index("wanted")
 
 
 def observation(count: int = 1) -> dict[str, Any]:
@@ -42,11 +33,6 @@ def place(action: Any) -> Any:
 def fresh(agent: Any, count: int = 1) -> Any:
     agent.reset(count, list(range(count)))
     return agent
-
-
-def grid_action(choice: Any) -> Any:
-    """The first of some choices on the grid as an action of the default environment."""
-    return as_default_action("PFM-v0", choice, observation(len(choice)))[0]
 
 
 # --- random --------------------------------------------------------------------------------------
@@ -108,12 +94,54 @@ def test_the_expert_takes_back_what_is_too_much():
     assert action[2] < 0.0
 
 
+def pulsed(seen: dict[str, Any], at: tuple[int, int], volts: float, age: float = 0.1) -> None:
+    """Say that a pulse was given at a cell of the maps, so long after the last look."""
+    where = 2.0 * coordinates(np.array([at[0] * CELLS + at[1]]))[0] / 63.0 - 1.0
+    told = {"y": where[0], "x": where[1], "volts": volts / 10.0, "age": age, "time_left": 0.9}
+    for name, value in {**told, "pulses_left": 0.9}.items():
+        seen["numbers"][:, NUMBERS.index(name)] = value
+
+
 def test_the_expert_trusts_what_it_did_over_an_old_image():
     agent, seen = fresh(ExpertAgent()), observation()
     seen["maps"][0, WANTED, 4:9, 4:9] = 1.0
     seen["maps"][0, WANTED, 20:24, 20:24] = 1.0
-    seen["maps"][0, FRESH, 3:10, 3:10] = 0.5
+    pulsed(seen, (6, 6), 8.0)
     assert place(agent.act(seen, {})[0]) == pytest.approx([21.5, 21.5], abs=1.0)
+
+
+def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
+    brush = Brush()
+    belief, seen = Belief(brush), observation(2)
+    belief.reset(2)
+
+    def see() -> None:
+        belief.see(seen["maps"].astype(np.float64), seen["numbers"].astype(np.float64))
+
+    pulsed(seen, (10, 20), 8.0)
+    see()
+    radius = domain_radius(8.0, brush.coercive, brush.tip_cells)
+    assert 4.0 * belief.up[0].sum() == pytest.approx(np.pi * radius**2, rel=0.1)
+    assert belief.up[0, 10, 20] == 1.0
+    before = belief.up.copy()
+    pulsed(seen, (10, 20), 0.5)
+    see()
+    assert np.array_equal(belief.up, before), "too weak to switch anything"
+    pulsed(seen, (10, 20), -8.0)
+    see()
+    assert belief.up[0, 10, 20] == 0.0
+    assert belief.up.max() <= 0.25, "a rim that either pulse may have reached"
+    belief.up[:] = 0.0
+    # An image shows more than was believed in the first row, and what was believed in the second.
+    seen["maps"][0, RESPONSE, 3:5, 3:5] = 0.8
+    pulsed(seen, (10, 20), 0.0, age=0.0)
+    see()
+    assert belief.up[0].sum() == 4.0
+    assert belief.surprise[0, 3:5, 3:5] == pytest.approx(0.9)
+    assert np.abs(belief.surprise[0]).sum() == pytest.approx(3.6)
+    assert not belief.surprise[1].any()
+    belief.begin(np.array([True, False]))
+    assert not any(array[0].any() for array in belief.state_arrays().values())
 
 
 def test_the_expert_waits_and_looks_where_nothing_is_missing():
@@ -124,9 +152,10 @@ def test_the_expert_waits_and_looks_where_nothing_is_missing():
 
 
 def test_the_expert_looks_after_so_many_pulses():
-    agent, seen = fresh(ExpertAgent(Operator(look_every=3))), observation()
+    agent, seen = fresh(ExpertAgent(Operator(first_look=3, look_every=2))), observation()
     seen["maps"][0, WANTED] = 1.0
-    assert [agent.act(seen, {})[0, 4] > 0.0 for _ in range(6)] == [False, False, True] * 2
+    looks = [bool(agent.act(seen, {})[0, 4] > 0.0) for _ in range(7)]
+    assert looks == [False, False, True, False, True, False, True]
 
 
 def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
@@ -198,50 +227,26 @@ def test_the_oracle_aims_against_the_drift_and_leaves_the_film_alone():
     assert 31.5 * (still[:, :2] - moved[:, :2]) == pytest.approx(3.0, abs=1e-4)
 
 
-# --- the network ---------------------------------------------------------------------------------
-
-
-def tensors(seen: dict[str, Any]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(part) for name, part in seen.items()}
-
-
-def test_an_untrained_network_already_writes_where_something_is_missing():
-    torch.manual_seed(0)
-    net, seen = DomainNet(), observation()
-    seen["maps"][0, WANTED, 8:14, 20:26] = 1.0
-    logits, value, belief = net(tensors(seen))
-    assert logits.shape == (1, READS * len(GRID_VOLTS) * GRID * GRID)
-    assert value.shape == (1, 64)
-    assert belief.shape == (1, CELLS, CELLS)
-    action = grid_action(logits.argmax(1).numpy())
-    assert place(action) == pytest.approx([10.5, 22.5], abs=1.5)
-    assert action[2] > 0.0
-
-
-def test_an_untrained_network_looks_when_the_image_is_old():
-    net = DomainNet()
-    looks: list[bool] = []
-    for age in (0.0, 0.2):
-        seen = observation()
-        seen["maps"][0, WANTED, 8:14, 20:26] = 1.0
-        seen["numbers"][0, NUMBERS.index("age")] = age
-        action = grid_action(net(tensors(seen))[0].argmax(1).numpy())
-        looks.append(bool(action[4] > 0.0))
-    assert looks == [False, True]
-
-
-def test_choices_are_the_grids_actions():
-    area = GRID * GRID
-    for level in range(READS * len(GRID_VOLTS)):
-        choice = level * area + 5 * GRID + 9
-        action = grid_action(np.array([choice]))
-        env: Any = gym.make("microgym:PFM-v0", action="grid", drift="off")
-        env.reset(seed=1)
-        env.step(choice)
-        task = env.unwrapped._batch.task
-        assert 31.5 * (action[:2] + 1.0) == pytest.approx(task.instrument.command[0], abs=1e-4)
-        assert 10.0 * action[2] == pytest.approx(task._last[0, 2], abs=1e-5)
-        assert (action[4] > 0.0) == bool(task.instrument.images[0])
+def test_what_is_tried_on_a_copy_is_what_happens():
+    """Where there is no heat, drift or wear; each copy has its own pulse."""
+    quiet: dict[str, Any] = {"drift": "off", "tip": "off", "heat": "off"}
+    env: Any = gym.make_vec("microgym:PFM-v0", 2, reveal=True, **quiet)
+    _, info = env.reset(seed=3)
+    latent = info["latent"]
+    places = np.array([[[30.0, 30.0], [20.0, 40.0]]] * 2)
+    volts = np.array([[8.0, 5.0]] * 2)
+    trials = Trials(PFMArguments(**quiet))
+    hit, spilt = written(trials.pulsed(latent, places, volts), latent["target"])
+    again = written(trials.pulsed(latent, places[:, ::-1], volts[:, ::-1]), latent["target"])
+    assert np.array_equal(hit, again[0][:, ::-1])
+    assert np.array_equal(spilt, again[1][:, ::-1])
+    action = np.zeros((2, 5), np.float32)
+    action[:, :2], action[:, 2], action[:, 4] = 2.0 * places[:, 1] / 63.0 - 1.0, 0.5, -1.0
+    _, _, _, _, info = env.step(action)
+    size = np.count_nonzero(latent["target"], axis=(1, 2))
+    # Between rest and pulse the film of the environment may relax a little.
+    assert size * info["metrics"]["written"] == pytest.approx(hit[:, 1], abs=2)
+    assert size * info["metrics"]["spilt"] == pytest.approx(spilt[:, 1], abs=2)
 
 
 def test_the_registry_knows_them():
