@@ -214,8 +214,8 @@ def _bench(subs: Any) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="fft, poisson, step, pulse, force, drag, wrapping, neural, observation, vector "
-        "(default: these); memory, start",
+        help="fft, poisson, step, pulse, force, drag, wrapping, neural, restoration, adatoms, "
+        "observation, vector (default: these); memory, start",
     )
     sub.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
     sub.add_argument(
@@ -260,10 +260,11 @@ def _reconstructor(subs: Any) -> None:
         subs,
         "reconstructor",
         commands.reconstructor,
-        "train the network of the neural observation, or compare it with classical solvers",
-        "microgym reconstructor assess --specimens 8",
+        "train the network of a neural observation, or compare it with classical methods",
+        "microgym reconstructor assess Ptycho-v0 --specimens 8",
     )
     sub.add_argument("action", choices=("train", "assess"), help="what to do")
+    options.env(sub)
     sub.add_argument("--seed", type=int, default=0, metavar="N", help="of everything (default: 0)")
     train = sub.add_argument_group("train")
     train.add_argument(
@@ -280,7 +281,7 @@ def _reconstructor(subs: Any) -> None:
         "--weights", type=Path, metavar="FILE", help="a network (default: the shipped one)"
     )
     assess.add_argument(
-        "--specimens", type=int, metavar="N", help="of each family and dose (default: 64)"
+        "--specimens", type=int, metavar="N", help="under each set of conditions (default: 64)"
     )
     assess.add_argument(
         "--recording", type=Path, metavar="FILE", help="the recorded scan to compare on"

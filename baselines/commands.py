@@ -5,6 +5,7 @@ people who wait for the answer.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from dataclasses import replace
@@ -19,6 +20,8 @@ from microgym.baselines.settings import Setting, environment_id, suggestion
 from microgym.envs import registry as environments
 
 OK, FAILED = 0, 1
+RECONSTRUCTORS = {"Ptycho-v0": "eye", "AFM-v0": "topography", "STM-v0": "adatoms"}
+"""Environments with a network that restores what is shown, and the package it is made in."""
 
 
 def list_(arguments: argparse.Namespace) -> int:
@@ -219,9 +222,14 @@ def reproduce(arguments: argparse.Namespace) -> int:
 
 
 def reconstructor(arguments: argparse.Namespace) -> int:
-    """Train the network of the neural observation, or judge one."""
+    """Train the network of a neural observation, or judge one."""
+    env_id = environment_id(arguments.env)
+    if env_id not in RECONSTRUCTORS:
+        known = ", ".join(RECONSTRUCTORS)
+        raise ValueError(f"{env_id} has no network that restores what it shows; there are {known}")
     one_thread()
-    return (_train_eye if arguments.action == "train" else _assess_eye)(arguments)
+    module = importlib.import_module(f"microgym.baselines.{RECONSTRUCTORS[env_id]}.command")
+    return getattr(module, arguments.action)(arguments)
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -261,47 +269,6 @@ def report(arguments: argparse.Namespace) -> int:
         )
     )
     print(f"The report is in {path.resolve()}")
-    return OK
-
-
-def _train_eye(arguments: argparse.Namespace) -> int:
-    from microgym.baselines.eye.shipping import GROUPS, STEPS, make_eye
-    from microgym.reconstruct.neural import FILE
-
-    check_writable(arguments.output / FILE)
-    groups = GROUPS if arguments.groups is None else arguments.groups
-    steps = STEPS if arguments.steps is None else arguments.steps
-    with progress_bar(max(steps, 0), "training the network", "step") as progress:
-        made = make_eye(
-            arguments.output, seed=arguments.seed, groups=groups, steps=steps, progress=progress
-        )
-    told = ", ".join(f"{name} {error:.3f}" for name, error in made.validation.items())
-    print(f"{made.path}: E0 on validation specimens {told}")
-    print(f"next: microgym reconstructor assess --weights {made.path}")
-    return OK
-
-
-def _assess_eye(arguments: argparse.Namespace) -> int:
-    from microgym.baselines.eye.assess import RECORD, Effort, assess, figure, missed, told
-    from microgym.baselines.policies import find_recording
-    from microgym.reconstruct.neural import shipped_file
-
-    if arguments.write and arguments.weights is not None:
-        raise ValueError("--write is for the shipped network: leave --weights out")
-    for path in (RECORD if arguments.write else None, arguments.figure):
-        if path is not None:
-            check_writable(path)
-    weights = arguments.weights or shipped_file()
-    effort = Effort() if arguments.specimens is None else Effort(specimens=arguments.specimens)
-    recording = find_recording("Ptycho-v0", arguments.recording)
-    record = assess(weights, effort=effort, seed=arguments.seed, recording=recording)
-    print(told(record))
-    if arguments.write:
-        print(write_atomically(RECORD, to_json(record, indent=1) + "\n"))
-    if arguments.figure is not None:
-        print(write_atomically(arguments.figure, figure(weights, record)))
-    for one in missed(record):
-        print(f"does not hold: {one}")
     return OK
 
 

@@ -20,13 +20,15 @@ import gymnasium as gym
 
 from microgym.agents.files import write_atomically
 from microgym.agents.registry import agent_names
+from microgym.baselines.adatoms import page as adatoms
 from microgym.baselines.comparison import Comparison
-from microgym.baselines.eye import page as reconstructor
+from microgym.baselines.eye import page as eye
 from microgym.baselines.markdown import markdown
 from microgym.baselines.readme import table as scores
 from microgym.baselines.recipes import BEYOND
 from microgym.baselines.records import RESULTS, read_record
 from microgym.baselines.reproduce import record_path
+from microgym.baselines.topography import page as topography
 from microgym.baselines.views import views_path, views_text
 from microgym.baselines.wording import OUTCOMES, decimals, outcome_table, written
 from microgym.envs.registry import ENTRIES, Entry
@@ -56,8 +58,10 @@ SECTIONS = (
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-CARD = f"../{reconstructor.CARD.as_posix()}"
-"""The one page outside docs/: it lies beside the file that it is about."""
+RECONSTRUCTORS = {"Ptycho-v0": eye, "AFM-v0": topography, "STM-v0": adatoms}
+"""Environments with a network that restores what is shown, and what makes its page and card."""
+CARDS = tuple(f"../{one.CARD.as_posix()}" for one in RECONSTRUCTORS.values())
+"""The pages outside docs/: they lie beside the files that they are about."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
 _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
@@ -88,9 +92,10 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
     made = {
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
-    figure = (folder / "images" / reconstructor.FIGURE).is_file()
-    made[reconstructor.PAGE] = f"{_MADE}\n\n{reconstructor.page(figure, results)}"
-    made[CARD] = f"{_MADE}\n\n{reconstructor.card(results)}"
+    for one, card in zip(RECONSTRUCTORS.values(), CARDS, strict=True):
+        figure = (folder / "images" / one.FIGURE).is_file()
+        made[one.PAGE] = f"{_MADE}\n\n{one.page(figure, results)}"
+        made[card] = f"{_MADE}\n\n{one.card(results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
@@ -206,6 +211,7 @@ def index(makefile: str) -> str:
     targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
     commands = [(f"`make {name}`", text) for name, text in targets]
     subs = [(f"`microgym {name}`", text) for name, text in summaries().items()]
+    networks = ", ".join(f"[{name}]({one.PAGE})" for name, one in RECONSTRUCTORS.items())
     return "\n".join(
         [
             _MADE,
@@ -216,7 +222,7 @@ def index(makefile: str) -> str:
             "",
             markdown(environments),
             "",
-            f'The network behind `reconstructor="neural"`: [its page]({reconstructor.PAGE}).',
+            f'The networks behind `reconstructor="neural"`: {networks}.',
             "",
             "## Commands of the package",
             "",

@@ -41,6 +41,13 @@ class Between(VectorWrapper):
     def seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """What the policy sees of an observation."""
 
+    def paid(
+        self, reward: NDArray[Any], observation: Any, info: Mapping[str, Any], ended: NDArray[Any]
+    ) -> NDArray[Any]:
+        """What the policy learns from: the environment's rewards, if nothing else is said."""
+        del observation, info, ended
+        return reward
+
     @abstractmethod
     def answered(self, actions: NDArray[Any]) -> NDArray[Any]:
         """Actions of the environment for those of the policy."""
@@ -68,11 +75,12 @@ class Between(VectorWrapper):
                 last[row] = nothing
             info["final_obs"] = last
         self._memory.begin(ended)
+        reward = self.paid(reward, observation, info, ended)
         return self.seen(observation, info), reward, terminated, truncated, info
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """The whole state, that of the environments included; copies."""
-        memory = {f"memory_{name}": array.copy() for name, array in self._arrays().items()}
+        memory = {f"memory_{name}": array.copy() for name, array in self.state_arrays().items()}
         native: Any = self.env.unwrapped
         return memory | native.snapshot()
 
@@ -83,7 +91,7 @@ class Between(VectorWrapper):
             ValueError: names, shapes or types that do not fit.
         """
         native: Any = self.env.unwrapped
-        own = {f"memory_{name}": array for name, array in self._arrays().items()}
+        own = {f"memory_{name}": array for name, array in self.state_arrays().items()}
         native.restore({name: array for name, array in state.items() if name not in own})
         for name, array in own.items():
             given = state[name]
@@ -91,5 +99,6 @@ class Between(VectorWrapper):
                 raise ValueError(f"{name} must have shape {array.shape}")
             array[...] = given
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are all of the memory, by name."""
         return self._memory.state_arrays()

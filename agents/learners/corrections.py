@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from microgym.agents.corrections import Corrections, Proposals, proposals_for
 from microgym.agents.learners.base import Learner
+from microgym.agents.learners.between import Between
 from microgym.agents.learners.tutors import Tutor, tutor_for
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.corrections import HISTORY, CorrectionNet
@@ -33,7 +34,7 @@ TRUTH = "truth"
 """Key of what the critic alone is told, where the tutor tells it anything."""
 
 
-class Corrected(VectorWrapper):
+class Corrected(Between):
     """Lets an operator propose; actions are corrections, observations the last decisions.
 
     Args:
@@ -46,9 +47,8 @@ class Corrected(VectorWrapper):
     def __init__(
         self, env: VectorEnv[Any, Any, Any], proposals: Proposals, tutor: Tutor, history: int
     ) -> None:
-        super().__init__(env)
         self.corrections = Corrections(proposals, history)
-        self.corrections.reset(env.num_envs)
+        super().__init__(env, self.corrections)
         self._tutor = tutor
         self._prospects = np.zeros(env.num_envs)
         width = history * proposals.width
@@ -62,63 +62,36 @@ class Corrected(VectorWrapper):
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
         self.single_action_space = spaces.Box(-1.0, 1.0, (len(proposals.places),), np.float32)
         self.action_space = batch_space(self.single_action_space, env.num_envs)
-        self._nothing = {name: np.zeros(box.shape or (), np.float32) for name, box in boxes.items()}
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin new episodes."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        self.corrections.reset(self.num_envs)
         self._prospects[:] = 0.0
-        return self._seen(observation, info), info
+        return super().reset(seed=seed, options=options)
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Any, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Correct, and advance all environments."""
-        found = self.env.step(self.corrections.corrected(actions))
-        observation, reward, terminated, truncated, info = found
-        ended = terminated | truncated
-        if "final_obs" in info:
-            last = np.empty(self.num_envs, object)
-            for row in np.flatnonzero(ended):
-                last[row] = self._nothing
-            info["final_obs"] = last
-        self.corrections.begin(ended)
+    def answered(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """The proposals, corrected."""
+        return self.corrections.corrected(actions)
+
+    def paid(
+        self, reward: NDArray[Any], observation: Any, info: Mapping[str, Any], ended: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Rewards, and what the tutor knows them to have done to the prospects."""
         prospects = np.where(ended, 0.0, self._tutor.prospects(observation, info))
-        reward = reward + prospects - self._prospects
+        change = prospects - self._prospects
         self._prospects[:] = prospects
-        return self._seen(observation, info), reward, terminated, truncated, info
+        return reward + change
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """The whole state, that of the environments included; copies."""
-        native: Any = self.env.unwrapped
-        return {name: array.copy() for name, array in self._own().items()} | native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state given by `snapshot`.
-
-        Raises:
-            ValueError: names, shapes or types that do not fit.
-        """
-        native: Any = self.env.unwrapped
-        own = self._own()
-        native.restore({name: array for name, array in state.items() if name not in own})
-        for name, array in own.items():
-            given = state[name]
-            if (given.shape, given.dtype) != (array.shape, array.dtype):
-                raise ValueError(f"{name} must have shape {array.shape}")
-            array[...] = given
-
-    def _own(self) -> dict[str, NDArray[Any]]:
-        memory = self.corrections.state_arrays() | {"prospects": self._prospects}
-        return {f"corrections_{name}": array for name, array in memory.items()}
-
-    def _seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, Any]:
+    def seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """The last decisions, the lesson, and what the critic is told."""
         seen = {HISTORY: self.corrections.see(observation)}
         seen[LESSON] = self._tutor.lesson(self.corrections, observation, info["latent"])
         if self._tutor.truth_width:
             seen[TRUTH] = self._tutor.truth(self.corrections, observation, info)
         return seen
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The operators' memory, and the last prospects."""
+        return super().state_arrays() | {"prospects": self._prospects}
 
 
 class Lessons(BaseCallback):

@@ -22,6 +22,8 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "drag": tunnelling.drag,
     "wrapping": environments.wrapping,
     "neural": networks.neural,
+    "restoration": networks.restoration,
+    "adatoms": networks.adatoms,
     "observation": environments.observation,
     "vector": environments.vector,
     "memory": processes.memory,

@@ -1,4 +1,4 @@
-"""Benchmarks of the network that restores images."""
+"""Benchmarks of the networks that look at what was measured."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,15 @@ import numpy as np
 
 from microgym.baselines.bench import Effort, Race, Result, Way, measure
 from microgym.baselines.bounds import AtMost
+from microgym.reconstruct.line_network import LINES, SIGNALS, TOLD
 from microgym.reconstruct.network import CELL
 from microgym.reconstruct.neural import NeuralView, shipped_file
+from microgym.reconstruct.topography import (
+    ClassicalTopography,
+    NeuralTopography,
+    Raster,
+)
+from microgym.reconstruct.topography import shipped_file as shipped_lines
 
 ENVS = 16
 """Scans restored together."""
@@ -54,6 +61,78 @@ def neural(effort: Effort) -> Iterator[Result]:
             {"PyTorch": Way(pytorch, ENVS), "microgym": Way(compiled, ENVS)},
             [AtMost("microgym", 600.0)],
             "scan",
+        ),
+        effort,
+    )
+
+
+def restoration(effort: Effort) -> Iterator[Result]:
+    """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
+    import torch
+
+    from microgym.baselines.topography.model import read_net
+
+    generator = np.random.default_rng(0)
+    raster = Raster()
+    rows, engaged = np.arange(ENVS), np.ones(ENVS, np.bool_)
+    images = tuple(
+        generator.normal(0.0, 1.0, (ENVS, raster.pixels)).astype(np.float32) for _ in SIGNALS
+    )
+    dials = np.tile([0.7, 2000.0, 0.0, 8.0], (ENVS, 1))
+    neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
+    net = read_net(shipped_lines())
+    lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
+    told, lag_px = generator.normal(0.0, 1.0, (ENVS, TOLD)), np.ones((ENVS, LINES))
+    inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, told, lag_px)]
+
+    def pytorch() -> None:
+        with torch.inference_mode():
+            net(*inputs)
+
+    ways = {
+        "PyTorch": Way(pytorch, ENVS),
+        "microgym": Way(lambda: neural.add(rows, images, dials, engaged), ENVS),
+        "corrected by the errors": Way(lambda: classical.add(rows, images, dials, engaged), ENVS),
+    }
+    yield measure(
+        Race(
+            f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans "
+            "together",
+            "PyTorch",
+            ways,
+            [AtMost("microgym", 600.0)],
+            "line",
+        ),
+        effort,
+    )
+
+
+def adatoms(effort: Effort) -> Iterator[Result]:
+    """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
+    from microgym.baselines.adatoms.assess import BASE, images_of
+    from microgym.baselines.adatoms.model import read_net as read_detector
+    from microgym.baselines.adatoms.scores import GEOMETRY
+    from microgym.baselines.adatoms.train import look
+    from microgym.reconstruct.adatoms import ClassicalDetector, NeuralDetector
+    from microgym.reconstruct.adatoms import shipped_file as shipped_detector
+
+    heights = images_of(BASE, ENVS, 0).heights
+    rows = np.arange(ENVS)
+    net = read_detector(shipped_detector())
+    network = NeuralDetector(ENVS, *GEOMETRY)
+    classical = ClassicalDetector(ENVS, *GEOMETRY)
+    ways = {
+        "PyTorch, without peaks": Way(lambda: look(net, heights), ENVS),
+        "matched filter": Way(lambda: classical.look(rows, heights), ENVS),
+        "microgym": Way(lambda: network.look(rows, heights), ENVS),
+    }
+    yield measure(
+        Race(
+            f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
+            "PyTorch, without peaks",
+            ways,
+            [],
+            "image",
         ),
         effort,
     )

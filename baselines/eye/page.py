@@ -31,7 +31,7 @@ CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
 """Where the card is, from the root of a checkout."""
 FIGURE = "reconstructor.png"
 
-_NONE = "No results are recorded yet: `microgym reconstructor assess --write`."
+_NONE = "No results are recorded yet: `microgym reconstructor assess Ptycho-v0 --write`."
 _WHAT = """\
 While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
 `reconstructor="neural"` a small network looks at the running classical estimate, and at how many
@@ -103,9 +103,9 @@ def page(figure: bool, results: Path) -> str:
         "## Limits",
         "\n".join(f"* {one}" for one in _LIMITS),
         "## Reproducing",
-        f"```sh\nmicrogym reconstructor train --seed {made['seed']}\n"
-        "microgym reconstructor assess\n```",
-        markdown(_origin(record)),
+        f"```sh\nmicrogym reconstructor train Ptycho-v0 --seed {made['seed']}\n"
+        "microgym reconstructor assess Ptycho-v0\n```",
+        markdown(origin_rows(record)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -213,7 +213,8 @@ def _star(record: Mapping[str, Any]) -> str:
     return f"{text}\n\n{markdown(rows)}"
 
 
-def _origin(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def origin_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the record of a network came from, as rows of a table."""
     machine = record["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     return [

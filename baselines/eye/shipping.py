@@ -75,7 +75,7 @@ def make_eye(
     from microgym.baselines.eye.train import restore, train_eye
 
     # Taken before the work, which is done by the code that is there now; without the folder.
-    words = ("--seed", seed, "--groups", groups, "--steps", steps)
+    words = ("Ptycho-v0", "--seed", seed, "--groups", groups, "--steps", steps)
     origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_eye(
         make_lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
@@ -105,10 +105,21 @@ def made_from(path: Path) -> dict[str, Any]:
         path: of the file.
 
     Returns:
-        "sha256" of its tensors in the order of their names and, as `make_eye` wrote them, "seed",
-        "groups", "steps" and so on.
+        "sha256" of its tensors and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
     load_weights(path)
+    return origin_of(path)
+
+
+def origin_of(path: Path) -> dict[str, Any]:
+    """What the metadata of a network's file say, and a digest of its tensors.
+
+    Args:
+        path: of a safetensors file.
+
+    Returns:
+        "sha256" of the tensors in the order of their names, and what is said under "made".
+    """
     digest = hashlib.sha256()
     with safe_open(path, "np") as content:
         made = json.loads((content.metadata() or {})["made"])

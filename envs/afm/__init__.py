@@ -149,6 +149,28 @@ class AFMEnv(MicroscopeEnv):
     setpoint is a force. `observation="image"` adds the image so far, 64 x 64, as `image`;
     `observation="features"` is the numbers alone.
 
+    ## Observation models
+
+    Agents that see the lines can also be shown what an operator's computer would make of them. It
+    knows signals and dials, and neither the surface nor the tip. `restored` holds the last line so,
+    each of 64 cells:
+
+    | index | signal | range | meaning |
+    | --- | --- | --- | --- |
+    | 0 | height | -1 to 1 | restored height z less its mean, as z / (abs(z) + 20 nm) |
+    | 1 | uncertainty | 0 to 1 | root mean square uncertainty s in the cell, as s / (s + 1 nm) |
+
+    With `observation="image"` the image so far is made of restored lines, too.
+
+    * `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
+    * `reconstructor="classical"`: heights less what the error signals say that the loop has not
+      followed, the lower of trace and retrace; the uncertainty is half of what they are apart.
+    * `reconstructor="neural"`: what a [small network](../topography.md) makes of the last
+      three lines, with a calibrated uncertainty. The network is part of the package and runs in
+      compiled code, the same to the bit everywhere. It has learnt from `imaging="amplitude"` alone.
+
+    The reward is the same with all: what is paid for is the trace.
+
     ## Difficulty switches
 
     `drift`, `tip`, `loop` and `scanner`, each off, easy, real or hard. A different level of one

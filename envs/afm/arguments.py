@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
 from microgym.instruments.afm_settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
+from microgym.instruments.scanning import LEAD
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS
 from microgym.physics.sampling import positive, whole
+from microgym.reconstruct.topography import TOPOGRAPHIES, Raster
 from microgym.rewards import RewardWeights
 from microgym.specimens.splits import HELD_OUT_SURFACES, SPLITS, SURFACES, validate_family
 
@@ -67,6 +69,9 @@ class AFMArguments(Arguments):
             "features" (numbers alone).
         action: "dials" (all, and events) or "feedback" (setpoint, integral gain, speed over
             the even pace).
+        reconstructor: what restores the lines: "raw" (nothing), "classical" (correction by the
+            error signals) or "neural" (a trained network, for "amplitude"); the last two add
+            `restored` to the observation.
         drift, tip, loop, scanner: switches, each "off", "easy", "real" or "hard": thermal drift;
             wear, breaking and debris; spread of hidden numbers and noise of the loop; creep and
             hysteresis of the lateral scanner.
@@ -86,6 +91,7 @@ class AFMArguments(Arguments):
     field_nm: float = 1000.0
     observation: str = "signals"
     action: str = "dials"
+    reconstructor: str = "raw"
     drift: str = "easy"
     tip: str = "easy"
     loop: str = "easy"
@@ -101,6 +107,17 @@ class AFMArguments(Arguments):
         one_of("imaging", self.imaging, tuple(MODES))
         one_of("observation", self.observation, OBSERVATIONS)
         one_of("action", self.action, ACTIONS)
+        one_of("reconstructor", self.reconstructor, tuple(TOPOGRAPHIES))
+        if self.reconstructor == "neural" and self.imaging != "amplitude":
+            raise ValueError(
+                "reconstructor='neural' has learnt from imaging='amplitude' alone, "
+                f"got imaging={self.imaging!r}: use 'classical' or 'raw'"
+            )
+        if self.reconstructor != "raw" and self.observation == "features":
+            raise ValueError(
+                f"reconstructor={self.reconstructor!r} needs an observation of lines, "
+                "'signals' or 'image', got observation='features'"
+            )
         for name in ("drift", "tip", "loop", "scanner"):
             one_of(name, getattr(self, name), LEVELS)
         true_or_false("reveal", self.reveal)
@@ -116,6 +133,18 @@ class AFMArguments(Arguments):
     def weights(self) -> RewardWeights:
         """Weights of the reward's terms."""
         return RewardWeights().updated(self.reward_weights, TERMS)
+
+    @property
+    def raster(self) -> Raster:
+        """How a frame is scanned, as what restores its lines needs to know."""
+        settings = self.settings()
+        return Raster(
+            pixels=settings.pixels,
+            overscan=2 * LEAD,
+            pixel_nm=settings.pixel_nm,
+            pitch_nm=settings.field_nm / settings.lines,
+            lag_s=settings.cantilever.lag_s,
+        )
 
     @property
     def time_limit_s(self) -> float:

@@ -11,6 +11,9 @@ CELLS = 64
 SIGNALS = ("trace", "retrace", "error", "unrest", "phase")
 """Channels: heights of trace and retrace less their mean, as x / (|x| + 20 nm); mean error over the
 free amplitude; root mean square error within a cell, as x / (x + 1 nm); cosine of the phase."""
+RESTORED = ("height", "uncertainty")
+"""What restoration makes of the line: height less its mean, as x / (|x| + 20 nm), and the
+uncertainty of that, root mean square, as x / (x + 1 nm)."""
 NUMBERS = (
     "setpoint",
     "integral_gain",
@@ -129,6 +132,29 @@ def inspect_rows(rows, images, free, signals, numbers, summary):
             signals[b, 2, c] = np.float32(min(max(off / width / free, -1.0), 1.0))
             signals[b, 3, c] = np.float32(unrest / (unrest + UNREST_NM))
             signals[b, 4, c] = np.float32(turn / width)
+
+
+@kernel
+def restored_rows(rows, heights, sigma, signals):
+    """Reduce the restored lines of the listed rows to cells.
+
+    Args:
+        rows: (k,) int64.
+        heights, sigma: (N, P) float32, less their mean, and their uncertainty, nm; P a multiple of
+            64.
+        signals: (N, 2, 64) float32, written, see `RESTORED`.
+    """
+    width = heights.shape[1] // CELLS
+    for k in range(rows.size):
+        b = rows[k]
+        for c in range(CELLS):
+            mean, doubt = 0.0, 0.0
+            for i in range(c * width, (c + 1) * width):
+                mean += np.float64(heights[b, i])
+                doubt += np.float64(sigma[b, i]) * sigma[b, i]
+            mean, doubt = mean / width, np.sqrt(doubt / width)
+            signals[b, 0, c] = np.float32(mean / (abs(mean) + HEIGHT_NM))
+            signals[b, 1, c] = np.float32(doubt / (doubt + UNREST_NM))
 
 
 @kernel

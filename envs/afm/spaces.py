@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from microgym.envs.afm.features import CELLS, NUMBERS, SIGNALS
+from microgym.envs.afm.features import CELLS, NUMBERS, RESTORED, SIGNALS
 
 
-def observation_space(mode: str) -> spaces.Space[Any]:
+def observation_space(mode: str, restored: bool) -> spaces.Space[Any]:
     """Space of one microscope's observation.
 
     Args:
         mode: "signals", "image" or "features".
+        restored: whether restored lines are shown.
 
     Returns:
-        A dict of "signals" (5, 64) and "numbers" (17,), with "image" (64, 64) besides; or the
-        numbers alone.
+        A dict of "signals" (5, 64) and "numbers" (17,), with "image" (64, 64) and "restored"
+        (2, 64) besides; or the numbers alone.
     """
     numbers = spaces.Box(-1.0, 1.0, (len(NUMBERS),), np.float32)
     if mode == "features":
@@ -25,6 +26,8 @@ def observation_space(mode: str) -> spaces.Space[Any]:
         "signals": spaces.Box(-1.0, 1.0, (len(SIGNALS), CELLS), np.float32),
         "numbers": numbers,
     }
+    if restored:
+        parts["restored"] = spaces.Box(-1.0, 1.0, (len(RESTORED), CELLS), np.float32)
     if mode == "image":
         parts["image"] = spaces.Box(-1.0, 1.0, (CELLS, CELLS), np.float32)
     return spaces.Dict(parts)

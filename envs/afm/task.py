@@ -22,6 +22,7 @@ from microgym.envs.afm.arguments import (
     AFMArguments,
 )
 from microgym.envs.afm.picture import draw
+from microgym.envs.afm.restoration import Restoration
 from microgym.envs.afm.spaces import action_space, observation_space
 from microgym.envs.interventions import Quantity
 from microgym.envs.outcomes import Outcome
@@ -29,6 +30,7 @@ from microgym.envs.task import Task
 from microgym.instruments.afm import AFMInstrument
 from microgym.instruments.scanning import HIDDEN, TALLY
 from microgym.physics.feedback import largest_gain
+from microgym.reconstruct.topography import TOPOGRAPHIES
 from microgym.rewards import combine, force, resolution, time, tracking
 from microgym.threads import split_rows
 
@@ -77,7 +79,7 @@ class AFMTask(Task):
         chosen = self.arguments
         super().__init__(
             num_envs,
-            observation_space=observation_space(chosen.observation),
+            observation_space=observation_space(chosen.observation, chosen.reconstructor != "raw"),
             action_space=action_space(chosen.action),
             reward_terms=TERMS,
             reward_mode=chosen.reward_mode,
@@ -86,6 +88,10 @@ class AFMTask(Task):
         )
         self.instrument = AFMInstrument(num_envs, chosen.settings())
         settings = self.instrument.settings
+        restorer = TOPOGRAPHIES[chosen.reconstructor]
+        self._restoration = restorer and Restoration(
+            restorer, num_envs, chosen.raster, chosen.lines
+        )
         self.limit_s = chosen.time_limit_s
         self._weights = chosen.weights
         self._free = self.instrument.signals.free or 25.0
@@ -128,6 +134,8 @@ class AFMTask(Task):
             *(self._maps, self._steepness),
         ):
             array[rows] = 0
+        if self._restoration is not None:
+            self._restoration.reset(rows)
         self.settings_shown[rows] = START
         self._dials[rows] = dials[rows]
         variance = instrument.frame[rows, :, 1]
@@ -225,6 +233,8 @@ class AFMTask(Task):
             np.float32
         )
         self.ideal[rows, number] = instrument.truth[rows]
+        if self._restoration is not None:
+            self._restoration.add(rows, number, images, self._dials, instrument.engaged)
         self.errors[rows, number] = instrument.tally[rows, _ERROR] ** 2
         self.peak[rows] = np.maximum(self.peak[rows], instrument.tally[rows, _PEAK])
 
@@ -261,9 +271,13 @@ class AFMTask(Task):
         if self.arguments.observation == "features":
             return numbers
         seen = {"signals": self._signals.copy(), "numbers": numbers}
+        restoration = self._restoration
+        if restoration is not None:
+            seen["restored"] = restoration.cells.copy()
         if self.arguments.observation == "image":
             rows = np.arange(self.num_envs)
-            features.image_rows(rows, self.image, self.instrument.ledger.exposures, self._maps)
+            image = self.image if restoration is None else restoration.image
+            features.image_rows(rows, image, self.instrument.ledger.exposures, self._maps)
             seen["image"] = self._maps.copy()
         return seen
 
@@ -357,7 +371,11 @@ class AFMTask(Task):
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
-        return self.own_arrays() | self.instrument.state_arrays()
+        found = self.own_arrays() | self.instrument.state_arrays()
+        if self._restoration is not None:
+            restored = self._restoration.state_arrays()
+            found |= {f"restored_{name}": array for name, array in restored.items()}
+        return found
 
     def intervene(self, rows: Rows, **values: Any) -> None:
         """Set hidden quantities; draws stay as they were.

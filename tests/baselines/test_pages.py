@@ -46,7 +46,7 @@ def made() -> dict[str, str]:
 
 def test_the_pages_are_up_to_date(made):
     there = {p.relative_to(DOCS).as_posix(): p.read_text("utf-8") for p in DOCS.rglob("*.md")}
-    there[pages.CARD] = (DOCS / pages.CARD).read_text("utf-8")
+    there |= {name: (DOCS / name).read_text("utf-8") for name in pages.CARDS}
     assert sorted(there) == sorted(made)
     stale = [name for name, text in made.items() if there[name] != text]
     assert stale == [], "run microgym report --pages"
@@ -221,8 +221,10 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
     assert main(["report", "--pages", str(tmp_path / "docs")]) == 0
     written = [Path(line) for line in capsys.readouterr().out.split()]
     environments = {f"{ids[0].id}.md" for ids in pages.tasks()}
-    assert {path.name for path in written} == {"README.md", "reconstructor.md", *environments}
-    assert (tmp_path / "microgym/reconstruct/weights/Ptycho-v0.md").is_file()
+    networks = {"Ptycho-v0.md", "AFM-v0.md", "reconstructor.md", "topography.md"}
+    assert {path.name for path in written} == {"README.md", *networks, *environments}
+    for name in ("Ptycho-v0", "AFM-v0"):
+        assert (tmp_path / f"microgym/reconstruct/weights/{name}.md").is_file()
     assert "| `make all` | everything |" in (tmp_path / "docs" / "README.md").read_text("utf-8")
 
 

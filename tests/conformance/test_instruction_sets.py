@@ -40,6 +40,7 @@ MORE: dict[str, tuple[Mapping[str, Any], ...]] = {
         {"specimen": "grf", "exposures": 3},
         {"specimen": "large_features", "split": "test", "exposures": 3},
     ),
+    "AFM-v0": ({"reconstructor": "classical", "imaging": "contact"},),
     "PFM-v0": (
         {"specimen": "random_field", "drift": "real", "tip": "real", "pulses": 6},
         {"specimen": "random_bond", "goal": "loop", "pulses": 6},

@@ -276,3 +276,67 @@ def test_facts_name_what_they_show():
         assert f"## {name}\n" in str(AFMEnv.__doc__).replace("    ", "")
         for table in tables:
             assert len({len(row) for row in table}) == 1
+
+
+# --- restored lines ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reconstructor", ["classical", "neural"])
+def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
+    plain = make(lines=16, observation="image")
+    shown = make(lines=16, observation="image", reconstructor=reconstructor)
+    assert set(shown.observation_space.spaces) == {"signals", "numbers", "image", "restored"}
+    for _ in range(3):
+        before, paid, *_, info = plain.step(dials(rate=15.0))
+        after, same, *_, told = shown.step(dials(rate=15.0))
+        assert same == paid
+        assert told["metrics"] == info["metrics"]
+        for name in ("signals", "numbers"):
+            assert np.array_equal(after[name], before[name])
+        assert after in shown.observation_space
+    assert not np.array_equal(after["image"], before["image"])
+    restored = task_of(shown)._restoration._topography
+    cells = restored.heights[0].reshape(64, 4).mean(axis=1, dtype=np.float64)
+    assert after["restored"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
+    doubt = np.sqrt(np.mean(restored.sigma[0].reshape(64, 4).astype(np.float64) ** 2, axis=1))
+    assert after["restored"][1] == pytest.approx(doubt / (doubt + 1.0), abs=1e-5)
+
+
+def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
+    for reconstructor in ("classical", "neural"):
+        env = make(reconstructor=reconstructor, specimen="fibres", lines=24, split="test")
+        wrong = {"trace": 0.0, "restored": 0.0}
+        for _ in range(24):
+            env.step(dials(gain=600.0, rate=15.0))
+            task = task_of(env)
+            truth = task.instrument.truth[0] - task.instrument.truth[0].mean()
+            for name, line in (
+                ("trace", task.instrument.trace[0]),
+                ("restored", task._restoration._topography.heights[0]),
+            ):
+                wrong[name] += float(np.sum((line - line.mean() - truth) ** 2))
+        assert wrong["restored"] < 0.7 * wrong["trace"]
+
+
+def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
+    env = make(reconstructor="neural")
+    env.step(dials())
+    env.step(dials(event=WITHDRAW))
+    seen, *_ = env.step(dials())
+    assert np.all(seen["restored"][0] == 0.0)
+    assert np.all(seen["restored"][1] > 0.99)
+    env.reset(seed=2)
+    assert not task_of(env)._restoration.image.any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reconstructor": "none"}, "reconstructor='none' must be one of"),
+        ({"reconstructor": "neural", "imaging": "contact"}, "learnt from imaging='amplitude'"),
+        ({"reconstructor": "classical", "observation": "features"}, "needs an observation of line"),
+    ],
+)
+def test_models_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AFMArguments(**arguments)

@@ -280,7 +280,7 @@ def quick(monkeypatch, tmp_path):
 
 
 def test_the_command_writes_the_record(quick, capsys):
-    command = ["reconstructor", "assess", "--write", "--seed", "3", "--specimens", "5"]
+    command = ["reconstructor", "assess", "Ptycho-v0", "--write", "--seed", "3", "--specimens", "5"]
     assert main(command) == 0
     written = json.loads(module.RECORD.read_text())
     assert written["seed"] == 3
@@ -295,7 +295,7 @@ def test_the_command_writes_the_record(quick, capsys):
 
 
 def test_without_write_nothing_is_written(quick):
-    assert main(["reconstructor", "assess"]) == 0
+    assert main(["reconstructor", "assess", "Ptycho-v0"]) == 0
     assert not module.RECORD.exists()
 
 
@@ -305,7 +305,7 @@ def test_ctrl_c_leaves_the_old_record(quick, monkeypatch, capsys):
 
     module.RECORD.write_text("old")
     monkeypatch.setattr(module, "make_coverage", interrupted)
-    assert main(["reconstructor", "assess", "--write"]) == 130
+    assert main(["reconstructor", "assess", "Ptycho-v0", "--write"]) == 130
     assert module.RECORD.read_text() == "old"
     assert "microgym reconstructor: interrupted" in capsys.readouterr().err
 
@@ -326,7 +326,10 @@ def test_ctrl_c_leaves_the_old_record(quick, monkeypatch, capsys):
 )
 @pytest.mark.usefixtures("quick")
 def test_bad_input_is_one_line_and_nothing_is_done(words, message, tmp_path, capsys):
-    assert main(["reconstructor", *(word.format(tmp_path) for word in words)]) == 2
+    assert (
+        main(["reconstructor", words[0], "Ptycho-v0", *(w.format(tmp_path) for w in words[1:])])
+        == 2
+    )
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("microgym reconstructor: error:")
     assert message in error
@@ -343,13 +346,13 @@ def test_training_by_command(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("microgym.baselines.eye.shipping.make_eye", quick)
     words = ["--seed", "2", "--groups", "7", "--steps", "9", "--output", str(tmp_path)]
-    assert main(["reconstructor", "train", *words]) == 0
-    assert main(["reconstructor", "train", "--output", str(tmp_path)]) == 0
+    assert main(["reconstructor", "train", "Ptycho-v0", *words]) == 0
+    assert main(["reconstructor", "train", "Ptycho-v0", "--output", str(tmp_path)]) == 0
     usual = {"seed": 0, "groups": GROUPS, "steps": STEPS}
     assert asked == [(tmp_path, {"seed": 2, "groups": 7, "steps": 9}), (tmp_path, usual)]
     said = capsys.readouterr()
     assert "E0 on validation specimens classical 0.300, neural 0.200" in said.out
-    assert f"microgym reconstructor assess --weights {tmp_path}" in said.out
+    assert f"microgym reconstructor assess Ptycho-v0 --weights {tmp_path}" in said.out
     assert "training the network" in said.err
 
 

@@ -83,7 +83,9 @@ def test_one_call_makes_a_network_that_loads(made):
     facts = made_from(eye.path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)
     assert facts["packages"] == versions()
-    assert facts["command"] == "microgym reconstructor train --seed 4 --groups 1 --steps 2"
+    assert (
+        facts["command"] == "microgym reconstructor train Ptycho-v0 --seed 4 --groups 1 --steps 2"
+    )
     assert len(facts["sha256"]) == 64
 
 

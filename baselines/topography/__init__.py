@@ -1,0 +1,1 @@
+"""Training and judgement of the network that restores heights from lines of a force microscope."""
