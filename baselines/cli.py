@@ -214,7 +214,7 @@ def _bench(subs: Any) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="fft, poisson, step, pulse, force, drag, wrapping, neural, restoration, "
+        help="fft, poisson, step, pulse, force, drag, wrapping, neural, restoration, adatoms, "
         "observation, vector (default: these); memory, start",
     )
     sub.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")

@@ -20,7 +20,7 @@ from microgym.baselines.settings import Setting, environment_id, suggestion
 from microgym.envs import registry as environments
 
 OK, FAILED = 0, 1
-RECONSTRUCTORS = {"Ptycho-v0": "eye", "AFM-v0": "topography"}
+RECONSTRUCTORS = {"Ptycho-v0": "eye", "AFM-v0": "topography", "STM-v0": "adatoms"}
 """Environments with a network that restores what is shown, and the package it is made in."""
 
 

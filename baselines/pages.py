@@ -20,6 +20,7 @@ import gymnasium as gym
 
 from microgym.agents.files import write_atomically
 from microgym.agents.registry import agent_names
+from microgym.baselines.adatoms import page as adatoms
 from microgym.baselines.comparison import Comparison
 from microgym.baselines.eye import page as eye
 from microgym.baselines.markdown import markdown
@@ -57,7 +58,7 @@ SECTIONS = (
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-RECONSTRUCTORS = {"Ptycho-v0": eye, "AFM-v0": topography}
+RECONSTRUCTORS = {"Ptycho-v0": eye, "AFM-v0": topography, "STM-v0": adatoms}
 """Environments with a network that restores what is shown, and what makes its page and card."""
 CARDS = tuple(f"../{one.CARD.as_posix()}" for one in RECONSTRUCTORS.values())
 """The pages outside docs/: they lie beside the files that they are about."""

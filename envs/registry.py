@@ -84,7 +84,10 @@ ENTRIES: tuple[Entry, ...] = (
         name="STM",
         summary="tunnelling microscope: drag an adatom to its target, and look",
         brief=_frozen(time_budget_s=60.0),
-        variants=(_frozen(observation="image", noise="hard", tip="hard", reveal=True),),
+        variants=(
+            _frozen(observation="image", noise="hard", tip="hard", reveal=True),
+            _frozen(reconstructor="neural"),
+        ),
         interventions=_frozen(
             drift_velocity_nm_s=0.5, settling_nm=2.0, well_strength_ev=0.7, well_width_nm=0.3
         ),
@@ -96,7 +99,10 @@ ENTRIES: tuple[Entry, ...] = (
         summary="tunnelling microscope: drag adatoms into a figure, and leave the others alone",
         kwargs=_frozen(goal="build"),
         brief=_frozen(time_budget_s=60.0),
-        variants=(_frozen(drift="hard"),),
+        variants=(
+            _frozen(drift="hard"),
+            _frozen(observation="image", reconstructor="classical", noise="hard"),
+        ),
         interventions=_frozen(well_strength_ev=0.7, well_width_nm=0.3),
     ),
     Entry(

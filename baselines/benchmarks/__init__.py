@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "wrapping": environments.wrapping,
     "neural": networks.neural,
     "restoration": networks.restoration,
+    "adatoms": networks.adatoms,
     "observation": environments.observation,
     "vector": environments.vector,
     "memory": processes.memory,

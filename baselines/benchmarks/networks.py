@@ -1,4 +1,4 @@
-"""Benchmarks of the networks that restore what is shown."""
+"""Benchmarks of the networks that look at what was measured."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -102,6 +102,37 @@ def restoration(effort: Effort) -> Iterator[Result]:
             ways,
             [AtMost("microgym", 600.0)],
             "line",
+        ),
+        effort,
+    )
+
+
+def adatoms(effort: Effort) -> Iterator[Result]:
+    """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
+    from microgym.baselines.adatoms.assess import BASE, images_of
+    from microgym.baselines.adatoms.model import read_net as read_detector
+    from microgym.baselines.adatoms.scores import GEOMETRY
+    from microgym.baselines.adatoms.train import look
+    from microgym.reconstruct.adatoms import ClassicalDetector, NeuralDetector
+    from microgym.reconstruct.adatoms import shipped_file as shipped_detector
+
+    heights = images_of(BASE, ENVS, 0).heights
+    rows = np.arange(ENVS)
+    net = read_detector(shipped_detector())
+    network = NeuralDetector(ENVS, *GEOMETRY)
+    classical = ClassicalDetector(ENVS, *GEOMETRY)
+    ways = {
+        "PyTorch, without peaks": Way(lambda: look(net, heights), ENVS),
+        "matched filter": Way(lambda: classical.look(rows, heights), ENVS),
+        "microgym": Way(lambda: network.look(rows, heights), ENVS),
+    }
+    yield measure(
+        Race(
+            f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
+            "PyTorch, without peaks",
+            ways,
+            [],
+            "image",
         ),
         effort,
     )

@@ -133,6 +133,7 @@ class STMEnv(MicroscopeEnv):
     | metrics | `placed`, `way_left`, `bystanders_moved`; or `sharp`, `recovered`, `spoilt` |
     | ledger | `time_s`, `dose` as charge in nC, `exposures` as images, `path_m`, since the start |
     | action_mask | what there is room for, with "tip" |
+    | sighting | how sure the image is of the adatoms to be moved, with a detector |
     | latent | with `reveal=True`: places, targets, drift, traits and state of the tip |
 
     ## Arguments
@@ -147,8 +148,17 @@ class STMEnv(MicroscopeEnv):
 
     ## Observation models
 
-    The vector is what tracking software would tell: places to some tens of picometres, worse with a
-    blunt or restless tip. The image is what it would be told from.
+    `reconstructor="model"`, the default: the vector is what tracking software would tell, which
+    never mistakes one adatom for another: places to some tens of picometres, worse with a blunt or
+    restless tip. The image is what it would be told from.
+
+    `reconstructor="classical"` and `"neural"` look at the image, which then has 1/f noise and mains
+    besides: a matched filter, or a network trained on simulated images (`docs/adatoms.md`). The
+    adatoms to be moved are pointed out in the first image; from then on they are those nearest to
+    where they are believed to be, and one that is missed stays there, with `stale` at 1 at least.
+    `info["sighting"]` tells for each of them, in the order of the vector, the `probability` that
+    what was taken for it is an adatom (0 where it was missed), the `uncertainty_nm` of its place
+    along one axis, and for how many images in a row it was `missed`. Not with "tip".
 
     ## Difficulty switches
 
@@ -197,6 +207,7 @@ class STMEnv(MicroscopeEnv):
     * Ternes et al., Science 319, 1066 (2008): the force it takes to move an adatom.
     * Chen et al., Nat. Commun. 13, 7499 (2022): reinforcement learning on hardware, ranges.
     * Krull et al., Commun. Phys. 3, 54 (2020): conditioning of tips.
+    * Speiser et al., Nat. Methods 18, 1082 (2021): the form of the network's answer.
 
     ## Version History
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from microgym.envs.arguments import LEVELS, Arguments, one_of, true_or_false
-from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS, STMSettings
+from microgym.instruments.stm import DRIFT_LEVELS, IMAGE_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.apex import APEX_LEVELS
 from microgym.physics.sampling import positive, whole
 from microgym.rewards import RewardWeights
@@ -13,6 +13,7 @@ from microgym.specimens.splits import SPLITS, validate_family
 
 GOALS = ("move", "build", "tip")
 OBSERVATIONS = ("features", "image")
+RECONSTRUCTORS = ("model", "classical", "neural")
 ASSEMBLY_TERMS = ("time", "safety", "agreement", "approach")
 """Terms of the reward of "move" and "build", in the order of a vector reward's columns."""
 TIP_TERMS = ("damage", "time", "agreement")
@@ -44,6 +45,8 @@ class STMArguments(Arguments):
         time_budget_s: time an episode has, s; None for the goal's own.
         places: fresh places that the coarse motor can reach in "tip", 0 to 20.
         observation: "features" (a vector) or "image" (the last image beside it).
+        reconstructor: what tells places: a "model" of the error of tracking software, or a detector
+            that looks at the image, "classical" or "neural".
         drift, tip, noise: switches, each "off", "easy", "real" or "hard".
         reward_weights: changes to the weights of the reward's terms, by name.
         reward_mode: "scalar" or "vector".
@@ -61,6 +64,7 @@ class STMArguments(Arguments):
     time_budget_s: float | None = None
     places: int = 2
     observation: str = "features"
+    reconstructor: str = "model"
     drift: str = "real"
     tip: str = "real"
     noise: str = "real"
@@ -74,6 +78,7 @@ class STMArguments(Arguments):
         one_of("goal", self.goal, GOALS)
         one_of("split", self.split, SPLITS)
         one_of("observation", self.observation, OBSERVATIONS)
+        one_of("reconstructor", self.reconstructor, RECONSTRUCTORS)
         for name in ("drift", "tip", "noise"):
             one_of(name, getattr(self, name), LEVELS)
         true_or_false("reveal", self.reveal)
@@ -81,6 +86,8 @@ class STMArguments(Arguments):
             whole("atoms", self.atoms, 2, MOVERS)
             if self.goal != "build":
                 raise ValueError(f"atoms={self.atoms} has no meaning with goal={self.goal!r}")
+        if self.detects and self.goal == "tip":
+            raise ValueError(f"reconstructor={self.reconstructor!r} has no meaning with goal='tip'")
         whole("places", self.places, 0, 20)
         if not NEAREST_NM < positive("farthest_nm", self.farthest_nm) <= 5.0:
             raise ValueError(f"farthest_nm={self.farthest_nm!r} must be above 1 and at most 5")
@@ -100,6 +107,11 @@ class STMArguments(Arguments):
         return RewardWeights(**WEIGHTS).updated(self.reward_weights, self.terms)
 
     @property
+    def detects(self) -> bool:
+        """Whether places are read off images."""
+        return self.reconstructor != "model"
+
+    @property
     def movers(self) -> int:
         """Adatoms that are to be moved."""
         return MOVERS_OF[self.goal] if self.atoms is None else self.atoms
@@ -115,6 +127,6 @@ class STMArguments(Arguments):
         return STMSettings(
             drift=DRIFT_LEVELS[self.drift],
             tip=APEX_LEVELS[self.tip],
-            noise=NOISE_LEVELS[self.noise],
+            noise=(IMAGE_LEVELS if self.detects else NOISE_LEVELS)[self.noise],
             bent=1.0 if self.goal == "tip" else 0.0,
         )

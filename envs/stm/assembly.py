@@ -7,6 +7,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from microgym.envs.stm.arguments import NEAREST_NM, STMArguments
+from microgym.envs.stm.sight import Sight
 from microgym.instruments.manipulation import CRASHED, LOST, TRACE
 from microgym.instruments.stm import STMInstrument
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
@@ -87,6 +88,8 @@ class Assembly:
         self.disturbed = np.zeros((count, ATOMS), np.bool_)
         self.hollow = np.zeros((count, movers))
         self.path = np.zeros((count, 4))
+        chosen = arguments.reconstructor
+        self.sight = Sight(instrument, movers, chosen) if arguments.detects else None
 
     def action_space(self) -> spaces.Box:
         """Space of one action."""
@@ -119,7 +122,9 @@ class Assembly:
             for k in range(self.movers):
                 x, y = instrument.fields.targets[row, k]
                 self.hollow[row, k] = 2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0
-        self._look(rows)
+        if self.sight is not None:
+            self.sight.reset(rows)
+        self._look(rows, first=True)
         self.rate[rows] = 0.0
         self.way[rows] = np.maximum(self.distances(rows).sum(axis=1), LATTICE_NM)
 
@@ -155,22 +160,29 @@ class Assembly:
         conductance = low + 0.5 * (high - low) * (action[:, 5] + 1.0)
         instrument.drag(rows, starts, ends, bias, conductance)
         self.believed[rows, which[rows]] = ends[rows]
+        if self.sight is not None:
+            self.sight.drag(rows, which, ends)
         self.stale[rows, which[rows]] += 1
         self.dragged[rows] = which[rows]
         self.last[rows] = action[rows, : len(ACTION)]
         self.path[rows, :2], self.path[rows, 2:] = starts[rows], ends[rows]
 
-    def _look(self, rows: Rows) -> None:
+    def _look(self, rows: Rows, first: bool = False) -> None:
         """Take an image and believe it."""
         instrument, movers = self.instrument, self.movers
         half = 0.5 * instrument.settings.image_s
         instrument.look(rows)
+        if self.sight is None:
+            found = instrument.fields.present[rows, :movers]
+            seen, kept = instrument.seen[rows, :movers], self.believed[rows]
+        else:
+            found = self.sight.look(rows, self.marked_s, first)
+            seen = kept = self.sight.believed(rows)
         seconds = instrument.ledger.time_s[rows] - half
         passed = np.maximum(seconds - self.marked_s[rows], 1.0)[:, None]
         self.rate[rows] = instrument.registered[rows] / passed
         self.marked_s[rows] = seconds
         self.looked_s[rows] = instrument.ledger.time_s[rows]
-        seen = instrument.seen[rows, :movers]
         # The line on which a target is written comes before or after the middle of the image.
         targets = instrument.fields.targets[rows, :movers]
         lines = 2.0 * half * targets[:, :, 1] / FIELD_NM
@@ -179,14 +191,16 @@ class Assembly:
         which = np.maximum(self.dragged[rows], 0)
         at = np.arange(rows.size)
         once = known & (self.stale[rows, which] == 1)
+        if self.sight is not None:
+            once &= found[at, which]
         landing = seen[at, which] - self.believed[rows, which]
         self.landing[rows, 0] = once
         self.landing[rows, 1:] = np.where(once[:, None], landing, 0.0)
-        # Where an adatom is gone, the last place it was seen at stays.
-        here = instrument.fields.present[rows, :movers][:, :, None]
-        self.believed[rows] = np.where(here, seen, self.believed[rows])
+        # Where an adatom is gone or missed, the place it was believed to be at stays.
+        self.believed[rows] = np.where(found[:, :, None], seen, kept)
         self.goals[rows] = targets + drift
-        self.stale[rows] = 0
+        missed = 0 if self.sight is None else np.maximum(self.stale[rows], 1)
+        self.stale[rows] = np.where(found, 0, missed)
         self.dragged[rows] = -1
         self._reorder(rows)
 
@@ -233,12 +247,15 @@ class Assembly:
         count = instrument.num_envs
         at = np.arange(count)
         columns: list[NDArray[Any]] = []
-        present = instrument.fields.present
+        present, seen = instrument.fields.present, instrument.seen
+        if self.sight is not None:
+            present = np.concatenate([self.stale >= 0, self.sight.shown], axis=1)
+            seen = np.concatenate([self.believed, self.sight.others], axis=1)
         for k in range(movers):
             which = self.order[:, k]
             place, way = self.believed[at, which], self.goals[at, which] - self.believed[at, which]
             placed = length(way) < 1.5 * ON_TARGET_NM
-            others = instrument.seen - place[:, None]
+            others = seen - place[:, None]
             others[:, :movers] = self.believed - place[:, None]
             away = np.where(present, length(others), 9.0)
             away[at, which] = 9.0
@@ -286,6 +303,22 @@ class Assembly:
             "tip_state": instrument.states.copy(),
         }
 
+    def sighting(self) -> dict[str, NDArray[Any]] | None:
+        """How sure the last image is of the adatoms to be moved, in the order of the vector.
+
+        Returns:
+            "probability" that what was taken for each is an adatom, 0 where it was missed;
+            "uncertainty_nm" of its place along one axis; "missed", images in a row; each
+            (N, movers). None where no detector is asked.
+        """
+        if self.sight is None:
+            return None
+        at = np.arange(self.order.shape[0])[:, None]
+        seen = self.sight.seen[at, self.order]
+        missed = self.sight.missed[at, self.order]
+        return {"probability": seen[..., 2], "uncertainty_nm": seen[..., 3], "missed": missed}
+
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
-        return {f"goal_{n}": a for n, a in vars(self).items() if isinstance(a, np.ndarray)}
+        own = {f"goal_{n}": a for n, a in vars(self).items() if isinstance(a, np.ndarray)}
+        return own if self.sight is None else own | self.sight.state_arrays()

@@ -134,8 +134,8 @@ class STMTask(Task):
         self._draw(rows)
 
     def _draw(self, rows: Rows) -> None:
-        """Draw the latest image where it is part of the observation."""
-        if self.arguments.observation == "image":
+        """Draw the latest image where it is part of the observation, and not yet drawn."""
+        if self.arguments.observation == "image" and not self.arguments.detects:
             split_rows(
                 lambda start, stop: self.instrument.draw(rows[start:stop]), rows.size, self.threads
             )
@@ -161,6 +161,8 @@ class STMTask(Task):
         masks = self.action_masks()
         if masks is not None:
             result["action_mask"] = masks
+        if isinstance(self.goal, Assembly) and self.goal.sight is not None:
+            result["sighting"] = self.goal.sighting()
         if self.arguments.reveal:
             result["latent"] = self.goal.latent()
         return result

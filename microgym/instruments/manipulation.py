@@ -13,6 +13,7 @@ from microgym.elementary import exp64, log64
 from microgym.physics import apex
 from microgym.physics.adatoms import hop_reach, pass_over, well_depth
 from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.noise import PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
 from microgym.random import normal, row_stream, uniform
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
@@ -21,6 +22,8 @@ from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
 _DRIFT, _HOPS, _TIP = np.int64(0), np.int64(1), np.int64(2)
 _TRACE, _PLACES, _IMAGE = np.int64(0), np.int64(1), np.int64(2)
+# The number between is that of the readings of tips in `microgym.envs.stm.conditioning`.
+_HUM, _FLICKER = np.int64(4), np.int64(5)
 _CENTRE = 0.0
 
 BANDS = 8
@@ -377,22 +380,51 @@ def wait_rows(rows, duration, keys, drifting, pacing, accounts):
 
 
 @kernel
-def _height(places, present, x, y, step, swell, wave_number, kappa, lift):
-    """Height of constant current over a place, nm."""
-    density = _density(places, present, x, y, swell)
+def _heights(places, present, across, y, step, swell, wave_number, kappa, lift, out):
+    """Heights of constant current along a line, nm.
+
+    Args:
+        places, present: of one row.
+        across: (n,) float64, x of each pixel, nm.
+        y: of the line, nm.
+        step: one row of the steps.
+        swell: density over an adatom, less that of the bare surface.
+        wave_number: of the surface state, 1/nm; 0 for no standing waves.
+        kappa: 1/nm.
+        lift: height of the step, nm.
+        out: (n,) float64, written.
+    """
+    reach = 16.0 * ADATOM_WIDTH_NM * ADATOM_WIDTH_NM
+    for j in range(across.size):
+        out[j] = 1.0
     for atom in range(places.shape[0]):
-        if present[atom] and wave_number > 0.0:
-            dx, dy = places[atom, 0] - x, places[atom, 1] - y
+        dy = places[atom, 1] - y
+        if not present[atom] or dy * dy >= reach:
+            continue
+        for j in range(across.size):
+            dx = places[atom, 0] - across[j]
+            square = dx * dx + dy * dy
+            bump = swell * exp64(-0.5 * square / (ADATOM_WIDTH_NM * ADATOM_WIDTH_NM))
+            out[j] += bump if square < reach else 0.0
+    for atom in range(places.shape[0]):
+        dy = places[atom, 1] - y
+        if not present[atom] or not wave_number > 0.0:
+            continue
+        for j in range(across.size):
+            dx = places[atom, 0] - across[j]
             way = np.sqrt(dx * dx + dy * dy)
-            density -= RIPPLE * scattered_density(way, wave_number, 0.5 * np.pi)
-    above = step[0] * x + step[1] * y - step[2]
-    edge = 0.0 if above < -1e3 else lift / (1.0 + exp64(-above / 0.1))
-    return log64(max(density, 0.05)) / (2.0 * kappa) + edge
+            out[j] -= RIPPLE * scattered_density(way, wave_number, 0.5 * np.pi)
+    for j in range(across.size):
+        above = step[0] * across[j] + step[1] * y - step[2]
+        edge = 0.0 if above < -1e3 else lift / (1.0 + exp64(-above / 0.1))
+        out[j] = log64(max(out[j], 0.05)) / (2.0 * kappa) + edge
 
 
 @kernel
-def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
+def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, hum):
     """Draw the last image of each row: constant-current heights, line by line.
+
+    Images are long against the slowest of the 1/f noise, so that each has noise of its own.
 
     Args:
         rows: (k,) int64.
@@ -405,14 +437,25 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
         image: (N, PIXELS, PIXELS) float32, written, nm; first index from low to high y.
         optics: kappa 1/nm, vibration nm, feedback gain nm/s, time of a line s, wave number of the
             surface state 1/nm.
+        hum: noise of the height beside the tip's vibration, see `microgym.physics.noise`: 1/f nm a
+            decade, mains nm, Hz.
     """
     places, present = fields
     traits = tips[2]
     kappa, vibration, gain, line_s, wave_number = optics
-    line, trace = np.empty(PIXELS), np.empty(PIXELS)
+    flicker, mains, mains_hz = hum
+    line, other, trace = np.empty(PIXELS), np.empty(PIXELS), np.empty(PIXELS)
+    across = np.empty(PIXELS)
+    slow, draws = np.empty(PROCESSES), np.empty(PROCESSES * PIXELS, np.float32)
+    wander = np.empty(PIXELS, np.float32)
     for k in range(rows.size):
         b = rows[k]
         m0, m1 = row_stream(keys, b, _MEASUREMENT, _IMAGE)
+        n0, n1 = row_stream(keys, b, _MEASUREMENT, _FLICKER)
+        h0, h1 = row_stream(keys, b, _MEASUREMENT, _HUM)
+        for process in range(PROCESSES):
+            slow[process] = normal(h0, h1, exposures[b], process)
+        phase = 2.0 * np.pi * uniform(h0, h1, exposures[b], PROCESSES)
         first = exposures[b] * PIXELS
         ghost = traits[b, apex.GHOST]
         # A blunt tip widens what it sees and flattens it, the volume stays.
@@ -428,25 +471,56 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics):
             shift_y = bands[b, band, 1] + part * (bands[b, band + 1, 1] - bands[b, band, 1])
             y = ((i + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_y
             for j in range(PIXELS):
-                x = ((j + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_x
-                line[j] = _height(
-                    places[b], present[b], x, y, steps[b], swell, wave_number, kappa, STEP_NM
+                across[j] = ((j + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_x
+            _heights(
+                places[b],
+                present[b],
+                across,
+                y,
+                steps[b],
+                swell,
+                wave_number,
+                kappa,
+                STEP_NM,
+                line,
+            )
+            if ghost > 0.0:
+                for j in range(PIXELS):
+                    across[j] = across[j] - traits[b, apex.GHOST_X]
+                _heights(
+                    places[b],
+                    present[b],
+                    across,
+                    y - traits[b, apex.GHOST_Y],
+                    steps[b],
+                    swell * ghost,
+                    _CENTRE,
+                    kappa,
+                    STEP_NM,
+                    other,
                 )
-                if ghost > 0.0:
-                    other = _height(
-                        places[b],
-                        present[b],
-                        x - traits[b, apex.GHOST_X],
-                        y - traits[b, apex.GHOST_Y],
-                        steps[b],
-                        swell * ghost,
-                        _CENTRE,
-                        kappa,
-                        STEP_NM,
-                    )
-                    line[j] = max(line[j], other)
+                for j in range(PIXELS):
+                    line[j] = max(line[j], other[j])
             lead = track_line(line, line_s / PIXELS, gain, kappa, False, lead, trace)
             jump = restless * normal(m0, m1, first + i, 2 * PIXELS)
             for j in range(PIXELS):
                 noise = restless * normal(m0, m1, first + i, j)
                 image[b, i, j] = np.float32(trace[j] + noise + jump)
+            if flicker > 0.0 or mains > 0.0:
+                fill_noise(
+                    n0,
+                    n1,
+                    first + i,
+                    i * line_s,
+                    line_s / PIXELS,
+                    0.0,
+                    flicker,
+                    mains,
+                    mains_hz,
+                    phase,
+                    slow,
+                    wander,
+                    draws,
+                )
+                for j in range(PIXELS):
+                    image[b, i, j] += wander[j]

@@ -6,7 +6,7 @@ amount), and go to a fresh place by the coarse motor. All of it takes time, in w
 drifts; charge, images and path are charged to a ledger. What the tip is like is hidden.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from microgym.instruments.manipulation import BANDS, PIXELS, TRACE
 from microgym.physics.adatoms import BARRIER_EV, LATTICE_NM
 from microgym.physics.apex import APEX_LEVELS, TRAITS, ApexParameters
 from microgym.physics.drift import DriftParameters, DriftState
+from microgym.physics.noise import MAINS_HZ
 from microgym.physics.sampling import finite, positive, whole
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
@@ -47,12 +48,16 @@ class NoiseParameters:
         mark_nm: standard deviation of a measured drift along each axis, nm.
         vibration_nm: standard deviation of the tip's height, nm.
         amplifier_pa: standard deviation of the amplifier's noise in a sample of a drag, pA.
+        flicker_nm: 1/f noise of an image's heights, standard deviation a decade, nm.
+        mains_nm: amplitude of the mains in an image's heights, nm.
     """
 
     place_nm: float = 0.0
     mark_nm: float = 0.0
     vibration_nm: float = 0.0
     amplifier_pa: float = 0.0
+    flicker_nm: float = 0.0
+    mains_nm: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -69,6 +74,18 @@ NOISE_LEVELS: dict[str, NoiseParameters] = {
 }
 """The switch of the noise. Places to 20 to 50 pm and vibrations of 1 to 5 pm are usual; the
 amplifier must take 100 nA, and its noise at that gain is a design choice."""
+
+IMAGE_LEVELS: dict[str, NoiseParameters] = {
+    name: replace(NOISE_LEVELS[name], flicker_nm=flicker, mains_nm=mains)
+    for name, flicker, mains in (
+        ("off", 0.0, 0.0),
+        ("easy", 0.0005, 0.0005),
+        ("real", 0.0015, 0.001),
+        ("hard", 0.004, 0.003),
+    )
+}
+"""The same where places are read off the image: with 1/f noise and mains of about the size of the
+vibration (design choices)."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +275,7 @@ class STMInstrument:
                 self.settings.image_s / PIXELS,
                 self._wave_number,
             ),
+            (self.settings.noise.flicker_nm, self.settings.noise.mains_nm, MAINS_HZ[0]),
         )
 
     def drag(

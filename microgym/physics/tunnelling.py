@@ -135,7 +135,7 @@ def johnson_noise_pa(resistance_ohm: float, temperature_k: float, bandwidth_hz: 
     return 1e12 * math.sqrt(4.0 * BOLTZMANN_J_K * temperature_k * bandwidth_hz / resistance_ohm)
 
 
-@kernel
+@inline_kernel
 def scattered_density(distance_nm, wave_number, phase_shift):
     """Change of the surface's density of states around a point scatterer, as a part of it.
 

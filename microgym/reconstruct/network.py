@@ -10,8 +10,8 @@ import numpy as np
 from microgym.compiled import kernel
 from microgym.elementary import decay32, log32_normal
 from microgym.lines import line
-from microgym.reconstruct.convolution import convolve1, fold, put_four
-from microgym.reconstruct.winograd import convolve3
+from microgym.reconstruct.convolution import put_four
+from microgym.reconstruct.layers import add, add_rectified, rectify, run, run2, run3
 
 CELL = 4
 """Pixels along an edge of a cell."""
@@ -25,7 +25,6 @@ LEAST_FLUENCE = 1e-3
 """Photons per pixel below which all is dark to the network (design choice)."""
 
 _ZERO = np.float32(0.0)
-_HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _FAR = np.float32(80.0)  # where a gate is as open, or as shut, as it gets
 _PIXELS = CELL * CELL
@@ -52,28 +51,6 @@ def _enter(re, im, fluence, top, edge, cells, light):
 
 
 @kernel
-def _rectify(image):
-    """Set what is negative to zero."""
-    for j in range(image.size):
-        # Exact; a selection into its own place would not become vector code.
-        image[j] = _HALF * (image[j] + abs(image[j]))
-
-
-@kernel
-def _add(image, other):
-    """Add one image to another."""
-    for j in range(image.size):
-        image[j] += other[j]
-
-
-@kernel
-def _add_rectified(image, other):
-    """Add what is positive in one image to another: the end of a residual layer."""
-    for j in range(image.size):
-        image[j] += other[j] if other[j] > _ZERO else _ZERO
-
-
-@kernel
 def _leave(cells, head, edge, top, trust, re, im, sigma):
     """Channels of cells back to pixels: the gated estimate plus detail, and its uncertainty."""
     pitch = edge + 2
@@ -95,28 +72,6 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
                 put_four(said, _PIXELS + i * CELL, _ONE, line(re, start, CELL), 0)
                 put_four(said, 2 * _PIXELS + i * CELL, _ZERO, line(im, start, CELL), 0)
                 put_four(said, 3 * _PIXELS + i * CELL, _ZERO, line(sigma, start, CELL), 0)
-
-
-@kernel
-def _run(layer, layers, weights, x, at, x_pitch, out, out_pitch, h):
-    """Run a layer of the table whose kernels are of one pixel."""
-    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    step, place = layers[layer, 3], (layers[layer, 4] + 1) * out_pitch + layers[layer, 5] + 1
-    convolve1(x, at, x_pitch, inputs, weights, start, channels, out, place, out_pitch, step, h)
-
-
-@kernel
-def _run2(layer, layers, weights, x, x_pitch, out, out_pitch, h, work):
-    """Run a layer of the table that makes one pixel of two by two."""
-    fold(x, x_pitch, layers[layer, 0] // 4, h, work)
-    _run(layer, layers, weights, work, np.int64(0), h, out, out_pitch, h)
-
-
-@kernel
-def _run3(layer, layers, weights, x, pitch, out, h, work):
-    """Run a layer of the table whose kernels are of 3x3."""
-    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    convolve3(x, pitch, inputs, weights, start, channels, out, pitch, h, work)
 
 
 @kernel
@@ -160,26 +115,26 @@ def restore_rows(rows, estimate, fluence, top, edge, weights, layers, trust, wor
     for k in range(rows.size):
         b = rows[k]
         _enter(estimate[0][b], estimate[1][b], fluence[b], top, edge, cells, head)
-        _run(np.int64(0), layers, weights, cells, p0 + 1, p0, h0, p0, e0)
-        _rectify(h0)
-        _run2(np.int64(1), layers, weights, h0, p0, h1, p1, e1, lent)
-        _rectify(h1)
-        _run3(np.int64(2), layers, weights, h1, p1, t1, e1, lent)
-        _add_rectified(h1, t1)
-        _run2(np.int64(3), layers, weights, h1, p1, h2, p2, e2, lent)
-        _rectify(h2)
+        run(np.int64(0), layers, weights, cells, p0 + 1, p0, h0, p0, e0)
+        rectify(h0)
+        run2(np.int64(1), layers, weights, h0, p0, h1, p1, e1, lent)
+        rectify(h1)
+        run3(np.int64(2), layers, weights, h1, p1, t1, e1, lent)
+        add_rectified(h1, t1)
+        run2(np.int64(3), layers, weights, h1, p1, h2, p2, e2, lent)
+        rectify(h2)
         for layer in range(4, 6):
-            _run3(layer, layers, weights, h2, p2, t2, e2, lent)
-            _add_rectified(h2, t2)
+            run3(layer, layers, weights, h2, p2, t2, e2, lent)
+            add_rectified(h2, t2)
         for corner in range(4):
-            _run(6 + corner, layers, weights, h2, p2 + 1, p2, t1, p1, e2)
-        _add(h1, t1)
+            run(6 + corner, layers, weights, h2, p2 + 1, p2, t1, p1, e2)
+        add(h1, t1)
         for corner in range(4):
-            _run(10 + corner, layers, weights, h1, p1 + 1, p1, t0, p0, e1)
-        _add(h0, t0)
-        _run3(np.int64(14), layers, weights, h0, p0, t0, e0, lent)
-        _add_rectified(h0, t0)
-        _run(np.int64(15), layers, weights, h0, p0 + 1, p0, head, p0, e0)
+            run(10 + corner, layers, weights, h1, p1 + 1, p1, t0, p0, e1)
+        add(h0, t0)
+        run3(np.int64(14), layers, weights, h0, p0, t0, e0, lent)
+        add_rectified(h0, t0)
+        run(np.int64(15), layers, weights, h0, p0 + 1, p0, head, p0, e0)
         _leave(cells, head, edge, top, trust, shown[0][b], shown[1][b], shown[2][b])
 
 

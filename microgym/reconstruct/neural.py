@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.reconstruct.layers import layer_tensors, pack_layers
 from microgym.reconstruct.network import CELL, CONTRAST_GAIN, WIDTHS, restore_rows, work_size
 from microgym.reconstruct.tensors import check_tensors, read_tensors
 from microgym.reconstruct.views import Areas, Plane, Planes, Rows, Shown, View
-from microgym.reconstruct.winograd import pack_kernels
-from microgym.scratch import aligned, scratch
+from microgym.scratch import scratch
 
 FILE = "Ptycho-v0.safetensors"
 """Name of the file of the network that comes with the package."""
@@ -34,11 +34,7 @@ class Weights:
     """A trained network, packed for the kernels.
 
     Attributes:
-        values: float32, for each layer its bias and then [rows, columns, inputs, outputs]; for
-            kernels of 3x3 what `microgym.reconstruct.winograd.pack_kernels` makes of them.
-        layers: (16, 6) int64, of each convolution: inputs, those of all four pixels where it makes
-            one pixel of two by two; outputs; where its values begin; and for the results their
-            distance, first row and first column.
+        values, layers: of 16 convolutions, see `microgym.reconstruct.layers.pack_layers`.
         trust: factor that makes 68% of errors stay below the uncertainty.
         radii: (4,) float64, multiples of the uncertainty that `STATED` parts of errors stay below.
     """
@@ -85,43 +81,18 @@ def pack(tensors: Mapping[str, NDArray[np.float32]]) -> Weights:
     Raises:
         ValueError: a tensor is missing, superfluous, of another shape, or not finite.
     """
-    shapes: dict[str, tuple[int, ...]] = {"trust": (), "radii": (len(STATED),)}
-    for name, (outputs, inputs, edge) in layer_shapes().items():
-        shapes |= {f"{name}.weight": (outputs, inputs, edge, edge), f"{name}.bias": (outputs,)}
-    check_tensors(tensors, shapes)
-    table: list[tuple[int, ...]] = []
-    values: list[NDArray[np.float32]] = []
-    start = 0
-    for name, (outputs, inputs, edge) in layer_shapes().items():
-        weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
-        if name == "doubt":
-            continue
-        if name == "stem":
-            gain = np.full((inputs, 1, 1), CONTRAST_GAIN, np.float32)
-            gain[2 * CELL * CELL :] = 1.0
-            weight = gain * weight
-        if name == "image":
-            weight = np.concatenate([weight, tensors["doubt.weight"]])
-            bias = np.concatenate([bias, tensors["doubt.bias"]])
-            outputs = bias.size
-        # Every fourth output of an upward layer is the same pixel of a block of two by two.
-        step = 2 if name.startswith("up") else 1
-        for corner in range(step * step):
-            w, b = weight[corner :: step * step], bias[corner :: step * step]
-            place = (step, corner // step, corner % step)
-            merged = 4 if edge == 2 else 1
-            table.append((merged * inputs, outputs // (step * step), start, *place))
-            packed = (
-                pack_kernels(w, b)
-                if edge == 3
-                else np.concatenate([b, w.transpose(2, 3, 1, 0).ravel()])
-            )
-            values.append(packed)
-            start += packed.size
-    flat = aligned(start)
-    flat[:] = np.concatenate(values)
+    shapes = layer_tensors(layer_shapes())
+    check_tensors(tensors, {**shapes, "trust": (), "radii": (len(STATED),)})
+    gain = np.full((3 * CELL * CELL, 1, 1), CONTRAST_GAIN, np.float32)
+    gain[2 * CELL * CELL :] = 1.0
+    ready = {**tensors, "stem.weight": gain * tensors["stem.weight"]}
+    for kind in ("weight", "bias"):
+        ready[f"image.{kind}"] = np.concatenate(
+            [tensors[f"{n}.{kind}"] for n in ("image", "doubt")]
+        )
+    values, table = pack_layers(ready, [name for name in layer_shapes() if name != "doubt"])
     radii = tensors["radii"].astype(np.float64)
-    return Weights(flat, np.array(table, np.int64), np.float32(tensors["trust"]), radii)
+    return Weights(values, table, np.float32(tensors["trust"]), radii)
 
 
 def shipped_file() -> Path:

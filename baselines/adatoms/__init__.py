@@ -1,0 +1,1 @@
+"""Training and judgement of the network that finds adatoms in images."""
