@@ -286,6 +286,7 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
     plain = make(lines=16, observation="image")
     shown = make(lines=16, observation="image", reconstructor=reconstructor)
     assert set(shown.observation_space.spaces) == {"signals", "numbers", "image", "restored"}
+    before, after = plain.reset(seed=5)[0], shown.reset(seed=5)[0]
     for _ in range(3):
         before, paid, *_, info = plain.step(dials(rate=15.0))
         after, same, *_, told = shown.step(dials(rate=15.0))
