@@ -221,8 +221,8 @@ def _pictures(pictures: Sequence[Picture]) -> str:
         for one in pictures
     )
     return (
-        "<section><h2>The same specimen, every policy</h2><p>Truth, reconstruction, dose and scan "
-        f'path at the end of one episode on an unseen specimen.</p><div class="grid">{figures}'
+        "<section><h2>The same specimen, every policy</h2><p>What there was to see at the end of "
+        f'one episode on an unseen specimen.</p><div class="grid">{figures}'
         "</div></section>"
     )
 

@@ -42,8 +42,8 @@ _LIMITS = (
     f"{SCAN_S[0]:g} to {SCAN_S[1]:g} s an image. All else is extrapolation.",
     "It is not told the time of a line, and must guess how far the feedback lags. A filter that is "
     "tuned for the speed knows: in fast images it is as good or better.",
-    "It has not been trained on step edges, and takes their rims for adatoms: there the matched "
-    "filter is better.",
+    "It has not been trained on step edges, and takes upper terraces for adatoms: there the "
+    "matched filter is better.",
     "Probabilities between 0.7 and 0.95 are too modest, see the table: most of what they are given "
     "to are adatoms.",
     "The other end of a double tip can be as high as the first. Then nobody knows which of two "

@@ -105,6 +105,7 @@ class STMTask(Task):
         """Act in every row, and pay."""
         ledger = self.instrument.ledger
         seconds = ledger.time_s[rows].copy()
+        images = ledger.exposures[rows].copy()
         before, harmed = self.goal.potentials(rows), self._harm[rows]
         split_rows(
             lambda start, stop: self.goal.step(rows[start:stop], actions), rows.size, self.threads
@@ -131,10 +132,10 @@ class STMTask(Task):
         self._cost[rows] = np.maximum(self._harm[rows] - harmed, 0.0)
         self.terminated[rows] = self.goal.over(rows) | (ledger.time_s[rows] >= self._limit_s)
         self.truncated[rows] = False
-        self._draw(rows)
+        self._draw(rows[ledger.exposures[rows] > images])
 
     def _draw(self, rows: Rows) -> None:
-        """Draw the latest image where it is part of the observation, and not yet drawn."""
+        """Draw the image just taken where it is part of the observation, and not yet drawn."""
         if self.arguments.observation == "image" and not self.arguments.detects:
             split_rows(
                 lambda start, stop: self.instrument.draw(rows[start:stop]), rows.size, self.threads

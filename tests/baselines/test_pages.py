@@ -221,7 +221,8 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
     assert main(["report", "--pages", str(tmp_path / "docs")]) == 0
     written = [Path(line) for line in capsys.readouterr().out.split()]
     environments = {f"{ids[0].id}.md" for ids in pages.tasks()}
-    networks = {"Ptycho-v0.md", "AFM-v0.md", "reconstructor.md", "topography.md"}
+    networks = {f"{name}.md" for name in ("Ptycho-v0", "AFM-v0", "STM-v0")}
+    networks |= {"reconstructor.md", "topography.md", "adatoms.md"}
     assert {path.name for path in written} == {"README.md", *networks, *environments}
     for name in ("Ptycho-v0", "AFM-v0"):
         assert (tmp_path / f"microgym/reconstruct/weights/{name}.md").is_file()

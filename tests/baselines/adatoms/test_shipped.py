@@ -48,8 +48,10 @@ def test_what_must_hold_holds_in_the_record(record):
     assert len(CLAIMED) >= 3
 
 
-@pytest.mark.parametrize("name", ["as STM-v0, many bystanders", "double tip", "step edge"])
+@pytest.mark.parametrize("name", ["double tip", "three times as loud", "step edge"])
 def test_scores_are_those_of_the_record(record, name):
+    # Not where all that is missed is owed to the few double tips among many others: means of so few
+    # images are far from normal there.
     kept, count = row(record, name), 48
     images = images_of(conditions()[name], count, 7)
     found = {
