@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -120,13 +121,15 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "Effort", lambda **given: replace(effort, **given))
 
 
-def test_the_command_writes_record_and_figure(quick, tmp_path, capsys):
+def test_the_command_writes_record_and_figure(quick, tmp_path, capsys, monkeypatch):
     figure = tmp_path / "figure.png"
-    words = ["--write", "--seed", "2", "--specimens", "5", "--figure", str(figure)]
-    assert main(["reconstructor", "assess", "STM-v0", *words]) == 0
+    options = ["--write", "--seed", "2", "--specimens", "5", "--figure", str(figure)]
+    words = ["reconstructor", "assess", "STM-v0", *options]
+    monkeypatch.setattr(sys, "argv", ["microgym", *words])
+    assert main(words) == 0
     written = json.loads(module.RECORD.read_text())
     assert (written["seed"], written["effort"]["images"]) == (2, 5)
-    assert written["command"].startswith("microgym ")
+    assert written["command"].startswith("microgym reconstructor assess STM-v0 --write")
     assert "F1 (error, pm)" in capsys.readouterr().out
     with Image.open(io.BytesIO(figure.read_bytes())) as image:
         assert image.width > 900
