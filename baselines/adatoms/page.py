@@ -8,8 +8,8 @@ from microgym.baselines.adatoms.assess import RECORD
 from microgym.baselines.adatoms.images import LEARNT, SCAN_S
 from microgym.baselines.adatoms.scores import NEAR_NM
 from microgym.baselines.adatoms.shipping import VALIDATION, made_from
-from microgym.baselines.eye.page import origin_rows
 from microgym.baselines.markdown import markdown
+from microgym.baselines.network_files import origin_rows
 from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate

@@ -1,20 +1,16 @@
 """From a seed to a network on disk: lessons, training, calibration, safetensors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
-from microgym.agents.files import write_atomically
 from microgym.baselines.adatoms.classical import logistic_fit
 from microgym.baselines.adatoms.images import Images, lessons
 from microgym.baselines.adatoms.scores import GEOMETRY, Found, at_least, judge
-from microgym.baselines.eye.shipping import origin_of
-from microgym.baselines.records import provenance, to_json
+from microgym.baselines.network_files import Made, begin, origin_of, tensors_of, write_network
 from microgym.reconstruct.adatoms import (
     FILE,
     FORMAT,
@@ -36,21 +32,6 @@ THRESHOLDS = tuple(round(0.2 + 0.02 * k, 2) for k in range(31))
 
 STATED = (0.5, 0.6827, 0.9, 0.95)
 """Parts of errors whose bounds are looked at."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A network that was made.
-
-    Attributes:
-        path: its file.
-        losses: mean loss of each hundred steps, an image.
-        validation: on images of validation specimens "f1", "precision", "recall" and "error_pm".
-    """
-
-    path: Path
-    losses: list[float]
-    validation: dict[str, float]
 
 
 def make_detector(
@@ -78,27 +59,18 @@ def make_detector(
     Raises:
         ValueError: a number out of range.
     """
-    for name, value in (("groups", groups), ("steps", steps), ("validation", validation)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    made = begin("STM-v0", seed=seed, groups=groups, steps=steps, validation=validation)
     from microgym.baselines.adatoms.train import train_detector
 
-    # Taken before the work, which is done by the code that is there now; without the folder.
-    words = ("STM-v0", "--seed", seed, "--groups", groups, "--steps", steps)
-    origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_detector(
         lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
     )
-    state = trained.net.state_dict()
-    tensors = {name: one.detach().numpy().copy() for name, one in state.items()}
+    tensors = tensors_of(trained.net)
     check = lessons(seed, validation, "validation")
     tensors["calibration"] = calibration(tensors, check)
     found = find(pack(tensors), check)
-    made = {"seed": seed, "groups": groups, "steps": steps, **origin}
     path = output / FILE
-    write_atomically(path, save(tensors, {"format": FORMAT, "made": to_json(made)}))
+    write_network(path, FORMAT, tensors, made)
     return Made(path, trained.losses, scores_of(found))
 
 

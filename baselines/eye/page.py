@@ -20,6 +20,7 @@ from microgym.baselines.eye.scans import LEARNT
 from microgym.baselines.eye.shipping import VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
+from microgym.baselines.network_files import origin_rows
 from microgym.baselines.records import read_record
 from microgym.baselines.wording import written
 from microgym.reconstruct.neural import FILE, layer_shapes, shipped_file
@@ -211,20 +212,6 @@ def _star(record: Mapping[str, Any]) -> str:
         best = f"{errors['tuned']:.3f} ({Recipe.from_record(one['recipe']).told()})"
         rows.append((str(one["exposures"]), *(f"{errors[n]:.3f}" for n in names), best))
     return f"{text}\n\n{markdown(rows)}"
-
-
-def origin_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the record of a network came from, as rows of a table."""
-    machine = record["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    return [
-        ("results on this page", ""),
-        ("made by", f"`{record['command']}`"),
-        ("of the network", f"with numbers of sha256 {record['network']['sha256'][:16]}"),
-        ("date and commit", f"{record['date']}, {record['commit']}"),
-        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
-        ("packages", f"Python {machine['python']}, {packages}"),
-    ]
 
 
 def _card_cell(one: Mapping[str, Any]) -> str:

@@ -1,21 +1,15 @@
 """From a seed to a network on disk: lessons, training, calibration, safetensors."""
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save
 
-from microgym.agents.files import write_atomically
 from microgym.baselines.eye.looks import estimate_in, lit_in
 from microgym.baselines.eye.scans import INSIDE, Lessons, make_lessons
-from microgym.baselines.records import provenance, to_json
+from microgym.baselines.network_files import Made, begin, origin_of, tensors_of, write_network
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import FILE, FORMAT, STATED, load_weights
 
@@ -25,21 +19,6 @@ STEPS = 8000
 """Steps of its training."""
 VALIDATION = 40
 """Sets of conditions of the validation split that it was calibrated on."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A network that was made.
-
-    Attributes:
-        path: its file.
-        losses: mean loss of each hundred steps, a photon.
-        validation: mean complex error on validation specimens, "classical" and "neural".
-    """
-
-    path: Path
-    losses: list[float]
-    validation: dict[str, float]
 
 
 def make_eye(
@@ -67,16 +46,9 @@ def make_eye(
     Raises:
         ValueError: a number out of range.
     """
-    for name, value in (("groups", groups), ("steps", steps), ("validation", validation)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    made = begin("Ptycho-v0", seed=seed, groups=groups, steps=steps, validation=validation)
     from microgym.baselines.eye.train import restore, train_eye
 
-    # Taken before the work, which is done by the code that is there now; without the folder.
-    words = ("Ptycho-v0", "--seed", seed, "--groups", groups, "--steps", steps)
-    origin = provenance(["reconstructor", "train", *map(str, words)])
     trained = train_eye(
         make_lessons(seed, groups, "train"), seed=seed, steps=steps, progress=progress
     )
@@ -85,12 +57,11 @@ def make_eye(
     lit = lit_in(check.seen)
     radii = _radii((_errors(check, images) / sigmas)[lit])
     trust = radii[STATED.index(0.68)]
-    tensors = {name: t.detach().numpy().copy() for name, t in trained.net.state_dict().items()}
+    tensors = tensors_of(trained.net)
     tensors["trust"] = np.array(trust, np.float32)
     tensors["radii"] = (radii / trust).astype(np.float32)
-    made = {"seed": seed, "groups": groups, "steps": steps, **origin}
     path = output / FILE
-    write_atomically(path, save(tensors, {"format": FORMAT, "made": to_json(made)}))
+    write_network(path, FORMAT, tensors, made)
     return Made(path, trained.losses, _scores(check, images, lit))
 
 
@@ -109,23 +80,6 @@ def made_from(path: Path) -> dict[str, Any]:
     """
     load_weights(path)
     return origin_of(path)
-
-
-def origin_of(path: Path) -> dict[str, Any]:
-    """What the metadata of a network's file say, and a digest of its tensors.
-
-    Args:
-        path: of a safetensors file.
-
-    Returns:
-        "sha256" of the tensors in the order of their names, and what is said under "made".
-    """
-    digest = hashlib.sha256()
-    with safe_open(path, "np") as content:
-        made = json.loads((content.metadata() or {})["made"])
-        for name in sorted(content.keys()):
-            digest.update(content.get_tensor(name).tobytes())
-    return {"sha256": digest.hexdigest(), **made}
 
 
 def _errors(check: Lessons, images: NDArray[np.complex64]) -> NDArray[np.float32]:

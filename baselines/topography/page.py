@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microgym.baselines.eye.page import origin_rows
 from microgym.baselines.markdown import markdown
+from microgym.baselines.network_files import origin_rows
 from microgym.baselines.records import read_record
 from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate

@@ -12,7 +12,8 @@ from microgym.baselines.eye import assess as module
 from microgym.baselines.eye import page
 from microgym.baselines.eye.assess import Effort, assess, best_look, claim, missed, pooled, told
 from microgym.baselines.eye.contest import LOOKS, Recipe
-from microgym.baselines.eye.shipping import GROUPS, STEPS, Made
+from microgym.baselines.eye.shipping import GROUPS, STEPS
+from microgym.baselines.network_files import Made
 from microgym.baselines.records import to_json
 from microgym.metrics import complex_error
 from microgym.reconstruct.neural import shipped_file

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from microgym.baselines.cli import main
+from microgym.baselines.network_files import Made
 from microgym.baselines.records import to_json
 from microgym.baselines.topography import assess as module
 from microgym.baselines.topography import page
 from microgym.baselines.topography.assess import Effort, assess, compare, missed, pooled, told
 from microgym.baselines.topography.contest import CORRECTED, FLATTENED, TRACE, Recipe
 from microgym.baselines.topography.scans import Conditions, Frames
-from microgym.baselines.topography.shipping import GROUPS, STEPS, Made
+from microgym.baselines.topography.shipping import GROUPS, STEPS
 from microgym.reconstruct.topography import shipped_file
 from tests.microgym.reconstruct.line_networks import make_weights
 
