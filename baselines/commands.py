@@ -228,8 +228,11 @@ def reconstructor(arguments: argparse.Namespace) -> int:
         known = ", ".join(RECONSTRUCTORS)
         raise ValueError(f"{env_id} has no network that restores what it shows; there are {known}")
     one_thread()
-    module = importlib.import_module(f"microgym.baselines.{RECONSTRUCTORS[env_id]}.command")
-    return getattr(module, arguments.action)(arguments)
+    from microgym.baselines import network_commands
+
+    module = importlib.import_module(f"microgym.baselines.{RECONSTRUCTORS[env_id]}.workshop")
+    work = {"train": network_commands.train, "assess": network_commands.assess}
+    return work[arguments.action](module.workshop(), arguments)
 
 
 def report(arguments: argparse.Namespace) -> int:

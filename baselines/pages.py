@@ -24,6 +24,7 @@ from microgym.baselines.adatoms import page as adatoms
 from microgym.baselines.comparison import Comparison
 from microgym.baselines.eye import page as eye
 from microgym.baselines.markdown import markdown
+from microgym.baselines.network_pages import network_card, network_page
 from microgym.baselines.readme import table as scores
 from microgym.baselines.recipes import BEYOND
 from microgym.baselines.records import RESULTS, read_record
@@ -58,9 +59,9 @@ SECTIONS = (
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-RECONSTRUCTORS = {"Ptycho-v0": eye, "AFM-v0": topography, "STM-v0": adatoms}
-"""Environments with a network that restores what is shown, and what makes its page and card."""
-CARDS = tuple(f"../{one.CARD.as_posix()}" for one in RECONSTRUCTORS.values())
+NETWORKS = (eye.SUBJECT, topography.SUBJECT, adatoms.SUBJECT)
+"""The networks that restore what is shown."""
+CARDS = tuple(f"../{one.card.as_posix()}" for one in NETWORKS)
 """The pages outside docs/: they lie beside the files that they are about."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
@@ -92,10 +93,10 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
     made = {
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
-    for one, card in zip(RECONSTRUCTORS.values(), CARDS, strict=True):
-        figure = (folder / "images" / one.FIGURE).is_file()
-        made[one.PAGE] = f"{_MADE}\n\n{one.page(figure, results)}"
-        made[card] = f"{_MADE}\n\n{one.card(results)}"
+    for one, card in zip(NETWORKS, CARDS, strict=True):
+        figure = (folder / "images" / one.picture_file).is_file()
+        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
@@ -211,7 +212,7 @@ def index(makefile: str) -> str:
     targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
     commands = [(f"`make {name}`", text) for name, text in targets]
     subs = [(f"`microgym {name}`", text) for name, text in summaries().items()]
-    networks = ", ".join(f"[{name}]({one.PAGE})" for name, one in RECONSTRUCTORS.items())
+    networks = ", ".join(f"[{one.env_id}]({one.page})" for one in NETWORKS)
     return "\n".join(
         [
             _MADE,

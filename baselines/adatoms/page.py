@@ -9,19 +9,12 @@ from microgym.baselines.adatoms.images import LEARNT, SCAN_S
 from microgym.baselines.adatoms.scores import NEAR_NM
 from microgym.baselines.adatoms.shipping import VALIDATION, made_from
 from microgym.baselines.markdown import markdown
-from microgym.baselines.network_files import origin_rows
-from microgym.baselines.records import read_record
+from microgym.baselines.network_pages import Rows, Subject, coverage_row, training_rows
 from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
 from microgym.reconstruct.adatoms import FILE, load_weights, shipped_file
 from microgym.specimens.adatom_fields import HELD_OUT
 
-PAGE = "adatoms.md"
-CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
-"""Where the card is, from the root of a checkout."""
-FIGURE = "adatoms.png"
-
-_NONE = "No results are recorded yet: `microgym reconstructor assess STM-v0 --write`."
 _WHAT = """\
 With `reconstructor="neural"` the places that `STM-v0` and `STMBuild-v0` tell are read off the image
 by a small network: of every pixel it says how probable it is that the centre of an adatom lies in
@@ -55,30 +48,9 @@ _LIMITS = (
 )
 
 
-def page(figure: bool, results: Path) -> str:
-    """The page about the network.
-
-    Args:
-        figure: there is a picture of it among the images.
-        results: folder of the records.
-
-    Returns:
-        Markdown, without the line that says how it was made.
-    """
-    made = made_from(shipped_file())
-    parts = ["# The detector of adatoms of STM-v0", _WHAT]
-    record = _record(results)
-    if record is not None and figure:
-        parts.append(
-            "![Images with their adatoms and what two detectors find]"
-            f"(images/{FIGURE})\n\nThree test images under each of four sets of conditions. Green "
-            "circles: adatoms. Blue dots: what the network finds. White crosses: the classical "
-            "detector, tuned for the conditions."
-        )
-    parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
-    if record is None:
-        return "\n\n".join([*parts, "## Results", _NONE]) + "\n"
-    parts += [
+def _results(record: Mapping[str, Any]) -> list[str]:
+    """The sections about what was measured, paragraph by paragraph."""
+    return [
         "## Where it wins, and where not",
         _about(record),
         markdown(_contest(record)),
@@ -91,45 +63,24 @@ def page(figure: bool, results: Path) -> str:
         "Return of the expert, whose habits were tuned with `model`, on test specimens, the same "
         "for all; 95% intervals of paired differences.",
         markdown(_views(record)),
-        "## Limits",
-        "\n".join(f"* {one}" for one in _LIMITS),
-        "## Reproducing",
-        f"```sh\nmicrogym reconstructor train STM-v0 --seed {made['seed']}\n"
-        "microgym reconstructor assess STM-v0\n```",
-        markdown(origin_rows(record)),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def card(results: Path) -> str:
-    """The card that lies beside the network's file; arguments and result as for `page`."""
-    record = _record(results)
-    rows = _facts(made_from(shipped_file()), record)
-    if record is None:
-        rows.append(("metrics", _NONE))
-    else:
-        for one in record["conditions"]:
-            error = one["network"]["error_pm"]
-            mine, theirs = (one[key]["f1"]["value"] for key in ("network", "classical"))
-            told = f"{mine:.3f}; classical {theirs:.3f}"
-            place = f"; places to {error['value']:.0f} pm" if error else ""
-            rows.append((f"F1, {_named(one)}", told + place))
-        for name, one in record["calibration"].items():
-            shares = ", ".join(f"{each['value']:.1%}" for each in one["cover"])
-            rows.append((f"coverage of {_percents(record)}, {name}", shares))
-    rows += [
-        ("limits", " ".join(_LIMITS)),
-        ("more", f"`docs/{PAGE}`, `baselines/results/{RECORD.name}`"),
-    ]
-    return f"# Network of STM-v0\n\n{markdown(rows)}\n"
+def _metrics(record: Mapping[str, Any]) -> Rows:
+    """What the card tells of the results."""
+    rows: Rows = []
+    for one in record["conditions"]:
+        error = one["network"]["error_pm"]
+        mine, theirs = (one[key]["f1"]["value"] for key in ("network", "classical"))
+        told = f"{mine:.3f}; classical {theirs:.3f}"
+        place = f"; places to {error['value']:.0f} pm" if error else ""
+        rows.append((f"F1, {_named(one)}", told + place))
+    for name, one in record["calibration"].items():
+        rows.append(coverage_row(record["stated"], name, one["cover"]))
+    return rows
 
 
-def _record(results: Path) -> dict[str, Any] | None:
-    path = results / RECORD.name
-    return read_record(path) if path.is_file() else None
-
-
-def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
     weights = load_weights(shipped_file())
     rows = [
@@ -145,9 +96,7 @@ def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tu
             f"{', '.join(f'`{n}`' for n in HELD_OUT)}; scaled on {VALIDATION} sets of validation "
             "specimens",
         ),
-        ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
-        ("command", f"`{made['command']}`"),
-        ("made on", f"{made['date']}, commit {made['commit']}"),
+        *training_rows(made),
         ("told", f"from a probability of {float(weights.told[0]):.2f} on"),
     ]
     if record is not None:
@@ -218,10 +167,6 @@ def _bold(gain: Estimate, digits: int) -> str:
     return f"**{text}**" if gain.above_zero or gain.below_zero else text
 
 
-def _percents(record: Mapping[str, Any]) -> str:
-    return ", ".join(f"{one:.0%}" for one in record["stated"])
-
-
 def _trusted(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("images", "stated", "found")]
     for name, one in record["calibration"].items():
@@ -248,3 +193,26 @@ def _views(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
         text = _bold(Estimate(**one["network_gain"]), 3)
         rows.append((f"`{env_id}`, `neural` less `classical`", "", text))
     return rows
+
+
+SUBJECT = Subject(
+    env_id="STM-v0",
+    title="The detector of adatoms of STM-v0",
+    what=_WHAT,
+    picture=(
+        "Images with their adatoms and what two detectors find",
+        "Three test images under each of four sets of conditions. Green circles: adatoms. Blue "
+        "dots: what the network finds. White crosses: the classical detector, tuned for the "
+        "conditions.",
+    ),
+    trained=_TRAINED,
+    limits=_LIMITS,
+    page="adatoms.md",
+    picture_file="adatoms.png",
+    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
+    record=RECORD.name,
+    made=lambda: made_from(shipped_file()),
+    facts=_facts,
+    results=_results,
+    metrics=_metrics,
+)

@@ -1,6 +1,6 @@
 """Page and card of the network, made from its record and from what its file says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,11 @@ from microgym.baselines.eye.scans import LEARNT
 from microgym.baselines.eye.shipping import VALIDATION, made_from
 from microgym.baselines.eye.table import TABLE_STOPS
 from microgym.baselines.markdown import markdown
-from microgym.baselines.network_files import origin_rows
-from microgym.baselines.records import read_record
+from microgym.baselines.network_pages import Rows, Subject, covered, training_rows
 from microgym.baselines.wording import written
 from microgym.reconstruct.neural import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT
 
-RECORD_NAME = RECORD.name
-PAGE = "reconstructor.md"
-CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
-"""Where the card is, from the root of a checkout."""
-FIGURE = "reconstructor.png"
-
-_NONE = "No results are recorded yet: `microgym reconstructor assess Ptycho-v0 --write`."
 _WHAT = """\
 While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
 `reconstructor="neural"` a small network looks at the running classical estimate, and at how many
@@ -61,30 +53,9 @@ _LIMITS = (
 )
 
 
-def page(figure: bool, results: Path) -> str:
-    """The page about the network.
-
-    Args:
-        figure: there is a picture of it among the images.
-        results: folder of the records.
-
-    Returns:
-        Markdown, without the line that says how it was made.
-    """
-    made = made_from(shipped_file())
-    parts = ["# The neural observation of Ptycho-v0", _WHAT]
-    record = _record(results)
-    if record is not None and figure:
-        parts.append(
-            "![Truth, classical reconstruction, network, its stated uncertainty and its true "
-            f"error at three doses](images/{FIGURE})\n\nContrast of one unseen specimen after 24 "
-            "exposures that hardly overlap. The classical image is the best that tuned settings "
-            "give. Uncertainty and error are shown on one scale."
-        )
-    parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
-    if record is None:
-        return "\n\n".join([*parts, "## Results", _NONE]) + "\n"
-    parts += [
+def _results(record: Mapping[str, Any]) -> list[str]:
+    """The sections about what was measured, paragraph by paragraph."""
+    return [
         "## Where it wins, and where not",
         _about(record),
         verdict(record),
@@ -101,46 +72,19 @@ def page(figure: bool, results: Path) -> str:
         markdown(coverage_rows(record)),
         "## A recorded scan at a tenth of its dose",
         _star(record),
-        "## Limits",
-        "\n".join(f"* {one}" for one in _LIMITS),
-        "## Reproducing",
-        f"```sh\nmicrogym reconstructor train Ptycho-v0 --seed {made['seed']}\n"
-        "microgym reconstructor assess Ptycho-v0\n```",
-        markdown(origin_rows(record)),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def card(results: Path) -> str:
-    """The card that lies beside the network's file; arguments and result as for `page`."""
-    made = made_from(shipped_file())
-    rows = _facts(made, _record(results))
-    record = _record(results)
-    if record is not None:
-        rows += [
-            (f"E0, {named(one)}, {one['photons']:,.0f} photons", _card_cell(one))
-            for one in record["claims"]
-            if one["photons"] <= CLAIMED
-        ]
-        coverage = record["coverage"]
-        for name, found in (("test", coverage["test"]), *coverage["unseen"].items()):
-            told = _shares(found["found"])
-            rows.append((f"coverage of {_percents(coverage['stated'])}, {name}", told))
-    else:
-        rows.append(("metrics", _NONE))
-    rows += [
-        ("limits", " ".join(_LIMITS)),
-        ("more", f"`docs/{PAGE}`, `baselines/results/{RECORD_NAME}`"),
-    ]
-    return f"# Network of Ptycho-v0\n\n{markdown(rows)}\n"
+def _metrics(record: Mapping[str, Any]) -> Rows:
+    """What the card tells of the results."""
+    return [
+        (f"E0, {named(one)}, {one['photons']:,.0f} photons", _card_cell(one))
+        for one in record["claims"]
+        if one["photons"] <= CLAIMED
+    ] + covered(record["coverage"])
 
 
-def _record(results: Path) -> dict[str, Any] | None:
-    path = results / RECORD_NAME
-    return read_record(path) if path.is_file() else None
-
-
-def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
     parameters = sum(out * (into * edge**2 + 1) for out, into, edge in layer_shapes().values())
     unseen = ", ".join(f"`{name}`" for name in HELD_OUT)
@@ -156,9 +100,7 @@ def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tu
             f"damage), 8 training specimens each of {', '.join(f'`{n}`' for n in LEARNT)}; never "
             f"{unseen}; scaled on {VALIDATION} sets of validation specimens",
         ),
-        ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
-        ("command", f"`{made['command']}`"),
-        ("made on", f"{made['date']}, commit {made['commit']}"),
+        *training_rows(made),
     ]
     if record is not None:
         took = record["table"]["times_us"]["network"] / 1e3
@@ -223,9 +165,24 @@ def _card_cell(one: Mapping[str, Any]) -> str:
     )
 
 
-def _shares(found: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{one['value']:.1%}" for one in found)
-
-
-def _percents(stated: Sequence[float]) -> str:
-    return ", ".join(f"{one:.0%}" for one in stated)
+SUBJECT = Subject(
+    env_id="Ptycho-v0",
+    title="The neural observation of Ptycho-v0",
+    what=_WHAT,
+    picture=(
+        "Truth, classical reconstruction, network, its stated uncertainty and its true error at "
+        "three doses",
+        "Contrast of one unseen specimen after 24 exposures that hardly overlap. The classical "
+        "image is the best that tuned settings give. Uncertainty and error are shown on one scale.",
+    ),
+    trained=_TRAINED,
+    limits=_LIMITS,
+    page="reconstructor.md",
+    picture_file="reconstructor.png",
+    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
+    record=RECORD.name,
+    made=lambda: made_from(shipped_file()),
+    facts=_facts,
+    results=_results,
+    metrics=_metrics,
+)

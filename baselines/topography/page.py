@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from microgym.baselines.markdown import markdown
-from microgym.baselines.network_files import origin_rows
-from microgym.baselines.records import read_record
+from microgym.baselines.network_pages import Rows, Subject, covered, training_rows
 from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
 from microgym.baselines.topography.assess import RECORD, SPEEDS, TIPS, claimed
@@ -16,12 +15,6 @@ from microgym.baselines.topography.shipping import VALIDATION, made_from
 from microgym.reconstruct.topography import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
-PAGE = "topography.md"
-CARD = Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md"
-"""Where the card is, from the root of a checkout."""
-FIGURE = "topography.png"
-
-_NONE = "No results are recorded yet: `microgym reconstructor assess AFM-v0 --write`."
 _WHAT = """\
 A fast scan with a worn tip shows less than is there: the loop lags behind, the tip flies off edges,
 trace and retrace differ, and everything is as wide as the tip. With `reconstructor="neural"`
@@ -50,30 +43,9 @@ _LIMITS = (
 )
 
 
-def page(figure: bool, results: Path) -> str:
-    """The page about the network.
-
-    Args:
-        figure: there is a picture of it among the images.
-        results: folder of the records.
-
-    Returns:
-        Markdown, without the line that says how it was made.
-    """
-    made = made_from(shipped_file())
-    parts = ["# The neural observation of AFM-v0", _WHAT]
-    record = _record(results)
-    if record is not None and figure:
-        parts.append(
-            "![Truth, trace, simple restoration, network, its stated uncertainty and its error on "
-            f"three surfaces](images/{FIGURE})\n\nThree unseen surfaces at about 10 lines a second "
-            "with a tip of about 14 nm. The simple restoration is the best that tuned settings "
-            "give. Uncertainty and error are shown on one scale."
-        )
-    parts += [markdown(_facts(made, record)), "## How it was trained", _TRAINED]
-    if record is None:
-        return "\n\n".join([*parts, "## Results", _NONE]) + "\n"
-    parts += [
+def _results(record: Mapping[str, Any]) -> list[str]:
+    """The sections about what was measured, paragraph by paragraph."""
+    return [
         "## Where it wins, and where not",
         _about(record),
         markdown(_verdict(record)),
@@ -87,42 +59,16 @@ def page(figure: bool, results: Path) -> str:
         "Part of pixels whose error stays below what is stated; means over sets of conditions, "
         "four frames each, with 95% intervals.",
         markdown(coverage_rows(record)),
-        "## Limits",
-        "\n".join(f"* {one}" for one in _LIMITS),
-        "## Reproducing",
-        f"```sh\nmicrogym reconstructor train AFM-v0 --seed {made['seed']}\n"
-        "microgym reconstructor assess AFM-v0\n```",
-        markdown(origin_rows(record)),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def card(results: Path) -> str:
-    """The card that lies beside the network's file; arguments and result as for `page`."""
-    record = _record(results)
-    rows = _facts(made_from(shipped_file()), record)
-    if record is None:
-        rows.append(("metrics", _NONE))
-    else:
-        rows += [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
-        coverage = record["coverage"]
-        for name, found in (("test", coverage["test"]), *coverage["unseen"].items()):
-            stated = ", ".join(f"{one:.0%}" for one in coverage["stated"])
-            shares = ", ".join(f"{one['value']:.1%}" for one in found["found"])
-            rows.append((f"coverage of {stated}, {name}", shares))
-    rows += [
-        ("limits", " ".join(_LIMITS)),
-        ("more", f"`docs/{PAGE}`, `baselines/results/{RECORD.name}`"),
-    ]
-    return f"# Network of AFM-v0\n\n{markdown(rows)}\n"
+def _metrics(record: Mapping[str, Any]) -> Rows:
+    """What the card tells of the results."""
+    gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
+    return gains + covered(record["coverage"])
 
 
-def _record(results: Path) -> dict[str, Any] | None:
-    path = results / RECORD.name
-    return read_record(path) if path.is_file() else None
-
-
-def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
     parameters = sum(
         outputs * (inputs * taps + 1) for outputs, inputs, taps in layer_shapes().values()
@@ -140,9 +86,7 @@ def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> list[tu
             f"{', '.join(f'`{n}`' for n in LEARNT)}; never {unseen}; scaled on {VALIDATION} sets "
             "of validation frames",
         ),
-        ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
-        ("command", f"`{made['command']}`"),
-        ("made on", f"{made['date']}, commit {made['commit']}"),
+        *training_rows(made),
     ]
     if record is not None:
         took = record["line_us"]
@@ -234,3 +178,27 @@ def coverage_rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
         )
         rows.append((name, str(one["conditions"]), *(written(share, 1) for share in shares)))
     return rows
+
+
+SUBJECT = Subject(
+    env_id="AFM-v0",
+    title="The neural observation of AFM-v0",
+    what=_WHAT,
+    picture=(
+        "Truth, trace, simple restoration, network, its stated uncertainty and its error on three "
+        "surfaces",
+        "Three unseen surfaces at about 10 lines a second with a tip of about 14 nm. The simple "
+        "restoration is the best that tuned settings give. Uncertainty and error are shown on one "
+        "scale.",
+    ),
+    trained=_TRAINED,
+    limits=_LIMITS,
+    page="topography.md",
+    picture_file="topography.png",
+    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
+    record=RECORD.name,
+    made=lambda: made_from(shipped_file()),
+    facts=_facts,
+    results=_results,
+    metrics=_metrics,
+)

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from microgym.baselines.adatoms import assess as module
-from microgym.baselines.adatoms import page
 from microgym.baselines.adatoms.assess import BASE, BOUNDS, Effort, assess, missed, told, trusted
 from microgym.baselines.adatoms.figure import SHOWN
 from microgym.baselines.adatoms.images import lessons
+from microgym.baselines.adatoms.page import SUBJECT
 from microgym.baselines.adatoms.shipping import STATED
 from microgym.baselines.cli import main
+from microgym.baselines.network_pages import network_card, network_page
 from microgym.reconstruct.adatoms import shipped_file, shipped_weights
 
 FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
@@ -98,12 +99,12 @@ def test_the_record_is_told_in_a_line_for_each_set_of_conditions(record):
 
 
 def test_page_and_card_show_the_record(record, tmp_path):
-    text = page.page(False, tmp_path)
+    text = network_page(SUBJECT, tmp_path, figure=False)
     assert "No results are recorded yet" in text
-    assert "No results are recorded yet" in page.card(tmp_path)
-    (tmp_path / page.RECORD.name).write_text(json.dumps(record))
-    text, card = page.page(True, tmp_path), page.card(tmp_path)
-    assert f"images/{page.FIGURE}" in text
+    assert "No results are recorded yet" in network_card(SUBJECT, tmp_path)
+    (tmp_path / SUBJECT.record).write_text(json.dumps(record))
+    text, card = network_page(SUBJECT, tmp_path, figure=True), network_card(SUBJECT, tmp_path)
+    assert f"images/{SUBJECT.picture_file}" in text
     for name in FEW:
         assert name in text
         assert name in card
@@ -141,7 +142,7 @@ def test_the_command_writes_record_and_figure(quick, tmp_path, capsys, monkeypat
     [
         (["--weights", "nothing.safetensors"], "there is no network at nothing.safetensors"),
         (["--write", "--weights", "x"], "--write is for the shipped network"),
-        (["--recording", "x"], "--recording is for Ptycho-v0"),
+        (["--recording", "x"], "there is no recorded experiment of STM-v0"),
         (["--specimens", "0"], "images must be at least 1, got 0"),
         (["--seed", "-1"], "seed must be at least 0, got -1"),
     ],

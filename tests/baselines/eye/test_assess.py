@@ -9,14 +9,14 @@ import pytest
 
 from microgym.baselines.cli import main
 from microgym.baselines.eye import assess as module
-from microgym.baselines.eye import page
 from microgym.baselines.eye.assess import Effort, assess, best_look, claim, missed, pooled, told
 from microgym.baselines.eye.contest import LOOKS, Recipe
+from microgym.baselines.eye.page import SUBJECT
 from microgym.baselines.eye.shipping import GROUPS, STEPS
 from microgym.baselines.network_files import Made
+from microgym.baselines.network_pages import network_card, network_page
 from microgym.baselines.records import to_json
 from microgym.metrics import complex_error
-from microgym.reconstruct.neural import shipped_file
 from tests.baselines.eye.synthetic import taken_with, with_error
 from tests.microgym.reconstruct.networks import make_weights
 
@@ -199,8 +199,8 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     record = record_with(gains, GOOD)
     record["table"]["rows"] = [table_row()]
     record["star"] = {"recording": "star.npz", "share": 0.1, "scans": [star_scan()]}
-    (tmp_path / page.RECORD_NAME).write_text(to_json(record))
-    text = page.page(True, tmp_path)
+    (tmp_path / SUBJECT.record).write_text(to_json(record))
+    text = network_page(SUBJECT, tmp_path, figure=True)
     lines = {line.split(" |")[0]: line for line in text.splitlines() if line.startswith("| `")}
     assert "| **classical** |" in lines["| `grf`"]
     assert "| network |" in next(line for line in text.splitlines() if "`sparse` | 10,000" in line)
@@ -208,24 +208,24 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     assert "There it does not win on `grf` at 1,000 photons, `siemens_star` (never seen)" in text
     assert "images/reconstructor.png" in text
     record["table"]["rows"][0]["gain_tuned"] = {"value": -0.2, "low": -0.3, "high": -0.1}
-    (tmp_path / page.RECORD_NAME).write_text(to_json(record))
-    lost = page.page(True, tmp_path)
-    assert "images/" not in page.page(False, tmp_path)
+    (tmp_path / SUBJECT.record).write_text(to_json(record))
+    lost = network_page(SUBJECT, tmp_path, figure=True)
+    assert "images/" not in network_page(SUBJECT, tmp_path, figure=False)
     assert "| `lines` | 1,000 | 33% (49) | real | 10% |" in text
     assert "| 0.010 (3.0) | 0.010 (9.0) |" in text
     assert "| **0.010** (3.0) |" in lost
     assert "(100 sweeps, α 0.1, step 1.5)" in text
-    card = page.card(tmp_path)
+    card = network_card(SUBJECT, tmp_path)
     assert "E0, `siemens_star` (never seen), 1,000 photons" in card
     assert "52.0%, 66.0%, 88.0%, 94.0%" in card
-    made = page.made_from(shipped_file())
+    made = SUBJECT.made()
     for document in (text, card):
         assert f"{made['steps']:,} steps, seed {made['seed']}" in document
 
 
 def test_page_and_card_without_a_record_say_so(tmp_path):
-    assert "No results are recorded yet" in page.page(False, tmp_path)
-    assert "No results are recorded yet" in page.card(tmp_path)
+    assert "No results are recorded yet" in network_page(SUBJECT, tmp_path, figure=False)
+    assert "No results are recorded yet" in network_card(SUBJECT, tmp_path)
 
 
 def table_row():
@@ -287,7 +287,7 @@ def test_the_command_writes_the_record(quick, capsys):
     assert written["seed"] == 3
     assert written["effort"]["specimens"] == 5
     assert len(written["claims"]) == len(quick) == 20
-    assert written["network"] == page.made_from(shipped_file())
+    assert written["network"] == SUBJECT.made()
     assert written["star"] is None
     said = capsys.readouterr()
     assert "coverage on test" in said.out

@@ -8,14 +8,14 @@ import pytest
 
 from microgym.baselines.cli import main
 from microgym.baselines.network_files import Made
+from microgym.baselines.network_pages import network_card, network_page
 from microgym.baselines.records import to_json
 from microgym.baselines.topography import assess as module
-from microgym.baselines.topography import page
 from microgym.baselines.topography.assess import Effort, assess, compare, missed, pooled, told
 from microgym.baselines.topography.contest import CORRECTED, FLATTENED, TRACE, Recipe
+from microgym.baselines.topography.page import SUBJECT
 from microgym.baselines.topography.scans import Conditions, Frames
 from microgym.baselines.topography.shipping import GROUPS, STEPS
-from microgym.reconstruct.topography import shipped_file
 from tests.microgym.reconstruct.line_networks import make_weights
 
 BEST = Recipe("lower", 1.0, 0.5, 1.5)
@@ -169,26 +169,26 @@ def test_effort_must_be_positive(name):
 def test_page_and_card_show_where_it_loses(tmp_path):
     gains = {("mixed", "slow"): 0.05, ("mixed", "fast"): -0.05, ("trenches", "slow"): 0.005}
     (tmp_path / module.RECORD.name).write_text(to_json(record_with(gains, GOOD)))
-    text = page.page(True, tmp_path)
+    text = network_page(SUBJECT, tmp_path, figure=True)
     assert "`mixed`, fast; `trenches`, slow; `particles`, tip double." in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert any("`mixed` | slow" in line and line.endswith("| network |") for line in rows)
     assert any("`mixed` | fast" in line and line.endswith("| **simple** |") for line in rows)
     assert any("(never seen) | slow" in line and line.endswith("| neither |") for line in rows)
     assert BEST.told() in text
-    assert f"images/{page.FIGURE}" in text
-    assert "images/" not in page.page(False, tmp_path)
-    card = page.card(tmp_path)
+    assert f"images/{SUBJECT.picture_file}" in text
+    assert "images/" not in network_page(SUBJECT, tmp_path, figure=False)
+    card = network_card(SUBJECT, tmp_path)
     assert "error less by: trenches, slow" in card
     assert "10.0%, 20.0%, 30.0%, 40.0%" in card
-    made = page.made_from(shipped_file())
+    made = SUBJECT.made()
     for document in (text, card):
         assert f"{made['steps']:,} steps, seed {made['seed']}" in document
 
 
 def test_page_and_card_without_a_record_say_so(tmp_path):
-    assert "No results are recorded yet" in page.page(False, tmp_path)
-    assert "No results are recorded yet" in page.card(tmp_path)
+    assert "No results are recorded yet" in network_page(SUBJECT, tmp_path, figure=False)
+    assert "No results are recorded yet" in network_card(SUBJECT, tmp_path)
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_the_command_writes_the_record(quick, capsys):
     assert len(written["tips"]) == 12
     assert len(quick) == 26
     assert {effort.specimens for _, effort, _ in quick} == {5, 2}
-    assert written["network"] == page.made_from(shipped_file())
+    assert written["network"] == SUBJECT.made()
     assert written["line_us"] == pytest.approx(400.0)
     said = capsys.readouterr()
     assert "coverage on trenches" in said.out
@@ -246,7 +246,7 @@ def test_without_write_nothing_is_written(quick):
         (["assess", "AFM-v0", "--specimens", "0"], "specimens must be at least 1, got 0"),
         (["assess", "AFM-v0", "--seed", "-2"], "seed must be at least 0, got -2"),
         (["assess", "AFM-v0", "--weights", "{}/none"], "there is no network at"),
-        (["assess", "AFM-v0", "--recording", "x"], "--recording is for Ptycho-v0"),
+        (["assess", "AFM-v0", "--recording", "x"], "there is no recorded experiment of AFM-v0"),
         (["assess", "AFM-v0", "--weights", "{}/n", "--write"], "--write is for the shipped"),
         (["assess", "AFM-v0", "--figure", "{}"], "it is a folder"),
         (["assess", "PFM-v0"], "PFM-v0 has no network that restores what it shows"),
