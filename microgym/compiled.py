@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from llvmlite import binding
-from numba.core import caching, codegen, compiler, types
+from numba.core import caching, codegen, compiler, typed_passes, types, untyped_passes
+from numba.core.compiler_machinery import PassManager
 from numba.core.registry import CPUDispatcher
 
 _FLOOR = Path(__file__).parent
@@ -37,7 +38,26 @@ _OPTIONS = {
     # What is not said is taken from the caller that happens to come first.
     "fastmath": False,
     "forceinline": False,
+    # Kernels allocate nothing, so they count no references; one that allocates does not compile.
+    "_nrt": False,
 }
+# The passes of Numba's pipeline that kernels have a use for. Left out: those for closures,
+# comprehensions, `with`, array expressions, `literally`, branches decided by types, and the ends of
+# variables' lives, at which references would be counted.
+_PASSES = (
+    untyped_passes.TranslateByteCode,
+    untyped_passes.FixupArgs,
+    untyped_passes.IRProcessing,
+    untyped_passes.GenericRewrites,
+    untyped_passes.RewriteDynamicRaises,
+    untyped_passes.ReconstructSSA,
+    typed_passes.NopythonTypeInference,
+    typed_passes.PreLowerStripPhis,
+    typed_passes.NoPythonSupportedFeatureValidation,
+    typed_passes.AnnotateTypes,
+    typed_passes.NativeLowering,
+    typed_passes.NoPythonBackend,
+)
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:
@@ -102,20 +122,26 @@ class _Library(codegen.JITCodeLibrary):
     """Machine code of one kernel; callers get its name, not its code."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        # As in Numba, which builds passes for each declaration too, though there is nothing to do.
+        # Numba would run the passes of the whole module here, too, function by function.
         backend: Any = self._codegen
         ll_module.data_layout = backend._data_layout
-        for function in ll_module.functions:
-            if not function.is_declaration:
-                passes, builder = backend._function_pass_manager()
-                passes.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        # Numba's cheap passes before these are for counting references.
+        backend: Any = self._codegen
+        passes, builder = backend._module_pass_manager()
+        passes.run(self._final_module, builder)
+
+
+@functools.cache
+def _nothing(backend: Any) -> Any:
+    return binding.parse_assembly(str(backend._create_empty_module("nothing")))
 
 
 class _LinkedLibrary(_Library):
     def _get_module_for_linking(self) -> Any:
         self._ensure_finalized()
-        backend: Any = self._codegen
-        return binding.parse_assembly(str(backend._create_empty_module(self.name)))
+        return _nothing(self._codegen)
 
 
 def _stamped(locator: type) -> type:
@@ -156,8 +182,31 @@ class _StampedCache(caching.FunctionCache):
         return (*super()._index_key(sig, codegen), self._kind)
 
 
-class _Compiler(compiler.Compiler):
+class _Flags(compiler.Flags):
+    """Options of a compilation, compared as they were set (Numba lists all of them each time)."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Flags) and self._values == other._values
+
+
+class _Compiler(compiler.CompilerBase):
     """Numba's compiler, with names for machine code that are the same in every process."""
+
+    def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
+        arguments, returned, flags, known = rest
+        super().__init__(typing, target, library, arguments, returned, _Flags(flags), known)
+
+    def define_pipelines(self) -> list[PassManager]:
+        manager = PassManager("microgym")
+        for each in _PASSES:
+            manager.add_pass(each, each.__name__)
+        manager.finalize()
+        return [manager]
 
     def _compile_bytecode(self) -> Any:
         state, identity = self.state, self.state.func_id
