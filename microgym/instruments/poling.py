@@ -308,6 +308,13 @@ def _scan_line(i, dy, dx, seen, out):
 
 
 @kernel
+def _copy(source, out):
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            out[i, j] = source[i, j]
+
+
+@kernel
 def loop_rows(
     rows, spots, disturb, keys, p, film, drift, wear, ticks, constants, optics, points, found, work
 ):
@@ -351,7 +358,7 @@ def loop_rows(
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
         sharp = 1.0 + wear[b]
         d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
-        q[:] = p[b]
+        _copy(p[b], q)
         s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
         tick = ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
@@ -368,7 +375,7 @@ def loop_rows(
                 volts = -highest * part
             else:
                 volts = -highest * (1.0 - part)
-            drive[:] = field
+            _copy(field, drive)
             if volts != 0.0:
                 add_tip_field(y, x, optics[0] * volts, d, drive)
             evolve(s0, s1, tick, LOOP_STEPS, calm, beta, mobility, drive, q, rest)

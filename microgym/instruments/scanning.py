@@ -72,7 +72,7 @@ def scan_work(side: int, pixels: int, ticks: int) -> tuple[int, int]:
     """Lengths of the float32 and the float64 work arrays of `scan_rows`."""
     width = pixels + 2 * LEAD
     strip = (2 * REACH + 1) * side
-    return strip + 2 * side + 2 * width * ticks, 8 * (width + 1) + 5 * width
+    return strip + 2 * side + 2 * width * ticks, 8 * (width + 1) + 5 * width + len(LOOP)
 
 
 @kernel
@@ -221,7 +221,7 @@ def scan_rows(
     borders = line(work64, width + 1, width + 1)
     grounds = line(work64, 2 * (width + 1), width + 1)
     stuff = line(work64, 3 * (width + 1), width)
-    loop = np.empty(len(LOOP))
+    loop = line(work64, 8 * (width + 1) + 5 * width, len(LOOP))
     contact = probe[11] > 0.5
     spring, quality, free = probe[2], probe[3], probe[4]
     for k in range(rows.size):
