@@ -1,7 +1,7 @@
 """Pieces of arrays inside compiled loops, at no cost.
 
-Numba counts the references to every slice, with an atomic instruction at each end of its life and
-calls between: more than a row of sixty-four numbers costs to add up.
+Numba asks of every slice whether its ends are within the array, and moves them if they are not; and
+it copies what is assigned to one to a new array first, in case the two overlap.
 """
 
 from typing import Any
@@ -11,9 +11,9 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from microgym.compiled import inline_kernel
+from microgym.compiled import inline_kernel, kernel
 
-__all__ = ["BLOCK", "line", "marked"]
+__all__ = ["BLOCK", "copy_plane", "line", "marked"]
 
 BLOCK = 16
 """Pixels of a line that are passed over together where a mask marks none of them: 64 bytes of
@@ -23,7 +23,7 @@ float32, as much as a processor fetches from memory at a time."""
 def _line(typing: Any, array: Any, start: Any, length: Any) -> Any:
     """`length` elements of a C-contiguous array from flat element `start` on, as one dimension.
 
-    For kernels. Nothing is counted and nothing is checked: the elements must exist, and the array
+    For kernels. Nothing is checked: the elements must exist, and the array
     must outlive the view, which therefore must be neither returned nor stored.
     """
     kind = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
@@ -48,6 +48,14 @@ def _line(typing: Any, array: Any, start: Any, length: Any) -> Any:
 
 
 line: Any = intrinsic(_line)
+
+
+@kernel
+def copy_plane(source: Any, out: Any) -> None:
+    """Copy an array of two dimensions into another that does not overlap it."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            out[i, j] = source[i, j]
 
 
 @inline_kernel

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64
+from microgym.lines import copy_plane
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.ferroelectric import (
     add_tip_field,
@@ -308,13 +309,6 @@ def _scan_line(i, dy, dx, seen, out):
 
 
 @kernel
-def _copy(source, out):
-    for i in range(source.shape[0]):
-        for j in range(source.shape[1]):
-            out[i, j] = source[i, j]
-
-
-@kernel
 def loop_rows(
     rows, spots, disturb, keys, p, film, drift, wear, ticks, constants, optics, points, found, work
 ):
@@ -358,7 +352,7 @@ def loop_rows(
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
         sharp = 1.0 + wear[b]
         d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
-        _copy(p[b], q)
+        copy_plane(p[b], q)
         s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
         tick = ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
@@ -375,7 +369,7 @@ def loop_rows(
                 volts = -highest * part
             else:
                 volts = -highest * (1.0 - part)
-            _copy(field, drive)
+            copy_plane(field, drive)
             if volts != 0.0:
                 add_tip_field(y, x, optics[0] * volts, d, drive)
             evolve(s0, s1, tick, LOOP_STEPS, calm, beta, mobility, drive, q, rest)
@@ -388,7 +382,7 @@ def loop_rows(
                 found[b, 0 if rising > 0.0 else 1] = at
             before = seen
         if disturb:
-            p[b] = q
+            copy_plane(q, p[b])
             ticks[b] = tick
 
 
