@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import sincos64
+from microgym.lines import line, plane
 from microgym.random import Role, normal, stream, uniform
 from microgym.specimens.drawing import lattice_points, smooth_noise
 
@@ -61,13 +62,13 @@ def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
     """Add smooth noise of a standard deviation to a plane."""
     size = out.shape[0]
     points = int(size / spacing) + 5
-    plane = work[: size * size].reshape((size, size))
-    rest = work[size * size :]
-    lattice, row = rest[: points * points], rest[points * points : points * points + points]
-    weights = rest[points * points + points :][: 4 * size].reshape((4, size))
-    smooth_noise(s0, s1, _ZERO, spacing, everywhere, plane, lattice, row, first, weights)
+    area, knots = size * size, points * points
+    drawn = plane(work, 0, size, size)
+    lattice, row = line(work, area, knots), line(work, area + knots, points)
+    weights = plane(work, area + knots + points, 4, size)
+    smooth_noise(s0, s1, _ZERO, spacing, everywhere, drawn, lattice, row, first, weights)
     for i in range(size):
-        target, source = out[i], plane[i]
+        target, source = out[i], drawn[i]
         for j in range(size):
             target[j] += np.float32(scale) * source[j]
 
