@@ -27,6 +27,7 @@ from llvmlite import binding
 from numba.core import caching, codegen, compiler, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import PassManager
 from numba.core.registry import CPUDispatcher
+from numba.core.typing.context import Context
 
 _FLOOR = Path(__file__).parent
 _OTHER_FLOORS = frozenset({"envs", "agents", "baselines"})
@@ -194,12 +195,32 @@ class _Flags(compiler.Flags):
         return isinstance(other, _Flags) and self._values == other._values
 
 
+class _Typing(Context):
+    """Numba's typing context; what an operator makes of some types is worked out once."""
+
+    def __init__(self, context: Any) -> None:
+        self.__dict__ = context.__dict__
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if type(func) is not types.Function or kws:
+            return super().resolve_function_type(func, args, kws)
+        question = func, tuple(args)
+        if question not in _answers:
+            _answers[question] = super().resolve_function_type(func, args, kws)
+        return _answers[question]
+
+
+_answers: dict[tuple[types.Function, tuple[types.Type, ...]], Any] = {}
+
+
 class _Compiler(compiler.CompilerBase):
     """Numba's compiler, with names for machine code that are the same in every process."""
 
-    def __init__(self, typing: Any, target: Any, library: Any, *rest: Any) -> None:
+    def __init__(self, context: Any, target: Any, library: Any, *rest: Any) -> None:
         arguments, returned, flags, known = rest
-        super().__init__(typing, target, library, arguments, returned, _Flags(flags), known)
+        super().__init__(
+            _Typing(context), target, library, arguments, returned, _Flags(flags), known
+        )
 
     def define_pipelines(self) -> list[PassManager]:
         manager = PassManager("microgym")
