@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from llvmlite import binding
-from numba.core import caching, codegen, compiler, types
+from numba.core import caching, codegen, compiler, typed_passes, types, untyped_passes
+from numba.core.compiler_machinery import PassManager
 from numba.core.registry import CPUDispatcher
+from numba.core.typing.context import Context
 
 _FLOOR = Path(__file__).parent
 _OTHER_FLOORS = frozenset({"envs", "agents", "baselines"})
@@ -37,7 +39,26 @@ _OPTIONS = {
     # What is not said is taken from the caller that happens to come first.
     "fastmath": False,
     "forceinline": False,
+    # Kernels allocate nothing, so they count no references; one that allocates does not compile.
+    "_nrt": False,
 }
+# The passes of Numba's pipeline that kernels have a use for. Left out: those for closures,
+# comprehensions, `with`, array expressions, `literally`, branches decided by types, and the ends of
+# variables' lives, at which references would be counted.
+_PASSES = (
+    untyped_passes.TranslateByteCode,
+    untyped_passes.FixupArgs,
+    untyped_passes.IRProcessing,
+    untyped_passes.GenericRewrites,
+    untyped_passes.RewriteDynamicRaises,
+    untyped_passes.ReconstructSSA,
+    typed_passes.NopythonTypeInference,
+    typed_passes.PreLowerStripPhis,
+    typed_passes.NoPythonSupportedFeatureValidation,
+    typed_passes.AnnotateTypes,
+    typed_passes.NativeLowering,
+    typed_passes.NoPythonBackend,
+)
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:
@@ -102,20 +123,26 @@ class _Library(codegen.JITCodeLibrary):
     """Machine code of one kernel; callers get its name, not its code."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        # As in Numba, which builds passes for each declaration too, though there is nothing to do.
+        # Numba would run the passes of the whole module here, too, function by function.
         backend: Any = self._codegen
         ll_module.data_layout = backend._data_layout
-        for function in ll_module.functions:
-            if not function.is_declaration:
-                passes, builder = backend._function_pass_manager()
-                passes.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        # Numba's cheap passes before these are for counting references.
+        backend: Any = self._codegen
+        passes, builder = backend._module_pass_manager()
+        passes.run(self._final_module, builder)
+
+
+@functools.cache
+def _nothing(backend: Any) -> Any:
+    return binding.parse_assembly(str(backend._create_empty_module("nothing")))
 
 
 class _LinkedLibrary(_Library):
     def _get_module_for_linking(self) -> Any:
         self._ensure_finalized()
-        backend: Any = self._codegen
-        return binding.parse_assembly(str(backend._create_empty_module(self.name)))
+        return _nothing(self._codegen)
 
 
 def _stamped(locator: type) -> type:
@@ -156,8 +183,51 @@ class _StampedCache(caching.FunctionCache):
         return (*super()._index_key(sig, codegen), self._kind)
 
 
-class _Compiler(compiler.Compiler):
+class _Flags(compiler.Flags):
+    """Options of a compilation, compared as they were set (Numba lists all of them each time)."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Flags) and self._values == other._values
+
+
+class _Typing(Context):
+    """Numba's typing context; what an operator makes of some types is worked out once."""
+
+    def __init__(self, context: Any) -> None:
+        self.__dict__ = context.__dict__
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if type(func) is not types.Function or kws:
+            return super().resolve_function_type(func, args, kws)
+        question = func, tuple(args)
+        if question not in _answers:
+            _answers[question] = super().resolve_function_type(func, args, kws)
+        return _answers[question]
+
+
+_answers: dict[tuple[types.Function, tuple[types.Type, ...]], Any] = {}
+
+
+class _Compiler(compiler.CompilerBase):
     """Numba's compiler, with names for machine code that are the same in every process."""
+
+    def __init__(self, context: Any, target: Any, library: Any, *rest: Any) -> None:
+        arguments, returned, flags, known = rest
+        super().__init__(
+            _Typing(context), target, library, arguments, returned, _Flags(flags), known
+        )
+
+    def define_pipelines(self) -> list[PassManager]:
+        manager = PassManager("microgym")
+        for each in _PASSES:
+            manager.add_pass(each, each.__name__)
+        manager.finalize()
+        return [manager]
 
     def _compile_bytecode(self) -> Any:
         state, identity = self.state, self.state.func_id

@@ -105,6 +105,7 @@ class OracleAgent:
             PITCH_NM,
             STMSettings().speed_nm_s,
             after,
+            np.empty_like(sites),
         )
         moved = np.abs(after - before).max(axis=2) > 1e-6
         moved[:, which] = False

@@ -10,7 +10,7 @@ from microgym.compiled import kernel
 from microgym.instruments.manipulation import PIXELS
 from microgym.physics.adatoms import LATTICE_NM
 from microgym.reconstruct.adatoms import Detector
-from microgym.reconstruct.association import pair_nearest
+from microgym.reconstruct.association import association_work, pair_nearest
 from microgym.specimens.adatom_fields import FIELD_NM
 
 Float64 = NDArray[np.float64]
@@ -98,7 +98,8 @@ def matched(spots: Float64, counts: NDArray[np.int64], images: Images) -> Found:
     hit = np.zeros(spots.shape[:2], np.bool_)
     offsets = np.full(images.places.shape, np.nan)
     spreads = np.full(images.present.shape, np.nan)
-    _match(spots, counts, images.places, images.present, (hit, offsets, spreads))
+    work = association_work(images.places.shape[1], spots.shape[1])
+    _match(spots, counts, images.places, images.present, (hit, offsets, spreads), work)
     told = np.arange(spots.shape[1]) < counts[:, None]
     return Found(spots.copy(), told, hit, offsets, spreads, images.present)
 
@@ -112,12 +113,12 @@ def at_least(found: Found, least: float, images: Images) -> Found:
 
 
 @kernel
-def _match(found, counts, places, present, answers):
+def _match(found, counts, places, present, answers, work):
     hit, offsets, spreads = answers
-    adatoms = places.shape[1]
-    costs = np.empty((adatoms, found.shape[1]))
-    gates = np.full(adatoms, NEAR_NM)
-    pairs, free = np.empty(adatoms, np.int64), np.empty(found.shape[1], np.bool_)
+    costs, gates, pairs, free = work
+    adatoms = gates.size
+    for i in range(adatoms):
+        gates[i] = NEAR_NM
     for b in range(counts.size):
         for j in range(found.shape[1]):
             free[j] = True

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import copy_plane
 from microgym.metrics.incremental import pooled
 from microgym.physics.ferroelectric import add_tip_field
 
@@ -75,7 +76,7 @@ def record_images(rows, image, books):
     """Put the latest image of each row into the operator's books; no pulse is fresh any more."""
     for k in range(rows.size):
         b = rows[k]
-        books[b, 0] = image[b]
+        copy_plane(image[b], books[b, 0])
         books[b, 2] = np.float32(0.0)
 
 

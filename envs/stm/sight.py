@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from microgym.instruments.manipulation import PIXELS
 from microgym.instruments.stm import STMInstrument
 from microgym.reconstruct.adatoms import ClassicalDetector, Detector, NeuralDetector
-from microgym.reconstruct.association import LEGS, associate_rows
+from microgym.reconstruct.association import LEGS, associate_rows, association_work
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
 
 Float64 = NDArray[np.float64]
@@ -112,6 +112,7 @@ class Sight:
             self.others,
             self.shown,
             self.seen,
+            association_work(movers + self.shown.shape[1]),
         )
         found = self.missed[rows] == 0
         for k in range(movers):

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import plane
 from microgym.physics.damage import expose_patch
 from microgym.physics.detector import read_out
 from microgym.physics.diffraction import (
@@ -107,8 +108,8 @@ def expose_rows(
     play, command, beam, corner = moving
     time_s, dose, exposures, path_m, incident = accounts
     modes, size = probe_re.shape
-    moved_re = work[: modes * size].reshape((modes, size))
-    moved_im = work[modes * size + PAD : 2 * modes * size + PAD].reshape((modes, size))
+    moved_re = plane(work, 0, modes, size)
+    moved_im = plane(work, modes * size + PAD, modes, size)
     planes = work[2 * (modes * size + PAD) :]
     ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
     planes = planes[2 * (size + PAD) :]

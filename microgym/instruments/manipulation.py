@@ -7,6 +7,7 @@ the scanner's coordinates.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64, log64
@@ -17,6 +18,9 @@ from microgym.physics.noise import PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
 from microgym.random import normal, row_stream, uniform
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
@@ -420,8 +424,15 @@ def _heights(places, present, across, y, step, swell, wave_number, kappa, lift, 
         out[j] = log64(max(out[j], 0.05)) / (2.0 * kappa) + edge
 
 
+def draw_work() -> tuple[Float64, Float64, Float64, Float64, Float64, Float32, Float32]:
+    """Room for a line of an image, and for its noise."""
+    lines = np.empty((4, PIXELS))
+    draws, wander = np.empty(PROCESSES * PIXELS, np.float32), np.empty(PIXELS, np.float32)
+    return lines[0], lines[1], lines[2], lines[3], np.empty(PROCESSES), draws, wander
+
+
 @kernel
-def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, hum):
+def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, hum, work):
     """Draw the last image of each row: constant-current heights, line by line.
 
     Images are long against the slowest of the 1/f noise, so that each has noise of its own.
@@ -439,15 +450,13 @@ def draw_rows(rows, keys, fields, steps, bands, tips, exposures, image, optics, 
             surface state 1/nm.
         hum: noise of the height beside the tip's vibration, see `microgym.physics.noise`: 1/f nm a
             decade, mains nm, Hz.
+        work: of `draw_work`.
     """
     places, present = fields
     traits = tips[2]
+    line, other, trace, across, slow, draws, wander = work
     kappa, vibration, gain, line_s, wave_number = optics
     flicker, mains, mains_hz = hum
-    line, other, trace = np.empty(PIXELS), np.empty(PIXELS), np.empty(PIXELS)
-    across = np.empty(PIXELS)
-    slow, draws = np.empty(PROCESSES), np.empty(PROCESSES * PIXELS, np.float32)
-    wander = np.empty(PIXELS, np.float32)
     for k in range(rows.size):
         b = rows[k]
         m0, m1 = row_stream(keys, b, _MEASUREMENT, _IMAGE)

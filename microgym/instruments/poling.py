@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import exp64
+from microgym.lines import copy_plane, plane
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.ferroelectric import (
     add_tip_field,
@@ -124,9 +125,9 @@ def start_rows(rows, keys, p, film, drifting, tip, motion, limits, constants, ti
     wear, bearable, offset = tip
     size = p.shape[1]
     area = size * size
-    beta = work[:area].reshape((size, size))
-    mobility = work[area : 2 * area].reshape((size, size))
-    field = work[2 * area : 3 * area].reshape((size, size))
+    beta = plane(work, 0, size, size)
+    mobility = plane(work, area, size, size)
+    field = plane(work, 2 * area, size, size)
     rest = work[5 * area :]
     for k in range(rows.size):
         b = rows[k]
@@ -179,9 +180,9 @@ def pulse_rows(
     drift = drifting[5]
     size = p.shape[1]
     area = size * size
-    beta = work[:area].reshape((size, size))
-    mobility = work[area : 2 * area].reshape((size, size))
-    field = work[2 * area : 3 * area].reshape((size, size))
+    beta = plane(work, 0, size, size)
+    mobility = plane(work, area, size, size)
+    field = plane(work, 2 * area, size, size)
     rest = work[5 * area :]
     for k in range(rows.size):
         b = rows[k]
@@ -261,10 +262,10 @@ def image_rows(
     drift = drifting[5]
     size = p.shape[1]
     area = size * size
-    beta = work[:area].reshape((size, size))
-    mobility = work[area : 2 * area].reshape((size, size))
-    field = work[2 * area : 3 * area].reshape((size, size))
-    seen = work[3 * area : 4 * area].reshape((size, size))
+    beta = plane(work, 0, size, size)
+    mobility = plane(work, area, size, size)
+    field = plane(work, 2 * area, size, size)
+    seen = plane(work, 3 * area, size, size)
     noise = work[4 * area : 5 * area]
     rest = work[5 * area :]
     line_s = optics[1] / size
@@ -336,11 +337,11 @@ def loop_rows(
     """
     size = p.shape[1]
     area = size * size
-    beta = work[:area].reshape((size, size))
-    mobility = work[area : 2 * area].reshape((size, size))
-    field = work[2 * area : 3 * area].reshape((size, size))
-    q = work[3 * area : 4 * area].reshape((size, size))
-    drive = work[4 * area : 5 * area].reshape((size, size))
+    beta = plane(work, 0, size, size)
+    mobility = plane(work, area, size, size)
+    field = plane(work, 2 * area, size, size)
+    q = plane(work, 3 * area, size, size)
+    drive = plane(work, 4 * area, size, size)
     rest = work[5 * area :]
     kappa, depolarisation, dt, noise = constants
     calm = (kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
@@ -351,7 +352,7 @@ def loop_rows(
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
         sharp = 1.0 + wear[b]
         d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
-        q[:] = p[b]
+        copy_plane(p[b], q)
         s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
         tick = ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
@@ -368,7 +369,7 @@ def loop_rows(
                 volts = -highest * part
             else:
                 volts = -highest * (1.0 - part)
-            drive[:] = field
+            copy_plane(field, drive)
             if volts != 0.0:
                 add_tip_field(y, x, optics[0] * volts, d, drive)
             evolve(s0, s1, tick, LOOP_STEPS, calm, beta, mobility, drive, q, rest)
@@ -381,7 +382,7 @@ def loop_rows(
                 found[b, 0 if rising > 0.0 else 1] = at
             before = seen
         if disturb:
-            p[b] = q
+            copy_plane(q, p[b])
             ticks[b] = tick
 
 

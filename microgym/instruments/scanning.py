@@ -15,7 +15,7 @@ from microgym.instruments.mounting import (
     renew_tip,
 )
 from microgym.instruments.surveying import run_along, sample
-from microgym.lines import line
+from microgym.lines import line, plane
 from microgym.physics.cantilever import peak_force
 from microgym.physics.drift import advance_drift, disturb_settling, draw_uniform, start_drift
 from microgym.physics.events import next_event, start_events
@@ -72,7 +72,7 @@ def scan_work(side: int, pixels: int, ticks: int) -> tuple[int, int]:
     """Lengths of the float32 and the float64 work arrays of `scan_rows`."""
     width = pixels + 2 * LEAD
     strip = (2 * REACH + 1) * side
-    return strip + 2 * side + 2 * width * ticks, 8 * (width + 1) + 5 * width
+    return strip + 2 * side + 2 * width * ticks, 8 * (width + 1) + 5 * width + len(LOOP)
 
 
 @kernel
@@ -216,12 +216,12 @@ def scan_rows(
     bare = line(work32, strip_size, side - 2 * half)
     ideal = line(work32, strip_size + side, side - 2 * half)
     noise = line(work32, strip_size + 2 * side, work32.size - strip_size - 2 * side)
-    out = line(work64, 8 * (width + 1), 5 * width).reshape((5, width))
+    out = plane(work64, 8 * (width + 1), 5, width)
     places = line(work64, 0, width)
     borders = line(work64, width + 1, width + 1)
     grounds = line(work64, 2 * (width + 1), width + 1)
     stuff = line(work64, 3 * (width + 1), width)
-    loop = np.empty(len(LOOP))
+    loop = line(work64, 8 * (width + 1) + 5 * width, len(LOOP))
     contact = probe[11] > 0.5
     spring, quality, free = probe[2], probe[3], probe[4]
     for k in range(rows.size):

@@ -276,6 +276,7 @@ class STMInstrument:
                 self._wave_number,
             ),
             (self.settings.noise.flicker_nm, self.settings.noise.mains_nm, MAINS_HZ[0]),
+            manipulation.draw_work(),
         )
 
     def drag(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from microgym.compiled import kernel
-from microgym.lines import line
+from microgym.lines import line, plane
 from microgym.physics.tips import dilate_line
 
 
@@ -27,7 +27,7 @@ def run_along(surface, row, window, limit, strip, out):
         to = line(flat, i * width, width)
         for j in range(width):
             to[j] = above[j] + mix * (below[j] - above[j])
-    dilate_line(flat.reshape((window.shape[0], width)), window, limit, out)
+    dilate_line(plane(flat, 0, window.shape[0], width), window, limit, out)
 
 
 @kernel

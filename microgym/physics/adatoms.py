@@ -317,7 +317,9 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
 
 
 @kernel
-def rehearse(sites, places, present, starts, ends, depths, width, bath, pitch, speed, outcomes):
+def rehearse(
+    sites, places, present, starts, ends, depths, width, bath, pitch, speed, outcomes, tried
+):
     """Where the adatoms would be after each of several drags, none of which is made.
 
     Args:
@@ -327,9 +329,10 @@ def rehearse(sites, places, present, starts, ends, depths, width, bath, pitch, s
         width: of the well, nm.
         bath, pitch, speed: as for `drag`.
         outcomes: (k, A, 2) float64, written, places, nm.
+        tried: (A, 3) int64, work.
     """
-    tried, moved = sites.copy(), places.copy()
     for k in range(starts.shape[0]):
+        moved = outcomes[k]
         for atom in range(sites.shape[0]):
             for axis in range(3):
                 tried[atom, axis] = sites[atom, axis]
@@ -338,9 +341,6 @@ def rehearse(sites, places, present, starts, ends, depths, width, bath, pitch, s
         start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
         well = (depths[k], width)
         drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
-        for atom in range(sites.shape[0]):
-            for axis in range(2):
-                outcomes[k, atom, axis] = moved[atom, axis]
 
 
 @kernel

@@ -445,19 +445,19 @@ def tap(gap, closing, lift, settings, cycles, listen, steps, out):
     sine_sum, cosine_sum, total, peak, ever = 0.0, 0.0, 0.0, 0.0, 0.0
     first = (cycles - listen) * steps
     g = gap
-    k_z, k_v = np.zeros(4), np.zeros(4)
     for n in range(cycles * steps):
         t = (n % steps) * h
+        rise, push, rises, pushes = 0.0, 0.0, 0.0, 0.0
         for stage in range(4):
             part = 0.0 if stage == 0 else (1.0 if stage == 3 else 0.5)
-            zi, vi = z, v
-            if stage > 0:
-                zi += part * h * k_z[stage - 1]
-                vi += part * h * k_v[stage - 1]
+            weight = 1.0 if stage == 0 or stage == 3 else 2.0
+            zi, vi = z + part * h * rise, v + part * h * push
             c = sincos64(t + part * h)[1]
             f = tip_force(g + zi, hamaker_radius, stiffness)
-            k_z[stage] = vi
-            k_v[stage] = drive * c - vi / quality - zi + f / k
+            rise = vi
+            push = drive * c - vi / quality - zi + f / k
+            rises += weight * rise
+            pushes += weight * push
         f = tip_force(g + z, hamaker_radius, stiffness)
         ever = max(ever, f)
         if n >= first:
@@ -466,8 +466,8 @@ def tap(gap, closing, lift, settings, cycles, listen, steps, out):
             cosine_sum += z * c
             total += f
             peak = max(peak, f)
-        z += h / 6.0 * (k_z[0] + 2.0 * k_z[1] + 2.0 * k_z[2] + k_z[3])
-        v += h / 6.0 * (k_v[0] + 2.0 * k_v[1] + 2.0 * k_v[2] + k_v[3])
+        z += h / 6.0 * rises
+        v += h / 6.0 * pushes
         g = max(g - closing / steps, lift)
     count = listen * steps
     a, b = 2.0 * sine_sum / count, 2.0 * cosine_sum / count

@@ -101,24 +101,24 @@ def ticks_of(pixel_s, resonance_hz, lag_s, gain):
 
 
 @kernel
-def oscillator(tick_s, resonance_hz, damping, out):
+def oscillator(tick_s, resonance_hz, damping):
     """Exact step of a damped oscillator towards a constant command.
 
     Args:
         tick_s: duration, s.
         resonance_hz, damping: of the oscillator.
-        out: (4,) float64, written: the matrix that takes (height - command, velocity / w) on, rows
-            first; w is the angular resonance.
+
+    Returns:
+        The matrix that takes (height - command, velocity / w) on, rows first, as four numbers; w is
+        the angular resonance.
     """
     w = 2.0 * np.pi * resonance_hz
     root = np.sqrt(1.0 - damping * damping)
     decay = exp64(-damping * w * tick_s)
     sine, cosine = sincos64(w * root * tick_s)
     s = sine / root
-    out[0] = decay * (cosine + damping * s)
-    out[1] = decay * s
-    out[2] = -decay * s
-    out[3] = decay * (cosine - damping * s)
+    own, other = decay * (cosine + damping * s), decay * s
+    return own, other, -other, decay * (cosine - damping * s)
 
 
 @kernel
@@ -149,10 +149,8 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
     keep = exp64(-tick / loop[4])
     kick = loop[10] * np.sqrt(1.0 - keep * keep)
     noise = loop[11]
-    matrix = np.empty(4)
-    oscillator(tick, loop[5], loop[6], matrix)
+    p00, p01, p10, p11 = oscillator(tick, loop[5], loop[6])
     w = 2.0 * np.pi * loop[5]
-    p00, p01, p10, p11 = matrix[0], matrix[1], matrix[2], matrix[3]
     stride, top = loop[7] * tick, loop[8]
     integral, height, speed, signal, command = state[0], state[1], state[2] / w, state[3], state[4]
     per_nm, part = 1.0 / step, 1.0 / ticks

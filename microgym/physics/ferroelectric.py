@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import log64
-from microgym.lines import line
+from microgym.lines import line, plane
 from microgym.physics.sampling import finite, positive
 from microgym.random.generator import fill_bits
 from microgym.specimens.drawing import (
@@ -337,8 +337,8 @@ def respond(p, sigma, out, work):
     height, width = p.shape
     radius = int(BLUR_TRUNCATION * sigma + 0.5)
     high, wide = height + 2 * radius, width + 2 * radius
-    padded = work[: high * wide].reshape((high, wide))
-    rows = work[high * wide : high * (wide + width)].reshape((high, width))
+    padded = plane(work, 0, high, wide)
+    rows = plane(work, high * wide, high, width)
     weights = work[high * (wide + width) :]
     gaussian_weights(sigma, weights)
     for i in range(high):

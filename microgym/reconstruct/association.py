@@ -10,9 +10,12 @@ All adatoms look alike. Two that have changed places cannot be told from two tha
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.reconstruct.spots import MOST
+
+Float64 = NDArray[np.float64]
 
 LEGS = 8
 """Legs of a way that are remembered between two images; of more the last ones (design choice)."""
@@ -77,8 +80,21 @@ def _from_way(x, y, corners, legs):
     return path, away
 
 
+def association_work(
+    adatoms: int, most: int = MOST
+) -> tuple[Float64, Float64, NDArray[np.int64], NDArray[np.bool_]]:
+    """Costs, gates, pairs and free places: room to pair adatoms with the places in an image.
+
+    Args:
+        adatoms: how many there can be.
+        most: places in an image.
+    """
+    pairs, free = np.empty(adatoms, np.int64), np.empty(most, np.bool_)
+    return np.empty((adatoms, most)), np.empty(adatoms), pairs, free
+
+
 @kernel
-def associate_rows(rows, found, counts, tracks, others, shown, seen):
+def associate_rows(rows, found, counts, tracks, others, shown, seen, work):
     """Tell tracked adatoms from others in an image of each row.
 
     Args:
@@ -93,12 +109,12 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen):
         shown: (N, A) bool, whether there is such an adatom; written.
         seen: (N, M, 4) float64, of each tracked adatom place, probability and uncertainty, written
             where it was found; probability 0 where it was not.
+        work: of `association_work`.
     """
     corners, legs, missed = tracks
     movers, room = legs.shape[1], others.shape[1]
     size = movers + room
-    costs, gates = np.empty((size, MOST)), np.empty(size)
-    pairs, free = np.empty(size, np.int64), np.empty(MOST, np.bool_)
+    costs, gates, pairs, free = work
     for k in range(rows.size):
         b = rows[k]
         count = counts[b]

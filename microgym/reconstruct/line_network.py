@@ -9,7 +9,7 @@ import numpy as np
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import exp32, log32_normal, log64
-from microgym.lines import line
+from microgym.lines import line, plane
 from microgym.reconstruct.convolution import convolve_strip
 
 LINES = 3
@@ -290,9 +290,9 @@ def restore_rows(rows, lines, lag_px, told, frame, weights, starts, trust, work,
     count = pixels // CELL
     size = (np.float32(log64(frame[0])), np.float32(log64(frame[1])))
     at = 0
-    candidates = line(work, at, _COUNT * pixels).reshape((_COUNT, pixels))
+    candidates = plane(work, at, _COUNT, pixels)
     at += _COUNT * pixels
-    base = line(work, at, LINES * pixels).reshape((LINES, pixels))
+    base = plane(work, at, LINES, pixels)
     at += LINES * pixels
     unit = line(work, at, pixels)
     at += pixels

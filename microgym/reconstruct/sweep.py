@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.compiled import kernel
+from microgym.lines import plane
 from microgym.physics.diffraction import diffraction_work, shift_probe
 from microgym.physics.fft import fft2
 from microgym.physics.probe import phase_ramp
@@ -126,10 +127,10 @@ def _divide(work: Plane, modes: int, n: int) -> tuple[Plane, ...]:
     planes = work[4 * block : 4 * block + 3 * size]
     lines = work[4 * block + 3 * size : 4 * block + 3 * size + 5 * n]
     return (
-        work[:block].reshape((modes, size)),
-        work[block : 2 * block].reshape((modes, size)),
-        work[2 * block : 3 * block].reshape((modes, size)),
-        work[3 * block : 4 * block].reshape((modes, size)),
+        plane(work, 0, modes, size),
+        plane(work, block, modes, size),
+        plane(work, 2 * block, modes, size),
+        plane(work, 3 * block, modes, size),
         planes[:size],
         planes[size : 2 * size],
         planes[2 * size :],

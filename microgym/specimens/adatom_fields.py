@@ -169,13 +169,14 @@ def _deal_out(places, targets, movers):
             total += np.sqrt(dx * dx + dy * dy)
         if total < best:
             best, chosen = total, number
-    ordered = np.empty((movers, 2))
     for k in range(movers):
+        # What stood there has been exchanged for another already, if it is before this one.
+        goal = _ORDERS[movers, chosen, k]
+        while goal < k:
+            goal = _ORDERS[movers, chosen, goal]
         for axis in range(2):
-            ordered[k, axis] = targets[_ORDERS[movers, chosen, k], axis]
-    for k in range(movers):
-        for axis in range(2):
-            targets[k, axis] = ordered[k, axis]
+            here, there = targets[k, axis], targets[goal, axis]
+            targets[k, axis], targets[goal, axis] = there, here
 
 
 @kernel

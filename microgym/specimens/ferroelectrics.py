@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import sincos64
+from microgym.lines import line, plane
 from microgym.random import Role, normal, stream, uniform
 from microgym.specimens.drawing import lattice_points, smooth_noise
 
@@ -61,13 +62,13 @@ def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
     """Add smooth noise of a standard deviation to a plane."""
     size = out.shape[0]
     points = int(size / spacing) + 5
-    plane = work[: size * size].reshape((size, size))
-    rest = work[size * size :]
-    lattice, row = rest[: points * points], rest[points * points : points * points + points]
-    weights = rest[points * points + points :][: 4 * size].reshape((4, size))
-    smooth_noise(s0, s1, _ZERO, spacing, everywhere, plane, lattice, row, first, weights)
+    area, knots = size * size, points * points
+    drawn = plane(work, 0, size, size)
+    lattice, row = line(work, area, knots), line(work, area + knots, points)
+    weights = plane(work, area + knots + points, 4, size)
+    smooth_noise(s0, s1, _ZERO, spacing, everywhere, drawn, lattice, row, first, weights)
     for i in range(size):
-        target, source = out[i], plane[i]
+        target, source = out[i], drawn[i]
         for j in range(size):
             target[j] += np.float32(scale) * source[j]
 
@@ -79,11 +80,10 @@ def _draw(s0, s1, tick, index):
 
 
 @kernel
-def _grains(s0, s1, e0, e1, preference, imprint, barrier):
+def _grains(s0, s1, e0, e1, preference, imprint, barrier, place):
     """Cells around random points (Voronoi), each with its own imprint; between them a boundary."""
     size = imprint.shape[0]
     count = 8 + int(8.0 * _draw(s0, s1, _ZERO, _ZERO))
-    place = np.empty((_MAX_GRAINS, 3))
     for k in range(count):
         place[k, 0] = size * _draw(s0, s1, k + 1, _ZERO)
         place[k, 1] = size * _draw(s0, s1, k + 1, _ZERO + 1)
@@ -123,7 +123,7 @@ def _twins(s0, s1, e0, e1, preference, imprint, barrier):
 
 
 @kernel
-def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first):
+def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first, place):
     """Draw all films of a batch."""
     for k in range(keys.shape[0]):
         k0, k1 = keys[k, 0], keys[k, 1]
@@ -141,7 +141,7 @@ def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first):
         s0, s1 = stream(k0, k1, _WORLD, _GRAINS)
         e0, e1 = stream(k0, k1, _WORLD, _EDGES)
         if recipe[4] == 1.0:
-            _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
+            _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k], place)
         elif recipe[4] == 2.0:
             _twins(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
 
@@ -160,4 +160,5 @@ def fill_films(
     recipe = np.array(_RECIPES[family])
     work = np.empty(film_work(size), np.float32)
     everywhere = np.ones((size, size), np.uint8)
-    _fill(keys, recipe, everywhere, imprint, bond, barrier, work, np.empty(size, np.int64))
+    first, place = np.empty(size, np.int64), np.empty((_MAX_GRAINS, 3))
+    _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first, place)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import inline_kernel, kernel
 from microgym.elementary import exp64
+from microgym.lines import plane
 from microgym.physics.fft import workspace
 from microgym.random import stream
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
@@ -110,8 +111,8 @@ def draw_grf(
             high = max(high, re[i * n + j])
     tall, wide = height + 2 * _HALO, width + 2 * _HALO
     rest = work[2 * n * n :]
-    large = rest[: tall * wide].reshape(tall, wide)
-    rows = rest[tall * wide : tall * (wide + width)].reshape(tall, width)
+    large = plane(rest, 0, tall, wide)
+    rows = plane(rest, tall * wide, tall, width)
     weights = rest[tall * (wide + width) :]
     _enlarge(re, n, low, np.float32(1.0) / (high - low), height, width, large)
     radius = gaussian_weights(_BLUR, weights)

@@ -24,6 +24,7 @@ MARGIN: Final = 9.0
 _WORLD = np.int64(Role.WORLD)
 _FIGURES = np.int64(21)
 _ZERO = np.int64(0)
+_MOST_ISLANDS = 5
 
 
 @kernel
@@ -71,11 +72,10 @@ def _strokes(s0, s1, unit, mask):
 
 
 @kernel
-def _islands(s0, s1, unit, mask):
+def _islands(s0, s1, unit, mask, place):
     """Three to five disks and squares apart from each other."""
     size = mask.shape[0]
-    wanted = 3 + int(3.0 * _draw(s0, s1, _ZERO, _ZERO))
-    place = np.empty((5, 3))
+    wanted = place.shape[0] - 2 + int(3.0 * _draw(s0, s1, _ZERO, _ZERO))
     count = 0
     for trial in range(60):
         if count == wanted:
@@ -119,7 +119,7 @@ def _frames(s0, s1, unit, mask):
 
 
 @kernel
-def _fill(keys, kind, unit, masks):
+def _fill(keys, kind, unit, masks, place):
     """Draw all masks of a batch."""
     for k in range(keys.shape[0]):
         s0, s1 = stream(keys[k, 0], keys[k, 1], _WORLD, _FIGURES)
@@ -127,7 +127,7 @@ def _fill(keys, kind, unit, masks):
         if kind == 0:
             _strokes(s0, s1, unit, masks[k])
         elif kind == 1:
-            _islands(s0, s1, unit, masks[k])
+            _islands(s0, s1, unit, masks[k], place)
         else:
             _frames(s0, s1, unit, masks[k])
 
@@ -140,4 +140,5 @@ def fill_patterns(family: str, keys: NDArray[np.uint32], masks: NDArray[np.uint8
         keys: (k, 2) uint32, keys of the specimens (`microgym.specimens.splits.specimen_key`).
         masks: (k, size, size) uint8, written.
     """
-    _fill(keys, np.int64(PATTERNS.index(family)), masks.shape[1] / 64.0, masks)
+    place = np.empty((_MOST_ISLANDS, 3))
+    _fill(keys, np.int64(PATTERNS.index(family)), masks.shape[1] / 64.0, masks, place)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from microgym.compiled import kernel
 from microgym.elementary import sincos32, sincos64
+from microgym.lines import plane
 from microgym.random import fill_uniform, stream
 from microgym.specimens.drawing import (
     clip_unit,
@@ -128,10 +129,10 @@ def draw_features(
     """
     height, width = real.shape
     size, longest = height * width, max(height, width)
-    deep = work[:size].reshape(height, width)
-    shallow = work[size : 2 * size].reshape(height, width)
-    grain = work[2 * size : 3 * size].reshape(height, width)
-    weights = work[3 * size : 3 * size + 4 * longest].reshape(4, longest)
+    deep = plane(work, 0, height, width)
+    shallow = plane(work, size, height, width)
+    grain = plane(work, 2 * size, height, width)
+    weights = plane(work, 3 * size, 4, longest)
     line = work[3 * size + 4 * longest : 3 * size + 8 * longest + 64]
     lattice = work[3 * size + 8 * longest + 64 :]
     s0, s1 = stream(k0, k1, 0, PROCESS_FEATURES)

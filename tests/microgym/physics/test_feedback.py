@@ -117,8 +117,7 @@ def test_the_loop_rings_above_the_gain_of_routh(lag, resonance, damping):
 
 def test_the_scanner_is_the_damped_oscillator_of_the_books():
     w, damping, dt = 2.0 * np.pi * 1500.0, 0.05, 3.1e-5
-    matrix = np.empty(4)
-    oscillator(dt, 1500.0, damping, matrix)
+    matrix = np.array(oscillator(dt, 1500.0, damping))
     many = np.eye(2)
     small = dt / 200_000
     step = np.array([[1.0, w * small], [-w * small, 1.0 - 2.0 * damping * w * small]])

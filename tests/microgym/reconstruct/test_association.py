@@ -9,6 +9,7 @@ from microgym.reconstruct.association import (
     LEGS,
     STILL_NM,
     associate_rows,
+    association_work,
     pair_nearest,
 )
 from microgym.reconstruct.spots import MOST
@@ -41,7 +42,14 @@ class Scene:
     def run(self):
         tracks = (self.corners, self.legs, self.missed)
         associate_rows(
-            np.arange(1), self.found, self.counts, tracks, self.others, self.shown, self.seen
+            np.arange(1),
+            self.found,
+            self.counts,
+            tracks,
+            self.others,
+            self.shown,
+            self.seen,
+            association_work(self.legs.shape[1] + ROOM),
         )
         return [
             tuple(place[:2]) if place[2] > 0.0 else None for place in self.seen[0].round(3).tolist()
