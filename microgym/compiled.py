@@ -6,6 +6,10 @@ once, and those that call it hold its name only, which the linker resolves (Numb
 machine code in one engine). The cached form of a kernel lists the kernels it calls; they are loaded
 before it. Small functions that loops must not call but contain are `inline_kernel`s.
 
+Much of what Numba's compiler does besides is for programs of another kind. It is left out, which
+shortens the first step of an environment (`microgym bench start`), and makes sure that kernels
+allocate nothing.
+
 Numba's own cache looks only at the file that holds a kernel: an edited helper in another file goes
 on being served in its old form (numba issue 1833). Here every cached kernel, and the name of its
 machine code, carries a digest of the whole first floor's source and of its own folder's, so that
@@ -308,10 +312,12 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     Serial, GIL released, IEEE arithmetic (no fastmath, no contraction), NumPy's division rules (the
     default rules put a branch into every division and stop vectorisation), cached on disk. Kernels
-    that call it do so by name: its code is not pasted into theirs.
+    that call it do so by name: its code is not pasted into theirs. Kernels allocate nothing: one
+    that makes an array does not compile, nor one that assigns an array to a part of another.
 
     Args:
-        function: a module-level function; closures would miss the cache in every process.
+        function: a module-level function, since closures would miss the cache in every process; of
+            loops over numbers and elements, without comprehensions and `with`.
 
     Returns:
         A Numba dispatcher.

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numba.core.errors import NumbaError
 
 from microgym import compiled
 
@@ -256,6 +258,37 @@ def counted(x, step):
 @compiled.kernel
 def counting(x):
     return counted(counted(x, 1), 2) + counted(x, 3)
+
+
+@compiled.kernel
+def allocating(x):
+    return np.empty(x).size
+
+
+@compiled.kernel
+def assigning(x):
+    x[0] = x[1]
+
+
+@compiled.kernel
+def divided(x, y):
+    return x // y, x / y
+
+
+@pytest.mark.parametrize(
+    ("kernel", "argument"), [(allocating, 3), (assigning, np.zeros((2, 2)))], ids=["new", "rows"]
+)
+def test_kernels_that_allocate_do_not_compile(kernel, argument):
+    with pytest.raises(NumbaError):
+        kernel(argument)
+
+
+def test_operators_are_told_apart_by_types_and_not_by_order_of_use():
+    for x, y in ((7, 2), (7.5, 2), (7, 2.5), (np.float32(7.5), np.float32(2.0)), (7, 2)):
+        found = divided(x, y)
+        assert found == (x // y, x / y)
+        whole = isinstance(x, int) and isinstance(y, int)
+        assert isinstance(found[0], int if whole else float)
 
 
 def test_literal_integers_share_machine_code():
