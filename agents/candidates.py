@@ -101,7 +101,7 @@ class Candidates:
             PLACES: self.places.copy(),
         }
 
-    def chosen(self, choice: NDArray[Any]) -> Float32:
+    def answer(self, choice: NDArray[Any]) -> Float32:
         """Actions of the default environment.
 
         Args:

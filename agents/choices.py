@@ -1,11 +1,11 @@
-"""What a trained network's choice is in the default environment.
+"""What a trained network sees of the default environment, and what its choices are in it.
 
 Some networks are trained on another set of actions than the default, such as a grid.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +15,58 @@ from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S
 Float32 = NDArray[np.float32]
 
 
-def as_default_action(
-    env_id: str, choice: NDArray[Any], observation: Mapping[str, NDArray[Any]]
-) -> NDArray[Any]:
-    """Actions of the default environment.
+class Interpreter(Protocol):
+    """What stands between N environments and a network that decides in them."""
+
+    def reset(self, num_envs: int) -> None:
+        """Begin N episodes."""
+
+    def see(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """What the network sees of a batched observation, once a decision.
+
+        Raises:
+            ValueError: an observation of another shape than is reckoned with.
+        """
+        ...
+
+    def answer(self, choice: NDArray[Any]) -> NDArray[Any]:
+        """Actions of the default environment for what the network chose, (N, ...)."""
+        ...
+
+
+class Unaided:
+    """Shows a network the observation itself.
 
     Args:
-        env_id: such as "Ptycho-v0".
-        choice: (N, ...) actions in the space that the network was trained in.
-        observation: what it chose them by.
-
-    Returns:
-        (N, ...) actions; those given where the spaces are the same.
-
-    Raises:
-        ValueError: the observation is not the default one.
+        env_id: the environment.
+        reads: names of the parts that the network looks at.
     """
-    if env_id not in _GRIDS:
-        return choice
-    edge, translate = _GRIDS[env_id]
-    shape = observation["maps"].shape
-    if shape[2:] != (2 * edge, 2 * edge):
-        wanted = f"(N, maps, {2 * edge}, {2 * edge})"
-        raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
-    return translate(choice)
+
+    def __init__(self, env_id: str, reads: Sequence[str]) -> None:
+        self._env_id, self._reads = env_id, reads
+
+    def reset(self, num_envs: int) -> None:
+        """Begin N episodes; nothing is remembered."""
+
+    def see(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """The parts that the network looks at."""
+        self._seen = {name: observation[name] for name in self._reads}
+        return self._seen
+
+    def answer(self, choice: NDArray[Any]) -> NDArray[Any]:
+        """The same actions, or those that cells of a grid stand for.
+
+        Raises:
+            ValueError: the observation was not the default one.
+        """
+        if self._env_id not in _GRIDS:
+            return choice
+        edge, translate = _GRIDS[self._env_id]
+        shape = self._seen["maps"].shape
+        if shape[2:] != (2 * edge, 2 * edge):
+            wanted = f"(N, maps, {2 * edge}, {2 * edge})"
+            raise ValueError(f'maps of shape {shape} must be {wanted}: observation="compact"')
+        return translate(choice)
 
 
 def _exposures(choice: NDArray[Any]) -> Float32:

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from microgym.agents.candidates import Candidates
-from microgym.agents.choices import as_default_action
-from microgym.agents.corrections import Corrections, proposals_within
 from microgym.agents.files import replacing
 from microgym.agents.networks.base import Network
-from microgym.agents.networks.corrections import HISTORY, CorrectionNet
+from microgym.agents.networks.corrections import CorrectionNet
 from microgym.agents.networks.features import FeatureNet
 from microgym.agents.networks.pulses import PulseNet
 from microgym.agents.networks.scan import ScanNet
@@ -106,18 +103,11 @@ class NetworkAgent:
 
     def __init__(self, net: Network, env_id: str, name: str) -> None:
         self.name = name
-        self._net, self._env_id = net, env_id
-        self._corrections: Corrections | None = None
-        self._candidates = Candidates() if isinstance(net, PulseNet) else None
-        if isinstance(net, CorrectionNet):
-            self._corrections = Corrections(proposals_within(env_id, net.width), net.history)
+        self._net, self._interpreter = net, net.interpreter(env_id)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes; nothing is drawn."""
-        if self._corrections is not None:
-            self._corrections.reset(num_envs)
-        if self._candidates is not None:
-            self._candidates.reset(num_envs)
+        self._interpreter.reset(num_envs)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """Decide.
@@ -129,22 +119,13 @@ class NetworkAgent:
             ValueError: an observation of another shape than the policy was trained with.
         """
         del info
-        if self._corrections is not None:
-            seen = {HISTORY: self._corrections.see(observation)}
-        elif self._candidates is not None:
-            seen = self._candidates.see(observation)
-        else:
-            seen = {name: observation[name] for name in self._net.reads}
+        seen = self._interpreter.see(observation)
         best: list[NDArray[Any]] = []
         with torch.inference_mode():
             for row in range(len(next(iter(seen.values())))):
                 one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
                 best.append(self._net.decide(one)[0].numpy())
-        if self._corrections is not None:
-            return self._corrections.corrected(np.stack(best))
-        if self._candidates is not None:
-            return self._candidates.chosen(np.stack(best))
-        return as_default_action(self._env_id, np.stack(best), seen)
+        return self._interpreter.answer(np.stack(best))
 
 
 class TrainedAgent(NetworkAgent):

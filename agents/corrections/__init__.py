@@ -16,9 +16,12 @@ from microgym.agents.corrections.base import Proposals
 from microgym.agents.corrections.stm import DragProposals, movers_within
 from microgym.agents.references.stm import movers_of
 
-__all__ = ["Corrections", "Proposals", "proposals_for", "proposals_within"]
+__all__ = ["HISTORY", "Corrections", "Proposals", "proposals_for", "proposals_within"]
 
 Float32 = NDArray[np.float32]
+
+HISTORY = "history"
+"""What a network sees: the last decisions."""
 
 
 class Corrections:
@@ -53,14 +56,14 @@ class Corrections:
         own = {"proposed": self.proposed, "memory": self._memory}
         return dict(self.proposals.operator.state_arrays()) | own
 
-    def see(self, observation: Any) -> Float32:
+    def see(self, observation: Any) -> dict[str, NDArray[Any]]:
         """Let the operators propose, and remember.
 
         Args:
             observation: batched, of the environment.
 
         Returns:
-            (N, history * width) float32 in -1 to 1, the present decision last.
+            `HISTORY` (N, history * width) float32 in -1 to 1, the present decision last.
 
         Raises:
             ValueError: an observation of another shape than is reckoned with.
@@ -70,18 +73,18 @@ class Corrections:
         told = self.proposals.told(observation, self.proposed)
         self._memory[:, :-1] = self._memory[:, 1:].copy()
         self._memory[:, -1] = np.clip(told, -1.0, 1.0)
-        return self._memory.reshape(len(told), -1).copy()
+        return {HISTORY: self._memory.reshape(len(told), -1).copy()}
 
-    def corrected(self, corrections: NDArray[Any]) -> Float32:
+    def answer(self, choice: NDArray[Any]) -> Float32:
         """The present proposals, corrected; once a decision, since operators may take it to heart.
 
         Args:
-            corrections: (N, corrected components), -1 to 1, parts of the largest corrections.
+            choice: (N, corrected components), -1 to 1, parts of the largest corrections.
 
         Returns:
             (N, components) actions.
         """
-        changes = self.proposals.range * np.clip(corrections, -1.0, 1.0)
+        changes = self.proposals.range * np.clip(choice, -1.0, 1.0)
         self.proposals.heed(changes)
         action = self.proposed.astype(np.float64)
         action[:, self.proposals.places] += changes

@@ -21,12 +21,12 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, MlpExtractor
 from torch import Tensor, nn
 
-from microgym.agents.corrections import Corrections, Proposals, proposals_for
+from microgym.agents.corrections import HISTORY, Corrections, Proposals, proposals_for
 from microgym.agents.learners.base import Learner
 from microgym.agents.learners.between import Between
 from microgym.agents.learners.tutors import Tutor, tutor_for
 from microgym.agents.networks.base import Network
-from microgym.agents.networks.corrections import HISTORY, CorrectionNet
+from microgym.agents.networks.corrections import CorrectionNet
 
 LESSON = "lesson"
 """Key of the tutor's lesson in the observation."""
@@ -70,7 +70,7 @@ class Corrected(Between):
 
     def answered(self, actions: NDArray[Any]) -> NDArray[Any]:
         """The proposals, corrected."""
-        return self.corrections.corrected(actions)
+        return self.corrections.answer(actions)
 
     def paid(
         self, reward: NDArray[Any], observation: Any, info: Mapping[str, Any], ended: NDArray[Any]
@@ -83,7 +83,7 @@ class Corrected(Between):
 
     def seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """The last decisions, the lesson, and what the critic is told."""
-        seen = {HISTORY: self.corrections.see(observation)}
+        seen = self.corrections.see(observation)
         seen[LESSON] = self._tutor.lesson(self.corrections, observation, info["latent"])
         if self._tutor.truth_width:
             seen[TRUTH] = self._tutor.truth(self.corrections, observation, info)

@@ -69,7 +69,7 @@ class Proposed(Between):
 
     def answered(self, actions: NDArray[Any]) -> NDArray[Any]:
         """The chosen pulses."""
-        return self.candidates.chosen(actions)
+        return self.candidates.answer(actions)
 
     def seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """What there is to choose by, and the truth."""

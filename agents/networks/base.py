@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from microgym.agents.choices import Interpreter, Unaided
+
 
 class Network(nn.Module):
     """A network that can be stored, had again, and asked what to do.
@@ -21,6 +23,10 @@ class Network(nn.Module):
     @abstractmethod
     def sizes(self) -> dict[str, Any]:
         """Arguments that make a network of this shape, as JSON holds them."""
+
+    def interpreter(self, env_id: str) -> Interpreter:
+        """What stands between it and an environment: nothing, if nothing else is said."""
+        return Unaided(env_id, self.reads)
 
     @abstractmethod
     def decide(self, observation: Mapping[str, Tensor]) -> Tensor:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from microgym.agents.choices import Interpreter
+from microgym.agents.corrections import HISTORY, Corrections, proposals_within
 from microgym.agents.networks.features import FeatureNet
-
-HISTORY = "history"
-"""Part of the observation that it reads."""
 
 
 class CorrectionNet(FeatureNet):
@@ -29,3 +28,7 @@ class CorrectionNet(FeatureNet):
     def sizes(self) -> dict[str, Any]:
         """Arguments of this network."""
         return {name: getattr(self, name) for name in ("history", "width", "components", "hidden")}
+
+    def interpreter(self, env_id: str) -> Interpreter:
+        """The operator whom it corrects."""
+        return Corrections(proposals_within(env_id, self.width), self.history)

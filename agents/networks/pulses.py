@@ -14,7 +14,9 @@ from microgym.agents.candidates import (
     PLACES,
     SEEN,
     TRIES,
+    Candidates,
 )  # fmt: skip
+from microgym.agents.choices import Interpreter
 from microgym.agents.networks.base import Network
 from microgym.agents.networks.grid import turned
 from microgym.agents.references.poling import CELLS, EDGE, domain_radius
@@ -94,6 +96,11 @@ class PulseNet(Network):
     def sizes(self) -> dict[str, Any]:
         """Arguments of this network."""
         return {"width": self._width}
+
+    def interpreter(self, env_id: str) -> Interpreter:
+        """The operator whose proposals it judges."""
+        del env_id
+        return Candidates()
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Judge every proposal.

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from microgym.agents.config import load_config
-from microgym.agents.corrections import Corrections
+from microgym.agents.corrections import HISTORY, Corrections
 from microgym.agents.corrections.stm import RANGE, DragProposals, movers_within, width_of
 from microgym.agents.learners.corrections import Corrected, CorrectionLearner, Lessons
 from microgym.agents.learners.tutors import DragTutor
-from microgym.agents.networks.corrections import HISTORY, CorrectionNet
+from microgym.agents.networks.corrections import CorrectionNet
 from microgym.agents.references.stm import ExpertAgent
 from microgym.agents.registry import make_agent
 from microgym.agents.trained import TrainedAgent, load_policy, save_policy
@@ -68,16 +68,16 @@ def test_corrections_are_bounded_and_memory_begins_anew():
     observation, _ = env.reset(seed=1)
     corrections = Corrections(DragProposals(1), 3)
     corrections.reset(2)
-    first = corrections.see(observation)
+    first = corrections.see(observation)[HISTORY]
     assert first.shape == (2, 3 * width_of(1))
     assert np.abs(first).max() <= 1.0
     assert (first[:, : 2 * width_of(1)] == 0.0).all()
-    far = corrections.corrected(np.full((2, 7), 9.0))
+    far = corrections.answer(np.full((2, 7), 9.0))
     assert far == pytest.approx(np.clip(corrections.proposed + np.array(RANGE[:7]), -1, 1))
-    second = corrections.see(observation)
+    second = corrections.see(observation)[HISTORY]
     assert np.array_equal(second[:, width_of(1) : 2 * width_of(1)], first[:, 2 * width_of(1) :])
     corrections.begin(np.array([True, False]))
-    third = corrections.see(observation)
+    third = corrections.see(observation)[HISTORY]
     assert (third[0, : 2 * width_of(1)] == 0.0).all()
     assert (third[1, : width_of(1)] != 0.0).any()
     two_of_three = Corrections(DragProposals(3), 2)

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from microgym.agents.config import load_config
-from microgym.agents.corrections import Corrections, proposals_for, proposals_within
+from microgym.agents.corrections import HISTORY, Corrections, proposals_for, proposals_within
 from microgym.agents.corrections.afm import RANGE, RESERVE, DialProposals
 from microgym.agents.learners.corrections import TRUTH, Corrected, CorrectionLearner
 from microgym.agents.learners.tutors import DialTutor, tutor_for
-from microgym.agents.networks.corrections import HISTORY
 from microgym.agents.references.afm import ExpertAgent
 from microgym.agents.sb3_adapter import SB3VecEnv
 
@@ -31,7 +30,7 @@ def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
     alone.reset(3, range(3))
     for _ in range(6):
         corrections.see(observation)
-        action = corrections.corrected(np.zeros((3, 3)))
+        action = corrections.answer(np.zeros((3, 3)))
         assert np.array_equal(action, alone.act(observation, {}))
         observation, *_ = env.step(action)
 
@@ -47,7 +46,7 @@ def test_lines_to_come_keep_their_share_of_the_time():
     for _ in range(64):
         assert not over.any()
         corrections.see(observation)
-        action = corrections.corrected(slowest)
+        action = corrections.answer(slowest)
         rates.append(0.5 * 40.0 ** (0.5 * (action[:, 3] + 1.0)))
         observation, _, over, _, info = env.step(action)
     assert (info["ledger"]["exposures"] == 64).all()
@@ -61,10 +60,10 @@ def test_only_three_dials_are_corrected_and_within_bounds():
     observation, _ = env.reset(seed=1)
     corrections = Corrections(DialProposals(), 2)
     corrections.reset(2)
-    seen = corrections.see(observation)
+    seen = corrections.see(observation)[HISTORY]
     assert seen.shape == (2, 2 * corrections.proposals.width)
     assert np.abs(seen).max() <= 1.0
-    far = corrections.corrected(np.full((2, 3), -9.0))
+    far = corrections.answer(np.full((2, 3), -9.0))
     apart = np.clip(corrections.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
     assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
     assert np.array_equal(far[:, [2, 4]], corrections.proposed[:, [2, 4]])
@@ -94,7 +93,7 @@ def test_prospects_move_rewards_and_do_not_change_their_sum():
     paid, earned, steps = np.zeros(3), np.zeros(3), []
     for _ in range(16):
         choice = rng.uniform(-0.3, 0.3, (3, 3))
-        action = env.corrections.corrected(choice)
+        action = env.corrections.answer(choice)
         _, reward, over, _, _ = env.step(choice)
         _, plainly, ended, _, _ = plain.step(action)
         assert np.array_equal(over, ended)

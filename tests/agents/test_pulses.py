@@ -69,7 +69,7 @@ def test_places_are_proposed_for_every_bias_and_one_may_wait():
     strongest = seen[PLACES][0, 4 * TRIES : 5 * TRIES]
     assert (strongest[0] // CELLS, strongest[0] % CELLS) == pytest.approx((10.5, 22.5), abs=0.6)
     assert len(set(strongest)) == TRIES
-    action = candidates.chosen(np.array([4 * TRIES + 1, 2 * COUNT - 1]))
+    action = candidates.answer(np.array([4 * TRIES + 1, 2 * COUNT - 1]))
     where = coordinates(np.array([strongest[1]]))[0]
     assert 31.5 * (action[0, :2] + 1.0) == pytest.approx(where, abs=1e-4)
     assert 10.0 * action[0, 2] == pytest.approx(BRUSH.volts[-1])
@@ -103,7 +103,7 @@ def test_an_untrained_network_is_a_careful_operator():
         seen = observation()
         seen["numbers"][0, NUMBERS.index("age")] = age
         choice = net.decide(tensors(candidates.see(seen))).numpy()
-        action = candidates.chosen(choice)[0]
+        action = candidates.answer(choice)[0]
         where = (31.5 * (action[:2] + 1.0) + 0.5) / 2.0 - 0.5
         assert where == pytest.approx([10.5, 22.5], abs=1.5)
         assert action[2] > 0.0
