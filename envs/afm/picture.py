@@ -19,6 +19,7 @@ _TIP, _GAUGES = 500, 500
 _TIP_HEIGHT = 120
 _SURFACE: picture.Color = (96, 108, 122)
 _RETRACE: picture.Color = (255, 176, 59)
+_RESTORED: picture.Color = (226, 130, 255)
 
 
 def draw(task: "AFMTask", row: int) -> NDArray[np.uint8]:
@@ -83,15 +84,15 @@ def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
 
 
 def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
-    """The last line: surface, trace and retrace; where force was too much."""
-    instrument = task.instrument
+    """The last line: surface, trace, retrace, what was restored; where force was too much."""
+    instrument, done = task.instrument, int(task.instrument.ledger.exposures[row])
     right = panels.WIDTH - _LEFT
     box = (_LEFT, _LINE, right - 1, _LINE + _LINE_HEIGHT - 1)
     pen.rectangle(box, fill=(10, 13, 18), outline=picture.FRAME)
     picture.write(pen, (_LEFT, _LINE - 20), "last line", 14)
     dials = task.dials(row)
     picture.write_left_of(pen, (right, _LINE - 18), dials, 12, picture.DIM)
-    if instrument.ledger.exposures[row] == 0:
+    if done == 0:
         return
     truth = instrument.truth[row] - instrument.truth[row].mean()
     trace = instrument.trace[row] - instrument.trace[row].mean()
@@ -114,14 +115,11 @@ def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
             pen.line((x, bottom - 6, x, bottom), fill=picture.BAD, width=2)
     pen.line(points(retrace), fill=_RETRACE, width=1)
     pen.line(points(trace), fill=picture.ACCENT, width=2)
-    for place, (name, color) in enumerate(
-        (
-            ("surface", _SURFACE),
-            ("trace", picture.ACCENT),
-            ("retrace", _RETRACE),
-            ("too much force", picture.BAD),
-        )
-    ):
+    named = [("surface", _SURFACE), ("trace", picture.ACCENT), ("retrace", _RETRACE)]
+    if task.restoration is not None:
+        pen.line(points(task.restoration.image[row, done - 1]), fill=_RESTORED, width=2)
+        named.append(("restored", _RESTORED))
+    for place, (name, color) in enumerate([*named, ("too much force", picture.BAD)]):
         picture.write(pen, (_LEFT + 6 + 72 * place, _LINE + 3), name, 11, color)
 
 

@@ -89,7 +89,7 @@ class AFMTask(Task):
         self.instrument = AFMInstrument(num_envs, chosen.settings())
         settings = self.instrument.settings
         restorer = TOPOGRAPHIES[chosen.reconstructor]
-        self._restoration = restorer and Restoration(
+        self.restoration = restorer and Restoration(
             restorer, num_envs, chosen.raster, chosen.lines
         )
         self.limit_s = chosen.time_limit_s
@@ -134,8 +134,8 @@ class AFMTask(Task):
             *(self._maps, self._steepness),
         ):
             array[rows] = 0
-        if self._restoration is not None:
-            self._restoration.reset(rows)
+        if self.restoration is not None:
+            self.restoration.reset(rows)
         self.settings_shown[rows] = START
         self._dials[rows] = dials[rows]
         variance = instrument.frame[rows, :, 1]
@@ -233,8 +233,8 @@ class AFMTask(Task):
             np.float32
         )
         self.ideal[rows, number] = instrument.truth[rows]
-        if self._restoration is not None:
-            self._restoration.add(rows, number, images, self._dials, instrument.engaged)
+        if self.restoration is not None:
+            self.restoration.add(rows, number, images, self._dials, instrument.engaged)
         self.errors[rows, number] = instrument.tally[rows, _ERROR] ** 2
         self.peak[rows] = np.maximum(self.peak[rows], instrument.tally[rows, _PEAK])
 
@@ -271,7 +271,7 @@ class AFMTask(Task):
         if self.arguments.observation == "features":
             return numbers
         seen = {"signals": self._signals.copy(), "numbers": numbers}
-        restoration = self._restoration
+        restoration = self.restoration
         if restoration is not None:
             seen["restored"] = restoration.cells.copy()
         if self.arguments.observation == "image":
@@ -372,8 +372,8 @@ class AFMTask(Task):
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
         found = self.own_arrays() | self.instrument.state_arrays()
-        if self._restoration is not None:
-            restored = self._restoration.state_arrays()
+        if self.restoration is not None:
+            restored = self.restoration.state_arrays()
             found |= {f"restored_{name}": array for name, array in restored.items()}
         return found
 

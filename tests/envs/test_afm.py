@@ -296,7 +296,7 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
             assert np.array_equal(after[name], before[name])
         assert after in shown.observation_space
     assert not np.array_equal(after["image"], before["image"])
-    restored = task_of(shown)._restoration._topography
+    restored = task_of(shown).restoration._topography
     cells = restored.heights[0].reshape(64, 4).mean(axis=1, dtype=np.float64)
     assert after["restored"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     doubt = np.sqrt(np.mean(restored.sigma[0].reshape(64, 4).astype(np.float64) ** 2, axis=1))
@@ -313,10 +313,24 @@ def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
             truth = task.instrument.truth[0] - task.instrument.truth[0].mean()
             for name, line in (
                 ("trace", task.instrument.trace[0]),
-                ("restored", task._restoration._topography.heights[0]),
+                ("restored", task.restoration._topography.heights[0]),
             ):
                 wrong[name] += float(np.sum((line - line.mean() - truth) ** 2))
         assert wrong["restored"] < 0.7 * wrong["trace"]
+
+
+def test_frames_show_the_restored_line_beside_the_trace():
+    frames = {}
+    for reconstructor in ("raw", "neural"):
+        env = make(reconstructor=reconstructor, render_mode="rgb_array")
+        env.step(dials(rate=15.0))
+        frames[reconstructor] = env.render()
+    changed = np.any(frames["raw"] != frames["neural"], axis=2)
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 200
+    assert rows.min() > 320
+    assert rows.max() < 480
+    assert columns.max() - columns.min() > 400
 
 
 def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
@@ -327,7 +341,7 @@ def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
     assert np.all(seen["restored"][0] == 0.0)
     assert np.all(seen["restored"][1] > 0.99)
     env.reset(seed=2)
-    assert not task_of(env)._restoration.image.any()
+    assert not task_of(env).restoration.image.any()
 
 
 @pytest.mark.parametrize(
