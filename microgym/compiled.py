@@ -30,6 +30,7 @@ from typing import Any, ClassVar, NamedTuple
 from llvmlite import binding
 from numba.core import caching, codegen, compiler, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import PassManager
+from numba.core.errors import NumbaError
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.context import Context
 
@@ -269,6 +270,12 @@ class _Dispatcher(CPUDispatcher):
         gc.disable()
         try:
             return super().compile(sig)
+        except NumbaError as error:
+            name = f"{self.py_func.__module__}.{self.py_func.__qualname__}"
+            error.add_note(
+                f"{name} is a kernel: see microgym.compiled.kernel for what it may hold."
+            )
+            raise
         finally:
             if collecting:
                 gc.enable()

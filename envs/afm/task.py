@@ -89,9 +89,7 @@ class AFMTask(Task):
         self.instrument = AFMInstrument(num_envs, chosen.settings())
         settings = self.instrument.settings
         restorer = TOPOGRAPHIES[chosen.reconstructor]
-        self.restoration = restorer and Restoration(
-            restorer, num_envs, chosen.raster, chosen.lines
-        )
+        self.restoration = restorer and Restoration(restorer, num_envs, chosen.raster, chosen.lines)
         self.limit_s = chosen.time_limit_s
         self._weights = chosen.weights
         self._free = self.instrument.signals.free or 25.0

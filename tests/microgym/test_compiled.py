@@ -279,8 +279,9 @@ def divided(x, y):
     ("kernel", "argument"), [(allocating, 3), (assigning, np.zeros((2, 2)))], ids=["new", "rows"]
 )
 def test_kernels_that_allocate_do_not_compile(kernel, argument):
-    with pytest.raises(NumbaError):
+    with pytest.raises(NumbaError) as caught:
         kernel(argument)
+    assert f"{kernel.__qualname__} is a kernel: see microgym.compiled" in caught.value.__notes__[0]
 
 
 def test_operators_are_told_apart_by_types_and_not_by_order_of_use():
