@@ -19,7 +19,6 @@ class Workshop:
 
     Attributes:
         env_id: of the environment that shows what the network says.
-        file: name of the network's file.
         groups, steps: sets of conditions and steps of training that made the shipped one.
         make: trains one; arguments as `microgym.baselines.eye.shipping.make_eye`.
         scores: what the numbers of `Made.validation` are, and their unit.
@@ -34,7 +33,6 @@ class Workshop:
     """
 
     env_id: str
-    file: str
     groups: int
     steps: int
     make: Callable[..., Made]
@@ -51,7 +49,7 @@ class Workshop:
 
 def train(shop: Workshop, arguments: argparse.Namespace) -> int:
     """Train a network."""
-    check_writable(arguments.output / shop.file)
+    check_writable(arguments.output / shop.shipped().name)
     groups = shop.groups if arguments.groups is None else arguments.groups
     steps = shop.steps if arguments.steps is None else arguments.steps
     with progress_bar(max(steps, 0), "training the network", "step") as progress:

@@ -25,7 +25,6 @@ class Subject:
         limits: what it is not good for; a list.
         page: name of the page.
         picture_file: name of the picture.
-        card: path of the card, from the root of a checkout.
         record: name of the record.
         made: what the network's file says of its making.
         facts: what the network is, from `made` and the record, if there is one.
@@ -41,12 +40,16 @@ class Subject:
     limits: tuple[str, ...]
     page: str
     picture_file: str
-    card: Path
     record: str
     made: Callable[[], Mapping[str, Any]]
     facts: Callable[[Mapping[str, Any], Mapping[str, Any] | None], Rows]
     results: Callable[[Mapping[str, Any]], Sequence[str]]
     metrics: Callable[[Mapping[str, Any]], Rows]
+
+    @property
+    def card(self) -> Path:
+        """Where the card is, beside the network's file, from the root of a checkout."""
+        return Path("microgym/reconstruct/weights") / f"{self.env_id}.md"
 
     @property
     def none_yet(self) -> str:

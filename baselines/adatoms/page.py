@@ -1,7 +1,6 @@
 """Page and card of the network, made from its record and from what its file says."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from microgym.baselines.adatoms.assess import RECORD
@@ -10,8 +9,8 @@ from microgym.baselines.adatoms.scores import NEAR_NM
 from microgym.baselines.adatoms.shipping import VALIDATION, made_from
 from microgym.baselines.markdown import markdown
 from microgym.baselines.network_pages import Rows, Subject, coverage_row, training_rows
-from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
+from microgym.baselines.wording import written
 from microgym.reconstruct.adatoms import FILE, load_weights, shipped_file
 from microgym.specimens.adatom_fields import HELD_OUT
 
@@ -209,7 +208,6 @@ SUBJECT = Subject(
     limits=_LIMITS,
     page="adatoms.md",
     picture_file="adatoms.png",
-    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
     record=RECORD.name,
     made=lambda: made_from(shipped_file()),
     facts=_facts,

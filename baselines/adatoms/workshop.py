@@ -2,14 +2,13 @@
 
 from microgym.baselines.adatoms import assess, figure, shipping
 from microgym.baselines.network_commands import Workshop
-from microgym.reconstruct.adatoms import FILE, shipped_file
+from microgym.reconstruct.adatoms import shipped_file
 
 
 def workshop() -> Workshop:
     """What `microgym reconstructor` works with."""
     return Workshop(
         env_id="STM-v0",
-        file=FILE,
         groups=shipping.GROUPS,
         steps=shipping.STEPS,
         make=shipping.make_detector,

@@ -1,7 +1,6 @@
 """Page and card of the network, made from its record and from what its file says."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from microgym.baselines.eye.assess import CLAIMED, RECORD
@@ -179,7 +178,6 @@ SUBJECT = Subject(
     limits=_LIMITS,
     page="reconstructor.md",
     picture_file="reconstructor.png",
-    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
     record=RECORD.name,
     made=lambda: made_from(shipped_file()),
     facts=_facts,

@@ -2,14 +2,13 @@
 
 from microgym.baselines.eye import assess, shipping
 from microgym.baselines.network_commands import Workshop
-from microgym.reconstruct.neural import FILE, shipped_file
+from microgym.reconstruct.neural import shipped_file
 
 
 def workshop() -> Workshop:
     """What `microgym reconstructor` works with."""
     return Workshop(
         env_id="Ptycho-v0",
-        file=FILE,
         groups=shipping.GROUPS,
         steps=shipping.STEPS,
         make=shipping.make_eye,

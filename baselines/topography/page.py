@@ -1,17 +1,16 @@
 """Page and card of the network, made from its record and from what its file says."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from microgym.baselines.markdown import markdown
 from microgym.baselines.network_pages import Rows, Subject, covered, training_rows
-from microgym.baselines.report_html import written
 from microgym.baselines.statistics import Estimate
 from microgym.baselines.topography.assess import RECORD, SPEEDS, TIPS, claimed
 from microgym.baselines.topography.contest import GRID, RADII_NM, SMOOTHED, Recipe
 from microgym.baselines.topography.scans import LEARNT
 from microgym.baselines.topography.shipping import VALIDATION, made_from
+from microgym.baselines.wording import written
 from microgym.reconstruct.topography import FILE, layer_shapes, shipped_file
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
@@ -195,7 +194,6 @@ SUBJECT = Subject(
     limits=_LIMITS,
     page="topography.md",
     picture_file="topography.png",
-    card=Path("microgym/reconstruct/weights") / f"{Path(FILE).stem}.md",
     record=RECORD.name,
     made=lambda: made_from(shipped_file()),
     facts=_facts,

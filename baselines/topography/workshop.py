@@ -2,14 +2,13 @@
 
 from microgym.baselines.network_commands import Workshop
 from microgym.baselines.topography import assess, shipping
-from microgym.reconstruct.topography import FILE, shipped_file
+from microgym.reconstruct.topography import shipped_file
 
 
 def workshop() -> Workshop:
     """What `microgym reconstructor` works with."""
     return Workshop(
         env_id="AFM-v0",
-        file=FILE,
         groups=shipping.GROUPS,
         steps=shipping.STEPS,
         make=shipping.make_network,

@@ -75,7 +75,7 @@ def _strokes(s0, s1, unit, mask):
 def _islands(s0, s1, unit, mask, place):
     """Three to five disks and squares apart from each other."""
     size = mask.shape[0]
-    wanted = place.shape[0] - 2 + int(3.0 * _draw(s0, s1, _ZERO, _ZERO))
+    wanted = 3 + int(3.0 * _draw(s0, s1, _ZERO, _ZERO))
     count = 0
     for trial in range(60):
         if count == wanted:
