@@ -10,7 +10,7 @@ Importing it registers every environment with Gymnasium, so that
 works. No physics is loaded before an environment is made.
 """
 
-from microgym.envs.registry import register_all
+from microgym.envs.core.registry import register_all
 
 __all__ = ["__version__"]
 __version__ = "0.1.0"

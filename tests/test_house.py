@@ -222,7 +222,7 @@ def test_files_with_kernels_import_numpy_and_numba_only():
     kernels = [
         path
         for path in sources(ROOT / "microgym")
-        if "from microgym.compiled import" in path.read_text(encoding="utf-8")
+        if "from microgym.jit import" in path.read_text(encoding="utf-8")
     ]
     assert len(kernels) > 5
     with_others = {

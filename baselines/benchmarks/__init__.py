@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from microgym.baselines.bench import Effort, Result
 from microgym.baselines.benchmarks import (
     environments,
     ferroelectric,
@@ -12,6 +11,7 @@ from microgym.baselines.benchmarks import (
     processes,
     tunnelling,
 )
+from microgym.baselines.benchmarks.timing import Effort, Result
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
     "fft": kernels.fft,

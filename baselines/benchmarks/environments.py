@@ -12,11 +12,19 @@ from gymnasium.utils import seeding
 from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
-from microgym.baselines.bench import Effort, Race, Result, Timing, Way, measure, nobody
-from microgym.baselines.bounds import Adds, AtLeast
-from microgym.baselines.numpy_ptycho import NumpyPtychoEnv
+from microgym.baselines.benchmarks.numpy_reference.ptycho import NumpyPtychoEnv
+from microgym.baselines.benchmarks.thresholds import Adds, AtLeast
+from microgym.baselines.benchmarks.timing import (
+    Alternative,
+    Benchmark,
+    Effort,
+    Result,
+    Timing,
+    measure,
+    nobody,
+)
 from microgym.envs.ptycho import PtychoTask
-from microgym.envs.ptycho.arguments import RECONSTRUCTORS, PtychoArguments
+from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
 from microgym.random import episode_key
 
 ENDLESS: dict[str, Any] = {"time_budget_s": 1e9, "reconstructor": "classical"}
@@ -57,7 +65,7 @@ def episodes(env: Any, count: int, exposures: int) -> Callable[[], None]:
 def vector(effort: Effort) -> Iterator[Result]:
     """Whole episodes of 64 environments, final sweeps and resets included."""
     faster, note = _faster_precision(effort)
-    exposures = PtychoArguments().exposures
+    exposures = PtychoConfig().exposures
 
     def plain() -> NumpyPtychoEnv:
         return NumpyPtychoEnv(precision=faster, **ENDLESS)
@@ -72,11 +80,14 @@ def vector(effort: Effort) -> Iterator[Result]:
     reference, _, threaded = ways
     units = ENVS * exposures
     yield measure(
-        Race(
+        Benchmark(
             f"decision of Ptycho-v0, whole episodes of {exposures}, final sweeps and resets shared "
             "out",
             reference,
-            {name: Way(episodes(env, ENVS, exposures), units) for name, env in ways.items()},
+            {
+                name: Alternative(episodes(env, ENVS, exposures), units)
+                for name, env in ways.items()
+            },
             [AtLeast(threaded, 12.0, (reference,))],
             "decision",
             threads=THREADS,
@@ -90,7 +101,7 @@ def vector(effort: Effort) -> Iterator[Result]:
 
 def _faster_precision(effort: Effort) -> tuple[Any, str]:
     """Which precision suits NumPy better on this machine, by a short race over episodes."""
-    ways: dict[str, Way] = {}
+    ways: dict[str, Alternative] = {}
     for name in ("complex64", "complex128"):
         env = NumpyPtychoEnv(precision=getattr(np, name), **ENDLESS)
         chosen = actions(env.arguments.exposures, 1)
@@ -99,8 +110,8 @@ def _faster_precision(effort: Effort) -> tuple[Any, str]:
             for one in chosen:
                 env.step(one[0])
 
-        ways[name] = Way(run, before=functools.partial(env.reset, seed=SEED))
-    race = Race("precision", "complex64", ways, calls=1, share=1 / 2)
+        ways[name] = Alternative(run, before=functools.partial(env.reset, seed=SEED))
+    race = Benchmark("precision", "complex64", ways, calls=1, share=1 / 2)
     result = measure(race, replace(effort, progress=nobody))
     timings = [row for row in result.rows if isinstance(row, Timing)]
     best = min(timings, key=lambda one: one.processor_us)
@@ -136,13 +147,13 @@ def wrapping(effort: Effort) -> Iterator[Result]:
 
     names = ("gymnasium.make", "the environment unwrapped", "the task bare")
     yield measure(
-        Race(
+        Benchmark(
             "decision of Ptycho-v0, with and without Gymnasium",
             names[1],
             {
-                names[0]: Way(with_wrappers, STEPS, begin),
-                names[1]: Way(without, STEPS, begin),
-                names[2]: Way(bare, STEPS, lambda: task.reset(rows, key, {})),
+                names[0]: Alternative(with_wrappers, STEPS, begin),
+                names[1]: Alternative(without, STEPS, begin),
+                names[2]: Alternative(bare, STEPS, lambda: task.reset(rows, key, {})),
             },
             [Adds(names[0], 3.0, names[1])],
             "decision",
@@ -177,7 +188,7 @@ class _Scans:
 
 def observation(effort: Effort) -> Iterator[Result]:
     """Whole decisions with every observation model, one by one and side by side."""
-    ways: dict[str, Way] = {}
+    ways: dict[str, Alternative] = {}
     for model in RECONSTRUCTORS:
         for count in SIZES:
             arguments: dict[str, Any] = {**LONG, "reconstructor": model}
@@ -188,9 +199,9 @@ def observation(effort: Effort) -> Iterator[Result]:
             )
             steps = max(4 * STEPS // count, 2)
             scans = _Scans(env, count, steps)
-            ways[f"{model}, {count}"] = Way(scans.run, steps * count, scans.before)
+            ways[f"{model}, {count}"] = Alternative(scans.run, steps * count, scans.before)
     yield measure(
-        Race(
+        Benchmark(
             "decision of Ptycho-v0 with each observation model, environments side by side",
             f"classical, {SIZES[0]}",
             ways,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.bench import Effort, Race, Result, Way, measure
-from microgym.baselines.bounds import AtLeast, AtMost
-from microgym.envs.pfm.arguments import PFMArguments
-from microgym.instruments.pfm import SIZE, PFMInstrument, PFMSettings
+from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.envs.pfm.config import PFMConfig
+from microgym.instruments.pfm.instrument import SIZE, PFMInstrument, PFMSettings
 from microgym.random import episode_key
 from microgym.specimens.ferroelectrics import DEAD_PART
 
@@ -26,7 +26,7 @@ PLACES = 16
 
 def settings() -> PFMSettings:
     """The default film and tip, without anything between pulses."""
-    chosen = PFMArguments(drift="off", tip="off", heat="real").settings()
+    chosen = PFMConfig(drift="off", tip="off", heat="real").settings()
     return replace(chosen, dead_time_s=0.0, speed_cells_s=1e12)
 
 
@@ -119,13 +119,13 @@ def pulse(effort: Effort) -> Iterator[Result]:
         )
         numpys = ("NumPy, float32", "NumPy, float64")
         yield measure(
-            Race(
+            Benchmark(
                 f"bias pulse of {STEPS} lattice steps, {SIZE}x{SIZE}, microscopes: {count}",
                 "NumPy, float32",
                 {
-                    numpys[0]: Way(single.run, count),
-                    numpys[1]: Way(double.run, count),
-                    "microgym": Way(CompiledFilms(count).run, count),
+                    numpys[0]: Alternative(single.run, count),
+                    numpys[1]: Alternative(double.run, count),
+                    "microgym": Alternative(CompiledFilms(count).run, count),
                 },
                 [AtLeast("microgym", 20.0, numpys), AtMost("microgym", SLOWEST_US)],
                 "pulse",

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from microgym.baselines.bench import Effort, Race, Result, Way, measure
-from microgym.baselines.bounds import AtLeast, AtMost
-from microgym.baselines.numpy_afm import NumpyLines
-from microgym.envs.afm.arguments import AFMArguments
-from microgym.instruments.afm import AFMInstrument
+from microgym.baselines.benchmarks.numpy_reference.afm import NumpyLines
+from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.envs.afm.config import AFMConfig
+from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.random import episode_key
 
-PERFECT = AFMArguments(drift="off", tip="off", loop="off")
+PERFECT = AFMConfig(drift="off", tip="off", loop="off")
 """Without drift, wear and noise; what these cost is computed all the same by the compiled line."""
 RATE_HZ = 8.0
 """Fast enough for the fewest ticks a pixel, 8."""
@@ -52,10 +52,10 @@ def lines(effort: Effort) -> Iterator[Result]:
 
     ours, theirs = "compiled", "NumPy and Python"
     yield measure(
-        Race(
+        Benchmark(
             "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel",
             theirs,
-            {theirs: Way(scan), ours: Way(compiled.scan)},
+            {theirs: Alternative(scan), ours: Alternative(compiled.scan)},
             [AtLeast(ours, 20.0, (theirs,)), AtMost(ours, 1e6 / LINES_PER_S)],
             "line",
         ),

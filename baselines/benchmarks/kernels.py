@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.bench import Effort, Race, Result, Way, measure
-from microgym.baselines.bounds import AtLeast
-from microgym.baselines.numpy_microscope import NumpyMicroscope
-from microgym.compiled import kernel
-from microgym.envs.ptycho.arguments import PtychoArguments
-from microgym.instruments.ptychography import PtychographyInstrument
-from microgym.physics.fft import fft2, plan
+from microgym.baselines.benchmarks.numpy_reference.microscope import NumpyMicroscope
+from microgym.baselines.benchmarks.thresholds import AtLeast
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.envs.ptycho.config import PtychoConfig
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.jit import kernel
+from microgym.numerics.fft import fft2, plan
 from microgym.random import POISSON_WORK, episode_key, fill_poisson
-from microgym.reconstruct.online import OnlineReconstruction
+from microgym.reconstruction.ptychography.online import OnlineReconstruction
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
-PERFECT = PtychoArguments(drift="off", damage="off")
+PERFECT = PtychoConfig(drift="off", damage="off")
 """Exposures as the textbooks have them: no drift to move the probe for, no damage to compute."""
 PLACES = 32
 """Positions and frames that are gone through in turn."""
@@ -90,14 +90,14 @@ def step(effort: Effort) -> Iterator[Result]:
         single, double = NumpySteps(count, np.complex64), NumpySteps(count, np.complex128)
         numpys = ("NumPy, complex64", "NumPy, complex128")
         yield measure(
-            Race(
+            Benchmark(
                 f"exposure with counts and rPIE update, {PERFECT.photons:g} photons, 64x64, "
                 f"microscopes: {count}",
                 "NumPy, complex64",
                 {
-                    numpys[0]: Way(single.run, count),
-                    numpys[1]: Way(double.run, count),
-                    "microgym": Way(CompiledSteps(count).run, count),
+                    numpys[0]: Alternative(single.run, count),
+                    numpys[1]: Alternative(double.run, count),
+                    "microgym": Alternative(CompiledSteps(count).run, count),
                 },
                 [AtLeast("microgym", 7.0, numpys)],
                 "exposure",
@@ -147,10 +147,10 @@ def poisson(effort: Effort) -> Iterator[Result]:
             draw_frames(np.int64(3), flat, counts, work)
 
         yield measure(
-            Race(
+            Benchmark(
                 f"Poisson counts of a diffraction frame, {photons:g} photons, 64x64",
                 "NumPy",
-                {"NumPy": Way(numpy, BATCH), "microgym": Way(compiled, BATCH)},
+                {"NumPy": Alternative(numpy, BATCH), "microgym": Alternative(compiled, BATCH)},
                 [AtLeast("microgym", 6.0, ("NumPy",))],
                 "frame",
             ),
@@ -217,10 +217,10 @@ def fft(effort: Effort) -> Iterator[Result]:
         ways, missing = transforms(side)
         bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))
         yield measure(
-            Race(
+            Benchmark(
                 f"Fourier transform, {side}x{side}",
                 "NumPy, complex64",
-                {name: Way(run, BATCH) for name, run in ways.items()},
+                {name: Alternative(run, BATCH) for name, run in ways.items()},
                 [bound] if side == 64 else [],
                 "transform",
                 notes=missing,

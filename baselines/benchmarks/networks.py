@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from microgym.baselines.bench import Effort, Race, Result, Way, measure
-from microgym.baselines.bounds import AtMost
-from microgym.reconstruct.line_network import LINES, SIGNALS, TOLD
-from microgym.reconstruct.network import CELL
-from microgym.reconstruct.neural import NeuralView, shipped_file
-from microgym.reconstruct.topography import (
+from microgym.baselines.benchmarks.thresholds import AtMost
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.reconstruction.ptychography.neural import NeuralView, shipped_file
+from microgym.reconstruction.ptychography.unet_kernels import CELL
+from microgym.reconstruction.topography.convnet_kernels import LINES, SIGNALS, TOLD
+from microgym.reconstruction.topography.observation_model import (
     ClassicalTopography,
     NeuralTopography,
     Raster,
 )
-from microgym.reconstruct.topography import shipped_file as shipped_lines
+from microgym.reconstruction.topography.observation_model import shipped_file as shipped_lines
 
 ENVS = 16
 """Scans restored together."""
@@ -27,9 +27,9 @@ def neural(effort: Effort) -> Iterator[Result]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
 
-    from microgym.baselines.eye.looks import look
-    from microgym.baselines.eye.model import read_net
-    from microgym.baselines.eye.scans import as_cells
+    from microgym.baselines.observation_models.ptycho.dataset import as_cells
+    from microgym.baselines.observation_models.ptycho.inputs import look
+    from microgym.baselines.observation_models.ptycho.model import read_net
 
     generator = np.random.default_rng(0)
     field = REGION + 2 * MARGIN
@@ -54,11 +54,11 @@ def neural(effort: Effort) -> Iterator[Result]:
             net(cells.to(memory_format=torch.channels_last))
 
     yield measure(
-        Race(
+        Benchmark(
             f"restored image and uncertainty of {REGION}x{REGION} px in cells of {CELL}x{CELL}, "
             f"{ENVS} scans together",
             "PyTorch",
-            {"PyTorch": Way(pytorch, ENVS), "microgym": Way(compiled, ENVS)},
+            {"PyTorch": Alternative(pytorch, ENVS), "microgym": Alternative(compiled, ENVS)},
             [AtMost("microgym", 600.0)],
             "scan",
         ),
@@ -70,7 +70,7 @@ def restoration(effort: Effort) -> Iterator[Result]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
 
-    from microgym.baselines.topography.model import read_net
+    from microgym.baselines.observation_models.afm.model import read_net
 
     generator = np.random.default_rng(0)
     raster = Raster()
@@ -90,12 +90,14 @@ def restoration(effort: Effort) -> Iterator[Result]:
             net(*inputs)
 
     ways = {
-        "PyTorch": Way(pytorch, ENVS),
-        "microgym": Way(lambda: neural.add(rows, images, dials, engaged), ENVS),
-        "corrected by the errors": Way(lambda: classical.add(rows, images, dials, engaged), ENVS),
+        "PyTorch": Alternative(pytorch, ENVS),
+        "microgym": Alternative(lambda: neural.add(rows, images, dials, engaged), ENVS),
+        "corrected by the errors": Alternative(
+            lambda: classical.add(rows, images, dials, engaged), ENVS
+        ),
     }
     yield measure(
-        Race(
+        Benchmark(
             f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans "
             "together",
             "PyTorch",
@@ -109,12 +111,12 @@ def restoration(effort: Effort) -> Iterator[Result]:
 
 def adatoms(effort: Effort) -> Iterator[Result]:
     """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
-    from microgym.baselines.adatoms.assess import BASE, images_of
-    from microgym.baselines.adatoms.model import read_net as read_detector
-    from microgym.baselines.adatoms.scores import GEOMETRY
-    from microgym.baselines.adatoms.train import look
-    from microgym.reconstruct.adatoms import ClassicalDetector, NeuralDetector
-    from microgym.reconstruct.adatoms import shipped_file as shipped_detector
+    from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
+    from microgym.baselines.observation_models.stm.model import read_net as read_detector
+    from microgym.baselines.observation_models.stm.scores import GEOMETRY
+    from microgym.baselines.observation_models.stm.train import look
+    from microgym.reconstruction.adatoms.observation_model import ClassicalDetector, NeuralDetector
+    from microgym.reconstruction.adatoms.observation_model import shipped_file as shipped_detector
 
     heights = images_of(BASE, ENVS, 0).heights
     rows = np.arange(ENVS)
@@ -122,12 +124,12 @@ def adatoms(effort: Effort) -> Iterator[Result]:
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
     ways = {
-        "PyTorch, without peaks": Way(lambda: look(net, heights), ENVS),
-        "matched filter": Way(lambda: classical.look(rows, heights), ENVS),
-        "microgym": Way(lambda: network.look(rows, heights), ENVS),
+        "PyTorch, without peaks": Alternative(lambda: look(net, heights), ENVS),
+        "matched filter": Alternative(lambda: classical.look(rows, heights), ENVS),
+        "microgym": Alternative(lambda: network.look(rows, heights), ENVS),
     }
     yield measure(
-        Race(
+        Benchmark(
             f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
             "PyTorch, without peaks",
             ways,

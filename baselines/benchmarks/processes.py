@@ -14,8 +14,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.bench import Effort, Reading, Result
-from microgym.baselines.bounds import Check
+from microgym.baselines.benchmarks.thresholds import Check
+from microgym.baselines.benchmarks.timing import Effort, Measurement, Result
 
 STEPS = 20_000
 """Steps of the memory benchmark where none are asked for."""
@@ -89,10 +89,10 @@ def memory_result(
         f"memory over {taken[-1]} steps of Ptycho-v0 in episodes of {TINY['exposures']}",
         "resident set",
         [
-            Reading("start, warmed up", resident[warm][0] / 2**20, "MiB"),
-            Reading("end", resident[-1] / 2**20, "MiB"),
-            Reading("slope, end to end", mean, "bytes a step"),
-            Reading("slope of Python's blocks", block_slope, "blocks a step"),
+            Measurement("start, warmed up", resident[warm][0] / 2**20, "MiB"),
+            Measurement("end", resident[-1] / 2**20, "MiB"),
+            Measurement("slope, end to end", mean, "bytes a step"),
+            Measurement("slope of Python's blocks", block_slope, "blocks a step"),
         ],
         [Check("slope of resident memory", slope, "<", 1.0, "bytes a step")],
         [f"one page of {page} bytes is {resolved:.2g} bytes a step"],
@@ -149,17 +149,17 @@ def start_result(
         "first step, everything to be compiled": (cold, 30.0),
         "first step, compiled before": (warm, 2.0),
     }
-    rows: list[Reading] = []
+    rows: list[Measurement] = []
     checks: list[Check] = []
     for name, (times, limit) in kinds.items():
         wall, processor = np.median(np.array(times), axis=0).tolist()
-        rows.append(Reading(f"{name}, wall", wall, "s"))
+        rows.append(Measurement(f"{name}, wall", wall, "s"))
         checks.append(Check(name, processor, "<", limit, "s"))
     what = "files that further runs add to the cache"
     return Result(
         "start of a process: import; import, make, reset and first step of Ptycho-v0",
         "processor time",
-        [*rows, Reading("files in the cache", files, "files")],
+        [*rows, Measurement("files in the cache", files, "files")],
         [*checks, Check(what, added, "<=", 0, "files")],
     )
 

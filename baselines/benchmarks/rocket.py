@@ -2,7 +2,7 @@
 
 from rocket_fft import c2c
 
-from microgym.compiled import kernel
+from microgym.jit import kernel
 
 
 @kernel

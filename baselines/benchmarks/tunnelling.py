@@ -6,16 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.bench import Effort, Race, Result, Way, measure
-from microgym.baselines.bounds import AtLeast, AtMost
-from microgym.instruments.manipulation import (
-    ADATOM_NM,
-    ADATOM_WIDTH_NM,
-    PITCH_NM,
-    TRACE,
-)
-from microgym.instruments.stm import BOLTZMANN_EV_K, STMInstrument, STMSettings
-from microgym.physics import apex
+from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.instruments.stm.instrument import BOLTZMANN_EV_K, STMInstrument, STMSettings
+from microgym.instruments.stm.kernels import ADATOM_NM, ADATOM_WIDTH_NM, PITCH_NM, TRACE
+from microgym.physics import stm_tip
 from microgym.physics.adatoms import (
     ATTEMPTS_HZ,
     BARRIER_EV,
@@ -63,10 +58,10 @@ class NumpyDrag:
 
     def run(self, start: Float64, end: Float64) -> Float64:
         """Drag from here to there; the current over its set value."""
-        depth = self.traits[apex.STRENGTH] * (CONDUCTANCE_US / QUANTUM_US) ** DEPTH_EXPONENT
-        width = self.traits[apex.WIDTH]
-        start = start + self.traits[[apex.OFFSET_X, apex.OFFSET_Y]]
-        end = end + self.traits[[apex.OFFSET_X, apex.OFFSET_Y]]
+        depth = self.traits[stm_tip.STRENGTH] * (CONDUCTANCE_US / QUANTUM_US) ** DEPTH_EXPONENT
+        width = self.traits[stm_tip.WIDTH]
+        start = start + self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
+        end = end + self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
         length = float(np.hypot(*(end - start)))
         count = max(math.ceil(length / PITCH_NM), 1)
         duration = length / self.settings.speed_nm_s / count
@@ -146,10 +141,10 @@ def drag(effort: Effort) -> Iterator[Result]:
         ends.reverse()
 
     yield measure(
-        Race(
+        Benchmark(
             f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
             "NumPy",
-            {"NumPy": Way(numpy), "microgym": Way(compiled.run, COUNT)},
+            {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
             [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
             "drag",
         ),

@@ -1,7 +1,8 @@
 """Force microscopy: scan a surface line by line, with a loop to tune and a tip to keep whole."""
 
 from microgym.envs.afm.task import AFMTask
-from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.vector_env import MicroscopeVectorEnv
 
 __all__ = ["AFMEnv", "AFMTask", "AFMVectorEnv"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from microgym.envs.afm.arguments import (
+from microgym.envs.afm.config import (
     GAINS,
     MODES,
     PACES,
@@ -10,10 +10,10 @@ from microgym.envs.afm.arguments import (
     RATES_HZ,
     SETPOINTS,
     TERMS,
-    AFMArguments,
+    AFMConfig,
 )
-from microgym.envs.tables import Table, number, switch
-from microgym.instruments.afm_settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
+from microgym.envs.core.docs import Table, number, switch
+from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import largest_gain
 from microgym.physics.piezo import PIEZO_LEVELS
@@ -25,7 +25,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
     Returns:
         Section of the page to its tables.
     """
-    chosen = AFMArguments()
+    chosen = AFMConfig()
     settings = chosen.settings()
     return {
         "Physics": (_instrument(settings, chosen), _levers()),
@@ -40,7 +40,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
     }
 
 
-def _instrument(settings: AFMSettings, chosen: AFMArguments) -> Table:
+def _instrument(settings: AFMSettings, chosen: AFMConfig) -> Table:
     """What the instrument and an episode are."""
     scanner, lag = settings.scanner, settings.cantilever.lag_s
     limit = largest_gain(lag, scanner.resonance_hz, scanner.damping)
@@ -80,7 +80,7 @@ def _dials() -> Table:
     ]
 
 
-def _weights(chosen: AFMArguments) -> Table:
+def _weights(chosen: AFMConfig) -> Table:
     """Default weights of the reward's terms."""
     weights = chosen.weights
     return [("term", "weight"), *((name, f"{getattr(weights, name):g}") for name in TERMS)]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from microgym.envs.afm.features import CELLS, NUMBERS, RESTORED, SIGNALS
+from microgym.envs.afm.observation import CELLS, NUMBERS, RESTORED, SIGNALS
 
 
 def observation_space(mode: str, restored: bool) -> spaces.Space[Any]:

@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.elementary import exp
-from microgym.envs import interventions
-from microgym.envs.afm import features
-from microgym.envs.afm.arguments import (
+from microgym.envs.afm import observation
+from microgym.envs.afm.config import (
     EVENT_FROM,
     EXCHANGE_UNIT_S,
     GAINS,
@@ -19,20 +17,22 @@ from microgym.envs.afm.arguments import (
     RATES_HZ,
     SETPOINTS,
     TERMS,
-    AFMArguments,
+    AFMConfig,
 )
-from microgym.envs.afm.picture import draw
-from microgym.envs.afm.restoration import Restoration
+from microgym.envs.afm.reconstruction import LineReconstruction
+from microgym.envs.afm.render import draw
 from microgym.envs.afm.spaces import action_space, observation_space
-from microgym.envs.interventions import Quantity
-from microgym.envs.outcomes import Outcome
-from microgym.envs.task import Task
-from microgym.instruments.afm import AFMInstrument
-from microgym.instruments.scanning import HIDDEN, TALLY
+from microgym.envs.core import interventions
+from microgym.envs.core.interventions import Quantity
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import combine, force, resolution, time, tracking
+from microgym.envs.core.task import Task
+from microgym.instruments.afm.instrument import AFMInstrument
+from microgym.instruments.afm.kernels import HIDDEN, TALLY
+from microgym.numerics.libm import exp
+from microgym.numerics.threads import parallel_rows
 from microgym.physics.feedback import largest_gain
-from microgym.reconstruct.topography import TOPOGRAPHIES
-from microgym.rewards import combine, force, resolution, time, tracking
-from microgym.threads import split_rows
+from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES
 
 Rows = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -44,13 +44,13 @@ START = (0.2, 0.0, -1.0, 0.0)
 FLOOR = 1e-3
 """Squared relative error below which an image gets no better: 30 dB (design choice)."""
 OUTCOMES = (
-    Outcome("metrics", "image_error_nm", "error of the image", "nm"),
-    Outcome("cost_terms", "crash", "crashes a frame"),
-    Outcome("metrics", "tip_radius_nm", "tip radius at the end", "nm"),
-    Outcome("metrics", "worn_nm3", "worn off the tip", "nm^3"),
-    Outcome("cost_terms", "tip_change", "tips used up"),
-    Outcome("ledger", "exposures", "lines scanned", "", "higher"),
-    Outcome("ledger", "time_s", "time taken", "s", ""),
+    Metric("metrics", "image_error_nm", "error of the image", "nm"),
+    Metric("cost_terms", "crash", "crashes a frame"),
+    Metric("metrics", "tip_radius_nm", "tip radius at the end", "nm"),
+    Metric("metrics", "worn_nm3", "worn off the tip", "nm^3"),
+    Metric("cost_terms", "tip_change", "tips used up"),
+    Metric("ledger", "exposures", "lines scanned", "", "higher"),
+    Metric("ledger", "time_s", "time taken", "s", ""),
 )
 """Beside the score: what the image is like, and what it did to the tip."""
 _NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
@@ -69,13 +69,13 @@ class AFMTask(Task):
 
     Args:
         num_envs: N.
-        **arguments: see `AFMArguments`.
+        **arguments: see `AFMConfig`.
     """
 
     outcomes = OUTCOMES
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = AFMArguments.parse(arguments)
+        self.arguments = AFMConfig.parse(arguments)
         chosen = self.arguments
         super().__init__(
             num_envs,
@@ -89,7 +89,9 @@ class AFMTask(Task):
         self.instrument = AFMInstrument(num_envs, chosen.settings())
         settings = self.instrument.settings
         restorer = TOPOGRAPHIES[chosen.reconstructor]
-        self.restoration = restorer and Restoration(restorer, num_envs, chosen.raster, chosen.lines)
+        self.restoration = restorer and LineReconstruction(
+            restorer, num_envs, chosen.raster, chosen.lines
+        )
         self.limit_s = chosen.time_limit_s
         self._weights = chosen.weights
         self._free = self.instrument.signals.free or 25.0
@@ -104,13 +106,15 @@ class AFMTask(Task):
         self.event = np.zeros(num_envs, np.int64)
         self.settings_shown = np.zeros((num_envs, 4))
         self._dials = np.ones((num_envs, 4))
-        self._signals = np.zeros((num_envs, len(features.SIGNALS), features.CELLS), np.float32)
+        self._signals = np.zeros(
+            (num_envs, len(observation.SIGNALS), observation.CELLS), np.float32
+        )
         self._sizes = np.zeros((num_envs, 7))
         self._steepness = np.zeros(num_envs)
         self._means = np.zeros(num_envs)
         self._terms = np.zeros((num_envs, len(TERMS)))
         self._costs = np.zeros((num_envs, 2))
-        self._maps = np.zeros((num_envs, features.CELLS, features.CELLS), np.float32)
+        self._maps = np.zeros((num_envs, observation.CELLS, observation.CELLS), np.float32)
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
         """Put new surfaces in; the tip is engaged and nothing has been scanned."""
@@ -118,7 +122,7 @@ class AFMTask(Task):
         start = np.broadcast_to(np.asarray(START), (self.num_envs, 4))
         dials = np.empty((self.num_envs, 4))
         self._decode(np.asarray(start, np.float64), dials)
-        split_rows(
+        parallel_rows(
             lambda low, high: instrument.reset(
                 rows[low:high], keys[low:high], chosen.specimen, chosen.split, float(dials[0, 0])
             ),
@@ -149,11 +153,13 @@ class AFMTask(Task):
         """Settings in [-1, 1], (N, 4), to dials, (N, 4)."""
         low, high = SETPOINTS[self.arguments.imaging]
         if self.arguments.imaging == "contact":
-            features.between_rows(np.ascontiguousarray(action[:, 0]), low, high, dials[:, 0])
+            observation.between_rows(np.ascontiguousarray(action[:, 0]), low, high, dials[:, 0])
         else:
             dials[:, 0] = low + 0.5 * (action[:, 0] + 1.0) * (high - low)
         for column, ends in ((1, GAINS), (2, PROPORTIONAL), (3, RATES_HZ)):
-            features.between_rows(np.ascontiguousarray(action[:, column]), *ends, dials[:, column])
+            observation.between_rows(
+                np.ascontiguousarray(action[:, column]), *ends, dials[:, column]
+            )
         dials[:, 2] = np.maximum(dials[:, 2] - PROPORTIONAL[0], 0.0)
 
     def step(self, rows: Rows, actions: NDArray[Any]) -> None:
@@ -171,7 +177,7 @@ class AFMTask(Task):
             left[:, 0] = chosen.lines - instrument.ledger.exposures
             left[:, 1] = self.limit_s - self._scan_seconds()
             levels = np.ascontiguousarray(given[:, 3])
-            features.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
+            observation.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
         self.settings_shown[rows] = given[rows]
         dials = np.ones((self.num_envs, 4))
         self._decode(given, dials)
@@ -179,7 +185,7 @@ class AFMTask(Task):
         seconds, merit, crashes = self._spent(), self.merit.copy(), instrument.crashes.copy()
         event = self.event[rows]
         scanned = rows[event == SCAN]
-        split_rows(lambda low, high: self._scan(scanned[low:high]), scanned.size, self.threads)
+        parallel_rows(lambda low, high: self._scan(scanned[low:high]), scanned.size, self.threads)
         for kind, act in (
             (ENGAGE, lambda some: instrument.engage(some, self._dials[:, 0])),
             (WITHDRAW, instrument.withdraw),
@@ -222,7 +228,7 @@ class AFMTask(Task):
             instrument.error_back,
             instrument.phase,
         )
-        features.inspect_rows(rows, images, self._free, self._signals, self._sizes, self._means)
+        observation.inspect_rows(rows, images, self._free, self._signals, self._sizes, self._means)
         self._steepness[rows] += self._sizes[rows, 3]
         self._sizes[rows, 4] = self._steepness[rows] / (number + 1)
         self._sizes[rows, 5] = instrument.tally[rows, TALLY.index("saturated")]
@@ -239,7 +245,7 @@ class AFMTask(Task):
     def _pay(self, rows: Rows, scanned: Rows, seconds: Float64, merit: Float64) -> None:
         """Set the reward's terms and their sum in the listed rows."""
         chosen, instrument = self.arguments, self.instrument
-        features.merit_rows(
+        observation.merit_rows(
             rows,
             np.ascontiguousarray(instrument.frame[:, :, 1]),
             self.errors,
@@ -264,7 +270,7 @@ class AFMTask(Task):
         self.returns[rows] += combine(terms, self._weights)
 
     def observe(self) -> Any:
-        """The last line and numbers; see `microgym.envs.afm.features`."""
+        """The last line and numbers; see `microgym.envs.afm.observation`."""
         numbers = self._numbers()
         if self.arguments.observation == "features":
             return numbers
@@ -275,7 +281,7 @@ class AFMTask(Task):
         if self.arguments.observation == "image":
             rows = np.arange(self.num_envs)
             image = self.image if restoration is None else restoration.image
-            features.image_rows(rows, image, self.instrument.ledger.exposures, self._maps)
+            observation.image_rows(rows, image, self.instrument.ledger.exposures, self._maps)
             seen["image"] = self._maps.copy()
         return seen
 
@@ -289,8 +295,8 @@ class AFMTask(Task):
         status[:, 0] = instrument.engaged
         status[:, 1] = instrument.exchanges / MOST_EXCHANGES
         status[:, 2] = self.event / EXCHANGE
-        out = np.empty((self.num_envs, len(features.NUMBERS)), np.float32)
-        features.number_rows(self.settings_shown, left, self._sizes, status, out)
+        out = np.empty((self.num_envs, len(observation.NUMBERS)), np.float32)
+        observation.number_rows(self.settings_shown, left, self._sizes, status, out)
         return out
 
     def info(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Ferroelectric lithography: write a domain pattern, or shift a hysteresis loop, with a tip."""
 
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.pfm.task import PFMTask
-from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
 
 __all__ = ["PFMEnv", "PFMTask", "PFMVectorEnv"]
 

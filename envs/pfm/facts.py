@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from microgym.envs.pfm.arguments import (
+from microgym.envs.core.docs import Table, switch
+from microgym.envs.pfm.config import (
     DECADES,
     GRID,
     GRID_VOLTS,
@@ -13,10 +14,9 @@ from microgym.envs.pfm.arguments import (
     OPTICS,
     SHORTEST_S,
     TERMS,
-    PFMArguments,
+    PFMConfig,
 )
-from microgym.envs.tables import Table, switch
-from microgym.instruments.pfm import (
+from microgym.instruments.pfm.instrument import (
     DISORDER_LEVELS,
     DRIFT_LEVELS,
     HEAT_LEVELS,
@@ -36,7 +36,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
     Returns:
         Section of the page to its tables.
     """
-    chosen = PFMArguments()
+    chosen = PFMConfig()
     settings = chosen.settings()
     return {
         "Physics": (_film(settings), _episode(settings, chosen)),
@@ -73,7 +73,7 @@ def _film(settings: PFMSettings) -> Table:
     ]
 
 
-def _episode(settings: PFMSettings, chosen: PFMArguments) -> Table:
+def _episode(settings: PFMSettings, chosen: PFMConfig) -> Table:
     """What an episode is."""
     speed = settings.speed_cells_s * settings.cell_m
     return [
@@ -110,7 +110,7 @@ def _choices() -> Table:
     ]
 
 
-def _weights(chosen: PFMArguments) -> Table:
+def _weights(chosen: PFMConfig) -> Table:
     """Default weights of the reward's terms."""
     weights = chosen.weights
     return [("term", "weight"), *((name, f"{getattr(weights, name):g}") for name in TERMS)]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from microgym.envs.pfm.arguments import GRID, GRID_VOLTS, OBSERVATIONS
-from microgym.envs.pfm.maps import CHANNELS, NUMBERS
+from microgym.envs.pfm.config import GRID, GRID_VOLTS, OBSERVATIONS
+from microgym.envs.pfm.observation import CHANNELS, NUMBERS
 
 
 def observation_space(mode: str) -> spaces.Space[Any]:

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.elementary import exp
-from microgym.envs import interventions
-from microgym.envs.interventions import Quantity
-from microgym.envs.outcomes import Outcome
-from microgym.envs.pfm import maps
-from microgym.envs.pfm.arguments import (
+from microgym.envs.core import interventions
+from microgym.envs.core.interventions import Quantity
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import agreement, combine, damage, time
+from microgym.envs.core.task import Task
+from microgym.envs.pfm import observation
+from microgym.envs.pfm.config import (
     COMPLETE,
     DECADES,
     GRID,
@@ -22,37 +23,36 @@ from microgym.envs.pfm.arguments import (
     OBSERVATIONS,
     SHORTEST_S,
     TERMS,
-    PFMArguments,
+    PFMConfig,
 )
-from microgym.envs.pfm.picture import draw
+from microgym.envs.pfm.render import draw
 from microgym.envs.pfm.spaces import action_space, observation_space
-from microgym.envs.task import Task
-from microgym.instruments.pfm import SIZE, PFMInstrument
+from microgym.instruments.pfm.instrument import SIZE, PFMInstrument
+from microgym.numerics.libm import exp
+from microgym.numerics.threads import parallel_rows
+from microgym.numerics.workspace import workspace
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import Role, stream, uniform
-from microgym.rewards import agreement, combine, damage, time
-from microgym.scratch import scratch
 from microgym.specimens.patterns import fill_patterns
 from microgym.specimens.splits import specimen_key
-from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
 
 _SPENT = (
-    Outcome("cost_terms", "breakdown", "breakdowns of the film"),
-    Outcome("metrics", "tip_wear", "wear of the tip"),
-    Outcome("ledger", "exposures", "pulses", "", ""),
-    Outcome("ledger", "time_s", "time taken", "s", ""),
+    Metric("cost_terms", "breakdown", "breakdowns of the film"),
+    Metric("metrics", "tip_wear", "wear of the tip"),
+    Metric("ledger", "exposures", "pulses", "", ""),
+    Metric("ledger", "time_s", "time taken", "s", ""),
 )
 OUTCOMES = {
     "write": (
-        Outcome("metrics", "agreement", "agreement with the pattern", "", "higher"),
-        Outcome("metrics", "written", "of the pattern, written", "", "higher"),
-        Outcome("metrics", "spilt", "spilt, over the pattern"),
-        Outcome("metrics", "images", "images taken", "", ""),
+        Metric("metrics", "agreement", "agreement with the pattern", "", "higher"),
+        Metric("metrics", "written", "of the pattern, written", "", "higher"),
+        Metric("metrics", "spilt", "spilt, over the pattern"),
+        Metric("metrics", "images", "images taken", "", ""),
         *_SPENT,
     ),
-    "loop": (Outcome("metrics", "imprint_error_v", "error of the imprint", "V"), *_SPENT),
+    "loop": (Metric("metrics", "imprint_error_v", "error of the imprint", "V"), *_SPENT),
 }
 """Beside the score, by goal."""
 _SETTABLE = {
@@ -69,7 +69,7 @@ class PFMTask(Task):
 
     Args:
         num_envs: N.
-        **arguments: see `PFMArguments`.
+        **arguments: see `PFMConfig`.
 
     Attributes:
         target: (N, SIZE, SIZE) uint8, 1 where the film is to point up; for "loop" the point.
@@ -82,7 +82,7 @@ class PFMTask(Task):
     """
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = PFMArguments.parse(arguments)
+        self.arguments = PFMConfig.parse(arguments)
         chosen = self.arguments
         super().__init__(
             num_envs,
@@ -106,7 +106,7 @@ class PFMTask(Task):
         self.measured_v = np.zeros((n, 2))
         self.agreement = np.zeros(n)
         self.returns = np.zeros(n)
-        self._books = np.zeros((n, len(maps.CHANNELS), SIZE, SIZE), np.float32)
+        self._books = np.zeros((n, len(observation.CHANNELS), SIZE, SIZE), np.float32)
         self._counts = np.zeros((n, 4), np.int64)
         self._damage = np.zeros(n)
         self._last = np.zeros((n, 4))
@@ -164,7 +164,7 @@ class PFMTask(Task):
         before = self._quantities(rows)
         instrument, ledger = self.instrument, self.instrument.ledger
         broken = instrument.broken[rows] > 0
-        split_rows(
+        parallel_rows(
             lambda start, stop: self._act(rows[start:stop], places, volts, seconds, read),
             rows.size,
             self.threads,
@@ -208,12 +208,14 @@ class PFMTask(Task):
         """Pulse and look, for a share of the rows."""
         instrument = self.instrument
         instrument.pulse(rows, places, volts, seconds)
-        work = scratch(SIZE * SIZE).reshape(SIZE, SIZE)
-        maps.record_pulses(rows, places, volts, instrument.settings.tip_cells, self._books, work)
+        work = workspace(SIZE * SIZE).reshape(SIZE, SIZE)
+        observation.record_pulses(
+            rows, places, volts, instrument.settings.tip_cells, self._books, work
+        )
         looked = rows[read[rows]]
         if looked.size and self.arguments.goal == "write":
             instrument.scan(looked)
-            maps.record_images(looked, instrument.image, self._books)
+            observation.record_images(looked, instrument.image, self._books)
         elif looked.size:
             instrument.loop(looked, self.spots, self.measured_v)
             self._books[looked, 2] = 0.0
@@ -233,7 +235,7 @@ class PFMTask(Task):
     def _appraise(self, rows: Rows) -> None:
         """Bring agreement and damage of the listed rows up to date."""
         instrument, counts = self.instrument, self._counts
-        maps.count_rows(rows, instrument.p, instrument.barrier, self.target, counts)
+        observation.count_rows(rows, instrument.p, instrument.barrier, self.target, counts)
         wanted, hit, spilt, lost = counts[rows].T.astype(np.float64)
         if self.arguments.goal == "write":
             self.agreement[rows] = hit / np.maximum(wanted + spilt, 1.0)
@@ -257,11 +259,13 @@ class PFMTask(Task):
         self.returns[rows] += combine(terms, self._weights)
 
     def observe(self) -> Any:
-        """Maps of the film and a few numbers; see `microgym.envs.pfm.maps`."""
-        images = np.empty((self.num_envs, len(maps.CHANNELS), self.cells, self.cells), np.float32)
+        """Maps of the film and a few numbers; see `microgym.envs.pfm.observation`."""
+        images = np.empty(
+            (self.num_envs, len(observation.CHANNELS), self.cells, self.cells), np.float32
+        )
         rows, whole = np.arange(self.num_envs), np.array([0, self.cells, 0, self.cells])
-        split_rows(
-            lambda start, stop: maps.draw_maps(rows[start:stop], self._books, whole, images),
+        parallel_rows(
+            lambda start, stop: observation.draw_maps(rows[start:stop], self._books, whole, images),
             rows.size,
             self.threads,
         )

@@ -1,7 +1,8 @@
 """Adaptive ptychography: scan an unknown specimen with few exposures."""
 
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.ptycho.task import PtychoTask
-from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
 
 __all__ = ["PtychoEnv", "PtychoTask", "PtychoVectorEnv"]
 
@@ -161,11 +162,11 @@ class PtychoEnv(MicroscopeEnv):
 
     With `recording="scan.npz"` a measured scan replaces the simulation. The file is npz (also
     packed by bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
-    (`microgym.instruments.recording`). Whatever position is asked for, the nearest recorded
-    exposure is given; each of its counts is kept with a probability such that the dose is the one
-    asked for. A place cannot give more photons than were recorded, nothing drifts or fades beyond
-    what the recording holds, and `split` has no effect. What counts as truth is the reconstruction
-    from the whole scan at full dose.
+    (`microgym.instruments.recorded.recording`). Whatever position is asked for, the nearest
+    recorded exposure is given; each of its counts is kept with a probability such that the dose is
+    the one asked for. A place cannot give more photons than were recorded, nothing drifts or fades
+    beyond what the recording holds, and `split` has no effect. What counts as truth is the
+    reconstruction from the whole scan at full dose.
 
     A public recording to try is `tests/data/siemens-star-small.npz.bz2` of the repository
     AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced Photon Source.

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from microgym.envs.ptycho.appraisal import SEEN_EXPOSURES
-from microgym.envs.ptycho.arguments import (
+from microgym.envs.core.docs import Table, number, switch
+from microgym.envs.ptycho.config import (
     COHERENCE_LEVELS,
     DETECTOR_LEVELS,
     DWELL_RANGE_S,
@@ -16,10 +16,10 @@ from microgym.envs.ptycho.arguments import (
     OBSERVATIONS,
     OPTICS,
     TERMS,
-    PtychoArguments,
+    PtychoConfig,
 )
-from microgym.envs.tables import Table, number, switch
-from microgym.instruments.ptychography import PtychographySettings
+from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
+from microgym.instruments.ptychography.instrument import PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import diameter
 from microgym.physics.sampling import HC_EV_M, Geometry
@@ -38,7 +38,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
     Returns:
         Section of the page to its tables.
     """
-    chosen = PtychoArguments()
+    chosen = PtychoConfig()
     settings = chosen.settings()
     return {
         "Physics": (_optics(settings), _scan(settings, chosen)),
@@ -82,7 +82,7 @@ def _optics(settings: PtychographySettings) -> Table:
     ]
 
 
-def _scan(settings: PtychographySettings, chosen: PtychoArguments) -> Table:
+def _scan(settings: PtychographySettings, chosen: PtychoConfig) -> Table:
     """What an episode is."""
     geometry, pixel = settings.geometry, settings.geometry.object_pixel_m
     light = np.sum(np.abs(settings.probe) ** 2, axis=0)
@@ -136,7 +136,7 @@ def _choices(settings: PtychographySettings) -> Table:
     ]
 
 
-def _weights(chosen: PtychoArguments) -> Table:
+def _weights(chosen: PtychoConfig) -> Table:
     """Default weights of the reward's terms."""
     weights = chosen.weights
     return [("term", "weight"), *((name, f"{getattr(weights, name):g}") for name in TERMS)]

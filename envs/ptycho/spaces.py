@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S, OBSERVATIONS
-from microgym.envs.ptycho.maps import CHANNELS, NUMBERS
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OBSERVATIONS
+from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
 
 
 def observation_space(mode: str) -> spaces.Space[Any]:

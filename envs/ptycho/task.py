@@ -6,32 +6,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs import interventions
-from microgym.envs.interventions import Quantity
-from microgym.envs.outcomes import Outcome
-from microgym.envs.ptycho import appraisal, maps
-from microgym.envs.ptycho.arguments import (
+from microgym.envs.core import interventions
+from microgym.envs.core.interventions import Quantity
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import combine, damage, discovery, dose, resolution, time
+from microgym.envs.core.task import Task
+from microgym.envs.ptycho import observation, progress_kernels
+from microgym.envs.ptycho.config import (
     DETECTOR_PIXELS,
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
     OBSERVATIONS,
     TERMS,
-    PtychoArguments,
+    PtychoConfig,
 )
-from microgym.envs.ptycho.picture import draw
+from microgym.envs.ptycho.render import draw
 from microgym.envs.ptycho.spaces import action_space, observation_space
-from microgym.envs.task import Task
-from microgym.instruments.ptychography import PtychographyInstrument
-from microgym.instruments.replay import ReplayInstrument
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.instruments.recorded.replay import ReplayInstrument
+from microgym.numerics.threads import parallel_rows
 from microgym.physics.probe import intensity
-from microgym.reconstruct.neural import NeuralView
-from microgym.reconstruct.online import OnlineReconstruction
-from microgym.reconstruct.raw import RawView
-from microgym.reconstruct.views import ClassicalView, View
-from microgym.rewards import combine, damage, discovery, dose, resolution, time
+from microgym.reconstruction.ptychography.neural import NeuralView
+from microgym.reconstruction.ptychography.observation_models import ClassicalView, View
+from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from microgym.reconstruction.ptychography.raw import RawView
 from microgym.specimens.files import load_image, structure_mask
-from microgym.threads import split_rows
 
 Rows = NDArray[np.int64]
 
@@ -46,11 +46,11 @@ VIEWS: Mapping[str, type[View]] = {
 }
 """Observation models by the name that the argument `reconstructor` takes."""
 OUTCOMES = (
-    Outcome("metrics", "snr_db", "signal-to-noise ratio", "dB", "higher"),
-    Outcome("metrics", "found", "of the structure, found", "", "higher"),
-    Outcome("metrics", "contrast_lost", "contrast lost to damage"),
-    Outcome("ledger", "dose", "dose", "photons"),
-    Outcome("ledger", "time_s", "time taken", "s", ""),
+    Metric("metrics", "snr_db", "signal-to-noise ratio", "dB", "higher"),
+    Metric("metrics", "found", "of the structure, found", "", "higher"),
+    Metric("metrics", "contrast_lost", "contrast lost to damage"),
+    Metric("ledger", "dose", "dose", "photons"),
+    Metric("ledger", "time_s", "time taken", "s", ""),
 )
 """Beside the score: what is known of the specimen, and what it cost."""
 
@@ -60,13 +60,13 @@ class PtychoTask(Task):
 
     Args:
         num_envs: N.
-        **arguments: see `PtychoArguments`.
+        **arguments: see `PtychoConfig`.
     """
 
     outcomes = OUTCOMES
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = PtychoArguments.parse(arguments)
+        self.arguments = PtychoConfig.parse(arguments)
         chosen = self.arguments
         self.instrument = _instrument(num_envs, chosen)
         instrument = self.instrument
@@ -94,7 +94,7 @@ class PtychoTask(Task):
         self._footprint = light.astype(np.float32).ravel()
         nominal = min(float(chosen.photons), instrument.most_photons)
         self._unit = np.float32(nominal * np.sum(light**2))
-        self.maps = maps.Maps(
+        self.maps = observation.Maps(
             num_envs, self.view, (self._start, self.region), self.cells, self._unit
         )
         self._budget_photons = nominal * chosen.exposures
@@ -118,7 +118,7 @@ class PtychoTask(Task):
 
     def _share_out(self, function: Callable[[int, int], object], rows: int) -> None:
         """Do so many rows by pieces, on all threads."""
-        split_rows(function, rows, self.threads, at_most=PIECE)
+        parallel_rows(function, rows, self.threads, at_most=PIECE)
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
@@ -163,8 +163,8 @@ class PtychoTask(Task):
         self.truncated[rows] = False
         truth = (instrument.pristine_re, instrument.pristine_im)
         columns = np.empty((4, instrument.field_px))
-        appraisal.measure_rows(rows, truth, instrument.structure, self._scale, columns)
-        appraisal.resum_rows(
+        progress_kernels.measure_rows(rows, truth, instrument.structure, self._scale, columns)
+        progress_kernels.resum_rows(
             rows,
             (self.estimate.re, self.estimate.im),
             truth,
@@ -217,7 +217,7 @@ class PtychoTask(Task):
             action = np.asarray(actions, np.float64)
             positions = self._start + 0.5 * (action[:, :2] + 1.0) * float(self.region)
             dwell = np.empty(self.num_envs)
-            appraisal.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
+            progress_kernels.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
         return positions, dwell
 
     def _expose(
@@ -231,10 +231,10 @@ class PtychoTask(Task):
         truth = (instrument.pristine_re, instrument.pristine_im)
         image = (estimate.re, estimate.im)
         known = (corner, image, truth, instrument.structure, self._n)
-        appraisal.sum_rows(rows, *known, -1.0, self._sums, columns)
+        progress_kernels.sum_rows(rows, *known, -1.0, self._sums, columns)
         estimate.add(rows, instrument.counts, instrument.known, photons, corner)
-        appraisal.sum_rows(rows, *known, 1.0, self._sums, columns)
-        maps.record_rows(
+        progress_kernels.sum_rows(rows, *known, 1.0, self._sums, columns)
+        observation.record_rows(
             rows,
             corner,
             photons,
@@ -254,14 +254,14 @@ class PtychoTask(Task):
             instrument.pristine_im,
             instrument.structure,
         )
-        appraisal.inspect_rows(
+        progress_kernels.inspect_rows(
             rows,
             instrument.beam,
             specimen,
             instrument.fluence,
             self._lost,
             self._status,
-            np.float32(appraisal.SEEN_EXPOSURES) * self._unit,
+            np.float32(progress_kernels.SEEN_EXPOSURES) * self._unit,
             np.float32(instrument.fatal_fluence),
             self._n,
             self._new,
@@ -274,7 +274,7 @@ class PtychoTask(Task):
             return
         estimate.sweep(rows, self.arguments.final_sweeps)
         self.maps.forget(rows)
-        appraisal.resum_rows(
+        progress_kernels.resum_rows(
             rows,
             (estimate.re, estimate.im),
             (instrument.pristine_re, instrument.pristine_im),
@@ -290,7 +290,7 @@ class PtychoTask(Task):
 
     def _appraise(self, rows: Rows) -> None:
         """Bring the figures of merit of the listed rows up to date."""
-        appraisal.score_rows(rows, self._sums, self._scale, self._figures)
+        progress_kernels.score_rows(rows, self._sums, self._scale, self._figures)
         new, scale = self._new[rows], self._scale[rows]
         self._figures[rows, 1] += new[:, 0]
         self._figures[rows, 2] += new[:, 2] / scale[:, 2]
@@ -312,7 +312,7 @@ class PtychoTask(Task):
         self.returns[rows] += paid
 
     def observe(self) -> Any:
-        """Maps of the region and a few numbers; see `microgym.envs.ptycho.maps`."""
+        """Maps of the region and a few numbers; see `microgym.envs.ptycho.observation`."""
         stale = self.maps.stale()
         self._share_out(lambda start, stop: self._draw(stale[start:stop]), stale.size)
         images = self.maps.copy()
@@ -330,7 +330,7 @@ class PtychoTask(Task):
     def _numbers(self) -> NDArray[np.float32]:
         """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
         ledger, chosen = self.instrument.ledger, self.arguments
-        numbers = np.empty((self.num_envs, len(maps.NUMBERS)))
+        numbers = np.empty((self.num_envs, len(observation.NUMBERS)))
         numbers[:, :2] = 2.0 * (self._position - self._start) / self.region - 1.0
         numbers[:, 2] = 1.0 - ledger.exposures / chosen.exposures
         numbers[:, 3] = np.maximum(1.0 - ledger.time_s / self._limit_s, 0.0)
@@ -450,16 +450,14 @@ class PtychoTask(Task):
             targets[name][rows] = value
 
 
-def _instrument(
-    num_envs: int, chosen: PtychoArguments
-) -> PtychographyInstrument | ReplayInstrument:
+def _instrument(num_envs: int, chosen: PtychoConfig) -> PtychographyInstrument | ReplayInstrument:
     if chosen.recording is not None:
         return ReplayInstrument(num_envs, chosen.recording, OBSERVATIONS["full"], chosen.photons)
     return PtychographyInstrument(num_envs, chosen.settings())
 
 
 def _load_specimen(
-    chosen: PtychoArguments, side: int
+    chosen: PtychoConfig, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """A user's image as a specimen of the field's size."""
     image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)

@@ -1,6 +1,7 @@
 """Moving adatoms with a tunnelling microscope, and mending its tip."""
 
-from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.stm.task import STMTask
 
 __all__ = ["STMEnv", "STMTask", "STMVectorEnv"]

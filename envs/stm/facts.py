@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from microgym.envs.stm.arguments import GOALS, TIME_BUDGETS_S, STMArguments
-from microgym.envs.stm.conditioning import ACTIONS, SPOILT
-from microgym.envs.tables import Table, switch
-from microgym.instruments.stm import DRIFT_LEVELS, NOISE_LEVELS
+from microgym.envs.core.docs import Table, switch
+from microgym.envs.stm.config import GOALS, TIME_BUDGETS_S, STMConfig
+from microgym.envs.stm.tip_task import ACTIONS, SPOILT
+from microgym.instruments.stm.instrument import DRIFT_LEVELS, NOISE_LEVELS
 from microgym.physics.adatoms import BARRIER_EV, DEPTH_EXPONENT, LATTICE_NM, least_depth
-from microgym.physics.apex import APEX_LEVELS, MEAN_STRENGTH_EV, MEAN_WIDTH_NM
+from microgym.physics.stm_tip import APEX_LEVELS, MEAN_STRENGTH_EV, MEAN_WIDTH_NM
 from microgym.physics.tunnelling import QUANTUM_US, decay_constant
 from microgym.specimens.adatom_fields import BYSTANDERS, FIELD_NM
 
@@ -32,7 +32,7 @@ def facts() -> Mapping[str, tuple[Table, ...]]:
 
 def _instrument() -> Table:
     """What the instrument is."""
-    settings = STMArguments().settings()
+    settings = STMConfig().settings()
     depths = [MEAN_STRENGTH_EV * (g / QUANTUM_US) ** DEPTH_EXPONENT for g in (3.0, 6.0)]
     least = least_depth(BARRIER_EV, LATTICE_NM, MEAN_WIDTH_NM)
     return [
@@ -71,7 +71,7 @@ def _weights() -> Table:
     """Default weights of the reward's terms."""
     rows: Table = []
     for goal in GOALS:
-        chosen = STMArguments(goal=goal)
+        chosen = STMConfig(goal=goal)
         weights = ", ".join(f"{name} {getattr(chosen.weights, name):g}" for name in chosen.terms)
         rows.append((f"`{goal}`", weights))
     return [("`goal`", "weights"), *rows]

@@ -7,19 +7,19 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.envs import interventions
-from microgym.envs.interventions import Choice, Quantity
-from microgym.envs.outcomes import Outcome
-from microgym.envs.stm.arguments import STMArguments
-from microgym.envs.stm.assembly import Assembly
-from microgym.envs.stm.conditioning import Conditioning
-from microgym.envs.stm.picture import draw
-from microgym.envs.task import Task
-from microgym.instruments.manipulation import PIXELS
-from microgym.instruments.stm import STMInstrument
-from microgym.physics import apex
-from microgym.rewards import agreement, approach, combine, damage, safety, time
-from microgym.threads import split_rows
+from microgym.envs.core import interventions
+from microgym.envs.core.interventions import Choice, Quantity
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import agreement, approach, combine, damage, safety, time
+from microgym.envs.core.task import Task
+from microgym.envs.stm.config import STMConfig
+from microgym.envs.stm.move_task import STMMoveTask
+from microgym.envs.stm.render import draw
+from microgym.envs.stm.tip_task import STMTipTask
+from microgym.instruments.stm.instrument import STMInstrument
+from microgym.instruments.stm.kernels import PIXELS
+from microgym.numerics.threads import parallel_rows
+from microgym.physics import stm_tip
 
 Rows = NDArray[np.int64]
 
@@ -27,31 +27,31 @@ IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
 
 _DRAGGED = (
-    Outcome("metrics", "placed", "adatoms in place, part", "", "higher"),
-    Outcome("cost_terms", "bystanders", "bystanders moved"),
-    Outcome("cost_terms", "lost", "adatoms lost"),
-    Outcome("cost_terms", "crash", "crashes of the tip"),
-    Outcome("ledger", "exposures", "images", "", ""),
-    Outcome("ledger", "time_s", "time taken", "s", ""),
+    Metric("metrics", "placed", "adatoms in place, part", "", "higher"),
+    Metric("cost_terms", "bystanders", "bystanders moved"),
+    Metric("cost_terms", "lost", "adatoms lost"),
+    Metric("cost_terms", "crash", "crashes of the tip"),
+    Metric("ledger", "exposures", "images", "", ""),
+    Metric("ledger", "time_s", "time taken", "s", ""),
 )
 OUTCOMES = {
     "move": _DRAGGED,
     "build": _DRAGGED,
     "tip": (
-        Outcome("metrics", "recovered", "sharp tips accepted", "", "higher"),
-        Outcome("cost_terms", "accepted_bad", "bad tips accepted"),
-        Outcome("metrics", "spoilt", "surface spoilt", "places"),
-        Outcome("ledger", "exposures", "images", "", ""),
-        Outcome("ledger", "time_s", "time taken", "s", ""),
+        Metric("metrics", "recovered", "sharp tips accepted", "", "higher"),
+        Metric("cost_terms", "accepted_bad", "bad tips accepted"),
+        Metric("metrics", "spoilt", "surface spoilt", "places"),
+        Metric("ledger", "exposures", "images", "", ""),
+        Metric("ledger", "time_s", "time taken", "s", ""),
     ),
 }
 """Beside the score, by goal."""
 
-POSITIVE = {"well_strength_ev": apex.STRENGTH, "well_width_nm": apex.WIDTH}
+POSITIVE = {"well_strength_ev": stm_tip.STRENGTH, "well_width_nm": stm_tip.WIDTH}
 _SETTABLE: Mapping[str, Quantity | Choice] = {
     **dict.fromkeys(("drift_velocity_nm_s", "settling_nm"), Quantity((2,))),
     **dict.fromkeys(POSITIVE, Quantity(above=0.0)),
-    "tip_state": Choice(apex.STATES),
+    "tip_state": Choice(stm_tip.STATES),
 }
 """Traits of the tip that can be set."""
 
@@ -61,15 +61,15 @@ class STMTask(Task):
 
     Args:
         num_envs: N.
-        **arguments: see `STMArguments`.
+        **arguments: see `STMConfig`.
     """
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = STMArguments.parse(arguments)
+        self.arguments = STMConfig.parse(arguments)
         chosen = self.arguments
         self.instrument = STMInstrument(num_envs, chosen.settings())
-        kind = Conditioning if chosen.goal == "tip" else Assembly
-        self.goal: Assembly | Conditioning = kind(self.instrument, chosen)
+        kind = STMTipTask if chosen.goal == "tip" else STMMoveTask
+        self.goal: STMMoveTask | STMTipTask = kind(self.instrument, chosen)
         size = len(self.goal.feature_names)
         numbers = spaces.Box(-1.0, 1.0, (size,), np.float32)
         image = spaces.Box(-1.0, 1.0, (1, PIXELS, PIXELS), np.float32)
@@ -107,7 +107,7 @@ class STMTask(Task):
         seconds = ledger.time_s[rows].copy()
         images = ledger.exposures[rows].copy()
         before, harmed = self.goal.potentials(rows), self._harm[rows]
-        split_rows(
+        parallel_rows(
             lambda start, stop: self.goal.step(rows[start:stop], actions), rows.size, self.threads
         )
         after = self.goal.potentials(rows)
@@ -116,7 +116,7 @@ class STMTask(Task):
             # Disturbed bystanders are counted once; the rest are events of one action.
             self._harm[rows, k] = harm[name] + (0.0 if name == "bystanders" else harmed[:, k])
         clocks = (seconds, ledger.time_s[rows], self._limit_s)
-        if isinstance(self.goal, Conditioning):
+        if isinstance(self.goal, STMTipTask):
             terms = {"damage": damage(before[0], after[0])}
         else:
             terms = {
@@ -137,7 +137,7 @@ class STMTask(Task):
     def _draw(self, rows: Rows) -> None:
         """Draw the image just taken where it is part of the observation, and not yet drawn."""
         if self.arguments.observation == "image" and not self.arguments.detects:
-            split_rows(
+            parallel_rows(
                 lambda start, stop: self.instrument.draw(rows[start:stop]), rows.size, self.threads
             )
 
@@ -162,7 +162,7 @@ class STMTask(Task):
         masks = self.action_masks()
         if masks is not None:
             result["action_mask"] = masks
-        if isinstance(self.goal, Assembly) and self.goal.sight is not None:
+        if isinstance(self.goal, STMMoveTask) and self.goal.sight is not None:
             result["sighting"] = self.goal.sighting()
         if self.arguments.reveal:
             result["latent"] = self.goal.latent()
@@ -170,7 +170,7 @@ class STMTask(Task):
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """What there is room for, where the goal is the tip."""
-        return self.goal.masks() if isinstance(self.goal, Conditioning) else None
+        return self.goal.masks() if isinstance(self.goal, STMTipTask) else None
 
     def render(self, row: int) -> NDArray[np.uint8]:
         """Surface, targets, last drag and its current, and what it cost, of one microscope."""
@@ -198,7 +198,7 @@ class STMTask(Task):
             rows: (k,) int64.
             **values: `drift_velocity_nm_s`, `settling_nm`: (2,) or (k, 2), (x, y);
                 `well_strength_ev`, `well_width_nm`: above 0, one number or (k,); `tip_state`: one
-                of `microgym.physics.apex.STATES`, which leaves the other traits as they are.
+                of `microgym.physics.stm_tip.STATES`, which leaves the other traits as they are.
 
         Raises:
             ValueError: an unknown name, a wrong shape or a number out of range.

@@ -5,17 +5,22 @@ otherwise. The compiled bookkeeping that environments call every step is in
 `microgym.metrics.incremental`.
 """
 
-from microgym.metrics.fields import (
+from microgym.metrics.complex_images import (
     CEILING_DB,
     complex_error,
     phase_ramp,
     structure_snr_db,
     without_ramp,
 )
-from microgym.metrics.found import f1, jaccard
+from microgym.metrics.fourier_ring_correlation import (
+    FEWEST_SAMPLES,
+    THRESHOLDS,
+    RingCorrelation,
+    frc,
+)
 from microgym.metrics.images import SSIM_WINDOW, mae, npcc, pearson, psnr, ssim
-from microgym.metrics.paper import PAPER_RANGE, PaperMetrics, frc50, paper_metrics
-from microgym.metrics.rings import FEWEST_SAMPLES, THRESHOLDS, RingCorrelation, frc
+from microgym.metrics.overlap import f1, jaccard
+from microgym.metrics.ptychopinn import PAPER_RANGE, PaperMetrics, frc50, paper_metrics
 
 __all__ = [
     "CEILING_DB",

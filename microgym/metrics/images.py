@@ -6,7 +6,7 @@ All take (..., H, W), work in float64, and return one number an image, zero-dime
 import numpy as np
 from numpy.typing import ArrayLike
 
-from microgym.metrics.inputs import Real, real_pair
+from microgym.metrics.validation import Real, real_pair
 
 SSIM_WINDOW = 7
 """Edge of the window of `ssim`, px (scikit-image's default)."""

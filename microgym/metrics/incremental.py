@@ -17,29 +17,29 @@ reordering a sum, and has the same bits everywhere.
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import log64
-from microgym.lines import BLOCK, line, marked
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
+from microgym.numerics.libm import log64
 
 Plane = NDArray[np.float32]
 Columns = NDArray[np.float64]
 MaskPlane = NDArray[np.uint8] | NDArray[np.bool_]
 
-_CEILING = 1e-12  # CEILING_DB of microgym.metrics.fields as a ratio of powers
+_CEILING = 1e-12  # CEILING_DB of microgym.metrics.complex_images as a ratio of powers
 _DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
 
 
 @inline_kernel
 def _add_agreement(planes, at, columns, column, count):
     """Add `count` pixels, from flat element `at` on, to the columns from `column` on."""
-    mask = line(planes[4], at, count)
-    if not marked(mask):
+    mask = view1d(planes[4], at, count)
+    if not any_nonzero(mask):
         return
-    r_re, r_im = line(planes[0], at, count), line(planes[1], at, count)
-    o_re, o_im = line(planes[2], at, count), line(planes[3], at, count)
+    r_re, r_im = view1d(planes[0], at, count), view1d(planes[1], at, count)
+    o_re, o_im = view1d(planes[2], at, count), view1d(planes[3], at, count)
     stride = columns.shape[1]
-    a_re, a_im = line(columns, column, count), line(columns, stride + column, count)
-    b = line(columns, 2 * stride + column, count)
+    a_re, a_im = view1d(columns, column, count), view1d(columns, stride + column, count)
+    b = view1d(columns, 2 * stride + column, count)
     # Three loops: one with three sums has more arrays than the vectoriser tells apart.
     for j in range(count):
         weight = np.float64(mask[j])
@@ -151,17 +151,17 @@ def truth_sums(
     """
     height, width = true_re.shape
     stride = columns.shape[1]
-    count, sum_re = line(columns, 0, width), line(columns, stride, width)
-    sum_im, power = line(columns, 2 * stride, width), line(columns, 3 * stride, width)
+    count, sum_re = view1d(columns, 0, width), view1d(columns, stride, width)
+    sum_im, power = view1d(columns, 2 * stride, width), view1d(columns, 3 * stride, width)
     for j in range(width):
         count[j] = sum_re[j] = sum_im[j] = power[j] = 0.0
     for i in range(height):
         for start in range(0, width, BLOCK):
             at, some = i * width + start, min(BLOCK, width - start)
-            chosen = line(mask, at, some)
-            if not marked(chosen):
+            chosen = view1d(mask, at, some)
+            if not any_nonzero(chosen):
                 continue
-            o_re, o_im = line(true_re, at, some), line(true_im, at, some)
+            o_re, o_im = view1d(true_re, at, some), view1d(true_im, at, some)
             for j in range(some):
                 weight = np.float64(chosen[j])
                 re, im = np.float64(o_re[j]), np.float64(o_im[j])
@@ -238,11 +238,11 @@ def pooled(plane: Plane, y0: int, x0: int, block: int, area: NDArray[np.int64], 
     stride, cells = plane.shape[1], out.shape[1]
     scale = np.float32(1.0) / np.float32(block * block)
     for row in range(area[0], area[1]):
-        means = line(out, row * cells + first, width)
+        means = view1d(out, row * cells + first, width)
         for cell in range(width):
             means[cell] = np.float32(0.0)
         for i in range(block):
             at = (y0 + row * block + i) * stride + x0 + first * block
-            _add_blocks(line(plane, at, width * block), block, means)
+            _add_blocks(view1d(plane, at, width * block), block, means)
         for cell in range(width):
             means[cell] *= scale

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64, log64, sincos64
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.libm import exp64, log64, sincos64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import sincos, sincos64
-from microgym.physics.sampling import positive
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.libm import sincos, sincos64
+from microgym.validation import positive
 
 HAMAKER_NN_NM = 0.064
 """Hamaker constant, nN nm: 6.4e-20 J, silicon on silicon oxide or a polymer in air, as is commonly

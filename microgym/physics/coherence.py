@@ -11,10 +11,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from microgym.elementary import exp
-from microgym.physics.portable import dft2, eigen, join, span, squared, times, turn
+from microgym.numerics.libm import exp
+from microgym.numerics.linalg import dft2, eigen, join, span, squared, times, turn
 from microgym.physics.probe import check_probe
-from microgym.physics.sampling import finite, whole
+from microgym.validation import finite, integer
 
 LARGEST_SOURCE_PX = 3.0
 """Largest standard deviation of the source, px. Design choice: beyond, no useful probe is left."""
@@ -115,7 +115,7 @@ def coherent_modes(probe: ArrayLike, source_sigma_px: float, modes: int) -> NDAr
         TypeError: if an argument is of the wrong kind.
         ValueError: if one is out of range or the probe is no probe.
     """
-    keep = whole("modes", modes, 1, 64)
+    keep = integer("modes", modes, 1, 64)
     waves = _all_modes(probe, source_sigma_px)[1][:keep]
     # The phase of an eigenvector is arbitrary: let the strongest pixel be real and positive.
     for wave in waves:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp32
-from microgym.lines import line
-from microgym.physics.sampling import finite, positive, whole
+from microgym.jit import kernel
+from microgym.numerics.array_views import view1d
+from microgym.numerics.libm import exp32
+from microgym.validation import finite, integer, positive
 
 Plane = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ class DamageParameters:
         exponent = finite("exponent", self.exponent)
         if not 0.0 <= exponent <= 4.0:
             raise ValueError(f"exponent={exponent!r} must be in [0, 4]")
-        whole("bands", self.bands, 1, 6)
+        integer("bands", self.bands, 1, 6)
 
     def inverse_critical(self) -> Plane:
         """1 / F_b of every band, finest first.
@@ -224,8 +224,8 @@ def expose_patch(
     width, plane = fluence.shape[1], fluence.size
     for i in range(n):
         at = (top + i) * width + left
-        total, light = line(fluence, at, n), line(probe_intensity, i * n, n)
-        re, im = line(object_re, at, n), line(object_im, at, n)
+        total, light = view1d(fluence, at, n), view1d(probe_intensity, i * n, n)
+        re, im = view1d(object_re, at, n), view1d(object_im, at, n)
         lit = np.int32(0)
         for j in range(n):
             added = scale * light[j]
@@ -237,8 +237,8 @@ def expose_patch(
             re[j], im[j] = np.float32(1.0), np.float32(0.0)
         for band in range(inverse_critical.size):
             rate = -inverse_critical[band]
-            band_re = line(bands, 2 * band * plane + at, n)
-            band_im = line(bands, (2 * band + 1) * plane + at, n)
+            band_re = view1d(bands, 2 * band * plane + at, n)
+            band_im = view1d(bands, (2 * band + 1) * plane + at, n)
             for j in range(n):
                 left_over = exp32(rate * total[j])
                 re[j] += left_over * band_re[j]

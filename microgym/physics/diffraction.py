@@ -8,9 +8,9 @@ pattern sum to the power of the exit wave (Parseval), and photons are counted on
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.lines import line
-from microgym.physics.fft import PAD, fft2, workspace
+from microgym.jit import kernel
+from microgym.numerics.array_views import view1d
+from microgym.numerics.fft import PAD, fft2, workspace
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -40,9 +40,9 @@ def exit_wave(
     width = object_re.shape[1]
     for i in range(n):
         at = (top + i) * width + left
-        o_re, o_im = line(object_re, at, n), line(object_im, at, n)
-        p_re, p_im = line(probe_re, i * n, n), line(probe_im, i * n, n)
-        e_re, e_im = line(out_re, i * n, n), line(out_im, i * n, n)
+        o_re, o_im = view1d(object_re, at, n), view1d(object_im, at, n)
+        p_re, p_im = view1d(probe_re, i * n, n), view1d(probe_im, i * n, n)
+        e_re, e_im = view1d(out_re, i * n, n), view1d(out_im, i * n, n)
         for j in range(n):
             e_re[j] = p_re[j] * o_re[j] - p_im[j] * o_im[j]
             e_im[j] = p_re[j] * o_im[j] + p_im[j] * o_re[j]
@@ -97,8 +97,8 @@ def add_fluence(
     """
     width = fluence.shape[1]
     for i in range(n):
-        row = line(fluence, (top + i) * width + left, n)
-        light = line(intensity, i * n, n)
+        row = view1d(fluence, (top + i) * width + left, n)
+        light = view1d(intensity, i * n, n)
         for j in range(n):
             row[j] += photons * light[j]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp64, sincos64
-from microgym.physics.sampling import finite, positive, whole
+from microgym.jit import kernel
+from microgym.numerics.libm import exp64, sincos64
 from microgym.random import normal, uniform
+from microgym.validation import finite, integer, positive
 
 REMEMBERED = 40.0
 """Times of the wandering that a long wait follows in full: older numbers have faded below 1e-17."""
@@ -134,8 +134,8 @@ class DriftState:
         Returns:
             A state of zeros.
         """
-        count = whole("num_envs", num_envs, 1, 1 << 20)
-        along = whole("axes", axes, 2, 3)
+        count = integer("num_envs", num_envs, 1, 1 << 20)
+        along = integer("axes", axes, 2, 3)
         return cls(
             velocity=np.zeros((count, along)),
             settling=np.zeros((count, along)),
@@ -166,7 +166,7 @@ def draw_uniform(s0: int, s1: int, tick: int, index: int) -> float:
 
 @kernel
 def exponential(x: float) -> float:
-    """The exponential; `microgym.elementary.exp64` as a call."""
+    """The exponential; `microgym.numerics.libm.exp64` as a call."""
     return exp64(x)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64, sincos64
-from microgym.lines import line
-from microgym.physics.sampling import positive
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view1d
+from microgym.numerics.libm import exp64, sincos64
+from microgym.validation import positive
 
 STATE = ("integral", "height", "velocity", "signal", "command")
 """What a loop remembers, (5,) float64: integral part, nm; the scanner's height, nm, and velocity,
@@ -155,7 +155,7 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
     integral, height, speed, signal, command = state[0], state[1], state[2] / w, state[3], state[4]
     per_nm, part = 1.0 / step, 1.0 / ticks
     layer = table.shape[1] * gaps
-    flat = line(table, 0, table.size)
+    flat = view1d(table, 0, table.size)
     for p in range(pixels):
         row = min(max(material[p], 0.0), table.shape[1] - 1.000001)
         first = int(row)

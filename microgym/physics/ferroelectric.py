@@ -21,10 +21,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import log64
-from microgym.lines import line, plane
-from microgym.physics.sampling import finite, positive
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view1d, view2d
+from microgym.numerics.libm import log64
 from microgym.random.generator import fill_bits
 from microgym.specimens.drawing import (
     BLUR_TRUNCATION,
@@ -32,6 +31,7 @@ from microgym.specimens.drawing import (
     blur_rows,
     gaussian_weights,
 )
+from microgym.validation import finite, positive
 
 Plane = NDArray[np.float32]
 
@@ -119,7 +119,7 @@ def _pad(source, stride, out):
     """Copy a plane into rows of a longer stride, from the second column on; the rest becomes 0."""
     height, width = source.shape
     for i in range(height):
-        a, b = line(source, i * width, width), line(out, i * stride, stride)
+        a, b = view1d(source, i * width, width), view1d(out, i * stride, stride)
         b[0], b[stride - 1] = _F32(0.0), _F32(0.0)
         for j in range(width):
             b[j + 1] = a[j]
@@ -131,9 +131,9 @@ def _mirror(p, height, stride):
     for i in range(1, height + 1):
         p[i * stride] = p[i * stride + 1]
         p[(i + 1) * stride - 1] = p[(i + 1) * stride - 2]
-    top, first = line(p, 0, stride), line(p, stride, stride)
-    bottom = line(p, (height + 1) * stride, stride)
-    last = line(p, height * stride, stride)
+    top, first = view1d(p, 0, stride), view1d(p, stride, stride)
+    bottom = view1d(p, (height + 1) * stride, stride)
+    last = view1d(p, height * stride, stride)
     for j in range(stride):
         top[j], bottom[j] = first[j], last[j]
 
@@ -144,7 +144,7 @@ def _mean(p, height, stride, columns):
     for j in range(stride):
         columns[j] = _F32(0.0)
     for i in range(1, height + 1):
-        row = line(p, i * stride, stride)
+        row = view1d(p, i * stride, stride)
         for j in range(stride):
             columns[j] += row[j]
     total = _F32(0.0)
@@ -156,9 +156,9 @@ def _mean(p, height, stride, columns):
 @kernel
 def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
     """One Euler step of all padded rows; what lands on ghost cells is put right afterwards."""
-    up, mid, down = line(p, 0, count), line(p, stride, count), line(p, 2 * stride, count)
-    left, right = line(p, stride - 1, count), line(p, stride + 1, count)
-    new = line(out, stride, count)
+    up, mid, down = view1d(p, 0, count), view1d(p, stride, count), view1d(p, 2 * stride, count)
+    left, right = view1d(p, stride - 1, count), view1d(p, stride + 1, count)
+    new = view1d(out, stride, count)
     four = _F32(4.0)
     for k in range(count):
         x = mid[k]
@@ -171,11 +171,15 @@ def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
 @kernel
 def _noisy_step(p, beta, rate, drive, bits, shift, kappa, offset, noise, start, out, count, stride):
     """The same with noise, for `count` sites from `start` on."""
-    up, mid = line(p, start, count), line(p, start + stride, count)
-    down = line(p, start + 2 * stride, count)
-    left, right = line(p, start + stride - 1, count), line(p, start + stride + 1, count)
-    well, pace, push = line(beta, start, count), line(rate, start, count), line(drive, start, count)
-    new = line(out, start + stride, count)
+    up, mid = view1d(p, start, count), view1d(p, start + stride, count)
+    down = view1d(p, start + 2 * stride, count)
+    left, right = view1d(p, start + stride - 1, count), view1d(p, start + stride + 1, count)
+    well, pace, push = (
+        view1d(beta, start, count),
+        view1d(rate, start, count),
+        view1d(drive, start, count),
+    )
+    new = view1d(out, start + stride, count)
     four = _F32(4.0)
     for k in range(count):
         x = mid[k]
@@ -206,14 +210,14 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
     stride = width + 2
     count, size = height * stride, (height + 2) * stride
     # Built by hand rather than by slices, which would be counted.
-    now, then = line(work, 0, size), line(work, size, size)
-    well, rate = line(work, 2 * size, count), line(work, 2 * size + count, count)
-    drive = line(work, 2 * size + 2 * count, count)
+    now, then = view1d(work, 0, size), view1d(work, size, size)
+    well, rate = view1d(work, 2 * size, count), view1d(work, 2 * size + count, count)
+    drive = view1d(work, 2 * size + 2 * count, count)
     half = (count + 1) // 2
-    draws = line(work, 2 * size + 3 * count, half)
-    columns = line(work, 2 * size + 4 * count, stride)
+    draws = view1d(work, 2 * size + 3 * count, half)
+    columns = view1d(work, 2 * size + 4 * count, stride)
     bits = draws.view(np.uint32)
-    _pad(p, stride, line(work, stride, count))
+    _pad(p, stride, view1d(work, stride, count))
     _pad(beta, stride, well)
     _pad(mobility, stride, rate)
     _pad(field, stride, drive)
@@ -250,7 +254,7 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
         _mirror(then, height, stride)
         now, then = then, now
     for i in range(height):
-        a, b = line(now, (i + 1) * stride + 1, width), line(p, i * width, width)
+        a, b = view1d(now, (i + 1) * stride + 1, width), view1d(p, i * width, width)
         for j in range(width):
             b[j] = a[j]
 
@@ -337,8 +341,8 @@ def respond(p, sigma, out, work):
     height, width = p.shape
     radius = int(BLUR_TRUNCATION * sigma + 0.5)
     high, wide = height + 2 * radius, width + 2 * radius
-    padded = plane(work, 0, high, wide)
-    rows = plane(work, high * wide, high, width)
+    padded = view2d(work, 0, high, wide)
+    rows = view2d(work, high * wide, high, width)
     weights = work[high * (wide + width) :]
     gaussian_weights(sigma, weights)
     for i in range(high):
@@ -348,7 +352,7 @@ def respond(p, sigma, out, work):
             target[j] = source[_mirrored(j - radius, width)]
     blur_rows(padded, radius, weights, radius, _F32(1.0), rows)
     for i in range(height):
-        row = line(out, i * width, width)
+        row = view1d(out, i * width, width)
         for j in range(width):
             row[j] = _F32(0.0)
     blur_columns(rows, radius, weights, radius, out)

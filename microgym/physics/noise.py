@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos64
+from microgym.jit import kernel
+from microgym.numerics.libm import sincos64
 from microgym.physics.drift import draw_normal, draw_uniform, exponential
-from microgym.physics.sampling import finite, whole
 from microgym.random import fill_normal
+from microgym.validation import finite, integer
 
 Rows = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ class NoiseState:
         Returns:
             A state of zeros.
         """
-        count = whole("num_envs", num_envs, 1, 1 << 20)
+        count = integer("num_envs", num_envs, 1, 1 << 20)
         return cls(phase=np.zeros(count), flicker=np.zeros((count, PROCESSES)))
 
 

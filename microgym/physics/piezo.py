@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
+from microgym.jit import kernel
 from microgym.physics.drift import draw_uniform, exponential
-from microgym.physics.sampling import finite, positive, whole
+from microgym.validation import finite, integer, positive
 
 Rows = NDArray[np.float64]
 
@@ -119,8 +119,8 @@ class PiezoState:
         Returns:
             A state of zeros.
         """
-        count = whole("num_envs", num_envs, 1, 1 << 20)
-        along = whole("axes", axes, 1, 3)
+        count = integer("num_envs", num_envs, 1, 1 << 20)
+        along = integer("axes", axes, 1, 3)
         return cls(
             coefficient=np.zeros(count),
             command=np.zeros((count, along)),

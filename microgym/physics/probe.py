@@ -12,10 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp, sincos, sincos64
-from microgym.physics import portable
-from microgym.physics.sampling import Geometry, finite, positive, whole
+from microgym.jit import kernel
+from microgym.numerics import linalg
+from microgym.numerics.libm import exp, sincos, sincos64
+from microgym.physics.sampling import Geometry
+from microgym.validation import finite, integer, positive
 
 Plane = NDArray[np.float32]
 Complex = NDArray[np.complex64]
@@ -132,9 +133,9 @@ def make_probe(
     path = path + finite("defocus_m", defocus_m) * square / 2.0
     phase = -2.0 * math.pi / wavelength * path
     _check_spread(phase, pupil > 0.0)
-    turned = portable.turn(phase)
-    wave = portable.join(pupil * turned.real, pupil * turned.imag)
-    wave = np.fft.fftshift(portable.dft2(np.fft.ifftshift(wave), inverse=True))
+    turned = linalg.turn(phase)
+    wave = linalg.join(pupil * turned.real, pupil * turned.imag)
+    wave = np.fft.fftshift(linalg.dft2(np.fft.ifftshift(wave), inverse=True))
     return check_probe(wave, n, "the aperture")[0]
 
 
@@ -167,7 +168,7 @@ def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
         TypeError: if it does not hold numbers.
         ValueError: if the shape is wrong, a value is NaN or infinite, or it is zero everywhere.
     """
-    whole("n", n, 1, 1 << 15)
+    integer("n", n, 1, 1 << 15)
     array = np.asarray(probe)
     if array.dtype.kind not in "iufc":
         raise TypeError(f"{source}: a probe must be numeric, not {array.dtype}")
@@ -185,7 +186,7 @@ def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
         raise ValueError(f"{source}: the probe is zero everywhere")
     re, im = wave.real / largest, wave.imag / largest
     size = math.sqrt(float(np.sum(re * re + im * im)))
-    return portable.join(re / size, im / size).astype(np.complex64)
+    return linalg.join(re / size, im / size).astype(np.complex64)
 
 
 def intensity(probe: NDArray[np.complex64]) -> Real64:
@@ -197,7 +198,7 @@ def intensity(probe: NDArray[np.complex64]) -> Real64:
     Returns:
         (n, n) float64, squared modulus summed over the modes.
     """
-    return np.sum(portable.squared(probe), axis=0)
+    return np.sum(linalg.squared(probe), axis=0)
 
 
 def paper_probe(n: int = 64) -> Complex:
@@ -214,7 +215,7 @@ def paper_probe(n: int = 64) -> Complex:
     Returns:
         (n, n) complex64 with zero imaginary part, power one.
     """
-    whole("n", n, 16, 4096)
+    integer("n", n, 16, 4096)
     at = np.arange(n) - (n - 1) / 2.0
     window = exp(-0.5 * (at / (n / (0.7 * math.pi**2))) ** 2)
     disk = (np.outer(window, window) > 0.5).astype(np.float64)
@@ -281,8 +282,8 @@ def shift_probe(probe: ArrayLike, dy: float, dx: float) -> NDArray[np.complex128
         raise ValueError(f"probe of shape {wave.shape} must have at least two axes")
     rows = np.fft.fftfreq(wave.shape[-2])[:, None] * finite("dy", dy)
     columns = np.fft.fftfreq(wave.shape[-1])[None, :] * finite("dx", dx)
-    ramp = portable.turn(-2.0 * math.pi * (rows + columns))
-    return portable.dft2(portable.times(portable.dft2(wave), ramp), inverse=True)
+    ramp = linalg.turn(-2.0 * math.pi * (rows + columns))
+    return linalg.dft2(linalg.times(linalg.dft2(wave), ramp), inverse=True)
 
 
 @kernel

@@ -5,7 +5,8 @@ All of it is small-angle (paraxial) geometry, with k = 1/wavelength in cycles pe
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+
+from microgym.validation import integer, positive
 
 HC_EV_M = 1.239841984e-6
 """Planck constant times speed of light, eV m (exact in the SI of 2019, rounded to 10 digits)."""
@@ -18,72 +19,6 @@ WAVELENGTH_RANGE_M = (1e-13, 1e-5)
 
 FAR_FIELD_LIMIT = 0.1
 """Largest Fresnel number called far field here. Design choice: the condition itself is F << 1."""
-
-
-def finite(name: str, value: object) -> float:
-    """Check that an argument is a finite real number.
-
-    Args:
-        name: what to call it in the error.
-        value: what the user gave.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number (booleans are not).
-        ValueError: if it is NaN or infinite.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, not {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name}={value!r} must be finite")
-    return number
-
-
-def positive(name: str, value: object) -> float:
-    """Check that an argument is a finite number above zero.
-
-    Args:
-        name: what to call it in the error.
-        value: what the user gave.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number.
-        ValueError: if it is not finite and above zero.
-    """
-    number = finite(name, value)
-    if number <= 0.0:
-        raise ValueError(f"{name}={value!r} must be above zero")
-    return number
-
-
-def whole(name: str, value: object, low: int, high: int) -> int:
-    """Check that an argument is an integer in a closed range.
-
-    Args:
-        name: what to call it in the error.
-        value: what the user gave.
-        low: smallest accepted value.
-        high: largest accepted value.
-
-    Returns:
-        The value as an int.
-
-    Raises:
-        TypeError: if it is not an integer.
-        ValueError: if it is out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    number = int(value)
-    if not low <= number <= high:
-        raise ValueError(f"{name}={number} must be in [{low}, {high}]")
-    return number
 
 
 @dataclass(frozen=True)
@@ -162,7 +97,7 @@ class Geometry:
             raise ValueError(f"wavelength_m={wavelength!r} must be in [{low}, {high}] m")
         positive("distance_m", self.distance_m)
         positive("detector_pixel_m", self.detector_pixel_m)
-        whole("detector_pixels", self.detector_pixels, 8, 4096)
+        integer("detector_pixels", self.detector_pixels, 8, 4096)
         if self.numerical_aperture >= 0.5:
             raise ValueError(
                 f"detector_pixels * detector_pixel_m / (2 * distance_m) = "

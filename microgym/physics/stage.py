@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
+from microgym.jit import kernel
 from microgym.physics.drift import DriftState, check_sizes, draw_normal
 
 CELL_S = 0.25

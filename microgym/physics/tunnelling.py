@@ -8,9 +8,9 @@ the result. Lengths are in nm, conductances in uS, currents in pA, energies in e
 
 import math
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64, log64, sincos64
-from microgym.physics.sampling import positive
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.libm import exp64, log64, sincos64
+from microgym.validation import positive
 
 ELECTRON_MASS_KG = 9.1093837015e-31
 ELEMENTARY_CHARGE_C = 1.602176634e-19

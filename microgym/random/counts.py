@@ -7,9 +7,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
-from microgym.lines import line
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view1d
+from microgym.numerics.libm import decay32, exp64, log32_normal, log64, ndtri32_log, ndtri64
 from microgym.random.generator import centred, element_words, fill_bits, unit52
 
 _U32 = np.uint32
@@ -190,7 +190,7 @@ def _finish_large(bits, mean, places, blocks, out, work):
 
     One loop a step: chains of operations short enough for several to be under way at once.
     """
-    x, w = line(work, 0, _HELD), line(work, _HELD, _HELD)
+    x, w = view1d(work, 0, _HELD), view1d(work, _HELD, _HELD)
     for j in range(blocks * _BLOCK):
         x[j], tail = centred(bits[j])
         w[j] = -log32_normal(tail * (_F32(2.0) - tail))
@@ -199,8 +199,8 @@ def _finish_large(bits, mean, places, blocks, out, work):
     for j in range(blocks * _BLOCK):
         x[j] = _poisson_large(max(mean[j], _LARGE_MEAN), w[j])
     for block in range(blocks):
-        m, count = line(mean, block * _BLOCK, _BLOCK), line(x, block * _BLOCK, _BLOCK)
-        o = line(out, places[block], _BLOCK)
+        m, count = view1d(mean, block * _BLOCK, _BLOCK), view1d(x, block * _BLOCK, _BLOCK)
+        o = view1d(out, places[block], _BLOCK)
         for j in range(_BLOCK):
             o[j] = count[j] if m[j] >= _LARGE_MEAN else o[j]
 
@@ -213,25 +213,25 @@ def _quantile_blocks(bits, mean, out, work):
     for a loop to be worth its while: in a diffraction pattern they are few.
     """
     whole = work.view(np.uint32)
-    p, left = line(work, 0, _STRIP), line(work, _STRIP, _STRIP)
-    held_bits, held = line(whole, 2 * _STRIP, _HELD), line(work, 2 * _STRIP + _HELD, _HELD)
-    rest = line(work, 2 * _STRIP + 2 * _HELD, 2 * _HELD)
-    places = line(whole, 2 * _STRIP + 4 * _HELD, _MOST_HELD)
+    p, left = view1d(work, 0, _STRIP), view1d(work, _STRIP, _STRIP)
+    held_bits, held = view1d(whole, 2 * _STRIP, _HELD), view1d(work, 2 * _STRIP + _HELD, _HELD)
+    rest = view1d(work, 2 * _STRIP + 2 * _HELD, 2 * _HELD)
+    places = view1d(whole, 2 * _STRIP + 4 * _HELD, _MOST_HELD)
     blocks = 0
     for start in range(0, out.size, _STRIP):
         size = min(_STRIP, out.size - start)
-        b, m, o = line(bits, start, size), line(mean, start, size), line(out, start, size)
+        b, m, o = view1d(bits, start, size), view1d(mean, start, size), view1d(out, start, size)
         large = _count_large(m)
         if large > 0:
             if blocks * _BLOCK + _STRIP > _HELD:
                 _finish_large(held_bits, held, places, blocks, out, rest)
                 blocks = 0
             for at in range(0, size, _BLOCK):
-                among = line(m, at, _BLOCK)
+                among = view1d(m, at, _BLOCK)
                 if _count_large(among) > 0:
                     # Copied, for the counts of small means may take the place of the bits.
-                    words, kept = line(b, at, _BLOCK), blocks * _BLOCK
-                    keep_bits, keep = line(held_bits, kept, _BLOCK), line(held, kept, _BLOCK)
+                    words, kept = view1d(b, at, _BLOCK), blocks * _BLOCK
+                    keep_bits, keep = view1d(held_bits, kept, _BLOCK), view1d(held, kept, _BLOCK)
                     for j in range(_BLOCK):
                         keep_bits[j], keep[j] = words[j], among[j]
                     places[blocks] = start + at

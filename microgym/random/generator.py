@@ -9,8 +9,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import ndtri32_signed, ndtri64
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.libm import ndtri32_signed, ndtri64
 
 _U32 = np.uint32
 _F32 = np.float32

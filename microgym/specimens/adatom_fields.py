@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos64
+from microgym.jit import kernel
+from microgym.numerics.libm import sincos64
 from microgym.physics.adatoms import LATTICE_NM, nearest_site, site_place
 from microgym.random import Role, stream, uniform
 from microgym.specimens.splits import specimen_key, validate_family

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64
-from microgym.lines import BLOCK, line, marked
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
+from microgym.numerics.libm import exp64
 from microgym.random import fill_normal
 
 Plane = NDArray[np.float32]
@@ -99,12 +99,12 @@ def smooth_noise(
     mixed = across[:columns]
     stride = weights.shape[1]
     for i in range(height):
-        if not marked(line(wanted, i * width, width)):
+        if not any_nonzero(view1d(wanted, i * width, width)):
             continue
         at = first[i] * columns
-        above, upper = line(points, at, columns), line(points, at + columns, columns)
-        lower = line(points, at + 2 * columns, columns)
-        below = line(points, at + 3 * columns, columns)
+        above, upper = view1d(points, at, columns), view1d(points, at + columns, columns)
+        lower = view1d(points, at + 2 * columns, columns)
+        below = view1d(points, at + 3 * columns, columns)
         a = weights[0, i] * NOISE_SCALE
         b = weights[1, i] * NOISE_SCALE
         c = weights[2, i] * NOISE_SCALE
@@ -113,12 +113,12 @@ def smooth_noise(
             mixed[j] = a * above[j] + b * upper[j] + c * lower[j] + d * below[j]
         for start in range(0, width, BLOCK):
             count = min(BLOCK, width - start)
-            if not marked(line(wanted, i * width + start, count)):
+            if not any_nonzero(view1d(wanted, i * width + start, count)):
                 continue
-            target, nearest = line(out, i * width + start, count), line(first, start, count)
-            w0, w1 = line(weights, start, count), line(weights, stride + start, count)
-            w2 = line(weights, 2 * stride + start, count)
-            w3 = line(weights, 3 * stride + start, count)
+            target, nearest = view1d(out, i * width + start, count), view1d(first, start, count)
+            w0, w1 = view1d(weights, start, count), view1d(weights, stride + start, count)
+            w2 = view1d(weights, 2 * stride + start, count)
+            w3 = view1d(weights, 3 * stride + start, count)
             for j in range(count):
                 k = nearest[j]
                 target[j] = (

@@ -10,16 +10,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos32
-from microgym.physics.fft import FFTPlan, plan
+from microgym.jit import kernel
+from microgym.numerics.fft import FFTPlan, plan
+from microgym.numerics.libm import sincos32
 from microgym.random import episode_key
 from microgym.specimens.grf import draw_grf, field_size, grf_work
 from microgym.specimens.lines import draw_lines, lines_work
+from microgym.specimens.ribbons import STATE_WORK
 from microgym.specimens.shapes import draw_features, draw_star, features_work
 from microgym.specimens.sparse import OVERHANG, draw_sparse, sparse_work
 from microgym.specimens.splits import validate_family
-from microgym.specimens.strands import STATE_WORK
 
 Keys = NDArray[np.uint32]
 Plane = NDArray[np.float32]

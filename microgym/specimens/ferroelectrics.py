@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos64
-from microgym.lines import line, plane
+from microgym.jit import kernel
+from microgym.numerics.array_views import view1d, view2d
+from microgym.numerics.libm import sincos64
 from microgym.random import Role, normal, stream, uniform
 from microgym.specimens.drawing import lattice_points, smooth_noise
 
@@ -63,9 +63,9 @@ def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
     size = out.shape[0]
     points = int(size / spacing) + 5
     area, knots = size * size, points * points
-    drawn = plane(work, 0, size, size)
-    lattice, row = line(work, area, knots), line(work, area + knots, points)
-    weights = plane(work, area + knots + points, 4, size)
+    drawn = view2d(work, 0, size, size)
+    lattice, row = view1d(work, area, knots), view1d(work, area + knots, points)
+    weights = view2d(work, area + knots + points, 4, size)
     smooth_noise(s0, s1, _ZERO, spacing, everywhere, drawn, lattice, row, first, weights)
     for i in range(size):
         target, source = out[i], drawn[i]

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from microgym.elementary import sincos
-from microgym.physics.portable import join, squared
+from microgym.numerics.libm import sincos
+from microgym.numerics.linalg import join, squared
 from microgym.specimens.readers import FilePath, read_arrays
 
 

@@ -9,10 +9,10 @@ periodic one of the next power of two, so its borders do not match.
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import inline_kernel, kernel
-from microgym.elementary import exp64
-from microgym.lines import plane
-from microgym.physics.fft import workspace
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view2d
+from microgym.numerics.fft import workspace
+from microgym.numerics.libm import exp64
 from microgym.random import stream
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
 from microgym.specimens.spectral import periodic_field
@@ -111,8 +111,8 @@ def draw_grf(
             high = max(high, re[i * n + j])
     tall, wide = height + 2 * _HALO, width + 2 * _HALO
     rest = work[2 * n * n :]
-    large = plane(rest, 0, tall, wide)
-    rows = plane(rest, tall * wide, tall, width)
+    large = view2d(rest, 0, tall, wide)
+    rows = view2d(rest, tall * wide, tall, width)
     weights = rest[tall * (wide + width) :]
     _enlarge(re, n, low, np.float32(1.0) / (high - low), height, width, large)
     radius = gaussian_weights(_BLUR, weights)

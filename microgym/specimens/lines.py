@@ -8,8 +8,8 @@ The recipe is PtychoPINN's (Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023):
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.lines import plane
+from microgym.jit import kernel
+from microgym.numerics.array_views import view2d
 from microgym.random import fill_uniform, stream
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
 
@@ -72,8 +72,8 @@ def draw_lines(k0: np.uint32, k1: np.uint32, out: Plane, work: Plane) -> None:
     s0, s1 = stream(k0, k1, 0, PROCESS_LINES)
     height, width = out.shape
     tall, wide = height + 2 * _HALO, width + 2 * _HALO
-    canvas = plane(work, 0, tall, wide)
-    rows = plane(work, tall * wide, tall, width)
+    canvas = view2d(work, 0, tall, wide)
+    rows = view2d(work, tall * wide, tall, width)
     weights = work[tall * (wide + width) : tall * (wide + width) + 2 * _HALO + 1]
     count = _line_count(height, width)
     ends = work[work.size - 4 * count :]

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos64
+from microgym.jit import kernel
+from microgym.numerics.libm import sincos64
 from microgym.random import Role, stream, uniform
 
 PATTERNS: Final = ("strokes", "islands", "frames")

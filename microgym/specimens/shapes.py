@@ -10,9 +10,9 @@ lengths in units of the scanned region's edge.
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos32, sincos64
-from microgym.lines import plane
+from microgym.jit import kernel
+from microgym.numerics.array_views import view2d
+from microgym.numerics.libm import sincos32, sincos64
 from microgym.random import fill_uniform, stream
 from microgym.specimens.drawing import (
     clip_unit,
@@ -129,10 +129,10 @@ def draw_features(
     """
     height, width = real.shape
     size, longest = height * width, max(height, width)
-    deep = plane(work, 0, height, width)
-    shallow = plane(work, size, height, width)
-    grain = plane(work, 2 * size, height, width)
-    weights = plane(work, 3 * size, 4, longest)
+    deep = view2d(work, 0, height, width)
+    shallow = view2d(work, size, height, width)
+    grain = view2d(work, 2 * size, height, width)
+    weights = view2d(work, 3 * size, 4, longest)
     line = work[3 * size + 4 * longest : 3 * size + 8 * longest + 64]
     lattice = work[3 * size + 8 * longest + 64 :]
     s0, s1 = stream(k0, k1, 0, PROCESS_FEATURES)

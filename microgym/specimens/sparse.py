@@ -11,12 +11,12 @@ other sizes show the same scene.
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import sincos32
-from microgym.lines import plane
+from microgym.jit import kernel
+from microgym.numerics.array_views import view2d
+from microgym.numerics.libm import sincos32
 from microgym.random import stream
 from microgym.specimens.drawing import clip_unit, coverage, lattice_points, smooth_noise
-from microgym.specimens.strands import DRAWS_WORK, draw_strands
+from microgym.specimens.ribbons import DRAWS_WORK, draw_strands
 
 Plane = NDArray[np.float32]
 
@@ -115,7 +115,7 @@ def draw_sparse(
     shape0, shape1 = stream(k0, k1, 0, PROCESS_SHAPE)
     grain0, grain1 = stream(k0, k1, 0, PROCESS_TEXTURE)
     size = height * width
-    depth = plane(work, 0, height, width)
+    depth = view2d(work, 0, height, width)
     for i in range(height):
         for j in range(width):
             depth[i, j] = np.float32(1e3)
@@ -124,16 +124,16 @@ def draw_sparse(
     inset = margin - OVERHANG
     rows, columns = height - 2 * inset, width - 2 * inset
     area = rows * columns
-    fine = plane(work, size, rows, columns)
-    grain = plane(work, size + area, rows, columns)
-    slow = plane(work, size + 2 * area, rows, columns)
+    fine = view2d(work, size, rows, columns)
+    grain = view2d(work, size + area, rows, columns)
+    slow = view2d(work, size + 2 * area, rows, columns)
     # The mask of the whole field, written last, lends its memory to that of the window.
-    wanted = plane(structure, 0, rows, columns)
+    wanted = view2d(structure, 0, rows, columns)
     for i in range(rows):
         for j in range(columns):
             wanted[i, j] = np.uint8(depth[i + inset, j + inset] < np.float32(0.5))
     longest = max(height, width)
-    weights = plane(work, 4 * size, 4, longest)
+    weights = view2d(work, 4 * size, 4, longest)
     line = work[4 * size + 4 * longest : 4 * size + 8 * longest + 64]
     lattice = work[4 * size + 8 * longest + 64 :]
     spacing = GRAIN_RANGE[0] + (GRAIN_RANGE[1] - GRAIN_RANGE[0]) * draws[20]

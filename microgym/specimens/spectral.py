@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp64, log64
-from microgym.physics.fft import fft2
+from microgym.jit import kernel
+from microgym.numerics.fft import fft2
+from microgym.numerics.libm import exp64, log64
 from microgym.random import fill_normal
 
 Plane = NDArray[np.float32]
@@ -51,7 +51,7 @@ def periodic_field(
         s0: first word of the stream key of the field.
         s1: second word.
         tick: tick at which it is drawn; the next one is used too.
-        n: edge, px, a size of `microgym.physics.fft`.
+        n: edge, px, a size of `microgym.numerics.fft`.
         offset: at least 0.
         scale: above 0; k is in periods per n px.
         half_power: half the exponent, that of the amplitude.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.envs import registry as environments
+from microgym.envs.core import registry as environments
 from tests.envs.toy import ENTRY
 
 TOY = ENTRY.id
@@ -85,6 +85,6 @@ def agent_names(env_id: str) -> tuple[str, ...]:
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the toy into the table of environments and its agents into theirs."""
     monkeypatch.setattr(environments, "ENTRIES", (*environments.ENTRIES, ENTRY))
-    monkeypatch.setattr("microgym.agents.registry.agent_names", agent_names)
-    monkeypatch.setattr("microgym.agents.registry.make_agent", make_agent)
-    monkeypatch.setattr("microgym.agents.training.train", train)
+    monkeypatch.setattr("microgym.agents.core.registry.agent_names", agent_names)
+    monkeypatch.setattr("microgym.agents.core.registry.make_agent", make_agent)
+    monkeypatch.setattr("microgym.agents.training.trainer.train", train)

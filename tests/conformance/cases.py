@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from microgym.envs.registry import ENTRIES, Entry
+from microgym.envs.core.registry import ENTRIES, Entry
 from tests.envs.toy import ENTRY as TOY
 
 

@@ -5,18 +5,18 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from microgym.envs import checks
-from microgym.envs.checks import ActionSource, assert_same
+from microgym.envs.core import testing
+from microgym.envs.core.testing import ActionSource, assert_same
 from tests.conformance.cases import CASES, DEFAULTS
 
 SIZES = [(1, 1), (3, 2), (8, 1), (8, 2)]
 
 
-@pytest.mark.parametrize("mode", checks.MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("mode", testing.MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("num_envs", "threads"), SIZES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_equals_single(case, num_envs, threads, mode):
-    ended = checks.check_vector_equals_single(
+    ended = testing.check_vector_equals_single(
         case.id, num_envs, mode, threads=threads, steps=18, **case.arguments
     )
     assert ended > num_envs, "too few steps to see episodes begin again"
@@ -24,8 +24,8 @@ def test_vector_equals_single(case, num_envs, threads, mode):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_equals_single_under_a_time_limit(case):
-    for mode in checks.MODES:
-        ended = checks.check_vector_equals_single(
+    for mode in testing.MODES:
+        ended = testing.check_vector_equals_single(
             case.id, 3, mode, steps=7, max_episode_steps=2, **case.arguments
         )
         assert ended >= 6
@@ -55,38 +55,38 @@ def test_vector_rewards_equal_single_and_add_up(case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_equal_seeds_equal_episodes(case):
-    checks.check_deterministic(case.id, **case.arguments)
+    testing.check_deterministic(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_data_is_fresh(case):
-    checks.check_fresh_data(case.id, **case.arguments)
+    testing.check_fresh_data(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_pickles_go_on(case):
-    checks.check_pickle(case.id, **case.arguments)
+    testing.check_pickle(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_snapshots_are_exact(case):
-    checks.check_snapshot(case.id, **case.arguments)
+    testing.check_snapshot(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_state(case):
-    checks.check_vector_state(case.id, **case.arguments)
+    testing.check_vector_state(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)
 def test_threads_do_not_matter(case):
-    checks.check_threads_do_not_matter(case.id, **case.arguments)
+    testing.check_threads_do_not_matter(case.id, **case.arguments)
 
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)
 def test_interventions(case):
     for name, value in case.entry.interventions.items():
-        checks.check_intervention(case.id, name, value, **case.arguments)
+        testing.check_intervention(case.id, name, value, **case.arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

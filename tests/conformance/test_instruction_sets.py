@@ -24,7 +24,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from microgym.envs.checks import ActionSource
+from microgym.envs.core.testing import ActionSource
 from tests.conformance.cases import ALL_ENTRIES, Case, of
 
 ROOT = Path(__file__).parents[2]

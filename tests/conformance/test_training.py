@@ -11,7 +11,7 @@ from sb3_contrib.common.maskable.utils import get_action_masks
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
 
-from microgym.agents.sb3_adapter import make_sb3
+from microgym.agents.training.sb3_vec_env import make_sb3
 from tests.conformance.cases import CASES
 from tests.conformance.single_file_ppo import Settings, train
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.ptycho import PtychoEnv, PtychoTask
-from microgym.envs.ptycho.arguments import GRID
+from microgym.envs.ptycho.config import GRID
 
 QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4}
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.agents.references.afm import GAINS, RATES_HZ, setpoint_to_action, size_of, to_action
+from microgym.agents.afm.references import GAINS, RATES_HZ, setpoint_to_action, size_of, to_action
 from microgym.envs.afm import AFMEnv, AFMTask, facts
-from microgym.envs.afm.arguments import EVENTS, EXCHANGE_UNIT_S, TERMS, AFMArguments
-from microgym.envs.afm.features import NUMBERS, SIGNALS
-from microgym.envs.panels import HEIGHT, WIDTH
+from microgym.envs.afm.config import EVENTS, EXCHANGE_UNIT_S, TERMS, AFMConfig
+from microgym.envs.afm.observation import NUMBERS, SIGNALS
+from microgym.envs.core.panels import HEIGHT, WIDTH
 from microgym.physics.feedback import largest_gain
 from microgym.specimens.splits import SURFACES
 
@@ -253,7 +253,7 @@ def test_arguments_that_cannot_be_are_refused():
         ({"colour": "red"}, TypeError, "colour"),
     ):
         with pytest.raises(error, match=word):
-            AFMArguments.parse(given)
+            AFMConfig.parse(given)
 
 
 def test_pictures_change_with_the_scan_and_do_not_change_it():
@@ -354,4 +354,4 @@ def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
 )
 def test_models_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        AFMArguments(**arguments)
+        AFMConfig(**arguments)

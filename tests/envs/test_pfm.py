@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from microgym import metrics
-from microgym.envs.checks import assert_same, check_snapshot
-from microgym.envs.pfm.arguments import (
+from microgym.envs.core.testing import assert_same, check_snapshot
+from microgym.envs.pfm.config import (
     COMPLETE,
     GRID,
     GRID_VOLTS,
@@ -16,7 +16,7 @@ from microgym.envs.pfm.arguments import (
     IMPRINT_SHIFT_V,
     TERMS,
 )
-from microgym.envs.pfm.maps import CHANNELS, NUMBERS
+from microgym.envs.pfm.observation import CHANNELS, NUMBERS
 from tests.envs.pfm import QUIET, action, make, play, task_of, wander
 
 RESPONSE, WANTED, FRESH, RAISED, LOWERED = range(5)

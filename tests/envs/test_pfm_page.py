@@ -7,16 +7,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.baselines import pages
 from microgym.baselines.cli import parser
-from microgym.envs import picture
-from microgym.envs.panels import HEIGHT, WIDTH
+from microgym.baselines.reporting import docs
+from microgym.envs.core import drawing
+from microgym.envs.core.panels import HEIGHT, WIDTH
 from microgym.envs.pfm import PFMEnv, PFMTask, facts
-from microgym.envs.pfm.arguments import TERMS
-from microgym.envs.pfm.maps import CHANNELS, NUMBERS
+from microgym.envs.pfm.config import TERMS
+from microgym.envs.pfm.observation import CHANNELS, NUMBERS
 from tests.envs.pfm import action, make, task_of
 
-TITLE, PARTS = pages.sections(PFMEnv)
+TITLE, PARTS = docs.sections(PFMEnv)
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -48,21 +48,21 @@ def test_frames_change_with_the_writing_and_do_not_change_it(goal):
     assert {frame.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
     assert {frame.dtype for frame in frames} == {np.dtype(np.uint8)}
     assert len({frame.tobytes() for frame in frames}) == 4
-    assert all(picture.ACCENT in colors(frame) for frame in frames)
+    assert all(drawing.ACCENT in colors(frame) for frame in frames)
 
 
 def test_what_is_right_and_what_is_too_much_is_marked():
     env = make(pulses=20)
     task = task_of(env)
     clean = task.render(0)[54:276, 246:468]
-    assert picture.GOOD not in colors(clean)
-    assert picture.BAD not in colors(clean)
+    assert drawing.GOOD not in colors(clean)
+    assert drawing.BAD not in colors(clean)
     task.instrument.p[0] = np.where(task.target[0] > 0, 1.0, -1.0)
     right = task.render(0)[54:276, 246:468]
-    assert picture.GOOD in colors(right)
-    assert picture.BAD not in colors(right)
+    assert drawing.GOOD in colors(right)
+    assert drawing.BAD not in colors(right)
     task.instrument.p[0] = 1.0
-    assert picture.BAD in colors(task.render(0)[54:276, 246:468])
+    assert drawing.BAD in colors(task.render(0)[54:276, 246:468])
 
 
 def test_the_tables_of_the_observation_match_the_space():
@@ -103,7 +103,7 @@ def test_examples_on_the_page_run():
 
 def test_facts_are_of_the_code():
     given = facts.facts()
-    assert set(given) <= set(pages.SECTIONS)
+    assert set(given) <= set(docs.SECTIONS)
     film = dict(given["Physics"][0])
     assert film["cell of the lattice"] == "5 nm"
     assert film["film"] == "64 x 64 cells, 320 nm a side"

@@ -8,15 +8,15 @@ import pytest
 from PIL import Image
 
 from microgym import metrics
-from microgym.envs.checks import assert_same, check_snapshot
+from microgym.envs.core.rewards import RewardWeights
+from microgym.envs.core.testing import assert_same, check_snapshot
 from microgym.envs.ptycho import PtychoVectorEnv
-from microgym.envs.ptycho.arguments import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
-from microgym.envs.ptycho.maps import CHANNELS, NUMBERS
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
+from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.reconstruct.views import PRIOR_CONTRAST
-from microgym.rewards import RewardWeights
+from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST
 from microgym.specimens.files import load_image
 from tests.envs.ptycho import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from microgym.envs import picture
-from microgym.envs.panels import HEIGHT, WIDTH
+from microgym.envs.core import drawing
+from microgym.envs.core.panels import HEIGHT, WIDTH
 from microgym.envs.ptycho import PtychoTask, facts
 from microgym.random import episode_key
 
@@ -40,19 +40,19 @@ def test_frames_change_with_the_scan_and_do_not_change_it():
     assert {frame.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
     assert {frame.dtype for frame in frames} == {np.dtype(np.uint8)}
     assert len({frame.tobytes() for frame in frames}) == 4
-    assert picture.ACCENT not in colors(frames[0])
-    assert all(picture.ACCENT in colors(frame) for frame in frames[1:])
+    assert drawing.ACCENT not in colors(frames[0])
+    assert all(drawing.ACCENT in colors(frame) for frame in frames[1:])
 
 
 def test_destroyed_structure_is_marked():
     task = started(damage="hard", photons=1e7)
-    assert picture.BAD not in colors(task.render(0))
+    assert drawing.BAD not in colors(task.render(0))
     inside = np.argwhere(task.instrument.structure[0])
     y, x = inside[np.argmin(np.abs(inside - inside.mean(axis=0)).sum(axis=1))]
     where = 2.0 * (np.array([y, x]) - task.instrument.n / 2) / task.region - 1.0
     step(task, *where, 1.0)
     assert task.info()["cost"][0] > 0.0
-    assert picture.BAD in colors(task.render(0))
+    assert drawing.BAD in colors(task.render(0))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_kind_of_observation_has_a_picture(arguments):
 
 
 def test_colours_grow_lighter():
-    ramp = picture.colored(np.linspace(-1.0, 2.0, 301, dtype=np.float32)[None], 0.0, 1.0)[0]
+    ramp = drawing.colored(np.linspace(-1.0, 2.0, 301, dtype=np.float32)[None], 0.0, 1.0)[0]
     light = ramp.astype(float) @ (0.2126, 0.7152, 0.0722)
     assert (np.diff(light) >= 0.0).all()
     assert np.ptp(light[:100]) == np.ptp(light[201:]) == 0.0
@@ -81,13 +81,13 @@ def test_colours_grow_lighter():
 
 def test_gauges_are_filled_in_proportion():
     canvas = Image.new("RGB", (102, 10))
-    picture.bar(ImageDraw.Draw(canvas), (0, 0, 100, 5), 0.25, picture.GOOD)
-    assert np.sum(np.all(np.asarray(canvas)[2] == picture.GOOD, axis=1)) == 26
+    drawing.bar(ImageDraw.Draw(canvas), (0, 0, 100, 5), 0.25, drawing.GOOD)
+    assert np.sum(np.all(np.asarray(canvas)[2] == drawing.GOOD, axis=1)) == 26
 
 
 def test_older_parts_of_a_path_are_fainter():
     canvas = Image.new("RGB", (40, 5))
-    picture.trail(ImageDraw.Draw(canvas), [(x, 2.0) for x in (0, 12, 24, 36)], (200, 200, 200))
+    drawing.trail(ImageDraw.Draw(canvas), [(x, 2.0) for x in (0, 12, 24, 36)], (200, 200, 200))
     line = np.asarray(canvas)[2, :, 0]
     assert 0 < line[6] < line[18] < line[30] == 200
 

@@ -7,13 +7,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.envs import picture
-from microgym.envs.panels import HEIGHT, WIDTH
-from microgym.envs.stm import STMEnv, STMTask, conditioning
-from microgym.envs.stm.arguments import GOALS, STMArguments
-from microgym.envs.stm.assembly import ON_TARGET_NM
-from microgym.envs.stm.conditioning import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
-from microgym.physics import apex
+from microgym.envs.core import drawing
+from microgym.envs.core.panels import HEIGHT, WIDTH
+from microgym.envs.stm import STMEnv, STMTask, tip_task
+from microgym.envs.stm.config import GOALS, STMConfig
+from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.tip_task import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
+from microgym.physics import stm_tip
 from microgym.physics.adatoms import nearest_site
 
 QUIET: dict[str, Any] = {"drift": "off", "tip": "off", "noise": "off"}
@@ -182,7 +182,7 @@ def test_moved_bystanders_are_counted_once_and_cost():
     env = make(7)
     task = task_of(env)
     fields = task.instrument.fields
-    task.instrument.traits[0, apex.STRENGTH] = 4.0
+    task.instrument.traits[0, stm_tip.STRENGTH] = 4.0
     task.goal.believed[0, 0] = fields.places[0, 1]
     _, _, _, _, info = env.step(drag((0, 0), (1.0, 0.0), DRAG))
     assert info["cost_terms"]["bystanders"] == 1.0
@@ -195,7 +195,7 @@ def test_moved_bystanders_are_counted_once_and_cost():
 
 def test_a_crash_ends_the_episode_and_costs():
     env = make()
-    task_of(env).instrument.traits[0, apex.CONTACT] = 1.0
+    task_of(env).instrument.traits[0, stm_tip.CONTACT] = 1.0
     _, _, over, _, info = env.step(drag((0, 0), (1, 0), BOTH))
     assert over
     assert info["cost_terms"]["crash"] == info["cost"] == 1.0
@@ -217,9 +217,9 @@ def test_a_tip_is_never_sharp_at_first_and_its_readings_say_how_it_is():
         task = task_of(env)
         assert info["metrics"]["sharp"] == 0.0
         seen, traits = named(env, observation), task.instrument.traits[0]
-        assert seen["blur"] * 0.2 == pytest.approx(min(traits[apex.BLUR], 0.2), abs=1e-6)
-        assert seen["ghost"] == pytest.approx(traits[apex.GHOST], abs=1e-6)
-        dirty = task.instrument.states[0] == apex.CONTAMINATED
+        assert seen["blur"] * 0.2 == pytest.approx(min(traits[stm_tip.BLUR], 0.2), abs=1e-6)
+        assert seen["ghost"] == pytest.approx(traits[stm_tip.GHOST], abs=1e-6)
+        dirty = task.instrument.states[0] == stm_tip.CONTAMINATED
         assert seen["slope"] == pytest.approx(0.75 if dirty else 1.0)
 
 
@@ -234,7 +234,7 @@ def test_surface_is_spoilt_masked_and_had_anew():
     info = env.step(MOVE)[4]
     assert info["action_mask"][deep]
     assert not info["action_mask"][MOVE]
-    assert conditioning.SPOILT[deep] == pytest.approx(np.pi * 25**2 / 5000)
+    assert tip_task.SPOILT[deep] == pytest.approx(np.pi * 25**2 / 5000)
     # What there is no room for is a look: time passes, and nothing else.
     for _ in range(2):
         env.step(deep)
@@ -336,21 +336,21 @@ def test_what_is_in_place_and_what_was_disturbed_is_marked():
     env = STMEnv(render_mode="rgb_array", **QUIET)
     env.reset(seed=1)
 
-    def holds(color: picture.Color) -> bool:
+    def holds(color: drawing.Color) -> bool:
         return bool((env.render().reshape(-1, 3) == color).all(axis=1).any())
 
-    assert not holds(picture.BAD)
+    assert not holds(drawing.BAD)
     task_of(env).goal.disturbed[0, 1] = True
-    assert holds(picture.BAD)
-    full = (env.render().reshape(-1, 3) == picture.GOOD).all(axis=1).sum()
+    assert holds(drawing.BAD)
+    full = (env.render().reshape(-1, 3) == drawing.GOOD).all(axis=1).sum()
     put_on_target(env)
     assert task_of(env).goal.distances(np.array([0])).max() < ON_TARGET_NM
-    placed = (env.render().reshape(-1, 3) == picture.GOOD).all(axis=1).sum()
+    placed = (env.render().reshape(-1, 3) == drawing.GOOD).all(axis=1).sum()
     assert placed > full, "the bar of merit and the adatom are green"
 
 
 def test_every_argument_and_action_is_told_on_the_page():
     page = STMEnv.__doc__ or ""
-    for name in ("start_x", "conductance", "look", *STMArguments().terms):
+    for name in ("start_x", "conductance", "look", *STMConfig().terms):
         assert re.search(rf"\b{name}\b", page), name
     assert len(ACTIONS) == gym.make("STM-v0", goal="tip").action_space.n

@@ -9,22 +9,23 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.envs.outcomes import Outcome
-from microgym.envs.registry import Entry, register
-from microgym.envs.shell import MicroscopeEnv, MicroscopeVectorEnv
-from microgym.envs.task import Task
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.registry import Entry, register
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.task import Task
+from microgym.envs.core.vector_env import MicroscopeVectorEnv
+from microgym.numerics.threads import parallel_rows
 from microgym.random import Role, normal, stream, uniform
-from microgym.threads import split_rows
 
 GRID = 4
 DRIFTS = {"off": 0.0, "easy": 0.02, "real": 0.1, "hard": 0.3}
 
 
 OUTCOMES = (
-    Outcome("ledger", "dose", "dose", "s"),
-    Outcome("metrics", "best", "best signal", "", "higher"),
-    Outcome("cost_terms", "overdose", "doses too many"),
-    Outcome("ledger", "exposures", "looks", "", ""),
+    Metric("ledger", "dose", "dose", "s"),
+    Metric("metrics", "best", "best signal", "", "higher"),
+    Metric("cost_terms", "overdose", "doses too many"),
+    Metric("ledger", "exposures", "looks", "", ""),
 )
 
 
@@ -90,7 +91,7 @@ class ToyTask(Task):
             self.budget[row] = options.get("budget", 4 + int(4 * uniform(*world, 0, 2)))
 
     def step(self, rows: Any, actions: Any) -> None:
-        split_rows(
+        parallel_rows(
             lambda start, stop: self._advance(rows[start:stop], actions), rows.size, self.threads, 1
         )
 

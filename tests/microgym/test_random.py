@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from microgym.compiled import kernel
+from microgym.jit import kernel
 from microgym.random import (
     POISSON_WORK,
     Role,

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from microgym.metrics import frc, without_ramp
-from microgym.reconstruct.modes import orthogonal_modes
-from microgym.reconstruct.settings import PIESettings
-from microgym.reconstruct.solver import PIESolver
+from microgym.reconstruction.ptychography.modes import orthogonal_modes
+from microgym.reconstruction.ptychography.settings import PIESettings
+from microgym.reconstruction.ptychography.solver import PIESolver
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "siemens-star-small.npz.bz2"
 MARGIN = 4

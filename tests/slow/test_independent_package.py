@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from microgym.numerics.fft import fft2, plan
 from microgym.physics.diffraction import diffract, diffraction_work, shift_probe
-from microgym.physics.fft import fft2, plan
 from microgym.physics.probe import make_probe, phase_ramp
 from microgym.physics.sampling import Geometry
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.physics.sampling import positive
 from microgym.specimens.splits import SURFACES, validate_family
+from microgym.specimens.surfaces.drawing_context import surface_work
 from microgym.specimens.surfaces.recipes import draw_surfaces
-from microgym.specimens.surfaces.scene import surface_work
+from microgym.validation import positive
 
 Plane = NDArray[np.float32]
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp64, log64
+from microgym.jit import kernel
+from microgym.numerics.libm import exp64, log64
 from microgym.specimens.drawing import clip_unit
-from microgym.specimens.surfaces.scene import (
+from microgym.specimens.surfaces.drawing_context import (
     FINEST,
     NOISE_SLOPE,
     Work,

@@ -9,13 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
+from microgym.jit import kernel
 from microgym.random import Role, stream
 from microgym.specimens.drawing import clip_unit
-from microgym.specimens.surfaces.films import add_islands, add_roughness
-from microgym.specimens.surfaces.grains import add_fibre, add_particles
-from microgym.specimens.surfaces.materials import draw_modulus
-from microgym.specimens.surfaces.scene import (
+from microgym.specimens.surfaces.drawing_context import (
     FINEST,
     NOISE_SLOPE,
     Work,
@@ -24,6 +21,9 @@ from microgym.specimens.surfaces.scene import (
     clear,
     draw_noise,
 )
+from microgym.specimens.surfaces.materials import draw_modulus
+from microgym.specimens.surfaces.particles import add_fibre, add_particles
+from microgym.specimens.surfaces.roughness import add_islands, add_roughness
 from microgym.specimens.surfaces.steps import draw_terraces, draw_trenches
 
 Plane = NDArray[np.float32]

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.compiled import kernel
-from microgym.elementary import exp64, sincos64
+from microgym.jit import kernel
+from microgym.numerics.libm import exp64, sincos64
 from microgym.random import fill_normal
 from microgym.specimens.drawing import coverage
-from microgym.specimens.surfaces.scene import EDGES, Work
+from microgym.specimens.surfaces.drawing_context import EDGES, Work
 
 Plane = NDArray[np.float32]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines import reference_numpy as reference
-from microgym.instruments.recording import Recording, save_recording
-from tests.microgym.reconstruct.scenes import make_probe, smooth
+from microgym.baselines.benchmarks.numpy_reference import reference as reference
+from microgym.instruments.recorded.recording import Recording, save_recording
+from tests.microgym.reconstruction.ptychography.scenes import make_probe, smooth
 
 N = 32
 PHOTONS = 2e5

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.instruments.afm import AFMInstrument
-from microgym.instruments.afm_settings import (
+from microgym.instruments.afm.instrument import AFMInstrument
+from microgym.instruments.afm.kernels import DIALS, TALLY
+from microgym.instruments.afm.settings import (
     LOOP_LEVELS,
     MARGIN_PX,
     TIP_LEVELS,
     AFMSettings,
     TipParameters,
 )
-from microgym.instruments.scanning import DIALS, TALLY
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import Scanner, largest_gain

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.instruments.pfm import (
+from microgym.instruments.pfm.instrument import (
     DRIFT_LEVELS,
     READOUT_LEVELS,
     SIZE,

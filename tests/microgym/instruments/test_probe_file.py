@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from microgym.instruments.probe_file import load_probe
+from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.probe import paper_probe
 
 N = 32

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microgym.baselines import reference_numpy as reference
-from microgym.instruments.ptychography import (
+from microgym.baselines.benchmarks.numpy_reference import reference as reference
+from microgym.instruments.ptychography.instrument import (
     DEAD_TIME_S,
     STAGE_SPEED_PX_S,
     PtychographyInstrument,
     PtychographySettings,
 )
+from microgym.physics.camera import Detector
 from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters, split_bands
-from microgym.physics.detector import Detector
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
-from tests.microgym.reconstruct.scenes import make_specimen
+from tests.microgym.reconstruction.ptychography.scenes import make_specimen
 
 N, REGION = 32, 32
 FIELD = N + REGION

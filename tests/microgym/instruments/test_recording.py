@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microgym.instruments.cxi import PLANCK_TIMES_LIGHT_J_M
-from microgym.instruments.recording import Recording, load_recording, save_recording
+from microgym.instruments.recorded.cxi import PLANCK_TIMES_LIGHT_J_M
+from microgym.instruments.recorded.recording import Recording, load_recording, save_recording
 
 N = 16
 REAL_FILE = "siemens-star-small.npz.bz2"

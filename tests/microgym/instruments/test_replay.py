@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from microgym.instruments.ptychography import DEAD_TIME_S, STAGE_SPEED_PX_S
-from microgym.instruments.recording import save_recording
-from microgym.instruments.reference import full_reconstruction
-from microgym.instruments.replay import ReplayInstrument
+from microgym.instruments.ptychography.instrument import DEAD_TIME_S, STAGE_SPEED_PX_S
+from microgym.instruments.recorded.recording import save_recording
+from microgym.instruments.recorded.reference_reconstruction import full_reconstruction
+from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error, structure_snr_db
 from microgym.random import episode_key
 from tests.microgym.instruments import scans

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from microgym.instruments.manipulation import BANDS, CHANGED, CRASHED, LOST, wait_rows
-from microgym.instruments.stm import (
+from microgym.instruments.stm.instrument import (
     DRIFT_LEVELS,
     IMAGING_PA,
     NOISE_LEVELS,
     STMInstrument,
     STMSettings,
 )
-from microgym.physics import apex
+from microgym.instruments.stm.kernels import BANDS, CHANGED, CRASHED, LOST, wait_rows
+from microgym.physics import stm_tip
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.physics.apex import APEX_LEVELS
+from microgym.physics.stm_tip import APEX_LEVELS
 from microgym.random import episode_key
 
 COUNT = 32
@@ -50,12 +50,12 @@ def test_places_are_seen_where_they_are():
 
 def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
     errors = {}
-    for state in (apex.SHARP, apex.BLUNT):
+    for state in (stm_tip.SHARP, stm_tip.BLUNT):
         instrument = started(noise=NOISE_LEVELS["real"])
         for row in ROWS:
             instrument.states[row] = state
             spread = APEX_LEVELS["off"].vector()
-            apex.draw_traits(1, 2, row, state, spread, instrument.traits[row])
+            stm_tip.draw_traits(1, 2, row, state, spread, instrument.traits[row])
         found = []
         for _ in range(20):
             instrument.look(ROWS)
@@ -63,8 +63,8 @@ def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
             frame = instrument.frame[:, None] + 0 * instrument.seen
             found.append((instrument.seen - instrument.fields.places + frame)[here].ravel())
         errors[state] = np.std(np.concatenate(found))
-    assert errors[apex.SHARP] == pytest.approx(0.025, rel=0.06)
-    assert errors[apex.BLUNT] > 1.3 * errors[apex.SHARP]
+    assert errors[stm_tip.SHARP] == pytest.approx(0.025, rel=0.06)
+    assert errors[stm_tip.BLUNT] > 1.3 * errors[stm_tip.SHARP]
 
 
 def test_the_frame_follows_linear_drift():
@@ -105,8 +105,8 @@ def test_a_double_tip_shows_everything_twice():
     instrument.look(ROWS)
     instrument.draw(ROWS)
     single = instrument.image.copy()
-    instrument.traits[:, apex.GHOST] = 0.9
-    instrument.traits[:, [apex.GHOST_X, apex.GHOST_Y]] = (0.0, 0.8)
+    instrument.traits[:, stm_tip.GHOST] = 0.9
+    instrument.traits[:, [stm_tip.GHOST_X, stm_tip.GHOST_Y]] = (0.0, 0.8)
     instrument.draw(ROWS)
     bright = [(image > 0.05).sum() for image in (single, instrument.image)]
     assert bright[1] > 1.5 * bright[0]
@@ -132,7 +132,7 @@ def test_a_drag_along_a_row_brings_the_adatom_along_and_the_trace_says_so():
 
 def test_weak_wells_leave_adatoms_behind():
     instrument = started()
-    instrument.traits[:, apex.STRENGTH] = 0.3
+    instrument.traits[:, stm_tip.STRENGTH] = 0.3
     before = instrument.fields.places.copy()
     start = before[:, 0]
     pulled(instrument, start, start + np.array([1.5, 0.0]))
@@ -159,7 +159,7 @@ def test_drift_makes_the_tip_miss():
 
 def test_an_apex_beside_the_tunnelling_atom_shifts_what_is_dragged():
     instrument = started()
-    instrument.traits[:, apex.OFFSET_X] = 0.3
+    instrument.traits[:, stm_tip.OFFSET_X] = 0.3
     start = instrument.fields.places[:, 0].copy()
     pulled(instrument, start - [0.3, 0.0], start + np.array([1.2, 0.0]))
     at = instrument.fields.places[:, 0] - start
@@ -177,7 +177,7 @@ def test_a_step_in_the_way_crashes_the_tip_and_the_foot_of_it_keeps_adatoms():
     assert (instrument.events[:, CRASHED] == 1.0).all()
     assert (instrument.events[:, CHANGED] == 1.0).all()
     assert (instrument.generations == 1).all()
-    assert (instrument.states == apex.SHARP).mean() < 0.2
+    assert (instrument.states == stm_tip.SHARP).mean() < 0.2
     kept = started("stepped", "test")
     kept.fields.places[:, 0] = kept.fields.steps[:, :2] * (kept.fields.steps[:, 2:] - 0.2)
     pulled(kept, np.zeros((COUNT, 2)), np.zeros((COUNT, 2)))
@@ -187,7 +187,7 @@ def test_a_step_in_the_way_crashes_the_tip_and_the_foot_of_it_keeps_adatoms():
 
 def test_too_high_a_conductance_is_contact():
     instrument = started()
-    instrument.traits[:16, apex.CONTACT] = 5.0
+    instrument.traits[:16, stm_tip.CONTACT] = 5.0
     pulled(instrument, np.zeros((COUNT, 2)), np.ones((COUNT, 2)))
     assert (instrument.events[:16, CRASHED] == 1.0).all()
     assert (instrument.events[16:, CRASHED] == 0.0).all()
@@ -195,10 +195,10 @@ def test_too_high_a_conductance_is_contact():
 
 def test_contamination_in_the_way_fouls_the_tip():
     instrument = started("stepped", "test")
-    instrument.traits[:, apex.CONTACT] = 1e9
+    instrument.traits[:, stm_tip.CONTACT] = 1e9
     patch = instrument.fields.patches[:, 0, :2]
     pulled(instrument, patch - [0.2, 0.0], patch)
-    assert (instrument.states == apex.CONTAMINATED).all()
+    assert (instrument.states == stm_tip.CONTAMINATED).all()
 
 
 def test_current_changes_tips():
@@ -207,7 +207,7 @@ def test_current_changes_tips():
         instrument = started(tip=APEX_LEVELS["hard"])
         count = 0.0
         for _ in range(40):
-            instrument.traits[:, apex.CONTACT] = 1e9
+            instrument.traits[:, stm_tip.CONTACT] = 1e9
             pulled(instrument, np.full((COUNT, 2), -3.0), np.full((COUNT, 2), -1.6), volts)
             count += instrument.events[:, CHANGED].sum()
         changed[volts] = count
@@ -255,7 +255,7 @@ def test_time_slicing_leaves_the_drift_as_it_is(level):
 
 def test_conditioning_changes_tips_as_often_as_it_should():
     instrument = started(bent=1.0)
-    assert (instrument.states != apex.SHARP).all()
+    assert (instrument.states != stm_tip.SHARP).all()
     changed = 0.0
     for _ in range(60):
         instrument.condition(ROWS, np.full(COUNT, 1.0), np.zeros(COUNT))

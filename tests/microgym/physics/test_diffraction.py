@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from microgym.numerics.fft import fft2, plan
 from microgym.physics.diffraction import diffract, diffraction_work, shift_probe
-from microgym.physics.fft import fft2, plan
 from microgym.physics.probe import phase_ramp
 
 PHOTONS = 1e5

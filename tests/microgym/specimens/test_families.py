@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from microgym.random import episode_key
 from microgym.specimens.families import DENSE, default_margin, fill, paper_object
+from microgym.specimens.ribbons import FRACTION_RANGE
 from microgym.specimens.sparse import OVERHANG
 from microgym.specimens.splits import FAMILIES
-from microgym.specimens.strands import FRACTION_RANGE
 
 Specimens = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 

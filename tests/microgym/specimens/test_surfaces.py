@@ -15,14 +15,9 @@ from microgym.specimens.splits import (
     validate_family,
 )
 from microgym.specimens.surfaces import CONTRASTS, MODULUS_RANGE_GPA, fill_surfaces
-from microgym.specimens.surfaces.films import add_islands, add_roughness
-from microgym.specimens.surfaces.grains import (
-    add_fibre,
-    add_particles,
-    stamp_sphere,
-    walk_chain,
-)
-from microgym.specimens.surfaces.scene import surface_work
+from microgym.specimens.surfaces.drawing_context import surface_work
+from microgym.specimens.surfaces.particles import add_fibre, add_particles, stamp_sphere, walk_chain
+from microgym.specimens.surfaces.roughness import add_islands, add_roughness
 from microgym.specimens.surfaces.steps import draw_edges, draw_terraces, draw_trenches
 
 NO_LAYER = 9.0

@@ -1,0 +1,1 @@
+"""Agents, policies and networks that environments share."""

@@ -1,0 +1,1 @@
+"""Agents of PFM-v0 and PFMLoop-v0."""

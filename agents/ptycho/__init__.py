@@ -1,0 +1,1 @@
+"""Agents of Ptycho-v0."""

@@ -1,1 +1,0 @@
-"""Reference policies, one module a task: random, expert, oracle, fixed patterns."""

@@ -1,0 +1,1 @@
+"""Agents of STM-v0, STMBuild-v0 and STMTip-v0."""

@@ -1,0 +1,169 @@
+"""Everything that decides how PPO goes on, as named arrays and numbers.
+
+Taken between an update and the next rollout, when the rollout buffer holds nothing that is needed
+again. Actions are drawn, minibatches shuffled and specimens turned by the global generators of
+PyTorch and NumPy, which Stable-Baselines3 uses; they are part of the state, and so is Python's.
+"""
+
+import random
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector.utils import create_empty_array
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecMonitor
+from torch import Tensor
+
+from microgym.agents.training.checkpoint import Arrays
+from microgym.agents.training.sb3_vec_env import SB3VecEnv
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_current_progress_remaining")
+
+
+def capture(
+    model: PPO, optimizers: Mapping[str, torch.optim.Optimizer]
+) -> tuple[dict[str, Any], Arrays]:
+    """The state of a learner and of its environment.
+
+    Args:
+        model: on the CPU, over a `VecMonitor` of an `SB3VecEnv` of a native vector environment.
+        optimizers: all that train its policy, by name.
+
+    Returns:
+        What is JSON-able, and arrays; the arrays may share memory with the model.
+    """
+    monitor, env = _environments(model)
+    kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    version, words, gauss = random.getstate()
+    seen: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
+    starts: Any = model._last_episode_starts  # pyright: ignore[reportPrivateUsage]
+    facts = {
+        "counters": {name: getattr(model, name) for name in _COUNTERS},
+        "episodes": [[float(e["r"]), int(e["l"]), e["t"]] for e in model.ep_info_buffer or ()],
+        "episode_count": monitor.episode_count,
+        "random/numpy": [kind, *rest],
+        "random/python": [version, gauss],
+    }
+    arrays: Arrays = {
+        "random/torch": torch.get_rng_state().numpy(),
+        "random/numpy": np.asarray(keys),
+        "random/python": np.asarray(words, np.uint64),
+        "monitor/returns": monitor.episode_returns,
+        "monitor/lengths": monitor.episode_lengths,
+        "starts": starts,
+    }
+    arrays |= {f"seen/{name}": array for name, array in seen.items()}
+    arrays |= {f"env/{name}": array for name, array in env.snapshot().items()}
+    arrays |= {f"policy/{name}": _array(one) for name, one in model.policy.state_dict().items()}
+    for which, optimizer in optimizers.items():
+        for place, slots in optimizer.state_dict()["state"].items():
+            arrays |= {f"{which}/{place}/{name}": _array(one) for name, one in slots.items()}
+    return facts, arrays
+
+
+def reinstate(
+    model: PPO,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    facts: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+) -> None:
+    """Go on from a state; `model.learn(..., reset_num_timesteps=False)` does what it did then.
+
+    Args:
+        model: made with the same settings, and not used yet.
+        optimizers: as for `capture`.
+        facts, arrays: from `capture`.
+
+    Raises:
+        ValueError: the state does not fit the model or its environment.
+    """
+    monitor, env = _environments(model)
+    try:
+        env.restore(_part(arrays, "env"))
+        model.policy.load_state_dict(_tensors(_part(arrays, "policy")))
+        for name, optimizer in optimizers.items():
+            _fill(optimizer, _part(arrays, name))
+        for name in _COUNTERS:
+            setattr(model, name, facts["counters"][name])
+        model._last_obs = _seen(model, _part(arrays, "seen"))  # pyright: ignore[reportPrivateUsage]
+        starts = _like(arrays["starts"], np.zeros(model.n_envs, np.bool_), "starts")
+        model._last_episode_starts = starts  # pyright: ignore[reportPrivateUsage]
+        window = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
+        episodes = [{"r": np.float32(r), "l": n, "t": t} for r, n, t in facts["episodes"]]
+        model.ep_info_buffer = deque(episodes, maxlen=window)
+        model.ep_success_buffer = deque(maxlen=window)
+        for name in ("returns", "lengths"):
+            mine: Any = getattr(monitor, f"episode_{name}")
+            setattr(monitor, f"episode_{name}", _like(arrays[f"monitor/{name}"], mine, name))
+        monitor.episode_count = facts["episode_count"]
+        version, gauss = facts["random/python"]
+        random.setstate((version, tuple(arrays["random/python"].tolist()), gauss))
+        kind, *rest = facts["random/numpy"]
+        np.random.set_state((kind, arrays["random/numpy"], *rest))  # noqa: NPY002
+        torch.set_rng_state(torch.from_numpy(arrays["random/torch"].copy()))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"the checkpoint does not fit this version of the agent or environment: {error}"
+        ) from error
+
+
+def _environments(model: PPO) -> tuple[VecMonitor, Any]:
+    """What counts returns, and the native vector environment with the microscopes.
+
+    A wrapper with a memory of its own, which says so by a `snapshot`, comes with it.
+    """
+    monitor = model.env
+    assert isinstance(monitor, VecMonitor)
+    adapter = monitor.venv
+    assert isinstance(adapter, SB3VecEnv)
+    own = hasattr(type(adapter.env), "snapshot")
+    return monitor, adapter.env if own else adapter.env.unwrapped
+
+
+def _fill(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Set an optimiser's memory; its rates come from the settings."""
+    groups = optimizer.state_dict()["param_groups"]
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _tensors(arrays).items():
+        place, slot = name.split("/")
+        wanted = weights[int(place)].shape if int(place) < len(weights) else None
+        if tensor.ndim and tensor.shape != wanted:
+            raise ValueError(f"{slot} of weight {place} has shape {list(tensor.shape)}")
+        state.setdefault(int(place), {})[slot] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _seen(model: PPO, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Observations of all environments, as the space wants them."""
+    space = model.observation_space
+    assert isinstance(space, spaces.Dict)
+    wanted = create_empty_array(space, model.n_envs)
+    assert isinstance(wanted, dict)
+    return {name: _like(arrays[name], array, f"seen/{name}") for name, array in wanted.items()}
+
+
+def _like(array: NDArray[Any], wanted: NDArray[Any], name: str) -> NDArray[Any]:
+    """A copy of an array that has the right shape and type."""
+    if (array.shape, array.dtype) != (wanted.shape, wanted.dtype):
+        kinds = [f"{one.dtype}{list(one.shape)}" for one in (wanted, array)]
+        raise ValueError(f"{name} must be {kinds[0]}, got {kinds[1]}")
+    return array.copy()
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
+    prefix = f"{name}/"
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().numpy()

@@ -1,0 +1,1 @@
+"""Plain NumPy implementations that compiled code is compared with."""

@@ -1,0 +1,264 @@
+"""Fair timings: alternatives side by side in one process, in rotating order, round by round."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from microgym.baselines.benchmarks.thresholds import (
+    Adds,
+    AtLeast,
+    AtMost,
+    Check,
+    check_text,
+    median,
+)
+
+SLICE_S = 0.02
+"""How long an alternative runs in one round: long against the clock's resolution, short against
+the swings of a shared machine (design choice)."""
+
+Clock = Callable[[], float]
+
+
+def nobody(_: int) -> None:
+    """Nobody wants to hear of progress."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to measure.
+
+    Attributes:
+        rounds: of every race, at least 1; a race may take a multiple or a part of them.
+        slice_s: seconds for each alternative in a round.
+        steps: of the benchmarks that count steps; None leaves it to them.
+        progress: is told of every round.
+        wall, processor: clocks in seconds; replaced in tests.
+    """
+
+    rounds: int = 24
+    slice_s: float = SLICE_S
+    steps: int | None = None
+    progress: Callable[[int], None] = nobody
+    wall: Clock = time.perf_counter
+    processor: Clock = time.process_time
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.rounds < 1 or not self.slice_s > 0:
+            raise ValueError(
+                f"rounds={self.rounds!r} and slice_s={self.slice_s!r} must be positive"
+            )
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps={self.steps!r} must be at least 1")
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One way to do the work.
+
+    Attributes:
+        run: does it.
+        units: how many units of work a call is.
+        before: is called before every slice, and not timed.
+    """
+
+    run: Callable[[], object]
+    units: int = 1
+    before: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Alternatives that do the same work.
+
+    Attributes:
+        title: what is timed.
+        reference: the alternative that the others are compared with.
+        alternatives: by name.
+        bounds: what must hold.
+        unit: of work.
+        threads: that an alternative may use. With one, processor time counts; with more, wall time.
+        calls: calls in a slice; None for as many as fill it.
+        share: of the rounds asked for, and no fewer than 3 of them.
+        notes: to be told beside the result.
+    """
+
+    title: str
+    reference: str
+    alternatives: Mapping[str, Alternative]
+    bounds: Sequence[AtLeast | AtMost | Adds] = ()
+    unit: str = "call"
+    threads: int = 1
+    calls: int | None = None
+    share: float = 1.0
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How fast an alternative is.
+
+    Attributes:
+        name: of the alternative.
+        processor_us, wall_us: median time of one unit of work.
+        ratio: median of (reference's time) / (its time), round by round; 2 is twice as fast. Of the
+            clock that counts.
+        interval: 95% interval of that median.
+    """
+
+    name: str
+    processor_us: float
+    wall_us: float
+    ratio: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number that is no comparison.
+
+    Attributes:
+        name: what was read.
+        value: the number.
+        unit: its unit.
+    """
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one benchmark.
+
+    Attributes:
+        title: what was measured.
+        clock: which clock the ratios and bounds are of.
+        rows: timings, or readings.
+        checks: bounds.
+        notes: what else there is to say.
+        reference: name of the timing that the others are compared with.
+        unit: of work.
+    """
+
+    title: str
+    clock: str
+    rows: Sequence[Timing | Measurement]
+    checks: Sequence[Check] = ()
+    notes: Sequence[str] = ()
+    reference: str | None = None
+    unit: str = ""
+
+
+@dataclass
+class _Lane:
+    """An alternative on its way."""
+
+    way: Alternative
+    calls: int = 1
+    wall: list[float] = field(default_factory=list[float])
+    processor: list[float] = field(default_factory=list[float])
+
+    def go(self, effort: Effort) -> tuple[float, float]:
+        """One slice: wall and processor time of a unit."""
+        run, units = self.way.run, self.way.units * self.calls
+        if self.way.before is not None:
+            self.way.before()
+        wall, processor = effort.wall(), effort.processor()
+        for _ in range(self.calls):
+            run()
+        return (effort.wall() - wall) / units, (effort.processor() - processor) / units
+
+    def fill(self, effort: Effort) -> None:
+        """Find how many calls fill a slice."""
+        while self.calls < 1 << 24:
+            # The quicker of two: what compiling leaves behind is cleared away in the first.
+            taken = min(self.go(effort)[1] for _ in range(2)) * self.way.units * self.calls
+            if taken >= effort.slice_s / 2:
+                return
+            grown = int(self.calls * effort.slice_s / max(taken, effort.slice_s / 64))
+            self.calls = max(2 * self.calls, grown)
+
+
+def measure(race: Benchmark, effort: Effort) -> Result:
+    """Run a race.
+
+    Each alternative is called once first (compiled code is compiled then), and as often as fills a
+    slice. Then all run in every round, each round beginning with the next one, so that a machine
+    that slows down does so for all; ratios are taken within a round.
+
+    Args:
+        race: what to time.
+        effort: how hard.
+
+    Returns:
+        Timings in the order of the alternatives, and the bounds held against them.
+
+    Raises:
+        ValueError: a reference that is no alternative.
+    """
+    names = list(race.alternatives)
+    if race.reference not in names:
+        raise ValueError(f"no alternative {race.reference!r} among {names}")
+    lanes = [_Lane(race.alternatives[name], race.calls or 1) for name in names]
+    for lane in lanes:
+        lane.go(effort)
+        if race.calls is None:
+            lane.fill(effort)
+    for number in range(max(round(effort.rounds * race.share), min(effort.rounds, 3))):
+        for step in range(len(lanes)):
+            lane = lanes[(number + step) % len(lanes)]
+            wall, processor = lane.go(effort)
+            lane.wall.append(wall)
+            lane.processor.append(processor)
+        effort.progress(1)
+    walls = {name: np.array(lane.wall) for name, lane in zip(names, lanes, strict=True)}
+    processors = {name: np.array(lane.processor) for name, lane in zip(names, lanes, strict=True)}
+    table = processors if race.threads == 1 else walls
+    timings: list[Timing] = []
+    for name in names:
+        ratio, interval = median(table[race.reference] / table[name])
+        processor, wall = (1e6 * float(np.median(times[name])) for times in (processors, walls))
+        timings.append(Timing(name, processor, wall, ratio, interval))
+    clock = "processor time" if race.threads == 1 else f"wall time, {race.threads} threads"
+    checks = [bound.check(table) for bound in race.bounds]
+    return Result(race.title, clock, timings, checks, race.notes, race.reference, race.unit)
+
+
+def as_record(result: Result) -> dict[str, Any]:
+    """One result as plain values for JSON."""
+    return {
+        "title": result.title,
+        "clock": result.clock,
+        "reference": result.reference,
+        "unit": result.unit,
+        "results": [vars(row) for row in result.rows],
+        "bounds": [vars(check) | {"met": check.met} for check in result.checks],
+        "notes": list(result.notes),
+    }
+
+
+def as_text(result: Result) -> str:
+    """One result as a table for people."""
+    lines = [f"{result.title}  [{result.clock}]"]
+    width = max(len(row.name) for row in result.rows)
+    for row in result.rows:
+        if isinstance(row, Measurement):
+            lines.append(f"  {row.name:<{width}}  {row.value:12.4g} {row.unit}")
+            continue
+        shown, other = row.processor_us, row.wall_us
+        if not result.clock.startswith("processor"):
+            shown, other = other, shown
+        low, high = row.interval
+        note = f"{row.ratio:8.2f}x   ({low:.2f} to {high:.2f})"
+        note = "reference" if row.name == result.reference else note
+        both = "" if result.clock.startswith("processor") else f"  (processor {other:.1f} us)"
+        rate = f"{1e6 / shown:11,.0f}/s" if shown else ""
+        lines.append(f"  {row.name:<{width}}  {shown:11.2f} us {rate}  {note}{both}")
+    lines += [f"  {check_text(check)}" for check in result.checks]
+    return "\n".join([*lines, *(f"  {note}" for note in result.notes)])

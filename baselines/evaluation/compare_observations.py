@@ -1,0 +1,154 @@
+"""Agents that learnt with different observation models, on the same episodes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from microgym.agents.training.atomic_io import write_atomically
+from microgym.baselines.cli.console import progress_bar
+from microgym.baselines.cli.train import Run, configured_steps, finished_runs, train_with_bar
+from microgym.baselines.evaluation.comparison import PairedDifference
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.evaluate import evaluate_all
+from microgym.baselines.evaluation.load_agent import find_agent
+from microgym.baselines.evaluation.protocols import COMPARED, VIEWS, Recipe
+from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, to_json
+from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
+from microgym.baselines.reporting.formatting import decimals, written
+from microgym.baselines.reporting.markdown import markdown
+
+ARGUMENT = "reconstructor"
+"""The argument of an environment that chooses its observation model."""
+
+
+def views_path(env_id: str, folder: Path = RESULTS) -> Path:
+    """Where the comparison of an environment's observation models is."""
+    return folder / f"{env_id}.views.json"
+
+
+def write_views(
+    setting: EnvironmentConfig,
+    *,
+    runs: Path,
+    jobs: int = 1,
+    reuse: bool = False,
+    recipe: Recipe = COMPARED,
+    folder: Path = RESULTS,
+) -> Path:
+    """Train with each observation model, compare, and record.
+
+    The reward is the same with all, so returns can be compared as they are.
+
+    Args:
+        setting: the environment.
+        runs: folder; the runs of each model are in a folder of its name in it.
+        jobs: training processes side by side.
+        reuse: take the finished runs instead of training anew.
+        recipe: steps, seeds and episodes.
+        folder: of the records.
+
+    Returns:
+        The record's path.
+
+    Raises:
+        ValueError: the environment has no choice of observation models.
+        KeyboardInterrupt: interrupted; policies are in `runs`.
+    """
+    if setting.env_id not in VIEWS:
+        raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
+    path = check_writable(views_path(setting.env_id, folder))
+    steps = recipe.steps or configured_steps(setting.env_id)
+    trained: dict[str, list[Run]] = {}
+    for name in VIEWS[setting.env_id]:
+        place = runs / name
+        if reuse:
+            trained[name] = finished_runs(setting.env_id, recipe.seeds, steps, place)
+        else:
+            config = {ARGUMENT: name}
+            trained[name] = train_with_bar(setting.env_id, steps, recipe.seeds, place, jobs, config)
+    returns = {name: _returns(setting, name, group, recipe) for name, group in trained.items()}
+    record = {
+        "env": setting.env_id,
+        "kind": "views",
+        **provenance(),
+        "steps": steps,
+        "seeds": recipe.seeds,
+        "episodes": recipe.episodes,
+        "split": setting.split,
+        "models": {name: _summary(table) for name, table in returns.items()},
+        "differences": differences(returns),
+    }
+    return write_atomically(path, to_json(record, indent=1) + "\n")
+
+
+def views_text(record: Mapping[str, Any]) -> str:
+    """What the record says, as Markdown.
+
+    Args:
+        record: as `write_views` wrote it.
+
+    Raises:
+        ValueError: something is missing.
+    """
+    try:
+        means = {name: Estimate(**one["returns"]) for name, one in record["models"].items()}
+        gaps = [
+            PairedDifference(one["better"], one["worse"], Estimate(**one["difference"]))
+            for one in record["differences"]
+        ]
+        about = (
+            f"PPO, {record['steps']:,} decisions a run, {len(record['seeds'])} runs each, by "
+            f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
+            "same for all; 95% intervals."
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the record of observation models lacks {error}") from error
+    digits = decimals([*means.values(), *(one.difference for one in gaps)])
+    rows = [("what the agents learn from and see", "return", "")]
+    rows += [(f"`{name}`", written(one, digits), "") for name, one in means.items()]
+    rows += [
+        (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
+        for one in gaps
+    ]
+    return f"{markdown(rows)}\n\n{about}"
+
+
+def differences(returns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """How much better the first observation model is than each other.
+
+    Args:
+        returns: model to [runs, episodes], of the same seeds and episodes.
+
+    Returns:
+        "better", "worse" and "difference", a paired estimate, of each.
+    """
+    first, *others = returns
+    return [
+        {
+            "better": first,
+            "worse": other,
+            "difference": asdict(paired_difference(returns[first], returns[other])),
+        }
+        for other in others
+    ]
+
+
+def _summary(table: np.ndarray) -> dict[str, Any]:
+    means: Estimate = bootstrap(table)
+    return {"returns": asdict(means), "run_means": table.mean(axis=1)}
+
+
+def _returns(
+    setting: EnvironmentConfig, name: str, group: Sequence[Run], recipe: Recipe
+) -> np.ndarray:
+    """Returns of every run, seeing what it learnt with, [runs, episodes]."""
+    shown = setting.with_(arguments={**setting.arguments, ARGUMENT: name})
+    agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
+    with progress_bar(recipe.episodes * len(group), name, "episode") as progress:
+        found = evaluate_all(shown, agents, episodes=recipe.episodes, progress=progress)
+    if not all(one.complete for one in found.values()):
+        raise KeyboardInterrupt
+    return np.stack([one.returns for one in found.values()])

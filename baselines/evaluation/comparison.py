@@ -1,0 +1,287 @@
+"""Policies beside each other on the same episodes: scores, and the gaps between them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.agents.core.agent import Agent
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.evaluate import Evaluation, evaluate_all
+from microgym.baselines.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    interquartile_mean,
+    normalised_score,
+    paired_difference,
+)
+from microgym.envs.core.metrics import Metric
+
+SHIPPED = "trained"
+"""Name of the agent that comes with the package."""
+FRESH = "trained now"
+"""Name of the agents that this run has trained, all seeds together."""
+
+_LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
+_UNKNOWN = Estimate(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class PolicyScore:
+    """One policy's results.
+
+    Attributes:
+        agent: its name.
+        run_means: mean return of each training run; of the policy itself if it is not trained.
+        returns: mean return.
+        score: mean score, 0 the expert and 1 the oracle.
+        score_iqm: interquartile mean of the scores.
+        cost: mean cost.
+        metrics: means at the end of the episode.
+        ledger: means at the end of the episode.
+        outcomes: what the environment wants beside the score, by label.
+        kept: returns of the first episodes, one by one, so that they can be had again to the bit;
+            none of an agent that is not kept itself.
+    """
+
+    agent: str
+    run_means: tuple[float, ...]
+    returns: Estimate
+    score: Estimate
+    score_iqm: Estimate
+    cost: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    ledger: Mapping[str, float] = field(default_factory=dict)
+    outcomes: Mapping[str, Estimate] = field(default_factory=dict)
+    kept: tuple[float, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """How many training seeds it stands for."""
+        return len(self.run_means)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The paired difference of two policies' returns.
+
+    Attributes:
+        better: the one expected to be better.
+        worse: the other.
+        difference: better − worse.
+    """
+
+    better: str
+    worse: str
+    difference: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says."""
+        if self.difference.above_zero:
+            return "higher"
+        return "lower" if self.difference.below_zero else "not told apart"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Policies on the same episodes.
+
+    Attributes:
+        split: of the specimens.
+        specimen: their family.
+        episodes: how many for each policy.
+        seed: of the first episode.
+        complete: all episodes asked for were played.
+        scores: one for each policy, in ascending order of return.
+        gaps: the differences that the claims rest on.
+        outcomes: what the scores' outcomes are.
+    """
+
+    split: str
+    specimen: str | None
+    episodes: int
+    seed: int
+    complete: bool
+    scores: tuple[PolicyScore, ...]
+    gaps: tuple[PairedDifference, ...]
+    outcomes: tuple[Metric, ...] = ()
+
+    def score(self, agent: str) -> PolicyScore | None:
+        """The results of the policy of this name, if it took part."""
+        return next((one for one in self.scores if one.agent == agent), None)
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Comparison":
+        """From what `as_record` gave and JSON has kept.
+
+        Raises:
+            ValueError: something is missing.
+        """
+        try:
+            scores = [_score_from(one) for one in record["scores"]]
+            gaps = [
+                PairedDifference(one["better"], one["worse"], _estimate(one["difference"]))
+                for one in record["gaps"]
+            ]
+            told = tuple(Metric(**one) for one in record.get("outcomes", ()))
+            found: dict[str, Any] = {"scores": tuple(scores), "gaps": tuple(gaps), "outcomes": told}
+            return cls(**{**record, **found})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the record lacks or does not know {error}") from error
+
+
+class FixedActionAgent:
+    """An agent some of whose choices are made for it.
+
+    Args:
+        agent: who decides the rest.
+        held: component of the action and its value.
+    """
+
+    def __init__(self, agent: Agent, held: Mapping[int, float]) -> None:
+        self.name, self.needs_truth = agent.name, agent.needs_truth
+        self._agent, self._held = agent, dict(held)
+
+    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+        """Begin N episodes."""
+        self._agent.reset(num_envs, seeds)
+
+    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """Decide, less what is held."""
+        action = np.array(self._agent.act(observation, info))
+        for component, value in self._held.items():
+            action[:, component] = value
+        return action
+
+
+def compare(
+    setting: EnvironmentConfig,
+    agents: Mapping[str, Sequence[Agent]],
+    *,
+    episodes: int,
+    seed: int = 0,
+    num_envs: int = 16,
+    kept: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Evaluate policies on the same episodes and estimate scores and gaps.
+
+    Args:
+        setting: the environment.
+        agents: name to agents, one for each training seed; a policy that is not trained has one.
+        episodes: how many each.
+        seed: of the first episode.
+        num_envs: how many at a time.
+        kept: of how many of the first episodes every return is kept.
+        progress: is told of every episode.
+
+    Returns:
+        The comparison, of fewer episodes if it was interrupted.
+
+    Raises:
+        ValueError: as `evaluate_all`.
+        KeyboardInterrupt: interrupted before any episode was played by all.
+    """
+    flat = {f"{name}/{i}": one for name, group in agents.items() for i, one in enumerate(group)}
+    found = evaluate_all(
+        setting, flat, episodes=episodes, seed=seed, num_envs=num_envs, progress=progress
+    )
+    played = {
+        name: [found[f"{name}/{i}"] for i in range(len(group))] for name, group in agents.items()
+    }
+    first = next(iter(found.values()))
+    returns = {name: np.stack([one.returns for one in runs]) for name, runs in played.items()}
+    outcomes = setting.outcomes()
+    scores = [_score(name, runs, returns, outcomes, kept) for name, runs in played.items()]
+    return Comparison(
+        setting.split,
+        setting.specimen_name,
+        first.episodes,
+        seed,
+        first.complete,
+        tuple(sorted(scores, key=lambda one: one.returns.value)),
+        gaps(returns),
+        outcomes,
+    )
+
+
+def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, ...]:
+    """The differences that the claims rest on, as far as the policies are there.
+
+    Best fixed pattern against random, expert against that, oracle against expert; and each trained
+    agent against the expert. Fixed is every policy that is none of the others; the best of them on
+    these very episodes is taken, which favours it.
+
+    Args:
+        returns: policy to [runs, episodes].
+
+    Returns:
+        The gaps.
+    """
+    fixed = [name for name in returns if name not in _LADDER]
+    best = max(fixed, key=lambda name: returns[name].mean(), default="")
+    steps = [
+        (best, "random"),
+        ("expert", best or "random"),
+        ("oracle", "expert"),
+        (SHIPPED, "expert"),
+        (FRESH, "expert"),
+    ]
+    return tuple(
+        PairedDifference(better, worse, paired_difference(returns[better], returns[worse]))
+        for better, worse in steps
+        if better in returns and worse in returns
+    )
+
+
+def _score(
+    name: str,
+    runs: Sequence[Evaluation],
+    returns: Mapping[str, NDArray[np.float64]],
+    outcomes: Sequence[Metric],
+    kept: int,
+) -> PolicyScore:
+    mine, score, robust = returns[name], _UNKNOWN, _UNKNOWN
+    if "expert" in returns and "oracle" in returns:
+        expert, oracle = returns["expert"][0], returns["oracle"][0]
+        score = normalised_score(mine, expert, oracle)
+        robust = normalised_score(mine, expert, oracle, interquartile_mean)
+    return PolicyScore(
+        name,
+        tuple(float(one.returns.mean()) for one in runs),
+        bootstrap(mine),
+        score,
+        robust,
+        float(np.mean([one.costs.mean() for one in runs])),
+        _means([one.metrics for one in runs]),
+        _means([one.ledger for one in runs]),
+        {one.label: bootstrap(np.stack([run.outcome(one) for run in runs])) for one in outcomes},
+        () if name == FRESH else tuple(mine[0, :kept].tolist()),
+    )
+
+
+def _means(columns: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in columns])) for name in columns[0]}
+
+
+def _score_from(record: Mapping[str, Any]) -> PolicyScore:
+    words: dict[str, Any] = dict(record)
+    for name in ("returns", "score", "score_iqm"):
+        words[name] = _estimate(words[name])
+    words["run_means"] = tuple(words["run_means"])
+    words["outcomes"] = {k: _estimate(v) for k, v in words.get("outcomes", {}).items()}
+    words["kept"] = tuple(words.get("kept", ()))
+    return PolicyScore(**words)
+
+
+def _estimate(value: Mapping[str, float | None]) -> Estimate:
+    numbers = {name: math.nan if one is None else float(one) for name, one in value.items()}
+    return Estimate(**numbers)

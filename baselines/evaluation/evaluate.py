@@ -1,0 +1,274 @@
+"""Episodes of several agents on the same specimens, with the same weather and the same noise."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.agents.core.agent import Agent
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.statistics import Estimate, bootstrap, normalised_score
+from microgym.envs.core.metrics import Metric
+
+Array = NDArray[np.float64]
+
+EPISODES = 200
+"""Enough for a gap of a fifth of the spread between specimens to show (design choice)."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent did in each episode.
+
+    Attributes:
+        agent: its name.
+        returns: [episodes], sum of rewards.
+        costs: [episodes], sum of `info["cost"]`.
+        lengths: [episodes], decisions.
+        ledger: entry to [episodes], at the end of the episode, in its own unit.
+        metrics: name to [episodes], at the end of the episode; numbers only.
+        reward_terms: term to [episodes], summed.
+        cost_terms: what must not happen to [episodes], summed.
+        asked: how many episodes were wanted; fewer are held if it was interrupted.
+    """
+
+    agent: str
+    returns: Array
+    costs: Array
+    lengths: Array
+    ledger: dict[str, Array] = field(default_factory=dict)
+    metrics: dict[str, Array] = field(default_factory=dict)
+    reward_terms: dict[str, Array] = field(default_factory=dict)
+    cost_terms: dict[str, Array] = field(default_factory=dict)
+    asked: int = 0
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes are held."""
+        return self.returns.size
+
+    def outcome(self, which: Metric) -> Array:
+        """One fact of the episodes' ends, [episodes]."""
+        return cast("dict[str, Array]", getattr(self, which.group))[which.name]
+
+    @property
+    def complete(self) -> bool:
+        """All episodes asked for are held."""
+        return self.episodes >= self.asked
+
+
+def run_episodes(
+    env: Any, agent: Agent, seeds: Sequence[int], progress: Callable[[int], None] | None = None
+) -> Evaluation:
+    """One episode in each environment of a vector environment.
+
+    Args:
+        env: as made by `EnvironmentConfig.make`, with as many environments as there are seeds.
+        agent: who decides.
+        seeds: of the episodes, and of the agent's own choices in them.
+        progress: is told of every episode that ends.
+
+    Returns:
+        The episodes, in the order of the seeds.
+    """
+    agent.reset(len(seeds), seeds)
+    observation, info = env.reset(seed=list(seeds))
+    running = np.ones(len(seeds), np.bool_)
+    returns, costs, lengths = np.zeros((3, len(seeds)))
+    sums: dict[str, dict[str, Array]] = {"reward_terms": {}, "cost_terms": {}}
+    last: dict[str, dict[str, Array]] = {"ledger": {}, "metrics": {}}
+    while running.any():
+        action = agent.act(observation, {**info, "idle": ~running})
+        observation, reward, terminated, truncated, info = env.step(action)
+        ended = terminated | truncated
+        returns += np.where(running, reward.reshape(len(seeds), -1).sum(-1), 0.0)
+        costs += np.where(running, info.get("cost", 0.0), 0.0)
+        lengths += running
+        for group, columns in sums.items():
+            for name, value in _numbers(info.get(group, {})):
+                so_far = columns.get(name, np.zeros(len(seeds)))
+                columns[name] = so_far + np.where(running, value, 0.0)
+        finished = running & ended
+        for group, columns in last.items():
+            for name, value in _numbers(info.get(group, {})):
+                columns[name] = np.where(finished, value, columns.get(name, np.nan))
+        running &= ~ended
+        if progress is not None and finished.any():
+            progress(int(finished.sum()))
+        if ended.any() and running.any():  # rows that are through idle along until all are
+            observation, fresh = env.reset(options={"reset_mask": ended})
+            info = _merged(info, fresh, ended)
+    return Evaluation(agent.name, returns, costs, lengths, **last, **sums, asked=len(seeds))
+
+
+def evaluate_all(
+    setting: EnvironmentConfig,
+    agents: Mapping[str, Agent],
+    *,
+    episodes: int = EPISODES,
+    seed: int = 0,
+    num_envs: int = 16,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Evaluation]:
+    """Evaluate agents on the same episodes.
+
+    Episode i has the seed `seed + i` for every agent: the same specimen, and the same drift and
+    damage whatever is done. The agents take turns batch by batch, so that an interruption (Ctrl-C)
+    leaves episodes that all of them have played; they are returned if there are any.
+
+    Args:
+        setting: the environment.
+        agents: names and agents.
+        episodes: how many each, at least 1.
+        seed: of the first episode, at least 0.
+        num_envs: how many at a time; the result does not depend on it.
+        progress: is told of every episode that ends; `episodes` times agents in all.
+
+    Returns:
+        An evaluation for each name.
+
+    Raises:
+        ValueError: an argument out of range.
+        KeyboardInterrupt: interrupted before every agent had played a batch.
+    """
+    for name, value, least in (("episodes", episodes, 1), ("num_envs", num_envs, 1)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    if seed < 0 or seed + episodes >= 1 << 63:
+        raise ValueError(f"seed must be at least 0 and below 2**63, got {seed}")
+    parts: dict[str, list[Evaluation]] = {name: [] for name in agents}
+    interrupted = False
+    try:
+        for size, starts in _batches(seed, episodes, num_envs):
+            _play(setting, agents, size, starts, parts, progress)
+    except KeyboardInterrupt:
+        interrupted = True
+    common = min(len(found) for found in parts.values())
+    if interrupted and not common:
+        raise KeyboardInterrupt
+    return {name: _joined(found[:common], episodes) for name, found in parts.items()}
+
+
+def summary(
+    setting: EnvironmentConfig,
+    evaluation: Evaluation,
+    expert: Evaluation | None,
+    oracle: Evaluation | None,
+    seed: int,
+) -> dict[str, Any]:
+    """What `microgym evaluate --json` prints.
+
+    Args:
+        setting: the environment.
+        evaluation: the agent's episodes.
+        expert: the expert's on the same seeds, if there is one.
+        oracle: the oracle's on the same seeds, if there is one.
+        seed: of the first episode.
+
+    Returns:
+        "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
+        "score", "score_interval", "cost_mean", "ledger", "outcomes" (what the environment wants
+        beside the score: label to mean, interval, unit and what is better); and "partial": True if
+        it was interrupted. Intervals are 95%.
+    """
+    returns = bootstrap(evaluation.returns)
+    score = Estimate(np.nan, np.nan, np.nan)
+    if expert is not None and oracle is not None:
+        score = normalised_score(evaluation.returns, expert.returns, oracle.returns)
+    result: dict[str, Any] = {
+        "env": setting.env_id,
+        "agent": evaluation.agent,
+        "split": setting.split,
+        "specimen": setting.specimen_name,
+        "episodes": evaluation.episodes,
+        "seed": seed,
+        "return_mean": returns.value,
+        "return_interval": list(returns.interval),
+        "score": score.value,
+        "score_interval": None if np.isnan(score.low) else list(score.interval),
+        "cost_mean": float(evaluation.costs.mean()),
+        "ledger": {name: float(column.mean()) for name, column in evaluation.ledger.items()},
+        "outcomes": {one.label: _told(one, evaluation) for one in setting.outcomes()},
+    }
+    return result if evaluation.complete else result | {"partial": True}
+
+
+def _told(one: Metric, evaluation: Evaluation) -> dict[str, Any]:
+    found = bootstrap(evaluation.outcome(one))
+    return {
+        "mean": found.value,
+        "interval": list(found.interval),
+        "unit": one.unit,
+        "better": one.better,
+    }
+
+
+def _batches(seed: int, episodes: int, num_envs: int) -> Iterator[tuple[int, list[int]]]:
+    """Batch sizes, largest first, with the first seeds of the batches of that size."""
+    whole, rest = divmod(episodes, num_envs)
+    if whole:
+        yield num_envs, [seed + i * num_envs for i in range(whole)]
+    if rest:
+        yield rest, [seed + whole * num_envs]
+
+
+def _play(
+    setting: EnvironmentConfig,
+    agents: Mapping[str, Agent],
+    size: int,
+    starts: Sequence[int],
+    parts: Mapping[str, list[Evaluation]],
+    progress: Callable[[int], None] | None,
+) -> None:
+    with ExitStack() as stack:
+        envs: dict[bool, Any] = {}
+        for reveal in sorted({agent.needs_truth for agent in agents.values()}):
+            envs[reveal] = setting.make(size, reveal=reveal)
+            stack.callback(envs[reveal].close)
+        for start in starts:
+            for name, agent in agents.items():
+                seeds = range(start, start + size)
+                parts[name].append(run_episodes(envs[agent.needs_truth], agent, seeds, progress))
+
+
+def _joined(parts: Sequence[Evaluation], asked: int) -> Evaluation:
+    def columns(name: str) -> dict[str, Array]:
+        keys = cast("dict[str, Array]", getattr(parts[0], name))
+        return {key: np.concatenate([getattr(part, name)[key] for part in parts]) for key in keys}
+
+    def column(name: str) -> Array:
+        return np.concatenate([cast("Array", getattr(part, name)) for part in parts])
+
+    return Evaluation(
+        agent=parts[0].agent,
+        returns=column("returns"),
+        costs=column("costs"),
+        lengths=column("lengths"),
+        ledger=columns("ledger"),
+        metrics=columns("metrics"),
+        reward_terms=columns("reward_terms"),
+        cost_terms=columns("cost_terms"),
+        asked=asked,
+    )
+
+
+def _numbers(group: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
+    """The entries of an info group that are one number an environment."""
+    for name, value in group.items():
+        if not name.startswith("_") and value.ndim == 1 and value.dtype != object:
+            yield name, value.astype(np.float64)
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any], rows: NDArray[np.bool_]) -> Any:
+    """Infos of which the listed rows are new."""
+    merged: dict[str, Any] = {}
+    for name, value in old.items():
+        if isinstance(value, Mapping):
+            merged[name] = _merged(cast("Mapping[str, Any]", value), new[name], rows)
+        else:
+            merged[name] = value.copy()
+            merged[name][rows] = new[name][rows]
+    return merged

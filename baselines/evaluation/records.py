@@ -1,0 +1,161 @@
+"""Files that results go to, and what must stand beside a result so that it can be had again."""
+
+import json
+import math
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import microgym
+
+PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+"""Whose versions can change a number."""
+
+RESULTS = Path(__file__).parents[1] / "results"
+"""Where committed records are: `<env>.json` and `<env>.small.json`."""
+
+
+def check_writable(path: Path | str) -> Path:
+    """Make sure, before long work, that its result can be written.
+
+    Args:
+        path: the file to be written.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: it is a folder, or its place cannot be made or written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {target}: it is a folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write {target}: {error.strerror or error}") from error
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(f"cannot write {target}: it is write-protected")
+    return target
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON text; a number that is not finite becomes null, since JSON has none.
+
+    Args:
+        value: dicts, sequences, strings, numbers, NumPy numbers.
+        indent: as in `json.dumps`.
+
+    Returns:
+        The text.
+    """
+    return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def read_record(path: Path | str) -> dict[str, Any]:
+    """A record written by `microgym reproduce --write` or `microgym report`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not a JSON object.
+    """
+    target = Path(path)
+    if not target.is_file():
+        raise FileNotFoundError(f"no record at {target}: make one with microgym reproduce --write")
+    try:
+        record = json.loads(target.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{target} is not a record: {error}") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{target} is not a record: it holds no JSON object")
+    return cast("dict[str, Any]", record)
+
+
+def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Command, commit, machine, package versions and date: what a result came from.
+
+    Args:
+        arguments: what followed `microgym` on the command line; None reads it from the process.
+
+    Returns:
+        "command", "commit", "date", "machine" and "packages"; no host or user name, no path.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return {
+        "command": shlex.join(["microgym", *words]),
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": machine(),
+        "packages": versions(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, system and Python version."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that can change a number."""
+    found = {"microgym": microgym.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def commit() -> str | None:
+    """The source's git commit, with "+" where tracked files were changed; None outside git."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+    head, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "-s", "-uno")
+    return None if head is None else head + ("+" if changes else "")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in cast("Sequence[Any]", value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    names = [line.split(":", 1)[1] for line in text.splitlines() if line.startswith("model name")]
+    return " ".join((names[0] if names else platform.processor() or "unknown").split())

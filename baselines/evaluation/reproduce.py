@@ -1,0 +1,256 @@
+"""Results that anyone can have again: how they are recorded, and how they are checked.
+
+A record holds what was trained (steps, seeds, curves, mean return of each run), what was measured
+(every policy on the same episodes), and what it was made with (command, commit, machine, package
+versions). Training is a chaotic thing: the same seed on another processor gives another agent. So
+a retrained agent is compared with the interval in which one further run is expected 99 times in
+100. A policy that is only evaluated again must find the returns of the first episodes again, one by
+one, and its mean in the interval of the mean. Where nothing learns, a record has no training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from microgym.agents.training.atomic_io import write_atomically
+from microgym.baselines.cli.console import progress_bar
+from microgym.baselines.cli.train import Run, configured_steps, finished_runs, train_with_bar
+from microgym.baselines.evaluation.comparison import (
+    FRESH,
+    SHIPPED,
+    Comparison,
+    FixedActionAgent,
+    compare,
+)
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
+from microgym.baselines.evaluation.protocols import BEYOND, Recipe, full, reduced
+from microgym.baselines.evaluation.records import (
+    RESULTS,
+    check_writable,
+    provenance,
+    read_record,
+    to_json,
+)
+from microgym.baselines.evaluation.statistics import prediction_interval
+
+FLOOR = ("random",)
+"""What a small agent is held against."""
+CLOSE = 1e-4
+"""How far the return of a network's episode may be off: another processor rounds single precision
+otherwise (design choice). The returns of reference policies must be the same to the bit."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number had again.
+
+    Attributes:
+        name: what it is.
+        value: as found now.
+        low: lower end of what the record allows.
+        high: upper end.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def passed(self) -> bool:
+        """The number is where it should be."""
+        return self.low <= self.value <= self.high
+
+    def __str__(self) -> str:
+        word = "ok  " if self.passed else "FAIL"
+        return f"{word} {self.name}: {self.value:.4g}, recorded {self.low:.4g} to {self.high:.4g}"
+
+
+def record_path(env_id: str, small: bool, folder: Path = RESULTS) -> Path:
+    """Where an environment's record is.
+
+    Args:
+        env_id: the environment.
+        small: the small agent's, which the tests retrain.
+        folder: of the records.
+
+    Returns:
+        The path.
+    """
+    return folder / f"{env_id}{'.small' if small else ''}.json"
+
+
+def write_record(
+    setting: EnvironmentConfig,
+    *,
+    small: bool,
+    runs: Path,
+    jobs: int = 1,
+    recipe: Recipe | None = None,
+    folder: Path = RESULTS,
+    reuse: bool = False,
+) -> Path:
+    """Train if there is something to train, measure and record.
+
+    Args:
+        setting: the environment.
+        small: the small agent, several times, for the interval of its result.
+        runs: folder of the training runs.
+        jobs: training processes side by side.
+        recipe: instead of the committed one.
+        folder: of the records.
+        reuse: take the finished runs in `runs` instead of training anew.
+
+    Returns:
+        The record's path.
+
+    Raises:
+        ValueError: the small agent of an environment in which nothing learns.
+        KeyboardInterrupt: interrupted; the old record stays, and policies are in `runs`.
+    """
+    path = check_writable(record_path(setting.env_id, small, folder))
+    setting.check()
+    chosen = recipe or (reduced if small else full)(setting.env_id)
+    steps = chosen.steps or (configured_steps(setting.env_id) if chosen.seeds else 0)
+    if not chosen.seeds:
+        trained = []
+    elif reuse:
+        trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
+    else:
+        trained = train_with_bar(setting.env_id, steps, chosen.seeds, runs, jobs)
+    only = FLOOR if small else ()
+    comparisons = [_measure(setting, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
+    if not small and setting.env_id in BEYOND:
+        other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
+        comparisons.append(_measure(other, chosen.other_episodes, 0, trained))
+        recording = find_recording(setting.env_id)
+        if recording is not None:
+            beyond = BEYOND[setting.env_id]
+            replayed = setting.with_(arguments=beyond.replayed(recording))
+            scan = _measure(replayed, chosen.other_episodes, 0, trained, held=beyond.held)
+            comparisons.append(replace(scan, specimen=recording.name))
+    record = {
+        "env": setting.env_id,
+        "kind": "small" if small else "full",
+        **provenance(),
+        "training": _training(steps, trained, comparisons[0]) if trained else None,
+        "comparisons": [one.as_record() for one in comparisons],
+    }
+    return write_atomically(path, to_json(record, indent=1) + "\n")
+
+
+def check_record(
+    setting: EnvironmentConfig,
+    *,
+    small: bool,
+    train: bool,
+    runs: Path,
+    jobs: int = 1,
+    folder: Path = RESULTS,
+    brief: bool = False,
+) -> list[Check]:
+    """Do again what a record says, and compare.
+
+    Args:
+        setting: the environment.
+        small: the small agent's record; one run is retrained, not all.
+        train: retrain, if something learns there; otherwise only evaluate the shipped agent and the
+            reference policies.
+        runs: folder of the training runs.
+        jobs: training processes side by side.
+        folder: of the records.
+        brief: play only the episodes of which the record keeps every return.
+
+    Returns:
+        The checks, passed or not.
+
+    Raises:
+        FileNotFoundError: there is no record.
+        ValueError: a bad record.
+        KeyboardInterrupt: interrupted before the end.
+    """
+    record = read_record(record_path(setting.env_id, small, folder))
+    try:
+        training: Mapping[str, Any] = record["training"] or {"seeds": [], "steps": 0}
+        before = Comparison.from_record(record["comparisons"][0])
+        seeds, steps = list(training["seeds"]), int(training["steps"])
+        accepted = training.get("accepted")
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"the record of {setting.env_id} lacks {error}") from error
+    wanted = (seeds[:1] if small else seeds) if train else []
+    trained = train_with_bar(setting.env_id, steps, wanted, runs, jobs) if wanted else []
+    setting = setting.with_(split=before.split, specimen=before.specimen)
+    kept = max(len(one.kept) for one in before.scores)
+    if brief and not kept:
+        raise ValueError(f"the record of {setting.env_id} keeps no returns of single episodes")
+    episodes = kept if brief else before.episodes
+    only = FLOOR if small else ()
+    after = _measure(setting, episodes, before.seed, trained, only=only, kept=kept)
+    return _checks(before, after, wanted, accepted)
+
+
+def _training(steps: int, trained: Sequence[Run], measured: Comparison) -> dict[str, Any]:
+    score = measured.score(FRESH)
+    means = list(score.run_means) if score else []
+    return {
+        "steps": steps,
+        "seeds": [run.seed for run in trained],
+        "returns": means,
+        "accepted": prediction_interval(means) if len(means) > 1 else None,
+        "duration_s": [round(run.duration_s, 1) for run in trained],
+        "curves": {str(run.seed): run.curve for run in trained},
+    }
+
+
+def _checks(
+    before: Comparison, after: Comparison, seeds: Sequence[int], accepted: Sequence[float] | None
+) -> list[Check]:
+    checks: list[Check] = []
+    for old in before.scores:
+        new = after.score(old.agent)
+        if old.agent == FRESH or new is None:
+            continue
+        if after.episodes == before.episodes:
+            checks.append(Check(f"{old.agent} again", new.returns.value, *old.returns.interval))
+        if old.kept:
+            off = CLOSE if old.agent == SHIPPED else 0.0
+            pairs = zip(new.kept, old.kept, strict=True)
+            had = sum(abs(one - other) <= off for one, other in pairs)
+            count = len(old.kept)
+            checks.append(Check(f"{old.agent}, episodes had again", had, count, count))
+    fresh, floor = after.score(FRESH), after.score("random")
+    for seed, value in zip(seeds, fresh.run_means if fresh else (), strict=True):
+        if accepted is not None:
+            checks.append(Check(f"retrained, seed {seed}", value, *accepted))
+        if floor is not None:
+            name = f"retrained, seed {seed}, above random"
+            checks.append(Check(name, value, floor.returns.high, float("inf")))
+    return checks
+
+
+def _measure(
+    setting: EnvironmentConfig,
+    episodes: int,
+    seed: int,
+    trained: Sequence[Run],
+    *,
+    held: Mapping[int, float] | None = None,
+    only: Sequence[str] = (),
+    kept: int = 0,
+) -> Comparison:
+    agents, _ = all_agents(setting)
+    agents = {name: group for name, group in agents.items() if not only or name in only}
+    if trained:
+        agents[FRESH] = [find_agent(setting, str(run.path)) for run in trained]
+    if held:
+        agents = {
+            name: [FixedActionAgent(one, held) for one in group] for name, group in agents.items()
+        }
+    total = episodes * sum(len(group) for group in agents.values())
+    with progress_bar(total, f"specimens {setting.specimen_name}", "episode") as progress:
+        found = compare(setting, agents, episodes=episodes, seed=seed, kept=kept, progress=progress)
+    if not found.complete:
+        raise KeyboardInterrupt
+    return found

@@ -1,0 +1,126 @@
+"""What the network gets of scanned lines, as training forms it.
+
+`microgym.reconstruction.topography.convnet_kernels` forms the same from the lines of a running
+scan, in compiled code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.observation_models.afm.dataset import Frames
+from microgym.envs.afm.config import MODES
+from microgym.instruments.afm.kernels import LEAD
+from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS
+from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """L lines, each with those before it.
+
+    Attributes:
+        signals: (S, 5, P) float32, all lines there are, heights less a constant of the line.
+        place: (L, LINES) int64, which of them a look is at, the newest first; -1 for none.
+        told: (L, TOLD) float32, settings of the lines and size of the frame.
+        lag_px: (L, LINES) float32.
+        truth: (L, P) float32, less the line's mean, nm.
+    """
+
+    signals: Float32
+    place: NDArray[np.int64]
+    told: Float32
+    lag_px: Float32
+    truth: Float32
+
+    def some(self, chosen: NDArray[np.integer]) -> "Looks":
+        """The listed ones."""
+        return Looks(
+            self.signals,
+            self.place[chosen],
+            self.told[chosen],
+            self.lag_px[chosen],
+            self.truth[chosen],
+        )
+
+    def forget(self, hidden: NDArray[np.bool_]) -> None:
+        """Hide earlier lines.
+
+        Args:
+            hidden: (L, LINES); the newest line is shown whatever it says.
+        """
+        for n in range(1, LINES):
+            gone = hidden[:, n]
+            self.place[gone, n] = -1
+            self.lag_px[gone, n] = 0.0
+            self.told[gone, n * len(SETTINGS) : (n + 1) * len(SETTINGS)] = 0.0
+
+    def inputs(self) -> tuple[Float32, Float32, Float32]:
+        """Lines (L, LINES, 5, P), told and lags, as the network takes them."""
+        lines = self.signals[self.place]
+        lines[self.place < 0] = 0.0
+        return lines, self.told, self.lag_px
+
+
+def looks_at(frames: Sequence[Frames]) -> Looks:
+    """Look at every line of some frames.
+
+    Args:
+        frames: at least one.
+
+    Returns:
+        The looks, in the order of the lines.
+    """
+    signals: list[Float32] = []
+    places: list[NDArray[np.int64]] = []
+    settings: list[Float32] = []
+    lags: list[Float32] = []
+    truths: list[Float32] = []
+    done = 0
+    for one in frames:
+        count, lines, _, pixels = one.signals.shape
+        kept = one.signals.copy()
+        kept[:, :, :2] -= kept[:, :, :1].mean(axis=-1, keepdims=True)
+        signals.append(kept.reshape(count * lines, 5, pixels))
+        truths.append((one.truth - one.truth.mean(axis=-1, keepdims=True)).reshape(-1, pixels))
+        number = np.arange(lines)[:, None] - np.arange(LINES)
+        start = done + lines * np.arange(count)[:, None, None]
+        places.append(np.where(number >= 0, start + number, -1).reshape(-1, LINES))
+        done += count * lines
+        told, lag = line_settings(one)
+        before = np.maximum(number, 0)
+        there = (number >= 0)[None, :, :, None]
+        history = np.where(there, told[:, before], 0.0).reshape(count * lines, -1)
+        field = one.conditions.field_nm
+        size = np.log([field / pixels / PIXEL_NM, field / lines / PITCH_NM])
+        size = np.broadcast_to(size, (count * lines, 2))
+        settings.append(np.concatenate([history, size], axis=1).astype(np.float32))
+        seen = np.where(number >= 0, lag[:, before], 0.0)
+        lags.append(seen.reshape(-1, LINES).astype(np.float32))
+    return Looks(
+        np.concatenate(signals),
+        np.concatenate(places),
+        np.concatenate(settings),
+        np.concatenate(lags),
+        np.concatenate(truths),
+    )
+
+
+def line_settings(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Settings of each line as the network is told of them, (F, lines, 5), and lags, px."""
+    setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
+    width = frames.signals.shape[-1] + 2 * LEAD
+    pixel_s = 0.5 / (rate * width)
+    lag_px = MODES["amplitude"].lag_s / pixel_s
+    told = (
+        (setpoint - 0.65) / 0.3,
+        0.5 * np.log(gain * pixel_s),
+        5.0 * proportional,
+        np.log(lag_px),
+        np.ones_like(setpoint),
+    )
+    return np.stack(told, axis=-1), lag_px

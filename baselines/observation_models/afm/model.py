@@ -1,0 +1,150 @@
+"""The network that restores heights from lines of a force microscope, in PyTorch, for training.
+
+Residual convolutions along the line with growing distances between their taps (Yu and Koltun, arXiv
+1511.07122), on cells of four pixels: pixels of a cell become channels at the start, channels become
+pixels at the end. It looks at the newest line and at those scanned before it.
+
+What it computes is computed again, without PyTorch, by
+`microgym.reconstruction.topography.observation_model`; the two are held together by a test.
+"""
+
+import os
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from microgym.reconstruction.topography.convnet_kernels import (
+    CANDIDATES,
+    CELL,
+    DISTANCES,
+    HEIGHT_NM,
+    LAG_SHARE,
+    LEAST_NM,
+    LINES,
+    MOST_DOUBT,
+    OUTPUTS,
+    SEEN,
+    SIGNALS,
+    TOLD,
+    WIDTH,
+)
+
+_COUNT = len(CANDIDATES)
+
+
+class TopographyNet(nn.Module):
+    """Lines and settings in, restored heights of the newest line and their uncertainty out.
+
+    What it shows of a pixel is a mean of `CANDIDATES` with weights of its own for every pixel, and
+    a detail. The detail is in units of what the signals leave open there: how far trace and retrace
+    are apart, the errors, and the slope. So is the uncertainty.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(SEEN + TOLD, WIDTH, 1)
+        self.blocks = nn.ModuleList(
+            nn.Conv1d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in DISTANCES
+        )
+        self.head = nn.Conv1d(WIDTH, OUTPUTS, 1)
+        with torch.no_grad():
+            # It starts as the mean of the candidates, with no detail of its own.
+            self.head.weight.mul_(0.1)
+            assert self.head.bias is not None
+            self.head.bias.zero_()
+            self.head.bias[-CELL:] = -2.0
+
+    def forward(self, lines: Tensor, told: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
+        """Restore a batch.
+
+        Args:
+            lines: (B, LINES, 5, P) float32, trace, retrace, error, error of the retrace, phase; the
+                newest line first; zeros where there is none.
+            told: (B, TOLD) float32: settings of the lines as
+                `microgym.reconstruction.topography.convnet_kernels.tell_rows` enters them, and the
+                logarithms of pixel and distance of lines over those of the default frame.
+            lag_px: (B, LINES) float32, pixels that a line passes in the signal's time constant.
+
+        Returns:
+            Heights less a constant of the line, and logarithm of the uncertainty, in nm;
+            (B, P) each.
+        """
+        candidates, base = self._candidates(lines, lag_px)
+        seen, unit = self._features(lines, base)
+        many = told[:, :, None].expand(-1, -1, seen.shape[-1])
+        h = torch.relu(self.stem(torch.cat([seen, many], dim=1)))
+        for block in self.blocks:
+            h = h + torch.relu(block(h))
+        count, cells = h.shape[0], h.shape[-1]
+        said = self.head(h).reshape(count, _COUNT + 2, CELL, cells).transpose(2, 3)
+        said = said.reshape(count, _COUNT + 2, CELL * cells)
+        gates = torch.softmax(said[:, :_COUNT], dim=1)
+        scale = unit.repeat_interleave(CELL, dim=1)
+        heights = (gates * candidates).sum(dim=1) + scale * said[:, _COUNT]
+        doubt = said[:, _COUNT + 1].clamp(-MOST_DOUBT, MOST_DOUBT)
+        return heights, doubt + torch.log(scale)
+
+    @staticmethod
+    def _candidates(lines: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
+        """Simple restorations of the newest line (B, CANDIDATES, P), and of all lines (B, L, P)."""
+        z, y, e, f = (lines[:, :, i] for i in range(4))
+        ahead = LAG_SHARE * lag_px[:, :, None]
+        a = z - (e + ahead * _slope(e))
+        b = y - (f - ahead * _slope(f))
+        base = 0.5 * (a + b)
+        middle = base.mean(dim=-1, keepdim=True)
+        base = base - middle
+        near = _smooth(base[:, 0])
+        far = _smooth(_smooth(_smooth(near)))
+        kept = [(one - middle)[:, 0] for one in (z, y, a, b)]
+        return torch.stack([*kept, near, far], dim=1), base
+
+    @staticmethod
+    def _features(lines: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first layer sees (B, 60, cells), and the unit of details (B, cells), nm."""
+        slope = torch.diff(base[:, 0], dim=-1, prepend=base[:, 0, :1])
+        apart = lines[:, :, 0] - lines[:, :, 1]
+        e, f, phase = lines[:, :, 2], lines[:, :, 3], lines[:, :, 4]
+        first = torch.cat([slope[:, None], base[:, 1:] - base[:, :1]], dim=1)
+        pixels = torch.stack([*map(_squeezed, (first, apart, e, f)), phase], dim=2)
+        count, cells = pixels.shape[0], pixels.shape[-1] // CELL
+        seen = pixels.reshape(count, LINES * len(SIGNALS), cells, CELL).transpose(2, 3)
+        size = apart[:, 0].abs() + e[:, 0].abs() + f[:, 0].abs() + slope.abs()
+        within = size.reshape(count, cells, CELL).sum(dim=-1)
+        around = nn.functional.pad(within, (1, 1))
+        unit = (around[:, :-2] + within + around[:, 2:]) / (3 * CELL) + LEAST_NM
+        return seen.reshape(count, SEEN, cells), unit
+
+
+def _slope(x: Tensor) -> Tensor:
+    """Change from pixel to pixel, between neighbours on both sides where there are two."""
+    inner = 0.5 * (x[..., 2:] - x[..., :-2])
+    return torch.cat([x[..., 1:2] - x[..., :1], inner, x[..., -1:] - x[..., -2:-1]], dim=-1)
+
+
+def _smooth(x: Tensor) -> Tensor:
+    """Mean with the neighbours, weights 1, 2, 1; ends are continued."""
+    wide = nn.functional.pad(x[:, None], (1, 1), mode="replicate")[:, 0]
+    return 0.25 * (wide[..., :-2] + 2.0 * x + wide[..., 2:])
+
+
+def _squeezed(x: Tensor) -> Tensor:
+    """Lengths in nm on a scale that is linear where they are small."""
+    return torch.sign(x) * torch.log1p(x.abs() / HEIGHT_NM)
+
+
+def read_net(path: str | os.PathLike[str]) -> TopographyNet:
+    """A trained network in PyTorch.
+
+    Args:
+        path: of a file that `load_weights` of
+            `microgym.reconstruction.topography.observation_model` takes too.
+
+    Returns:
+        The network, without its calibration.
+    """
+    net = TopographyNet()
+    kept = net.state_dict().keys()
+    net.load_state_dict({name: one for name, one in load_file(path).items() if name in kept})
+    return net.eval()

@@ -1,0 +1,296 @@
+"""Scans to learn from and to judge by: random optics, doses, places and drifts.
+
+A scan is run as `Ptycho-v0` runs it, with its instrument and its reconstruction, and looked at now
+and then while it goes on.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.observation_models.ptycho.inputs import look
+from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
+from microgym.instruments.ptychography.instrument import (
+    PtychographyInstrument,
+    PtychographySettings,
+)
+from microgym.physics.damage import DAMAGE_LEVELS
+from microgym.physics.diffraction import add_fluence
+from microgym.physics.probe import make_probe
+from microgym.physics.sampling import Geometry
+from microgym.physics.stage import STAGE_LEVELS
+from microgym.random import episode_key
+from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from microgym.reconstruction.ptychography.unet_kernels import CELL
+from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
+
+Float32 = NDArray[np.float32]
+Complex64 = NDArray[np.complex64]
+
+LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
+"""Families that the network learns from: all but the one kept to judge by."""
+REGION = 128
+"""Edge of the scanned region, px, as in Ptycho-v0."""
+MARGIN = DETECTOR_PIXELS // 2
+"""What a specimen has outside the region on each side, px."""
+FIELD = REGION + 2 * MARGIN
+INSIDE = slice(MARGIN, MARGIN + REGION)
+"""Rows, and columns, of the region in a field."""
+
+GEOMETRY = Geometry(
+    OPTICS["wavelength_m"], OPTICS["distance_m"], OPTICS["detector_pixel_m"], DETECTOR_PIXELS
+)
+
+
+def zone_plate(aperture: float = 1.0, defocus: float = 1.0) -> Complex64:
+    """The probe of Ptycho-v0 with its numerical aperture and defocus multiplied by factors.
+
+    Returns:
+        (n, n) complex64, power one.
+    """
+    return make_probe(
+        GEOMETRY,
+        numerical_aperture=OPTICS["numerical_aperture"] * aperture,
+        defocus_m=OPTICS["defocus_m"] * defocus,
+    ).reshape(DETECTOR_PIXELS, DETECTOR_PIXELS)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a scan is taken.
+
+    Attributes:
+        family: of the specimens.
+        split: of the specimens.
+        exposures: number of them.
+        photons: of an exposure of one second.
+        drift, damage: switches, as in Ptycho-v0.
+        aperture, defocus: factors on those of Ptycho-v0, of the probe that there is.
+        aperture_error, defocus_error: relative errors of the probe that the operator knows.
+    """
+
+    family: str = "sparse"
+    split: str = "train"
+    exposures: int = 24
+    photons: float = 1e4
+    drift: str = "off"
+    damage: str = "off"
+    aperture: float = 1.0
+    defocus: float = 1.0
+    aperture_error: float = 0.0
+    defocus_error: float = 0.0
+
+
+class Scans:
+    """Scans of N specimens under one set of conditions, side by side.
+
+    Args:
+        conditions: how they are taken.
+        seeds: (N,) of the specimens.
+
+    Attributes:
+        instrument: the microscopes.
+        estimate: the running reconstructions, as in Ptycho-v0.
+        fluence: (N, FIELD, FIELD) float32, photons per pixel that the operator knows of.
+        probe: (n, n) complex64, the probe that there is.
+        known: (n, n) complex64, the probe that the operator knows of.
+
+    Raises:
+        ValueError: a family that there is not, or that is held out from its split.
+    """
+
+    def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
+        count = len(seeds)
+        c = conditions
+        validate_family(c.family, c.split)
+        self.probe = zone_plate(c.aperture, c.defocus)
+        settings = PtychographySettings(
+            geometry=GEOMETRY,
+            probe=self.probe,
+            region_px=REGION,
+            photons_per_s=c.photons,
+            stage=STAGE_LEVELS[c.drift],
+            damage=DAMAGE_LEVELS[c.damage],
+        )
+        self.instrument = PtychographyInstrument(count, settings)
+        self.known = zone_plate(
+            c.aperture * (1.0 + c.aperture_error), c.defocus * (1.0 + c.defocus_error)
+        )
+        self.estimate = OnlineReconstruction(count, FIELD, self.known[None], c.exposures)
+        self.fluence = np.zeros((count, FIELD, FIELD), np.float32)
+        self._footprint = (np.abs(self.known) ** 2).astype(np.float32).ravel()
+        self._rows = np.arange(count)
+        keys = np.stack([episode_key(int(seed)) for seed in seeds])
+        self.instrument.reset(self._rows, keys, c.family, c.split)
+        self.estimate.reset(self._rows)
+
+    def expose(self, places: NDArray[np.float64], dwell_s: NDArray[np.float64]) -> None:
+        """Take one exposure a specimen and let the reconstruction answer.
+
+        Args:
+            places: (N, 2) of the probe, px of the field.
+            dwell_s: (N,).
+        """
+        microscope = self.instrument
+        microscope.expose(self._rows, places, dwell_s)
+        self.estimate.add(
+            self._rows, microscope.counts, microscope.known, microscope.photons, microscope.corner
+        )
+        for row, (top, left) in enumerate(microscope.corner):
+            photons = np.float32(microscope.photons[row])
+            add_fluence(self.fluence[row], self._footprint, photons, top, left, DETECTOR_PIXELS)
+
+    def sweep(self, times: int) -> None:
+        """Sweep through all exposures so far."""
+        self.estimate.sweep(self._rows, times)
+
+    def seen(self) -> Float32:
+        """What the network gets of the region.
+
+        Returns:
+            (N, 3, REGION, REGION) float32, as `look` gives it.
+        """
+        real, imag = self.estimate.re[:, INSIDE, INSIDE], self.estimate.im[:, INSIDE, INSIDE]
+        return look((real, imag), self.fluence[:, INSIDE, INSIDE])
+
+    def truth(self) -> Complex64:
+        """(N, FIELD, FIELD) complex64: the specimens before the first photon."""
+        return (self.instrument.pristine_re + 1j * self.instrument.pristine_im).astype(np.complex64)
+
+
+def places(
+    generator: np.random.Generator, exposures: int, structure: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """Places of a scan as random, raster or structure-seeking operators choose them.
+
+    Args:
+        generator: source of the choice.
+        exposures: number of places.
+        structure: (FIELD, FIELD), where the specimen is.
+
+    Returns:
+        (exposures, 2) float64, px of the field, inside the region.
+    """
+    kind = generator.choice(("random", "raster", "seeking"))
+    if kind == "random":
+        chosen = generator.uniform(0.0, REGION, (exposures, 2))
+    elif kind == "raster":
+        edge = int(np.ceil(np.sqrt(exposures)))
+        step = min(generator.uniform(8.0, 30.0), (REGION - 1) / max(edge - 1, 1))
+        first = generator.uniform(0.0, REGION - step * (edge - 1), 2)
+        grid = np.indices((edge, edge)).reshape(2, -1).T[:exposures]
+        chosen = first + step * grid + generator.normal(0.0, 0.15 * step, grid.shape)
+    else:
+        cells = structure[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float64)
+        coarse = cells.reshape(16, REGION // 16, 16, REGION // 16).mean(axis=(1, 3)) ** 2 + 1e-3
+        picked = generator.choice(coarse.size, exposures, p=(coarse / coarse.sum()).ravel())
+        corner = np.stack([picked // 16, picked % 16], axis=1) * (REGION // 16)
+        chosen = corner + generator.uniform(0.0, REGION // 16, (exposures, 2))
+    if generator.random() < 0.5:
+        chosen = generator.permutation(chosen)
+    return np.clip(chosen, 0.0, REGION) + MARGIN
+
+
+def random_conditions(generator: np.random.Generator, split: str) -> Conditions:
+    """Conditions as wide as the network is meant for (all ranges are design choices)."""
+    wrong = generator.random() < 0.4
+    return Conditions(
+        family=str(generator.choice(LEARNT, p=[0.4 if n == "sparse" else 0.2 for n in LEARNT])),
+        split=split,
+        exposures=int(generator.integers(8, 49)),
+        photons=float(10.0 ** generator.uniform(2.7, 6.0)),
+        drift=str(generator.choice(("off", "easy", "real"))),
+        damage=str(generator.choice(("off", "easy"))),
+        aperture=float(10.0 ** generator.uniform(-0.12, 0.12)),
+        defocus=float(10.0 ** generator.uniform(-0.2, 0.2)),
+        aperture_error=float(generator.normal(0.0, 0.02)) if wrong else 0.0,
+        defocus_error=float(generator.normal(0.0, 0.1)) if wrong else 0.0,
+    )
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Many looks at many scans.
+
+    Attributes:
+        seen: (L, 3, REGION, REGION) float16, looks.
+        specimen: (L,) which of the specimens each is of.
+        truth: (S, FIELD, FIELD) complex64, the specimens, of which patterns are made.
+        optics: (S,) which of the probes each was seen with.
+        probes: (P, n, n) complex64.
+        conditions: (P,) under which each probe was used.
+    """
+
+    seen: NDArray[np.float16]
+    specimen: NDArray[np.int64]
+    truth: Complex64
+    optics: NDArray[np.int64]
+    probes: Complex64
+    conditions: list[Conditions]
+
+
+def make_lessons(
+    seed: int, groups: int, split: str, group: int = 8, family: str | None = None
+) -> Lessons:
+    """Run scans under random conditions and look at each four or five times.
+
+    Looks are taken twice during the scan, at its end, and after 5 and sometimes 25 final sweeps.
+
+    Args:
+        seed: of everything random.
+        groups: sets of conditions.
+        split: of the specimens.
+        group: specimens under each.
+        family: of all specimens; None draws one of `LEARNT` for each set of conditions.
+
+    Returns:
+        The looks; float16, since the noise of an estimate is far above its rounding.
+    """
+    generator = np.random.default_rng([seed, groups])
+    looks: list[NDArray[np.float16]] = []
+    specimen: list[NDArray[np.int64]] = []
+    truth: list[Complex64] = []
+    probes: list[Complex64] = []
+    conditions: list[Conditions] = []
+    for number in range(groups):
+        chosen = random_conditions(generator, split)
+        chosen = chosen if family is None else replace(chosen, family=family)
+        conditions.append(chosen)
+        scans = Scans(chosen, generator.integers(1 << 60, size=group))
+        exposures = chosen.exposures
+        route = [places(generator, exposures, s) for s in scans.instrument.structure]
+        dwell = 10.0 ** generator.uniform(-0.5, 0.5, (group, exposures))
+        pauses = {*generator.integers(1, exposures, 2).tolist(), exposures}
+
+        def look(scans: Scans = scans, number: int = number) -> None:
+            looks.append(scans.seen().astype(np.float16))
+            specimen.append(number * group + np.arange(group))
+
+        for e in range(exposures):
+            scans.expose(np.stack([r[e] for r in route]), np.ascontiguousarray(dwell[:, e]))
+            if e + 1 in pauses:
+                look()
+        scans.sweep(5)
+        look()
+        if generator.random() < 0.3:
+            scans.sweep(20)
+            look()
+        truth.append(scans.truth())
+        probes.append(scans.probe)
+    return Lessons(
+        np.concatenate(looks),
+        np.concatenate(specimen),
+        np.concatenate(truth),
+        np.repeat(np.arange(groups), group),
+        np.stack(probes),
+        conditions,
+    )
+
+
+def as_cells(seen: Float32) -> Float32:
+    """Pixels of cells to channels, (L, 3, H, W) to (L, 3*16, H/4, W/4), as PyTorch orders them."""
+    count, planes, height, width = seen.shape
+    split = seen.reshape(count, planes, height // CELL, CELL, width // CELL, CELL)
+    shape = (count, planes * CELL * CELL, height // CELL, width // CELL)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 2, 4).reshape(shape))

@@ -1,0 +1,161 @@
+"""A recorded scan at a tenth of its dose: network and classical solver against all of its photons.
+
+The recording is thinned (`microgym.instruments.recorded.replay`) and both get the same exposures,
+and the probe that the whole recording gave. The network has never seen such pixels, such a probe or
+such a specimen. Classical settings are the best in hindsight on this very scan.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.agents.ptycho.references import halton
+from microgym.baselines.observation_models.ptycho.classical import LOOKS, Recipe
+from microgym.baselines.observation_models.ptycho.inputs import LIT
+from microgym.instruments.recorded.replay import ReplayInstrument
+from microgym.metrics import complex_error
+from microgym.random import episode_key
+from microgym.reconstruction.ptychography.neural import NeuralView, Weights
+from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from microgym.reconstruction.ptychography.settings import PIESettings
+from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.unet_kernels import CELL
+
+SHARE = 0.1
+"""Part of the recorded photons that is kept."""
+EXPOSURES = (24, 100, None)
+"""Exposures of the thinned scans; None takes all that were recorded."""
+STAR_GRID = tuple(product((0.1, 1.0), (0.5, 1.0)))
+STAR_STOPS = (0, 1, 2, 5, 10)
+
+
+def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
+    """Recorded exposures that are nearest to Halton's sequence, none twice.
+
+    Args:
+        places: (K, 2) of the recorded exposures.
+        exposures: how many, at most K.
+
+    Returns:
+        (exposures,) their numbers.
+    """
+    low, high = places.min(axis=0), places.max(axis=0)
+    free = np.ones(len(places), np.bool_)
+    chosen: list[int] = []
+    for point in low + 0.5 * (halton(exposures) + 1.0) * (high - low):
+        away = np.where(free, np.sum((places - point) ** 2, axis=1), np.inf)
+        chosen.append(int(np.argmin(away)))
+        free[chosen[-1]] = False
+    return np.array(chosen, np.int64)
+
+
+def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) -> dict[str, Any]:
+    """Take one thinned scan and judge what is made of it.
+
+    Args:
+        weights: the network.
+        path: of the recording.
+        exposures: how many, spread over the scan; None for all.
+        seed: of the thinning.
+
+    Returns:
+        E0 without phase ramp, on the lit part of the star, of each method.
+    """
+    microscope = ReplayInstrument(1, str(path), 16 * CELL, 1.0)
+    recorded = len(microscope.places)
+    order = np.arange(recorded) if exposures is None else spread(microscope.places, exposures)
+    rows, n, side = np.arange(1), microscope.n, microscope.field_px
+    microscope.reset(rows, episode_key(seed)[None], "", "")
+    running = OnlineReconstruction(1, side, microscope.known_probe, order.size)
+    counts = np.empty((order.size, n, n), np.float32)
+    places = microscope.places[order]
+    dwell = np.array([SHARE * microscope.most_photons])  # at one photon a second
+    for e, place in enumerate(places):
+        microscope.expose(rows, place[None], dwell)
+        counts[e] = microscope.counts.reshape(n, n)
+        running.add(
+            rows, microscope.counts, microscope.known, microscope.photons, microscope.corner
+        )
+    truth = (microscope.pristine_re + 1j * microscope.pristine_im)[0]
+    mask = microscope.structure[0].astype(np.bool_) & (microscope.fluence[0] >= LIT)
+
+    def error(image: NDArray[np.complexfloating]) -> float:
+        return float(complex_error(image, truth, mask, remove_ramp=True))
+
+    errors = {"vacuum": error(np.ones_like(truth))}
+    view = NeuralView(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
+    done = 0
+    for sweeps in LOOKS:
+        running.sweep(rows, sweeps - done)
+        done = sweeps
+        seen = (running.re, running.im)
+        errors[f"running_{sweeps}"] = error(running.re[0] + 1j * running.im[0])
+        re, im, _ = view.show(rows, seen, microscope.fluence)
+        errors[f"network_{sweeps}"] = error(re[0] + 1j * im[0])
+    best, recipe = _best(microscope, counts, places, error)
+    return {
+        "exposures": int(order.size),
+        "recorded": recorded,
+        "photons": float(dwell[0]),
+        "pixels": int(mask.sum()),
+        "errors": errors | {"tuned": best},
+        "recipe": asdict(recipe),
+    }
+
+
+def _best(
+    microscope: ReplayInstrument,
+    counts: NDArray[np.float32],
+    places: NDArray[np.float64],
+    error: Callable[[NDArray[np.complex64]], float],
+) -> tuple[float, Recipe]:
+    """Least error of the classical recipes, and which it was."""
+    found: dict[Recipe, float] = {}
+    modes, side = len(microscope.known_probe), microscope.field_px
+    for alpha, step in STAR_GRID:
+        settings = PIESettings(alpha=alpha, object_step=step, decay=np.inf, modes=modes)
+        solver = PIESolver(
+            microscope.known_probe, (side, side), capacity=len(counts), settings=settings,
+            known=microscope.known[0].reshape(microscope.n, microscope.n) > 0,
+        )  # fmt: skip
+        solver.add([0], counts[None], places[None], microscope.photons[0])
+        done = 0
+        for stop in STAR_STOPS:
+            solver.sweep(count=stop - done)
+            done = stop
+            found[Recipe(alpha, step, np.inf, stop)] = error(solver.object[0])
+    best = min(found, key=lambda one: found[one])
+    return found[best], best
+
+
+def make_star(
+    weights: Weights,
+    path: Path,
+    *,
+    exposures: Sequence[int | None] = EXPOSURES,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Judge thinned scans of several lengths.
+
+    Args:
+        weights: the network.
+        path: of the recording.
+        exposures: of each scan; None for all that were recorded.
+        seed: of the thinning.
+        progress: is told of every scan.
+
+    Returns:
+        "recording", "share" and "scans".
+    """
+    scans: list[dict[str, Any]] = []
+    for each in exposures:
+        scans.append(scan_star(weights, path, each, seed))
+        if progress is not None:
+            progress(1)
+    return {"recording": path.name, "share": SHARE, "scans": scans}

@@ -1,0 +1,217 @@
+"""Images to learn from and to judge by: random tips, noises, speeds and drifts.
+
+Images are those of `STM-v0`, made by its instrument; besides, adatoms are put beside each other
+here as nobody's drags would, and the field is shifted, so that some lie at its border.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.instruments.stm.instrument import (
+    DRIFT_LEVELS,
+    IMAGE_LEVELS,
+    STMInstrument,
+    STMSettings,
+)
+from microgym.instruments.stm.kernels import BANDS, PIXELS
+from microgym.jit import kernel
+from microgym.numerics.array_views import view1d
+from microgym.physics import stm_tip
+from microgym.physics.adatoms import LATTICE_NM
+from microgym.physics.stm_tip import APEX_LEVELS, STATES
+from microgym.random import episode_key
+from microgym.reconstruction.adatoms.peak_detection import BACKGROUND, level_line
+from microgym.specimens.adatom_fields import FAMILIES, FIELD_NM, HELD_OUT
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
+"""Families that the network learns from: all but the one kept to judge by."""
+SCAN_S = (4.0, 40.0)
+"""Shortest and longest time of an image to learn from, s (design choice)."""
+PIXEL_NM = FIELD_NM / PIXELS
+GROUP = 32
+"""Images under one set of conditions."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How images are taken.
+
+    Attributes:
+        family: of the specimens.
+        split: of the specimens.
+        noise, drift: names of levels.
+        loudness: factor of all noise of the heights but the tip's own.
+        image_s: time of an image, s.
+        state: of the tip, one of `STATES`; None for any.
+        paired: share of images in which two adatoms are put closely beside each other.
+        shifted_nm: largest shift of the field along each axis, nm.
+    """
+
+    family: str
+    split: str
+    noise: str = "real"
+    drift: str = "real"
+    loudness: float = 1.0
+    image_s: float = 20.0
+    state: str | None = None
+    paired: float = 0.0
+    shifted_nm: float = 0.0
+
+    def settings(self) -> STMSettings:
+        """The instrument."""
+        level = IMAGE_LEVELS[self.noise]
+        louder = {
+            name: self.loudness * getattr(level, name)
+            for name in ("vibration_nm", "flicker_nm", "mains_nm")
+        }
+        return STMSettings(
+            drift=DRIFT_LEVELS[self.drift],
+            tip=APEX_LEVELS["real"],
+            noise=replace(level, **louder),
+            bent=0.0 if self.state == "sharp" else 0.7,
+            image_s=self.image_s,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images and what is in them.
+
+    Attributes:
+        heights: (N, PIXELS, PIXELS) float32, nm.
+        places: (N, ATOMS, 2) float64, where adatoms are in the image, from its middle, nm.
+        present: (N, ATOMS) bool, whether there is such an adatom, inside the image.
+        states: (N,) int64, states of the tips.
+    """
+
+    heights: Float32
+    places: Float64
+    present: NDArray[np.bool_]
+    states: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.heights)
+
+
+def joined(parts: list[Images]) -> Images:
+    """Several sets of images as one."""
+    return Images(
+        *(
+            np.concatenate([getattr(one, name) for one in parts])
+            for name in ("heights", "places", "present", "states")
+        )
+    )
+
+
+def take(conditions: Conditions, seeds: NDArray[np.int64]) -> Images:
+    """Take images.
+
+    Args:
+        conditions: how.
+        seeds: (N,) of the specimens, tips and noises.
+
+    Returns:
+        N images.
+    """
+    count = len(seeds)
+    instrument = STMInstrument(count, conditions.settings())
+    rows = np.arange(count)
+    keys = np.stack([episode_key(int(seed)) for seed in seeds])
+    movers = 1 if conditions.family == "stepped" else 3
+    instrument.reset(rows, keys, conditions.family, conditions.split, movers, (1.0, 3.0))
+    if conditions.state is not None:
+        _set_tips(instrument, STATES.index(conditions.state), int(seeds[0]))
+    generator = np.random.default_rng([int(seeds[0]), count])
+    fields = instrument.fields
+    for row in np.flatnonzero(generator.random(count) < conditions.paired):
+        _put_beside(fields.places[row], fields.present[row], generator)
+    fields.places += conditions.shifted_nm * generator.uniform(-1.0, 1.0, (count, 1, 2))
+    instrument.look(rows)
+    instrument.draw(rows)
+    places = _apparent(fields.places, instrument.bands)
+    inside = fields.present & (np.abs(places).max(axis=2) < 0.5 * FIELD_NM)
+    return Images(instrument.image.copy(), places, inside, instrument.states.copy())
+
+
+def _set_tips(instrument: STMInstrument, state: int, seed: int) -> None:
+    """Give every microscope a tip of one state."""
+    spread = (*instrument.settings.tip.vector(), 0.0)
+    for row in range(instrument.num_envs):
+        instrument.states[row] = state
+        low = seed + row & 0xFFFFFFFF
+        _draw_tip(np.uint32(low), np.uint32(state), state, spread, instrument.traits[row])
+
+
+@kernel
+def _draw_tip(s0, s1, state, spread, traits):
+    stm_tip.draw_traits(s0, s1, np.int64(0), state, spread, traits)
+
+
+def _put_beside(
+    places: Float64, present: NDArray[np.bool_], generator: np.random.Generator
+) -> None:
+    """Put one adatom at one to three lattice constants from another."""
+    one, other = generator.choice(np.flatnonzero(present), 2, replace=False)
+    angle = generator.uniform(0.0, 2.0 * np.pi)
+    way = LATTICE_NM * generator.uniform(1.0, 3.0)
+    places[one] = places[other] + way * np.array([np.cos(angle), np.sin(angle)])
+
+
+def _apparent(places: Float64, bands: Float64) -> Float64:
+    """Where adatoms are in the image, (N, ATOMS, 2): where they are when their line is written."""
+    row = np.arange(len(places))[:, None]
+    apparent = places.copy()
+    for _ in range(4):
+        at = np.clip((apparent[..., 1] / FIELD_NM + 0.5) * BANDS, 0.0, BANDS)
+        band = np.minimum(at.astype(np.int64), BANDS - 1)
+        part = (at - band)[..., None]
+        apparent = places + (1.0 - part) * bands[row, band] + part * bands[row, band + 1]
+    return apparent
+
+
+def levelled(heights: Float32) -> Float32:
+    """What the network gets of images (N, n, n), nm."""
+    out = np.empty_like(heights)
+    _level(heights, out)
+    return out
+
+
+@kernel
+def _level(heights, out):
+    n = heights.shape[2]
+    for row in range(heights.shape[0] * heights.shape[1]):
+        level_line(view1d(heights, row * n, n), BACKGROUND, view1d(out, row * n, n))
+
+
+def lessons(seed: int, groups: int, split: str) -> Images:
+    """Images under random conditions.
+
+    Args:
+        seed: of everything random.
+        groups: sets of conditions, `GROUP` images each.
+        split: of the specimens.
+
+    Returns:
+        groups * GROUP images.
+    """
+    generator = np.random.default_rng([seed, ("train", "validation", "test").index(split)])
+    parts: list[Images] = []
+    for _ in range(groups):
+        conditions = Conditions(
+            family=str(generator.choice(LEARNT)),
+            split=split,
+            noise=str(generator.choice(["easy", "real", "hard"])),
+            drift=str(generator.choice(["off", "easy", "real", "hard"])),
+            loudness=float(np.exp(generator.uniform(np.log(0.5), np.log(6.0)))),
+            image_s=float(np.exp(generator.uniform(*np.log(SCAN_S)))),
+            paired=0.5,
+            shifted_nm=0.8,
+        )
+        first = int(generator.integers(1 << 40))
+        parts.append(take(conditions, first + np.arange(GROUP)))
+    return joined(parts)

@@ -1,0 +1,69 @@
+"""Images with what is in them and what the two detectors find."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from microgym.baselines.observation_models.stm.build import find
+from microgym.baselines.observation_models.stm.classical import find as find_classical
+from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
+from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
+from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
+from microgym.instruments.stm.kernels import PIXELS
+from microgym.reconstruction.adatoms.observation_model import MatchedFilter, load_weights
+
+SHOWN = ("as STM-v0, many bystanders", "double tip", "close pairs", "step edge")
+"""Conditions that are shown, three images of each."""
+COLUMNS = 3
+_ZOOM, _GAP, _TOP = 5, 8, 26
+
+
+def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
+    """Draw the figure.
+
+    Args:
+        weights: file of the network.
+        record: of `assess`, for the settings of the classical detector.
+
+    Returns:
+        A PNG file: green circles are adatoms, blue dots what the network finds, white crosses what
+        the classical detector finds.
+    """
+    settings = {one["name"]: one["settings"] for one in record["conditions"]}
+    network = load_weights(weights)
+    edge = _ZOOM * PIXELS
+    width = COLUMNS * (edge + _GAP) - _GAP
+    canvas = Image.new("RGB", (width, len(SHOWN) * (edge + _TOP)), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    for line, name in enumerate(SHOWN):
+        top = line * (edge + _TOP)
+        write(pen, (4, top + 5), name, 14, INK)
+        images = images_of(conditions()[name], COLUMNS, record["seed"])
+        mine = find(network, images)
+        theirs = find_classical(MatchedFilter(**settings[name]), images)
+        for column, heights in enumerate(levelled(images.heights)):
+            left = column * (edge + _GAP)
+            plane = (0.8 * colored(heights, -0.4, 1.6)).astype(np.uint8)
+            tile = Image.fromarray(plane).resize((edge, edge), Image.Resampling.NEAREST)
+            canvas.paste(tile, (left, top + _TOP))
+
+            def at(place: Any, left: int = left, top: int = top) -> tuple[float, float]:
+                x, y = _ZOOM * (np.asarray(place)[:2] / PIXEL_NM + 0.5 * PIXELS)
+                return left + float(x), top + _TOP + float(y)
+
+            for place in images.places[column][images.present[column]]:
+                ring(pen, at(place), 9, GOOD)
+            for spot in theirs.spots[column][theirs.told[column]]:
+                x, y = at(spot)
+                pen.line((x - 6, y - 6, x + 6, y + 6), fill=INK, width=2)
+                pen.line((x - 6, y + 6, x + 6, y - 6), fill=INK, width=2)
+            for spot in mine.spots[column][mine.told[column]]:
+                x, y = at(spot)
+                pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=ACCENT)
+    file = io.BytesIO()
+    canvas.save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,73 @@
+"""How numbers with their intervals are written, on pages and in reports alike."""
+
+import math
+from collections.abc import Sequence
+
+from microgym.baselines.evaluation.comparison import Comparison
+from microgym.baselines.evaluation.statistics import Estimate
+
+OUTCOMES = (
+    "Means at the end of the same episodes, with 95% intervals; ↑ higher is better, ↓ lower is."
+)
+"""What stands beside a table of outcomes."""
+_BETTER = {"higher": " ↑", "lower": " ↓", "": ""}
+
+
+def decimals(estimates: Sequence[Estimate]) -> int:
+    """Digits after the point that suit a column: two digits of the typical half interval."""
+    halves = sorted((one.high - one.low) / 2 for one in estimates)
+    halves = [one for one in halves if math.isfinite(one) and one > 0]
+    return min(4, max(0, 1 - math.floor(math.log10(halves[len(halves) // 2])))) if halves else 2
+
+
+def written(estimate: Estimate, digits: int) -> str:
+    """An estimate with its interval, such as "0.62 [0.55, 0.69]"; a dash where there is none."""
+    if not math.isfinite(estimate.value):
+        return "–"
+    if math.isclose(estimate.low, estimate.high, abs_tol=1e-9):  # 0 and 1 by definition
+        return signed(estimate.value, 0 if round(estimate.value, 9).is_integer() else digits)
+    low, high = (signed(end, digits) for end in estimate.interval)
+    value = signed(estimate.value, digits)
+    return f"{value} [{low}, {high}]" if math.isfinite(estimate.low) else value
+
+
+def number(value: float) -> str:
+    """A plain number with three digits."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    return f"{value:.2e}" if abs(value) >= 1e5 or abs(value) < 1e-3 else f"{value:.3g}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with so many digits after the point, a true minus, and no minus before zero."""
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
+    """What the environment wants to see beside the score, a row a policy, the best first.
+
+    Args:
+        comparison: the results.
+
+    Returns:
+        Head and rows of a table; nothing where the environment wants nothing.
+    """
+    told = comparison.outcomes
+    if not told:
+        return []
+    heads = [f"{one.label}{', ' * bool(one.unit)}{one.unit}{_BETTER[one.better]}" for one in told]
+    rows = [("policy", *heads)]
+    for score in sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True):
+        found = [score.outcomes[one.label] for one in told]
+        rows.append((score.agent, *(written(one, _digits(one)) for one in found)))
+    return rows
+
+
+def _digits(estimate: Estimate) -> int:
+    """Digits after the point that suit one number: as its interval has it, three in all at most."""
+    size = abs(estimate.value)
+    most = 2 - math.floor(math.log10(size)) if 0.0 < size < math.inf else 2
+    return max(0, min(decimals([estimate]), most))

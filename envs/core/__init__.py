@@ -1,0 +1,1 @@
+"""Framework of the environments: tasks, spaces, rewards, rendering, Gymnasium environments."""

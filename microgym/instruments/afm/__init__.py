@@ -1,0 +1,1 @@
+"""Atomic force microscope."""

@@ -1,0 +1,1 @@
+"""Scanning coherent-diffraction microscope."""

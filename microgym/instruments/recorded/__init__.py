@@ -1,0 +1,1 @@
+"""Recorded scans: readers, replay in place of a simulator, reference reconstruction."""

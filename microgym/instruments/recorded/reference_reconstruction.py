@@ -1,0 +1,107 @@
+"""The best picture a whole recorded scan gives: what shorter scans of it are judged against."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.instruments.recorded.recording import Recording
+from microgym.reconstruction.ptychography.settings import PIESettings
+from microgym.reconstruction.ptychography.solver import PIESolver
+
+SWEEPS = 24
+"""Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""
+
+CONTRAST = 0.5
+"""A pixel is structure from this part of the contrast between the dark and the bright tenth of the
+recorded area (design choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FullReconstruction:
+    """Object and probe from all exposures at full dose.
+
+    Attributes:
+        image: (H, W) complex64, empty parts at 1 + 0i, 1 outside the recorded area.
+        probe: (modes, n, n) complex64, power one.
+        photons: incident photons of one recorded exposure.
+        structure: (H, W) bool, the recorded area in which the image differs from its empty parts.
+        cost: mean of (sqrt(I) - sqrt(predicted))^2 over patterns and pixels, counts.
+    """
+
+    image: NDArray[np.complex64]
+    probe: NDArray[np.complex64]
+    photons: float
+    structure: NDArray[np.bool_]
+    cost: float
+
+
+def full_reconstruction(
+    recording: Recording, places: NDArray[np.float64], field_px: int
+) -> FullReconstruction:
+    """Reconstruct a recorded scan from everything it holds; takes some seconds.
+
+    Args:
+        recording: the scan.
+        places: (K, 2) its positions on the field, px.
+        field_px: edge of the field, px.
+
+    Returns:
+        Object, probe and the mask of the structure. A reference that the recording brings along is
+        not used, so that probe and object belong together.
+    """
+    photons = float(recording.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
+    settings = PIESettings(alpha=0.1, probe_step=0.1, modes=2)
+    solver = PIESolver(
+        recording.probe,
+        (field_px, field_px),
+        capacity=len(recording.patterns),
+        settings=settings,
+        known=recording.valid,
+    )
+    solver.add(None, recording.patterns[None], places[None], photons)
+    solver.sweep(count=SWEEPS)
+    cost = float(solver.evaluate_cost()[0])
+    probe = solver.probe[0].astype(np.complex128)
+    power = float(np.sum(np.abs(probe) ** 2))
+    image = solver.object[0].astype(np.complex128)
+    covered = _covered(np.sum(np.abs(probe) ** 2, axis=0), places, image.shape)
+    image, structure, empty = _against_empty(image, covered)
+    return FullReconstruction(
+        image=np.where(covered, image, 1.0).astype(np.complex64),
+        probe=(probe / np.sqrt(power)).astype(np.complex64),
+        # What the object is divided by, the probe must be multiplied by.
+        photons=photons * power * empty,
+        structure=structure,
+        cost=cost,
+    )
+
+
+def _covered(
+    light: NDArray[np.float64], places: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Pixels that got at least a tenth of the median exposure of lit pixels."""
+    total = np.zeros(shape)
+    n = light.shape[0]
+    for y, x in places:
+        top, left = int(np.floor(y + 0.5)) - n // 2, int(np.floor(x + 0.5)) - n // 2
+        total[top : top + n, left : left + n] += light
+    return total > 0.1 * np.median(total[total > 0.01 * total.max()])
+
+
+def _against_empty(
+    image: NDArray[np.complex128], covered: NDArray[np.bool_]
+) -> tuple[NDArray[np.complex128], NDArray[np.bool_], float]:
+    """Scale and turn the image so that its empty parts are 1, and find what is not empty.
+
+    Empty is the tenth of the covered pixels that transmit most. The third result is what their
+    intensity was.
+    """
+    inside = image[covered]
+    bright = np.abs(inside) >= np.quantile(np.abs(inside), 0.9)
+    empty = np.mean(inside[bright])
+    image = image / empty
+    contrast = np.abs(image - 1.0)
+    low, high = np.quantile(contrast[covered], (0.1, 0.9))
+    structure = covered & (contrast > low + CONTRAST * (high - low))
+    return image, structure, float(np.abs(empty) ** 2)

@@ -1,0 +1,1 @@
+"""Scanning tunnelling microscope."""

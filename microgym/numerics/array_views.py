@@ -1,0 +1,82 @@
+"""Unchecked 1-D and 2-D array views for Numba kernels.
+
+Numba asks of every slice whether its ends are within the array, and moves them if they are not; of
+every new shape whether the old one allows it; and it copies what is assigned to a slice to a new
+array first, in case the two overlap. All that takes longer to compile than what is done with them.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from microgym.jit import inline_kernel, kernel
+
+__all__ = ["BLOCK", "any_nonzero", "copy_plane", "view1d", "view2d"]
+
+BLOCK = 16
+"""Pixels of a line that are passed over together where a mask marks none of them: 64 bytes of
+float32, as much as a processor fetches from memory at a time."""
+
+
+def _piece(array: Any, dimensions: int) -> Any:
+    """Signature and code of what takes a piece of so many dimensions, from a flat element on."""
+    kind = types.Array(array.dtype, dimensions, "C", readonly=not array.mutable)
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        source = context.make_array(sig.args[0])(context, b, args[0])
+        view = context.make_array(kind)(context, b)
+        size = context.get_constant(
+            types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype))
+        )
+        shape = args[2:]
+        strides = [size]
+        for length in shape[:0:-1]:
+            strides.insert(0, b.mul(strides[0], length))
+        populate_array(
+            view,
+            data=b.gep(source.data, [args[1]]),
+            shape=shape,
+            strides=strides,
+            itemsize=size,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return kind(array, *(types.intp,) * (1 + dimensions)), generate
+
+
+def _view1d(typing: Any, array: Any, start: Any, length: Any) -> Any:
+    """`length` elements of a C-contiguous array from flat element `start` on, as one dimension.
+
+    For kernels. Nothing is checked: the elements must exist, and the array must outlive the piece.
+    """
+    return _piece(array, 1)
+
+
+def _view2d(typing: Any, array: Any, start: Any, rows: Any, columns: Any) -> Any:
+    """`rows` of `columns` elements of a C-contiguous array, as `view1d`, but two dimensions."""
+    return _piece(array, 2)
+
+
+view1d: Any = intrinsic(_view1d)
+view2d: Any = intrinsic(_view2d)
+
+
+@kernel
+def copy_plane(source: Any, out: Any) -> None:
+    """Copy an array of two dimensions into another that does not overlap it."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            out[i, j] = source[i, j]
+
+
+@inline_kernel
+def any_nonzero(mask: Any) -> bool:
+    """Whether any element of a piece of a mask is not zero."""
+    some = 0
+    for j in range(mask.size):
+        some |= mask[j]
+    return some != 0

@@ -1,0 +1,228 @@
+"""Tips: their shapes, the image they make of a surface, and how they wear.
+
+A rigid tip of shape t touches a surface h first where h(x + u) - t(u) is largest, so that its apex
+runs along the grey dilation of h by t (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
+1997). Lengths are in nm unless they are in pixels; t is 0 at the apex and grows away from it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view1d
+from microgym.numerics.libm import sincos64
+from microgym.validation import finite, integer, positive
+
+REACH = 20
+"""Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
+OUT_OF_REACH = np.float32(1e6)
+
+Plane = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tip:
+    """A tip: a sphere on a cone, or a paraboloid; worn flat; perhaps with a second apex.
+
+    Attributes:
+        radius_nm: radius of curvature of the apex, nm.
+        half_angle_deg: half of the cone's opening angle, degrees; 0 for a paraboloid.
+        worn_nm: height that has been worn off, nm.
+        second_y_nm, second_x_nm: place of a second apex of the same shape, nm.
+        second_z_nm: how far it stands back, nm; infinite for none.
+
+    Raises:
+        TypeError: a value is no number.
+        ValueError: a value is out of range.
+    """
+
+    radius_nm: float = 8.0
+    half_angle_deg: float = 15.0
+    worn_nm: float = 0.0
+    second_y_nm: float = 0.0
+    second_x_nm: float = 0.0
+    second_z_nm: float = float("inf")
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        positive("radius_nm", self.radius_nm)
+        if not 0.0 <= finite("half_angle_deg", self.half_angle_deg) < 80.0:
+            raise ValueError(f"half_angle_deg={self.half_angle_deg!r} must be in [0, 80)")
+        if finite("worn_nm", self.worn_nm) < 0.0:
+            raise ValueError(f"worn_nm={self.worn_nm!r} must be at least 0")
+        finite("second_y_nm", self.second_y_nm)
+        finite("second_x_nm", self.second_x_nm)
+        if not self.second_z_nm >= 0.0:
+            raise ValueError(f"second_z_nm={self.second_z_nm!r} must be at least 0")
+
+    def row(self) -> Float64:
+        """The six numbers as an array, as kernels take them."""
+        return np.array(
+            [
+                self.radius_nm,
+                self.half_angle_deg,
+                self.worn_nm,
+                self.second_y_nm,
+                self.second_x_nm,
+                self.second_z_nm,
+            ]
+        )
+
+
+@inline_kernel
+def _unworn(square, radius, sine, cosine):
+    """Height of an unworn tip at a squared distance from its axis."""
+    if sine == 0.0:
+        return square / (2.0 * radius)
+    edge = radius * cosine
+    if square <= edge * edge:
+        return radius - np.sqrt(radius * radius - square)
+    return radius * (1.0 - sine) + (np.sqrt(square) - edge) * cosine / sine
+
+
+@kernel
+def shape_window(tip, pixel_nm, window):
+    """Write a tip's shape on pixels.
+
+    Args:
+        tip: (6,) float64, as `Tip.row`.
+        pixel_nm: edge of a pixel, nm.
+        window: (2 r + 1, 2 r + 1) float32, written, nm.
+    """
+    half = window.shape[0] // 2
+    radius, worn = tip[0], tip[2]
+    sine, cosine = sincos64(tip[1] * (np.pi / 180.0))
+    for i in range(window.shape[0]):
+        for j in range(window.shape[1]):
+            y, x = (i - half) * pixel_nm, (j - half) * pixel_nm
+            height = max(_unworn(y * y + x * x, radius, sine, cosine) - worn, 0.0)
+            if tip[5] < OUT_OF_REACH:
+                y, x = y - tip[3], x - tip[4]
+                other = max(_unworn(y * y + x * x, radius, sine, cosine) - worn, 0.0)
+                height = min(height, other + tip[5])
+            window[i, j] = np.float32(height)
+
+
+def window_of(tip: Tip, pixel_nm: float, half: int = REACH) -> Plane:
+    """A tip's shape on pixels.
+
+    Args:
+        tip: the tip.
+        pixel_nm: edge of a pixel, nm.
+        half: half width of the window, px.
+
+    Returns:
+        (2 half + 1, 2 half + 1) float32, nm.
+    """
+    size = 2 * integer("half", half, 0, 1024) + 1
+    window = np.empty((size, size), np.float32)
+    shape_window(tip.row(), positive("pixel_nm", pixel_nm), window)
+    return window
+
+
+@kernel
+def dilate_line(strip, window, limit, out):
+    """The line along which a tip's apex runs.
+
+    Args:
+        strip: (2 r + 1, P + 2 r) float32, C-contiguous, the surface around the line, nm.
+        window: (2 r + 1, 2 r + 1) float32, shape of the tip, nm.
+        limit: height range of the surface; parts of the tip that stand back by more cannot touch.
+        out: (P,) float32, written, nm.
+    """
+    rows, columns = window.shape
+    count = out.size
+    for i in range(count):
+        out[i] = -OUT_OF_REACH
+    for y in range(rows):
+        for x in range(columns):
+            t = window[y, x]
+            if t <= limit:
+                under = view1d(strip, y * strip.shape[1] + x, count)
+                for i in range(count):
+                    out[i] = np.maximum(under[i] - t, out[i])
+
+
+@kernel
+def _filter(surface, window, sign, out):
+    """Dilation (sign 1) or erosion (sign -1); nothing lies outside the surface."""
+    height, width = surface.shape
+    half = window.shape[0] // 2
+    for y in range(height):
+        for x in range(width):
+            best = -sign * OUT_OF_REACH
+            for i in range(window.shape[0]):
+                for j in range(window.shape[1]):
+                    # Erosion looks from the other side of the tip.
+                    v, u = y + sign * (i - half), x + sign * (j - half)
+                    if v < 0 or u < 0 or v >= height or u >= width:
+                        continue
+                    value = surface[v, u] - sign * window[i, j]
+                    best = max(best, value) if sign > 0 else min(best, value)
+            out[y, x] = best
+
+
+def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
+    """What a tip shows of a surface.
+
+    Args:
+        surface: (H, W) heights, nm.
+        window: (2 r + 1, 2 r + 1) shape of the tip, nm.
+
+    Returns:
+        (H, W) of the surface's dtype.
+    """
+    out = np.empty_like(surface)
+    _filter(surface, window.astype(surface.dtype), 1, out)
+    return out
+
+
+def erode(image: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The highest surface that a tip would show as an image: its reconstruction.
+
+    Args:
+        image: (H, W) heights, nm.
+        window: (2 r + 1, 2 r + 1) shape of the tip, nm.
+
+    Returns:
+        (H, W) of the image's dtype.
+    """
+    out = np.empty_like(image)
+    _filter(image, window.astype(image.dtype), -1, out)
+    return out
+
+
+@inline_kernel
+def worn_height(volume, radius):
+    """Height that is worn off a paraboloid with a volume, nm: V = pi R h^2.
+
+    Args:
+        volume: nm^3.
+        radius: of curvature, nm.
+    """
+    return np.sqrt(volume / (np.pi * radius))
+
+
+@inline_kernel
+def archard(rate, force, path):
+    """Volume worn off, nm^3 (Archard, J. Appl. Phys. 24, 981, 1953).
+
+    Args:
+        rate: volume a unit of force and way, nm^3/(nN nm).
+        force: mean normal force, nN.
+        path: way, nm.
+    """
+    return rate * force * path
+
+
+@inline_kernel
+def apex_radius(radius, worn):
+    """Radius that counts for forces: that of the sphere and of the flat upon it, nm.
+
+    The flat's radius is sqrt(2 R h). Their sum is a design choice: it is right at no wear, and
+    grows with the flat when the flat is wide.
+    """
+    return radius + np.sqrt(2.0 * radius * worn)

@@ -1,0 +1,109 @@
+"""Events that come by themselves: tip changes, debris, sparks.
+
+Candidates come at the largest rate that is possible, at times that belong to the episode; each is
+taken with the probability rate / largest rate (thinning: Lewis and Shedler, Nav. Res. Logist. Q.
+26, 403, 1979). Whatever raises the rate, the candidates stay, and an event that came still comes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.jit import kernel
+from microgym.numerics.libm import log64
+from microgym.physics.drift import draw_uniform
+from microgym.validation import integer
+
+Rows = NDArray[np.float64]
+
+NEVER = np.inf
+"""Time of an event that does not come."""
+
+
+@dataclass
+class EventState:
+    """One kind of event in N microscopes; the array may be set by hand.
+
+    Attributes:
+        candidate: (N, 2) float64, time of the next candidate in s, and its number.
+    """
+
+    candidate: Rows
+
+    @classmethod
+    def zeros(cls, num_envs: int) -> "EventState":
+        """Microscopes in which nothing ever happens.
+
+        Args:
+            num_envs: N, at least 1.
+
+        Returns:
+            A state without candidates, to be begun with `start_events`.
+        """
+        count = integer("num_envs", num_envs, 1, 1 << 20)
+        return cls(candidate=np.tile([NEVER, 0.0], (count, 1)))
+
+
+@kernel
+def _wait(s0: int, s1: int, number: int, largest: float) -> float:
+    """Time to a candidate from the one before, s."""
+    if largest <= 0.0:
+        return NEVER
+    return -log64(draw_uniform(s0, s1, number, np.int64(0))) / largest
+
+
+@kernel
+def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
+    """Begin an episode at time 0.
+
+    Args:
+        s0: first word of the stream of the events, of the exogenous role; two draws a candidate,
+            at the tick of its number.
+        s1: second word.
+        largest: largest rate that will ever be, 1/s; where it is 0, nothing happens.
+        candidate: (2,) row of `EventState`, written.
+    """
+    candidate[0] = _wait(s0, s1, np.int64(0), largest)
+    candidate[1] = 0.0
+
+
+@kernel
+def next_event(
+    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
+) -> float:
+    """Time of the first event up to a time, while the rate stays the same.
+
+    Called again, it goes on behind that event: with the same `until` it finds all of them, and with
+    another rate those of a state that the event has changed.
+
+    Args:
+        s0: first word of the stream of the events.
+        s1: second word.
+        until: end of the time with this rate, s since the start.
+        rate: rate, 1/s, at most `largest`; a larger one counts as that.
+        largest: as for `start_events`.
+        candidate: (2,) row of `EventState`, updated.
+
+    Returns:
+        Time since the start, s; `NEVER` if there is none.
+    """
+    while candidate[0] <= until:
+        time = candidate[0]
+        number = np.int64(candidate[1])
+        candidate[0] = time + _wait(s0, s1, number + 1, largest)
+        candidate[1] = number + 1.0
+        if draw_uniform(s0, s1, number, np.int64(1)) * largest < rate:
+            return time
+    return NEVER
+
+
+@kernel
+def count_events(
+    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
+) -> int:
+    """Number of events up to a time, while the rate stays the same; see `next_event`."""
+    count = 0
+    while next_event(s0, s1, until, rate, largest, candidate) <= until:
+        count += 1
+    return count

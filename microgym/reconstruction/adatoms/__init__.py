@@ -1,0 +1,1 @@
+"""Detection and tracking of adatoms in tunnelling images."""

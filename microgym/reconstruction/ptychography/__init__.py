@@ -1,0 +1,1 @@
+"""Reconstruction of specimens from diffraction patterns."""

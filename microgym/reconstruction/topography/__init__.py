@@ -1,0 +1,1 @@
+"""Restoration of topography from force-microscope lines."""

@@ -1,0 +1,335 @@
+"""The network that restores heights from the lines of a force microscope, as compiled code.
+
+It looks at the newest line and the two before it, on cells of four pixels: pixels of a cell become
+channels at the start, channels become pixels at the end.
+`microgym.baselines.observation_models.afm.model` is the same in PyTorch, for training; a test holds
+the two together.
+"""
+
+import numpy as np
+
+from microgym.jit import inline_kernel, kernel
+from microgym.numerics.array_views import view1d, view2d
+from microgym.numerics.libm import exp32, log32_normal, log64
+from microgym.reconstruction.nn.convolution import convolve_strip
+
+LINES = 3
+"""Lines that are looked at."""
+SIGNALS = ("trace", "retrace", "error", "error_back", "phase")
+"""What is kept of a line: heights and error signals, nm, and cosine of the phase."""
+SETTINGS = ("setpoint", "integral_gain", "proportional_gain", "lag", "there")
+"""Settings of a line as the network is told of them (`tell_rows`)."""
+CELL = 4
+"""Pixels of a cell."""
+WIDTH = 48
+"""Feature maps."""
+DISTANCES = (1, 2, 4, 8, 1)
+"""Distances of the three taps of each layer, cells: it looks 16 cells far to both sides."""
+CANDIDATES = ("trace", "retrace", "corrected", "corrected_back", "near", "far")
+"""Simple restorations that the network weighs: trace and retrace; both corrected by their errors
+(`correct_line`); the mean of the corrected ones over 3 pixels and, more widely, 9."""
+SEEN = LINES * len(SIGNALS) * CELL
+TOLD = LINES * len(SETTINGS) + 2
+INPUTS = 80
+"""Inputs of the first layer: `SEEN` and `TOLD`, and zeros up to a multiple of 8."""
+OUTPUTS = (len(CANDIDATES) + 2) * CELL
+"""Weights of the candidates, a detail, and the logarithm of the uncertainty, for each pixel."""
+HEIGHT_NM = 0.2
+"""Length at which the scale on which lengths are seen turns from linear to logarithmic, nm."""
+LEAST_NM = 0.05
+"""Least unit of details and uncertainties, nm."""
+MOST_DOUBT = 5.0
+"""Largest logarithm of an uncertainty over its unit, and minus the smallest."""
+LAG_SHARE = 0.5
+"""Part of the signal's lag that `correct_line` makes up for: more costs more in noise."""
+
+_ZERO, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
+_FLOOR_NM, _KNEE_NM = np.float32(LEAST_NM), np.float32(HEIGHT_NM)
+_BOUND = np.float32(MOST_DOUBT)
+_SHARE = np.float32(LAG_SHARE)
+_COUNT = len(CANDIDATES)
+_REACH = max(DISTANCES)
+_TAPS = 3
+# Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
+_START, _INPUTS, _WIDTH = np.int64(0), np.int64(INPUTS), np.int64(WIDTH)
+_ROW, _OUTPUTS = np.int64(_TAPS * WIDTH), np.int64(OUTPUTS)
+
+
+@kernel
+def enter_rows(rows, images, engaged, lines):
+    """Put the newest lines of the listed rows before those there are; the last is forgotten.
+
+    Args:
+        rows: (k,) int64.
+        images: trace, retrace, error, error of the retrace, phase: (N, P) float32.
+        engaged: (N,) bool; a line of a withdrawn tip is kept as zeros.
+        lines: (N, LINES, 5, P) float32, the newest first, heights less the mean of their trace.
+    """
+    many, pixels = lines.shape[2], lines.shape[3]
+    size = many * pixels
+    for k in range(rows.size):
+        b = rows[k]
+        start = b * lines.shape[1] * size
+        for n in range(lines.shape[1] - 1, 0, -1):
+            to = view1d(lines, start + n * size, size)
+            source = view1d(lines, start + (n - 1) * size, size)
+            for i in range(size):
+                to[i] = source[i]
+        mean = 0.0
+        for i in range(pixels):
+            mean += np.float64(images[0][b, i])
+        mean /= pixels
+        for s in range(many):
+            to = view1d(lines, start + s * pixels, pixels)
+            source = view1d(images[s], b * pixels, pixels)
+            off = mean if s < 2 else 0.0
+            for i in range(pixels):
+                to[i] = np.float32(source[i] - off) if engaged[b] else _ZERO
+
+
+@kernel
+def tell_rows(rows, dials, engaged, lag_s, width, told, lag_px):
+    """Enter the settings of the newest lines.
+
+    Args:
+        rows: (k,) int64.
+        dials: (N, 4) float64: setpoint over the free amplitude, integral gain, 1/s, proportional
+            gain, lines a second.
+        engaged: (N,) bool.
+        lag_s: time constant of the signal, s.
+        width: pixels of a line with its overscan.
+        told: (N, LINES, 5) float32, the newest first: (setpoint - 0.65) / 0.3, half the logarithm
+            of the integral gain times the time of a pixel, five times the proportional gain,
+            logarithm of the lag in pixels, and 1; zeros where no line is.
+        lag_px: (N, LINES) float32, lags in pixels.
+    """
+    for k in range(rows.size):
+        b = rows[k]
+        for n in range(LINES - 1, 0, -1):
+            lag_px[b, n] = lag_px[b, n - 1]
+            for i in range(told.shape[2]):
+                told[b, n, i] = told[b, n - 1, i]
+        pixel_s = 0.5 / (dials[b, 3] * width)
+        here = _ONE if engaged[b] else _ZERO
+        lag_px[b, 0] = here * np.float32(lag_s / pixel_s)
+        told[b, 0, 0] = here * np.float32((dials[b, 0] - 0.65) / 0.3)
+        told[b, 0, 1] = here * np.float32(0.5 * log64(dials[b, 1] * pixel_s))
+        told[b, 0, 2] = here * np.float32(5.0 * dials[b, 2])
+        told[b, 0, 3] = here * np.float32(log64(lag_s / pixel_s))
+        told[b, 0, 4] = here
+
+
+@kernel
+def correct_line(heights, errors, lag_px, way, out):
+    """Heights less what the error signal says that they miss.
+
+    An error is a height that the loop has not followed, with the signal's own lag; to make up for
+    a part of that lag its change is added.
+
+    Args:
+        heights, errors: (P,) float32, nm, by place.
+        lag_px: pixels passed in the signal's time constant.
+        way: 1 where the tip moves with rising place, else -1.
+        out: (P,) float32, written, nm.
+    """
+    last = heights.size - 1
+    ahead = way * _SHARE * lag_px
+    for i in range(1, last):
+        out[i] = heights[i] - (errors[i] + ahead * (_HALF * (errors[i + 1] - errors[i - 1])))
+    out[0] = heights[0] - (errors[0] + ahead * (errors[1] - errors[0]))
+    out[last] = heights[last] - (errors[last] + ahead * (errors[last] - errors[last - 1]))
+
+
+@inline_kernel
+def _squeezed(x):
+    """A length in nm on a scale that is linear where it is small."""
+    size = x if x > _ZERO else -x
+    seen = log32_normal(_ONE + size / _KNEE_NM)
+    return seen if x > _ZERO else -seen
+
+
+@kernel
+def _smooth(source, out):
+    """Mean with the neighbours, weights 1, 2, 1; ends are continued."""
+    last = source.size - 1
+    quarter = np.float32(0.25)
+    for i in range(1, last):
+        out[i] = quarter * (source[i - 1] + np.float32(2.0) * source[i] + source[i + 1])
+    out[0] = quarter * (np.float32(3.0) * source[0] + source[1])
+    out[last] = quarter * (source[last - 1] + np.float32(3.0) * source[last])
+
+
+@kernel
+def _restore_simply(signals, lag_px, base, candidates, spare):
+    """Fill the candidates (6, P) of the newest line, and the bases (LINES, P) of all of them."""
+    many, pixels = signals.shape[1], signals.shape[2]
+    for n in range(signals.shape[0]):
+        at = n * many * pixels
+        z, y = view1d(signals, at, pixels), view1d(signals, at + pixels, pixels)
+        e, f = view1d(signals, at + 2 * pixels, pixels), view1d(signals, at + 3 * pixels, pixels)
+        there, back = view1d(candidates, 2 * pixels, pixels), view1d(candidates, 3 * pixels, pixels)
+        if n:
+            there, back = view1d(spare, 0, pixels), view1d(spare, pixels, pixels)
+        correct_line(z, e, lag_px[n], _ONE, there)
+        correct_line(y, f, lag_px[n], -_ONE, back)
+        mean = 0.0
+        own = view1d(base, n * pixels, pixels)
+        for i in range(pixels):
+            own[i] = _HALF * (there[i] + back[i])
+            mean += np.float64(own[i])
+        middle = np.float32(mean / pixels)
+        for i in range(pixels):
+            own[i] -= middle
+        if n == 0:
+            first, second = view1d(candidates, 0, pixels), view1d(candidates, pixels, pixels)
+            for i in range(pixels):
+                first[i], second[i] = z[i] - middle, y[i] - middle
+                there[i] -= middle
+                back[i] -= middle
+    near, far = view1d(candidates, 4 * pixels, pixels), view1d(candidates, 5 * pixels, pixels)
+    other = view1d(spare, 0, pixels)
+    _smooth(view1d(base, 0, pixels), near)
+    _smooth(near, far)
+    _smooth(far, other)
+    _smooth(other, far)
+
+
+@kernel
+def _enter(signals, base, told, size, cells, unit):
+    """Pixels to channels of cells, and the unit of details of each cell, nm."""
+    pixels = signals.shape[2]
+    count = pixels // CELL
+    for c in range(count):
+        unit[c] = _ZERO
+        cell = view1d(cells, c * INPUTS, INPUTS)
+        for n in range(LINES):
+            for j in range(CELL):
+                i = c * CELL + j
+                own = base[n, i] - (base[0, i] if n else base[0, max(i - 1, 0)])
+                apart = signals[n, 0, i] - signals[n, 1, i]
+                e, f = signals[n, 2, i], signals[n, 3, i]
+                at = n * len(SIGNALS) * CELL + j
+                cell[at] = _squeezed(own)
+                cell[at + CELL] = _squeezed(apart)
+                cell[at + 2 * CELL] = _squeezed(e)
+                cell[at + 3 * CELL] = _squeezed(f)
+                cell[at + 4 * CELL] = signals[n, 4, i]
+                if n == 0:
+                    unit[c] += abs(apart) + abs(e) + abs(f) + abs(own)
+            for i in range(len(SETTINGS)):
+                cell[SEEN + n * len(SETTINGS) + i] = told[n, i]
+        cell[SEEN + TOLD - 2], cell[SEEN + TOLD - 1] = size[0], size[1]
+        for i in range(SEEN + TOLD, INPUTS):
+            cell[i] = _ZERO
+    before, part = _ZERO, np.float32(1.0 / (3 * CELL))
+    for c in range(count):
+        here = unit[c]
+        after = unit[c + 1] if c + 1 < count else _ZERO
+        unit[c] = (before + here + after) * part + _FLOOR_NM
+        before = here
+
+
+@kernel
+def _gather(hidden, distance, cells, taps):
+    """The three cells that each cell's results come from, side by side."""
+    for c in range(cells):
+        for t in range(_TAPS):
+            at = (_REACH + c + (t - 1) * distance) * WIDTH
+            source, to = view1d(hidden, at, WIDTH), view1d(taps, (c * _TAPS + t) * WIDTH, WIDTH)
+            for i in range(WIDTH):
+                to[i] = source[i]
+
+
+@kernel
+def _layer(x, run, weights, start, channels, out, cells):
+    """A layer whose inputs lie side by side, for each cell."""
+    convolve_strip(x, _START, run, run, weights, start, channels, out, _START, channels, cells)
+
+
+@kernel
+def _leave(head, candidates, unit, trust, heights, sigma):
+    """Weigh the candidates, add the detail, take the mean off; and the uncertainty."""
+    pixels = heights.size
+    total = 0.0
+    for c in range(pixels // CELL):
+        said = view1d(head, c * OUTPUTS, OUTPUTS)
+        for j in range(CELL):
+            i = c * CELL + j
+            top = said[j]
+            for n in range(1, _COUNT):
+                top = max(top, said[n * CELL + j])
+            whole, mean = _ZERO, _ZERO
+            for n in range(_COUNT):
+                share = exp32(said[n * CELL + j] - top)
+                whole += share
+                mean += share * candidates[n, i]
+            heights[i] = mean / whole + unit[c] * said[_COUNT * CELL + j]
+            total += np.float64(heights[i])
+            doubt = min(max(said[(_COUNT + 1) * CELL + j], -_BOUND), _BOUND)
+            sigma[i] = trust * unit[c] * exp32(doubt)
+    middle = np.float32(total / pixels)
+    for i in range(pixels):
+        heights[i] -= middle
+
+
+@kernel
+def restore_rows(rows, lines, lag_px, told, frame, weights, starts, trust, work, heights, sigma):
+    """Run the network on the newest line of the listed rows.
+
+    Args:
+        rows: (k,) int64.
+        lines: (N, LINES, 5, P) float32, of `enter_rows`.
+        lag_px, told: of `tell_rows`.
+        frame: pixel and distance of lines over those of the default frame of AFM-v0.
+        weights, starts: from `microgym.reconstruction.topography.observation_model.Weights`.
+        trust: factor that calibrates the uncertainty.
+        work: (`work_size(P)`,) float32.
+        heights: (N, P) float32, written, less their mean, nm.
+        sigma: (N, P) float32, written, nm.
+    """
+    pixels = lines.shape[3]
+    count = pixels // CELL
+    size = (np.float32(log64(frame[0])), np.float32(log64(frame[1])))
+    at = 0
+    candidates = view2d(work, at, _COUNT, pixels)
+    at += _COUNT * pixels
+    base = view2d(work, at, LINES, pixels)
+    at += LINES * pixels
+    unit = view1d(work, at, pixels)
+    at += pixels
+    spare = view1d(work, at, 2 * pixels)
+    at += 2 * pixels
+    taps = view1d(work, at, count * _TAPS * WIDTH)
+    at += count * _TAPS * WIDTH
+    head = view1d(work, at, count * OUTPUTS)
+    at += count * OUTPUTS
+    fresh = view1d(work, at, count * WIDTH)
+    at += count * WIDTH
+    # The ends stand for what lies outside the line, and must be zero.
+    hidden = view1d(work, at, (count + 2 * _REACH) * WIDTH)
+    inside = view1d(hidden, _REACH * WIDTH, count * WIDTH)
+    for i in range(_REACH * WIDTH):
+        hidden[i] = _ZERO
+        hidden[hidden.size - 1 - i] = _ZERO
+    for k in range(rows.size):
+        b = rows[k]
+        _restore_simply(lines[b], lag_px[b], base, candidates, spare)
+        _enter(lines[b], base, told[b], size, taps, unit)
+        _layer(taps, _INPUTS, weights, starts[0], _WIDTH, inside, count)
+        for i in range(inside.size):
+            inside[i] = max(inside[i], _ZERO)
+        for n in range(len(DISTANCES)):
+            _gather(hidden, DISTANCES[n], count, taps)
+            _layer(taps, _ROW, weights, starts[1 + n], _WIDTH, fresh, count)
+            for i in range(inside.size):
+                inside[i] += max(fresh[i], _ZERO)
+        last = starts[1 + len(DISTANCES)]
+        _layer(inside, _WIDTH, weights, last, _OUTPUTS, head, count)
+        _leave(head, candidates, unit, trust, heights[b], sigma[b])
+
+
+def work_size(pixels: int) -> int:
+    """Length of the float32 work array for lines of so many pixels."""
+    cells = pixels // CELL
+    hidden = (2 * cells + 2 * _REACH) * WIDTH
+    return (_COUNT + LINES + 3) * pixels + cells * (_TAPS * WIDTH + OUTPUTS) + hidden

@@ -1,0 +1,136 @@
+"""What every family of surfaces draws with: its numbers, its noise, its work arrays."""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.jit import kernel
+from microgym.numerics.fft import FFTPlan, plan, workspace
+from microgym.numerics.libm import exp64, log64
+from microgym.random import uniform
+from microgym.specimens.drawing import lattice_points, smooth_noise
+from microgym.specimens.grf import field_size
+
+Plane = NDArray[np.float32]
+
+EDGES = 48
+"""Most edges that one drawing can hold: of terraces or of trenches."""
+FINEST = 1.5
+"""Smallest distance of lattice points of smooth noise, px."""
+GRAINS = 64
+"""Most particles of one surface."""
+NOISE_SLOPE = 1.478
+"""sqrt(pi / 2 * 210 / 151): how steep smooth noise is on average, times the spacing of its lattice,
+since the squared derivative of the cubic B-spline integrates to 2/3, its square to 151/315."""
+
+
+class Work(NamedTuple):
+    """Work arrays of all families, for a grid of n by n; the contents of most mean nothing.
+
+    Attributes:
+        noise: (n, n) float32.
+        region: (n, n) float32.
+        everywhere: (n, n) uint8, ones.
+        lattice, line, first, weights: of `microgym.specimens.drawing.smooth_noise`.
+        re, im: float32 planes of the transform, flat.
+        transform: its float32 work array.
+        radices, twiddles: of its plan.
+        edges: (`EDGES`, along) float32, places of meandering edges, px.
+        draws: (along,) float32.
+        points: (along, 3) float64, of particles or of a fibre; along exceeds `GRAINS`.
+    """
+
+    noise: Plane
+    region: Plane
+    everywhere: NDArray[np.uint8]
+    lattice: Plane
+    line: Plane
+    first: NDArray[np.int64]
+    weights: Plane
+    re: Plane
+    im: Plane
+    transform: Plane
+    radices: NDArray[np.int64]
+    twiddles: Plane
+    edges: Plane
+    draws: Plane
+    points: NDArray[np.float64]
+
+
+@cache
+def _plan(n: int) -> FFTPlan:
+    return plan(n)
+
+
+def surface_work(n: int) -> Work:
+    """Work arrays for a grid of n by n px.
+
+    Args:
+        n: edge, px, 64 to 512.
+
+    Returns:
+        Fresh arrays.
+    """
+    points = lattice_points(n, FINEST)
+    size = field_size(2 * n, 2 * n)
+    fft = _plan(size)
+    along = n + n // 2 + 4
+    return Work(
+        noise=np.empty((n, n), np.float32),
+        region=np.empty((n, n), np.float32),
+        everywhere=np.ones((n, n), np.uint8),
+        lattice=np.empty(points * points, np.float32),
+        line=np.empty(points, np.float32),
+        first=np.empty(n, np.int64),
+        weights=np.empty((4, n), np.float32),
+        re=np.empty(size * size, np.float32),
+        im=np.empty(size * size, np.float32),
+        transform=np.empty(workspace(size), np.float32),
+        radices=fft.radices,
+        twiddles=fft.twiddles,
+        edges=np.empty((EDGES, along), np.float32),
+        draws=np.empty(along, np.float32),
+        points=np.empty((along, 3)),
+    )
+
+
+@kernel
+def between(s0: np.uint32, s1: np.uint32, index: int, low: float, high: float) -> float:
+    """A number uniform between two, the one at tick 0 and this index of a stream."""
+    return low + (high - low) * uniform(s0, s1, np.int64(0), index)
+
+
+@kernel
+def between_log(s0: np.uint32, s1: np.uint32, index: int, low: float, high: float) -> float:
+    """As `between`, uniform in the logarithm."""
+    u = uniform(s0, s1, np.int64(0), index)
+    return low * exp64(u * log64(high / low))
+
+
+@kernel
+def clear(plane: Plane) -> None:
+    """Fill a plane with zeros."""
+    for i in range(plane.shape[0]):
+        for j in range(plane.shape[1]):
+            plane[i, j] = np.float32(0.0)
+
+
+@kernel
+def draw_noise(
+    s0: np.uint32, s1: np.uint32, tick: int, spacing: float, out: Plane, work: Work
+) -> None:
+    """Smooth noise of unit variance; `spacing` in px, no finer than `FINEST`."""
+    smooth_noise(
+        s0,
+        s1,
+        tick,
+        max(spacing, FINEST),
+        work.everywhere,
+        out,
+        work.lattice,
+        work.line,
+        work.first,
+        work.weights,
+    )

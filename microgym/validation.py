@@ -1,0 +1,99 @@
+"""Validation of arguments: the checks, and the messages of bad input."""
+
+import math
+from numbers import Integral, Real
+
+
+def finite(name: str, value: object) -> float:
+    """Check that an argument is a finite real number.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number (booleans are not).
+        ValueError: if it is NaN or infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, not {value!r}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name}={value!r} must be finite")
+    return number
+
+
+def positive(name: str, value: object) -> float:
+    """Check that an argument is a finite number above zero.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is not finite and above zero.
+    """
+    number = finite(name, value)
+    if number <= 0.0:
+        raise ValueError(f"{name}={value!r} must be above zero")
+    return number
+
+
+def integer(name: str, value: object, low: int, high: int) -> int:
+    """Check that an argument is an integer in a closed range.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+        low: smallest accepted value.
+        high: largest accepted value.
+
+    Returns:
+        The value as an int.
+
+    Raises:
+        TypeError: if it is not an integer.
+        ValueError: if it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    number = int(value)
+    if not low <= number <= high:
+        raise ValueError(f"{name}={number} must be in [{low}, {high}]")
+    return number
+
+
+def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Check that an argument is one of several names.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+        allowed: accepted names.
+
+    Raises:
+        ValueError: if it is none of them.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r} must be one of {allowed}")
+
+
+def boolean(name: str, value: object) -> None:
+    """Check that an argument is a bool.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")

@@ -1,0 +1,194 @@
+"""Reference policies of AFM-v0: what they do with what they see."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from microgym.agents.afm.references import (
+    GAINS,
+    LINE_S,
+    RATES_HZ,
+    ConstantAgent,
+    ExpertAgent,
+    Operator,
+    OracleAgent,
+    RandomAgent,
+    setpoint_to_action,
+    to_action,
+)
+from microgym.agents.core.registry import agent_names, make_agent
+from microgym.envs.afm.observation import NUMBERS
+
+AT = {name: place for place, name in enumerate(NUMBERS)}
+NAMES = ("random", "steady", "expert", "oracle")
+
+
+def observed(count: int = 1, **numbers: Any) -> dict[str, Any]:
+    """Observations of a calm, flat line in the middle of a frame, except where told."""
+    seen = np.zeros((count, len(NUMBERS)), np.float32)
+    usual = {
+        "lines_left": 0.5,
+        "time_left": 0.5,
+        "error": -0.5,
+        "ripple": -0.9,
+        "steepness": -0.2,
+        "usual_steepness": -0.2,
+        "engaged": 1.0,
+    }
+    for name, value in (usual | numbers).items():
+        seen[:, AT[name]] = value
+    return {"signals": np.zeros((count, 5, 64), np.float32), "numbers": seen}
+
+
+def rate(action: np.ndarray) -> np.ndarray:
+    low, high = RATES_HZ
+    return low * (high / low) ** (0.5 * (action[:, 3] + 1.0))
+
+
+def gain(action: np.ndarray) -> np.ndarray:
+    low, high = GAINS
+    return low * (high / low) ** (0.5 * (action[:, 1] + 1.0))
+
+
+def test_the_registry_has_them():
+    assert agent_names("AFM-v0")[:4] == NAMES
+    for name in NAMES:
+        assert make_agent("AFM-v0", name).name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_fit_the_environment_and_depend_on_their_own_row(name):
+    envs = gym.make_vec("AFM-v0", 3, lines=8, reveal=True)
+    agent = make_agent("AFM-v0", name)
+    agent.reset(3, [5, 6, 7])
+    observation, info = envs.reset(seed=[5, 6, 7])
+    alone = gym.make_vec("AFM-v0", 1, lines=8, reveal=True)
+    other = make_agent("AFM-v0", name)
+    other.reset(1, [6])
+    one, its_info = alone.reset(seed=[6])
+    for _ in range(4):
+        action, single = agent.act(observation, info), other.act(one, its_info)
+        assert action.dtype == np.float32
+        assert action in envs.action_space
+        assert np.array_equal(action[1], single[0])
+        observation, *_, info = envs.step(action)
+        one, *_, its_info = alone.step(single)
+
+
+def test_the_random_agent_draws_anew():
+    agent = RandomAgent()
+    agent.reset(2, [1, 2])
+    first, second = agent.act(None, {}), agent.act(None, {})
+    assert not np.array_equal(first, second)
+    assert (first[:, 4] == -1.0).all()
+    agent.reset(2, [1, 3])
+    again = agent.act(None, {})
+    assert np.array_equal(again[0], first[0])
+    assert not np.array_equal(again[1], first[1])
+
+
+def test_the_steady_agent_uses_all_the_time():
+    agent = ConstantAgent()
+    agent.reset(1, [0])
+    assert rate(agent.act(observed(), {})) == pytest.approx(1.0 / LINE_S, rel=1e-5)
+    late = agent.act(observed(time_left=0.25), {})
+    assert rate(late) == pytest.approx(2.0 / LINE_S, rel=1e-5)
+
+
+def test_the_expert_climbs_until_the_loop_rings_and_backs_off():
+    operator = Operator()
+    agent = ExpertAgent(operator)
+    agent.reset(1, [0])
+    gains = [gain(agent.act(observed(), {}))[0] for _ in range(3)]
+    assert gains[0] == pytest.approx(1e3 * operator.gain, rel=1e-5)
+    assert gains[2] == pytest.approx(gains[0] * operator.climb**2, rel=1e-5)
+    rings = gain(agent.act(observed(error=0.2, ripple=0.4), {}))[0]
+    assert rings == pytest.approx(gains[2] * operator.back_off, rel=1e-5)
+    # It stays there, and gives way again only if it rings again.
+    assert gain(agent.act(observed(), {}))[0] == pytest.approx(rings, rel=1e-5)
+    again = gain(agent.act(observed(error=0.2, ripple=0.4), {}))[0]
+    assert again == pytest.approx(rings * operator.back_off, rel=1e-5)
+
+
+def test_the_expert_lowers_the_setpoint_where_the_tip_has_lost_the_surface():
+    operator = Operator()
+    agent = ExpertAgent(operator)
+    agent.reset(1, [0])
+    agent.act(observed(), {})
+    lost = agent.act(observed(saturated=0.5), {})[0, 0]
+    expected = setpoint_to_action(np.array(operator.setpoint - operator.lower))
+    assert lost == pytest.approx(expected, abs=1e-6)
+    found = agent.act(observed(), {})[0, 0]
+    assert found > lost
+
+
+def test_the_expert_slows_down_where_it_was_steep():
+    agent = ExpertAgent()
+    agent.reset(2, [0, 1])
+    agent.act(observed(2), {})
+    steep = observed(2)
+    steep["numbers"][1, AT["steepness"]] = 0.4
+    flat, slow = rate(agent.act(steep, {}))
+    assert slow < flat
+
+
+def latent(count: int, slope: np.ndarray) -> dict[str, Any]:
+    return {
+        "latent": {
+            "slope": np.tile(slope, (count, 1)),
+            "steepest": np.tile(slope, (count, 1)),
+            "gain_limit": np.full(count, 3000.0),
+            "tip_radius_nm": np.full(count, 9.0),
+            "second_apex": np.zeros(count, np.bool_),
+        }
+    }
+
+
+def test_the_oracle_shares_the_time_out_over_what_lies_ahead():
+    agent = OracleAgent()
+    slope = np.full(64, 0.2)
+    slope[32] = 1.0
+    slow = rate(agent.act(observed(), latent(1, slope)))[0]
+    slope[32], slope[33] = 0.2, 1.0
+    quick = rate(agent.act(observed(), latent(1, slope)))[0]
+    assert slow < 1.0 / LINE_S < quick
+
+
+def test_the_oracle_knows_the_limit_and_the_tip():
+    agent = OracleAgent()
+    info = latent(2, np.full(64, 0.2))
+    info["latent"]["gain_limit"][1] = 6000.0
+    action = agent.act(observed(2, lines_left=0.95, time_left=0.95), info)
+    assert gain(action)[1] == pytest.approx(2.0 * gain(action)[0], rel=1e-5)
+    assert (action[:, 4] == -1.0).all()
+    info["latent"]["tip_radius_nm"][0] = 100.0
+    action = agent.act(observed(2, lines_left=0.95, time_left=0.95), info)
+    assert action[:, 4].tolist() == [1.0, -1.0]
+    # Towards the end it is not worth the time.
+    late = agent.act(observed(2, lines_left=0.2, time_left=0.2), info)
+    assert (late[:, 4] == -1.0).all()
+
+
+def test_settings_and_actions():
+    assert to_action(GAINS, np.array(GAINS[0])) == pytest.approx(-1.0)
+    assert to_action(GAINS, np.array(2000.0)) == pytest.approx(0.0)
+    assert to_action(RATES_HZ, np.array(1e3)) == pytest.approx(1.0)
+
+
+def test_who_knows_more_earns_more():
+    returns: dict[str, float] = {}
+    for name in NAMES:
+        envs = gym.make_vec("AFM-v0", 12, lines=24, split="validation", reveal=True)
+        agent = make_agent("AFM-v0", name)
+        agent.reset(12, range(12))
+        observation, info = envs.reset(seed=list(range(12)))
+        total, running = np.zeros(12), np.ones(12, np.bool_)
+        while running.any():
+            observation, reward, terminated, _, info = envs.step(agent.act(observation, info))
+            total += np.where(running, reward, 0.0)
+            running &= ~terminated
+        returns[name] = float(total.mean())
+    assert returns["random"] < returns["steady"] < returns["oracle"]
+    assert returns["random"] < returns["expert"] < returns["oracle"]

@@ -1,0 +1,176 @@
+"""Corrections to an operator's dials: what is seen, what the tutor pays and teaches."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from microgym.agents.afm.references import ExpertAgent
+from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidualSpec
+from microgym.agents.core.privileged_teachers import AFMTeacher, tutor_for
+from microgym.agents.core.residual import (
+    HISTORY,
+    ResidualController,
+    proposals_for,
+    proposals_within,
+)
+from microgym.agents.core.residual_policy import TRUTH, CorrectionLearner, ResidualActionWrapper
+from microgym.agents.training.config import load_config
+from microgym.agents.training.sb3_vec_env import SB3VecEnv
+
+
+def corrected(count: int, **arguments: Any) -> ResidualActionWrapper:
+    words: Any = {"lines": 16, "reveal": True, "autoreset_mode": "SameStep", **arguments}
+    proposals = AFMResidualSpec()
+    return ResidualActionWrapper(
+        gym.make_vec("AFM-v0", count, **words), proposals, AFMTeacher(proposals), 2
+    )
+
+
+def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
+    env: Any = gym.make_vec("AFM-v0", 3, split="validation")
+    observation, _ = env.reset(seed=4)
+    corrections, alone = ResidualController(AFMResidualSpec(), 2), ExpertAgent()
+    corrections.reset(3)
+    alone.reset(3, range(3))
+    for _ in range(6):
+        corrections.see(observation)
+        action = corrections.answer(np.zeros((3, 3)))
+        assert np.array_equal(action, alone.act(observation, {}))
+        observation, *_ = env.step(action)
+
+
+def test_lines_to_come_keep_their_share_of_the_time():
+    """As slow as can be from the first line on, a frame is complete, its last line not hasty."""
+    env: Any = gym.make_vec("AFM-v0", 4, split="validation", autoreset_mode="Disabled")
+    observation, info = env.reset(seed=4)
+    corrections = ResidualController(AFMResidualSpec(), 1)
+    corrections.reset(4)
+    slowest, over = np.tile([0.0, 0.0, -1.0], (4, 1)), np.zeros(4, np.bool_)
+    rates = []
+    for _ in range(64):
+        assert not over.any()
+        corrections.see(observation)
+        action = corrections.answer(slowest)
+        rates.append(0.5 * 40.0 ** (0.5 * (action[:, 3] + 1.0)))
+        observation, _, over, _, info = env.step(action)
+    assert (info["ledger"]["exposures"] == 64).all()
+    assert info["ledger"]["time_s"] == pytest.approx(16.0, rel=0.01)
+    assert max(rate.max() for rate in rates) < 4.0 / RESERVE * 1.01
+    assert rates[0].max() < 4.0
+
+
+def test_only_three_dials_are_corrected_and_within_bounds():
+    env: Any = gym.make_vec("AFM-v0", 2, lines=8)
+    observation, _ = env.reset(seed=1)
+    corrections = ResidualController(AFMResidualSpec(), 2)
+    corrections.reset(2)
+    seen = corrections.see(observation)[HISTORY]
+    assert seen.shape == (2, 2 * corrections.proposals.width)
+    assert np.abs(seen).max() <= 1.0
+    far = corrections.answer(np.full((2, 3), -9.0))
+    apart = np.clip(corrections.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
+    assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
+    assert np.array_equal(far[:, [2, 4]], corrections.proposed[:, [2, 4]])
+
+
+def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
+    """The quiet cells of the line do, whatever the surface."""
+    env: Any = gym.make_vec("AFM-v0", 16, lines=8, split="validation", reveal=True)
+    quiet: dict[float, np.ndarray] = {}
+    for part in (0.5, 1.2):
+        proposals = AFMResidualSpec()
+        proposals.operator.reset(16, range(16))
+        observation, info = env.reset(seed=3)
+        action = np.tile(np.array([0.4, 0.0, -1.0, 0.1, -1.0], np.float32), (16, 1))
+        action[:, 1] = 2.0 * np.log(part * info["latent"]["gain_limit"] / 200) / np.log(100) - 1
+        for _ in range(3):
+            observation, *_ = env.step(action)
+        quiet[part] = proposals.told(observation, action)[:, 22]
+    assert (quiet[1.2] > quiet[0.5]).mean() > 0.9
+
+
+def test_prospects_move_rewards_and_do_not_change_their_sum():
+    env, plain = corrected(3), gym.make_vec("AFM-v0", 3, lines=16, autoreset_mode="SameStep")
+    env.reset(seed=5)
+    plain.reset(seed=5)
+    rng = np.random.default_rng(0)
+    paid, earned, steps = np.zeros(3), np.zeros(3), []
+    for _ in range(16):
+        choice = rng.uniform(-0.3, 0.3, (3, 3))
+        action = env.corrections.answer(choice)
+        _, reward, over, _, _ = env.step(choice)
+        _, plainly, ended, _, _ = plain.step(action)
+        assert np.array_equal(over, ended)
+        running = ~np.isnan(paid)
+        paid[running] += reward[running]
+        earned[running] += plainly[running]
+        steps.append(reward - plainly)
+        if over.any():
+            assert paid[over] == pytest.approx(earned[over], abs=1e-9)
+            paid[over] = np.nan
+    assert np.isnan(paid).any()
+    assert np.abs(np.array(steps[:8])).min(axis=0).max() > 1e-3
+
+
+def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
+    returns: dict[bool, float] = {}
+    for taught in (False, True):
+        env = corrected(24, lines=32, split="validation")
+        seen, _ = env.reset(seed=7)
+        total, running = np.zeros(24), np.ones(24, np.bool_)
+        while running.any():
+            seen, reward, over, _, _ = env.step(seen["lesson"] * taught)
+            total += np.where(running, reward, 0.0)
+            running &= ~over
+        returns[taught] = float(total.mean())
+    assert returns[True] > returns[False] + 0.05
+
+
+def test_the_actor_sees_nothing_of_the_truth_and_the_critic_does():
+    chosen = {**load_config("AFM-v0")["training"], "num_envs": 2}
+    learner = CorrectionLearner(chosen)
+    native: Any = learner.environment("AFM-v0", {"lines": 8})
+    env = SB3VecEnv(native)
+    policy: Any = learner.policy(
+        env.observation_space, env.action_space, lambda _: 1e-3, **learner.policy_arguments()
+    )
+    native.reset(seed=1)
+    seen, *_ = native.step(np.zeros((2, 3)))
+    told = {name: torch.from_numpy(part) for name, part in seen.items()}
+    other = {**told, TRUTH: told[TRUTH] + 1.0, "lesson": told["lesson"] + 1.0}
+    with torch.no_grad():
+        means = [policy.get_distribution(one).distribution.mean for one in (told, other)]
+        values = [policy.predict_values(one) for one in (told, other)]
+        kept = policy.network()({HISTORY: told[HISTORY]})
+    assert torch.equal(*means)
+    assert torch.allclose(kept, means[0], atol=1e-6)
+    assert (values[0] != values[1]).all()
+
+
+def test_a_snapshot_brings_everything_back():
+    env = corrected(2)
+    env.reset(seed=2)
+    for _ in range(5):
+        env.step(np.full((2, 3), 0.1))
+    state = env.snapshot()
+    first = [env.step(np.full((2, 3), -0.2)) for _ in range(4)]
+    env.restore(state)
+    second = [env.step(np.full((2, 3), -0.2)) for _ in range(4)]
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one[1], other[1])
+        assert all(np.array_equal(one[0][name], other[0][name]) for name in one[0])
+
+
+def test_what_cannot_be_corrected():
+    with pytest.raises(ValueError, match=r"operators can be corrected in .*, not in 'PFM-v0'"):
+        proposals_for("PFM-v0", {})
+    with pytest.raises(ValueError, match=r"7 numbers a decision must be .* in AFM-v0"):
+        proposals_within("AFM-v0", 7)
+    with pytest.raises(ValueError, match='observation="signals"'):
+        AFMResidualSpec().check(np.zeros((1, 17), np.float32))
+    other: Any = object()
+    with pytest.raises(TypeError, match="there is no tutor for object"):
+        tutor_for(other)

@@ -1,0 +1,254 @@
+"""Reference policies of Ptycho-v0: patterns, operator and oracle on observations made by hand."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from microgym.agents.core.registry import agent_names, make_agent
+from microgym.agents.ptycho.references import (
+    CELLS,
+    EXPOSURES,
+    PATTERNS,
+    ExpertAgent,
+    Operator,
+    OracleAgent,
+    PatternAgent,
+    RandomAgent,
+    halton,
+    raster,
+    spiral,
+)
+from microgym.envs.ptycho.config import PtychoConfig
+from microgym.envs.ptycho.observation import CHANNELS
+
+NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
+
+
+def observed(count: int = 1, **maps: Any) -> dict[str, Any]:
+    """Observations of vacuum, except where told."""
+    planes = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
+    planes[:, 0] = 0.5
+    for k, name in enumerate(("amplitude", "phase", "coverage", "dose")):
+        if name in maps:
+            planes[:, k] = maps[name]
+    return {"maps": planes, "numbers": np.zeros((count, 7), np.float32)}
+
+
+def at(cell: tuple[int, int]) -> np.ndarray:
+    return 2 * (np.asarray(cell) + 0.5) / CELLS - 1
+
+
+# --- patterns ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+@pytest.mark.parametrize("count", [1, 7, 24, 36, 100])
+def test_patterns_are_distinct_positions_on_the_field(name, count):
+    points = PATTERNS[name](count)
+    assert points.shape == (count, 2)
+    assert np.abs(points).max() <= 1.06
+    if count > 1:
+        away = np.hypot(*(points[:, None] - points[None]).T) + 9 * np.eye(count)
+        assert away.min() > 0.5 / np.sqrt(count), "two positions nearly coincide"
+
+
+def test_raster_goes_to_and_fro():
+    points = raster(9)
+    third = 2 / 3
+    rows = [[-third, x] for x in (-third, 0, third)]
+    rows += [[0, x] for x in (third, 0, -third)]
+    rows += [[third, x] for x in (-third, 0, third)]
+    assert points == pytest.approx(np.array(rows))
+    uneven = raster(7)
+    assert [int(np.sum(uneven[:, 0] == y)) for y in np.unique(uneven[:, 0])] == [3, 2, 2]
+
+
+def test_spiral_is_fermats():
+    points = spiral(50)
+    radius = np.hypot(*points.T)
+    assert np.all(np.diff(radius) > 0)
+    # Equal areas: the square of the radius grows evenly.
+    assert np.diff(radius**2) == pytest.approx(1.05**2 / 50)
+    angle = np.unwrap(np.arctan2(points[:, 0], points[:, 1]))
+    golden = np.pi * (3 - np.sqrt(5))
+    assert np.diff(angle) == pytest.approx(golden, abs=1e-9)
+
+
+def test_halton_is_van_der_corput_in_two_bases():
+    points = (halton(4) + 1) / 2
+    assert points[:, 0] == pytest.approx([1 / 2, 1 / 4, 3 / 4, 1 / 8])
+    assert points[:, 1] == pytest.approx([1 / 3, 2 / 3, 1 / 9, 4 / 9])
+
+
+@pytest.mark.parametrize("name", sorted(PATTERNS))
+def test_pattern_agents_play_their_pattern_from_the_start(name):
+    agent = PatternAgent(name, 5)
+    for _ in range(2):
+        agent.reset(3, [0, 1, 2])
+        points = [agent.act(None, {}) for _ in range(6)]
+        wanted = np.clip(PATTERNS[name](5), -1, 1)
+        for k, actions in enumerate(points):
+            assert actions.dtype == np.float32
+            assert actions == pytest.approx(np.tile([*wanted[k % 5], 0.0], (3, 1)), abs=1e-6)
+
+
+def test_unknown_patterns_are_refused():
+    with pytest.raises(ValueError, match="name='zigzag' must be one of"):
+        PatternAgent("zigzag")
+
+
+# --- random --------------------------------------------------------------------------------------
+
+
+def draws(agent: RandomAgent, seeds: list[int], count: int) -> np.ndarray:
+    agent.reset(len(seeds), seeds)
+    return np.stack([agent.act(None, {}) for _ in range(count)], axis=1)
+
+
+def test_random_positions_are_uniform_and_belong_to_the_seed():
+    agent = RandomAgent()
+    three = draws(agent, [5, 6, 7], 400)
+    assert np.all(three[..., 2] == 0.0), "one second"
+    assert np.array_equal(draws(agent, [6], 400)[0], three[1])
+    assert np.array_equal(draws(RandomAgent(), [7, 5, 6], 400)[0], three[2])
+    places = three[..., :2].reshape(-1, 2)
+    for axis in range(2):
+        counted = np.histogram(places[:, axis], 10, (-1, 1))[0]
+        chi2 = np.sum((counted - 120) ** 2 / 120)
+        assert chi2 < 33.7  # 99.99% point at 9 degrees of freedom
+    assert abs(np.corrcoef(places.T)[0, 1]) < 0.15
+
+
+# --- expert and oracle ---------------------------------------------------------------------------
+
+
+def after_survey(agent: ExpertAgent, count: int = 1) -> None:
+    agent.reset(count, list(range(count)))
+    for _ in range(Operator().survey ** 2):
+        agent.act(observed(count), {})
+
+
+def spot(cell: tuple[int, int], value: float, background: float = 0.0) -> np.ndarray:
+    plane = np.full((CELLS, CELLS), background, np.float32)
+    plane[cell[0] - 1 : cell[0] + 2, cell[1] - 1 : cell[1] + 2] = value
+    return plane
+
+
+def test_the_expert_surveys_first():
+    agent = ExpertAgent(Operator(survey=3, survey_s=0.5))
+    agent.reset(2, [0, 1])
+    for point in raster(9):
+        actions = agent.act(observed(2, phase=spot((5, 5), 0.2)), {})
+        assert actions == pytest.approx(np.tile([*point, np.log10(0.5)], (2, 1)), abs=1e-6)
+
+
+def test_the_expert_goes_on_where_structure_shows():
+    agent = ExpertAgent()
+    after_survey(agent)
+    # Half covered there, and structure seen: worth a second look, more than empty known field.
+    seen = observed(phase=spot((20, 9), 0.15), coverage=np.full((CELLS, CELLS), 0.5))
+    action = agent.act(seen, {})[0]
+    assert np.hypot(*(action[:2] - at((20, 9)))) < 4 * 2 / CELLS
+    assert -1.0 <= action[2] <= 1.0
+
+
+def test_the_expert_leaves_what_is_known():
+    agent = ExpertAgent()
+    after_survey(agent)
+    phase = spot((20, 9), 0.15) + spot((8, 25), 0.1)
+    coverage = np.full((CELLS, CELLS), 0.5, np.float32)
+    coverage[14:27, 3:16] = 0.9999
+    action = agent.act(observed(phase=phase, coverage=coverage), {})[0]
+    assert np.hypot(*(action[:2] - at((8, 25)))) < 5 * 2 / CELLS
+
+
+def test_the_expert_looks_where_nothing_is_known_if_nothing_was_found():
+    agent = ExpertAgent()
+    after_survey(agent)
+    coverage = np.full((CELLS, CELLS), 0.999, np.float32)
+    coverage[4:12, 18:26] = 0.0
+    action = agent.act(observed(coverage=coverage), {})[0]
+    assert np.hypot(*(action[:2] - at((7, 21)))) < 4 * 2 / CELLS
+
+
+def test_the_oracle_aims_at_the_truth():
+    truth = np.zeros((2, CELLS, CELLS), np.float32)
+    truth[0, 10:15, 20:25] = 1.0
+    truth[1, 25:30, 3:8] = 1.0
+    info = {"latent": {"structure": truth, "drift_px": np.zeros((2, 2))}}
+    agent = OracleAgent()
+    agent.reset(2, [0, 1])
+    actions = agent.act(observed(2), info)
+    assert actions[0, :2] == pytest.approx(at((12, 22)), abs=2.1 / CELLS)
+    assert actions[1, :2] == pytest.approx(at((27, 5)), abs=2.1 / CELLS)
+
+
+def test_the_oracle_aims_against_the_drift():
+    truth = np.zeros((1, CELLS, CELLS), np.float32)
+    truth[0, 10:15, 20:25] = 1.0
+    aims = []
+    for drift in ([0.0, 0.0], [6.4, -3.2]):
+        info = {"latent": {"structure": truth, "drift_px": np.array([drift])}}
+        aims.append(OracleAgent().act(observed(), info)[0, :2])
+    # The field is 128 px wide and the action 2: a pixel is 1/64.
+    assert aims[0] - aims[1] == pytest.approx([0.1, -0.05], abs=1e-6)
+
+
+def test_the_oracle_leaves_what_is_known():
+    truth = np.zeros((1, CELLS, CELLS), np.float32)
+    truth[0, 8:14, 8:14] = 1.0
+    truth[0, 22:26, 22:26] = 1.0
+    info = {"latent": {"structure": truth, "drift_px": np.zeros((1, 2))}}
+    coverage = np.zeros((CELLS, CELLS), np.float32)
+    first = OracleAgent().act(observed(coverage=coverage), info)[0, :2]
+    assert first == pytest.approx(at((10, 10)), abs=3 / CELLS)
+    coverage[:16, :16] = 0.9999
+    second = OracleAgent().act(observed(coverage=coverage), info)[0, :2]
+    assert second == pytest.approx(at((23, 23)), abs=3.1 / CELLS)
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+def test_the_registry_knows_them():
+    assert agent_names("Ptycho-v0") == (*NAMES, "trained")
+    for name in NAMES:
+        agent = make_agent("Ptycho-v0", name)
+        assert agent.name == name
+        assert agent.needs_truth == (name == "oracle")
+    assert PtychoConfig().exposures == EXPOSURES
+    with pytest.raises(ValueError, match="no agents for 'Other-v0'"):
+        agent_names("Other-v0")
+    with pytest.raises(FileNotFoundError, match="wizard"):
+        make_agent("Ptycho-v0", "wizard")
+
+
+def test_patterns_are_laid_out_for_the_episode():
+    agent: Any = make_agent("Ptycho-v0", "raster", {"exposures": 9})
+    assert agent._points == pytest.approx(raster(9))
+
+
+def actions_of(name: str, rows: list[int], steps: int = 6) -> np.ndarray:
+    """What an agent does in environments seeded with these numbers."""
+    arguments: dict[str, Any] = {"exposures": 8, "reveal": name == "oracle"}
+    envs = gym.make_vec("microgym:Ptycho-v0", len(rows), **arguments)
+    agent = make_agent("Ptycho-v0", name, arguments)
+    observation, info = envs.reset(seed=rows)
+    agent.reset(len(rows), rows)
+    taken = []
+    for _ in range(steps):
+        taken.append(agent.act(observation, info))
+        assert envs.action_space.contains(taken[-1])
+        observation, *_, info = envs.step(taken[-1])
+    return np.stack(taken, axis=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_decisions_do_not_depend_on_the_batch(name):
+    together = actions_of(name, [3, 4, 5])
+    for k, seed in enumerate((3, 4, 5)):
+        assert np.array_equal(actions_of(name, [seed])[0], together[k])
+    if name not in PATTERNS:
+        assert not np.array_equal(together[0], together[1])

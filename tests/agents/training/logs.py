@@ -1,0 +1,89 @@
+"""A logbook's logs read back: by the csv module, by TensorBoard, and by wandb's own inspector."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from microgym.agents.training.logbooks.logbook import open_logbook
+
+Rows = dict[int, dict[str, float]]
+
+LOCAL = ("csv", "tensorboard")
+
+# Numbers that float32, or few digits, would change.
+ROWS = {
+    0: {"train/loss": 1 / 3, "a": 1e-300},
+    768: {"train/loss": -0.1, "a": 16777217.0},
+    1536: {"train/loss": 2.0**60 + 2.0**8, "later, with a comma": math.pi},
+    2304: {"train/loss": 5e-324, "a": 1.0},
+}
+IMAGE = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
+FILM = [np.full((8, 9, 3), shade, np.uint8) for shade in (0, 100, 200)]
+
+
+def opened(folder, kinds=LOCAL, *, resume=False):
+    return open_logbook(folder, kinds, name="a run", config={"rate": 0.1}, resume=resume)
+
+
+def write(book, rows):
+    for step, values in rows.items():
+        book.write(step, values)
+
+
+def first(rows, count):
+    return dict(list(rows.items())[:count])
+
+
+def rest(rows, count):
+    return dict(list(rows.items())[count:])
+
+
+def read_csv(folder: Path) -> Rows:
+    with (folder / "log.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    rows = {
+        int(row.pop("step")): {n: float(cell) for n, cell in row.items() if cell} for row in table
+    }
+    assert len(rows) == len(table), "a step is there twice"
+    return rows
+
+
+def read_tensorboard(folder: Path) -> Rows:
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    rows: Rows = {}
+    for tag in events.Tags()["tensors"]:
+        for event in events.Tensors(tag):
+            row = rows.setdefault(event.step, {})
+            assert tag not in row, f"step {event.step} is there twice"
+            row[tag] = make_ndarray(event.tensor_proto).item()
+    return dict(sorted(rows.items()))
+
+
+def wandb_records(folder: Path) -> list[dict[str, Any]]:
+    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def read_wandb(folder: Path) -> Rows:
+    rows: Rows = {}
+    for record in wandb_records(folder):
+        if record["type"] == "history":
+            item = record["history"]["item"]
+            assert item["_step"] not in rows, "a step is there twice"
+            numbers = {n: v for n, v in item.items() if n[0] != "_" and "._type" not in n}
+            media = {n.removesuffix("._type") for n in item if n.endswith("._type")}
+            rows[item["_step"]] = {
+                n: float(v) for n, v in numbers.items() if n.partition(".")[0] not in media
+            }
+    return rows

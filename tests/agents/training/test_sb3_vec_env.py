@@ -1,0 +1,96 @@
+"""The adapter is what Stable-Baselines3's own `DummyVecEnv` would be, but faster."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from microgym.agents.training.sb3_vec_env import SB3VecEnv, make_sb3
+from microgym.envs.core.testing import ActionSource, assert_same
+from tests.envs.toy import ToyEnv
+
+TOY = "tests.envs.toy:MicrogymToy-v0"
+
+
+def collect(envs: VecEnv, steps: int = 20) -> list[Any]:
+    source = ActionSource(envs.action_space, 0)
+    envs.seed(3)
+    record: list[Any] = [envs.reset()]
+    for _ in range(steps):
+        record.append(envs.step(source.batch(envs.num_envs)))
+        record.append(list(envs.reset_infos))
+    return record
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"action": "grid", "reveal": True}, {"observation": "features"}],
+    ids=["default", "grid", "features"],
+)
+def test_equal_to_dummy_vec_env(arguments):
+    ours = collect(make_sb3(TOY, 3, **arguments))
+    theirs = collect(DummyVecEnv([lambda: ToyEnv(**arguments)] * 3))
+    assert_same(ours, theirs)
+    assert any(step[2].any() for step in ours[1::2])
+
+
+def test_cut_episodes_are_marked():
+    envs = make_sb3(TOY, 2, max_episode_steps=2, drift="off")
+    envs.seed(0)
+    envs.reset()
+    action = np.full((2, 3), -1.0, np.float32)
+    envs.step(action)
+    _, _, dones, infos = envs.step(action)
+    assert dones.all()
+    assert [info["TimeLimit.truncated"] for info in infos] == [True, True]
+    assert infos[0]["terminal_observation"]["image"][1].sum() == 2
+
+
+def test_lean_infos():
+    envs = make_sb3(TOY, 2, infos="final")
+    envs.seed(0)
+    envs.reset()
+    source = ActionSource(envs.action_space, 0)
+    for _ in range(10):
+        _, _, dones, infos = envs.step(source.batch(2))
+        for done, info in zip(dones, infos, strict=True):
+            assert ("ledger" in info) == done
+            assert "TimeLimit.truncated" in info
+
+
+def test_attributes_and_methods():
+    envs = make_sb3(TOY, 3, action="grid", render_mode="rgb_array")
+    envs.reset()
+    masks = envs.env_method("action_masks", indices=[2, 0])
+    assert [mask.shape for mask in masks] == [(16,), (16,)]
+    assert envs.get_attr("num_envs") == [3, 3, 3]
+    assert envs.has_attr("action_masks")
+    assert not make_sb3(TOY, 3).has_attr("action_masks")
+    assert envs.env_is_wrapped(gym.Wrapper) == [False] * 3
+    assert np.asarray(envs.render()).shape == (64, 64, 3)
+    envs.set_attr("render_mode", None)
+    assert envs.get_attr("render_mode") == [None] * 3
+    with pytest.raises(ValueError, match="leave indices out"):
+        envs.set_attr("render_mode", None, indices=[1])
+    with pytest.raises(ValueError, match="'reset'"):
+        envs.env_method("reset")
+    envs.close()
+
+
+def test_options():
+    envs = make_sb3(TOY, 2, drift="off")
+    envs.set_options({"budget": 1})
+    envs.reset()
+    assert envs.step(np.zeros((2, 3), np.float32))[2].all()
+    envs.set_options([{"budget": 1}, {"budget": 2}])
+    with pytest.raises(ValueError, match="same options"):
+        envs.reset()
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="autoreset_mode='SameStep'"):
+        SB3VecEnv(gym.make_vec(TOY, 2))
+    with pytest.raises(ValueError, match="infos must be one of"):
+        make_sb3(TOY, 2, infos="some")

@@ -1,0 +1,62 @@
+"""Observation models side by side: what is compared, and how it is told."""
+
+import json
+
+import numpy as np
+import pytest
+
+from microgym.baselines.cli.train import Run
+from microgym.baselines.evaluation import compare_observations, protocols
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+
+ENV = "Ptycho-v0"
+
+
+def test_the_first_model_is_held_against_each_other():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(2, 50))
+    found = compare_observations.differences(
+        {"neural": base + 0.3, "classical": base, "raw": base + 0.5}
+    )
+    assert [(one["better"], one["worse"]) for one in found] == [
+        ("neural", "classical"),
+        ("neural", "raw"),
+    ]
+    assert [one["difference"]["value"] for one in found] == pytest.approx([0.3, -0.2])
+
+
+def test_each_agent_is_judged_by_what_it_learnt_from(tmp_path, monkeypatch):
+    seen: list[tuple[str, str]] = []
+
+    def finished(env_id, seeds, steps, folder):
+        assert (env_id, tuple(seeds)) == (ENV, (0, 1))
+        return [Run(seed, steps, folder / f"seed-{seed}", [], 1.0, True) for seed in seeds]
+
+    def returns(setting, name, group, recipe):
+        seen.extend((name, run.path.parent.name) for run in group)
+        return np.full((len(group), recipe.episodes), 1.0 if name == "neural" else 0.5)
+
+    monkeypatch.setattr(compare_observations, "finished_runs", finished)
+    monkeypatch.setattr(compare_observations, "_returns", returns)
+    path = compare_observations.write_views(
+        EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
+    )
+    assert path == compare_observations.views_path(ENV, tmp_path)
+    assert seen == [(name, name) for name in protocols.VIEWS[ENV] for _ in range(2)]
+    record = json.loads(path.read_text())
+    assert record["kind"] == "views"
+    text = compare_observations.views_text(record)
+    assert "`neural`" in text
+    assert "neural - classical" in text
+    assert "higher" in text
+
+
+def test_a_record_that_lacks_something_is_refused():
+    with pytest.raises(ValueError, match="lacks 'models'"):
+        compare_observations.views_text({"env": ENV})
+
+
+def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare_observations, "VIEWS", {})
+    with pytest.raises(ValueError, match="no choice of observation models"):
+        compare_observations.write_views(EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path)

@@ -1,0 +1,54 @@
+"""The committed results, had again: a small agent from scratch, and the shipped one evaluated."""
+
+import json
+
+import pytest
+
+from microgym.agents.core.registry import TRAINED, agent_names
+from microgym.baselines.evaluation.comparison import FRESH
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.records import RESULTS
+from microgym.baselines.evaluation.reproduce import check_record, record_path
+from microgym.envs.core.registry import ENTRIES
+
+IDS = [entry.id for entry in ENTRIES if record_path(entry.id, small=False).is_file()]
+SMALL = [entry.id for entry in ENTRIES if record_path(entry.id, small=True).is_file()]
+LEARNT = [env_id for env_id in IDS if TRAINED in agent_names(env_id)]
+
+
+def test_what_is_shipped_was_recorded():
+    shipped = [entry.id for entry in ENTRIES if TRAINED in agent_names(entry.id)]
+    assert shipped == LEARNT == SMALL
+
+
+@pytest.mark.parametrize("env_id", SMALL)
+def test_small_agent_learns_what_it_learnt(env_id, tmp_path):
+    checks = check_record(EnvironmentConfig(env_id), small=True, train=True, runs=tmp_path)
+    assert any("retrained" in check.name for check in checks)
+    assert [str(check) for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_policies_do_what_they_did(env_id, tmp_path):
+    checks = check_record(
+        EnvironmentConfig(env_id), small=False, train=False, runs=tmp_path, brief=True
+    )
+    assert [check.name for check in checks if "had again" not in check.name] == []
+    assert {check.name.partition(",")[0] for check in checks} == set(agent_names(env_id))
+    assert min(check.low for check in checks) >= 16
+    assert [str(check) for check in checks if not check.passed] == []
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_ladder_of_policies_is_clear(env_id):
+    """Oracle over expert over the best pattern over random, what was trained over the expert."""
+    record = json.loads(record_path(env_id, small=False, folder=RESULTS).read_text())
+    first = record["comparisons"][0]
+    assert first["episodes"] >= 200
+    assert first["split"] == "test"
+    gaps = first["gaps"]
+    better = [gap["better"] for gap in gaps if gap["worse"] == "expert"]
+    assert better == ["oracle", *((TRAINED, FRESH) if env_id in LEARNT else ())]
+    assert {"random", "expert"} <= {gap["worse"] for gap in gaps}
+    for gap in gaps:
+        assert gap["difference"]["low"] > 0.0, gap

@@ -1,0 +1,237 @@
+import importlib
+import re
+import shlex
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+from microgym.agents.core.registry import agent_names
+from microgym.baselines.cli import main, parser, summaries
+from microgym.baselines.evaluation.comparison import Comparison, compare
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.protocols import BEYOND
+from microgym.baselines.evaluation.records import provenance, to_json
+from microgym.baselines.reporting import docs
+from microgym.envs.core.registry import ENTRIES, find
+from microgym.envs.ptycho import PtychoEnv, PtychoTask
+from microgym.envs.ptycho.config import TERMS, PtychoConfig
+from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
+from tests.baselines.stubs import TOY, make_agent
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PTYCHO = "Ptycho-v0"
+TITLE, PARTS = docs.sections(PtychoEnv)
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Bodies of the Markdown tables in a text, as cells."""
+    blocks = re.findall(r"(?:^\|.*\|\n?)+", text, flags=re.MULTILINE)
+    return [
+        [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()[2:]]
+        for block in blocks
+    ]
+
+
+def section(page: str, name: str) -> str:
+    return page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return docs.pages(DOCS)
+
+
+def test_the_pages_are_up_to_date(made):
+    there = {p.relative_to(DOCS).as_posix(): p.read_text("utf-8") for p in DOCS.rglob("*.md")}
+    there |= {name: (DOCS / name).read_text("utf-8") for name in docs.CARDS}
+    assert sorted(there) == sorted(made)
+    stale = [name for name, text in made.items() if there[name] != text]
+    assert stale == [], "run microgym report --pages"
+
+
+def test_links_in_the_pages_lead_somewhere(made):
+    for name, text in made.items():
+        folder = (DOCS / name).parent
+        links = re.findall(r"\]\(([^)#:]+)\)", text)
+        assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_index_lists_all_there_is(made):
+    index = made["README.md"]
+    assert all(f"[{entry.id}](environments/" in index for entry in ENTRIES)
+    assert all(f"`microgym {name}`" in index for name in summaries())
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "`make test-independent`" in index
+    assert set(re.findall(r"`make ([a-z-]+)` \|", index)) == set(
+        re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE)
+    )
+
+
+@pytest.mark.parametrize("ids", docs.tasks(), ids=lambda ids: ids[0].id)
+def test_every_page_has_all_sections_and_says_what_can_be_intervened_on(made, ids):
+    page = made[f"environments/{ids[0].id}.md"]
+    found = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert found == [name for name in docs.SECTIONS if name in found]
+    assert set(docs.SECTIONS) - set(found) <= docs.OPTIONAL
+    assert all(section(page, name).strip() for name in found)
+    for entry in ids:
+        assert entry.id in page
+        assert all(name in page for name in entry.interventions)
+        assert all(
+            f"| {name} |" in section(page, "Reference policies") for name in agent_names(entry.id)
+        )
+
+
+def test_every_id_is_on_one_page():
+    assert [one for ids in docs.tasks() for one in ids] == list(ENTRIES)
+    assert {ids[0].id for ids in docs.tasks()} == {
+        entry.id for entry in ENTRIES if not entry.kwargs
+    }
+
+
+def test_every_argument_is_described_once(made):
+    names = [one.name for one in fields(PtychoConfig)]
+    assert sorted(docs.described(PtychoConfig)) == sorted(names)
+    listed = tables(section(made[f"environments/{PTYCHO}.md"], "Arguments"))[0]
+    assert [row[0] for row in listed] == [f"`{name}`" for name in names]
+    assert [row[1] for row in listed if row[0] == "`exposures`"] == ["`24`"]
+    assert all(row[2] for row in listed)
+
+
+def test_an_argument_without_a_description_is_an_error():
+    @dataclass(frozen=True)
+    class Kept:
+        """Arguments.
+
+        Attributes:
+            one, two: both
+                at once.
+        """
+
+        one: int = 1
+        two: int = 2
+        three: int = 3
+
+    class Task:
+        arguments = Kept()
+
+    assert docs.described(Kept) == {"one": "both at once.", "two": "both at once."}
+    with pytest.raises(ValueError, match="Kept does not describe three"):
+        docs.arguments(Task())
+
+
+def test_the_tables_of_the_observation_match_the_space():
+    space = PtychoTask(1).single_observation_space
+    assert isinstance(space, gym.spaces.Dict)
+    for rows, names, box in zip(
+        tables(PARTS["Observation Space"]),
+        (CHANNELS, NUMBERS),
+        (space["maps"], space["numbers"]),
+        strict=True,
+    ):
+        assert [row[:2] for row in rows] == [[str(i), name] for i, name in enumerate(names)]
+        assert len(rows) == box.shape[0]
+        low, high = float(box.low.min()), float(box.high.max())
+        assert {row[2] for row in rows} == {f"{low:g} to {high:g}"}
+
+
+def test_the_tables_of_reward_and_info_match_what_is_given():
+    assert [row[0] for row in tables(PARTS["Rewards"])[0]] == list(TERMS)
+    env = gym.make(PTYCHO, exposures=2, action="grid", reveal=True)
+    _, info = env.reset(seed=0)
+    rows = tables(PARTS["Info"])[0]
+    assert {key for row in rows for key in row[0].split(", ")} == set(info)
+    told = dict(zip((row[0] for row in rows), (row[1] for row in rows), strict=True))
+    for key in ("metrics", "ledger", "latent"):
+        assert all(f"`{name}`" in told[key] for name in info[key])
+    assert all(f"`{name}`" in PARTS["Cost"] for name in info["cost_terms"])
+
+
+def test_examples_on_the_page_run():
+    (code,) = re.findall(r"```python\n(.*?)```", PARTS["Arguments"], re.DOTALL)
+    exec(f"import gymnasium, microgym\n{code}", {})
+    (commands,) = re.findall(r"```sh\n(.*?)```", PARTS["Reproducing"], re.DOTALL)
+    for line in commands.strip().splitlines():
+        program, *words = shlex.split(line)
+        assert program == "microgym"
+        assert parser().parse_args(words).env == PTYCHO
+
+
+def test_a_docstring_with_other_sections_is_an_error():
+    class Bare:
+        """A title.
+
+        ## Description
+
+        Text.
+        """
+
+    with pytest.raises(ValueError, match=r"docstring of Bare .*'Action Space'"):
+        docs.sections(Bare)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    agents = {
+        name: [make_agent(TOY, name, {})] for name in ("random", "raster", "expert", "oracle")
+    }
+    return compare(EnvironmentConfig(TOY), agents, episodes=6)
+
+
+def test_results_stand_where_they_belong(tmp_path, comparison):
+    beyond = BEYOND[PTYCHO]
+    record = {
+        **provenance(["reproduce", PTYCHO, "--write"]),
+        "training": {"steps": 1200, "seeds": [0, 1, 2]},
+        "comparisons": [
+            replace(comparison, specimen=name).as_record()
+            for name in ("sparse", beyond.specimen, beyond.recording)
+        ],
+    }
+    (tmp_path / f"{PTYCHO}.json").write_text(to_json(record), encoding="utf-8")
+    page = docs.page([find(PTYCHO)], DOCS / "images", tmp_path)
+    for name, specimen in (
+        ("Reference policies", "sparse"),
+        ("Where adaptivity does not pay", beyond.specimen),
+        ("Recorded scans", beyond.recording),
+    ):
+        text = section(page, name)
+        assert f"specimens `{specimen}`" in text
+        assert "| oracle - expert | " in text
+    assert "`microgym reproduce Ptycho-v0 --write`" in section(page, "Reproducing")
+    assert "1,200 decisions, seeds 0, 1, 2" in section(page, "Reproducing")
+    reference = section(page, "Reference policies")
+    assert "| policy | dose, s ↓ | best signal ↑ | doses too many ↓ | looks |" in reference
+    record["training"] = None
+    (tmp_path / f"{PTYCHO}.json").write_text(to_json(record), encoding="utf-8")
+    untrained = docs.page([find(PTYCHO)], DOCS / "images", tmp_path)
+    assert "none: reference policies only" in section(untrained, "Reproducing")
+    without = docs.page([find(PTYCHO)], DOCS / "images", tmp_path / "none")
+    assert "No results are recorded yet" in section(without, "Reference policies")
+
+
+def test_the_command_writes_the_pages(tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match="no Makefile beside"):
+        docs.update(tmp_path / "docs")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "Makefile").write_text("all: ## everything\n", encoding="utf-8")
+    assert main(["report", "--pages", str(tmp_path / "docs")]) == 0
+    written = [Path(line) for line in capsys.readouterr().out.split()]
+    environments = {f"{ids[0].id}.md" for ids in docs.tasks()}
+    networks = {f"{name}.md" for name in ("Ptycho-v0", "AFM-v0", "STM-v0")}
+    networks |= {"reconstructor.md", "topography.md", "adatoms.md"}
+    assert {path.name for path in written} == {"README.md", *networks, *environments}
+    for name in ("Ptycho-v0", "AFM-v0"):
+        assert (tmp_path / f"microgym/reconstruction/weights/{name}.md").is_file()
+    assert "| `make all` | everything |" in (tmp_path / "docs" / "README.md").read_text("utf-8")
+
+
+def test_every_environment_has_facts_for_sections_that_exist():
+    for entry in ENTRIES:
+        given = importlib.import_module(f"{entry.module}.facts").facts()
+        assert set(given) <= set(docs.SECTIONS)
+        for table in (one for many in given.values() for one in many):
+            assert len({len(row) for row in table}) == 1

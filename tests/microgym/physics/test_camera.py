@@ -1,0 +1,124 @@
+"""Full wells, read noise and beam stop."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microgym.physics.camera import Detector, add_read_noise, beam_stop, read_out
+
+SIZE = 64 * 64
+
+
+def counts(value=100.0):
+    return np.full(SIZE, value, np.float32)
+
+
+def test_read_noise_is_normal():
+    reading, work = counts(), np.empty(SIZE, np.float32)
+    add_read_noise(1, 2, 3, 4.0, reading, work)
+    z = (reading - 100.0) / 4.0
+    assert abs(z.mean()) < 4 / math.sqrt(SIZE)
+    assert abs(z.var() - 1) < 4 * math.sqrt(2 / SIZE)
+    assert abs((z**3).mean()) < 4 * math.sqrt(15 / SIZE)
+    assert abs((z**4).mean() - 3) < 4 * math.sqrt(96 / SIZE)
+
+
+def test_read_noise_is_a_function_of_stream_and_exposure():
+    work = np.empty(SIZE, np.float32)
+    first, again, later = counts(), counts(), counts()
+    add_read_noise(1, 2, 3, 1.0, first, work)
+    add_read_noise(1, 2, 3, 1.0, again, work)
+    add_read_noise(1, 2, 4, 1.0, later, work)
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first == later) < 0.01
+    assert abs(np.corrcoef(first, later)[0, 1]) < 4 / math.sqrt(SIZE)
+
+
+def test_no_read_noise_changes_nothing():
+    reading = counts()
+    add_read_noise(1, 2, 3, 0.0, reading, np.empty(SIZE, np.float32))
+    np.testing.assert_array_equal(reading, counts())
+
+
+def test_dark_readings_may_be_below_zero():
+    reading = counts(0.0)
+    add_read_noise(1, 2, 3, 1.0, reading, np.empty(SIZE, np.float32))
+    assert reading.min() < -1.0
+
+
+def test_beam_stop_hides_the_centre_in_transform_order():
+    mask = beam_stop(64, 3.0)
+    assert mask.dtype == np.float32
+    assert mask[0, 0] == mask[2, 0] == mask[0, -2] == mask[2, 2] == 0.0
+    assert mask[3, 0] == mask[0, -3] == mask[3, 3] == mask[32, 32] == 1.0
+    shown = np.fft.fftshift(mask)
+    np.testing.assert_array_equal(shown[1:, 1:], shown[:0:-1, :0:-1])
+    assert np.count_nonzero(mask == 0.0) == pytest.approx(math.pi * 9, rel=0.15)
+
+
+def test_no_beam_stop_sees_everything():
+    assert beam_stop(32, 0.0).min() == 1.0
+    assert Detector().mask(32).min() == 1.0
+
+
+def test_read_out_does_all_three():
+    rng = np.random.default_rng(5)
+    fresh = rng.poisson(100, SIZE).astype(np.float32)
+    reading, known, work = fresh.copy(), np.empty(SIZE, np.float32), np.empty(SIZE, np.float32)
+    mask = beam_stop(64, 4.0).ravel()
+    read_out(1, 2, 3, 110.0, 2.0, mask, reading, known, work)
+    assert np.count_nonzero((fresh >= 110.0) & (mask == 1.0)) > 100
+    np.testing.assert_array_equal(known, mask * (fresh < 110.0))
+    assert np.all(reading[mask == 0.0] == 0.0)
+    expected = np.minimum(fresh, np.float32(110.0)) * mask
+    add_read_noise(1, 2, 3, 2.0, expected, work)
+    np.testing.assert_array_equal(reading[mask == 1.0], expected[mask == 1.0])
+
+
+def test_perfect_read_out_keeps_counts():
+    reading, known, work = counts(7.0), np.empty(SIZE, np.float32), np.empty(SIZE, np.float32)
+    read_out(1, 2, 3, math.inf, 0.0, beam_stop(64, 0.0).ravel(), reading, known, work)
+    assert np.all(reading == 7.0)
+    assert np.all(known == 1.0)
+
+
+@pytest.mark.parametrize("full_well", [9.0, math.inf])
+def test_no_mask_is_a_mask_that_hides_nothing(full_well):
+    fresh = np.random.default_rng(6).poisson(7.0, SIZE).astype(np.float32)
+    work = np.empty(SIZE, np.float32)
+    results: list[Any] = []
+    for mask in (np.ones(SIZE, np.float32), np.empty(0, np.float32)):
+        reading, known = fresh.copy(), np.ones(SIZE, np.float32)
+        for tick in (3, 4):
+            read_out(1, 2, tick, full_well, 2.0, mask, reading, known, work)
+        results.append((reading, known))
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("saturation_counts", 0.0),
+        ("saturation_counts", math.nan),
+        ("saturation_counts", -math.inf),
+        ("read_noise_counts", -1.0),
+        ("read_noise_counts", math.inf),
+        ("beam_stop_px", -1.0),
+        ("beam_stop_px", math.nan),
+    ],
+)
+def test_detector_refuses(name, value):
+    with pytest.raises(ValueError, match=name):
+        Detector(**{name: value})
+
+
+def test_detector_takes_numbers_only():
+    with pytest.raises(TypeError, match="read_noise_counts"):
+        Detector(read_noise_counts="low")  # pyright: ignore[reportArgumentType]
+
+
+def test_beam_stop_must_fit():
+    with pytest.raises(ValueError, match="radius_px"):
+        Detector(beam_stop_px=40.0).mask(64)

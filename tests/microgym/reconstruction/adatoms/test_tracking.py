@@ -1,0 +1,147 @@
+"""Which adatom is which: nearest first, within gates, along the way of a drag."""
+
+import numpy as np
+import pytest
+
+from microgym.reconstruction.adatoms.peak_detection import MOST
+from microgym.reconstruction.adatoms.tracking import (
+    ASTRAY_NM,
+    DRAGGED_NM,
+    LEGS,
+    STILL_NM,
+    associate_rows,
+    association_work,
+    pair_nearest,
+)
+
+ROOM = 6
+
+
+class Scene:
+    """One image: spots, tracks of the adatoms to be moved, and the others of the image before."""
+
+    def __init__(self, spots, paths, others=(), missed=None):
+        self.found = np.zeros((1, MOST, 4))
+        self.found[0, : len(spots), :2] = np.reshape(spots, (-1, 2))
+        self.found[0, : len(spots), 2] = 0.9
+        self.found[0, : len(spots), 3] = 0.01
+        self.counts = np.array([len(spots)])
+        movers = len(paths)
+        self.corners = np.zeros((1, movers, LEGS + 1, 2))
+        self.legs = np.zeros((1, movers), np.int64)
+        for k, path in enumerate(paths):
+            self.corners[0, k, : len(path)] = path
+            self.legs[0, k] = len(path) - 1
+        self.missed = np.array([missed or [0] * movers])
+        self.others = np.zeros((1, ROOM, 2))
+        self.shown = np.zeros((1, ROOM), np.bool_)
+        self.others[0, : len(others)] = np.reshape(others, (-1, 2))
+        self.shown[0, : len(others)] = True
+        self.seen = np.zeros((1, movers, 4))
+
+    def run(self):
+        tracks = (self.corners, self.legs, self.missed)
+        associate_rows(
+            np.arange(1),
+            self.found,
+            self.counts,
+            tracks,
+            self.others,
+            self.shown,
+            self.seen,
+            association_work(self.legs.shape[1] + ROOM),
+        )
+        return [
+            tuple(place[:2]) if place[2] > 0.0 else None for place in self.seen[0].round(3).tolist()
+        ]
+
+    def rest(self):
+        return self.others[0][self.shown[0]].round(3).tolist()
+
+
+def test_pairs_are_the_nearest_first_and_within_their_gates():
+    costs = np.array([[1.0, 2.0, 9.0], [0.5, 0.9, 9.0], [3.0, 3.0, 3.0]])
+    pairs, free = np.full(3, -1), np.ones(3, np.bool_)
+    pair_nearest(costs, 3, 3, np.array([5.0, 5.0, 2.0]), pairs, free)
+    assert pairs.tolist() == [1, 0, -1]
+    assert free.tolist() == [False, False, True]
+
+
+def test_what_was_not_touched_is_where_it_was():
+    scene = Scene([(1.1, 0.0), (-1.0, 0.1), (2.0, 2.0)], [[(1.0, 0.0)], [(-1.0, 0.0)]])
+    assert scene.run() == [(1.1, 0.0), (-1.0, 0.1)]
+    assert scene.rest() == [[2.0, 2.0]]
+    assert scene.missed.tolist() == [[0, 0]]
+    assert scene.seen[0, :, 3].tolist() == [0.01, 0.01]
+
+
+def test_an_adatom_out_of_its_gate_is_what_is_new_in_the_image():
+    spots = [(0.9 * ASTRAY_NM, 0.0), (0.0, STILL_NM + 0.1)]
+    known = Scene(spots, [[(0.0, 0.0)]], others=[spots[1]])
+    assert known.run() == [pytest.approx(spots[0])]
+    assert known.rest() == [pytest.approx(spots[1])]
+    new = Scene(spots, [[(0.0, 0.0)]])
+    assert new.run() == [pytest.approx(spots[1])]
+
+
+def test_what_is_missed_is_looked_for_farther_off_the_next_time():
+    spot = [(1.5 * ASTRAY_NM, 0.0)]
+    scene = Scene(spot, [[(0.0, 0.0)]])
+    assert scene.run() == [None]
+    assert scene.missed.tolist() == [[1]]
+    assert scene.rest() == [pytest.approx(spot[0])]
+    again = Scene(spot, [[(0.0, 0.0)]], missed=[1])
+    assert again.run() == [pytest.approx(spot[0])]
+
+
+def test_a_neighbour_pushed_away_by_the_dragged_one_is_the_rest():
+    """Which of the two is which cannot be seen; both are known to be somewhere."""
+    scene = Scene([(0.45, 1.0), (0.0, 1.35)], [[(-1.65, 3.1), (0.43, 1.06)], [(-0.4, 1.08)]])
+    assert sorted(scene.run()) == [(0.0, 1.35), (0.45, 1.0)]
+    assert scene.rest() == []
+
+
+@pytest.mark.parametrize("at", [(2.0, 0.05), (0.0, 0.05), (1.1, -0.2), (2.0, 1.0), (2.1, 0.6)])
+def test_a_dragged_adatom_is_found_anywhere_on_its_way(at):
+    scene = Scene([at], [[(0.0, 0.0), (2.0, 0.0), (2.0, 1.0)]])
+    assert scene.run() == [at]
+
+
+def test_beside_the_way_there_is_a_gate_too():
+    way = [(0.0, 0.0), (2.0, 0.0)]
+    # What is nearer to the end, but too far from the way, waits until nothing is on the way.
+    beside, behind = (2.0, 1.1 * DRAGGED_NM), (-0.4 * DRAGGED_NM, 0.0)
+    assert Scene([beside, behind], [way]).run() == [pytest.approx(behind)]
+    assert Scene([beside], [way]).run() == [pytest.approx(beside)]
+    assert Scene([(1.0, 1.1 * ASTRAY_NM)], [way]).run() == [None]
+
+
+def test_a_bystander_on_the_way_is_not_taken_for_the_dragged_one():
+    scene = Scene([(1.0, 0.1), (0.05, 0.0)], [[(0.0, 0.0), (2.0, 0.0)]], others=[(1.0, 0.15)])
+    assert scene.run() == [(0.05, 0.0)]
+    assert scene.rest() == [[1.0, 0.1]]
+
+
+def test_of_two_on_the_way_the_one_nearer_to_its_end_is_taken():
+    scene = Scene([(0.2, 0.0), (1.9, 0.0)], [[(0.0, 0.0), (2.0, 0.0)]])
+    assert scene.run() == [(1.9, 0.0)]
+
+
+def test_two_spots_cannot_be_one_adatom_nor_one_spot_two():
+    scene = Scene([(0.1, 0.0)], [[(0.0, 0.0)], [(0.25, 0.0)]])
+    assert scene.run() == [(0.1, 0.0), None]
+    assert scene.rest() == []
+
+
+def test_what_there_is_no_room_for_is_left_out():
+    spots = [(0.5 * k - 2.0, 3.0) for k in range(ROOM + 2)]
+    scene = Scene(spots, [[(0.0, 0.0)]])
+    assert scene.run() == [None]
+    assert len(scene.rest()) == ROOM
+
+
+def test_an_image_without_spots_misses_everything():
+    scene = Scene([], [[(0.0, 0.0)], [(1.0, 0.0), (2.0, 0.0)]], others=[(3.0, 0.0)])
+    assert scene.run() == [None, None]
+    assert scene.rest() == []
+    assert scene.legs.tolist() == [[0, 1]]

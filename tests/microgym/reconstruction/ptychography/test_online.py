@@ -1,0 +1,180 @@
+"""Reconstruction while the scan runs, against the textbook in double precision."""
+
+import numpy as np
+import pytest
+
+from microgym.baselines.benchmarks.numpy_reference import reference as reference
+from microgym.metrics import complex_error
+from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from tests.microgym.reconstruction.ptychography.scenes import make_specimen
+
+N, FIELD, PHOTONS = 32, 64, 1e6
+SPECIMEN = make_specimen(1, FIELD)
+CORNERS = np.array([[y, x] for y in range(4, 29, 6) for x in range(4, 29, 6)])
+ROWS = np.arange(1)
+
+
+def disk(modes=1):
+    """Curved disk and, if asked, a tilted copy: light everywhere on the detector.
+
+    Where a probe leaves the detector dark, the phase of the first guess is what rounding makes it,
+    and single and double precision go different ways.
+    """
+    y, x = np.mgrid[:N, :N] - N // 2
+    radius = np.hypot(y, x)
+    wave = np.where(radius < 7, np.exp(0.05j * radius**2), 0.0)
+    waves = np.stack([wave, 0.05 * wave * (x + 0.5 * y)])[:modes]
+    return (waves / np.sqrt(np.sum(np.abs(waves) ** 2))).astype(np.complex64)
+
+
+PROBE = disk()
+
+
+def counts_at(corner, probe=PROBE):
+    mean = reference.expected_counts(SPECIMEN, probe.astype(complex), *corner, PHOTONS)
+    return mean.astype(np.float32).reshape(1, -1)
+
+
+def add(estimate, corner, counts=None, known=None, photons=PHOTONS, rows=ROWS):
+    counts = counts_at(corner) if counts is None else counts
+    known = np.ones_like(counts) if known is None else known
+    many = len(counts)
+    place = np.broadcast_to(corner, (many, 2)).astype(np.int64)
+    estimate.add(rows, counts, known, np.full(many, float(photons)), place)
+
+
+def textbook(corners, alpha, step, turns, sweeps=0, probe=PROBE, known=None):
+    estimate = np.ones((FIELD, FIELD), complex)
+    wave = probe.astype(complex)
+    for corner in corners:
+        for _ in range(turns):
+            amplitude = np.sqrt(counts_at(corner, probe).reshape(N, N) / PHOTONS)
+            reference.pie_update(
+                estimate, wave, *corner, amplitude, known, object_step=step, alpha=alpha
+            )
+    for _ in range(sweeps):
+        for corner in corners:
+            amplitude = np.sqrt(counts_at(corner, probe).reshape(N, N) / PHOTONS)
+            reference.pie_update(
+                estimate, wave, *corner, amplitude, known, object_step=step, alpha=alpha
+            )
+    return estimate
+
+
+def image(estimate, row=0):
+    return estimate.re[row] + 1j * estimate.im[row].astype(np.float64)
+
+
+@pytest.mark.parametrize("modes", [1, 2])
+def test_equals_the_textbook(modes):
+    probe = disk(modes)
+    online = OnlineReconstruction(1, FIELD, probe, 8, iterations=2, alpha=0.4, step=1.2)
+    for corner in CORNERS[:4]:
+        add(online, corner, counts_at(corner, probe))
+    expected = textbook(CORNERS[:4], 0.4, 1.2, 2, probe=probe)
+    assert np.abs(image(online) - expected).max() < 1e-4
+    online.sweep(ROWS, 2)
+    expected = textbook(CORNERS[:4], 0.4, 1.2, 2, 2, probe=probe)
+    assert np.abs(image(online) - expected).max() < 2e-4
+    assert np.abs(expected - 1.0).max() > 0.1
+
+
+def test_starts_as_vacuum_and_touches_only_the_patch():
+    online = OnlineReconstruction(2, FIELD, PROBE, 4)
+    assert np.all(image(online) == 1.0)
+    add(online, (10, 20))
+    changed = image(online) != 1.0
+    assert changed[10:42, 20:52].any()
+    changed[10:42, 20:52] = False
+    assert not changed.any()
+    assert np.all(image(online, 1) == 1.0)
+    assert online.taken.tolist() == [1, 0]
+    online.reset(np.arange(2))
+    assert np.all(image(online) == 1.0)
+    assert online.taken.tolist() == [0, 0]
+
+
+def test_exact_vacuum_stays_vacuum():
+    online = OnlineReconstruction(1, FIELD, PROBE, 4)
+    mean = reference.expected_counts(np.ones((N, N), complex), PROBE.astype(complex), 0, 0, PHOTONS)
+    add(online, (3, 3), mean.astype(np.float32).reshape(1, -1))
+    assert np.abs(image(online) - 1.0).max() < 1e-4
+
+
+def test_sweeps_converge_to_the_specimen():
+    online = OnlineReconstruction(1, FIELD, PROBE, len(CORNERS))
+    inner = (slice(22, 42), slice(22, 42))
+    errors = []
+    for corner in CORNERS:
+        add(online, corner)
+    for _ in range(3):
+        errors.append(float(complex_error(image(online)[inner], SPECIMEN[inner])))
+        online.sweep(ROWS, 10)
+    errors.append(float(complex_error(image(online)[inner], SPECIMEN[inner])))
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.02 < errors[0]
+
+
+def test_untrusted_pixels_say_nothing():
+    known = np.ones((1, N * N), np.float32)
+    known[0, ::3] = 0.0
+    clean, garbage = counts_at((8, 9)), counts_at((8, 9))
+    garbage[0, ::3] = 1e6
+    results = []
+    for counts in (clean, garbage):
+        online = OnlineReconstruction(1, FIELD, PROBE, 2)
+        add(online, (8, 9), counts, known)
+        online.sweep(ROWS, 1)
+        results.append(image(online))
+    assert results[0].tobytes() == results[1].tobytes()
+    wanted = textbook([(8, 9)], 0.5, 1.5, 3, 1, known=known.reshape(N, N).astype(float))
+    assert np.abs(results[0] - wanted).max() < 2e-4
+
+
+def test_readings_below_zero_count_as_zero():
+    low, zero = counts_at((8, 9)), counts_at((8, 9))
+    low[0, 100:200], zero[0, 100:200] = -4.0, 0.0
+    results = []
+    for counts in (low, zero):
+        online = OnlineReconstruction(1, FIELD, PROBE, 2)
+        add(online, (8, 9), counts)
+        results.append(image(online).tobytes())
+    assert results[0] == results[1]
+
+
+def test_the_number_of_photons_cancels():
+    one, ten = (OnlineReconstruction(1, FIELD, PROBE, 2) for _ in range(2))
+    add(one, (8, 9))
+    add(ten, (8, 9), 10 * counts_at((8, 9)), photons=10 * PHOTONS)
+    assert np.abs(image(one) - image(ten)).max() < 1e-5
+
+
+def test_rows_are_independent():
+    batch = OnlineReconstruction(3, FIELD, PROBE, 4)
+    corners = np.array([[4, 4], [10, 16], [22, 10]])
+    counts = np.concatenate([counts_at(corner) for corner in corners])
+    photons, known = np.full(3, PHOTONS), np.ones_like(counts)
+    batch.add(np.array([2]), counts, known, photons, corners)
+    batch.add(np.array([0, 1]), counts, known, photons, corners)
+    batch.add(np.array([1]), counts, known, photons, corners[::-1].copy())
+    batch.sweep(np.array([1]), 2)
+    for row, seen in enumerate(([0], [1, 1], [2])):
+        alone = OnlineReconstruction(1, FIELD, PROBE, 4)
+        for k in seen:
+            add(alone, corners[k], counts[k : k + 1])
+        if row == 1:
+            alone.sweep(ROWS, 2)
+        assert alone.re[0].tobytes() == batch.re[row].tobytes()
+    assert batch.taken.tolist() == [1, 2, 1]
+
+
+def test_state_arrays_are_the_whole_state():
+    first, second = (OnlineReconstruction(1, FIELD, PROBE, 4) for _ in range(2))
+    add(first, CORNERS[3])
+    for name, array in second.state_arrays().items():
+        array[...] = first.state_arrays()[name]
+    for online in (first, second):
+        add(online, CORNERS[7])
+        online.sweep(ROWS, 1)
+    for name, array in second.state_arrays().items():
+        assert array.tobytes() == first.state_arrays()[name].tobytes(), name
