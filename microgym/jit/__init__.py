@@ -12,18 +12,19 @@ allocate nothing.
 
 Numba's own cache looks only at the file that holds a kernel: an edited helper in another file goes
 on being served in its old form (numba issue 1833). Here every cached kernel, and the name of its
-machine code, carries a digest of the whole first floor's source and of its own folder's, so that
-any edit recompiles whatever might have been built upon it.
+machine code, carries a digest of its file and of all files that this one imports, directly or not,
+so that an edit recompiles what is built upon it, and nothing else.
 """
 
 import functools
 import gc
 import hashlib
 import importlib
+import re
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -35,7 +36,6 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.context import Context
 
 _FLOOR = Path(__file__).parents[1]
-_OTHER_FLOORS = frozenset({"envs", "agents", "baselines"})
 _OPTIONS = {
     "nopython": True,
     "nogil": True,
@@ -66,31 +66,59 @@ _PASSES = (
 )
 
 
-def _digest(root: Path, paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+# An import statement: `from a.b import c, d`, with or without brackets, or `import a.b`.
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n#(]+))"
+    r"|import[ \t]+([\w., ]+))",
+    re.MULTILINE,
+)
 
 
 @functools.cache
-def source_digest() -> str:
-    """Digest of every Python file of the physics floor, in hexadecimal (SHA-256).
+def _imports(file: Path) -> frozenset[Path]:
+    """Files that one file imports from this package or from beside itself.
+
+    The `__init__` of a package counts where something is imported from the package itself.
+    """
+    found: set[Path] = set()
+    for module, bracketed, listed, plain in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        names = [name.split()[0] for name in (bracketed or listed).split(",") if name.split()]
+        modules = [module, *(f"{module}.{name}" for name in names)] if module else plain.split(",")
+        for name in modules:
+            for root in (_FLOOR.parent, file.parent):
+                place = root.joinpath(*name.split()[0].split("."))
+                found.update(
+                    one
+                    for one in (place / "__init__.py", place.with_suffix(".py"))
+                    if one.is_file()
+                )
+    return frozenset(found)
+
+
+@functools.cache
+def _contents(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
+
+
+@functools.cache
+def source_digest(file: Path) -> str:
+    """Digest of a file and of all that it imports, directly or not, from this package or beside it.
+
+    Args:
+        file: a Python file.
 
     Returns:
-        64 hexadecimal digits; equal for equal sources, wherever they are installed.
+        64 hexadecimal digits (SHA-256); equal for equal sources, wherever they are installed.
     """
-    paths = _FLOOR.rglob("*.py")
-    return _digest(
-        _FLOOR, (p for p in paths if p.relative_to(_FLOOR).parts[0] not in _OTHER_FLOORS)
-    )
-
-
-@functools.cache
-def _stamp(folder: Path) -> str:
-    """What the kernels of a folder are built upon: the physics floor, and that folder."""
-    return source_digest() + _digest(folder, folder.glob("*.py"))
+    closure, waiting = {file}, [file]
+    while waiting:
+        more = _imports(waiting.pop()) - closure
+        closure |= more
+        waiting.extend(more)
+    digest = hashlib.sha256()
+    for content in sorted(map(_contents, closure)):
+        digest.update(content)
+    return digest.hexdigest()
 
 
 class _Link(NamedTuple):
@@ -153,7 +181,7 @@ class _LinkedLibrary(_Library):
 def _stamped(locator: type) -> type:
     """The same place on disk, but valid for one state of the sources only."""
     name = f"SourceStamped{locator.__name__}"
-    stamp = {"get_source_stamp": lambda self: _stamp(Path(self._py_file).parent)}
+    stamp = {"get_source_stamp": lambda self: source_digest(Path(self._py_file))}
     return type(name, (locator,), stamp)
 
 
@@ -255,10 +283,10 @@ def _dispatcher(kind: type, function: Callable[..., Any], **options: bool) -> An
         if _definitions[name]:
             # A module loaded anew. Its source may have changed; a name must not mean two things.
             again = f"_{_definitions[name]}"
-            source_digest.cache_clear()
-            _stamp.cache_clear()
+            for cached in (_imports, _contents, source_digest):
+                cached.cache_clear()
         _definitions[name] += 1
-        stamp = _stamp(Path(function.__code__.co_filename).parent)
+        stamp = source_digest(Path(function.__code__.co_filename))
         _versions[function] = hashlib.sha256(stamp.encode()).hexdigest()[:16] + again
     return kind(function, targetoptions={**_OPTIONS, **options}, pipeline_class=_Compiler)
 
