@@ -79,8 +79,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
     Raises:
         ValueError: no such environment.
     """
-    trained = (TRAINED,) if shipped_policy(env_id).is_file() else ()
-    return (*_references(env_id), *trained)
+    known = _references(env_id)
+    return (*known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
 
 
 def shipped_policy(env_id: str) -> Path:

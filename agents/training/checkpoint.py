@@ -244,8 +244,8 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
     if found.get("total_timesteps") != asked["total_timesteps"]:
         raise ValueError(
             f"{folder} holds a training of {found.get('total_timesteps')} steps, asked were "
-            f"{asked['total_timesteps']}: the learning rate falls over all of them, so a run cannot "
-            "be made longer or shorter; choose another folder"
+            f"{asked['total_timesteps']}: the learning rate falls over all of them, so a run "
+            "cannot be made longer or shorter; choose another folder"
         )
     for table in sorted(asked.keys() - {*_NAMED, "total_timesteps"}):
         old, new = dict(found.get(table) or {}), dict(asked[table])
