@@ -7,7 +7,8 @@ nothing, so that geometry decides: along close-packed rows, from bridge to bridg
 follows easily; straight over a top it stays behind.
 
 Two models share the parameters. `drag` hops between hollows with Arrhenius rates (kinetic Monte
-Carlo, fast). `pull` integrates the overdamped motion in the whole potential (slow; for tests). Lengths are in nm, energies in eV, times in s, conductances in uS.
+Carlo, fast). `pull` integrates the overdamped motion in the whole potential (slow; for tests).
+Lengths are in nm, energies in eV, times in s, conductances in uS.
 x runs along a close-packed row, a top is at the origin, places are (x, y).
 """
 

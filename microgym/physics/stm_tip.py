@@ -212,7 +212,9 @@ def draw_traits(s0, s1, tick, state, spread, traits):
         traits: (11,) float64, written, see `TRAITS`.
     """
     factors = _OF_STATE[state]
-    traits[STRENGTH] = MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
+    traits[STRENGTH] = (
+        MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
+    )
     traits[WIDTH] = MEAN_WIDTH_NM * factors[1] * exp64(spread.width * normal(s0, s1, tick, 1))
     traits[OFFSET_X] = spread.offset_nm * normal(s0, s1, tick, 2)
     traits[OFFSET_Y] = spread.offset_nm * normal(s0, s1, tick, 3)

@@ -240,7 +240,13 @@ def fill_rows(rows, keys, recipe, field):
         b = rows[k]
         s0, s1 = stream(keys[k, 0], keys[k, 1], Role.WORLD, _PROCESS)
         tick = np.int64(0)
-        field.sites[b], places[b], field.present[b], targets[b], patches[b] = 0, 0.0, False, 0.0, 0.0
+        field.sites[b], places[b], field.present[b], targets[b], patches[b] = (
+            0,
+            0.0,
+            False,
+            0.0,
+            0.0,
+        )
         # The step edge has a random direction, and an infinite distance where there is none.
         sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 0))
         steps[b, 0], steps[b, 1], steps[b, 2] = cosine, sine, np.inf
