@@ -420,7 +420,9 @@ class AFMInstrument:
             if isinstance(array, np.ndarray) and not name.startswith("_") and name != "fresh"
         }
         for part in ("drift", "piezo", "events"):
-            own |= {f"{part}_{name}": array for name, array in vars(getattr(self, part)).items()}
+            own |= {
+                f"{part}_{name}": array for name, array in getattr(self, part)._asdict().items()
+            }
         return own | {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
 
 

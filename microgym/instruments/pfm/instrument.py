@@ -409,7 +409,7 @@ class PFMInstrument:
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the instrument's whole state, by name."""
         own = {name: a for name, a in vars(self).items() if isinstance(a, np.ndarray)}
-        stage = {f"stage_{name}": array for name, array in vars(self.stage).items()}
+        stage = {f"stage_{name}": array for name, array in self.stage._asdict().items()}
         ledger = {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
         return own | stage | ledger
 

@@ -373,7 +373,7 @@ class STMInstrument:
         }
         parts = {
             "field": vars(self.fields),
-            "stage": vars(self.stage),
+            "stage": self.stage._asdict(),
             "ledger": self.ledger._asdict(),
         }
         return own | {
