@@ -1,4 +1,4 @@
-"""Train, compare and show: all that `microgym report` does."""
+"""Training, comparison and page of `microgym report`."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
 from microgym.baselines.evaluation.protocols import BEYOND, EvaluationProtocol
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, read_record
-from microgym.baselines.reporting.report_html import Family, Picture, Report, render
+from microgym.baselines.reporting.report_page import Picture, Report, Section, render
 from microgym.envs.core.registry import find
 
 Group = dict[str, list[Agent]]
@@ -80,27 +80,27 @@ def make_report(plan: Plan) -> Path:
     runs = _train(plan) if plan.train else []
     if runs:
         agents[FRESH] = [find_agent(plan.setting, str(run.path)) for run in runs]
-    families: list[Family] = []
+    sections: list[Section] = []
     pictures: list[Picture] = []
     moving: Picture | None = None
     interrupted = False
     try:
-        families.append(_main(plan, agents))
-        if families[0].comparison.complete:
+        sections.append(_main(plan, agents))
+        if sections[0].comparison.complete:
             pictures, moving = _pictures(plan, agents)
-            families += _beyond(plan, agents, recording)
+            sections += _beyond(plan, agents, recording)
     except KeyboardInterrupt:
-        if not families:
+        if not sections:
             raise
         interrupted = True
-    if interrupted or not all(one.comparison.complete for one in families):
+    if interrupted or not all(one.comparison.complete for one in sections):
         notes.append("The run was interrupted; this report shows what was finished by then.")
     curves, curves_note = _curves(plan, runs)
     report = Report(
         plan.setting.env_id,
         find(plan.setting.env_id).summary,
         _ran(plan, runs, time.monotonic() - start),
-        families,
+        sections,
         curves,
         curves_note,
         pictures,
@@ -147,24 +147,24 @@ def _train(plan: Plan) -> list[Run]:
     return train_with_bar(env_id, steps, recipe.seeds, plan.runs, plan.jobs)
 
 
-def _main(plan: Plan, agents: Group) -> Family:
+def _main(plan: Plan, agents: Group) -> Section:
     comparison = run_comparison(
         "unseen specimens", plan.setting, agents, plan.recipe.episodes, plan
     )
     text = "Every policy on specimens that no agent was trained on, nor any rule tuned on."
-    return Family("Scores", text, comparison)
+    return Section("Scores", text, comparison)
 
 
-def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Family]:
+def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Section]:
     beyond = BEYOND.get(plan.setting.env_id)
     if beyond is None:
         return []
     episodes = plan.recipe.other_episodes
     setting = plan.setting.with_(specimen=beyond.specimen)
     other = run_comparison(f"specimens {beyond.specimen}", setting, agents, episodes, plan)
-    families = [Family(f"Where adaptivity should not pay: {beyond.specimen}", beyond.text, other)]
+    sections = [Section(f"Where adaptivity should not pay: {beyond.specimen}", beyond.text, other)]
     if recording is None or not other.complete:
-        return families
+        return sections
     arguments = {**plan.setting.arguments, **beyond.replayed(recording)}
     replayed = plan.setting.with_(arguments=arguments)
     held = {
@@ -179,7 +179,7 @@ def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Family]:
         "own chance, not of specimens; a policy without chance, on counts that need no thinning, "
         "always ends alike, and its interval has no width."
     )
-    return [*families, Family("A recorded scan", text, replace(scan, specimen=recording.name))]
+    return [*sections, Section("A recorded scan", text, replace(scan, specimen=recording.name))]
 
 
 def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]:
