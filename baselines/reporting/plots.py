@@ -29,7 +29,7 @@ COLOURS = {
 `to_svg` puts the properties into the SVG, so that a plot follows the reader's light or dark mode.
 """
 
-_WIDTH_IN, _ROW_IN = 5.4, 0.34
+_WIDTH_IN, _ROW_IN = 4.6, 0.34
 
 
 def plot_learning_curves(runs: Mapping[str, Points], levels: Mapping[str, float]) -> Figure:
@@ -42,10 +42,10 @@ def plot_learning_curves(runs: Mapping[str, Points], levels: Mapping[str, float]
     Returns:
         The figure.
     """
-    figure, axes = _axes(3.4)
+    figure, axes = _axes(3.0)
     for points in runs.values():
         steps, returns = np.reshape(points, (-1, 2)).T
-        axes.plot(steps, returns, color=COLOURS["accent-soft"], linewidth=1.2, gid="run")
+        axes.plot(steps, returns, color=COLOURS["accent-soft"], linewidth=1.2, label="_run")
     if len(runs) > 1 and (mean := _mean(list(runs.values()))) is not None:
         axes.plot(*mean, color=COLOURS["accent"], linewidth=2.2, label="mean of the runs")
     for (name, value), style in zip(levels.items(), cycle(("--", ":", "-.")), strict=False):
@@ -79,8 +79,10 @@ def plot_intervals(rows: Sequence[tuple[str, Estimate, bool]], quantity: str) ->
     for place, (_, one, emphasised) in enumerate(rows):
         colour = COLOURS["accent" if emphasised else "plain"]
         if math.isfinite(one.low):
-            axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2, gid="interval")
-        axes.plot([one.value], [place], "o", color=colour, markersize=7, gid="estimate")
+            axes.plot(
+                [one.low, one.high], [place, place], color=colour, linewidth=2, label="_interval"
+            )
+        axes.plot([one.value], [place], "o", color=colour, markersize=7, label="_estimate")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     for label, (_, _, emphasised) in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if emphasised else "normal")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, PolicyScore
 from microgym.baselines.reporting import formatting
@@ -90,9 +89,9 @@ def render(report: Report) -> str:
     """The whole page, as HTML with all images embedded."""
     main = report.sections[0].comparison
 
-    def learning_curves() -> Markup:
+    def learning_curves() -> str:
         levels = {s.agent: s.returns.value for s in main.scores if s.agent in ("expert", "oracle")}
-        return Markup(to_svg(plot_learning_curves(report.curves, levels)))
+        return to_svg(plot_learning_curves(report.curves, levels))
 
     environment = Environment(
         loader=PackageLoader("microgym.baselines.reporting"),
@@ -126,10 +125,10 @@ def _headline(main: Comparison) -> PolicyScore | None:
     return score if score is not None and math.isfinite(score.score.value) else None
 
 
-def _intervals(comparison: Comparison) -> Markup:
+def _intervals(comparison: Comparison) -> str:
     """Plot of the mean returns, the best policy first."""
     rows = [(s.agent, s.returns, s.agent in (SHIPPED, FRESH)) for s in reversed(comparison.scores)]
-    return Markup(to_svg(plot_intervals(rows, "mean return")))
+    return to_svg(plot_intervals(rows, "mean return"))
 
 
 def _data_url(data: bytes) -> str:

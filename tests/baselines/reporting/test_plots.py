@@ -1,68 +1,86 @@
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.statistics import Estimate
-from microgym.baselines.reporting.charts import intervals, learning_curves, ticks
-
-NS = "{http://www.w3.org/2000/svg}"
-
-
-def parsed(svg):
-    return ElementTree.fromstring(svg)
-
-
-@pytest.mark.parametrize(
-    ("ends", "expected"),
-    [
-        ((0, 100), [0, 50, 100]),
-        ((0, 1), [0, 0.5, 1.0]),
-        ((-0.13, 0.31), [0, 0.2]),
-        ((0, 60_000), [0, 20_000, 40_000, 60_000]),
-    ],
+from microgym.baselines.reporting.plots import (
+    COLOURS,
+    plot_intervals,
+    plot_learning_curves,
+    to_svg,
 )
-def test_ticks_are_round(ends, expected):
-    assert ticks(*ends, about=3) == pytest.approx(expected)
+
+ROWS = [("a", Estimate(1.0, 0.0, 2.0), False), ("b<", Estimate(3.0, 2.0, 4.0), True)]
+
+
+def lines(figure, name):
+    return [one for one in figure.axes[0].lines if one.get_label() == f"_{name}"]
 
 
 def test_intervals_stand_where_they_should():
-    rows = [("a", Estimate(1.0, 0.0, 2.0), False), ("b<", Estimate(3.0, 2.0, 4.0), True)]
-    svg = parsed(intervals(rows, "return"))
-    a, b = (float(one.get("cx")) for one in svg.iter("circle"))
-    whiskers = [one for one in svg.iter("polyline") if "whisker" in one.get("class")]
-    ends = [[float(p.split(",")[0]) for p in one.get("points").split()] for one in whiskers]
-    assert a == pytest.approx(sum(ends[0]) / 2, abs=0.1)
-    assert b == pytest.approx(sum(ends[1]) / 2, abs=0.1)
-    assert ends[0][1] == pytest.approx(ends[1][0])
-    assert "marked" in whiskers[1].get("class")
-    assert "b<" in [one.text for one in svg.iter("text")]
+    figure = plot_intervals(ROWS, "return")
+    (axes,) = figure.axes
+    whiskers, dots = lines(figure, "interval"), lines(figure, "estimate")
+    assert [list(one.get_xdata()) for one in whiskers] == [[0.0, 2.0], [2.0, 4.0]]
+    assert [list(one.get_xdata()) for one in dots] == [[1.0], [3.0]]
+    places = dict(
+        zip([one.get_text() for one in axes.get_yticklabels()], axes.get_yticks(), strict=True)
+    )
+    assert [one.get_ydata()[0] for one in dots] == [places["a"], places["b<"]]
+    assert axes.yaxis_inverted()
+    assert [one.get_color() for one in dots] == [COLOURS["plain"], COLOURS["accent"]]
+    assert axes.get_xlabel() == "return"
+    assert "b&lt;" in to_svg(figure)
 
 
 def test_an_unknown_interval_is_left_out():
-    svg = parsed(intervals([("a", Estimate(1.0, math.nan, math.nan), False)], "return"))
-    assert len(list(svg.iter("circle"))) == 1
-    assert not [one for one in svg.iter("polyline") if "whisker" in one.get("class")]
+    figure = plot_intervals([("a", Estimate(1.0, math.nan, math.nan), False)], "return")
+    assert len(lines(figure, "estimate")) == 1
+    assert lines(figure, "interval") == []
 
 
 def test_a_curve_for_each_run_and_their_mean():
     runs = {f"seed {i}": [(0.0, i), (10.0, i + 2.0)] for i in range(3)}
-    svg = parsed(learning_curves(runs, {"expert": 1.0, "oracle": 1.01}))
-    kinds = [one.get("class") for one in svg.iter("polyline")]
-    assert (kinds.count("run"), kinds.count("mean"), kinds.count("level")) == (3, 1, 2)
-    labels = {one.text: float(one.get("y")) for one in svg.iter("text")}
-    assert abs(labels["expert"] - labels["oracle"]) >= 13
-    points = {one.get("class"): one.get("points") for one in svg.iter("polyline")}
-    middle = [one.get("points") for one in svg.iter("polyline") if one.get("class") == "run"][1]
-    assert points["mean"] == middle
+    figure = plot_learning_curves(runs, {"expert": 1.0, "oracle": 1.01})
+    curves = [np.array(one.get_xydata()) for one in lines(figure, "run")]
+    assert [one.tolist() for one in curves] == [[[0.0, i], [10.0, i + 2.0]] for i in range(3)]
+    labelled = {one.get_label(): one for one in figure.axes[0].lines}
+    assert np.array_equal(labelled["mean of the runs"].get_xydata(), curves[1])
+    assert set(labelled["expert"].get_ydata()) == {1.0}
+    assert set(labelled["oracle"].get_ydata()) == {1.01}
+    assert labelled["expert"].get_linestyle() != labelled["oracle"].get_linestyle()
+    legend = [one.get_text() for one in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["mean of the runs", "expert", "oracle"]
 
 
-def test_runs_that_were_not_logged_alike_have_no_mean():
-    svg = learning_curves({"a": [(0.0, 1.0), (5.0, 2.0)], "b": [(1.0, 1.0), (6.0, 2.0)]}, {})
-    assert "mean" not in [one.get("class") for one in parsed(svg).iter("polyline")]
+@pytest.mark.parametrize("runs", [[[0.0, 5.0], [1.0, 6.0]], [[0.0, 5.0]]])
+def test_only_runs_that_were_logged_alike_have_a_mean(runs):
+    given = {str(i): [(x, 1.0) for x in steps] for i, steps in enumerate(runs)}
+    figure = plot_learning_curves(given, {})
+    assert len(figure.axes[0].lines) == len(runs)
+
+
+def test_plots_take_their_colours_from_the_page():
+    svg = to_svg(plot_intervals(ROWS, "return"))
+    root = ElementTree.fromstring(svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "var(--accent)" in svg
+    assert re.findall(r"#[0-9a-f]{6}\b", re.sub(r'(href="|url\()#\w+', "", svg)) == []
+    assert [one for one in re.findall(r' id="([^"]*)"', svg) if svg.count(f"#{one}") == 0] == []
+
+
+def test_a_plot_is_always_the_same():
+    first, second = (to_svg(plot_intervals(ROWS, "return")) for _ in range(2))
+    assert first == second
 
 
 def test_nothing_to_draw_is_drawn():
-    parsed(learning_curves({}, {}))
-    parsed(learning_curves({"a": [(0.0, 1.0)]}, {}))
-    parsed(intervals([("a", Estimate(0.0, 0.0, 0.0), False)], "score"))
+    for figure in (
+        plot_learning_curves({}, {}),
+        plot_learning_curves({"a": [(0.0, 1.0)]}, {}),
+        plot_intervals([("a", Estimate(0.0, 0.0, 0.0), False)], "score"),
+    ):
+        ElementTree.fromstring(to_svg(figure))
