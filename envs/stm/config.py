@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from microgym.envs.core.old_config import LEVELS, Config
 from microgym.envs.core.old_rewards import RewardWeights
-from microgym.instruments.stm.instrument import (
+from microgym.instruments.stm.settings import (
     DRIFT_LEVELS,
     IMAGE_LEVELS,
     NOISE_LEVELS,
