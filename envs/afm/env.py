@@ -1,5 +1,7 @@
 """Force microscopy: scan a surface line by line, with a loop to tune and a tip to keep whole."""
 
+from gymnasium.vector import VectorEnv
+
 from microgym.envs.afm.task import AFMTask
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
@@ -227,7 +229,7 @@ class AFMEnv(MicroscopeEnv):
     task_class = AFMTask
 
 
-class AFMVectorEnv(MicroscopeVectorEnv):
+class AFMVectorEnv(MicroscopeVectorEnv, VectorEnv):
     """N force microscopes in one process; see `AFMEnv`."""
 
     task_class = AFMTask

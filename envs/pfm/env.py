@@ -1,10 +1,10 @@
-"""Ferroelectric lithography: write a domain pattern, or shift a hysteresis loop, with a tip."""
+"""Gymnasium environments of the piezoresponse force microscope, and their page."""
+
+from gymnasium.vector import VectorEnv
 
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
-from microgym.envs.pfm.task import PFMTask
-
-__all__ = ["PFMEnv", "PFMTask", "PFMVectorEnv"]
+from microgym.envs.pfm.task import PFMLoopTask, PFMTask
 
 
 class PFMEnv(MicroscopeEnv):
@@ -19,12 +19,12 @@ class PFMEnv(MicroscopeEnv):
     beforehand. An image shows what has become of the domains, but takes as long as ten pulses, and
     disturbs what it shows.
 
-    With `goal="write"` a pattern of domains is to be written into a film that points down. A good
+    In `PFM-v0` a pattern of domains is to be written into a film that points down. A good
     operator writes large domains first, where the pattern has room, looks from time to time, mends
     what switched back and takes away what spilt over; a better one guesses from the image where the
     film will help and where it will not, and looks less.
 
-    With `goal="loop"` a property of one point is to be changed: its imprint, the bias about which
+    In `PFMLoop-v0` a property of one point is to be changed: its imprint, the bias about which
     its hysteresis loop is centred. What surrounds a point pulls at it, so that domains written
     around it shift the loop; to take a loop costs time, and turns the point itself.
 
@@ -52,142 +52,83 @@ class PFMEnv(MicroscopeEnv):
 
     ## Observation Space
 
-    A dict. `maps` holds five square maps of the film, each cell the mean over its sites:
-
-    | index | map | range | meaning |
-    | --- | --- | --- | --- |
-    | 0 | response | -1 to 1 | the last image; -1 (all down) before the first |
-    | 1 | wanted | -1 to 1 | 1 where the film is to point up; for a loop, a spot at the point |
-    | 2 | fresh | -1 to 1 | pulses since the last look: bias over 10 V times the tip's profile |
-    | 3 | raised | -1 to 1 | all positive pulses so far: the same over 30 V; never negative |
-    | 4 | lowered | -1 to 1 | all negative ones, as a positive number |
-
-    `numbers` is a vector:
-
-    | index | number | range | meaning |
-    | --- | --- | --- | --- |
-    | 0 | y | -1 to 1 | commanded place of the last pulse, from top to bottom |
-    | 1 | x | -1 to 1 | the same from left to right |
-    | 2 | volts | -1 to 1 | its bias over 10 V |
-    | 3 | seconds | -1 to 1 | its length, on the action's logarithmic scale |
-    | 4 | pulses_left | -1 to 1 | part of the pulses that is left |
-    | 5 | time_left | -1 to 1 | part of the time that is left |
-    | 6 | age | -1 to 1 | time since the last look over the time limit |
-    | 7 | asked | -1 to 1 | imprint that is asked for, over the largest bias of a loop |
-    | 8 | rising | -1 to 1 | bias at which the last loop changed sign on the way up, over the same |
-    | 9 | falling | -1 to 1 | the same on the way down |
-
-    The last three are 0 unless a loop is the goal, and the response stays -1 where it is: who takes
-    loops has no image. Where the tip really was is hidden.
+    Maps of the film, each cell the mean over its sites, and a few numbers; with
+    `observation="features"` one vector: the numbers, then the first three maps, each 8 x 8 and in
+    reading order. The true place of the tip is hidden.
 
     ## Action Space
 
-    With `action="continuous"` a vector in [-1, 1]: y and x of the next pulse across the film, its
-    bias in units of 10 V, its length on a logarithmic scale, and whether to look afterwards (above
-    0): to take an image, or with `goal="loop"` a loop. A bias of 0 is a wait.
-
-    With `action="grid"` one number: a cell of a square grid in reading order, plus the number of
-    cells for each step up in the list of (bias, look), in which looking comes second. All pulses
-    are 10 ms long. What was done since the last look is masked in `info["action_mask"]` and
-    `action_masks()`: it is not done again before it has been looked at.
+    One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen
+    since the last look are masked in `info["action_mask"]` and `action_masks()`; a masked action
+    can be carried out all the same.
 
     ## Rewards
 
-    The sum of three terms with weights. Each is the change of a quantity in this step:
-
-    | term | what it adds up to over an episode |
-    | --- | --- |
-    | damage | minus the part of the rest of the film that was written on or destroyed |
-    | time | minus the time used, over the time there is |
-    | agreement | gain in agreement with what is wanted |
-
-    Agreement with a pattern is the Jaccard index (intersection over union) of what points up and
-    what should. Agreement with an imprint is 1 less the error over 2 V, and not below 0; what is
-    written around the point is no damage then. With `reward_mode="vector"` the reward is the vector
-    of unweighted terms.
+    A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. Agreement with a
+    pattern is the Jaccard index (intersection over union) of the cells that point up and of those
+    that should. Agreement with an imprint is 1 less the error over 2 V, and not below 0. Damage is
+    the share of the rest of the film that was written on or destroyed; for a loop, destroyed.
 
     ## Cost
 
-    Apart from the reward, `info["cost"]` is 1 in the step in which the film breaks down. Its only
-    term is `breakdown`.
+    Apart from the reward, in `info["cost"]`.
 
     ## Starting State
 
     A film drawn from the seed, poled down and at rest (a few spots may have turned by themselves);
     a sharp tip at its centre, with a drift drawn from the seed. The pattern is drawn from the seed,
-    too, as is how far the imprint is to be shifted. There are no reset options. Films and patterns
-    of `train`, `validation` and `test` are disjoint whatever the seeds; `twins` and `frames` are
-    never offered for training.
+    too, as is how far the imprint is to be shifted. Films and patterns of `train`, `validation` and
+    `test` are disjoint whatever the seeds; `twins` and `frames` are never offered for training.
 
     ## Episode End
 
     Terminated when pulses or time are used up, when the film has broken down, or when the agreement
-    has reached 0.95. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates
-    as usual.
+    has reached 0.95. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates.
 
     ## Info
 
-    | key | content |
-    | --- | --- |
-    | reward_terms | the three terms of this step, unweighted |
-    | cost, cost_terms | what must not happen, see above |
-    | metrics | `agreement`; `written`, `spilt` over the pattern; `images`; `tip_wear` |
-    | ledger | `time_s`, `dose` (bias times time, V s), `exposures` (pulses), `path_m` |
-    | action_mask | pulses not given since the last look, with `action="grid"` |
-    | latent | with `reveal=True`, see below |
-
-    With `goal="loop"` there is the metric `imprint_error_v`, too. The hidden state is `structure`,
-    the part of each map cell that points up; `p`, the polarisation; `imprint`, `bond` and
-    `barrier`, the film (`microgym.specimens.ferroelectrics`), and `strength` of its disorder;
-    `wear` and `bearable_v`; `drift_cells`; `target`, `imprint_v` and `asked_v`.
+    `reward_terms`, `cost` and `cost_terms` of this step; `ledger` with `time_s`, `dose` (bias times
+    time, V s), `exposures` (pulses) and `path_m`; `action_mask` with `action="grid"`; `metrics`;
+    with `reveal=True` the hidden state, `latent`.
 
     ## Arguments
 
     ```python
     gymnasium.make("PFM-v0", split="test", pulses=24, disorder="hard")
-    gymnasium.make("PFM-v0", goal="loop")
+    gymnasium.make("PFMLoop-v0", drift="off")
     gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
     ```
 
-    Every argument is plain data; besides, `render_mode="rgb_array"` gives pictures, and
-    `autoreset_mode` chooses one of Gymnasium's three modes for vector environments.
+    Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
+    three modes for vector environments. `PFMLoop-v0` has no `pattern`.
 
     ## Observation models
 
-    What the instrument measures is shown as it is; there is no reconstruction. `observation="full"`
-    has finer maps. `observation="features"` is one vector: the numbers, then the first three maps,
-    each small and in reading order.
+    The measurement is shown as it is; there is no reconstruction.
 
     ## Difficulty switches
 
-    `drift`, `disorder`, `tip`, `readout` and `heat`, each off, easy, real or hard. A different
-    level of one changes no random draw of another. `intervene(drift_velocity_cells_s=...,
-    settling_cells=..., disorder=...)` sets the hidden drift and the strength of the disorder in the
-    middle of an episode, and every other draw stays as it was.
-
-    ## Recorded scans
-
-    None: what a film does to a pulse cannot be replayed.
+    Each off, easy, real or hard. A different level of one changes no random draw of another.
 
     ## Reference policies
 
-    | agent | what it does |
+    | agent | policy |
     | --- | --- |
     | random | uniform places and biases, 10 ms each; a look after every fourth pulse |
     | expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
     | oracle | sees the film, tries pulses on a copy of it, and gives the best one |
     | trained | the policy that comes with the package, trained by PPO |
 
-    For a loop, the expert takes one, reckons how many pulses around the point will do, gives them,
+    For a loop, the expert takes one, computes how many pulses around the point will do, gives them,
     and takes the next. Score = (return - expert) / (oracle - expert), on the same films and seeds.
-    Habits of the expert were tuned by search on training films. The oracle looks one pulse ahead:
-    it is a strong reference and not a bound.
+    The expert was tuned by search on training films. The oracle looks one pulse ahead: it is a
+    strong reference and not a bound.
 
     ## Where adaptivity does not pay
 
-    On a film without disorder (`disorder="off"`), without heat and drift, every pulse does what the
-    last one did: images tell nothing that was not known before, and a list of pulses that was
-    worked out once for a pattern is as good as any policy.
+    On a film without disorder (`disorder="off"`), without heat and drift, every pulse has the same
+    effect: images add no information, and a list of pulses that was optimised once for a pattern is
+    as good as any policy.
 
     ## Reproducing
 
@@ -214,7 +155,19 @@ class PFMEnv(MicroscopeEnv):
     task_class = PFMTask
 
 
-class PFMVectorEnv(MicroscopeVectorEnv):
-    """N piezoresponse force microscopes in one process; see `PFMEnv`."""
+class PFMVectorEnv(MicroscopeVectorEnv, VectorEnv):
+    """N microscopes in one process; see `PFMEnv`."""
 
     task_class = PFMTask
+
+
+class PFMLoopEnv(MicroscopeEnv):
+    """Shift the hysteresis loop of one place of a ferroelectric film; see `PFMEnv`."""
+
+    task_class = PFMLoopTask
+
+
+class PFMLoopVectorEnv(MicroscopeVectorEnv, VectorEnv):
+    """N microscopes in one process; see `PFMEnv`."""
+
+    task_class = PFMLoopTask

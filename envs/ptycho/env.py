@@ -1,5 +1,7 @@
 """Adaptive ptychography: scan an unknown specimen with few exposures."""
 
+from gymnasium.vector import VectorEnv
+
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.ptycho.task import PtychoTask
@@ -219,7 +221,7 @@ class PtychoEnv(MicroscopeEnv):
     task_class = PtychoTask
 
 
-class PtychoVectorEnv(MicroscopeVectorEnv):
+class PtychoVectorEnv(MicroscopeVectorEnv, VectorEnv):
     """N ptychographic microscopes in one process; see `PtychoEnv`."""
 
     task_class = PtychoTask

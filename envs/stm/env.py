@@ -1,5 +1,7 @@
 """Moving adatoms with a tunnelling microscope, and mending its tip."""
 
+from gymnasium.vector import VectorEnv
+
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.stm.task import STMTask
@@ -218,7 +220,7 @@ class STMEnv(MicroscopeEnv):
     task_class = STMTask
 
 
-class STMVectorEnv(MicroscopeVectorEnv):
+class STMVectorEnv(MicroscopeVectorEnv, VectorEnv):
     """N tunnelling microscopes in one process; see `STMEnv`."""
 
     task_class = STMTask
