@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.pfm.config import HIGHEST_V
 from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -21,7 +21,8 @@ from microgym.agents.pfm.domain_model import (
 )
 from microgym.envs.pfm.config import HIGHEST_V
 from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE, PFMSettings
+from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
