@@ -17,15 +17,18 @@ class Channel:
         doc: meaning, with the value where there is none.
         unit: quantity that 1 stands for, such as "10 V"; empty for pure numbers.
         scale: standard deviation that the entry has in use, where it is far below 1.
+        low, high: closed range of the entry.
     """
 
     doc: str
     unit: str = ""
     scale: float = 1.0
+    low: float = -1.0
+    high: float = 1.0
 
 
 class Channels(Mapping[str, Channel]):
-    """Named entries along the first axis of a float32 array with elements in [-1, 1].
+    """Named entries along the first axis of a float32 array, by default within [-1, 1].
 
     Args:
         *shape: axes that follow the channels; a name stands for a length known to the task.
@@ -63,10 +66,18 @@ class Channels(Mapping[str, Channel]):
             sizes: lengths of named axes.
         """
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
-        return spaces.Box(-1.0, 1.0, (len(self), *axes), np.float32)
+        low, high = (np.broadcast_to(one, (len(self), *axes)) for one in self._bounds())
+        return spaces.Box(low, high, dtype=np.float32)
+
+    def _bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Lower and upper bounds, in a shape that broadcasts with one environment's array."""
+        shape = (len(self), *(1 for _ in self.shape))
+        low = np.array([one.low for one in self._channels.values()], np.float32)
+        high = np.array([one.high for one in self._channels.values()], np.float32)
+        return low.reshape(shape), high.reshape(shape)
 
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
-        """Stack the channels of N environments and clip them to [-1, 1].
+        """Stack the channels of N environments and clip them to their ranges.
 
         Args:
             **values: (N, ...), every channel in the declared order.
@@ -79,7 +90,7 @@ class Channels(Mapping[str, Channel]):
         """
         if tuple(values) != self.names:
             raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
-        return np.clip(np.stack(list(values.values()), axis=1), -1.0, 1.0).astype(np.float32)
+        return np.clip(np.stack(list(values.values()), axis=1), *self._bounds()).astype(np.float32)
 
 
 @dataclass(frozen=True)

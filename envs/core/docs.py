@@ -73,7 +73,9 @@ def _declared(declared: Any) -> list[Table]:
     for name, part in parts:
         if isinstance(part, Choices):
             listed = [(str(k), one, "") for k, one in enumerate(part.names)]
-            found.append([("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed])
+            found.append(
+                [("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed]
+            )
         elif len(part) <= 100:
             found.append(_channels(name, part))
     return found
