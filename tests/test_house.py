@@ -454,6 +454,7 @@ def test_wheel_holds_every_file_once_and_nothing_else(tmp_path):
             "agents/*/*.toml",
             "agents/*/weights/*",
             "baselines/results/*",
+            "baselines/reporting/templates/*",
             "microgym/reconstruction/weights/*",
         )
         for p in ROOT.glob(pattern)
