@@ -316,7 +316,7 @@ def test_the_base_installation_holds_nothing_of_an_extra():
 PRIVATE = {
     "agents/training/learner_state.py": "stable-baselines3",
     "agents/training/loggers.py": "wandb",
-    "baselines/cli/search_storage.py": "optuna",
+    "baselines/cli/search.py": "optuna",
 }
 # Files that check the version of the dependency against an allow-list themselves.
 ALLOW_LISTS = {"microgym/jit/__init__.py"}
