@@ -1,12 +1,13 @@
 """Agents by name, for every environment."""
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from microgym.agents.afm import references as afm
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.extras import extra_named
+from microgym.agents.core.folders import agent_folder
 from microgym.agents.pfm import oracle as pfm_oracle
 from microgym.agents.pfm import references as pfm
 from microgym.agents.ptycho import references as ptycho
@@ -79,8 +80,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
     Raises:
         ValueError: no such environment.
     """
-    trained = (TRAINED,) if shipped_policy(env_id).is_file() else ()
-    return (*_references(env_id), *trained)
+    known = _references(env_id)
+    return (*known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
 
 
 def shipped_policy(env_id: str) -> Path:
@@ -92,7 +93,7 @@ def shipped_policy(env_id: str) -> Path:
     Returns:
         Path of the file; it may not exist.
     """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
+    return agent_folder(env_id) / "weights" / f"{env_id}.safetensors"
 
 
 def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = None) -> Agent:
@@ -109,12 +110,14 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     Raises:
         ValueError: an unknown environment, or a file that is no policy for it.
         FileNotFoundError: no such file.
+        ImportError: a policy is asked for and PyTorch is not installed.
     """
     known = _references(env_id)
     if name in known:
         return known[name]({**find(env_id).kwargs, **(env_kwargs or {})})
-    # PyTorch takes seconds to load, and the reference policies do without.
-    from microgym.agents.core.trained_agent import PretrainedAgent
+    # PyTorch is optional and takes seconds to load; reference policies need none.
+    with extra_named():
+        from microgym.agents.core.trained_agent import PretrainedAgent
 
     if name == TRAINED:
         same = named(env_id, env_kwargs or {}).id

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import is_unfinished
 from microgym.agents.training.config import load_config
@@ -115,11 +116,12 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
     Raises:
         ValueError: no training configuration for it, or an unknown setting.
     """
-    return int(load_config(env_id, config)["training"]["steps"])
+    return int(load_config(env_id, config)["training"]["total_timesteps"])
 
 
 def _default_trainer() -> Trainer:
-    from microgym.agents.training.trainer import train  # PyTorch, which most commands do without
+    with extra_named():
+        from microgym.agents.training.trainer import train
 
     return train
 
@@ -275,12 +277,13 @@ def _train_in_worker(task: Mapping[str, Any]) -> Run:
 
 
 def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
-    words = {name: task[name] for name in ("seed", "steps", "output", "config", "resume", "log")}
+    words = {name: task[name] for name in ("seed", "output", "config", "resume", "log")}
     trainer: Trainer = task["trainer"] or _default_trainer()
     file: Path = task["output"] / RECORD
     told = file.is_file() and bool(read_record(file).get("complete"))
     ended = task["resume"] and told and not is_unfinished(task["output"])
-    result = trainer(task["env_id"], progress=progress, **words)
+    steps = task["steps"]
+    result = trainer(task["env_id"], total_timesteps=steps, progress=progress, **words)
     run = Run(
         task["seed"],
         task["steps"],

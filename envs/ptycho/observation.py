@@ -9,10 +9,11 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
 from microgym.reconstruction.ptychography.observation_models import (
+    ImageModel,
     Plane,
     Planes,
     Rows,
-    View,
+    RunningScan,
     whole_region,
 )
 
@@ -108,7 +109,7 @@ class Maps:
     """
 
     def __init__(
-        self, num_envs: int, view: View, region: tuple[int, int], cells: int, unit: np.float32
+        self, num_envs: int, view: ImageModel, region: tuple[int, int], cells: int, unit: np.float32
     ) -> None:
         self.view = view
         self._start, self._size = region
@@ -150,7 +151,7 @@ class Maps:
             estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
             fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
         """
-        shown = self.view.show(rows, estimate, fluence, self._areas)
+        shown = self.view.estimate(rows, RunningScan(*estimate, fluence, self._areas))
         start, edge = self._start, self._edge
         draw_maps(rows, shown, fluence, self._areas, start, edge, self._unit, self._drawn)
 
@@ -160,20 +161,19 @@ class Maps:
 
 
 @kernel
-def record_rows(rows, corner, photons, counts, footprint, disk, fluence, signal, n):
+def record_rows(rows, measurement, footprint, disk, fluence, signal, n):
     """Enter the latest exposure of each row into the operator's books.
 
     Args:
         rows: (k,) int64.
-        corner: (N, 2) int64, corner of the patch as commanded, px.
-        photons: (N,) float64, incident photons.
-        counts: (N, n*n) readings.
+        measurement: `microgym.instruments.ptychography.state.Measurement`.
         footprint: (n*n,) intensity of the probe, sum one.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         fluence: (N, H, W) photons per object pixel, updated.
         signal: (N, 2) float64 written: counts inside and outside the direct beam over the photons.
         n: edge of the patch, px.
     """
+    counts, _, photons, corner = measurement
     for k in range(rows.size):
         b = rows[k]
         add_fluence(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)

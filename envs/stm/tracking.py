@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import (
     ClassicalDetector,
-    Detector,
+    DetectorModel,
     NeuralDetector,
 )
 from microgym.reconstruction.adatoms.tracking import LEGS, associate_rows, association_work
@@ -16,7 +16,7 @@ from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-DETECTORS: dict[str, type[Detector]] = {
+DETECTORS: dict[str, type[DetectorModel]] = {
     "classical": ClassicalDetector,
     "neural": NeuralDetector,
 }
@@ -82,7 +82,7 @@ class AdatomTracker:
         self.legs[rows, atom] += ~full
         leg = self.legs[rows, atom]
         self.corners[rows, atom, leg] = ends[rows]
-        self.times[rows, atom, leg] = self.instrument.ledger.time_s[rows]
+        self.times[rows, atom, leg] = self.instrument.state.ledger.time_s[rows]
 
     def look(self, rows: Rows, marked_s: Float64, first: bool) -> NDArray[np.bool_]:
         """Find adatoms in the image that was just taken; `corners` then begin where they are.
@@ -96,23 +96,23 @@ class AdatomTracker:
             (k, movers) bool, whether each was found.
         """
         instrument, movers = self.instrument, self.legs.shape[1]
-        middle = instrument.ledger.time_s[rows] - 0.5 * instrument.settings.image_s
+        middle = instrument.state.ledger.time_s[rows] - 0.5 * instrument.settings.image_s
         if first:
-            self.corners[rows, :, 0] = instrument.seen[rows, :movers]
+            self.corners[rows, :, 0] = instrument.state.seen[rows, :movers]
         else:
             # What drifted between the image before and a drag lies between their frames.
             passed = np.maximum(middle - marked_s[rows], 1.0)[:, None, None]
             part = np.maximum(self.times[rows] - marked_s[rows, None, None], 0.0) / passed
             part[:, :, 0] = 0.0
-            self.corners[rows] -= part[..., None] * instrument.registered[rows, None, None]
+            self.corners[rows] -= part[..., None] * instrument.state.registered[rows, None, None]
         self.times[rows] = middle[:, None, None]
         instrument.draw(rows)
-        self.detector.look(rows, instrument.image)
+        adatoms = self.detector.estimate(rows, instrument.state.image)
         tracks = (self.corners, self.legs, self.missed)
         associate_rows(
             rows,
-            self.detector.found,
-            self.detector.counts,
+            adatoms.found,
+            adatoms.counts,
             tracks,
             self.others,
             self.shown,

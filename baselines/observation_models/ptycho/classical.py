@@ -25,7 +25,8 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 )
 from microgym.baselines.observation_models.ptycho.inputs import estimate_in, fluence_in, lit_in
 from microgym.metrics import complex_error
-from microgym.reconstruction.ptychography.neural import NeuralView, Weights
+from microgym.reconstruction.ptychography.neural import NeuralImage, Weights
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
 
@@ -117,16 +118,16 @@ def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> T
         The finished scans.
     """
     scans = Scans(conditions, seeds)
-    microscope, count = scans.instrument, len(seeds)
-    n, each = microscope.n, conditions.exposures
+    taken, count = scans.instrument.state.measurement, len(seeds)
+    n, each = scans.instrument.n, conditions.exposures
     everyones = np.broadcast_to(places, (count, each, 2))
     counts = np.empty((count, each, n, n), np.float32)
     centres, photons = np.empty((count, each, 2)), np.empty((count, each))
     for e in range(each):
         scans.expose(np.ascontiguousarray(everyones[:, e]), np.ones(count))
-        counts[:, e] = microscope.counts.reshape(count, n, n)
-        centres[:, e] = microscope.corner + n // 2
-        photons[:, e] = microscope.photons
+        counts[:, e] = taken.counts.reshape(count, n, n)
+        centres[:, e] = taken.corner + n // 2
+        photons[:, e] = taken.photons
     looks: dict[int, Float32] = {}
     done = 0
     for sweeps in LOOKS:
@@ -152,10 +153,10 @@ def restore(weights: Weights, seen: Float32) -> tuple[Complex64, Float32]:
         (L, H, H) complex64 images and float32 standard deviations.
     """
     count, _, edge, _ = seen.shape
-    view = NeuralView(count, edge, np.ones((1, 1, 1), np.complex64), (0, edge), weights)
+    view = NeuralImage(count, edge, np.ones((1, 1, 1), np.complex64), (0, edge), weights)
     image = estimate_in(seen)
-    estimate = np.ascontiguousarray(image.real), np.ascontiguousarray(image.imag)
-    re, im, sigma = view.show(np.arange(count), estimate, fluence_in(seen))
+    planes = np.ascontiguousarray(image.real), np.ascontiguousarray(image.imag)
+    re, im, sigma = view.estimate(np.arange(count), RunningScan(*planes, fluence_in(seen)))
     return (re + 1j * im).astype(np.complex64), sigma
 
 

@@ -25,15 +25,15 @@ ENV = "Ptycho-v0"
 ARGUMENTS = {"exposures": 4, "final_sweeps": 1}
 TINY = {
     "num_envs": 2,
-    "rollout": 3,  # not the length of an episode: checkpoints fall into the middle of one
+    "n_steps": 3,  # not the length of an episode: checkpoints fall into the middle of one
     "batch_size": 3,
-    "belief_batch": 4,
-    "epochs": 1,
+    "aux_batch_size": 4,
+    "n_epochs": 1,
     "width": 4,
     "checkpoint_s": 0.0,
     "record_every": 0,
 }
-DECISIONS = TINY["num_envs"] * TINY["rollout"]
+DECISIONS = TINY["num_envs"] * TINY["n_steps"]
 """Decisions between two updates."""
 
 
@@ -123,16 +123,10 @@ POINTS = {
     "its folder is not flushed": ("os.fsync", "before", "folder"),
     "the old one is still there": ("os.unlink", "before", "checkpoint-"),
     "the old one is gone": ("os.unlink", "after", "checkpoint-"),
-    "the log is not committed": (
-        "microgym.agents.training.logbooks.logbook.Logbook.commit",
-        "before",
-        "",
-    ),
-    "the log is committed": (
-        "microgym.agents.training.logbooks.logbook.Logbook.commit",
-        "after",
-        "",
-    ),
+    "the log is not cut to the checkpoint": ("os.replace", "before", "progress.csv"),
+    "the log is cut to the checkpoint": ("os.replace", "after", "progress.csv"),
+    "the row is not written": ("microgym.agents.training.loggers.ResumableCSV.write", "before", ""),
+    "the row is written": ("microgym.agents.training.loggers.ResumableCSV.write", "after", ""),
     "the policy is not in its place": ("os.replace", "before", "policy.safetensors"),
     "the policy is in its place": ("os.replace", "after", "policy.safetensors"),
 }
