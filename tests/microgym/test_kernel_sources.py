@@ -40,7 +40,8 @@ def is_number(node: ast.AST) -> bool:
             return name.isupper()
         case ast.Call(func=ast.Attribute(value=ast.Name(id="np"))):
             return True
-    return False
+        case _:
+            return False
 
 
 def allocations(function: ast.FunctionDef) -> list[str]:
