@@ -7,17 +7,20 @@ import numpy as np
 
 from microgym.baselines.benchmarks.thresholds import AtMost
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
-from microgym.reconstruction.ptychography.neural import NeuralImage, shipped_file
+from microgym.reconstruction.ptychography.neural import (
+    NETWORK,
+    NeuralImage,
+)
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
 from microgym.reconstruction.topography.convnet_kernels import LINES, SIGNALS, TOLD
+from microgym.reconstruction.topography.observation_model import NETWORK as LINE_NETWORK
 from microgym.reconstruction.topography.observation_model import (
     ClassicalTopography,
     NeuralTopography,
     Raster,
     ScanLine,
 )
-from microgym.reconstruction.topography.observation_model import shipped_file as shipped_lines
 
 ENVS = 16
 """Scans restored together."""
@@ -29,9 +32,10 @@ def neural(effort: Effort) -> Iterator[Result]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
 
+    from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.ptycho.dataset import as_cells
     from microgym.baselines.observation_models.ptycho.inputs import look
-    from microgym.baselines.observation_models.ptycho.model import read_net
+    from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 
     generator = np.random.default_rng(0)
     field = REGION + 2 * MARGIN
@@ -42,7 +46,7 @@ def neural(effort: Effort) -> Iterator[Result]:
     probe = np.ones((1, 2 * MARGIN, 2 * MARGIN), np.complex64)
     view = NeuralImage(ENVS, field, probe, (MARGIN, REGION))
     rows = np.arange(ENVS)
-    net: Any = read_net(shipped_file())
+    net: Any = read_twin(PtychoUNet, NETWORK.shipped_file)
     net = net.to(memory_format=torch.channels_last)
     inside = slice(MARGIN, MARGIN + REGION)
 
@@ -72,7 +76,8 @@ def restoration(effort: Effort) -> Iterator[Result]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
 
-    from microgym.baselines.observation_models.afm.model import read_net
+    from microgym.baselines.observation_models.afm.model import TopographyNet
+    from microgym.baselines.observation_models.network import read_twin
 
     generator = np.random.default_rng(0)
     raster = Raster()
@@ -83,7 +88,7 @@ def restoration(effort: Effort) -> Iterator[Result]:
     dials = np.tile([0.7, 2000.0, 0.0, 8.0], (ENVS, 1))
     line = ScanLine(images, dials, engaged)
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
-    net = read_net(shipped_lines())
+    net = read_twin(TopographyNet, LINE_NETWORK.shipped_file)
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
     told, lag_px = generator.normal(0.0, 1.0, (ENVS, TOLD)), np.ones((ENVS, LINES))
     inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, told, lag_px)]
@@ -112,16 +117,19 @@ def restoration(effort: Effort) -> Iterator[Result]:
 
 def adatoms(effort: Effort) -> Iterator[Result]:
     """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
+    from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
-    from microgym.baselines.observation_models.stm.model import read_net as read_detector
+    from microgym.baselines.observation_models.stm.model import AdatomUNet
     from microgym.baselines.observation_models.stm.scores import GEOMETRY
     from microgym.baselines.observation_models.stm.train import look
-    from microgym.reconstruction.adatoms.observation_model import ClassicalDetector, NeuralDetector
-    from microgym.reconstruction.adatoms.observation_model import shipped_file as shipped_detector
+    from microgym.reconstruction.adatoms.observation_model import (
+        ClassicalDetector,
+        NeuralDetector,
+    )
 
     heights = images_of(BASE, ENVS, 0).heights
     rows = np.arange(ENVS)
-    net = read_detector(shipped_detector())
+    net = read_twin(AdatomUNet, NETWORK.shipped_file)
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
     ways = {
