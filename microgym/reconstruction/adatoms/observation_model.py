@@ -16,8 +16,7 @@ from microgym.numerics.libm import exp
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.adatoms.peak_detection import MOST, match_rows, match_size
 from microgym.reconstruction.adatoms.unet_kernels import CELL, detect_rows, maps_size
-from microgym.reconstruction.nn.layers import image_buffers
-from microgym.reconstruction.nn.network import Layer, Network, Weights
+from microgym.reconstruction.nn.network import Layer, Network, Weights, image_buffers
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.validation import number, whole_number
 from microgym.state import Float32, Float64, Int64, Shape, allocate

@@ -12,15 +12,18 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.reconstruction.nn.convolution import convolve1, convolve_strip, fold
-from microgym.reconstruction.nn.network import KINDS, Network
-from microgym.reconstruction.nn.winograd import convolve3, work_size
+from microgym.reconstruction.nn.winograd import convolve3
 from microgym.state import Int64
+
+KINDS = ("stem", "down", "residual", "up", "head")
+"""Kinds of layers, see `microgym.reconstruction.nn.network.Layer`; tables hold their indices."""
+TAPS = {"stem": 1, "down": 2, "residual": 3, "up": 1, "head": 1}
+"""Pixels of a layer's kernels along each axis."""
 
 _STEM, _DOWN, _RESIDUAL, _UP = (KINDS.index(one) for one in ("stem", "down", "residual", "up"))
 _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_NONE, _SINGLE, _DOUBLE = np.int64(0), np.int64(1), np.int64(2)
-_TAPS = 3
+_NONE, _SINGLE, _DOUBLE, _THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
 
 
 class ImageBuffers(NamedTuple):
@@ -63,52 +66,6 @@ class LineBuffers(NamedTuple):
     features: int
     reach: int
     size: int
-
-
-def image_buffers(network: Network, edge: int) -> ImageBuffers:
-    """Lay out the images of a network for inputs of `edge` by `edge` pixels.
-
-    The output lends its place to the convolutions before it where it is large enough.
-    """
-    plane = (edge + 2) ** 2
-    head = sum(layer.width for layer in network.layers if layer.kind == "head")
-    at = plane * (head + network.padded_inputs)
-    levels: list[tuple[int, ...]] = []
-    lent, width, side = 0, 0, edge
-    for layer in network.layers:
-        if layer.kind == "down":
-            side //= 2
-            lent = max(lent, side * side * 4 * width)
-        elif layer.kind == "residual":
-            lent = max(lent, work_size(width, layer.width, side))
-        elif layer.kind == "up":
-            side *= 2
-        width = layer.width
-        if layer.kind in ("stem", "down"):
-            pixels = (side + 2) ** 2
-            levels.append((side, side + 2, at, at + pixels * width))
-            at += 2 * pixels * width
-    own = lent > plane * head
-    padded = network.padded_inputs > network.inputs
-    return ImageBuffers(
-        levels=np.array(levels, np.int64),
-        inputs=plane * head,
-        head=0,
-        lent=at if own else 0,
-        zeroed=plane * head if padded else levels[0][2],
-        size=at + lent if own else at,
-    )
-
-
-def line_buffers(network: Network, cells: int) -> LineBuffers:
-    """Lay out the lines of a network for inputs of so many cells."""
-    width = network.layers[0].width
-    head = sum(layer.width for layer in network.layers if layer.kind == "head")
-    reach = max(layer.dilation for layer in network.layers)
-    sizes = [max(_TAPS * width, network.padded_inputs), head, width, width]
-    taps, output, spare, features = (cells * sum(sizes[:n]) for n in range(4))
-    size = cells * sum(sizes) + 2 * reach * width
-    return LineBuffers(cells, taps, output, spare, features, reach, size)
 
 
 @kernel
@@ -220,7 +177,7 @@ def run_on_line(table, values, buffers, work):
         elif kind == _RESIDUAL:
             # x += max(0, w * (three cells of x) + b)
             _gather(features, reach, table[layer, 4], width, cells, taps)
-            _convolve_cells(taps, _TAPS * inputs, values, start, outputs, spare, cells)
+            _convolve_cells(taps, _THREE * inputs, values, start, outputs, spare, cells)
             add_rectified(x, spare)
         else:
             # output = w * x + b
@@ -238,10 +195,10 @@ def _convolve_cells(x, run, values, start, outputs, out, cells):
 def _gather(features, reach, dilation, width, cells, taps):
     """The three cells that each cell's results come from, side by side."""
     for c in range(cells):
-        for t in range(_TAPS):
+        for t in range(_THREE):
             at = (reach + c + (t - 1) * dilation) * width
             source = view1d(features, at, width)
-            target = view1d(taps, (c * _TAPS + t) * width, width)
+            target = view1d(taps, (c * _THREE + t) * width, width)
             for i in range(width):
                 target[i] = source[i]
 

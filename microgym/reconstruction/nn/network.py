@@ -17,18 +17,16 @@ import numpy as np
 
 from microgym.numerics.workspace import aligned_empty
 from microgym.reconstruction.nn.convolution import LANES
+from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageBuffers, LineBuffers
 from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
-from microgym.reconstruction.nn.winograd import pack_kernels
+from microgym.reconstruction.nn.winograd import pack_kernels, work_size
 from microgym.state import Float32, Float64, Int64
 
-KINDS = ("stem", "down", "residual", "up", "head")
-"""Kinds of layers, see `Layer`; a table for the kernels holds their indices."""
 STATED = (0.5, 0.68, 0.9, 0.95)
 """Shares of errors whose bounds are calibrated."""
 UNCERTAINTY = (("trust", ()), ("radii", (len(STATED),)))
 """Calibration of an uncertainty: `trust` is the factor that makes 68% of the errors smaller than
 it, `radii` are the multiples of it that `STATED` shares of the errors are smaller than."""
-_TAPS = {"stem": 1, "down": 2, "residual": 3, "up": 1, "head": 1}
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Network:
         stack = [self.inputs]
         for layer in self.layers:
             block = 4 if layer.kind == "up" else 1
-            outputs, taps = block * layer.width, (_TAPS[layer.kind],) * self.dimensions
+            outputs, taps = block * layer.width, (TAPS[layer.kind],) * self.dimensions
             found[f"{layer.name}.weight"] = (outputs, stack[-1], *taps)
             found[f"{layer.name}.bias"] = (outputs,)
             if layer.kind in ("stem", "down"):
@@ -207,3 +205,49 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
 @functools.cache
 def _shipped(network: Network) -> Weights:
     return network.load(network.shipped_file)
+
+
+def image_buffers(network: Network, edge: int) -> ImageBuffers:
+    """Lay out the images of a network for inputs of `edge` by `edge` pixels.
+
+    The output lends its place to the convolutions before it where it is large enough.
+    """
+    plane = (edge + 2) ** 2
+    head = sum(layer.width for layer in network.layers if layer.kind == "head")
+    at = plane * (head + network.padded_inputs)
+    levels: list[tuple[int, ...]] = []
+    lent, width, side = 0, 0, edge
+    for layer in network.layers:
+        if layer.kind == "down":
+            side //= 2
+            lent = max(lent, side * side * 4 * width)
+        elif layer.kind == "residual":
+            lent = max(lent, work_size(width, layer.width, side))
+        elif layer.kind == "up":
+            side *= 2
+        width = layer.width
+        if layer.kind in ("stem", "down"):
+            pixels = (side + 2) ** 2
+            levels.append((side, side + 2, at, at + pixels * width))
+            at += 2 * pixels * width
+    own = lent > plane * head
+    padded = network.padded_inputs > network.inputs
+    return ImageBuffers(
+        levels=np.array(levels, np.int64),
+        inputs=plane * head,
+        head=0,
+        lent=at if own else 0,
+        zeroed=plane * head if padded else levels[0][2],
+        size=at + lent if own else at,
+    )
+
+
+def line_buffers(network: Network, cells: int) -> LineBuffers:
+    """Lay out the lines of a network for inputs of so many cells."""
+    width = network.layers[0].width
+    head = sum(layer.width for layer in network.layers if layer.kind == "head")
+    reach = max(layer.dilation for layer in network.layers)
+    sizes = [max(TAPS["residual"] * width, network.padded_inputs), head, width, width]
+    taps, output, spare, features = (cells * sum(sizes[:n]) for n in range(4))
+    size = cells * sum(sizes) + 2 * reach * width
+    return LineBuffers(cells, taps, output, spare, features, reach, size)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.nn.layers import image_buffers
-from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights
+from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, image_buffers
 from microgym.reconstruction.ptychography.observation_models import (
     ImageEstimate,
     ImageModel,

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.nn.layers import line_buffers
-from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights
+from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, line_buffers
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.topography.convnet_kernels import (
     CELL,

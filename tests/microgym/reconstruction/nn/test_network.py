@@ -8,14 +8,8 @@ import torch
 
 from microgym.baselines.observation_models.network import TwinNetwork
 from microgym.reconstruction.adatoms.observation_model import NETWORK as ADATOMS
-from microgym.reconstruction.nn.layers import (
-    clear_borders,
-    image_buffers,
-    line_buffers,
-    run_on_image,
-    run_on_line,
-)
-from microgym.reconstruction.nn.network import KINDS, Layer, Network
+from microgym.reconstruction.nn.layers import KINDS, clear_borders, run_on_image, run_on_line
+from microgym.reconstruction.nn.network import Layer, Network, image_buffers, line_buffers
 from microgym.reconstruction.nn.winograd import work_size
 from microgym.reconstruction.ptychography.neural import NETWORK as PTYCHO
 from microgym.reconstruction.topography.observation_model import NETWORK as LINES
