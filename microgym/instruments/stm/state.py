@@ -32,7 +32,7 @@ class STMState(NamedTuple):
     Attributes:
         keys: (N, 2) uint32, keys of the episodes.
         field: adatoms, targets, step and contamination; surface coordinates, nm.
-        motion: drift along (x, y), nm.
+        drift: drift of the field under the tip along (x, y), nm.
         tip: hidden state and traits of the tips.
         ledger: time; charge in nC as the dose; images as the exposures; path of the tip.
         seen: (N, ATOMS, 2) float64, positions of the adatoms in the last image, scanner
@@ -50,7 +50,7 @@ class STMState(NamedTuple):
 
     keys: Annotated[Uint32, Shape(2)]
     field: AdatomFields
-    motion: DriftState
+    drift: DriftState
     tip: TipState
     ledger: Ledger
     seen: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
