@@ -6,6 +6,7 @@ from typing import Any
 
 from microgym.agents.afm import references as afm
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.extras import extra_named
 from microgym.agents.core.folders import agent_folder
 from microgym.agents.pfm import oracle as pfm_oracle
 from microgym.agents.pfm import references as pfm
@@ -109,12 +110,14 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     Raises:
         ValueError: an unknown environment, or a file that is no policy for it.
         FileNotFoundError: no such file.
+        ImportError: a policy is asked for and PyTorch is not installed.
     """
     known = _references(env_id)
     if name in known:
         return known[name]({**find(env_id).kwargs, **(env_kwargs or {})})
-    # PyTorch takes seconds to load, and the reference policies do without.
-    from microgym.agents.core.trained_agent import PretrainedAgent
+    # PyTorch is optional and takes seconds to load; reference policies need none.
+    with extra_named():
+        from microgym.agents.core.trained_agent import PretrainedAgent
 
     if name == TRAINED:
         same = named(env_id, env_kwargs or {}).id

@@ -73,6 +73,14 @@ class DomainModel:
     care: float = 1.0
 
 
+def draw_volts(rng: np.random.Generator) -> tuple[float, ...]:
+    """Biases for a random search: 1 to 5 raising and 1 or 2 lowering ones, multiples of 0.5 V."""
+    raising = rng.uniform(3.0, 8.5, int(rng.integers(1, 6)))
+    lowering = rng.uniform(-8.5, -4.0, int(rng.integers(1, 3)))
+    volts = np.sort(np.concatenate([lowering, raising]))
+    return tuple(float(round(2.0 * one) / 2.0) for one in volts)
+
+
 class PulseScorer:
     """Judges every place and bias by the disk that it should switch."""
 

@@ -36,8 +36,9 @@ class CompiledLines:
 
     def scan(self) -> None:
         """The next line; from the top again when the frame is done."""
-        if self.instrument.ledger.exposures[0] >= self.instrument.settings.lines:
-            self.instrument.ledger.exposures[0] = 0
+        ledger = self.instrument.state.ledger
+        if ledger.exposures[0] >= self.instrument.settings.lines:
+            ledger.exposures[0] = 0
         self.instrument.scan(self.rows, self.dials)
 
 

@@ -70,9 +70,7 @@ class CompiledSteps:
         instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
         self.turn += 1
         estimate.taken.fill(0)
-        estimate.add(
-            self.rows, instrument.counts, instrument.known, instrument.photons, instrument.corner
-        )
+        estimate.add(self.rows, *instrument.state.measurement)
 
 
 def _positions(count: int) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ def test_both_sides_of_the_step_do_the_same_work(precision):
     ours.estimate.re[:], ours.estimate.im[:] = np.cos(phase), np.sin(phase)
     for row, microscope in enumerate(theirs.microscopes):
         microscope.estimate[:] = np.exp(1j * phase[row])
-        reading = ours.instrument.counts[row].reshape(64, 64)
+        reading = ours.instrument.state.measurement.counts[row].reshape(64, 64)
         microscope.draw = lambda _, reading=reading: reading.astype(np.int64)
     for _ in range(3):
         ours.run()
@@ -67,9 +67,9 @@ def test_both_sides_of_the_step_do_the_same_work(precision):
         estimate = ours.estimate.re[row] + 1j * ours.estimate.im[row]
         assert np.abs(estimate - np.exp(1j * phase[row])).max() > 0.3
         assert np.abs(estimate - microscope.estimate).max() < 1e-5
-        fluence = ours.instrument.fluence[row]
+        fluence = ours.instrument.sample.fluence[row]
         assert np.abs(fluence - microscope.fluence).max() < 1e-5 * fluence.max()
-        assert ours.instrument.counts[row].sum() == pytest.approx(1e5, rel=0.3)
+        assert ours.instrument.state.measurement.counts[row].sum() == pytest.approx(1e5, rel=0.3)
 
 
 def test_numpy_draws_its_own_counts_from_the_same_means():
@@ -80,7 +80,8 @@ def test_numpy_draws_its_own_counts_from_the_same_means():
     ours.run()
     theirs.run()
     (mean,) = means
-    for counts in (ours.instrument.counts[1].reshape(64, 64), theirs.microscopes[1].counts):
+    taken = ours.instrument.state.measurement
+    for counts in (taken.counts[1].reshape(64, 64), theirs.microscopes[1].counts):
         assert np.sum((counts - mean) ** 2) == pytest.approx(mean.sum(), rel=0.1)
 
 
@@ -174,8 +175,9 @@ def test_wrapping_compares_the_same_decisions(races, monkeypatch):
         way.before()
         way.run()
         for task in (env.unwrapped._batch.task, bare):
-            if task.instrument.ledger.exposures[0] == environments.STEPS:
-                ends.append((task.instrument.counts.copy(), task.estimate.re.copy()))
+            state = task.instrument.state
+            if state.ledger.exposures[0] == environments.STEPS:
+                ends.append((state.measurement.counts.copy(), task.estimate.re.copy()))
     assert len(ends) >= 3
     assert all(np.array_equal(one, ends[0][place]) for end in ends for place, one in enumerate(end))
     assert bounds([result]) == {("<", 3.0, "%")}
