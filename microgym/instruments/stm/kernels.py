@@ -13,7 +13,7 @@ from microgym.specimens.adatom_fields import FIELD_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _TIP, _PLACES = np.int64(0), np.int64(2), np.int64(1)
+_DRIFT, _TIP, _PLACES, _READING = np.int64(0), np.int64(2), np.int64(1), np.int64(3)
 _FIRST = np.int64(0)
 
 ADATOM_WIDTH_NM = 0.3
@@ -152,6 +152,16 @@ def scan_rows(rows, state, parameters):
         state.actions[b] += 1
         ledger.dose[b] += 1e-3 * IMAGING_PA * duration
         ledger.path_m[b] += 1e-9 * 2.0 * PIXELS * FIELD_NM
+
+
+@kernel
+def read_rows(rows, noise, state, out):
+    """Read the tip off the last image of each row: (N, 4) float64, see `stm_tip.read_tip`."""
+    tip, tick = state.tip, state.ledger.exposures
+    for k in range(rows.size):
+        b = rows[k]
+        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _READING)
+        stm_tip.read_tip(m0, m1, tick[b], tip.kind[b], tip.traits[b], noise, out[b])
 
 
 @kernel

@@ -105,12 +105,7 @@ def parameters_of(settings: STMSettings) -> STMParameters:
     drift, noise = settings.drift, settings.noise
     thermal_ev = BOLTZMANN_EV_K * settings.temperature_k
     return STMParameters(
-        rates=DriftRates(
-            float(drift.settling_time_s),
-            float(drift.wander_nm),
-            float(drift.wander_time_s),
-            float(drift.cell_time_s),
-        ),
+        rates=drift.rates,
         drift_nm_s=float(drift.drift_nm_s),
         settling_nm=float(drift.settling_nm),
         spread=settings.tip.spread(),
