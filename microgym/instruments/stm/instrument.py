@@ -71,12 +71,12 @@ class STMInstrument:
         draw_rows(rows, self.state, self.parameters, draw_work())
 
     def read_tip(self, rows: Int64, noise: tuple[float, ...], out: Float64) -> None:
-        """Read the tips off the last images.
+        """Read the tips off the last images; see `microgym.physics.stm_tip.read_tip`.
 
         Args:
             rows: (k,) int64.
             noise: one of `microgym.physics.stm_tip.READING_LEVELS`.
-            out: (N, 4) float64, written in the rows, see `microgym.physics.stm_tip.READINGS`.
+            out: (N, 4) float64, written in the rows.
         """
         kernels.read_rows(rows, noise, self.state, out)
 

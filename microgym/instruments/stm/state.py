@@ -14,7 +14,7 @@ from microgym.physics.drift import DriftRates, DriftState
 from microgym.physics.stm_tip import TipSpread, TipState
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
-from microgym.state import Float32, Float64, Int64, Shape, Uint32
+from microgym.state import Float32, Float64, Int64, Shape, Uint32, gather
 
 BANDS = 8
 """Parts of an image within which drift is taken as linear."""
@@ -102,20 +102,14 @@ class STMParameters(NamedTuple):
 
 def parameters_of(settings: STMSettings) -> STMParameters:
     """Numbers that kernels use, from the settings."""
-    drift, noise = settings.drift, settings.noise
     thermal_ev = BOLTZMANN_EV_K * settings.temperature_k
-    return STMParameters(
-        rates=drift.rates,
-        drift_nm_s=float(drift.drift_nm_s),
-        settling_nm=float(drift.settling_nm),
+    return gather(
+        STMParameters,
+        settings,
+        settings.noise,
+        settings.drift,
         spread=settings.tip.spread(),
-        bent=float(settings.bent),
         bath=Bath(settings.barrier_ev, LATTICE_NM, thermal_ev),
         kappa=decay_constant(settings.work_function_ev),
         wave_number=surface_wave_number(0.40, 0.065),
-        image_s=settings.image_s,
-        drag_s=settings.drag_s,
-        condition_s=settings.condition_s,
-        speed_nm_s=settings.speed_nm_s,
-        **{name: float(value) for name, value in vars(noise).items()},
     )
