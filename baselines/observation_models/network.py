@@ -67,17 +67,17 @@ class TwinNetwork(nn.Module):
         return heads
 
 
-def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str]) -> TwinT:
+def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str] | None = None) -> TwinT:
     """A trained network in PyTorch.
 
     Args:
         kind: class of the twin, made without arguments.
-        path: of a file that `Network.load` takes too.
+        path: of a file that `Network.load` takes too; None for the one that comes with the package.
 
     Returns:
         The network, without its calibration, for inference.
     """
     net = kind()
-    kept = net.state_dict().keys()
-    net.load_state_dict({name: one for name, one in load_file(path).items() if name in kept})
+    tensors = load_file(net.network.shipped_file if path is None else path)
+    net.load_state_dict({name: tensors[name] for name in net.state_dict()})
     return net.eval()
