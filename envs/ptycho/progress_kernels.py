@@ -62,34 +62,34 @@ def _add_patch(b, sign, measurement, scan, sample, n, state, columns):
 
 
 @kernel
-def subtract_rows(rows, measurement, scan, sample, n, state, columns):
+def subtract_rows(rows, columns, measurement, scan, sample, constants, state):
     """Take the latest patch of each row out of its agreement, before the estimate changes there.
 
     Args:
         rows: (k,) int64.
+        columns: (3, n) float64, overwritten.
         measurement: `Measurement`, of which the corners are read.
         scan: `RunningScan`.
         sample: `Sample`.
-        n: edge of a patch, px.
+        constants: `ScanConstants`.
         state: `PtychoState`, updated.
-        columns: (3, n) float64, overwritten.
     """
     for k in range(rows.size):
-        _add_patch(rows[k], -1.0, measurement, scan, sample, n, state, columns)
+        _add_patch(rows[k], -1.0, measurement, scan, sample, constants.n, state, columns)
 
 
 @kernel
-def evaluate_rows(rows, microscopes, scan, sample, constants, state, columns):
+def evaluate_rows(rows, columns, microscopes, scan, sample, constants, state):
     """Update the progress of each row after its latest exposure.
 
     Args:
         rows: (k,) int64.
+        columns: (3, n) float64, overwritten.
         microscopes: `PtychographyState`.
         scan: `RunningScan`, its estimate changed under the latest patch.
         sample: `Sample`.
         constants: `ScanConstants`.
         state: `PtychoState`, updated.
-        columns: (3, n) float64, overwritten.
     """
     n, height, width = constants.n, sample.fluence.shape[1], sample.fluence.shape[2]
     for k in range(rows.size):
@@ -131,15 +131,15 @@ def evaluate_rows(rows, microscopes, scan, sample, constants, state, columns):
 
 
 @kernel
-def measure_rows(rows, sample, state, columns):
+def measure_rows(rows, columns, sample, state):
     """Write the constants of each row's specimen that progress is measured by.
 
     Args:
         rows: (k,) int64.
+        columns: (4, W) float64, overwritten.
         sample: `Sample`.
         state: `PtychoState`: power and contrast of the structure, its squared contrast to vacuum,
             and its pixels are written.
-        columns: (4, W) float64, overwritten.
     """
     height, width = sample.structure.shape[1], sample.structure.shape[2]
     for k in range(rows.size):
@@ -166,15 +166,15 @@ def measure_rows(rows, sample, state, columns):
 
 
 @kernel
-def agree_rows(rows, scan, sample, state, columns):
+def agree_rows(rows, columns, scan, sample, state):
     """Sum the agreement over each row's whole field afresh, and score it.
 
     Args:
         rows: (k,) int64.
+        columns: (3, W) float64, overwritten.
         scan: `RunningScan`.
         sample: `Sample`.
         state: `PtychoState`, updated.
-        columns: (3, W) float64, overwritten.
     """
     for k in range(rows.size):
         b = rows[k]

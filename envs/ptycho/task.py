@@ -1,5 +1,6 @@
 """Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
+import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -26,6 +27,7 @@ from microgym.instruments.ptychography.instrument import (
     PtychographyInstrument,
 )
 from microgym.instruments.recorded.replay import ReplayInstrument
+from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.neural import NeuralImage
@@ -216,10 +218,21 @@ class PtychoTask(Task):
         """Edges of the specimens and of the maps."""
         return {"field_px": self.instrument.field_px, "cells": self.cells}
 
-    @property
+    @functools.cached_property
     def scan(self) -> RunningScan:
-        """Running reconstruction and fluence: what is known without hidden quantities."""
+        """Running reconstruction and fluence, known without hidden quantities; live arrays."""
         return RunningScan(self.estimate.re, self.estimate.im, self.state.fluence)
+
+    @functools.cached_property
+    def _kernels(self) -> tuple[Bound, Bound, Bound]:
+        """Kernels of every step: agreement before, records, and progress after an exposure."""
+        instrument, constants, state = self.instrument, self._constants, self.state
+        taken, known = instrument.state.measurement, (self.scan, instrument.sample, constants)
+        return (
+            Bound(progress_kernels.subtract_rows, taken, *known, state),
+            Bound(observation.record_rows, taken, constants, state),
+            Bound(progress_kernels.evaluate_rows, instrument.state, *known, state),
+        )
 
     @property
     def structure(self) -> Float64:
@@ -245,8 +258,8 @@ class PtychoTask(Task):
         self.maps.forget(rows)
         state.position[rows] = 0.5 * instrument.field_px
         columns = _columns(4, instrument.field_px)
-        progress_kernels.measure_rows(rows, instrument.sample, state, columns)
-        progress_kernels.agree_rows(rows, self.scan, instrument.sample, state, columns)
+        progress_kernels.measure_rows(rows, columns, self.sample, state)
+        progress_kernels.agree_rows(rows, columns, self.scan, self.sample, state)
         # An empty estimate has 0 dB, without the rounding of its sums.
         state.snr_db[rows] = 0.0
         self.maps.draw(rows, self.scan)
@@ -275,17 +288,14 @@ class PtychoTask(Task):
 
     def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Expose, reconstruct and draw a share of the rows."""
-        instrument, state, scan = self.instrument, self.state, self.scan
-        taken, sample, n = instrument.state.measurement, instrument.sample, instrument.n
+        instrument, state, n = self.instrument, self.state, self.instrument.n
+        taken = instrument.state.measurement
+        subtract, record, evaluate = self._kernels
         instrument.expose(rows, positions, dwell_s)
-        columns = _columns(3, n)
-        progress_kernels.subtract_rows(rows, taken, scan, sample, n, state, columns)
+        subtract(rows, _columns(3, n))
         self.estimate.add(rows, *taken)
-        observation.record_rows(rows, taken, self._constants, state)
-        columns = _columns(3, n)
-        progress_kernels.evaluate_rows(
-            rows, instrument.state, scan, sample, self._constants, state, columns
-        )
+        record(rows)
+        evaluate(rows, _columns(3, n))
         self.model.add(rows, taken.corner, state.signal)
         self.maps.add(rows, taken.corner, n)
         finished = rows[self.over(rows)]
@@ -293,8 +303,8 @@ class PtychoTask(Task):
             self.estimate.sweep(finished, self.config.final_sweeps)
             self.maps.forget(finished)
             columns = _columns(3, instrument.field_px)
-            progress_kernels.agree_rows(finished, scan, sample, state, columns)
-        self.maps.draw(rows, scan)
+            progress_kernels.agree_rows(finished, columns, self.scan, self.sample, state)
+        self.maps.draw(rows, self.scan)
 
     def potentials(self, rows: Int64) -> Mapping[str, Float64]:
         """Signal-to-noise ratio, seen pixels, photons, lost contrast, seconds."""

@@ -231,7 +231,7 @@ def _irradiate(b, moved_light, microscope, state, sample):
 
 
 @kernel
-def expose_rows(rows, positions, dwell_s, microscope, state, sample, work):
+def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
     """Take one exposure in each of the listed rows.
 
     Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
@@ -241,10 +241,10 @@ def expose_rows(rows, positions, dwell_s, microscope, state, sample, work):
         rows: (k,) int64.
         positions: (N, 2) float64, commanded positions, px.
         dwell_s: (N,) float64, exposure times, s.
+        work: (`exposure_work(n, modes, probes)`,) float32, overwritten.
         microscope: `Microscope`.
         state: `PtychographyState`, updated.
         sample: `Sample`, updated.
-        work: (`exposure_work(n, modes, probes)`,) float32.
     """
     size = microscope.n * microscope.n
     room = microscope.probes * size
