@@ -36,8 +36,8 @@ class NumpySteps:
         self.microscopes: list[NumpyMicroscope] = []
         for number in range(count):
             generator = np.random.default_rng(number)
-            one = NumpyMicroscope(PERFECT.settings(), generator, iterations=1, precision=precision)
-            one.reset(episode_key(number), PERFECT.family, PERFECT.split)
+            one = NumpyMicroscope(PERFECT.settings, generator, iterations=1, precision=precision)
+            one.reset(episode_key(number), "sparse", PERFECT.split)
             self.microscopes.append(one)
 
     def run(self) -> None:
@@ -55,10 +55,10 @@ class CompiledSteps:
 
     def __init__(self, count: int) -> None:
         self.positions, self.turn = _positions(count), 0
-        self.instrument = PtychographyInstrument(count, PERFECT.settings())
+        self.instrument = PtychographyInstrument(count, PERFECT.settings)
         self.rows, self.dwell_s = np.arange(count), np.ones(count)
         keys = np.stack([episode_key(number) for number in range(count)])
-        self.instrument.reset(self.rows, keys, PERFECT.family, PERFECT.split)
+        self.instrument.reset(self.rows, keys, "sparse", PERFECT.split)
         probe = self.instrument.known_probe
         self.estimate = OnlineReconstruction(
             count, self.instrument.field_px, probe, exposures=1, iterations=1
@@ -75,7 +75,7 @@ class CompiledSteps:
 
 def _positions(count: int) -> NDArray[np.float64]:
     """Where to expose, (PLACES, count, 2) whole px of the field."""
-    settings = PERFECT.settings()
+    settings = PERFECT.settings
     low = settings.geometry.detector_pixels // 2
     high = low + settings.region_px
     places = np.random.default_rng(0).integers(low, high, (PLACES, count, 2), endpoint=True)

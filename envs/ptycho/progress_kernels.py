@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.numerics.libm import exp64, log64
@@ -33,7 +33,7 @@ class ScanConstants(NamedTuple):
     fatal: np.float32
 
 
-@kernel
+@inline_kernel
 def _score(b, state):
     """Signal-to-noise ratio of row b from its agreement, dB."""
     sums = state.agreement[b]
@@ -42,7 +42,7 @@ def _score(b, state):
     )
 
 
-@kernel
+@inline_kernel
 def _add_patch(b, sign, measurement, scan, sample, n, state, columns):
     """Add `sign` times the agreement over the latest patch of row b to its sums."""
     a_re, a_im, power = masked_sums(
