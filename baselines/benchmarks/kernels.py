@@ -47,7 +47,6 @@ class NumpySteps:
         for microscope, (y, x) in zip(self.microscopes, places.tolist(), strict=True):
             microscope.expose(y, x, 1.0)
             microscope.improve()
-            microscope.history.clear()
 
 
 class CompiledSteps:

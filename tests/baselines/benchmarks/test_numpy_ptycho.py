@@ -1,4 +1,4 @@
-"""The NumPy environment computes what Ptycho-v0 does: else speeds could not be compared."""
+"""The compiled Ptycho-v0 computes what an environment in NumPy does."""
 
 from typing import Any
 
@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.baselines.benchmarks.alternatives.microscope import NumpyStage
-from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
 from microgym.envs.ptycho import PtychoTask, progress_kernels
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, normal, stream
+from tests.baselines.benchmarks.numpy_ptycho import NumpyPtychoEnv, NumpyStage
 from tests.envs import ptycho
 
 
