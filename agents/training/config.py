@@ -2,17 +2,18 @@
 
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from microgym.agents.core.folders import agent_folder
 
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """The training configuration of an environment.
+    """Training configuration of an environment.
 
     Args:
         env_id: such as "Ptycho-v0".
-        changes: values of the "training" or the "environment" table to use instead, by name.
+        changes: values of the table "training" or "environment" to override, by name.
 
     Returns:
         Tables "environment" and "training" of `agents/<env>/<env_id>.toml`.
@@ -38,39 +39,24 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
 
 
 def is_trained(env_id: str) -> bool:
-    """Whether an environment has an agent that learns: a training configuration."""
-    return "training" in find_tables(env_id)
+    """Whether an environment has a training configuration."""
+    return _file(env_id).is_file()
 
 
 def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
-    """All tables of the configuration of an environment with an agent that learns.
+    """All tables of an environment's configuration file.
 
     Args:
         env_id: such as "Ptycho-v0".
 
     Raises:
-        ValueError: no training configuration for the environment.
+        ValueError: no configuration for the environment.
     """
-    tables = find_tables(env_id)
-    if "training" not in tables:
+    file = _file(env_id)
+    if not file.is_file():
         raise ValueError(f"there is no training configuration for {env_id!r}")
-    return tables
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
-def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
-    """All tables of an environment's configuration, as they stand in the file.
-
-    Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
-    "expert_search" (`microgym.baselines.evaluation`).
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Returns:
-        The tables by name; empty if the environment has no file.
-
-    Raises:
-        ValueError: no such environment.
-    """
-    file = agent_folder(env_id) / f"{env_id}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+def _file(env_id: str) -> Path:
+    return agent_folder(env_id) / f"{env_id}.toml"
