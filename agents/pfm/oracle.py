@@ -17,7 +17,7 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.agents.pfm.references import GOLDEN_ANGLE
-from microgym.envs.pfm.config import PFMConfig
+from microgym.envs.pfm.config import PFMConfig, PFMLoopConfig
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS
 from microgym.instruments.pfm.state import SIZE
@@ -33,7 +33,7 @@ class PulseLookahead:
         arguments: of the environment.
     """
 
-    def __init__(self, arguments: PFMConfig) -> None:
+    def __init__(self, arguments: PFMLoopConfig) -> None:
         calm = replace(arguments.settings.lattice, theta=0.0)
         self._settings = replace(
             arguments.settings, lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
@@ -94,10 +94,13 @@ class OracleAgent:
     needs_truth = True
 
     def __init__(
-        self, arguments: PFMConfig | None = None, brush: DomainModel | None = None, tries: int = 6
+        self,
+        arguments: PFMLoopConfig | None = None,
+        brush: DomainModel | None = None,
+        tries: int = 6,
     ) -> None:
         chosen = arguments or PFMConfig()
-        self.goal = chosen.goal
+        self.goal = "write" if isinstance(chosen, PFMConfig) else "loop"
         self._trials = PulseLookahead(chosen)
         self._painter = PulseScorer(
             brush or DomainModel((-8.0, -5.0, 4.0, 6.0, 8.0), 0.15, 3.5, 1.0)

@@ -23,8 +23,8 @@ from microgym.baselines.benchmarks.timing import (
     measure,
     nobody,
 )
-from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
 ENDLESS: dict[str, Any] = {"time_budget_s": 1e9, "reconstructor": "classical"}

@@ -25,7 +25,7 @@ class Channel:
 
 
 class Channels(Mapping[str, Channel]):
-    """Named entries along the first axis of a float32 array with elements in [-1, 1].
+    """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.
 
     Args:
         *shape: axes that follow the channels; a name stands for a length known to the task.
@@ -34,6 +34,7 @@ class Channels(Mapping[str, Channel]):
 
     def __init__(self, *shape: int | str, **channels: Channel | str) -> None:
         self.shape = shape
+        self.low, self.high = -1.0, 1.0
         self._channels = {
             name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
         }
@@ -46,6 +47,11 @@ class Channels(Mapping[str, Channel]):
 
     def __len__(self) -> int:
         return len(self._channels)
+
+    def within(self, low: float, high: float) -> "Channels":
+        """The same channels with elements in another range."""
+        self.low, self.high = low, high
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,10 +69,10 @@ class Channels(Mapping[str, Channel]):
             sizes: lengths of named axes.
         """
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
-        return spaces.Box(-1.0, 1.0, (len(self), *axes), np.float32)
+        return spaces.Box(self.low, self.high, (len(self), *axes), np.float32)
 
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
-        """Stack the channels of N environments and clip them to [-1, 1].
+        """Stack the channels of N environments and clip them to their range.
 
         Args:
             **values: (N, ...), every channel in the declared order.
@@ -79,7 +85,9 @@ class Channels(Mapping[str, Channel]):
         """
         if tuple(values) != self.names:
             raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
-        return np.clip(np.stack(list(values.values()), axis=1), -1.0, 1.0).astype(np.float32)
+        return np.clip(np.stack(list(values.values()), axis=1), self.low, self.high).astype(
+            np.float32
+        )
 
 
 @dataclass(frozen=True)

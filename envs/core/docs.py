@@ -1,5 +1,7 @@
 """Tables of an environment's page, generated from its declarations."""
 
+import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -31,7 +33,9 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     Returns:
         Section of the page to its tables.
     """
+    settings: Any = getattr(task.config, "settings", None)
     found = {
+        "Physics": [] if settings is None else [_settings(settings)],
         "Observation Space": _declared(task.OBSERVATION),
         "Action Space": _declared(task.ACTION),
         "Rewards": [
@@ -73,7 +77,9 @@ def _declared(declared: Any) -> list[Table]:
     for name, part in parts:
         if isinstance(part, Choices):
             listed = [(str(k), one, "") for k, one in enumerate(part.names)]
-            found.append([("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed])
+            found.append(
+                [("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed]
+            )
         elif len(part) <= 100:
             found.append(_channels(name, part))
     return found
@@ -88,6 +94,36 @@ def _channels(name: str, channels: Channels) -> Table:
             for place, (one, channel) in enumerate(channels.items())
         ),
     ]
+
+
+def _settings(settings: Any) -> Table:
+    """Numbers of an instrument by default: fields and properties, with their meanings."""
+    kind = type(settings)
+    meanings = described(kind)
+    for name, one in vars(kind).items():
+        if isinstance(one, property):
+            meanings[name] = (one.__doc__ or "").partition("\n")[0].rstrip(".")
+    values = {name: getattr(settings, name) for name in meanings}
+    rows = [
+        (f"`{name}`", number(value), meanings[name])
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    for name, value in values.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            rows += [(f"`{name}.{row[0][1:]}", *row[1:]) for row in _settings(value)[1:]]
+    return [("instrument", "default", "meaning"), *rows]
+
+
+def described(kind: type) -> dict[str, str]:
+    """Meanings of a class's attributes, from the Google-style "Attributes" of its docstring."""
+    block = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    found: dict[str, str] = {}
+    for names, text in re.findall(
+        r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE
+    ):
+        found |= dict.fromkeys(names.split(", "), " ".join(text.split()).rstrip("."))
+    return found
 
 
 def _arguments(task: Task) -> Table:

@@ -39,7 +39,10 @@ class Term:
             raise ValueError(f"weight={self.weight!r} must be finite")
 
     def of(
-        self, before: NDArray[np.float64], after: NDArray[np.float64], scale: float | NDArray[np.float64]
+        self,
+        before: NDArray[np.float64],
+        after: NDArray[np.float64],
+        scale: float | NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """The term of one step.
 
@@ -77,9 +80,7 @@ def weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray
     return np.array([changed.get(name, term.weight) for name, term in declared.items()])
 
 
-def weighted_sum(
-    terms: NDArray[np.float64], factors: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_sum(terms: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
     """The scalar reward: terms added in their order, one environment at a time.
 
     Args:

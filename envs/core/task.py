@@ -118,6 +118,7 @@ class Task(ABC):
 
     def build(self) -> None:
         """Make the instrument and what else the arguments ask for; before the state is made."""
+        return
 
     def sizes(self) -> dict[str, int]:
         """Lengths of the axes that the declarations name."""
@@ -223,13 +224,15 @@ class Task(ABC):
         self.terminated[rows] = self.over(rows)
         self.truncated[rows] = False
 
-    def share(self, function: Callable[[Rows], object], rows: Rows, at_most: int = 1 << 30) -> None:
+    def share(
+        self, function: Callable[[Rows], object], rows: Rows, at_most: int | None = None
+    ) -> None:
         """Call a function on pieces of some rows, on all threads.
 
         Args:
             function: of rows; what it does in a row depends on no other.
             rows: int64 [k].
-            at_most: rows of a piece.
+            at_most: rows of a piece, at least 2; None for no limit.
         """
         parallel_rows(
             lambda start, stop: function(rows[start:stop]), rows.size, self.threads, at_most=at_most
@@ -308,7 +311,7 @@ class Task(ABC):
         for name, value in vars(self).items():
             held = getattr(value, "state", None)
             if isinstance(held, tuple) and hasattr(held, "_fields"):
-                yield name, states.arrays(held)
+                yield f"{name}.state", states.arrays(held)
             elif hasattr(value, "state_arrays"):
                 yield name, iter(value.state_arrays().items())
 

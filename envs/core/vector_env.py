@@ -235,9 +235,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         """
         return tuple(self._call_row(row, name, args, kwargs) for row in range(self.num_envs))
 
-    def _call_row(
-        self, row: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _call_row(self, row: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         batch = self._batch
         if name in ("observation_space", "action_space"):
             return getattr(self, f"single_{name}")

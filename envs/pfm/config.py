@@ -16,6 +16,8 @@ from microgym.physics.ferroelectric import LatticeParameters
 from microgym.specimens import ferroelectrics, patterns
 from microgym.specimens.splits import validate_family
 
+HIGHEST_V = 10.0
+"""Largest bias of a pulse, V."""
 CELLS = {"compact": 32, "full": 64, "features": 8}
 """Cells along an edge of the maps of each observation mode."""
 OPTICS = (

@@ -13,7 +13,7 @@ from microgym.envs.core.metrics import Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.pfm import observation, render
-from microgym.envs.pfm.config import CELLS, PFMConfig, PFMLoopConfig
+from microgym.envs.pfm.config import CELLS, HIGHEST_V, PFMConfig, PFMLoopConfig
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.state import SIZE
 from microgym.numerics.libm import exp
@@ -24,8 +24,6 @@ from microgym.specimens.patterns import fill_patterns
 from microgym.specimens.splits import specimen_key
 from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
 
-HIGHEST_V = 10.0
-"""Largest bias, V."""
 SHORTEST_S = 1e-4
 """Shortest pulse, s."""
 DECADES = 4.0

@@ -430,7 +430,9 @@ class PtychoTask(Task):
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
         motion = self.instrument.state.stage.motion
         targets = {"drift_velocity_px_s": motion.velocity, "settling_px": motion.settling}
-        ready = interventions.read(rows, values, dict.fromkeys(targets, BoxIntervention(shape=(2,))))
+        ready = interventions.read(
+            rows, values, dict.fromkeys(targets, BoxIntervention(shape=(2,)))
+        )
         for name, value in ready.items():
             targets[name][rows] = value
 

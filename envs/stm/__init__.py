@@ -2,9 +2,7 @@
 
 from microgym.envs.core.registry import register
 
-register(
-    "STM-v0", __name__, "STM", "tunnelling microscope: drag an adatom to its target, and look"
-)
+register("STM-v0", __name__, "STM", "tunnelling microscope: drag an adatom to its target, and look")
 register(
     "STMBuild-v0",
     __name__,
