@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.instruments.stm.drag_kernels import ADATOM_NM, PITCH_NM
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.kernels import ADATOM_WIDTH_NM
@@ -134,7 +134,8 @@ class CompiledDrags:
         self.ends = [end, start]
 
 
-def drag(effort: Effort) -> Iterator[Result]:
+@benchmark("drag")
+def drag(effort: Effort) -> Iterator[Benchmark]:
     """Drags of an adatom over five lattice constants, with the trace and without images."""
     compiled, plain = CompiledDrags(), NumpyDrag(0)
     ends = [plain.places[0].copy(), plain.places[0] + WAY]
@@ -143,13 +144,10 @@ def drag(effort: Effort) -> Iterator[Result]:
         plain.run(ends[0], ends[1])
         ends.reverse()
 
-    yield measure(
-        Benchmark(
-            f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
-            "NumPy",
-            {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
-            [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
-            "drag",
-        ),
-        effort,
+    yield Benchmark(
+        f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
+        "NumPy",
+        {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
+        [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
+        "drag",
     )

@@ -100,11 +100,7 @@ def let_drift(b, seconds, parameters, state):
 
 @kernel
 def engage_rows(rows, setpoint, parameters, state, work):
-    """Withdraw and approach again.
-
-    Args:
-        setpoint: (N,) float64, see `DIALS`.
-    """
+    """Withdraw and approach again, with setpoints (N,) as in `DIALS`."""
     for k in range(rows.size):
         b = rows[k]
         let_drift(b, parameters.engage_s, parameters, state)
@@ -129,11 +125,7 @@ def withdraw_rows(rows, parameters, state):
 
 @kernel
 def exchange_rows(rows, setpoint, parameters, state, work):
-    """Mount new tips, find the frames again nearly, and approach.
-
-    Args:
-        setpoint: (N,) float64, see `DIALS`.
-    """
+    """Mount new tips, find the frames again nearly, and approach, with setpoints (N,)."""
     tip, drift = state.tip, state.drift
     for k in range(rows.size):
         b = rows[k]
@@ -158,11 +150,10 @@ def locate_line(b, y_nm, parameters, state, work):
     """Find the path of row b's tip on the surface in one direction of a line.
 
     Args:
-        y_nm: position of the slow axis, nm.
-        work: `LineWork` with `places`; `path`, `borders`, `ground` and `material` are written.
+        y_nm: position of the slow axis, nm; that of the fast axis is `work.places`.
 
     Returns:
-        Real row of the line on the surface, px.
+        Real row of the line on the surface, px; the path is in `work`.
     """
     surface, drift, tip = state.surface, state.drift.drift, state.tip
     places, borders = work.places, work.borders
@@ -197,8 +188,6 @@ def run_loop(b, tick, ticks, loop, parameters, state, work):
         tick: tick of the random streams.
         ticks: ticks of the controller in a pixel.
         loop: `LoopSettings`.
-        state: `AFMState`; `loop` is updated in row b.
-        work: `LineWork` with `ground` and `material`; `signals` is written.
     """
     out = work.signals
     if state.engaged[b]:
@@ -221,13 +210,7 @@ def run_loop(b, tick, ticks, loop, parameters, state, work):
 
 @kernel
 def compare_line(b, row, parameters, state, work):
-    """Compare row b's trace with what a new tip would have shown on the same path.
-
-    Args:
-        row: real row of the line on the surface, px.
-        state: `AFMState`; `truth` and `error_nm` of the line are written in row b.
-        work: `LineWork` with `borders` and `signals` of the trace; `ideal` is written.
-    """
+    """Compare row b's trace with what a new tip would have shown on the same real row, px."""
     surface, window, pixels = state.surface, parameters.new_window, parameters.pixels
     half, rise = window.shape[1] // 2, state.drift.drift[b, 2]
     trace_apex(surface.height[b], row, window, surface.relief[b], work.strip, work.ideal)
@@ -253,13 +236,11 @@ def oscillation_phase(target, gap, free):
 
 @kernel
 def record_line(b, back, setpoint, parameters, state, work):
-    """Record row b's signals and forces in one direction of a line.
+    """Record row b's signals and forces in one direction of a line; means are still sums.
 
     Args:
         back: 1 for the retrace, else 0.
         setpoint: setpoint of the signal, nm.
-        state: `AFMState`; its line is written in row b, with sums in place of means.
-        work: `LineWork` with `ground`, `material` and `signals`.
 
     Returns:
         Largest force, nN, and volume worn off, nm^3.
@@ -312,13 +293,7 @@ def record_line(b, back, setpoint, parameters, state, work):
 
 @kernel
 def change_tip(b, hit, worn, parameters, state):
-    """Wear row b's tip, break it, or let it meet debris, as one direction of a line has it.
-
-    Args:
-        hit: largest force, nN.
-        worn: volume worn off, nm^3.
-        state: `AFMState`; `tip` and `debris` are updated in row b.
-    """
+    """Wear row b's tip by a volume, nm^3, break it by a force, nN, or let it meet debris."""
     tip = state.tip
     # A paraboloid is worn flat: V = pi R h^2.
     tip.volume_nm3[b] += worn
@@ -339,11 +314,7 @@ def change_tip(b, hit, worn, parameters, state):
 
 @kernel
 def scan_rows(rows, dials, parameters, state, work):
-    """Scan one line, trace and retrace, in each of the listed rows.
-
-    Args:
-        dials: (N, 4) float64, see `DIALS`.
-    """
+    """Scan one line, trace and retrace, in each of the listed rows; `dials` (N, 4), see `DIALS`."""
     pixels, pixel_nm = parameters.pixels, parameters.pixel_nm
     line, hidden, piezo, ledger = state.line, state.hidden, state.piezo, state.ledger
     width = pixels + 2 * LEAD
@@ -366,7 +337,7 @@ def scan_rows(rows, dials, parameters, state, work):
         )
         # Slow axis: a step to y = (n + 1/2) pitch - L / 2, with creep and hysteresis.
         y = (number + 0.5) * parameters.pitch_px * pixel_nm - 0.5 * pixels * pixel_nm
-        y_true = move_piezo(b, 0, 0.5 / rate, y, parameters.piezo, piezo)
+        y_true = move_piezo(b, 0, 0.5 / rate, y, parameters.hysteresis, piezo)
         line.peak_nn[b], line.mean_nn[b], line.excess_nn[b] = 0.0, 0.0, 0.0
         line.saturated[b], line.crashes[b] = 0.0, 0
         for back in range(2):
@@ -374,7 +345,7 @@ def scan_rows(rows, dials, parameters, state, work):
             let_drift(b, 0.25 / rate, parameters, state)
             # Fast axis: an even sweep from -W / 2 to W / 2, or back.
             way = -1.0 if back else 1.0
-            sweep_piezo(b, 1, 0.5 / rate, way * reach, parameters.piezo, piezo, work.places)
+            sweep_piezo(b, 1, 0.5 / rate, way * reach, parameters.hysteresis, piezo, work.places)
             row = locate_line(b, y_true, parameters, state, work)
             run_loop(b, 2 * number + back, ticks, loop, parameters, state, work)
             if back == 0:

@@ -9,6 +9,7 @@ from microgym.physics.cantilever import Cantilever, amplitude_table, deflection_
 from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
+from microgym.state import gather
 from microgym.validation import finite, integer, positive
 
 MARGIN_PX = 48
@@ -162,44 +163,25 @@ class AFMSettings:
     @property
     def parameters(self) -> AFMParameters:
         """The settings as kernels read them."""
-        tip, loop, lever = self.tip, self.loop, self.cantilever
-        contact, drift = self.mode == "contact", self.drift
+        tip, loop, scanner, lever = self.tip, self.loop, self.scanner, self.cantilever
+        contact = self.mode == "contact"
         signals = deflection_table(lever) if contact else amplitude_table(lever)
-        spring = lever.stiffness_n_m
         # Equipartition: k <z^2> = k_B T.
-        thermal = math.sqrt(BOLTZMANN_300K / spring) if loop.detector_nm > 0.0 else 0.0
-        return AFMParameters(
+        thermal = math.sqrt(BOLTZMANN_300K / lever.stiffness_n_m)
+        return gather(
+            AFMParameters,
+            *(self, tip, loop, self.drift, self.piezo, lever, scanner),
             contact=contact,
             signals=signals,
             new_window=window_of(Tip(tip.radius_nm, tip.half_angle_deg), self.pixel_nm),
-            stiffness_n_m=float(spring),
-            quality=float(lever.quality),
-            lag_s=float(lever.lag_s),
-            thermal_nm=thermal,
-            detector_nm=float(loop.detector_nm),
-            slew_nm_s=float(self.scanner.slew_nm_s),
-            range_nm=float(self.scanner.range_nm),
-            lowest_signal_nm=-1e9 if contact else -float(signals.free),
-            field_nm=self.field_nm,
-            lines=self.lines,
-            pixels=self.pixels,
-            pixel_nm=self.pixel_nm,
+            thermal_nm=thermal if loop.detector_nm > 0.0 else 0.0,
+            lowest_signal_nm=-1e9 if contact else -signals.free,
             pitch_px=self.pixels / self.lines,
-            soft_limit_nn=self.soft_limit_nn,
-            resonance_hz=Spread(self.scanner.resonance_hz, float(loop.resonance_spread)),
-            damping=Spread(self.scanner.damping, float(loop.damping_spread)),
+            resonance_hz=Spread(scanner.resonance_hz, float(loop.resonance_spread)),
+            damping=Spread(scanner.damping, float(loop.damping_spread)),
             crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
             wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
             tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
-            half_angle_deg=float(tip.half_angle_deg),
-            debris_per_s=float(tip.debris_per_s),
-            drift_nm_s=float(drift.drift_nm_s),
-            settling_nm=float(drift.settling_nm),
-            landing_nm=LANDING_NM if drift.drift_nm_s > 0.0 else 0.0,
-            rates=drift.rates,
-            creep=float(self.piezo.creep),
-            piezo=self.piezo.loop,
-            exchange_s=self.exchange_s,
-            engage_s=self.engage_s,
-            withdraw_s=self.withdraw_s,
+            landing_nm=LANDING_NM if self.drift.drift_nm_s > 0.0 else 0.0,
+            hysteresis=self.piezo.loop,
         )

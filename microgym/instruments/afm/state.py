@@ -15,40 +15,35 @@ _WINDOW = 2 * REACH + 1
 
 
 class SurfaceState(NamedTuple):
-    """Surfaces under N tips.
+    """Surfaces under N tips, and the lines of their frames as a new tip would show them.
 
     Attributes:
-        height: (N, n, n) float32, nm, n = `AFMSettings.side_px`.
-        material: (N, n, n) float32, reduced modulus as a real index into
-            `microgym.physics.cantilever.MODULI_GPA`.
-        relief: (N,) float32, height range, nm.
-        slope: (N, lines) float64, mean absolute slope of each line as a new tip would show it, nm a
-            pixel.
-        variance: (N, lines) float64, variance of the same lines, nm^2.
-        steepest: (N, lines) float64, largest absolute slope of the same lines, nm a pixel.
+        height: heights on a square of `AFMSettings.side_px` pixels.
+        material: reduced modulus as a real index into `microgym.physics.cantilever.MODULI_GPA`.
+        relief: height range.
+        slope, steepest: mean and largest absolute slope of each line.
+        variance: variance of each line.
     """
 
     height: Annotated[Float32, Shape("side", "side", unit="nm")]
     material: Annotated[Float32, Shape("side", "side")]
     relief: Annotated[Float32, Shape(unit="nm")]
     slope: Annotated[Float64, Shape("lines", unit="nm/px")]
-    variance: Annotated[Float64, Shape("lines", unit="nm^2")]
     steepest: Annotated[Float64, Shape("lines", unit="nm/px")]
+    variance: Annotated[Float64, Shape("lines", unit="nm^2")]
 
 
 class TipState(NamedTuple):
     """Tips of N microscopes; hidden from agents.
 
     Attributes:
-        radius_nm, half_angle_deg, worn_nm, second_y_nm, second_x_nm, second_z_nm: (N,) float64, see
-            `microgym.physics.afm_tip.TipShape`.
-        volume_nm3: (N,) float64, volume worn off, nm^3.
-        window: (N, 2 REACH + 1, 2 REACH + 1) float32, shape on pixels, nm.
-        table: (N, 2, moduli, gaps) float64, signal against the gap for this tip's radius, nm, see
-            `microgym.physics.cantilever.SignalTable`.
-        table_radius_nm: (N,) float64, radius that the table is made for, nm.
-        crashes, changes, exchanges: (N,) int64, breaks of the apex, contacts with debris and
-            exchanges of the tip so far.
+        radius_nm, half_angle_deg, worn_nm, second_y_nm, second_x_nm, second_z_nm: numbers of
+            `microgym.physics.afm_tip.Tip`.
+        volume_nm3: volume worn off.
+        window: shape on pixels.
+        table: signal against the gap, a table of `microgym.physics.cantilever.SignalTable`.
+        table_radius_nm: radius that the table is made for.
+        crashes, changes, exchanges: breaks of the apex, contacts with debris and exchanges so far.
     """
 
     radius_nm: Annotated[Float64, Shape(unit="nm")]
@@ -70,10 +65,10 @@ class HiddenState(NamedTuple):
     """Properties of N instruments, drawn for each episode and hidden from agents.
 
     Attributes:
-        resonance_hz, damping: (N,) float64, resonance of the z-scanner, Hz, and its damping ratio.
-        gain_limit: (N,) float64, integral gain above which the loop rings, 1/s.
-        crash_nn: (N,) float64, force above which the tip's apex breaks, nN.
-        wear: (N,) float64, volume worn off per force and path, nm^3/(nN nm).
+        resonance_hz, damping: resonance of the z-scanner, and its damping ratio.
+        gain_limit: integral gain above which the loop rings.
+        crash_nn: force above which the tip's apex breaks.
+        wear: volume worn off per force and path.
     """
 
     resonance_hz: Annotated[Float64, Shape(unit="Hz")]
@@ -84,20 +79,19 @@ class HiddenState(NamedTuple):
 
 
 class LineState(NamedTuple):
-    """Signals of the last line of N microscopes, by place along the line, and summary values.
+    """Last lines of N microscopes: signals by place along the line, and summary values.
 
     Attributes:
-        trace, retrace: (N, P) float32, commanded heights there and back, nm.
-        error, error_back: (N, P) float32, signal less setpoint, nm.
-        phase: (N, P) float32, cosine of the oscillation's phase: positive in repulsion.
-        force: (N, P) float32, largest force of both directions, nN; hidden from agents.
-        truth: (N, P) float32, heights of a new tip on the path of the trace, nm; hidden.
-        peak_nn: (N,) float64, largest force, nN.
-        mean_nn: (N,) float64, mean repulsive force, nN.
-        excess_nn: (N,) float64, mean excess of the pixels' peak forces over the soft limit, nN.
-        error_nm: (N,) float64, standard deviation of trace less truth, nm.
-        saturated: (N,) float64, fraction of the line with the error signal at its bound.
-        crashes: (N,) int64, new breaks of the apex.
+        trace, retrace: commanded heights there and back.
+        error, error_back: signal less setpoint, there and back.
+        phase: cosine of the oscillation's phase, positive in repulsion.
+        force: largest force of both directions; hidden from agents.
+        truth: heights that a new tip would show on the path of the trace; hidden from agents.
+        peak_nn, mean_nn: largest force, and mean repulsive force.
+        excess_nn: mean excess of the pixels' peak forces over the soft limit.
+        error_nm: standard deviation of trace less truth.
+        saturated: fraction of the line with the error signal at its bound.
+        crashes: new breaks of the apex.
     """
 
     trace: Annotated[Float32, Shape("pixels", unit="nm")]
@@ -116,20 +110,20 @@ class LineState(NamedTuple):
 
 
 class AFMState(NamedTuple):
-    """State of N force microscopes.
+    """N force microscopes.
 
     Attributes:
-        keys: (N, 2) uint32, keys of the episodes.
+        keys: keys of the episodes.
         surface: surfaces.
         tip: tips.
         hidden: properties drawn for each episode.
         loop: feedback loops.
-        engaged: (N,) bool, whether the tip is at the surface.
+        engaged: whether the tip is at the surface.
         drift: drift of the specimen along (y, x, z), nm.
-        correction: (N, 2) float64, drift (y, x) compensated after an exchange of the tip, nm.
+        correction: drift (y, x) that was corrected after an exchange of the tip.
         piezo: lateral scanners along (y, x).
         debris: next debris.
-        line: the last line.
+        line: last lines.
         ledger: time, nN s as dose, lines as exposures, path.
     """
 
@@ -148,44 +142,31 @@ class AFMState(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """A number that is drawn for each episode from a lognormal distribution.
-
-    Attributes:
-        median: in the unit of the number.
-        sigma: standard deviation of its logarithm.
-    """
+    """Lognormal distribution: its median, and the standard deviation of the logarithm."""
 
     median: float
     sigma: float
 
 
 class AFMParameters(NamedTuple):
-    """Numbers and tables of the instrument that do not change; see `AFMSettings`.
+    """Numbers and tables of the instrument that do not change.
+
+    Those not listed are the numbers of `AFMSettings` and its parts that have the same name.
 
     Attributes:
         contact: whether the mode is contact mode.
         signals: signal against the gap, for all moduli and radii.
         new_window: (2 REACH + 1, 2 REACH + 1) float32, shape of a new tip on pixels, nm.
-        stiffness_n_m, quality: spring constant, N/m, and quality factor of the cantilever.
-        lag_s: time constant of the signal, s.
         thermal_nm: standard deviation of the signal's thermal motion, nm.
-        detector_nm: noise of the detector in a bandwidth of `BANDWIDTH_HZ`, nm.
-        slew_nm_s, range_nm: fastest command, nm/s, and largest height of the z-scanner, nm.
         lowest_signal_nm: lowest target of the signal, nm.
-        field_nm, lines, pixels: edge of a frame, nm, its lines, and pixels of a line.
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
-        soft_limit_nn: force above which a specimen suffers, nN.
         resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
         tip_radius_nm: distribution of the radius of new tips, nm.
-        half_angle_deg: half of the cone's opening angle, degrees.
-        debris_per_s: rate of debris at small forces, 1/s.
         drift_nm_s, settling_nm: mean speed of linear drift, nm/s, and mean settling, nm.
-        landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
         rates: rates of the drift.
+        landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
         creep: largest creep per decade of the lateral scanner.
-        piezo: hysteresis of the lateral scanner.
-        exchange_s, engage_s, withdraw_s: durations of an exchange of the tip, of an approach and of
-            a withdrawal, s.
+        hysteresis: hysteresis of the lateral scanner.
     """
 
     contact: bool
@@ -217,22 +198,19 @@ class AFMParameters(NamedTuple):
     landing_nm: float
     rates: DriftRates
     creep: float
-    piezo: HysteresisLoop
+    hysteresis: HysteresisLoop
     exchange_s: float
     engage_s: float
     withdraw_s: float
 
 
 class LineWork(NamedTuple):
-    """Work arrays for one line; their content means nothing between calls.
-
-    W is `pixels` and overscan, n the edge of the surface.
+    """Work arrays for one line of W pixels, overscan included; their content means nothing.
 
     Attributes:
-        strip: ((2 REACH + 1) n,) float32, surface around a line, nm.
-        path: (n - 2 REACH,) float32, path of the tip's apex, nm.
-        ideal: (n - 2 REACH,) float32, path of a new tip's apex, nm.
-        noise: (2 W MOST_TICKS,) float32, thermal and detector noise of each tick.
+        strip: float32, surface around the line, nm.
+        path, ideal: float32, path of the apex and of a new tip's apex, nm.
+        noise: float32, thermal and detector noise of each tick.
         places: (W,) float64, positions of the fast axis at the ends of the pixels, nm.
         borders: (W + 1,) float64, borders of the pixels on the surface, px.
         ground: (W + 1,) float64, path of the apex at the borders, nm.

@@ -1,4 +1,7 @@
-"""Kernels of tip and surface: paths of the apex, ideal lines of a frame, and the approach."""
+"""Kernels of tip and surface: paths of the apex, ideal lines of a frame, and the approach.
+
+Arguments are named as in `microgym.instruments.afm.kernels`.
+"""
 
 import numpy as np
 
@@ -63,14 +66,7 @@ def sample(profile, x):
 
 @kernel
 def survey_frame(b, parameters, surface, work):
-    """Describe the lines of row b's frame as a new tip would show them.
-
-    Args:
-        b: row of the state.
-        parameters: `AFMParameters`.
-        surface: `SurfaceState`; `slope`, `variance` and `steepest` are written in row b.
-        work: `LineWork`.
-    """
+    """Describe the lines of row b's frame as a new tip would show them; see `SurfaceState`."""
     window, out = parameters.new_window, work.ideal
     half = window.shape[0] // 2
     first, last = MARGIN_PX - half, out.size - (MARGIN_PX - half)
@@ -94,15 +90,7 @@ def survey_frame(b, parameters, surface, work):
 
 @kernel
 def land_tip(b, setpoint, parameters, state, work):
-    """Bring the tip of row b to the surface where the next line begins, the loop in balance.
-
-    Args:
-        b: row of the state.
-        setpoint: setpoint of the controls.
-        parameters: `AFMParameters`.
-        state: `AFMState`; `loop` is written in row b.
-        work: `LineWork`.
-    """
+    """Bring the tip of row b to the surface where the next line begins, the loop in balance."""
     surface, tip, loop, signals = state.surface, state.tip, state.loop, parameters.signals
     # Place on the surface: that of the frame, and drift less its correction.
     off_y = (state.drift.drift[b, 0] - state.correction[b, 0]) / parameters.pixel_nm

@@ -1,4 +1,7 @@
-"""Kernels of the force microscope's tip: exchange, wear, crashes, debris, and its signal table."""
+"""Kernels of the force microscope's tip: exchange, wear, crashes, debris, and its signal table.
+
+`tip` is the `TipState` and `keys` the keys of the episodes in `AFMState`; row b is updated.
+"""
 
 import numpy as np
 
@@ -58,14 +61,7 @@ def _fit_table(radius, tables, out):
 
 @kernel
 def renew_tip(b, keys, parameters, tip):
-    """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted.
-
-    Args:
-        b: row of the state.
-        keys: (N, 2) uint32, keys of the episodes.
-        parameters: `AFMParameters`.
-        tip: `TipState`; row b is written but for its counters.
-    """
+    """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted."""
     s0, s1 = row_stream(keys, b, _WORLD, _TIPS)
     drawn = draw_lognormal(s0, s1, tip.exchanges[b], np.int64(0), parameters.tip_radius_nm)
     tip.radius_nm[b] = max(drawn, 2.0)
@@ -76,21 +72,9 @@ def renew_tip(b, keys, parameters, tip):
 
 @kernel
 def refit_tip(b, parameters, tip):
-    """Bring the window and the signal table of row b up to its tip's shape.
-
-    Args:
-        b: row of the state.
-        parameters: `AFMParameters`.
-        tip: `TipState`; `window`, `table` and `table_radius_nm` are written in row b.
-    """
-    shape = TipShape(
-        tip.radius_nm[b],
-        tip.half_angle_deg[b],
-        tip.worn_nm[b],
-        tip.second_y_nm[b],
-        tip.second_x_nm[b],
-        tip.second_z_nm[b],
-    )
+    """Bring the window and the signal table of row b up to its tip's shape."""
+    apex = tip.radius_nm[b], tip.half_angle_deg[b], tip.worn_nm[b]
+    shape = TipShape(*apex, tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b])
     shape_window(shape, parameters.pixel_nm, tip.window[b])
     # The table depends on the effective radius; small changes do not call for another one.
     radius, fitted = apex_radius(tip.radius_nm[b], tip.worn_nm[b]), tip.table_radius_nm[b]
@@ -120,13 +104,7 @@ def _add_second_apex(b, s0, s1, n, tip):
 
 @kernel
 def break_tip(b, keys, tip):
-    """Break the apex of row b: it becomes blunter, and with probability 1/2 there are two.
-
-    Args:
-        b: row of the state.
-        keys: (N, 2) uint32, keys of the episodes.
-        tip: `TipState`; row b is updated.
-    """
+    """Break the apex of row b: it becomes blunter, and with probability 1/2 there are two."""
     s0, s1 = row_stream(keys, b, _EXOGENOUS, _CRASHES)
     n = tip.crashes[b]
     tip.crashes[b] += 1
@@ -140,13 +118,7 @@ def break_tip(b, keys, tip):
 
 @kernel
 def meet_debris(b, keys, tip):
-    """Let debris become a second apex of row b, or a second apex fall off.
-
-    Args:
-        b: row of the state.
-        keys: (N, 2) uint32, keys of the episodes.
-        tip: `TipState`; row b is updated.
-    """
+    """Let debris become a second apex of row b, or a second apex fall off."""
     s0, s1 = row_stream(keys, b, _EXOGENOUS, _SHAPES)
     n = tip.changes[b]
     tip.changes[b] += 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from microgym.baselines.benchmarks.alternatives.afm import NumpyLines, peak_forces
 from microgym.baselines.benchmarks.force import (
     GAIN,
     PERFECT,
@@ -11,7 +12,6 @@ from microgym.baselines.benchmarks.force import (
     CompiledLines,
     microscope,
 )
-from microgym.baselines.benchmarks.numpy_reference.afm import NumpyLines, peak_forces
 from microgym.physics.cantilever import peak_force
 from microgym.physics.feedback import ticks_of
 

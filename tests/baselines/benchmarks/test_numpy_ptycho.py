@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.baselines.benchmarks.numpy_reference.microscope import NumpyStage
-from microgym.baselines.benchmarks.numpy_reference.ptycho import NumpyPtychoEnv
+from microgym.baselines.benchmarks.alternatives.microscope import NumpyStage
+from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
 from microgym.envs.ptycho import progress_kernels
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.stage import STAGE_LEVELS

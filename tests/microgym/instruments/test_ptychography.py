@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference import reference as reference
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.settings import (
     DEAD_TIME_S,
@@ -22,6 +21,7 @@ from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
 from microgym.specimens.sample import Specimens
 from microgym.state import arrays
+from tests.microgym import ptychography_reference as reference
 from tests.microgym.reconstruction.ptychography.scenes import make_specimen
 
 N, REGION = 32, 32
