@@ -11,7 +11,7 @@ from microgym.baselines.benchmarks.environments import ENDLESS, ENVS, episodes
 from microgym.baselines.benchmarks.thresholds import AtLeast, threshold_text
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, measure
 from microgym.envs.ptycho.config import PtychoConfig
-from tests.baselines.benchmarks.numpy_ptycho import NumpyPtychoEnv
+from tests.envs.ptycho.numpy_env import NumpyPtychoEnv
 
 
 @pytest.mark.slow

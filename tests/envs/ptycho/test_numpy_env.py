@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.envs.ptycho import PtychoTask, progress_kernels
+from microgym.envs.ptycho import progress_kernels
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, normal, stream
-from tests.baselines.benchmarks.numpy_ptycho import NumpyPtychoEnv, NumpyStage
-from tests.envs import ptycho
+from tests.envs.ptycho import helpers as ptycho
+from tests.envs.ptycho.numpy_env import NumpyPtychoEnv, NumpyStage
 
 
 def beside(seed: int, precision: Any, **arguments: Any) -> tuple[Any, NumpyPtychoEnv]:
