@@ -28,7 +28,7 @@ PLACES = 16
 
 def settings() -> PFMSettings:
     """Default film and tip, without motion and dead time between pulses."""
-    chosen = PFMConfig(drift="off", tip="off", heat="real").settings()
+    chosen = PFMConfig(drift="off", tip="off", heat="real").settings
     return replace(chosen, dead_time_s=0.0, speed_cells_s=1e12)
 
 

@@ -126,7 +126,7 @@ def test_frames_are_patterns_of_the_asked_dose():
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-4)])
 def test_both_sides_of_the_pulse_do_the_same_work(precision, tolerance, monkeypatch):
-    calm = replace(ferroelectric.settings, lattice=LatticeParameters())
+    calm = replace(ferroelectric.settings(), lattice=LatticeParameters())
     monkeypatch.setattr(ferroelectric, "settings", lambda: calm)
     ours = ferroelectric.CompiledFilms(3)
     theirs = ferroelectric.NumpyFilms(ours, precision, noise=False)

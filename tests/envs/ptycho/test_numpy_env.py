@@ -51,7 +51,7 @@ def assert_alike(ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
         assert np.abs(ours - theirs).max() < tolerance
     else:
-        assert type(ours) is type(theirs)
+        assert np.asarray(ours).dtype == np.asarray(theirs).dtype
         assert ours == pytest.approx(theirs, rel=tolerance, abs=tolerance)
 
 
