@@ -139,7 +139,7 @@ def train(
             save_policy(folder / POLICY_FILE, net, env_id, seed, min(step, total))
             if complete:
                 state.finish(step)
-        elif progress is not None:
+        elif last is not None and progress is not None:
             progress(last.step)
         return TrainingResult(folder, state.curve, complete, state.resumed, state.duration_s())
 
