@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from microgym.random import Role, episode_key, uniform
 from microgym.random import stream as stream_of
+from microgym.random.streams import AgentWorld
 
 
 class SeededRandomAgent:
@@ -19,7 +20,7 @@ class SeededRandomAgent:
 
     name = "random"
     needs_truth = False
-    process: ClassVar[int] = 7
+    process: ClassVar[int] = AgentWorld.RANDOM
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes."""
