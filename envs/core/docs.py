@@ -14,8 +14,8 @@ Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the head."""
 
 STANDARD: Mapping[str, str] = {
-    "Rewards": """A weighted sum of the terms below, each the change of a quantity in this step; with
-`reward_mode="vector"` the vector of unweighted terms.""",
+    "Rewards": """A weighted sum of the terms below, each the change of a quantity in this step;
+with `reward_mode="vector"` the vector of unweighted terms.""",
     "Cost": """Costs are apart from the reward, in `info["cost"]` and `info["cost_terms"]`.""",
     "Episode End": """Never truncated by itself; `max_episode_steps` of `gymnasium.make`
 truncates.""",
