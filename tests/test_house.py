@@ -332,10 +332,10 @@ def test_wheel_holds_every_file_once_and_nothing_else(tmp_path):
     data = [
         p.relative_to(ROOT)
         for pattern in (
-            "agents/configs/*",
-            "agents/weights/*",
+            "agents/*/*.toml",
+            "agents/*/weights/*",
             "baselines/results/*",
-            "microgym/reconstruct/weights/*",
+            "microgym/reconstruction/weights/*",
         )
         for p in ROOT.glob(pattern)
         if p.is_file() and p.suffix != ".py"

@@ -17,7 +17,7 @@ from microgym.agents.ptycho.network import ScanPolicyNet
 
 
 class GridLearner(Learner):
-    """PPO, taught to see. Settings of its own: `width`, `belief_rate`, `belief_batch`.
+    """PPO, taught to see. Settings of its own: `width`, `aux_learning_rate`, `aux_batch_size`.
 
     Attributes:
         judge: class of the network.
@@ -39,9 +39,8 @@ class GridLearner(Learner):
     ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
         """The teacher, between the policy's updates."""
         assert isinstance(net, GridPolicyNet)
-        teacher = AuxiliaryLossCallback(
-            net, self.chosen["belief_rate"], self.chosen["belief_batch"]
-        )
+        rate, batch = self.chosen["aux_learning_rate"], self.chosen["aux_batch_size"]
+        teacher = AuxiliaryLossCallback(net, rate, batch)
         return (teacher,), {"teacher": teacher.optimizer}
 
 

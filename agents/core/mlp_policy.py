@@ -51,10 +51,10 @@ class FeaturePolicy(ActorCriticPolicy):
 
 
 class FeatureLearner(Learner):
-    """Plain PPO. Settings of its own: `hidden`, and `log_std` for box actions."""
+    """Plain PPO. Settings of its own: `net_arch`, and `log_std_init` for box actions."""
 
     policy = FeaturePolicy
 
     def policy_arguments(self) -> dict[str, Any]:
         """Widths of the layers, and how far exploration goes at first."""
-        return {"hidden": self.chosen["hidden"], "log_std_init": self.chosen["log_std"]}
+        return {"hidden": self.chosen["net_arch"], "log_std_init": self.chosen["log_std_init"]}

@@ -201,7 +201,7 @@ class PulsePolicy(ActorCriticPolicy):
 
 
 class PulseLearner(Learner):
-    """PPO on proposals. Settings of its own: `width`, `taught`, `lesson_...`."""
+    """PPO on proposals. Settings of its own: `width`, `num_privileged_envs`, `aux_...`."""
 
     policy = PulsePolicy
 
@@ -214,14 +214,16 @@ class PulseLearner(Learner):
         words: Any = {"autoreset_mode": "SameStep", "reveal": True, **arguments}
         env = gym.make_vec(env_id, self.chosen["num_envs"], **words)
         given = {**(gym.spec(env_id).kwargs), **arguments}
-        return CandidateActionWrapper(env, PFMConfig.parse(given), self.chosen["taught"])
+        return CandidateActionWrapper(
+            env, PFMConfig.parse(given), self.chosen["num_privileged_envs"]
+        )
 
     def lessons(
         self, net: Network
     ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
         """The teacher, between the policy's updates."""
         assert isinstance(net, CandidatePolicyNet)
-        names = ("rate", "batch", "epochs")
-        rate, batch, epochs = (self.chosen[f"lesson_{name}"] for name in names)
+        names = ("learning_rate", "batch_size", "epochs")
+        rate, batch, epochs = (self.chosen[f"aux_{name}"] for name in names)
         teacher = Lessons(net, rate, batch, epochs)
         return (teacher,), {"teacher": teacher.optimizer}

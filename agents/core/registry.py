@@ -10,16 +10,15 @@
 """
 
 from collections.abc import Mapping
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
-import gymnasium as gym
-
 from microgym.agents import core
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.folders import agent_folder
 from microgym.agents.core.idle_agent import IdleAgent
 from microgym.agents.core.optional import require_torch
 from microgym.envs.core.registry import find, named
@@ -37,12 +36,11 @@ def agents_package(env_id: str) -> ModuleType:
     Raises:
         ValueError: no such environment, or it has no package of agents.
     """
-    spec = gym.registry.get(env_id.removeprefix("microgym:"))
-    module = str(spec.entry_point).partition(":")[0] if spec else ""
-    name = module.replace(".envs.", ".agents.", 1)
-    if name == module:
-        raise ValueError(f"no agents for {env_id!r}")
-    return import_module(name)
+    name = find(env_id).module.replace(".envs.", ".agents.", 1)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"no agents for {env_id!r}: there is no package {name}") from error
 
 
 def declared(package: ModuleType, table: str, key: str) -> Any:
@@ -76,8 +74,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
     Raises:
         ValueError: no such environment.
     """
-    trained = (TRAINED,) if shipped_policy(env_id).is_file() else ()
-    return (IdleAgent.name, *_references(env_id), *trained)
+    known = _references(env_id)
+    return (IdleAgent.name, *known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
 
 
 def shipped_policy(env_id: str) -> Path:
@@ -86,7 +84,7 @@ def shipped_policy(env_id: str) -> Path:
     Args:
         env_id: such as "Ptycho-v0".
     """
-    return Path(str(resources.files("microgym.agents") / "weights" / f"{env_id}.safetensors"))
+    return agent_folder(env_id) / "weights" / f"{env_id}.safetensors"
 
 
 def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = None) -> Agent:

@@ -235,7 +235,7 @@ class CorrectionPolicy(ActorCriticPolicy):
 
 
 class CorrectionLearner(Learner):
-    """PPO on corrections. Settings of its own: `history`, `hidden`, `log_std`, `lesson_...`."""
+    """PPO on corrections. Settings of its own: `history`, `net_arch`, `log_std_init`, `aux_...`."""
 
     policy = CorrectionPolicy
 
@@ -244,8 +244,8 @@ class CorrectionLearner(Learner):
         chosen = self.chosen
         return {
             "history": chosen["history"],
-            "hidden": chosen["hidden"],
-            "log_std_init": chosen["log_std"],
+            "hidden": chosen["net_arch"],
+            "log_std_init": chosen["log_std_init"],
         }
 
     def environment(self, env_id: str, arguments: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
@@ -262,7 +262,7 @@ class CorrectionLearner(Learner):
     ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
         """The teacher, between the policy's first updates; after `environment`."""
         assert isinstance(net, ResidualPolicyNet)
-        names = ("rate", "batch", "epochs", "until")
-        rate, batch, epochs, until = (self.chosen[f"lesson_{name}"] for name in names)
+        names = ("learning_rate", "batch_size", "epochs", "until_step")
+        rate, batch, epochs, until = (self.chosen[f"aux_{name}"] for name in names)
         teacher = Lessons(net, self._tutor, rate, batch, epochs, until)
         return (teacher,), {"teacher": teacher.optimizer}

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from microgym.agents.training.atomic_io import remove_unfinished, replacing
 
-FORMAT = "microgym-checkpoint-1"
+FORMAT = "microgym-checkpoint-2"
 """Goes up whenever what is in a checkpoint changes."""
 
 Arrays = dict[str, NDArray[Any]]
@@ -228,8 +228,8 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
 
     Args:
         found: `Checkpoint.run`.
-        asked: the same of the run that is wanted: "env", "seed", "steps", the "version" of the
-            package, and tables of settings.
+        asked: the same of the run that is wanted: "env", "seed", "total_timesteps", the
+            "version" of the package, and tables of settings.
         folder: of the run.
 
     Raises:
@@ -241,13 +241,13 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
                 f"{folder} holds a training with {word} {found.get(name)!r}, "
                 f"asked was {asked[name]!r}: choose another folder"
             )
-    if found.get("steps") != asked["steps"]:
+    if found.get("total_timesteps") != asked["total_timesteps"]:
         raise ValueError(
-            f"{folder} holds a training of {found.get('steps')} steps, asked were "
-            f"{asked['steps']}: the learning rate falls over all of them, so a run cannot be made "
-            "longer or shorter; choose another folder"
+            f"{folder} holds a training of {found.get('total_timesteps')} steps, asked were "
+            f"{asked['total_timesteps']}: the learning rate falls over all of them, so a run "
+            "cannot be made longer or shorter; choose another folder"
         )
-    for table in sorted(asked.keys() - {*_NAMED, "steps"}):
+    for table in sorted(asked.keys() - {*_NAMED, "total_timesteps"}):
         old, new = dict(found.get(table) or {}), dict(asked[table])
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):

@@ -1,12 +1,11 @@
-"""Hyperparameters: one file an environment, a few overrides by name."""
+"""Configuration of an agent: one TOML file per environment, with overrides by name."""
 
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-CONFIGS = resources.files("microgym.agents") / "configs"
-"""Folder of the files, each named after its environment."""
+from microgym.agents.core.folders import agent_folder
 
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
@@ -17,7 +16,7 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
         changes: values of the "training" or the "environment" table to use instead, by name.
 
     Returns:
-        Tables "environment" and "training" of `agents/configs/<env_id>.toml`.
+        Tables "environment" and "training" of `agents/<env>/<env_id>.toml`.
 
     Raises:
         ValueError: no configuration for the environment, an unknown name, a value of another type.
@@ -41,7 +40,7 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
 
 def is_trained(env_id: str) -> bool:
     """Whether an environment has an agent that learns: a training configuration."""
-    return (CONFIGS / f"{env_id}.toml").is_file()
+    return _file(env_id).is_file()
 
 
 def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
@@ -53,7 +52,11 @@ def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: no configuration for the environment.
     """
-    file = CONFIGS / f"{env_id}.toml"
+    file = _file(env_id)
     if not file.is_file():
         raise ValueError(f"there is no training configuration for {env_id!r}")
     return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _file(env_id: str) -> Path:
+    return agent_folder(env_id) / f"{env_id}.toml"

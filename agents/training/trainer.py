@@ -70,7 +70,7 @@ def train(
     *,
     seed: int,
     output: str | os.PathLike[str],
-    steps: int | None = None,
+    total_timesteps: int | None = None,
     progress: Callable[[int], None] | None = None,
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
@@ -85,7 +85,7 @@ def train(
         env_id: such as "Ptycho-v0".
         seed: of the initial weights, the specimens and the exploration; at least 0.
         output: folder for the policy and the checkpoints; made if it does not exist.
-        steps: decisions to learn from; None for the configuration's.
+        total_timesteps: decisions to learn from; None for the configuration's.
         progress: is told of every further step; of those done before, in one sum, after a resume.
         config: changes to the "training" table of the environment's configuration.
         resume: go on from the last checkpoint in the folder. A run that is finished is left as it
@@ -103,9 +103,11 @@ def train(
     """
     tables = load_config(env_id, config)
     chosen = tables["training"]
-    total = int(chosen["steps"] if steps is None else steps)
+    total = int(chosen["total_timesteps"] if total_timesteps is None else total_timesteps)
     if total < 1 or seed < 0:
-        raise ValueError(f"steps must be at least 1 and seed at least 0, got {total} and {seed}")
+        raise ValueError(
+            f"total_timesteps must be at least 1 and seed at least 0, got {total} and {seed}"
+        )
     for setting in OUTSIDE:
         if not chosen[setting] >= 0:
             raise ValueError(f"{setting} must be at least 0, got {chosen[setting]}")
@@ -113,9 +115,9 @@ def train(
         "env": env_id,
         "seed": seed,
         "version": microgym.__version__,
-        "steps": total,
+        "total_timesteps": total,
         "environment": tables["environment"],
-        "training": {n: v for n, v in chosen.items() if n not in (*OUTSIDE, "steps")},
+        "training": {n: v for n, v in chosen.items() if n not in (*OUTSIDE, "total_timesteps")},
     }
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,8 @@ def _last(
         return last
     if last is not None and not last.finished:
         raise ValueError(
-            f"{folder} holds an unfinished training ({last.step} of {last.run['steps']} steps): "
+            f"{folder} holds an unfinished training ({last.step} of "
+            f"{last.run['total_timesteps']} steps): "
             "go on with it (resume=True, --resume) or choose another folder"
         )
     return None
@@ -200,16 +203,16 @@ def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
     return PPO(
         learner.policy,
         env,
-        n_steps=chosen["rollout"],
+        n_steps=chosen["n_steps"],
         batch_size=chosen["batch_size"],
-        n_epochs=chosen["epochs"],
+        n_epochs=chosen["n_epochs"],
         learning_rate=lambda left: rate * (0.1 + 0.9 * left),
-        gamma=chosen["discount"],
-        gae_lambda=chosen["trace_decay"],
-        ent_coef=chosen["entropy"],
-        vf_coef=chosen["value_weight"],
-        clip_range=chosen["clip"],
-        max_grad_norm=chosen["max_gradient"],
+        gamma=chosen["gamma"],
+        gae_lambda=chosen["gae_lambda"],
+        ent_coef=chosen["ent_coef"],
+        vf_coef=chosen["vf_coef"],
+        clip_range=chosen["clip_range"],
+        max_grad_norm=chosen["max_grad_norm"],
         target_kl=chosen["target_kl"],
         policy_kwargs=learner.policy_arguments(),
         seed=seed,

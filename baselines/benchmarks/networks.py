@@ -7,13 +7,15 @@ import numpy as np
 
 from microgym.baselines.benchmarks.thresholds import AtMost
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
-from microgym.reconstruction.ptychography.neural import NeuralView, shipped_file
+from microgym.reconstruction.ptychography.neural import NeuralImage, shipped_file
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
 from microgym.reconstruction.topography.convnet_kernels import LINES, SIGNALS, TOLD
 from microgym.reconstruction.topography.observation_model import (
     ClassicalTopography,
     NeuralTopography,
     Raster,
+    ScanLine,
 )
 from microgym.reconstruction.topography.observation_model import shipped_file as shipped_lines
 
@@ -38,14 +40,14 @@ def neural(effort: Effort) -> Iterator[Result]:
     imag = generator.normal(0.0, 0.1, shape).astype(np.float32)
     fluence = generator.uniform(0.0, 100.0, shape).astype(np.float32)
     probe = np.ones((1, 2 * MARGIN, 2 * MARGIN), np.complex64)
-    view = NeuralView(ENVS, field, probe, (MARGIN, REGION))
+    view = NeuralImage(ENVS, field, probe, (MARGIN, REGION))
     rows = np.arange(ENVS)
     net: Any = read_net(shipped_file())
     net = net.to(memory_format=torch.channels_last)
     inside = slice(MARGIN, MARGIN + REGION)
 
     def compiled() -> None:
-        view.show(rows, (real, imag), fluence)
+        view.estimate(rows, RunningScan(real, imag, fluence))
 
     def pytorch() -> None:
         seen = look((real[:, inside, inside], imag[:, inside, inside]), fluence[:, inside, inside])
@@ -79,6 +81,7 @@ def restoration(effort: Effort) -> Iterator[Result]:
         generator.normal(0.0, 1.0, (ENVS, raster.pixels)).astype(np.float32) for _ in SIGNALS
     )
     dials = np.tile([0.7, 2000.0, 0.0, 8.0], (ENVS, 1))
+    line = ScanLine(images, dials, engaged)
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
     net = read_net(shipped_lines())
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
@@ -91,10 +94,8 @@ def restoration(effort: Effort) -> Iterator[Result]:
 
     ways = {
         "PyTorch": Alternative(pytorch, ENVS),
-        "microgym": Alternative(lambda: neural.add(rows, images, dials, engaged), ENVS),
-        "corrected by the errors": Alternative(
-            lambda: classical.add(rows, images, dials, engaged), ENVS
-        ),
+        "microgym": Alternative(lambda: neural.estimate(rows, line), ENVS),
+        "corrected by the errors": Alternative(lambda: classical.estimate(rows, line), ENVS),
     }
     yield measure(
         Benchmark(
@@ -125,8 +126,8 @@ def adatoms(effort: Effort) -> Iterator[Result]:
     classical = ClassicalDetector(ENVS, *GEOMETRY)
     ways = {
         "PyTorch, without peaks": Alternative(lambda: look(net, heights), ENVS),
-        "matched filter": Alternative(lambda: classical.look(rows, heights), ENVS),
-        "microgym": Alternative(lambda: network.look(rows, heights), ENVS),
+        "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
+        "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
     }
     yield measure(
         Benchmark(

@@ -1,18 +1,32 @@
-"""Options that several sub-commands share, worded once."""
+"""Command-line options that several sub-commands share, and how their values are read."""
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
+from microgym.baselines.cli.console import read_option
 from microgym.baselines.evaluation import protocols
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id
+
+OK, FAILED, INTERRUPTED = 0, 1, 130
+"""Exit statuses of sub-commands."""
 
 
-def env(sub: argparse.ArgumentParser) -> None:
-    """The environment, by its id."""
-    sub.add_argument("env", metavar="ENV", help="environment, such as Ptycho-v0 (microgym list)")
+def env(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """Add the id of the environment."""
+    parser.add_argument(
+        "env",
+        nargs="?" if optional else None,
+        metavar="ENV",
+        help="environment, such as Ptycho-v0 (microgym list)",
+    )
 
 
-def agent(sub: argparse.ArgumentParser) -> None:
-    """An agent, by name or path."""
-    sub.add_argument(
+def agent(parser: argparse.ArgumentParser) -> None:
+    """Add the agent, by name or path."""
+    parser.add_argument(
         "--agent",
         default="trained",
         metavar="NAME",
@@ -21,61 +35,87 @@ def agent(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def setting(sub: argparse.ArgumentParser) -> None:
-    """Specimens, arguments of the environment, first seed."""
-    sub.add_argument(
+def setting(parser: argparse.ArgumentParser) -> None:
+    """Add specimens, arguments of the environment and the first seed."""
+    parser.add_argument(
         "--split",
         choices=("train", "validation", "test"),
         default="test",
-        help="which specimens (default: test)",
+        help="split of the specimens (default: test)",
     )
-    sub.add_argument(
+    parser.add_argument(
         "--specimen", metavar="FAMILY", help="family of specimens (default: the environment's)"
     )
-    sub.add_argument(
+    assignments(parser, "an argument of the environment, such as exposures=64")
+    seed(parser, "of the first episode")
+
+
+def assignments(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add `--set NAME=VALUE`, which may be repeated."""
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an argument of the environment, such as exposures=64; may be repeated",
-    )
-    sub.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the first episode (default: 0)"
+        help=f"{meaning}; may be repeated",
     )
 
 
-def episodes(sub: argparse.ArgumentParser, recipe: protocols.Recipe) -> None:
-    """How many episodes; the default is the recipe's."""
-    sub.add_argument(
+def seed(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add one seed, 0 by default."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=f"{meaning} (default: 0)")
+
+
+def seeds(parser: argparse.ArgumentParser, default: Sequence[int]) -> None:
+    """Add the seeds of training runs."""
+    listed = " ".join(str(one) for one in default)
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=list(default),
+        metavar="N",
+        help=f"of the training runs, one run each (default: {listed})",
+    )
+
+
+def episodes(parser: argparse.ArgumentParser, protocol: protocols.EvaluationProtocol) -> None:
+    """Add the number of episodes; the default is the protocol's."""
+    parser.add_argument(
         "--episodes",
         type=int,
-        default=recipe.episodes,
+        default=protocol.episodes,
         metavar="N",
-        help=f"how many (default: {recipe.episodes})",
+        help=f"number of episodes (default: {protocol.episodes})",
     )
 
 
-def steps(sub: argparse.ArgumentParser, recipe: protocols.Recipe) -> None:
-    """How long to train; the default is the recipe's."""
-    sub.add_argument(
+def steps(parser: argparse.ArgumentParser, protocol: protocols.EvaluationProtocol) -> None:
+    """Add the number of training steps; the default is the protocol's."""
+    parser.add_argument(
         "--steps",
         type=int,
-        default=recipe.steps,
+        default=protocol.steps,
         metavar="N",
-        help=f"decisions to learn from (default: {recipe.steps or 'as configured'})",
+        help=f"training steps of each run (default: {protocol.steps or 'as configured'})",
     )
 
 
-def jobs(sub: argparse.ArgumentParser) -> None:
-    """How many processes train."""
-    sub.add_argument(
+def runs(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the training runs."""
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="folder of the training runs")
+
+
+def jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the number of training processes."""
+    parser.add_argument(
         "--jobs", type=int, metavar="N", help="training runs side by side (default: one a core)"
     )
 
 
-def num_envs(sub: argparse.ArgumentParser) -> None:
-    """How many episodes run at a time."""
-    sub.add_argument(
+def num_envs(parser: argparse.ArgumentParser) -> None:
+    """Add the number of environments of an evaluation."""
+    parser.add_argument(
         "--num-envs",
         type=int,
         default=16,
@@ -84,6 +124,56 @@ def num_envs(sub: argparse.ArgumentParser) -> None:
     )
 
 
-def json(sub: argparse.ArgumentParser) -> None:
-    """Machine-readable output."""
-    sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+def recording(parser: argparse.ArgumentParser) -> None:
+    """Add the path of a recorded scan."""
+    parser.add_argument(
+        "--recording", type=Path, metavar="FILE", help="a recorded scan to compare on"
+    )
+
+
+def output(parser: argparse.ArgumentParser, metavar: str, meaning: str, default: str = "") -> None:
+    """Add the path of the output.
+
+    Args:
+        parser: of the sub-command.
+        metavar: "FILE" or "FOLDER".
+        meaning: help text; it names the default if that depends on other arguments.
+        default: path; none if empty.
+    """
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(default) if default else None,
+        metavar=metavar,
+        help=f"{meaning} (default: {default})" if default else meaning,
+    )
+
+
+def json(parser: argparse.ArgumentParser) -> None:
+    """Add machine-readable output."""
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object and nothing else"
+    )
+
+
+def read_setting(arguments: argparse.Namespace) -> EnvironmentConfig:
+    """Environment and arguments as given by `env` and `setting`.
+
+    Raises:
+        ValueError: an unknown environment or argument.
+    """
+    chosen = dict(read_option(text) for text in arguments.set)
+    return EnvironmentConfig(
+        environment_id(arguments.env), arguments.split, arguments.specimen, chosen
+    )
+
+
+def read_jobs(arguments: argparse.Namespace, runs: int) -> int:
+    """Number of processes for so many training runs."""
+    return min(runs, os.cpu_count() or 1) if arguments.jobs is None else arguments.jobs
+
+
+def interrupted(arguments: argparse.Namespace) -> int:
+    """Say that the output is partial, and return the exit status for it."""
+    print(f"microgym {arguments.command}: interrupted: this is partial", file=sys.stderr)
+    return INTERRUPTED

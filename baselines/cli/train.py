@@ -115,7 +115,7 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
     Raises:
         ValueError: no training configuration for it, or an unknown setting.
     """
-    return int(load_config(env_id, config)["training"]["steps"])
+    return int(load_config(env_id, config)["training"]["total_timesteps"])
 
 
 def _default_trainer() -> Trainer:
@@ -275,12 +275,13 @@ def _train_in_worker(task: Mapping[str, Any]) -> Run:
 
 
 def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
-    words = {name: task[name] for name in ("seed", "steps", "output", "config", "resume", "log")}
+    words = {name: task[name] for name in ("seed", "output", "config", "resume", "log")}
     trainer: Trainer = task["trainer"] or _default_trainer()
     file: Path = task["output"] / RECORD
     told = file.is_file() and bool(read_record(file).get("complete"))
     ended = task["resume"] and told and not is_unfinished(task["output"])
-    result = trainer(task["env_id"], progress=progress, **words)
+    steps = task["steps"]
+    result = trainer(task["env_id"], total_timesteps=steps, progress=progress, **words)
     run = Run(
         task["seed"],
         task["steps"],

@@ -14,7 +14,7 @@ from microgym.baselines.evaluation.comparison import PairedDifference
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.load_agent import find_agent
-from microgym.baselines.evaluation.protocols import COMPARED, VIEWS, Recipe
+from microgym.baselines.evaluation.protocols import COMPARED, VIEWS, EvaluationProtocol
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.reporting.formatting import decimals, written
@@ -35,7 +35,7 @@ def write_views(
     runs: Path,
     jobs: int = 1,
     reuse: bool = False,
-    recipe: Recipe = COMPARED,
+    recipe: EvaluationProtocol = COMPARED,
     folder: Path = RESULTS,
 ) -> Path:
     """Train with each observation model, compare, and record.
@@ -142,7 +142,7 @@ def _summary(table: np.ndarray) -> dict[str, Any]:
 
 
 def _returns(
-    setting: EnvironmentConfig, name: str, group: Sequence[Run], recipe: Recipe
+    setting: EnvironmentConfig, name: str, group: Sequence[Run], recipe: EvaluationProtocol
 ) -> np.ndarray:
     """Returns of every run, seeing what it learnt with, [runs, episodes]."""
     shown = setting.with_(arguments={**setting.arguments, ARGUMENT: name})

@@ -9,7 +9,7 @@ from microgym.agents.training.config import is_trained
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EvaluationProtocol:
     """A training and its evaluation.
 
     Attributes:
@@ -28,10 +28,10 @@ class Recipe:
     kept: int = 48
 
 
-REPORT = Recipe(steps=40_000, seeds=(0, 1, 2))
+REPORT = EvaluationProtocol(steps=40_000, seeds=(0, 1, 2))
 """`microgym report --train`: minutes on two cores (design choice)."""
 
-SMALL = Recipe(steps=20_000, seeds=(0,), episodes=64, kept=0)
+SMALL = EvaluationProtocol(steps=20_000, seeds=(0,), episodes=64, kept=0)
 """`microgym reproduce --small`: what the tests retrain (design choice)."""
 
 SMALL_SEEDS = (0, 1, 2, 3, 4)
@@ -42,7 +42,7 @@ SMALL_STEPS: Mapping[str, int] = {"PFM-v0": 6_000}
 choice)."""
 
 
-def reduced(env_id: str) -> Recipe:
+def reduced(env_id: str) -> EvaluationProtocol:
     """What the small record of an environment is made with.
 
     Args:
@@ -51,7 +51,7 @@ def reduced(env_id: str) -> Recipe:
     return replace(SMALL, steps=SMALL_STEPS.get(env_id, SMALL.steps), seeds=SMALL_SEEDS)
 
 
-FULL = Recipe(steps=None, seeds=(0, 1, 2))
+FULL = EvaluationProtocol(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
 
 
@@ -66,7 +66,7 @@ OTHERWISE: Mapping[str, Mapping[str, Any]] = {
 choices)."""
 
 
-def full(env_id: str) -> Recipe:
+def full(env_id: str) -> EvaluationProtocol:
     """What the record of an environment is made with; without training if nothing learns there.
 
     Args:
@@ -115,5 +115,5 @@ BEYOND: Mapping[str, OutOfDistributionProtocol] = {
 VIEWS: Mapping[str, tuple[str, ...]] = {"Ptycho-v0": ("neural", "classical")}
 """Observation models to compare, by environment; the first is held against the others."""
 
-COMPARED = Recipe(steps=None, seeds=(0, 1))
+COMPARED = EvaluationProtocol(steps=None, seeds=(0, 1))
 """Training with each of these (two runs each, a design choice: they take as long as all else)."""

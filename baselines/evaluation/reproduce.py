@@ -25,7 +25,7 @@ from microgym.baselines.evaluation.comparison import (
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
-from microgym.baselines.evaluation.protocols import BEYOND, Recipe, full, reduced
+from microgym.baselines.evaluation.protocols import BEYOND, EvaluationProtocol, full, reduced
 from microgym.baselines.evaluation.records import (
     RESULTS,
     check_writable,
@@ -88,7 +88,7 @@ def write_record(
     small: bool,
     runs: Path,
     jobs: int = 1,
-    recipe: Recipe | None = None,
+    recipe: EvaluationProtocol | None = None,
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:

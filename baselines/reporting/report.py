@@ -20,7 +20,7 @@ from microgym.baselines.evaluation.comparison import (
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
-from microgym.baselines.evaluation.protocols import BEYOND, Recipe
+from microgym.baselines.evaluation.protocols import BEYOND, EvaluationProtocol
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, read_record
 from microgym.baselines.reporting.report_html import Family, Picture, Report, render
 from microgym.envs.core.registry import find
@@ -47,7 +47,7 @@ class Plan:
     """
 
     setting: EnvironmentConfig
-    recipe: Recipe
+    recipe: EvaluationProtocol
     train: bool
     output: Path
     runs: Path

@@ -6,7 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.afm import observation
-from microgym.reconstruction.topography.observation_model import Raster, Topography
+from microgym.reconstruction.topography.observation_model import (
+    Raster,
+    ScanLine,
+    TopographyModel,
+)
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -29,7 +33,7 @@ class LineReconstruction:
     """
 
     def __init__(
-        self, topography: type[Topography], num_envs: int, raster: Raster, lines: int
+        self, topography: type[TopographyModel], num_envs: int, raster: Raster, lines: int
     ) -> None:
         self._topography = topography(num_envs, raster)
         self.image = np.zeros((num_envs, lines, raster.pixels), np.float32)
@@ -53,13 +57,12 @@ class LineReconstruction:
         Args:
             rows: (k,) int64.
             number: (k,) int64, which line of its frame it is.
-            images: signals of the lines, as for
-            `microgym.reconstruction.topography.observation_model.Topography.add`.
+            images: signals of the lines, see
+            `microgym.reconstruction.topography.observation_model.ScanLine`.
             dials: (N, 4) float64.
             engaged: (N,) bool.
         """
-        restored = self._topography
-        restored.add(rows, images, dials, engaged)
+        restored = self._topography.estimate(rows, ScanLine(images, dials, engaged))
         self.image[rows, number] = restored.heights[rows]
         observation.restored_rows(rows, restored.heights, restored.sigma, self.cells)
 

@@ -9,10 +9,11 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
 from microgym.reconstruction.ptychography.observation_models import (
+    ImageModel,
     Plane,
     Planes,
     Rows,
-    View,
+    RunningScan,
     whole_region,
 )
 
@@ -108,7 +109,7 @@ class Maps:
     """
 
     def __init__(
-        self, num_envs: int, view: View, region: tuple[int, int], cells: int, unit: np.float32
+        self, num_envs: int, view: ImageModel, region: tuple[int, int], cells: int, unit: np.float32
     ) -> None:
         self.view = view
         self._start, self._size = region
@@ -150,7 +151,7 @@ class Maps:
             estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
             fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
         """
-        shown = self.view.show(rows, estimate, fluence, self._areas)
+        shown = self.view.estimate(rows, RunningScan(*estimate, fluence, self._areas))
         start, edge = self._start, self._edge
         draw_maps(rows, shown, fluence, self._areas, start, edge, self._unit, self._drawn)
 

@@ -27,10 +27,14 @@ from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.numerics.threads import parallel_rows
 from microgym.physics.probe import intensity
-from microgym.reconstruction.ptychography.neural import NeuralView
-from microgym.reconstruction.ptychography.observation_models import ClassicalView, View
+from microgym.reconstruction.ptychography.neural import NeuralImage
+from microgym.reconstruction.ptychography.observation_models import (
+    ClassicalImage,
+    ImageModel,
+    RunningScan,
+)
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.reconstruction.ptychography.raw import RawView
+from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.files import load_image, structure_mask
 
 Rows = NDArray[np.int64]
@@ -39,10 +43,10 @@ PIECE = 16
 """Microscopes that a thread takes through a step at a time: what they touch, some 6 MB, is still in
 the cache where the maps are drawn (design choice; 8 to 16 were fastest)."""
 
-VIEWS: Mapping[str, type[View]] = {
-    "classical": ClassicalView,
-    "neural": NeuralView,
-    "raw": RawView,
+VIEWS: Mapping[str, type[ImageModel]] = {
+    "classical": ClassicalImage,
+    "neural": NeuralImage,
+    "raw": RawImage,
 }
 """Observation models by the name that the argument `reconstructor` takes."""
 OUTCOMES = (
@@ -402,7 +406,7 @@ class PtychoTask(Task):
         estimate = (self.estimate.re, self.estimate.im)
         if self.arguments.reconstructor != "neural" or self.terminated[row]:
             return estimate
-        return self.view.show(np.array([row]), estimate, self._fluence)[:2]
+        return self.view.estimate(np.array([row]), RunningScan(*estimate, self._fluence))[:2]
 
     def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
         """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""

@@ -7,7 +7,7 @@ from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.kernels import PIXELS
 from microgym.reconstruction.adatoms.observation_model import (
     ClassicalDetector,
-    Detector,
+    DetectorModel,
     NeuralDetector,
 )
 from microgym.reconstruction.adatoms.tracking import LEGS, associate_rows, association_work
@@ -16,7 +16,7 @@ from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-DETECTORS: dict[str, type[Detector]] = {
+DETECTORS: dict[str, type[DetectorModel]] = {
     "classical": ClassicalDetector,
     "neural": NeuralDetector,
 }
@@ -107,12 +107,12 @@ class AdatomTracker:
             self.corners[rows] -= part[..., None] * instrument.registered[rows, None, None]
         self.times[rows] = middle[:, None, None]
         instrument.draw(rows)
-        self.detector.look(rows, instrument.image)
+        adatoms = self.detector.estimate(rows, instrument.image)
         tracks = (self.corners, self.legs, self.missed)
         associate_rows(
             rows,
-            self.detector.found,
-            self.detector.counts,
+            adatoms.found,
+            adatoms.counts,
             tracks,
             self.others,
             self.shown,

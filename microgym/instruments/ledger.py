@@ -1,39 +1,28 @@
-"""What an episode has cost so far, in physical units."""
+"""Resources that an episode has used so far, in physical units."""
 
-from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.state import Float64, Int64, Shape
 
-@dataclass
-class Ledger:
-    """The accounts of N instruments.
+
+class Ledger(NamedTuple):
+    """Accounts of N instruments.
 
     Attributes:
         time_s: (N,) float64, simulated time, s: exposures, motion and dead time.
-        dose: (N,) float64, incident photons.
-        exposures: (N,) int64.
-        path_m: (N,) float64, way of the stage, m.
+        dose: (N,) float64, dose in the instrument's own unit, such as incident photons.
+        exposures: (N,) int64, measurements taken.
+        path_m: (N,) float64, path of the stage or tip, m.
     """
 
-    time_s: NDArray[np.float64]
-    dose: NDArray[np.float64]
-    exposures: NDArray[np.int64]
-    path_m: NDArray[np.float64]
-
-    @classmethod
-    def zeros(cls, num_envs: int) -> "Ledger":
-        """Empty accounts of N instruments."""
-        return cls(
-            np.zeros(num_envs), np.zeros(num_envs), np.zeros(num_envs, np.int64), np.zeros(num_envs)
-        )
-
-    def clear(self, rows: NDArray[np.int64]) -> None:
-        """Begin anew in the listed rows."""
-        for account in vars(self).values():
-            account[rows] = 0
+    time_s: Annotated[Float64, Shape(unit="s")]
+    dose: Annotated[Float64, Shape()]
+    exposures: Annotated[Int64, Shape()]
+    path_m: Annotated[Float64, Shape(unit="m")]
 
     def copy(self) -> dict[str, NDArray[np.generic]]:
-        """The accounts by name, fresh arrays."""
-        return {name: account.copy() for name, account in vars(self).items()}
+        """Copies of the accounts by name, as `info["ledger"]` holds them."""
+        return {name: account.copy() for name, account in self._asdict().items()}

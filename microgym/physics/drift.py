@@ -7,7 +7,7 @@ sliced.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64, sincos64
 from microgym.random import normal, uniform
+from microgym.state import Float64, Shape, allocate
 from microgym.validation import finite, integer, positive
 
 REMEMBERED = 40.0
@@ -101,27 +102,26 @@ as bad. These are design choices.
 """
 
 
-@dataclass
-class DriftState:
-    """The drift of N microscopes along A axes; every array may be set by hand.
+class DriftState(NamedTuple):
+    """Drift of N microscopes along A axes, (y, x) or (y, x, z), in the caller's unit of length.
 
     Attributes:
-        velocity: (N, A) float64, linear drift (y, x, z), nm/s.
-        settling: (N, A) float64, distance still to be settled, nm.
-        moved: (N, A) float64, linear drift and settling so far, nm.
+        velocity: (N, A) float64, linear drift, length/s.
+        settling: (N, A) float64, distance still to be settled, length.
+        moved: (N, A) float64, linear drift and settling so far, length.
         wander: (N, 2, A) float64, wandering in units of its standard deviation at the two borders
             of the present cell: [environment, border, axis].
         clock: (N, 2) float64, time since the start in s, and index of the present cell of the
             wandering clock (-1: not begun).
-        drift: (N, A) float64, all of the drift at present, nm: `moved` plus wandering.
+        drift: (N, A) float64, total drift at present, length: `moved` plus wandering.
     """
 
-    velocity: Rows
-    settling: Rows
-    moved: Rows
-    wander: Rows
-    clock: Rows
-    drift: Rows
+    velocity: Annotated[Float64, Shape("drift_axes", unit="length/s")]
+    settling: Annotated[Float64, Shape("drift_axes", unit="length")]
+    moved: Annotated[Float64, Shape("drift_axes", unit="length")]
+    wander: Annotated[Float64, Shape(2, "drift_axes")]
+    clock: Annotated[Float64, Shape(2, unit="s, cells")]
+    drift: Annotated[Float64, Shape("drift_axes", unit="length")]
 
     @classmethod
     def zeros(cls, num_envs: int, axes: int = 3) -> "DriftState":
@@ -135,20 +135,30 @@ class DriftState:
             A state of zeros.
         """
         count = integer("num_envs", num_envs, 1, 1 << 20)
-        along = integer("axes", axes, 2, 3)
-        return cls(
-            velocity=np.zeros((count, along)),
-            settling=np.zeros((count, along)),
-            moved=np.zeros((count, along)),
-            wander=np.zeros((count, 2, along)),
-            clock=np.tile([0.0, -1.0], (count, 1)),
-            drift=np.zeros((count, along)),
-        )
+        state = allocate(cls, count, drift_axes=integer("axes", axes, 2, 3))
+        state.clock[:, 1] = -1.0
+        return state
 
     @property
-    def arrays(self) -> tuple[Rows, Rows, Rows, Rows, Rows, Rows]:
-        """All of them, as kernels take them, in the order above."""
-        return self.velocity, self.settling, self.moved, self.wander, self.clock, self.drift
+    def arrays(self) -> "DriftState":
+        """The state itself, as kernels take it."""
+        return self
+
+
+class DriftRates(NamedTuple):
+    """Parameters of `advance_drift`, the same in all of an episode.
+
+    Attributes:
+        settling_time_s: time constant of settling, s.
+        wander: stationary standard deviation of wandering along each axis, length.
+        wander_time_s: correlation time of wandering, s.
+        cell_time_s: length of a cell of the wandering clock, s.
+    """
+
+    settling_time_s: float
+    wander: float
+    wander_time_s: float
+    cell_time_s: float
 
 
 # The inlined draws are long: compiled here once, they are called from everywhere else.
@@ -197,7 +207,7 @@ def start_drift(b, s0, s1, speed, distance, drifting):
         s0, s1: stream of the drift, of the exogenous role; draws of tick 0.
         speed: mean speed of linear drift, in the plane and along z, length/s.
         distance: mean distance to be settled, likewise.
-        drifting: `DriftState.arrays`; row b is written.
+        drifting: `DriftState`; row b is written.
     """
     velocity, settling, moved, wander, clock, drift = drifting
     # Not a literal, for each of which Numba would compile the draw anew.
@@ -223,9 +233,8 @@ def advance_drift(b, s0, s1, dt, pace, drifting):
         b: which microscope.
         s0, s1: stream of the drift, of the exogenous role; draws of ticks 1, 2, ..., one a cell.
         dt: duration, s, at least 0.
-        pace: time constant of settling, s; stationary standard deviation of wandering, length; its
-            correlation time, s; length of a cell, s, the same in all of an episode.
-        drifting: `DriftState.arrays`; row b is updated.
+        pace: `DriftRates`.
+        drifting: `DriftState`; row b is updated.
     """
     velocity, settling, moved, wander, clock, drift = drifting
     settling_time_s, wander_size, wander_time_s, cell_time_s = pace

@@ -8,12 +8,14 @@ product, a few per cent of a few per cent, is left out.
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.physics.drift import draw_uniform, exponential
+from microgym.state import Float64, Shape, allocate
 from microgym.validation import finite, integer, positive
 
 Rows = NDArray[np.float64]
@@ -92,21 +94,20 @@ choice).
 """
 
 
-@dataclass
-class PiezoState:
-    """The scanners of N microscopes with A axes; every array may be set by hand.
+class PiezoState(NamedTuple):
+    """Scanners of N microscopes with A axes.
 
     Attributes:
         coefficient: (N,) float64, creep per decade as a fraction of a move.
         command: (N, A) float64, last command (y, x, z), nm.
-        creep: (N, A, DECADES) float64, what each exponential has followed of the command, nm.
+        creep: (N, A, DECADES) float64, part of the command that each exponential has followed, nm.
         play: (N, A, OPERATORS) float64, positions of the play operators, nm.
     """
 
-    coefficient: Rows
-    command: Rows
-    creep: Rows
-    play: Rows
+    coefficient: Annotated[Float64, Shape()]
+    command: Annotated[Float64, Shape("piezo_axes", unit="nm")]
+    creep: Annotated[Float64, Shape("piezo_axes", DECADES, unit="nm")]
+    play: Annotated[Float64, Shape("piezo_axes", OPERATORS, unit="nm")]
 
     @classmethod
     def zeros(cls, num_envs: int, axes: int = 3) -> "PiezoState":
@@ -120,13 +121,7 @@ class PiezoState:
             A state of zeros.
         """
         count = integer("num_envs", num_envs, 1, 1 << 20)
-        along = integer("axes", axes, 1, 3)
-        return cls(
-            coefficient=np.zeros(count),
-            command=np.zeros((count, along)),
-            creep=np.zeros((count, along, DECADES)),
-            play=np.zeros((count, along, OPERATORS)),
-        )
+        return allocate(cls, count, piezo_axes=integer("axes", axes, 1, 3))
 
 
 @kernel

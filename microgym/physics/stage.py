@@ -66,14 +66,27 @@ than the tens of minutes of a real instrument, so that they show at all. "easy" 
 
 
 @dataclass
-class StageState(DriftState):
+class StageState:
     """The stages of N microscopes along (y, x), lengths in px; every array may be set by hand.
 
     Attributes:
+        velocity, settling, moved, wander, clock, drift: as in `DriftState`, px.
         play: (N, 2) float64, position of the driven side of the backlash, px.
     """
 
+    velocity: Rows
+    settling: Rows
+    moved: Rows
+    wander: Rows
+    clock: Rows
+    drift: Rows
     play: Rows
+
+    @property
+    def arrays(self) -> DriftState:
+        """The drift, as kernels take it."""
+        parts = (self.velocity, self.settling, self.moved, self.wander, self.clock, self.drift)
+        return DriftState(*parts)
 
     @classmethod
     def at_origin(cls, num_envs: int) -> "StageState":
@@ -86,7 +99,7 @@ class StageState(DriftState):
             A state of zeros.
         """
         drift = DriftState.zeros(num_envs, axes=2)
-        return cls(*drift.arrays, play=np.zeros_like(drift.drift))
+        return cls(*drift, play=np.zeros_like(drift.drift))
 
 
 @kernel

@@ -5,7 +5,7 @@ taken with the probability rate / largest rate (thinning: Lewis and Shedler, Nav
 26, 403, 1979). Whatever raises the rate, the candidates stay, and an event that came still comes.
 """
 
-from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import log64
 from microgym.physics.drift import draw_uniform
+from microgym.state import Float64, Shape, allocate
 from microgym.validation import integer
 
 Rows = NDArray[np.float64]
@@ -21,15 +22,14 @@ NEVER = np.inf
 """Time of an event that does not come."""
 
 
-@dataclass
-class EventState:
-    """One kind of event in N microscopes; the array may be set by hand.
+class EventState(NamedTuple):
+    """One kind of event in N microscopes.
 
     Attributes:
         candidate: (N, 2) float64, time of the next candidate in s, and its number.
     """
 
-    candidate: Rows
+    candidate: Annotated[Float64, Shape(2, unit="s, 1")]
 
     @classmethod
     def zeros(cls, num_envs: int) -> "EventState":
@@ -41,8 +41,9 @@ class EventState:
         Returns:
             A state without candidates, to be begun with `start_events`.
         """
-        count = integer("num_envs", num_envs, 1, 1 << 20)
-        return cls(candidate=np.tile([NEVER, 0.0], (count, 1)))
+        state = allocate(cls, integer("num_envs", num_envs, 1, 1 << 20))
+        state.candidate[:, 0] = NEVER
+        return state
 
 
 @kernel

@@ -51,7 +51,7 @@ def train(
     env_id: str,
     *,
     seed: int,
-    steps: int,
+    total_timesteps: int,
     output: Path,
     progress: Any,
     config: Any,
@@ -64,9 +64,10 @@ def train(
     assert list(log) == []
     curve: list[tuple[int, float]] = []
     try:
-        for done in range(steps // 4, steps + 1, steps // 4):
-            progress(steps // 4)
-            curve.append((done, 0.1 * seed + done / steps))
+        quarter = total_timesteps // 4
+        for done in range(quarter, total_timesteps + 1, quarter):
+            progress(quarter)
+            curve.append((done, 0.1 * seed + done / total_timesteps))
     except KeyboardInterrupt:
         if not curve:
             raise

@@ -296,7 +296,7 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
             assert np.array_equal(after[name], before[name])
         assert after in shown.observation_space
     assert not np.array_equal(after["image"], before["image"])
-    restored = task_of(shown).restoration._topography
+    restored = task_of(shown).restoration._topography.state.estimate
     cells = restored.heights[0].reshape(64, 4).mean(axis=1, dtype=np.float64)
     assert after["restored"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     doubt = np.sqrt(np.mean(restored.sigma[0].reshape(64, 4).astype(np.float64) ** 2, axis=1))
@@ -313,7 +313,7 @@ def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
             truth = task.instrument.truth[0] - task.instrument.truth[0].mean()
             for name, line in (
                 ("trace", task.instrument.trace[0]),
-                ("restored", task.restoration._topography.heights[0]),
+                ("restored", task.restoration._topography.state.estimate.heights[0]),
             ):
                 wrong[name] += float(np.sum((line - line.mean() - truth) ** 2))
         assert wrong["restored"] < 0.7 * wrong["trace"]

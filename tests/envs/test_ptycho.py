@@ -16,7 +16,7 @@ from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST
+from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST, RunningScan
 from microgym.specimens.files import load_image
 from tests.envs.ptycho import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans
@@ -179,8 +179,8 @@ def test_raw_view_shows_signals_and_no_reconstruction():
 
 
 def _planes(task):
-    estimate = (task.estimate.re, task.estimate.im)
-    return task.view.show(np.arange(1), estimate, task._fluence)[:2]
+    scan = RunningScan(task.estimate.re, task.estimate.im, task._fluence)
+    return task.view.estimate(np.arange(1), scan)[:2]
 
 
 def test_the_hidden_state_is_hidden_unless_asked_for():

@@ -18,7 +18,12 @@ from microgym.baselines.observation_models.afm.dataset import Frames
 from microgym.baselines.observation_models.afm.inputs import line_settings
 from microgym.physics.afm_tip import REACH, Tip, window_of
 from microgym.reconstruction.topography.convnet_kernels import LINES
-from microgym.reconstruction.topography.observation_model import NeuralTopography, Raster, Weights
+from microgym.reconstruction.topography.observation_model import (
+    NeuralTopography,
+    Raster,
+    ScanLine,
+    Weights,
+)
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -210,8 +215,8 @@ def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
     sigma = np.empty_like(heights)
     for n in range(lines):
         images = tuple(np.ascontiguousarray(one) for one in frames.signals[:, n].swapaxes(0, 1))
-        view.add(rows, images, np.ascontiguousarray(frames.dials[:, n]), engaged)
-        heights[:, n], sigma[:, n] = view.heights, view.sigma
+        line = ScanLine(images, np.ascontiguousarray(frames.dials[:, n]), engaged)
+        heights[:, n], sigma[:, n] = view.estimate(rows, line)
     return heights, sigma
 
 

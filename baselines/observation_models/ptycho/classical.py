@@ -25,7 +25,8 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 )
 from microgym.baselines.observation_models.ptycho.inputs import estimate_in, fluence_in, lit_in
 from microgym.metrics import complex_error
-from microgym.reconstruction.ptychography.neural import NeuralView, Weights
+from microgym.reconstruction.ptychography.neural import NeuralImage, Weights
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
 
@@ -152,10 +153,10 @@ def restore(weights: Weights, seen: Float32) -> tuple[Complex64, Float32]:
         (L, H, H) complex64 images and float32 standard deviations.
     """
     count, _, edge, _ = seen.shape
-    view = NeuralView(count, edge, np.ones((1, 1, 1), np.complex64), (0, edge), weights)
+    view = NeuralImage(count, edge, np.ones((1, 1, 1), np.complex64), (0, edge), weights)
     image = estimate_in(seen)
-    estimate = np.ascontiguousarray(image.real), np.ascontiguousarray(image.imag)
-    re, im, sigma = view.show(np.arange(count), estimate, fluence_in(seen))
+    planes = np.ascontiguousarray(image.real), np.ascontiguousarray(image.imag)
+    re, im, sigma = view.estimate(np.arange(count), RunningScan(*planes, fluence_in(seen)))
     return (re + 1j * im).astype(np.complex64), sigma
 
 

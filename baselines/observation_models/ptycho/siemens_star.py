@@ -20,7 +20,8 @@ from microgym.baselines.observation_models.ptycho.inputs import LIT
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error
 from microgym.random import episode_key
-from microgym.reconstruction.ptychography.neural import NeuralView, Weights
+from microgym.reconstruction.ptychography.neural import NeuralImage, Weights
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
@@ -88,14 +89,14 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
         return float(complex_error(image, truth, mask, remove_ramp=True))
 
     errors = {"vacuum": error(np.ones_like(truth))}
-    view = NeuralView(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
+    view = NeuralImage(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
     done = 0
     for sweeps in LOOKS:
         running.sweep(rows, sweeps - done)
         done = sweeps
-        seen = (running.re, running.im)
+        seen = RunningScan(running.re, running.im, microscope.fluence)
         errors[f"running_{sweeps}"] = error(running.re[0] + 1j * running.im[0])
-        re, im, _ = view.show(rows, seen, microscope.fluence)
+        re, im, _ = view.estimate(rows, seen)
         errors[f"network_{sweeps}"] = error(re[0] + 1j * im[0])
     best, recipe = _best(microscope, counts, places, error)
     return {

@@ -28,7 +28,7 @@ from microgym.baselines.observation_models.stm.scores import Found
 from microgym.envs.stm.config import RECONSTRUCTORS
 from microgym.reconstruction.adatoms.observation_model import (
     ClassicalDetector,
-    Detector,
+    DetectorModel,
     NeuralDetector,
     Weights,
     load_weights,
@@ -294,7 +294,7 @@ def times_us(weights: Weights) -> dict[str, float]:
     """Least time of a look at one of sixteen images, us."""
     images = images_of(BASE, 16, 0)
     size = (16, images.heights.shape[1], 8.0)
-    detectors: dict[str, Detector] = {
+    detectors: dict[str, DetectorModel] = {
         "network": NeuralDetector(*size, weights),
         "classical": ClassicalDetector(*size),
     }
@@ -303,7 +303,7 @@ def times_us(weights: Weights) -> dict[str, float]:
         best = np.inf
         for _ in range(20):
             began = time.perf_counter()
-            detector.look(np.arange(16), images.heights)
+            detector.estimate(np.arange(16), images.heights)
             best = min(best, time.perf_counter() - began)
         found[name] = 1e6 * float(best) / 16
     return found

@@ -9,7 +9,7 @@ from microgym.baselines.observation_models.stm.dataset import Images
 from microgym.instruments.stm.kernels import PIXELS
 from microgym.jit import kernel
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.reconstruction.adatoms.observation_model import Detector
+from microgym.reconstruction.adatoms.observation_model import DetectorModel
 from microgym.reconstruction.adatoms.tracking import association_work, pair_nearest
 from microgym.specimens.adatom_fields import FIELD_NM
 
@@ -24,7 +24,7 @@ class Found:
     """What was found in N images; S spots at most, A adatoms at most.
 
     Attributes:
-        spots: (N, S, 4) float64, as `Detector.found`.
+        spots: (N, S, 4) float64, as `Adatoms.found`.
         told: (N, S) bool, whether there is such a spot.
         hit: (N, S) bool, whether it is an adatom.
         offsets: (N, A, 2) float64, of each adatom's spot from it, nm; NaN where it was missed.
@@ -79,7 +79,7 @@ class Found:
         return float(self.hit.sum() / there) if there else 1.0
 
 
-def judge(detector: Detector, images: Images) -> Found:
+def judge(detector: DetectorModel, images: Images) -> Found:
     """Look at images, and match what is found with what is there, the nearest pairs first.
 
     Args:
@@ -89,12 +89,12 @@ def judge(detector: Detector, images: Images) -> Found:
     Returns:
         What was found.
     """
-    detector.look(np.arange(len(images)), images.heights)
-    return matched(detector.found, detector.counts, images)
+    found, counts = detector.estimate(np.arange(len(images)), images.heights)
+    return matched(found, counts, images)
 
 
 def matched(spots: Float64, counts: NDArray[np.int64], images: Images) -> Found:
-    """Match what was found, as `Detector.found` and `Detector.counts`, with what is there."""
+    """Match what was found, as `Adatoms` has them, with what is there."""
     hit = np.zeros(spots.shape[:2], np.bool_)
     offsets = np.full(images.places.shape, np.nan)
     spreads = np.full(images.present.shape, np.nan)

@@ -21,6 +21,7 @@ from microgym.physics.piezo import PiezoState
 from microgym.physics.stochastic_events import EventState
 from microgym.specimens.splits import specimen_key
 from microgym.specimens.surfaces import fill_surfaces
+from microgym.state import allocate, clear
 from microgym.validation import integer
 
 LANDING_NM = 15.0
@@ -99,7 +100,7 @@ class AFMInstrument:
         self.drift = DriftState.zeros(count)
         self.piezo = PiezoState.zeros(count, 2)
         self.events = EventState.zeros(count)
-        self.ledger = Ledger.zeros(count)
+        self.ledger = allocate(Ledger, count)
         new = Tip(settings.tip.radius_nm, settings.tip.half_angle_deg)
         self.fresh = window_of(new, settings.pixel_nm)
         self._tables = np.ascontiguousarray(self.signals.values)
@@ -199,7 +200,7 @@ class AFMInstrument:
         ):
             array[rows] = 0
         self.engaged[rows] = True
-        self.ledger.clear(rows)
+        clear(self.ledger, rows)
         spreads = np.array(
             [
                 [chosen.scanner.resonance_hz, chosen.loop.resonance_spread],
@@ -418,9 +419,11 @@ class AFMInstrument:
             for name, array in vars(self).items()
             if isinstance(array, np.ndarray) and not name.startswith("_") and name != "fresh"
         }
-        for part in ("drift", "piezo", "events", "ledger"):
-            own |= {f"{part}_{name}": array for name, array in vars(getattr(self, part)).items()}
-        return own
+        for part in ("drift", "piezo", "events"):
+            own |= {
+                f"{part}_{name}": array for name, array in getattr(self, part)._asdict().items()
+            }
+        return own | {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
 
 
 _local = threading.local()

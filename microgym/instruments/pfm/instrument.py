@@ -19,6 +19,7 @@ from microgym.physics.ferroelectric import LatticeParameters, tip_width
 from microgym.physics.stage import StageParameters
 from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
+from microgym.state import allocate, clear
 from microgym.validation import finite, integer, positive
 
 Float32 = NDArray[np.float32]
@@ -217,7 +218,7 @@ class PFMInstrument:
         self.offset = np.zeros(n)
         self.broken = np.zeros(n, np.uint8)
         self.stage = DriftState.zeros(n, axes=2)
-        self.ledger = Ledger.zeros(n)
+        self.ledger = allocate(Ledger, n)
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], family: str, split: str) -> None:
         """Put fresh films under the listed microscopes.
@@ -257,7 +258,7 @@ class PFMInstrument:
         centre = 0.5 * (SIZE - 1)
         for array in (self.command, self.place, self.origin):
             array[rows] = centre
-        self.ledger.clear(rows)
+        clear(self.ledger, rows)
         kernels.start_rows(
             rows,
             self.keys,
@@ -408,8 +409,8 @@ class PFMInstrument:
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the instrument's whole state, by name."""
         own = {name: a for name, a in vars(self).items() if isinstance(a, np.ndarray)}
-        stage = {f"stage_{name}": array for name, array in vars(self.stage).items()}
-        ledger = {f"ledger_{name}": array for name, array in vars(self.ledger).items()}
+        stage = {f"stage_{name}": array for name, array in self.stage._asdict().items()}
+        ledger = {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
         return own | stage | ledger
 
 

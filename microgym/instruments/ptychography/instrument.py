@@ -24,6 +24,7 @@ from microgym.physics.sampling import Geometry
 from microgym.physics.stage import STAGE_LEVELS, StageParameters, StageState
 from microgym.specimens.families import fill
 from microgym.specimens.splits import specimen_key
+from microgym.state import allocate, clear
 from microgym.validation import finite, integer, positive
 
 DEAD_TIME_S = 0.2
@@ -146,7 +147,7 @@ class PtychographyInstrument:
         self.photons = np.ones(self.num_envs)
         self.beam = np.zeros((self.num_envs, 2))
         self.stage = StageState.at_origin(self.num_envs)
-        self.ledger = Ledger.zeros(self.num_envs)
+        self.ledger = allocate(Ledger, self.num_envs)
         self._work = kernels.exposure_work(n, flat.shape[0])
         self._arguments = self._collected()
 
@@ -231,7 +232,7 @@ class PtychographyInstrument:
         centre = 0.5 * self.settings.field_px
         self.command[rows] = centre
         self.beam[rows] = centre
-        self.ledger.clear(rows)
+        clear(self.ledger, rows)
         if self.inverse_critical.size:
             side = self.settings.field_px
             work = workspace(2 * side * side).reshape(2, side, side)
@@ -273,7 +274,7 @@ class PtychographyInstrument:
             )
         }
         stage = {f"stage_{name}": array for name, array in vars(self.stage).items()}
-        ledger = {f"ledger_{name}": array for name, array in vars(self.ledger).items()}
+        ledger = {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
         return own | stage | ledger
 
 

@@ -23,6 +23,7 @@ from microgym.physics.probe import intensity
 from microgym.physics.stage import StageState
 from microgym.random import stream, thin_counts
 from microgym.specimens.readers import existing_file
+from microgym.state import allocate, clear
 from microgym.validation import integer, positive
 
 Float32 = NDArray[np.float32]
@@ -115,7 +116,7 @@ class ReplayInstrument:
         self.corner = np.zeros((self.num_envs, 2), np.int64)
         self.photons = np.ones(self.num_envs)
         self.stage = StageState.at_origin(self.num_envs)
-        self.ledger = Ledger.zeros(self.num_envs)
+        self.ledger = allocate(Ledger, self.num_envs)
         self._pixel_m = recording.object_pixel_m or 0.0
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32], family: str, split: str) -> None:
@@ -132,7 +133,7 @@ class ReplayInstrument:
         self.counts[rows] = 0.0
         self.command[rows] = 0.5 * self.field_px
         self.beam[rows] = 0.5 * self.field_px
-        self.ledger.clear(rows)
+        clear(self.ledger, rows)
 
     def expose(self, rows: Rows, positions: Float64, dwell_s: Float64) -> None:
         """Replay the nearest exposure in each of the listed rows.
@@ -168,5 +169,5 @@ class ReplayInstrument:
     def state_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The live arrays that are the instrument's whole state, by name."""
         names = ("keys", "fluence", "counts", "command", "beam", "corner", "photons")
-        ledger = {f"ledger_{name}": array for name, array in vars(self.ledger).items()}
+        ledger = {f"ledger_{name}": array for name, array in self.ledger._asdict().items()}
         return {name: getattr(self, name) for name in names} | ledger

@@ -20,6 +20,7 @@ from microgym.physics.noise import MAINS_HZ
 from microgym.physics.stm_tip import APEX_LEVELS, TRAITS, ApexParameters
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
+from microgym.state import allocate, clear
 from microgym.validation import finite, integer, positive
 
 Float64 = NDArray[np.float64]
@@ -188,7 +189,7 @@ class STMInstrument:
         self.events = np.zeros((count, 3))
         self.image = np.zeros((count, PIXELS, PIXELS), np.float32)
         self.stage = DriftState.zeros(count, 2)
-        self.ledger = Ledger.zeros(count)
+        self.ledger = allocate(Ledger, count)
         self.kappa = decay_constant(settings.work_function_ev)
         self._wave_number = surface_wave_number(0.40, 0.065)
         drift = settings.drift
@@ -222,7 +223,7 @@ class STMInstrument:
             array[rows] = 0.0
         self.events[rows], self.image[rows] = 0.0, 0.0
         self.actions[rows] = 0
-        self.ledger.clear(rows)
+        clear(self.ledger, rows)
         drift = self.settings.drift
         kernels.start_rows(
             rows,
@@ -370,11 +371,15 @@ class STMInstrument:
                 "image",
             )
         }
-        parts = {"field": self.fields, "stage": self.stage, "ledger": self.ledger}
+        parts = {
+            "field": vars(self.fields),
+            "stage": self.stage._asdict(),
+            "ledger": self.ledger._asdict(),
+        }
         return own | {
             f"{part}_{name}": array
             for part, holder in parts.items()
-            for name, array in vars(holder).items()
+            for name, array in holder.items()
         }
 
     def _tips(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64]:

@@ -7,11 +7,12 @@ not depend on batch, thread or processor, and no deep-learning library is loaded
 
 import functools
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,11 @@ from microgym.reconstruction.adatoms.unet_kernels import (
 )
 from microgym.reconstruction.nn.layers import layer_tensors, pack_layers
 from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
+from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.validation import number, whole_number
+from microgym.state import Float32, Float64, Int64, Shape, allocate
 
 Rows = NDArray[np.int64]
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 
 FILE = "STM-v0.safetensors"
 """Name of the file of the network that comes with the package."""
@@ -43,19 +44,26 @@ CALIBRATION = ("least", "trust", "slope", "place")
 uncertainty, slope and place of the calibration of the probability (`tell_peaks`)."""
 
 
-class Detector(ABC):
-    """Finds adatoms in N images.
+class Adatoms(NamedTuple):
+    """Adatoms in N images, as detected.
+
+    Attributes:
+        found: of each adatom x and y from the middle of the image, nm, the probability that it is
+            one, and the uncertainty of x and of y, nm; in the order of pixels.
+        counts: number of adatoms.
+    """
+
+    found: Annotated[Float64, Shape(MOST, 4)]
+    counts: Annotated[Int64, Shape()]
+
+
+class DetectorModel(ObservationModel[Float32, Adatoms]):
+    """Detector of adatoms in N constant-current images.
 
     Args:
         num_envs: N.
         pixels: edge of an image, px.
         field_nm: edge of an image, nm.
-
-    Attributes:
-        found: (N, MOST, 4) float64, of each adatom x and y from the middle of the image, nm, the
-            probability that it is one, and the uncertainty of x and of y, nm; in the order of
-            pixels.
-        counts: (N,) int64, how many there are.
 
     Raises:
         ValueError: images that the detector cannot take.
@@ -64,28 +72,37 @@ class Detector(ABC):
     def __init__(self, num_envs: int, pixels: int, field_nm: float) -> None:
         self.pixels = whole_number("pixels", pixels, 16, 1024)
         self.scale = number("field_nm", field_nm, 1e-3, 1e6) / self.pixels
-        self.found = np.zeros((num_envs, MOST, 4))
-        self.counts = np.zeros(num_envs, np.int64)
+        self._adatoms = allocate(Adatoms, num_envs)
 
-    def look(self, rows: Rows, image: Float32) -> None:
-        """Find what is in the images of the listed rows, into `found` and `counts`.
+    @property
+    def state(self) -> Adatoms:
+        """The adatoms of the last images."""
+        return self._adatoms
+
+    def estimate(self, rows: Rows, image: Float32, /) -> Adatoms:
+        """Adatoms in the images of the listed rows; see `ObservationModel.estimate`.
 
         Args:
             rows: (k,) int64.
             image: (N, pixels, pixels) float32, heights, nm; first index from low to high y.
 
+        Returns:
+            The adatoms; valid in the listed rows until the next call.
+
         Raises:
             ValueError: images of another shape or dtype.
         """
-        shape = (len(self.counts), self.pixels, self.pixels)
+        shape = (len(self.state.counts), self.pixels, self.pixels)
         if image.shape != shape or image.dtype != np.float32:
             raise ValueError(
                 f"image must be float32 of shape {shape}, got {image.dtype} of shape {image.shape}"
             )
-        self._look(rows, image)
+        self._detect(rows, image)
+        return self.state
 
     @abstractmethod
-    def _look(self, rows: Rows, image: Float32) -> None: ...
+    def _detect(self, rows: Rows, image: Float32) -> None:
+        """Write the adatoms of the listed rows into `state`."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +150,7 @@ class MatchedFilter:
         return (centred / np.sum(centred * profile)).astype(np.float32)
 
 
-class ClassicalDetector(Detector):
+class ClassicalDetector(DetectorModel):
     """Levelled lines, matched filter, local maxima, parabolas; see `match_rows`."""
 
     def __init__(
@@ -143,7 +160,7 @@ class ClassicalDetector(Detector):
         self.settings = settings or MatchedFilter()
         self._template = self.settings.template(self.scale)
 
-    def _look(self, rows: Rows, image: Float32) -> None:
+    def _detect(self, rows: Rows, image: Float32) -> None:
         chosen = self.settings
         match_rows(
             rows,
@@ -154,8 +171,7 @@ class ClassicalDetector(Detector):
             (chosen.slope, chosen.place, chosen.spread_nm, chosen.lag_nm),
             self.scale,
             workspace(match_size(self.pixels, self._template.shape[0] // 2)),
-            self.found,
-            self.counts,
+            *self.state,
         )
 
 
@@ -246,7 +262,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     return pack(read_tensors(path, FORMAT))
 
 
-class NeuralDetector(Detector):
+class NeuralDetector(DetectorModel):
     """What the network finds; see `detect_rows`.
 
     Args:
@@ -264,7 +280,7 @@ class NeuralDetector(Detector):
         super().__init__(num_envs, pixels, field_nm)
         self._weights = shipped_weights() if weights is None else weights
 
-    def _look(self, rows: Rows, image: Float32) -> None:
+    def _detect(self, rows: Rows, image: Float32) -> None:
         cells = self.pixels // CELL
         detect_rows(
             rows,
@@ -275,6 +291,5 @@ class NeuralDetector(Detector):
             self._weights.told,
             self.scale,
             workspace(work_size(cells)),
-            self.found,
-            self.counts,
+            *self.state,
         )

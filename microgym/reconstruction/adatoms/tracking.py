@@ -99,7 +99,7 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen, work):
 
     Args:
         rows: (k,) int64.
-        found: (N, MOST, 4) float64, as `Detector.found`.
+        found: (N, MOST, 4) float64, as `Adatoms.found`.
         counts: (N,) int64.
         tracks: of M tracked adatoms: corners (N, M, LEGS + 1, 2) float64, where each was last seen
             and then the ends of its drags, nm; legs (N, M) int64, number of drags; missed (N, M)

@@ -20,12 +20,10 @@ from microgym.numerics.workspace import workspace
 from microgym.reconstruction.nn.layers import layer_tensors, pack_layers
 from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
 from microgym.reconstruction.ptychography.observation_models import (
-    Areas,
-    Plane,
-    Planes,
+    ImageEstimate,
+    ImageModel,
     Rows,
-    Shown,
-    View,
+    RunningScan,
 )
 from microgym.reconstruction.ptychography.unet_kernels import (
     CELL,
@@ -136,8 +134,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     return pack(read_tensors(path, FORMAT))
 
 
-class NeuralView(View):
-    """What the network makes of the running reconstruction.
+class NeuralImage(ImageModel):
+    """Restoration of the running reconstruction by the network.
 
     Args:
         num_envs: N.
@@ -167,27 +165,22 @@ class NeuralView(View):
         self._edge = size // CELL
         self._weights = shipped_weights() if weights is None else weights
         shape = (num_envs, field_px, field_px)
-        self._shown = (
-            np.ones(shape, np.float32),
-            np.zeros(shape, np.float32),
-            np.ones(shape, np.float32),
+        self._restored = ImageEstimate(
+            np.ones(shape, np.float32), np.zeros(shape, np.float32), np.ones(shape, np.float32)
         )
 
-    def show(
-        self, rows: Rows, estimate: Planes, fluence: Plane, areas: Areas | None = None
-    ) -> Shown:
-        """The restored image and its uncertainty, in the whole region whatever the areas."""
-        del areas
+    def estimate(self, rows: Rows, scan: RunningScan, /) -> ImageEstimate:
+        """The restored image, always in the whole region; see `ObservationModel.estimate`."""
         restore_rows(
             rows,
-            estimate,
-            fluence,
+            (scan.re, scan.im),
+            scan.fluence,
             self._top,
             self._edge,
             self._weights.values,
             self._weights.layers,
             self._weights.trust,
             workspace(work_size(self._edge)),
-            self._shown,
+            self._restored,
         )
-        return self._shown
+        return self._restored

@@ -1,22 +1,21 @@
-"""Observation models: what of a running scan an agent is shown.
+"""Observation models of ptychography: raw signals, running reconstruction, neural restoration.
 
-Each is one `View`: "raw" shows what the detector says, "classical" the running reconstruction,
-"neural" what a network makes of it. All three show a complex image and its uncertainty on the
-field of the specimen, batched over N scans, the same to the bit for any batch and any thread.
+Each shows a complex image and the standard deviation of its error on the field of the specimen.
+This module holds what they share, and the classical one.
 """
 
-from abc import ABC, abstractmethod
-from typing import ClassVar
+from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
+from microgym.reconstruction.observation_model import ObservationModel
 
 Plane = NDArray[np.float32]
 Planes = tuple[Plane, Plane]
-Shown = tuple[Plane, Plane, Plane]
 Rows = NDArray[np.int64]
 Areas = NDArray[np.int64]
 
@@ -24,32 +23,52 @@ PRIOR_CONTRAST = 0.3
 """Standard deviation of a specimen's contrast where nothing was measured (design choice)."""
 
 
-class View(ABC):
-    """One observation model of N scans; arrays have the leading axis N.
+class RunningScan(NamedTuple):
+    """State of a scan, as known without hidden quantities.
+
+    Attributes:
+        re, im: (N, H, W) float32, running reconstruction.
+        fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns of the
+            field that are asked for, px; None for the scanned region.
+    """
+
+    re: Plane
+    im: Plane
+    fluence: Plane
+    areas: Areas | None = None
+
+
+class ImageEstimate(NamedTuple):
+    """Complex transmission of specimens, as estimated.
+
+    Attributes:
+        re, im: (N, H, W) float32, real and imaginary part.
+        sigma: (N, H, W) float32, standard deviation of the complex error.
+    """
+
+    re: Plane
+    im: Plane
+    sigma: Plane
+
+
+class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
+    """Observation model of N scans; an estimate holds in the areas that were asked for.
 
     Args:
         num_envs: N.
         field_px: edge H = W of the specimens, px.
         probe: (modes, n, n) complex64, power one.
         region: first row and column of the scanned region, and its edge, px.
-
-    Attributes:
-        local: whether an exposure changes what is shown under its own patch and nowhere else.
     """
-
-    local: ClassVar[bool] = True
 
     @abstractmethod
     def __init__(
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
     ) -> None: ...
 
-    def reset(self, rows: Rows) -> None:
-        """Forget the listed rows' scans."""
-        del rows
-
     def add(self, rows: Rows, corner: NDArray[np.int64], signal: NDArray[np.float64]) -> None:
-        """Enter the latest exposure of each listed row.
+        """Enter the newest exposure of each listed row.
 
         Args:
             rows: (k,) int64.
@@ -58,31 +77,9 @@ class View(ABC):
         """
         del rows, corner, signal
 
-    @abstractmethod
-    def show(
-        self, rows: Rows, estimate: Planes, fluence: Plane, areas: Areas | None = None
-    ) -> Shown:
-        """Look at the listed rows.
-
-        Args:
-            rows: (k,) int64.
-            estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
-            fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
-            areas: (N, 4) int64, first row, end of the rows, first column and end of the columns
-                that matter in each row's field, px; None for the region.
-
-        Returns:
-            (N, H, W) float32: real part, imaginary part, and standard deviation of the complex
-            error; valid in the listed rows, inside their areas, until the next call.
-        """
-
-    def state_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The live arrays that are the whole state, by name."""
-        return {}
-
 
 def whole_region(num_envs: int, region: tuple[int, int]) -> Areas:
-    """The areas of `View.show` that are the region.
+    """The areas of a `RunningScan` that cover the region.
 
     Args:
         num_envs: N.
@@ -97,10 +94,7 @@ def whole_region(num_envs: int, region: tuple[int, int]) -> Areas:
 
 @kernel
 def shot_noise(rows, fluence, areas, sigma):
-    """Uncertainty of a pixel that photon statistics and a prior leave, of the listed rows.
-
-    n photons through a pixel determine its complex transmission to 1/sqrt(2 n); against a prior
-    contrast of standard deviation s, sigma^2 = 1 / (1/s^2 + 2 n).
+    """Standard deviation of pixels by photon statistics and a prior, of the listed rows.
 
     Args:
         rows: (k,) int64.
@@ -117,10 +111,12 @@ def shot_noise(rows, fluence, areas, sigma):
             at = (b * height + i) * width + left
             flux, out = view1d(fluence, at, count), view1d(sigma, at, count)
             for j in range(count):
+                # n photons determine a complex transmission to 1/sqrt(2 n); with a prior of
+                # standard deviation s, 1/sigma^2 = 1/s^2 + 2 n.
                 out[j] = one / np.sqrt(prior + np.float32(2.0) * flux[j])
 
 
-class ClassicalView(View):
+class ClassicalImage(ImageModel):
     """The running reconstruction as it is, with the uncertainty of photon statistics."""
 
     def __init__(
@@ -130,9 +126,8 @@ class ClassicalView(View):
         self._region = whole_region(num_envs, region)
         self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
 
-    def show(
-        self, rows: Rows, estimate: Planes, fluence: Plane, areas: Areas | None = None
-    ) -> Shown:
-        """The estimate itself."""
+    def estimate(self, rows: Rows, scan: RunningScan, /) -> ImageEstimate:
+        """The reconstruction itself; see `ObservationModel.estimate`."""
+        re, im, fluence, areas = scan
         shot_noise(rows, fluence, self._region if areas is None else areas, self._sigma)
-        return *estimate, self._sigma
+        return ImageEstimate(re, im, self._sigma)

@@ -10,11 +10,12 @@ dials.
 
 import functools
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
+from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.topography.convnet_kernels import (
     CELL,
     DISTANCES,
@@ -41,6 +43,7 @@ from microgym.reconstruction.topography.convnet_kernels import (
     tell_rows,
     work_size,
 )
+from microgym.state import Bool, Float32, Float64, Shape, allocate
 from microgym.validation import integer, positive
 
 FILE = "AFM-v0.safetensors"
@@ -55,8 +58,6 @@ PIXEL_NM, PITCH_NM = 1000.0 / 256, 1000.0 / 64
 """Pixel and distance of lines of the default frame of AFM-v0, nm: units of what the network is
 told."""
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
@@ -91,64 +92,91 @@ class Raster:
             positive(name, getattr(self, name))
 
 
-class Topography(ABC):
-    """Restored heights of the newest lines of N scans; arrays have the leading axis N.
+class ScanLine(NamedTuple):
+    """Newest lines of N scans.
+
+    Attributes:
+        images: trace, retrace, error, error of the retrace, nm, and cosine of the phase, (N, P)
+            float32 each.
+        dials: (N, 4) float64, see `microgym.instruments.afm.kernels.DIALS`.
+        engaged: (N,) bool; a line of a withdrawn tip holds no measurement.
+    """
+
+    images: tuple[Float32, ...]
+    dials: Float64
+    engaged: Bool
+
+
+class LineEstimate(NamedTuple):
+    """Heights of N lines, as estimated.
+
+    Attributes:
+        heights: heights less their mean.
+        sigma: uncertainty of the heights: the errors of 68% of the pixels are smaller.
+    """
+
+    heights: Annotated[Float32, Shape("pixels", unit="nm")]
+    sigma: Annotated[Float32, Shape("pixels", unit="nm")]
+
+
+class LineHistory(NamedTuple):
+    """Newest lines of N scans, the newest first, and the last estimate.
+
+    Attributes:
+        lines: the signals of `SIGNALS`.
+        settings: `SETTINGS` of each line, scaled.
+        lag_px: lag of the signal.
+        estimate: of the newest line.
+    """
+
+    lines: Annotated[Float32, Shape(LINES, len(SIGNALS), "pixels")]
+    settings: Annotated[Float32, Shape(LINES, len(SETTINGS))]
+    lag_px: Annotated[Float32, Shape(LINES, unit="px")]
+    estimate: LineEstimate
+
+
+class TopographyModel(ObservationModel[ScanLine, LineEstimate]):
+    """Heights of the newest lines of N scans.
 
     Args:
         num_envs: N.
         raster: how frames are scanned.
-
-    Attributes:
-        lines: (N, 3, 5, P) float32, signals of the last lines, the newest first.
-        told: (N, 3, 5) float32, their settings; lag_px: (N, 3) float32, their lags.
-        heights: (N, P) float32, the newest line as restored, less its mean, nm.
-        sigma: (N, P) float32, uncertainty of that, nm: the error of 68% of pixels is smaller.
     """
 
     def __init__(self, num_envs: int, raster: Raster) -> None:
         count = integer("num_envs", num_envs, 1, 1 << 16)
         self.raster = raster
-        self.lines = np.zeros((count, LINES, len(SIGNALS), raster.pixels), np.float32)
-        self.told = np.zeros((count, LINES, len(SETTINGS)), np.float32)
-        self.lag_px = np.zeros((count, LINES), np.float32)
-        self.heights = np.zeros((count, raster.pixels), np.float32)
-        self.sigma = np.full((count, raster.pixels), UNKNOWN_NM, np.float32)
+        self._history = allocate(LineHistory, count, pixels=raster.pixels)
+        self.reset(np.arange(count))
+
+    @property
+    def state(self) -> LineHistory:
+        """The newest lines and the last estimate."""
+        return self._history
 
     def reset(self, rows: Rows) -> None:
-        """Forget the listed rows' scans."""
-        for array in (self.lines, self.told, self.lag_px, self.heights):
-            array[rows] = 0
-        self.sigma[rows] = UNKNOWN_NM
+        """Forget the lines of the listed rows; see `ObservationModel.reset`."""
+        super().reset(rows)
+        self.state.estimate.sigma[rows] = UNKNOWN_NM
 
-    def add(
-        self, rows: Rows, images: tuple[Float32, ...], dials: Float64, engaged: NDArray[np.bool_]
-    ) -> None:
-        """Enter the newest line of each listed row and restore it.
-
-        Args:
-            rows: (k,) int64.
-            images: trace, retrace, error, error of the retrace, nm, and cosine of the phase, (N, P)
-                float32 each.
-            dials: (N, 4) float64, see `microgym.instruments.afm.kernels.DIALS`.
-            engaged: (N,) bool; a line of a withdrawn tip says nothing.
-        """
-        raster = self.raster
-        enter_rows(rows, images, engaged, self.lines)
+    def estimate(self, rows: Rows, line: ScanLine, /) -> LineEstimate:
+        """Heights of the newest line; see `ObservationModel.estimate`."""
+        raster, state = self.raster, self.state
+        images, dials, engaged = line
+        enter_rows(rows, images, engaged, state.lines)
         width = raster.pixels + raster.overscan
-        tell_rows(rows, dials, engaged, raster.lag_s, width, self.told, self.lag_px)
+        tell_rows(rows, dials, engaged, raster.lag_s, width, state.settings, state.lag_px)
         there = engaged[rows]
         if not there.all():
-            self.heights[rows[~there]], self.sigma[rows[~there]] = 0.0, UNKNOWN_NM
+            state.estimate.heights[rows[~there]] = 0.0
+            state.estimate.sigma[rows[~there]] = UNKNOWN_NM
             rows = rows[there]
         self._restore(rows)
+        return state.estimate
 
     @abstractmethod
     def _restore(self, rows: Rows) -> None:
-        """Bring `heights` and `sigma` of the listed rows up to their newest lines."""
-
-    def state_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The live arrays that are the whole state, by name."""
-        return {name: one for name, one in vars(self).items() if isinstance(one, np.ndarray)}
+        """Bring `state.estimate` of the listed rows up to their newest lines."""
 
 
 @kernel
@@ -157,7 +185,7 @@ def lower_rows(rows, lines, lag_px, work, heights, sigma):
 
     Args:
         rows: (k,) int64.
-        lines, lag_px: of `Topography`.
+        lines, lag_px: of `LineHistory`.
         work: (2 P,) float32.
         heights: (N, P) float32, written, less their mean, nm.
         sigma: (N, P) float32, written: half of what the directions are apart, and no less than the
@@ -185,12 +213,12 @@ def lower_rows(rows, lines, lag_px, work, heights, sigma):
             heights[b, i] -= mean
 
 
-class ClassicalTopography(Topography):
+class ClassicalTopography(TopographyModel):
     """Heights corrected by the error signals, the lower of trace and retrace."""
 
     def _restore(self, rows: Rows) -> None:
-        work = workspace(2 * self.raster.pixels)
-        lower_rows(rows, self.lines, self.lag_px, work, self.heights, self.sigma)
+        state, work = self.state, workspace(2 * self.raster.pixels)
+        lower_rows(rows, state.lines, state.lag_px, work, *state.estimate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,8 +301,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     return pack(read_tensors(path, FORMAT))
 
 
-class NeuralTopography(Topography):
-    """What the network makes of the last lines.
+class NeuralTopography(TopographyModel):
+    """Restoration of the last lines by the network.
 
     Args:
         num_envs: N.
@@ -288,25 +316,24 @@ class NeuralTopography(Topography):
         self._frame = (raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM)
 
     def _restore(self, rows: Rows) -> None:
-        weights = self._weights
+        weights, state = self._weights, self.state
         restore_rows(
             rows,
-            self.lines,
-            self.lag_px,
-            self.told,
+            state.lines,
+            state.lag_px,
+            state.settings,
             self._frame,
             weights.values,
             weights.starts,
             weights.trust,
             workspace(work_size(self.raster.pixels)),
-            self.heights,
-            self.sigma,
+            *state.estimate,
         )
 
 
-TOPOGRAPHIES: dict[str, type[Topography] | None] = {
+TOPOGRAPHIES: dict[str, type[TopographyModel] | None] = {
     "raw": None,
     "classical": ClassicalTopography,
     "neural": NeuralTopography,
 }
-"""What restores the lines, by name; "raw" leaves them as they are."""
+"""Observation models of lines by name; "raw" has none: the signals alone are shown."""

@@ -29,12 +29,12 @@ from microgym.envs.pfm.observation import CHANNELS, NUMBERS
 
 SMALL = {
     "num_envs": 4,
-    "rollout": 8,
+    "n_steps": 8,
     "batch_size": 16,
-    "epochs": 1,
-    "taught": 2,
-    "lesson_batch": 8,
-    "lesson_epochs": 1,
+    "n_epochs": 1,
+    "num_privileged_envs": 2,
+    "aux_batch_size": 8,
+    "aux_epochs": 1,
     "width": 8,
     "record_every": 0,
     "checkpoint_s": 0.0,
@@ -166,20 +166,26 @@ def test_lessons_teach_to_foresee():
     lessons.num_timesteps = 10
     lessons._lesson = {MAPS: seen[MAPS], PLACES: seen[PLACES], TRIED: tried}
     lessons._on_rollout_start()
-    assert lessons.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * config["lesson_rate"])
+    assert lessons.optimizer.param_groups[0]["lr"] == pytest.approx(
+        0.1 * config["aux_learning_rate"]
+    )
 
 
 def test_training_runs_resumes_and_leaves_a_policy(tmp_path):
-    whole = train("PFM-v0", seed=1, output=tmp_path / "whole", steps=96, config=SMALL)
+    whole = train("PFM-v0", seed=1, output=tmp_path / "whole", total_timesteps=96, config=SMALL)
     assert whole.complete
 
     def stop(done: int) -> None:
         if done:
             raise KeyboardInterrupt
 
-    part = train("PFM-v0", seed=1, output=tmp_path / "part", steps=96, config=SMALL, progress=stop)
+    part = train(
+        "PFM-v0", seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, progress=stop
+    )
     assert not part.complete
-    rest = train("PFM-v0", seed=1, output=tmp_path / "part", steps=96, config=SMALL, resume=True)
+    rest = train(
+        "PFM-v0", seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, resume=True
+    )
     assert rest.complete
     one, other = (load_policy(tmp_path / name, "PFM-v0") for name in ("whole", "part"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

@@ -22,13 +22,13 @@ from microgym.baselines.evaluation.evaluate import evaluate_all
 
 SMALL = {
     "num_envs": 4,
-    "rollout": 8,
+    "n_steps": 8,
     "batch_size": 16,
-    "epochs": 1,
-    "lesson_batch": 16,
-    "lesson_epochs": 1,
+    "n_epochs": 1,
+    "aux_batch_size": 16,
+    "aux_epochs": 1,
     "history": 2,
-    "hidden": [8],
+    "net_arch": [8],
     "record_every": 0,
     "checkpoint_s": 0.0,
 }
@@ -112,16 +112,20 @@ def test_the_lesson_says_where_a_drag_should_lie():
 
 @pytest.mark.parametrize("env_id", ["STM-v0", "AFM-v0"])
 def test_training_runs_resumes_and_leaves_a_policy(tmp_path, env_id):
-    whole = train(env_id, seed=1, output=tmp_path / "whole", steps=96, config=SMALL)
+    whole = train(env_id, seed=1, output=tmp_path / "whole", total_timesteps=96, config=SMALL)
     assert whole.complete
 
     def stop(done: int) -> None:
         if done:
             raise KeyboardInterrupt
 
-    part = train(env_id, seed=1, output=tmp_path / "part", steps=96, config=SMALL, progress=stop)
+    part = train(
+        env_id, seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, progress=stop
+    )
     assert not part.complete
-    rest = train(env_id, seed=1, output=tmp_path / "part", steps=96, config=SMALL, resume=True)
+    rest = train(
+        env_id, seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, resume=True
+    )
     assert rest.complete
     one, other = (load_policy(tmp_path / name, env_id) for name in ("whole", "part"))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
@@ -139,7 +143,7 @@ def test_lessons_end_when_they_should():
     seen = torch.zeros(4, chosen["history"] * width_of(1))
     lesson = torch.tensor([[0.1, 0.0, 1.0]] * 4)
     lessons._lesson = {HISTORY: seen, "lesson": lesson}
-    lessons.num_timesteps = chosen["lesson_until"] + 1
+    lessons.num_timesteps = chosen["aux_until_step"] + 1
     lessons._on_rollout_start()
     now = lessons._net.parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))

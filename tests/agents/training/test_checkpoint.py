@@ -27,9 +27,9 @@ RUN = {
     "env": "Ptycho-v0",
     "seed": 3,
     "version": "0.1.0",
-    "steps": 100,
+    "total_timesteps": 100,
     "environment": {"action": "grid"},
-    "training": {"clip": 0.2, "width": 24},
+    "training": {"clip_range": 0.2, "width": 24},
 }
 
 
@@ -176,10 +176,10 @@ def test_objects_are_not_written(tmp_path):
 def test_another_format_is_not_passed_over(tmp_path, monkeypatch):
     store = CheckpointStore(tmp_path)
     store.write(sample(1))
-    monkeypatch.setattr(checkpoint, "FORMAT", "microgym-checkpoint-2")
+    monkeypatch.setattr(checkpoint, "FORMAT", "microgym-checkpoint-9")
     store.write(sample(2))
     monkeypatch.undo()
-    with pytest.raises(ValueError, match=r"format 'microgym-checkpoint-2'.*'microgym-checkpoint-1"):
+    with pytest.raises(ValueError, match=r"format 'microgym-checkpoint-9'.*'microgym-checkpoint-2"):
         CheckpointStore(tmp_path).newest()
 
 
@@ -204,9 +204,12 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
         ({"env": "AFM-v0"}, "environment 'Ptycho-v0', asked was 'AFM-v0'"),
         ({"seed": 4}, "seed 3, asked was 4"),
         ({"version": "0.2.0"}, r"microgym version '0\.1\.0', asked was '0\.2\.0'"),
-        ({"steps": 200}, "100 steps, asked were 200: the learning rate"),
-        ({"training": {"clip": 0.1, "width": 24}}, "clip=0.2, asked was clip=0.1"),
-        ({"training": {"clip": 0.2, "width": 24, "new": 1}}, "new=None, asked was new=1"),
+        ({"total_timesteps": 200}, "100 steps, asked were 200: the learning rate"),
+        (
+            {"training": {"clip_range": 0.1, "width": 24}},
+            "clip_range=0.2, asked was clip_range=0.1",
+        ),
+        ({"training": {"clip_range": 0.2, "width": 24, "new": 1}}, "new=None, asked was new=1"),
         ({"environment": {}}, "action='grid', asked was action=None"),
     ],
 )

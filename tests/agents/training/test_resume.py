@@ -15,7 +15,7 @@ from microgym.agents.training.checkpoint import CheckpointStore
 from tests.agents.training.trainee import DECISIONS, POINTS, Life, Trainer
 
 ROLLOUTS = 24
-ORDER = {"seed": 3, "steps": ROLLOUTS * DECISIONS, "log": ["csv"]}
+ORDER = {"seed": 3, "total_timesteps": ROLLOUTS * DECISIONS, "log": ["csv"]}
 KILLS = 20
 
 

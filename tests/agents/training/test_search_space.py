@@ -6,7 +6,7 @@ from microgym.agents.training.search_space import Choice, Range, search_space
 TRAINING = """
 [environment]
 [training]
-steps = 1000
+total_timesteps = 1000
 rate = 1e-3
 batch = 64
 fast = true
@@ -15,7 +15,7 @@ fast = true
 
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
-    monkeypatch.setattr(config, "CONFIGS", tmp_path)
+    monkeypatch.setattr(config, "agent_folder", lambda _: tmp_path)
 
     def write(lines):
         (tmp_path / "Some-v0.toml").write_text(f"{TRAINING}[search]\n{lines}\n")

@@ -30,7 +30,7 @@ def _short_episodes():
 
 
 def train(folder: Path, **changes: Any) -> Any:
-    words = {"seed": 1, "steps": STEPS, "config": TINY, **changes}
+    words = {"seed": 1, "total_timesteps": STEPS, "config": TINY, **changes}
     return trainer.train(ENV, output=folder, **words)
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_a_run_at_the_next_checkpoint(whole, tmp_path):
     heard.clear()
     found = train(tmp_path, resume=True, progress=heard.append)
     assert (found.complete, found.resumed) == (True, 1)
-    assert heard == [2 * DECISIONS, *[TINY["num_envs"]] * (2 * TINY["rollout"])]
+    assert heard == [2 * DECISIONS, *[TINY["num_envs"]] * (2 * TINY["n_steps"])]
     assert found.curve == curve(whole)
     assert_same_weights(tmp_path, whole)
 
@@ -142,8 +142,8 @@ def test_a_finished_run_is_not_done_again_by_resuming(whole, monkeypatch):
     ("change", "message"),
     [
         ({"seed": 2}, "seed 1, asked was 2"),
-        ({"steps": STEPS + 1}, "24 steps, asked were 25: the learning rate"),
-        ({"config": {**TINY, "clip": 0.1}}, "clip=0.2, asked was clip=0.1"),
+        ({"total_timesteps": STEPS + 1}, "24 steps, asked were 25: the learning rate"),
+        ({"config": {**TINY, "clip_range": 0.1}}, "clip_range=0.2, asked was clip_range=0.1"),
     ],
 )
 def test_other_settings_are_refused(whole, change, message):

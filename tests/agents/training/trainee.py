@@ -25,15 +25,15 @@ ENV = "Ptycho-v0"
 ARGUMENTS = {"exposures": 4, "final_sweeps": 1}
 TINY = {
     "num_envs": 2,
-    "rollout": 3,  # not the length of an episode: checkpoints fall into the middle of one
+    "n_steps": 3,  # not the length of an episode: checkpoints fall into the middle of one
     "batch_size": 3,
-    "belief_batch": 4,
-    "epochs": 1,
+    "aux_batch_size": 4,
+    "n_epochs": 1,
     "width": 4,
     "checkpoint_s": 0.0,
     "record_every": 0,
 }
-DECISIONS = TINY["num_envs"] * TINY["rollout"]
+DECISIONS = TINY["num_envs"] * TINY["n_steps"]
 """Decisions between two updates."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from microgym.agents.training.logbooks.logbook import KINDS
-from microgym.baselines.cli import commands, main, parser
+from microgym.baselines.cli import console, find_commands, main, parser, summaries
 from microgym.envs.core.registry import find
 from tests.baselines import stubs
 
@@ -130,7 +130,7 @@ def test_an_interrupted_training_says_what_it_saved(toy, capsys, tmp_path, monke
     assert run("train", toy, "--steps", 40, "--output", tmp_path) == 130
     out = capsys.readouterr().out
     assert "interrupted: the policy learnt so far" in out
-    assert "with --resume goes on" in out
+    assert "with --resume continues" in out
     assert (tmp_path / "seed-0" / "policy.json").exists()
     monkeypatch.setattr("microgym.agents.training.trainer.train", stubs.train)
     assert run("train", toy, "--steps", 40, "--output", tmp_path, "--resume") == 0
@@ -153,9 +153,9 @@ def test_logs_are_asked_for_by_name(toy, capsys, tmp_path, monkeypatch):
     assert "invalid choice: 'paper'" in capsys.readouterr().err
 
 
-def test_watch_writes_a_film(toy, capsys, tmp_path):
-    path = tmp_path / "film.gif"
-    assert run("watch", toy, "--agent", "expert", "--output", path) == 0
+def test_record_writes_a_video(toy, capsys, tmp_path):
+    path = tmp_path / "video.gif"
+    assert run("record", toy, "--agent", "expert", "--output", path) == 0
     assert path.read_bytes()[:6] == b"GIF89a"
     assert "decisions, return" in capsys.readouterr().out
 
@@ -192,7 +192,7 @@ MISTAKES = [
     (("evaluate", stubs.TOY, "--set", "drft=off"), "did you mean drift?"),
     (("evaluate", stubs.TOY, "--set", "threads=0"), "threads"),
     (("evaluate",), "required: ENV"),
-    (("watch", stubs.TOY, "--output", "film.avi"), "must end in .gif or .mp4"),
+    (("record", stubs.TOY, "--output", "video.avi"), "must end in .gif or .mp4"),
     (("bench", "ffft"), "no benchmark 'ffft'; did you mean fft?"),
     (("train", stubs.TOY, "--steps", "0"), "steps and jobs must be at least 1"),
     (("train", stubs.TOY, "--steps", "4", "--seeds", "1", "1"), "seeds must be distinct"),
@@ -236,20 +236,14 @@ def test_a_traceback_is_shown_on_request(toy):
         main(["--traceback", "evaluate", "nothing"])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "list",
-        "train",
-        "search",
-        "evaluate",
-        "watch",
-        "bench",
-        "reproduce",
-        "reconstructor",
-        "report",
-    ],
-)
+def test_every_module_of_the_commands_is_a_sub_command():
+    folder = Path(sys.modules[main.__module__].__file__).parent / "commands"
+    files = {path.stem.replace("_", "-") for path in folder.glob("[!_]*.py")}
+    assert set(find_commands()) == set(summaries()) == files
+    assert {"list", "train", "evaluate", "record", "bench", "reproduce", "report"} <= files
+
+
+@pytest.mark.parametrize("name", sorted(find_commands()))
 def test_help_explains_itself_with_an_example_that_parses(name, capsys):
     assert run(name, "--help") == 0
     text = capsys.readouterr().out
@@ -266,10 +260,10 @@ def test_one_thread_unless_asked_otherwise(monkeypatch):
     try:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         torch.set_num_threads(2)
-        commands.one_thread()
+        console.one_thread()
         assert torch.get_num_threads() == 1
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        commands.one_thread()
+        console.one_thread()
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

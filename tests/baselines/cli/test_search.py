@@ -23,7 +23,7 @@ from tests.baselines import stubs
 SPACE = """
 [environment]
 [training]
-steps = 40
+total_timesteps = 40
 skill = 0.2
 batch = 16
 kind = "plain"
@@ -37,13 +37,13 @@ kind = { choices = ["plain", "round"] }
 ENDED = {"complete": True, "duration_s": 0.1, "resumed": 0}
 
 
-def train(env_id, *, seed, steps, output, progress, config, **more):
+def train(env_id, *, seed, total_timesteps, output, progress, config, **more):
     """A policy as skilled as its settings say; on the toy, skill is what counts."""
-    progress(steps)
+    progress(total_timesteps)
     output.mkdir(parents=True, exist_ok=True)
     path = output / "policy.json"
     path.write_text(json.dumps({"skill": config["skill"]}))
-    return SimpleNamespace(path=path, curve=[(steps, config["skill"])], **ENDED)
+    return SimpleNamespace(path=path, curve=[(total_timesteps, config["skill"])], **ENDED)
 
 
 class Skilled(stubs.ToyAgent):
@@ -78,7 +78,7 @@ def tmp_path(tmp_path):
 def install(patch, folder):
     """Give the toy a configuration and an agent that can be trained; the configuration's file."""
     patch.setattr("microgym.agents.core.registry.make_agent", make_agent)
-    patch.setattr(config, "CONFIGS", folder)
+    patch.setattr(config, "agent_folder", lambda _: folder)
     file = folder / f"{stubs.TOY}.toml"
     file.write_text(SPACE)
     return file
@@ -148,7 +148,7 @@ def test_the_best_settings_can_be_used_again(space, tmp_path):
     words = search.flags(best).split()
     assert words[::2] == ["--set"] * 3
     assert config.load_config(stubs.TOY, dict(map(read_option, words[1::2])))["training"] == {
-        "steps": 40, **best,
+        "total_timesteps": 40, **best,
     }  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def patient(env_id, *, progress, **words):
         time.sleep(0.3)
         progress(more)
 
-    return stubs.train(env_id, progress=slow, **{**words, "steps": 4})
+    return stubs.train(env_id, progress=slow, **{**words, "total_timesteps": 4})
 
 
 def broken(env_id, **words):
@@ -147,9 +147,9 @@ def test_a_report_goes_on_with_what_was_interrupted_and_repeats_what_was_not(
     assert again() == [False, False]
     assert again() == [False, False]
     store = CheckpointStore(tmp_path / "seed-1")
-    store.write(Checkpoint(20, {"steps": 40}))
+    store.write(Checkpoint(20, {"total_timesteps": 40}))
     assert again() == [True, True]
-    store.write(Checkpoint(40, {"steps": 40}, finished=True))
+    store.write(Checkpoint(40, {"total_timesteps": 40}, finished=True))
     assert again() == [False, False]
 
 

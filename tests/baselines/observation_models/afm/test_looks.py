@@ -11,6 +11,7 @@ from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
     PIXEL_NM,
     ClassicalTopography,
+    ScanLine,
 )
 
 
@@ -34,11 +35,11 @@ def test_looks_are_what_the_kernels_enter(frames):
         for n in range(many):
             images = tuple(one.signals[:, n, s].copy() for s in range(5))
             there = np.ones(count, np.bool_)
-            view.add(np.arange(count), images, one.dials[:, n].copy(), there)
+            view.estimate(np.arange(count), ScanLine(images, one.dials[:, n].copy(), there))
             chosen = at + many * np.arange(count) + n
-            assert lines[chosen] == pytest.approx(view.lines, abs=1e-3)
-            assert lag_px[chosen] == pytest.approx(view.lag_px, rel=1e-5)
-            history = view.told.reshape(count, -1)
+            assert lines[chosen] == pytest.approx(view.state.lines, abs=1e-3)
+            assert lag_px[chosen] == pytest.approx(view.state.lag_px, rel=1e-5)
+            history = view.state.settings.reshape(count, -1)
             assert told[chosen, : history.shape[1]] == pytest.approx(history, rel=1e-5, abs=1e-6)
             assert told[chosen, -2:] == pytest.approx(np.tile(size, (count, 1)), abs=1e-6)
         at += count * many

@@ -29,7 +29,8 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 )
 from microgym.baselines.observation_models.ptycho.inputs import estimate_in
 from microgym.metrics import complex_error
-from microgym.reconstruction.ptychography.neural import NeuralView
+from microgym.reconstruction.ptychography.neural import NeuralImage
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from tests.baselines.observation_models.ptycho.synthetic import taken_with, with_error
 from tests.microgym.reconstruction.ptychography.networks import make_weights
@@ -80,8 +81,10 @@ def test_restoring_looks_is_what_the_environment_shows():
     scans = Scans(CONDITIONS, SEEDS)
     for place in halton_places(3):
         scans.expose(np.tile(place, (2, 1)), np.ones(2))
-    view = NeuralView(2, FIELD, scans.known[None], (MARGIN, REGION), weights)
-    re, im, sigma = view.show(np.arange(2), (scans.estimate.re, scans.estimate.im), scans.fluence)
+    view = NeuralImage(2, FIELD, scans.known[None], (MARGIN, REGION), weights)
+    re, im, sigma = view.estimate(
+        np.arange(2), RunningScan(scans.estimate.re, scans.estimate.im, scans.fluence)
+    )
     image, doubt = restore(weights, scans.seen())
     inside = (slice(None), slice(MARGIN, MARGIN + REGION), slice(MARGIN, MARGIN + REGION))
     assert image.real == pytest.approx(re[inside], abs=1e-4)

@@ -45,8 +45,8 @@ def file(tmp_path, tensors):
 
 
 def found_by(detector, images):
-    detector.look(np.arange(len(images)), images)
-    return [f[:count] for f, count in zip(detector.found, detector.counts, strict=True)]
+    detector.estimate(np.arange(len(images)), images)
+    return [f[:count] for f, count in zip(detector.state.found, detector.state.counts, strict=True)]
 
 
 def test_the_matched_filter_finds_places_to_a_tenth_of_a_pixel():
@@ -89,10 +89,10 @@ def test_bits_of_the_matched_filter_do_not_depend_on_batch_or_threads(threads):
     images = make_images(rng.uniform(-3.5, 3.5, (6, 5, 2)), noise=0.02)
     together = ClassicalDetector(6, EDGE, FIELD_NM)
     rows = np.arange(6)
-    parallel_rows(lambda start, stop: together.look(rows[start:stop], images), 6, threads)
+    parallel_rows(lambda start, stop: together.estimate(rows[start:stop], images), 6, threads)
     for row in range(6):
         (alone,) = found_by(ClassicalDetector(1, EDGE, FIELD_NM), images[row : row + 1].copy())
-        assert alone.tobytes() == together.found[row, : together.counts[row]].tobytes()
+        assert alone.tobytes() == together.state.found[row, : together.state.counts[row]].tobytes()
 
 
 def test_there_is_an_end_to_what_is_told():
@@ -128,7 +128,7 @@ def test_settings_out_of_range_are_refused(change, message):
 )
 def test_images_of_another_kind_are_refused(image, message):
     with pytest.raises(ValueError, match=message):
-        ClassicalDetector(1, EDGE, FIELD_NM).look(np.arange(1), image)
+        ClassicalDetector(1, EDGE, FIELD_NM).estimate(np.arange(1), image)
 
 
 def test_an_image_that_does_not_fit_the_network_is_refused():

@@ -61,15 +61,15 @@ def peaks(chance, place, spread, calibration, scale):
 def test_kernels_compute_what_pytorch_does(edge):
     images = scene(3, edge)
     detector = NeuralDetector(3, edge, FIELD_NM, make_weights())
-    detector.look(np.arange(3), images)
+    detector.estimate(np.arange(3), images)
     with torch.inference_mode():
         odds, place, doubt = make_network()(torch.from_numpy(levelled(images)))
     for row in range(3):
         maps = (odds[row].sigmoid(), place[row], doubt[row].exp())
         expected = peaks(*(one.double().numpy() for one in maps), CALIBRATION, FIELD_NM / edge)
         assert 4 <= len(expected) <= MOST, "the comparison is empty"
-        assert detector.counts[row] == len(expected)
-        found = detector.found[row, : len(expected)]
+        assert detector.state.counts[row] == len(expected)
+        found = detector.state.found[row, : len(expected)]
         assert found == pytest.approx(expected, abs=2e-4, rel=2e-4)
         assert expected[:, 3].std() > 1e-3
 
@@ -80,22 +80,22 @@ def test_bits_do_not_depend_on_batch_or_threads(threads):
     images = scene(count)
     together = NeuralDetector(count, EDGE, FIELD_NM, weights)
     rows = np.arange(count)
-    parallel_rows(lambda start, stop: together.look(rows[start:stop], images), count, threads)
+    parallel_rows(lambda start, stop: together.estimate(rows[start:stop], images), count, threads)
     for row in range(count):
         alone = NeuralDetector(1, EDGE, FIELD_NM, weights)
-        alone.look(np.arange(1), images[row : row + 1].copy())
-        many = together.counts[row]
-        assert alone.counts[0] == many > 0
-        assert alone.found[0, :many].tobytes() == together.found[row, :many].tobytes()
+        alone.estimate(np.arange(1), images[row : row + 1].copy())
+        many = together.state.counts[row]
+        assert alone.state.counts[0] == many > 0
+        assert alone.state.found[0, :many].tobytes() == together.state.found[row, :many].tobytes()
 
 
 def test_only_the_listed_rows_are_looked_at():
     images = scene(3)
     detector = NeuralDetector(3, EDGE, FIELD_NM, make_weights())
-    detector.look(np.array([1]), images)
-    assert detector.counts[1] > 0
-    assert not detector.counts[[0, 2]].any()
-    assert not detector.found[[0, 2]].any()
+    detector.estimate(np.array([1]), images)
+    assert detector.state.counts[1] > 0
+    assert not detector.state.counts[[0, 2]].any()
+    assert not detector.state.found[[0, 2]].any()
 
 
 def test_heights_are_counted_from_the_background_of_their_line():
@@ -121,10 +121,13 @@ def test_the_answer_turns_with_the_calibration():
     shy = NeuralDetector(2, EDGE, FIELD_NM, make_weights(calibration=(0.9, 1.4, 0.8, 0.2)))
     bold = NeuralDetector(2, EDGE, FIELD_NM, make_weights(calibration=(0.0, 2.8, 0.8, 0.2)))
     for one in (shy, bold):
-        one.look(np.arange(2), images)
-    assert (shy.counts < bold.counts).all()
+        one.estimate(np.arange(2), images)
+    assert (shy.state.counts < bold.state.counts).all()
     for row in range(2):
-        mine, every = shy.found[row, : shy.counts[row]], bold.found[row, : bold.counts[row]]
+        mine, every = (
+            shy.state.found[row, : shy.state.counts[row]],
+            bold.state.found[row, : bold.state.counts[row]],
+        )
         assert (mine[:, 2] >= 0.9).all()
         kept = every[every[:, 2] >= 0.9]
         assert kept[:, :3].tobytes() == mine[:, :3].tobytes()

@@ -11,7 +11,7 @@ from microgym.reconstruction.ptychography import neural
 from microgym.reconstruction.ptychography.neural import (
     FORMAT,
     STATED,
-    NeuralView,
+    NeuralImage,
     layer_shapes,
     load_weights,
     pack,
@@ -137,11 +137,11 @@ def test_a_network_of_another_shape_is_refused(tmp_path, tensors):
 @pytest.mark.parametrize("region", [96, 32, 130])
 def test_a_region_that_does_not_fit_the_network_is_refused(region):
     with pytest.raises(ValueError, match=f"region of {region} px must be a multiple of 64 px"):
-        NeuralView(1, region + 16, PROBE, (8, region), shipped_weights())
+        NeuralImage(1, region + 16, PROBE, (8, region), shipped_weights())
 
 
 def test_the_shipped_network_is_the_default_and_says_how_it_was_made(monkeypatch):
-    view = NeuralView(1, 80, PROBE, (8, 64))
+    view = NeuralImage(1, 80, PROBE, (8, 64))
     assert view._weights is shipped_weights()
     from safetensors import safe_open
 
@@ -157,4 +157,4 @@ def test_the_shipped_network_is_the_default_and_says_how_it_was_made(monkeypatch
 
 
 def test_the_view_has_no_state_of_its_own():
-    assert NeuralView(1, 80, PROBE, (8, 64), shipped_weights()).state_arrays() == {}
+    assert NeuralImage(1, 80, PROBE, (8, 64), shipped_weights()).state_arrays() == {}

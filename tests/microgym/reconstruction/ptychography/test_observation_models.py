@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from microgym.reconstruction.ptychography.neural import NeuralView
+from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import (
     PRIOR_CONTRAST,
-    ClassicalView,
+    ClassicalImage,
+    RunningScan,
     shot_noise,
     whole_region,
 )
-from microgym.reconstruction.ptychography.raw import RawView
+from microgym.reconstruction.ptychography.raw import RawImage
 from tests.microgym.reconstruction.ptychography.networks import make_scene, make_weights
 from tests.microgym.reconstruction.ptychography.scenes import make_probe
 
@@ -21,8 +22,8 @@ PROBE = make_probe(N, 3.0, 0.05).astype(np.complex64)
 
 def make_view(name, count):
     where = (count, FIELD, PROBE, (TOP, REGION))
-    return {"raw": RawView, "classical": ClassicalView}.get(
-        name, lambda *a: NeuralView(*a, make_weights())
+    return {"raw": RawImage, "classical": ClassicalImage}.get(
+        name, lambda *a: NeuralImage(*a, make_weights())
     )(*where)
 
 
@@ -48,7 +49,9 @@ def test_shot_noise_is_the_closed_form():
 
 def test_the_classical_view_is_the_estimate_itself():
     estimate, fluence = make_scene(0, 2, FIELD)
-    re, im, sigma = make_view("classical", 2).show(np.arange(2), estimate, fluence)
+    re, im, sigma = make_view("classical", 2).estimate(
+        np.arange(2), RunningScan(*estimate, fluence)
+    )
     assert re is estimate[0]
     assert im is estimate[1]
     expected = np.ones_like(sigma)
@@ -62,7 +65,7 @@ def test_every_view_shows_three_planes_of_the_field(name):
     view.reset(np.arange(3))
     expose(view, range(3), 1)
     estimate, fluence = make_scene(1, 3, FIELD)
-    planes = view.show(np.arange(3), estimate, fluence)
+    planes = view.estimate(np.arange(3), RunningScan(*estimate, fluence))
     assert [plane.shape for plane in planes] == [(3, FIELD, FIELD)] * 3
     assert all(plane.dtype == np.float32 for plane in planes)
     assert all(np.isfinite(plane).all() for plane in planes)
@@ -78,7 +81,10 @@ def test_rows_do_not_touch_each_other(name):
         view = make_view(name, 3)
         for number, rows in enumerate(turns):
             expose(view, rows, number)
-        return [plane[row].copy() for plane in view.show(np.array([row]), estimate, fluence)]
+        return [
+            plane[row].copy()
+            for plane in view.estimate(np.array([row]), RunningScan(*estimate, fluence))
+        ]
 
     alone = shown([[1], [1]], 1)
     crowded = shown([[0, 1, 2], [2, 1], [0, 2]], 1)
@@ -96,8 +102,8 @@ def test_the_state_is_all_that_a_view_remembers(name):
     for view in (first, second):
         expose(view, [0, 2], 2)
     for one, other in zip(
-        first.show(np.arange(3), estimate, fluence),
-        second.show(np.arange(3), estimate, fluence),
+        first.estimate(np.arange(3), RunningScan(*estimate, fluence)),
+        second.estimate(np.arange(3), RunningScan(*estimate, fluence)),
         strict=True,
     ):
         assert one.tobytes() == other.tobytes()
@@ -110,8 +116,8 @@ def test_a_reset_row_is_as_new(name):
     used.reset(np.array([0, 1, 2]))
     estimate, fluence = make_scene(4, 3, FIELD)
     for one, other in zip(
-        used.show(np.arange(3), estimate, fluence),
-        new.show(np.arange(3), estimate, fluence),
+        used.estimate(np.arange(3), RunningScan(*estimate, fluence)),
+        new.estimate(np.arange(3), RunningScan(*estimate, fluence)),
         strict=True,
     ):
         assert one.tobytes() == other.tobytes()

@@ -6,7 +6,8 @@ import torch
 
 from microgym.baselines.observation_models.ptycho.dataset import as_cells
 from microgym.numerics.threads import parallel_rows
-from microgym.reconstruction.ptychography.neural import NeuralView
+from microgym.reconstruction.ptychography.neural import NeuralImage
+from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import LEAST_FLUENCE
 from tests.microgym.reconstruction.ptychography.networks import (
     make_network,
@@ -19,7 +20,7 @@ TOP = 20
 
 
 def view_of(count, region, weights, top=TOP):
-    return NeuralView(count, region + 2 * top, PROBE, (top, region), weights)
+    return NeuralImage(count, region + 2 * top, PROBE, (top, region), weights)
 
 
 def shown_by_torch(net, estimate, fluence, top, region):
@@ -38,7 +39,9 @@ def test_kernels_compute_what_pytorch_does(region):
     trust = 1.7
     estimate, fluence = make_scene(1, 2, region + 2 * TOP)
     expected = shown_by_torch(make_network(), estimate, fluence, TOP, region)
-    found = view_of(2, region, make_weights(trust=trust)).show(np.arange(2), estimate, fluence)
+    found = view_of(2, region, make_weights(trust=trust)).estimate(
+        np.arange(2), RunningScan(*estimate, fluence)
+    )
     inside = slice(TOP, TOP + region)
     for ours, theirs, scale in zip(found, expected, (1.0, 1.0, trust), strict=True):
         assert theirs.std() > 0.02, "the comparison is empty"
@@ -48,18 +51,21 @@ def test_kernels_compute_what_pytorch_does(region):
 def test_the_network_looks_far_but_not_outside_its_region():
     estimate, fluence = make_scene(2, 1, 64 + 2 * TOP)
     weights = make_weights()
-    before = [a.copy() for a in view_of(1, 64, weights).show(np.arange(1), estimate, fluence)]
+    before = [
+        a.copy()
+        for a in view_of(1, 64, weights).estimate(np.arange(1), RunningScan(*estimate, fluence))
+    ]
     outside = np.ones(estimate[0].shape, np.bool_)
     outside[:, TOP:-TOP, TOP:-TOP] = False
     for plane in (*estimate, fluence):
         plane[outside] = 7.0
     view = view_of(1, 64, weights)
-    after = view.show(np.arange(1), estimate, fluence)
+    after = view.estimate(np.arange(1), RunningScan(*estimate, fluence))
     for old, new, rest in zip(before, after, (1.0, 0.0, 1.0), strict=True):
         assert old.tobytes() == new.tobytes()
         assert np.all(new[outside] == rest), "something was written outside the region"
     estimate[0][0, TOP + 32, TOP + 32] += 1.0
-    moved = view.show(np.arange(1), estimate, fluence)[0] != before[0]
+    moved = view.estimate(np.arange(1), RunningScan(*estimate, fluence))[0] != before[0]
     assert moved[0, TOP + 44, TOP + 32]
     assert moved.mean() < 0.6
 
@@ -71,14 +77,16 @@ def test_bits_do_not_depend_on_batch_or_threads(threads):
     together = view_of(count, 64, weights)
     rows = np.arange(count)
     parallel_rows(
-        lambda start, stop: together.show(rows[start:stop], estimate, fluence), count, threads
+        lambda start, stop: together.estimate(rows[start:stop], RunningScan(*estimate, fluence)),
+        count,
+        threads,
     )
-    shown = together.show(rows[:0], estimate, fluence)
+    shown = together.estimate(rows[:0], RunningScan(*estimate, fluence))
     for row in range(count):
-        alone = view_of(1, 64, weights).show(
-            np.arange(1), tuple(plane[row : row + 1].copy() for plane in estimate),
-            fluence[row : row + 1].copy(),
-        )  # fmt: skip
+        alone = view_of(1, 64, weights).estimate(
+            np.arange(1),
+            RunningScan(*(plane[row : row + 1].copy() for plane in (*estimate, fluence))),
+        )
         for many, one in zip(shown, alone, strict=True):
             assert many[row].tobytes() == one[0].tobytes()
 
@@ -87,10 +95,10 @@ def test_rows_that_are_not_listed_stay():
     weights = make_weights()
     estimate, fluence = make_scene(4, 3, 64 + 2 * TOP)
     view = view_of(3, 64, weights)
-    first = [plane.copy() for plane in view.show(np.arange(3), estimate, fluence)]
+    first = [plane.copy() for plane in view.estimate(np.arange(3), RunningScan(*estimate, fluence))]
     for plane in (*estimate, fluence):
         plane *= 1.5
-    second = view.show(np.array([2, 0]), estimate, fluence)
+    second = view.estimate(np.array([2, 0]), RunningScan(*estimate, fluence))
     for old, new in zip(first, second, strict=True):
         assert old[1].tobytes() == new[1].tobytes()
         assert not np.array_equal(old[0], new[0])
@@ -105,5 +113,5 @@ def test_extreme_doubts_are_bounded():
         weights = make_weights(trust=2.0)
         start = weights.layers[-1, 2]
         weights.values[start + 48 : start + 64] = bias
-        sigma = view_of(1, 64, weights).show(np.arange(1), estimate, fluence)[2]
+        sigma = view_of(1, 64, weights).estimate(np.arange(1), RunningScan(*estimate, fluence))[2]
         assert sigma[:, inside, inside] == pytest.approx(2.0 * bound, rel=1e-5)

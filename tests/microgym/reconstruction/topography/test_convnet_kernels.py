@@ -11,6 +11,7 @@ from microgym.reconstruction.topography.observation_model import (
     PIXEL_NM,
     NeuralTopography,
     Raster,
+    ScanLine,
 )
 from tests.microgym.reconstruction.topography.networks import make_line, make_network, make_weights
 
@@ -21,7 +22,7 @@ def scanned(count, lines, weights, raster=None, seed=0, engaged=None):
     rows = np.arange(count)
     engaged = np.ones(count, np.bool_) if engaged is None else engaged
     for n in range(lines):
-        view.add(rows, *make_line(seed + n, count), engaged)
+        view.estimate(rows, ScanLine(*make_line(seed + n, count), engaged))
     return view
 
 
@@ -31,19 +32,19 @@ def test_kernels_compute_what_pytorch_does(lines, raster):
     trust = 1.7
     view = scanned(3, lines, make_weights(trust=trust), raster)
     size = np.log([raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM])
-    told = np.concatenate([view.told.reshape(3, -1), np.tile(size, (3, 1))], axis=1)
+    told = np.concatenate([view.state.settings.reshape(3, -1), np.tile(size, (3, 1))], axis=1)
     with torch.inference_mode():
         heights, doubt = make_network()(
-            torch.from_numpy(view.lines),
+            torch.from_numpy(view.state.lines),
             torch.from_numpy(told.astype(np.float32)),
-            torch.from_numpy(view.lag_px),
+            torch.from_numpy(view.state.lag_px),
         )
     heights = (heights - heights.mean(dim=-1, keepdim=True)).numpy()
     sigma = trust * np.exp(doubt.numpy())
     assert heights.std() > 1.0, "the comparison is empty"
     assert np.ptp(np.log(sigma)) > 1.0, "the comparison is empty"
-    assert view.heights == pytest.approx(heights, abs=1e-4)
-    assert view.sigma == pytest.approx(sigma, rel=1e-4)
+    assert view.state.estimate.heights == pytest.approx(heights, abs=1e-4)
+    assert view.state.estimate.sigma == pytest.approx(sigma, rel=1e-4)
 
 
 def test_the_last_three_lines_matter_and_none_before_them():
@@ -51,8 +52,8 @@ def test_the_last_three_lines_matter_and_none_before_them():
         view = NeuralTopography(1, Raster(), make_weights())
         for seed in seeds:
             images, dials = make_line(seed, 1)
-            view.add(np.arange(1), images, faster * dials, np.ones(1, np.bool_))
-        return view.heights.tobytes()
+            view.estimate(np.arange(1), ScanLine(images, faster * dials, np.ones(1, np.bool_)))
+        return view.state.estimate.heights.tobytes()
 
     usual = shown(0, 1, 2, 3)
     assert shown(50, 1, 2, 3) == usual
@@ -70,8 +71,8 @@ def test_bits_do_not_depend_on_batch_or_threads(threads):
     scans = [make_line(seed, count) for seed in range(3)]
     for images, dials in scans:
         parallel_rows(
-            lambda low, high, images=images, dials=dials: together.add(
-                rows[low:high], images, dials, engaged
+            lambda low, high, images=images, dials=dials: together.estimate(
+                rows[low:high], ScanLine(images, dials, engaged)
             ),
             count,
             threads,
@@ -80,15 +81,20 @@ def test_bits_do_not_depend_on_batch_or_threads(threads):
         alone = NeuralTopography(1, Raster(), weights)
         for images, dials in scans:
             one = tuple(image[row : row + 1].copy() for image in images)
-            alone.add(np.arange(1), one, dials[row : row + 1].copy(), engaged[:1])
-        assert together.heights[row].tobytes() == alone.heights[0].tobytes()
-        assert together.sigma[row].tobytes() == alone.sigma[0].tobytes()
+            alone.estimate(np.arange(1), ScanLine(one, dials[row : row + 1].copy(), engaged[:1]))
+        assert (
+            together.state.estimate.heights[row].tobytes()
+            == alone.state.estimate.heights[0].tobytes()
+        )
+        assert (
+            together.state.estimate.sigma[row].tobytes() == alone.state.estimate.sigma[0].tobytes()
+        )
 
 
 def test_rows_that_are_not_listed_stay():
     view = scanned(3, 2, make_weights())
     before = {name: one.copy() for name, one in view.state_arrays().items()}
-    view.add(np.array([2, 0]), *make_line(9, 3), np.ones(3, np.bool_))
+    view.estimate(np.array([2, 0]), ScanLine(*make_line(9, 3), np.ones(3, np.bool_)))
     for name, one in view.state_arrays().items():
         assert one[1].tobytes() == before[name][1].tobytes()
         assert not np.array_equal(one[0], before[name][0])
@@ -97,12 +103,12 @@ def test_rows_that_are_not_listed_stay():
 
 def test_extreme_doubts_are_bounded():
     """An uncertainty of nothing, or of everything, is cut off as in training."""
-    usual = scanned(1, 1, make_weights()).sigma
+    usual = scanned(1, 1, make_weights()).state.estimate.sigma
     for bias, bound in ((-99.0, -MOST_DOUBT), (99.0, MOST_DOUBT)):
         weights = make_weights()
         start = weights.starts[-1]
         weights.values[start + OUTPUTS - 4 : start + OUTPUTS] = bias
-        sigma = scanned(1, 1, weights).sigma
+        sigma = scanned(1, 1, weights).state.estimate.sigma
         units = sigma / np.exp(bound)
         assert np.ptp(units.reshape(-1, 4), axis=1) == pytest.approx(0.0, abs=1e-4)
         assert np.isfinite(sigma).all()

@@ -16,6 +16,7 @@ from microgym.reconstruction.topography.observation_model import (
     ClassicalTopography,
     NeuralTopography,
     Raster,
+    ScanLine,
     layer_shapes,
     load_weights,
     pack,
@@ -143,38 +144,45 @@ def test_lines_are_kept_with_the_newest_first():
     view = ClassicalTopography(1, Raster())
     scans = [make_line(seed, 1) for seed in range(LINES + 2)]
     for images, dials in scans:
-        view.add(ONE, images, dials, THERE)
+        view.estimate(ONE, ScanLine(images, dials, THERE))
     width = 256 + 16
     for n in range(LINES):
         images, dials = scans[-1 - n]
         middle = images[0].mean(dtype=np.float64)
         for s, image in enumerate(images):
             expected = image[0] - middle if s < 2 else image[0]
-            assert view.lines[0, n, s] == pytest.approx(expected, abs=1e-4)
+            assert view.state.lines[0, n, s] == pytest.approx(expected, abs=1e-4)
         setpoint, gain, proportional, rate = dials[0]
         pixel_s = 0.5 / (rate * width)
         lag = view.raster.lag_s / pixel_s
-        assert view.lag_px[0, n] == pytest.approx(lag, rel=1e-6)
+        assert view.state.lag_px[0, n] == pytest.approx(lag, rel=1e-6)
         told = [(setpoint - 0.65) / 0.3, 0.5 * np.log(gain * pixel_s), 5.0 * proportional]
-        assert view.told[0, n] == pytest.approx([*told, np.log(lag), 1.0], rel=1e-5, abs=1e-6)
+        assert view.state.settings[0, n] == pytest.approx(
+            [*told, np.log(lag), 1.0], rel=1e-5, abs=1e-6
+        )
 
 
 def test_nothing_is_known_of_lines_of_a_withdrawn_tip_and_after_a_reset():
     view = NeuralTopography(2, Raster())
     for seed in range(3):
-        view.add(np.arange(2), *make_line(seed, 2), np.ones(2, np.bool_))
-    view.add(np.arange(2), *make_line(3, 2), np.array([True, False]))
-    assert view.sigma[0].max() < UNKNOWN_NM
-    assert np.ptp(view.heights[0]) > 0.0
-    assert np.all(view.sigma[1] == np.float32(UNKNOWN_NM))
-    for array in (view.heights[1], view.lines[1, 0], view.told[1, 0], view.lag_px[1, 0]):
+        view.estimate(np.arange(2), ScanLine(*make_line(seed, 2), np.ones(2, np.bool_)))
+    view.estimate(np.arange(2), ScanLine(*make_line(3, 2), np.array([True, False])))
+    assert view.state.estimate.sigma[0].max() < UNKNOWN_NM
+    assert np.ptp(view.state.estimate.heights[0]) > 0.0
+    assert np.all(view.state.estimate.sigma[1] == np.float32(UNKNOWN_NM))
+    for array in (
+        view.state.estimate.heights[1],
+        view.state.lines[1, 0],
+        view.state.settings[1, 0],
+        view.state.lag_px[1, 0],
+    ):
         assert np.all(array == 0.0)
-    assert np.any(view.lines[1, 1])
+    assert np.any(view.state.lines[1, 1])
     view.reset(ONE)
     fresh = NeuralTopography(2, Raster()).state_arrays()
     for name, array in view.state_arrays().items():
         assert array[0].tobytes() == fresh[name][0].tobytes()
-    assert np.any(view.lines[1])
+    assert np.any(view.state.lines[1])
 
 
 # --- classical -----------------------------------------------------------------------------------
@@ -185,8 +193,9 @@ def classical(trace, retrace, error, error_back, rate=4.0):
     images = (trace, retrace, error, error_back, np.zeros_like(trace))
     view = ClassicalTopography(1, Raster())
     dials = np.array([[0.7, 1000.0, 0.0, rate]])
-    view.add(ONE, tuple(one[None].astype(np.float32) for one in images), dials, THERE)
-    return view.heights[0].astype(np.float64), view.sigma[0]
+    signals = tuple(one[None].astype(np.float32) for one in images)
+    view.estimate(ONE, ScanLine(signals, dials, THERE))
+    return view.state.estimate.heights[0].astype(np.float64), view.state.estimate.sigma[0]
 
 
 def test_errors_are_heights_that_the_loop_has_not_followed():

@@ -1,0 +1,35 @@
+"""`microgym record`: a video of one episode."""
+
+import argparse
+
+from microgym.baselines.cli import options
+from microgym.baselines.cli.console import progress_bar
+from microgym.baselines.evaluation.records import check_writable
+
+SUMMARY = "record a video of one episode: specimen, reconstruction, dose and path"
+EXAMPLE = "microgym record Ptycho-v0 --agent trained --output episode.gif"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.env(parser)
+    options.agent(parser)
+    options.setting(parser)
+    options.output(parser, "FILE", "ends in .gif or .mp4", "episode.gif")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play one episode and write its frames."""
+    setting = options.read_setting(arguments)
+    from microgym.baselines.cli.record_video import check_format, film, write_film
+    from microgym.baselines.evaluation.load_agent import find_agent
+
+    check_writable(check_format(arguments.output))
+    setting.check()
+    agent = find_agent(setting, arguments.agent)
+    with progress_bar(0, "recording", "step") as progress:
+        frames, outcome = film(setting, agent, arguments.seed, progress)
+    write_film(arguments.output, frames, outcome["fps"])
+    result = f"{outcome['decisions']} decisions, return {outcome['return']:.3g}"
+    print(f"{arguments.output}: {result}, cost {outcome['cost']:.3g}")
+    return options.OK if outcome["complete"] else options.interrupted(arguments)

@@ -1,0 +1,83 @@
+"""`microgym report`: one HTML file about an environment, or the pages of the documentation."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from microgym.baselines.cli import options
+from microgym.baselines.cli.console import one_thread
+from microgym.baselines.evaluation import protocols
+
+SUMMARY = "compare all policies on unseen specimens and write one HTML file"
+EXAMPLE = "microgym report Ptycho-v0 --train --output report.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.env(parser, optional=True)
+    parser.add_argument("--train", action="store_true", help="first train agents from scratch")
+    options.output(parser, "FILE", "the HTML file", "report.html")
+    options.steps(parser, protocols.REPORT)
+    options.seeds(parser, protocols.REPORT.seeds)
+    options.setting(parser)
+    options.episodes(parser, protocols.REPORT)
+    options.recording(parser)
+    options.runs(parser)
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        nargs="?",
+        const=Path("README.md"),
+        metavar="FILE",
+        help="instead, rewrite the score table of this README from the committed results",
+    )
+    parser.add_argument(
+        "--pages",
+        type=Path,
+        nargs="?",
+        const=Path("docs"),
+        metavar="FOLDER",
+        help="instead, rewrite the pages in this folder (default: docs) from source and results",
+    )
+    options.num_envs(parser)
+    options.jobs(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the report, or rewrite the score table of the README or the pages."""
+    if arguments.readme or arguments.pages:
+        from microgym.baselines.reporting import docs, readme
+
+        for path in docs.update(arguments.pages) if arguments.pages else ():
+            print(path)
+        if arguments.readme:
+            print(readme.update(arguments.readme))
+        return options.OK
+    if arguments.env is None:
+        raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")
+    setting = options.read_setting(arguments)
+    one_thread()
+    from microgym.baselines.reporting.report import Plan, make_report
+
+    protocol = replace(
+        protocols.REPORT,
+        steps=arguments.steps,
+        seeds=tuple(arguments.seeds),
+        episodes=arguments.episodes,
+        other_episodes=min(arguments.episodes, protocols.REPORT.other_episodes),
+    )
+    path = make_report(
+        Plan(
+            setting,
+            protocol,
+            arguments.train,
+            arguments.output,
+            arguments.runs or Path("runs") / setting.env_id / "report",
+            arguments.seed,
+            options.read_jobs(arguments, len(protocol.seeds)),
+            arguments.num_envs,
+            arguments.recording,
+        )
+    )
+    print(f"The report is in {path.resolve()}")
+    return options.OK

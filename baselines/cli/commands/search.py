@@ -1,0 +1,69 @@
+"""`microgym search`: hyperparameters of a training."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from microgym.baselines.cli import options
+from microgym.baselines.cli.console import one_thread, progress_bar
+from microgym.baselines.evaluation import protocols
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id
+from microgym.baselines.evaluation.records import to_json
+
+SUMMARY = (
+    "search for better hyperparameters, scored on validation specimens; a search that was killed "
+    "continues when it is started again"
+)
+EXAMPLE = "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/search"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.env(parser)
+    parser.add_argument(
+        "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
+    )
+    options.steps(parser, protocols.SMALL)
+    options.seeds(parser, [0, 1])
+    options.episodes(parser, protocols.SMALL)
+    options.seed(parser, "of the search")
+    options.output(parser, "FOLDER", "folder of the search (default: runs/ENV/search)")
+    options.jobs(parser)
+    options.json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, and print the best trial."""
+    setting = EnvironmentConfig(environment_id(arguments.env), "validation")
+    output = arguments.output or Path("runs") / setting.env_id / "search"
+    one_thread()
+    from microgym.baselines.cli.search import BEST, Plan, flags, search, toml
+
+    plan = Plan(
+        setting,
+        output,
+        trials=arguments.trials,
+        steps=arguments.steps,
+        seeds=tuple(arguments.seeds),
+        episodes=arguments.episodes,
+        seed=arguments.seed,
+        jobs=options.read_jobs(arguments, len(arguments.seeds)),
+    )
+    total = plan.trials * plan.steps * len(plan.seeds)
+    with progress_bar(total, f"searching on {setting.env_id}", "step") as progress:
+        record = search(plan, progress=progress)
+    if arguments.json:
+        print(to_json(record))
+        return options.OK
+    best = record["best"]
+    score = f", score {best['score']:.3g}" if "score" in best else ""
+    print(f"trial {best['trial']} of {len(record['trials'])} is best: {_return(best)}{score}")
+    print(f"  as it is configured: {_return(record['trials'][0])}")
+    print(f"next: microgym train {setting.env_id} {flags(best['settings'])}")
+    print(f"or, in {output / BEST}:\n\n{toml(best['settings'])}", end="")
+    return options.OK
+
+
+def _return(trial: dict[str, Any]) -> str:
+    low, high = trial["return_interval"]
+    return f"return {trial['return_mean']:.4g} [{low:.3g}, {high:.3g}]"

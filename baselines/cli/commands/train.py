@@ -1,0 +1,70 @@
+"""`microgym train`: agents from scratch."""
+
+import argparse
+from pathlib import Path
+
+from microgym.baselines.cli import options
+from microgym.baselines.cli.console import one_thread, progress_bar, read_option
+from microgym.baselines.evaluation import protocols
+from microgym.baselines.evaluation.env_config import environment_id
+from microgym.baselines.evaluation.records import check_writable
+
+SUMMARY = "train an agent from scratch; Ctrl-C stops early and keeps the policy learnt so far"
+EXAMPLE = "microgym train Ptycho-v0 --seeds 0 1 --output runs/mine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    options.env(parser)
+    options.steps(parser, protocols.FULL)
+    options.seeds(parser, [0])
+    options.output(parser, "FOLDER", "folder of the runs (default: runs/ENV)")
+    options.assignments(parser, "a hyperparameter, such as learning_rate=0.0003")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the runs in FOLDER from their last checkpoints",
+    )
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        choices=("csv", "tensorboard", "wandb"),
+        help="log metrics and videos of each run in FOLDER; may be repeated",
+    )
+    options.jobs(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train once for each seed."""
+    env_id = environment_id(arguments.env)
+    output = arguments.output or Path("runs") / env_id
+    check_writable(output / "training.json")
+    one_thread()
+    from microgym.baselines.cli.train import configured_steps, train_runs
+
+    config = dict(read_option(text) for text in arguments.set)
+    steps = configured_steps(env_id, config) if arguments.steps is None else arguments.steps
+    jobs = options.read_jobs(arguments, len(arguments.seeds))
+    total = steps * len(arguments.seeds)
+    with progress_bar(total, f"training on {env_id}", "step") as progress:
+        runs = train_runs(
+            env_id,
+            arguments.seeds,
+            steps=steps,
+            output=output,
+            jobs=jobs,
+            config=config or None,
+            progress=progress,
+            resume=arguments.resume,
+            log=arguments.log,
+        )
+    for one in runs:
+        last = f", training return {one.curve[-1][1]:.3g} at the end" if one.curve else ""
+        word = "" if one.complete else " (interrupted: the policy learnt so far)"
+        print(f"{one.path}{word}: {one.duration_s:.0f} s{last}")
+    if len(runs) < len(arguments.seeds) or not all(one.complete for one in runs):
+        print("next: the same command with --resume continues the training")
+        return options.interrupted(arguments)
+    print(f"next: microgym evaluate {env_id} --agent {runs[0].path}")
+    return options.OK
