@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.core.memory import Memory
+
 
 class Agent(Protocol):
     """A policy over a batch of environments.
@@ -44,10 +46,10 @@ class Agent(Protocol):
         ...
 
 
-class BaseAgent(ABC):
+class BaseAgent(Memory, ABC):
     """Checks of observations and the batch axis, shared by all agents.
 
-    Subclasses implement `_act` for batches, and `_reset` if they have a memory.
+    Subclasses implement `_act` for batches, and declare `State` if they have a memory.
 
     Attributes:
         name, uses_privileged_info: as for `Agent`.
@@ -55,12 +57,14 @@ class BaseAgent(ABC):
             An agent that reads one part takes it as a plain array, too. Without any, observations
             are not read, and one whose parts all begin with an axis of length N is a batch.
         num_envs: N of the last reset; 0 before.
+        steps: decisions since the last reset.
     """
 
     name: str
     uses_privileged_info: bool = False
     observation_shapes: Mapping[str, tuple[int, ...]] = {}
     num_envs: int = 0
+    steps: int = 0
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
@@ -83,7 +87,7 @@ class BaseAgent(ABC):
         chosen = range(num_envs) if seeds is None else seeds
         if len(chosen) != num_envs:
             raise ValueError(f"seeds must have {num_envs} elements, got {len(chosen)}")
-        self.num_envs = num_envs
+        self.num_envs, self.steps = num_envs, 0
         self._reset(chosen)
 
     def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
@@ -101,10 +105,13 @@ class BaseAgent(ABC):
         if self.uses_privileged_info and "latent" not in told:
             raise ValueError(f"{self.name!r} reads info['latent']: make the env with reveal=True")
         actions = self._act(parts, told)
+        self.steps += 1
         return _first(actions) if single else actions
 
     def _reset(self, seeds: Sequence[int]) -> None:
-        """Begin `num_envs` episodes; by default there is no memory."""
+        """Begin `num_envs` episodes."""
+        del seeds
+        self.allocate(self.num_envs)
 
     @abstractmethod
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:

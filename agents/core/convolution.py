@@ -52,3 +52,24 @@ def convolve(maps: Float64, spectrum: Spectrum) -> Float64:
 def best_cells(maps: Float64) -> NDArray[np.int64]:
     """Flat index of the largest element of each map, (N,) int64."""
     return maps.reshape(len(maps), -1).argmax(axis=1)
+
+
+def separate_maxima(maps: Float64, count: int) -> NDArray[np.int64]:
+    """Flat indices of the largest elements of each map, no two of them neighbours.
+
+    Args:
+        maps: (N, cells, cells).
+        count: number of elements.
+
+    Returns:
+        (N, count) int64, in decreasing order of the element.
+    """
+    left, cells = maps.copy(), maps.shape[-1]
+    found: list[NDArray[np.int64]] = []
+    for _ in range(count):
+        best = best_cells(left)
+        found.append(best)
+        for row, cell in enumerate(best):
+            y, x = divmod(int(cell), cells)
+            left[row, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = -np.inf
+    return np.stack(found, axis=1)

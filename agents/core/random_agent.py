@@ -24,10 +24,8 @@ class SeededRandomAgent(BaseAgent):
     def _reset(self, seeds: Sequence[int]) -> None:
         keys = (episode_key(int(seed), self.process) for seed in seeds)
         self._streams = [stream_of(key[0], key[1], Role.WORLD, self.process) for key in keys]
-        self._step = 0
 
     def draw(self, count: int) -> NDArray[np.float64]:
         """Uniform numbers of the next decision, (N, count)."""
-        draws = [[uniform(a, b, self._step, i) for i in range(count)] for a, b in self._streams]
-        self._step += 1
+        draws = [[uniform(a, b, self.steps, i) for i in range(count)] for a, b in self._streams]
         return np.array(draws)

@@ -6,7 +6,7 @@
   informed;
 * `NETWORKS`: kind, as stored with weights, to the class of a network of its own;
 * `TEACHERS`: kind to the privileged teacher of its training;
-* `RESIDUAL`: the residual specification, where the expert can be corrected.
+* `RESIDUAL`: environment id to the residual specification, where the expert can be corrected.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,12 @@ from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
+from microgym.agents.core.extras import extra_named
+
 from microgym.agents import core
 from microgym.agents.core.agent import Agent
 from microgym.agents.core.folders import agent_folder
 from microgym.agents.core.idle_agent import IdleAgent
-from microgym.agents.core.optional import require_torch
 from microgym.envs.core.registry import find, named
 
 TRAINED = "trained"
@@ -43,22 +44,23 @@ def agents_package(env_id: str) -> ModuleType:
         raise ValueError(f"no agents for {env_id!r}: there is no package {name}") from error
 
 
-def declared(package: ModuleType, table: str, key: str) -> Any:
-    """What a package declares under a key of a table, or `microgym.agents.core` if it does not.
+def declared(env_id: str, table: str, key: str) -> Any:
+    """A class that `microgym.agents.core` or the package of an environment's agents declares.
 
     Args:
-        package: of an environment's agents.
-        table: "NETWORKS" or "TEACHERS".
-        key: kind of a network.
+        env_id: such as "Ptycho-v0".
+        table: "NETWORKS", "TEACHERS" or "RESIDUAL".
+        key: kind of a network, or id of an environment.
 
     Returns:
         The class; None if there is none.
+
+    Raises:
+        ValueError: no such environment.
     """
-    for place in (package, core):
-        path = getattr(place, table, {}).get(key)
-        if path is not None:
-            return resolve_name(path)
-    return None
+    path = getattr(core, table, {}).get(key)
+    path = path or getattr(agents_package(env_id), table, {}).get(key)
+    return path and resolve_name(path)
 
 
 def agent_names(env_id: str) -> tuple[str, ...]:
@@ -111,8 +113,8 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     if name in known:
         return resolve_name(known[name]).for_env(entry.id, given)
     # PyTorch takes seconds to load, and reference policies do not need it.
-    require_torch()
-    from microgym.agents.core.trained_agent import PretrainedAgent
+    with extra_named():
+        from microgym.agents.core.trained_agent import PretrainedAgent
 
     if name == TRAINED:
         return PretrainedAgent(shipped_policy(entry.id), entry.id)

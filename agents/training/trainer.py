@@ -19,13 +19,13 @@ from types import FrameType
 from typing import Any
 
 import torch
+from microgym.agents.core.learner_kinds import make_learner
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
 from microgym.agents.core.learner import Learner
-from microgym.agents.core.learner_kinds import make_learner
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
