@@ -120,3 +120,28 @@ def clear(state: tuple[Any, ...], rows: Int64) -> None:
     """
     for _, array in arrays(state):
         array[rows] = 0
+
+
+def gather(kind: type[StateT], *sources: Any, **values: Any) -> StateT:
+    """Parameters of a kernel from settings.
+
+    Args:
+        kind: a NamedTuple class of parameters.
+        *sources: settings; a field is the attribute of that name of the first that has it.
+        **values: fields that are not found so.
+
+    Returns:
+        The parameters; integers are floats where the class says so.
+
+    Raises:
+        AttributeError: a field is nowhere to be found.
+    """
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind).items():
+        if name in values:
+            value = values[name]
+        else:
+            holder = next((one for one in sources if hasattr(one, name)), sources[-1])
+            value = getattr(holder, name)
+        found[name] = float(value) if hint is float else value
+    return kind(**found)

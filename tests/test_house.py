@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import microgym
+from microgym.agents.core import extras
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("envs", "agents", "baselines")
@@ -60,7 +61,12 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
 
 
 BASE = requirements(PROJECT["project"]["dependencies"])
-DEV = requirements(PROJECT["project"]["optional-dependencies"]["dev"])
+EXTRAS = {
+    name: requirements(lines) for name, lines in PROJECT["project"]["optional-dependencies"].items()
+}
+# The extra "dev" asks for other extras of the package itself.
+WITHIN_DEV = EXTRAS["dev"].pop("microgym").extras
+DEV = EXTRAS["dev"] | {n: r for extra in WITHIN_DEV for n, r in EXTRAS[extra].items()}
 
 
 def run_isolated(code: str, folder: Path) -> str:
@@ -114,6 +120,51 @@ def test_every_module_imports_under_microgym_and_under_no_other_name(tmp_path):
         f"print(*(m for m in sys.modules if m.partition('.')[0] in {PARTS}))"
     )
     assert run_isolated(code, tmp_path).split() == []
+
+
+BLOCKED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Block(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Block())
+import gymnasium as gym, microgym
+from microgym.agents.core.registry import make_agent
+from microgym.baselines.cli import main
+
+env = gym.make_vec("PFM-v0", 1, autoreset_mode="Disabled", render_mode="rgb_array", pulses=3)
+agent = make_agent("PFM-v0", "expert")
+observation, info = env.reset(seed=0)
+agent.reset(1, [0])
+done = False
+while not done:
+    observation, _, terminated, truncated, info = env.step(agent.act(observation, info))
+    done = terminated.any() or truncated.any()
+print(env.render()[0].shape)
+assert main(["list"]) == 0
+try:
+    make_agent("PFM-v0", "trained")
+except ImportError as error:
+    print(error)
+print(main(["train", "PFM-v0", "--output", sys.argv[1]]))
+"""
+
+
+def test_everything_but_networks_works_without_the_extras(tmp_path):
+    code = BLOCKED.replace("{names}", repr(set(extras.EXTRAS)))
+    words = [sys.executable, "-c", code, str(tmp_path / "runs")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    frame, *listed, message, status = done.stdout.splitlines()
+    assert re.fullmatch(r"\(\d+, \d+, 3\)", frame)
+    assert any("PFM-v0" in line for line in listed)
+    assert message == "torch is not installed: pip install 'microgym[agents]'"
+    assert status == "2"
+    assert done.stderr.splitlines()[-1].endswith(message)
 
 
 def test_importing_microgym_loads_nothing_heavy(tmp_path):
@@ -237,21 +288,89 @@ def test_files_with_kernels_import_numpy_and_numba_only():
 
 
 def test_everything_imported_is_declared():
-    shipped = [path for folder in FOLDERS for path in sources(ROOT / folder)]
-    optional = requirements(
-        [line for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
-    )
-    guarded = {"optuna", "ray", "rocket-fft", "scipy", "tensorboard", "wandb"} & set(optional)
-    assert third_party(shipped) - guarded <= set(BASE)
+    named = {str(canonicalize_name(module)) for module in extras.EXTRAS}
+    assert third_party(sources(ROOT / "microgym")) <= set(BASE)
+    assert third_party(sources(ROOT / "envs")) <= set(BASE)
+    assert third_party(sources(ROOT / "agents")) <= {*BASE, *named}
+    benchmarks = {"rocket-fft", "scipy"} & set(DEV)
+    assert third_party(sources(ROOT / "baselines")) - benchmarks <= {*BASE, *named}
     local = {p.stem for p in (ROOT / "tests").rglob("*.py")}
     tested = {canonicalize_name(name) for name in (*local, "tests")}
     assert third_party(sources(ROOT / "tests")) - tested <= {*BASE, *DEV}
 
 
-def test_dependencies_have_lower_bounds_and_no_others():
+def test_the_error_on_a_missing_package_names_an_extra_that_installs_it():
+    for module, extra in extras.EXTRAS.items():
+        assert canonicalize_name(module) in EXTRAS[extra], module
+    optional = {name for extra in WITHIN_DEV for name in EXTRAS[extra]}
+    assert optional == {canonicalize_name(module) for module in extras.EXTRAS}
+
+
+def test_the_base_installation_holds_nothing_of_an_extra():
+    assert not {name for extra in WITHIN_DEV for name in EXTRAS[extra]} & set(BASE)
+
+
+# --- private interfaces of dependencies --------------------------------------------------------
+
+# Files that use private or experimental interfaces, and the dependency, which needs an upper bound.
+PRIVATE = {
+    "agents/training/learner_state.py": "stable-baselines3",
+    "agents/training/loggers.py": "wandb",
+    "baselines/cli/search_storage.py": "optuna",
+}
+# Files that check the version of the dependency against an allow-list themselves.
+ALLOW_LISTS = {"microgym/jit/__init__.py"}
+CAPPED = {"gymnasium", "sb3-contrib", *PRIVATE.values()}
+
+
+def private_names(tree: ast.AST) -> set[str]:
+    """Attributes with a leading underscore that a file reads from objects other than its own."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and re.match(r"_[^_]", node.attr)
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    }
+
+
+def own_names(tree: ast.AST) -> set[str]:
+    """Private names that a file defines: functions, classes, attributes and variables."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        ):
+            names.add(node.attr)
+    return names
+
+
+def test_private_interfaces_are_used_only_of_dependencies_with_an_upper_bound():
+    files = [path for folder in FOLDERS for path in sources(ROOT / folder)]
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    known = set[str]().union(*map(own_names, trees.values()))
+    known |= {"_asdict", "_fields", "_make", "_replace"}  # public, of every NamedTuple
+    known |= {"_getvalue"}  # documented in Numba's guide to extensions
+    found = {
+        path.relative_to(ROOT).as_posix(): names
+        for path, tree in trees.items()
+        if (names := private_names(tree) - known)
+    }
+    assert {f: n for f, n in found.items() if f not in PRIVATE and f not in ALLOW_LISTS} == {}
+    assert "_last_obs" in found["agents/training/learner_state.py"], "the search finds none"
+
+
+def test_dependencies_have_lower_bounds_and_upper_bounds_where_interfaces_are_private():
     for requirement in (*BASE.values(), *DEV.values()):
         operators = [s.operator for s in requirement.specifier]
-        allowed = [">=", "<"] if requirement.name == "gymnasium" else [">="]
+        allowed = [">=", "<"] if requirement.name in CAPPED else [">="]
         assert sorted(operators, reverse=True) == allowed, requirement
 
 
@@ -335,6 +454,7 @@ def test_wheel_holds_every_file_once_and_nothing_else(tmp_path):
             "agents/*/*.toml",
             "agents/*/weights/*",
             "baselines/results/*",
+            "baselines/reporting/templates/*",
             "microgym/reconstruction/weights/*",
         )
         for p in ROOT.glob(pattern)

@@ -59,6 +59,26 @@ class DomainModel:
         return self.tip_cells * math.sqrt(ratio ** (2.0 / 3.0) - 1.0) if ratio > 1.0 else 0.0
 
 
+def draw_volts(rng: np.random.Generator) -> tuple[float, ...]:
+    """Biases for a random search: 1 to 5 raising and 1 or 2 lowering ones, multiples of 0.5 V."""
+    raising = rng.uniform(3.0, 8.5, int(rng.integers(1, 6)))
+    lowering = rng.uniform(-8.5, -4.0, int(rng.integers(1, 3)))
+    volts = np.sort(np.concatenate([lowering, raising]))
+    return tuple(float(round(2.0 * one) / 2.0) for one in volts)
+
+
+class PulseScorer:
+    """Judges every place and bias by the disk that it should switch."""
+
+    def __init__(self, brush: DomainModel) -> None:
+        self.brush = brush
+        radii = [domain_radius(v, brush.coercive, brush.tip_cells) for v in brush.volts]
+        self._disks = [_disk(radius) for radius in radii]
+
+    def gains(self, up: Float64, wanted: Float64, eagerness: Float64) -> Float64:
+        """Cells of the maps put right, less those put wrong, (N, volts, cells, cells).
+
+
 class PulseScorer:
     """Score of every place and bias by the disk that the pulse should switch.
 

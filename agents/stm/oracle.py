@@ -17,16 +17,16 @@ from microgym.agents.stm.references import (
     side_of_row,
 )
 from microgym.envs.stm.move_task import CONDUCTANCE_US, END_NM, START_NM
-from microgym.instruments.stm.instrument import BOLTZMANN_EV_K, STMSettings
-from microgym.instruments.stm.kernels import PITCH_NM
+from microgym.instruments.stm.drag_kernels import PITCH_NM
+from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
 from microgym.physics import stm_tip
-from microgym.physics.adatoms import LATTICE_NM, nearest_site, rehearse, well_depth
+from microgym.physics.adatoms import LATTICE_NM, Bath, nearest_site, rehearse, well_depth
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _ROOT3 = math.sqrt(3.0)
-_BATH = (STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
+_BATH = Bath(STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
 _TRIED = ((0.0, 0.1), (0.0, 0.05, 0.1, 0.16), (-1.0, 0.0, 1.0))
 """Leads and overshoots in nm, and conductances as actions, of simulated drags."""
 

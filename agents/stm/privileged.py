@@ -14,7 +14,7 @@ from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.references import SHARED_AT, snapped
 from microgym.agents.stm.residual import RANGE
 from microgym.envs.stm.move_task import END_NM, SLOT, START_NM
-from microgym.instruments.stm.instrument import STMSettings
+from microgym.instruments.stm.settings import STMSettings
 from microgym.physics import stm_tip
 
 Float32 = NDArray[np.float32]

@@ -1,18 +1,18 @@
-"""Training of Stable-Baselines3 agents, from scratch, on the native vector environment.
+"""Training of agents with PPO of Stable-Baselines3 on the native vector environment.
 
-PPO decides and is judged as ever; which network it trains, and what that learns besides, is the
-learner's (`microgym.agents.learners`). The policy that comes out sees observations only.
+The network, its auxiliary losses and its view of privileged information are those of the learner
+(`microgym.agents.core.learner`). The resulting policy sees observations only.
 
-A run keeps checkpoints in its folder. Killed at any moment, it goes on from the last one as if
-nothing had happened: weights, losses and whatever follows are the same to the bit, on the same kind
-of processor and with the same versions of PyTorch and NumPy.
+A run keeps checkpoints in its folder. A run that was killed at any instant resumes from the last
+one: weights, losses and all that follows are the same to the bit as without the kill, on the same
+kind of processor and with the same versions of PyTorch and NumPy.
 """
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,7 @@ from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
     CheckpointCallback,
-    Film,
+    EpisodeRecorder,
     GracefulInterrupt,
     ProgressCallback,
     RunState,
@@ -38,24 +38,23 @@ from microgym.agents.training.callbacks import (
 from microgym.agents.training.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
 from microgym.agents.training.config import load_config
 from microgym.agents.training.learner_state import reinstate
-from microgym.agents.training.logbooks.logbook import open_logbook
-from microgym.agents.training.logbooks.sb3 import LogbookWriter
+from microgym.agents.training.loggers import open_logger
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 OUTSIDE = ("checkpoint_s", "record_every")
-"""Settings that change nothing about what is learnt; a run may go on with others."""
+"""Settings without influence on what is learnt; a resumed run may change them."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run leaves.
+    """Result of a training run.
 
     Attributes:
         path: folder of the policy, as `make_agent` takes it.
-        curve: (steps, mean return of the last hundred training episodes).
-        complete: False if it was interrupted; the policy is then the latest one.
-        resumed: how often the run was taken up from a checkpoint.
-        duration_s: wall time, without what was lost when the run was killed.
+        curve: (step, mean return of the last hundred training episodes).
+        complete: False if the run was interrupted; the policy is then the latest one.
+        resumed: number of resumptions from a checkpoint.
+        duration_s: wall time, s, without the time lost by kills.
     """
 
     path: Path
@@ -76,29 +75,31 @@ def train(
     resume: bool = False,
     log: Sequence[str] = (),
 ) -> TrainingResult:
-    """Train PPO from scratch, or go on with it, and save the policy without pickle.
+    """Train PPO from scratch or from the last checkpoint, and save the policy without pickle.
 
     The first Ctrl-C (or `KeyboardInterrupt` from `progress`) ends the run at the next checkpoint,
-    after the update on the rollout that is under way; a second Ctrl-C ends it at once.
+    after the update on the present rollout; a second Ctrl-C ends it at once.
 
     Args:
         env_id: such as "Ptycho-v0".
         seed: of the initial weights, the specimens and the exploration; at least 0.
-        output: folder for the policy and the checkpoints; made if it does not exist.
+        output: folder of the policy and the checkpoints; created if it does not exist.
         total_timesteps: decisions to learn from; None for the configuration's.
-        progress: is told of every further step; of those done before, in one sum, after a resume.
-        config: changes to the "training" table of the environment's configuration.
-        resume: go on from the last checkpoint in the folder. A run that is finished is left as it
-            is, and where there is none, one is begun.
-        log: where to log to, as for `open_logbook`.
+        progress: receives the number of further steps; after a resume first the number of those
+            done before.
+        config: changes to the configuration, by name.
+        resume: continue from the last checkpoint in the folder. A finished run is left as it is;
+            a run that does not exist is begun.
+        log: kinds of logs, as for `open_logger`.
 
     Returns:
-        Where the policy is, and how learning went. After Ctrl-C it holds what was learnt so far.
+        The run; after Ctrl-C with the policy learnt so far.
 
     Raises:
-        ValueError: an unknown environment or setting, or a value out of range; the folder holds an
-            unfinished run and `resume` is False, or a run with other settings and it is True; its
-            checkpoints are damaged; another process is training there.
+        ValueError: an unknown environment or setting; a value out of range; an unfinished run in
+            the folder without `resume`, or one with other settings with it; damaged checkpoints;
+            another process training in the folder.
+        ImportError: the package for a kind of log is missing.
         OSError: the folder cannot be written.
     """
     tables = load_config(env_id, config)
@@ -124,21 +125,24 @@ def train(
     with claimed(folder):
         store = CheckpointStore(folder)
         last = _last(store, folder, run, resume)
-        name = f"{env_id}, seed {seed}"
-        logbook = open_logbook(folder, log, name=name, config=run, resume=last is not None)
-        with logbook:
-            account = RunState(store, logbook, run, last)
-            if last is not None and last.finished:
-                if progress is not None:
-                    progress(last.step)
-                return _result(folder, account, True)
-            return _learn(folder, account, tables, total, progress)
+        state = RunState(store, run, last)
+        if last is not None and last.finished:
+            if progress is not None:
+                progress(last.step)
+            return _result(folder, state, True)
+        name, last_step = f"{env_id}, seed {seed}", None if last is None else last.step
+        with closing(open_logger(folder, log, name=name, config=run, last_step=last_step)) as logs:
+            net, step, complete = _learn(folder, state, tables, total, progress, logs)
+        save_policy(folder / POLICY_FILE, net, env_id, seed, min(step, total))
+        if complete:
+            state.finish(step)
+        return _result(folder, state, complete)
 
 
 def _last(
     store: CheckpointStore, folder: Path, run: Mapping[str, Any], resume: bool
 ) -> Checkpoint | None:
-    """The checkpoint to go on from, if that is what is wanted."""
+    """Checkpoint to resume from, if any."""
     last = store.newest()
     if resume:
         if last is not None:
@@ -148,53 +152,62 @@ def _last(
         raise ValueError(
             f"{folder} holds an unfinished training ({last.step} of "
             f"{last.run['total_timesteps']} steps): "
-            "go on with it (resume=True, --resume) or choose another folder"
+            "continue it (resume=True, --resume) or choose another folder"
         )
     return None
 
 
 def _learn(
     folder: Path,
-    account: RunState,
+    state: RunState,
     tables: Mapping[str, Mapping[str, Any]],
     total: int,
     progress: Callable[[int], None] | None,
-) -> TrainingResult:
-    chosen, env_id, seed = tables["training"], str(account.run["env"]), int(account.run["seed"])
+    logger: Logger,
+) -> tuple[Network, int, bool]:
+    """Learn until the end or an interruption.
+
+    Returns:
+        The network, the step reached, and whether it is the end.
+    """
+    chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
     torch.set_num_threads(1)
     learner = make_learner(chosen)
     native = learner.environment(env_id, {"split": "train", **tables["environment"]})
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
         model = _model(env, learner, seed)
-        model.set_logger(Logger(None, [LogbookWriter(account.logbook)]))
+        model.set_logger(logger)
         policy: Any = model.policy
         net: Network = policy.network()
-        lessons, others = learner.lessons(net)
+        auxiliary, others = learner.lessons(net)
         optimizers = {"adam": policy.optimizer, **others}
-        stop = GracefulInterrupt(progress)
-        if account.last is not None:
-            reinstate(model, optimizers, account.last.facts["learner"], account.last.arrays)
-            stop.advance(model.num_timesteps)
-        film = Film(env_id, tables["environment"], net, chosen["record_every"])
-        keeper = CheckpointCallback(account, optimizers, stop, film, chosen["checkpoint_s"])
+        interrupt = GracefulInterrupt(progress)
+        if state.last is not None:
+            reinstate(model, optimizers, state.last.facts["learner"], state.last.arrays)
+            interrupt.advance(model.num_timesteps)
+        recorder = EpisodeRecorder(
+            env_id, tables["environment"], net, chosen["record_every"], folder
+        )
+        callbacks = [
+            ProgressCallback(state, interrupt),
+            *auxiliary,
+            CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),
+        ]
         complete = True
         try:
-            with _stopped_by_ctrl_c(stop):
+            with _handled_sigint(interrupt):
                 model.learn(
                     total - model.num_timesteps,
-                    callback=[ProgressCallback(account, stop), *lessons, keeper],
-                    log_interval=total + 1,  # never: the keeper writes the log
-                    reset_num_timesteps=account.last is None,
+                    callback=callbacks,
+                    log_interval=total + 1,  # never: CheckpointCallback writes the logs
+                    reset_num_timesteps=state.last is None,
                 )
         except KeyboardInterrupt:
             complete = False
+        return net, model.num_timesteps, complete
     finally:
         env.close()
-    save_policy(folder / POLICY_FILE, net, env_id, seed, min(model.num_timesteps, total))
-    if complete:
-        account.finish(model.num_timesteps)
-    return _result(folder, account, complete)
 
 
 def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
@@ -220,24 +233,27 @@ def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
     )
 
 
-def _result(folder: Path, account: RunState, complete: bool) -> TrainingResult:
-    return TrainingResult(folder, account.curve, complete, account.resumed, account.duration_s())
+def _result(folder: Path, state: RunState, complete: bool) -> TrainingResult:
+    return TrainingResult(folder, state.curve, complete, state.resumed, state.duration_s())
 
 
 @contextmanager
-def _stopped_by_ctrl_c(stop: GracefulInterrupt) -> Generator[None]:
-    """Let the first Ctrl-C ask for an end, and the second one make it."""
+def _handled_sigint(interrupt: GracefulInterrupt) -> Generator[None]:
+    """Context in which the first Ctrl-C requests the end of the run, and the second one forces it.
+
+    Outside the main thread, and where another handler is installed, nothing changes.
+    """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interrupt.requested:
             signal.default_int_handler(number, frame)
-        stop.asked = True
+        interrupt.requested = True
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:

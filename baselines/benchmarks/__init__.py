@@ -1,35 +1,13 @@
-"""What `microgym bench` measures: one function a benchmark, in one table."""
+"""Benchmarks of `microgym bench`: functions marked with `timing.benchmark` in these modules."""
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+import pkgutil
 
-from microgym.baselines.benchmarks import (
-    environments,
-    ferroelectric,
-    force,
-    kernels,
-    networks,
-    processes,
-    tunnelling,
-)
-from microgym.baselines.benchmarks.timing import Effort, Result
+from microgym.baselines.benchmarks.timing import BENCHMARKS, BenchmarkFunction
 
-BENCHMARKS: Mapping[str, Callable[[Effort], Iterator[Result]]] = {
-    "fft": kernels.fft,
-    "poisson": kernels.poisson,
-    "step": kernels.step,
-    "pulse": ferroelectric.pulse,
-    "force": force.lines,
-    "drag": tunnelling.drag,
-    "wrapping": environments.wrapping,
-    "neural": networks.neural,
-    "restoration": networks.restoration,
-    "adatoms": networks.adatoms,
-    "observation": environments.observation,
-    "vector": environments.vector,
-    "memory": processes.memory,
-    "start": processes.start,
-}
-"""Every benchmark by the name that `microgym bench` takes."""
 
-LONG = frozenset({"memory", "start"})
-"""Benchmarks that take minutes, and are run only where they are named."""
+def find_benchmarks() -> dict[str, BenchmarkFunction]:
+    """All benchmarks by name, in the order of the modules, after importing every module."""
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
+    return dict(BENCHMARKS)

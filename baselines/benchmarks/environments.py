@@ -3,7 +3,6 @@
 import functools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -12,17 +11,9 @@ from gymnasium.utils import seeding
 from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference.ptycho import NumpyPtychoEnv
+from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
 from microgym.baselines.benchmarks.thresholds import Adds, AtLeast
-from microgym.baselines.benchmarks.timing import (
-    Alternative,
-    Benchmark,
-    Effort,
-    Result,
-    Timing,
-    measure,
-    nobody,
-)
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
 from microgym.random import episode_key
@@ -62,63 +53,34 @@ def episodes(env: Any, count: int, exposures: int) -> Callable[[], None]:
     return run
 
 
-def vector(effort: Effort) -> Iterator[Result]:
+@benchmark("vector")
+def vector(effort: Effort) -> Iterator[Benchmark]:
     """Whole episodes of 64 environments, final sweeps and resets included."""
-    faster, note = _faster_precision(effort)
     exposures = PtychoConfig().exposures
-
-    def plain() -> NumpyPtychoEnv:
-        return NumpyPtychoEnv(precision=faster, **ENDLESS)
-
-    ways = {
-        f"SyncVectorEnv({ENVS}), NumPy": SyncVectorEnv([plain] * ENVS),
-        f"make_vec({ENVS}), 1 thread": gym.make_vec("Ptycho-v0", ENVS, **ENDLESS),
-        f"make_vec({ENVS}), {THREADS} threads": gym.make_vec(
-            "Ptycho-v0", ENVS, threads=THREADS, **ENDLESS
-        ),
+    numpys = tuple(f"SyncVectorEnv({ENVS}), NumPy, {one}" for one in ("complex64", "complex128"))
+    threaded = f"make_vec({ENVS}), {THREADS} threads"
+    envs = {
+        name: SyncVectorEnv([functools.partial(NumpyPtychoEnv, precision=one, **ENDLESS)] * ENVS)
+        for name, one in zip(numpys, (np.complex64, np.complex128), strict=True)
     }
-    reference, _, threaded = ways
+    envs[f"make_vec({ENVS}), 1 thread"] = gym.make_vec("Ptycho-v0", ENVS, **ENDLESS)
+    envs[threaded] = gym.make_vec("Ptycho-v0", ENVS, threads=THREADS, **ENDLESS)
     units = ENVS * exposures
-    yield measure(
-        Benchmark(
-            f"decision of Ptycho-v0, whole episodes of {exposures}, final sweeps and resets shared "
-            "out",
-            reference,
-            {
-                name: Alternative(episodes(env, ENVS, exposures), units)
-                for name, env in ways.items()
-            },
-            [AtLeast(threaded, 12.0, (reference,))],
-            "decision",
-            threads=THREADS,
-            calls=1,
-            share=1 / 5,
-            notes=[note, f"load of the machine at the start: {os.getloadavg()[0]:.1f}"],
-        ),
-        effort,
+    yield Benchmark(
+        f"decision of Ptycho-v0, whole episodes of {exposures}, final sweeps and resets shared out",
+        numpys[0],
+        {name: Alternative(episodes(env, ENVS, exposures), units) for name, env in envs.items()},
+        [AtLeast(threaded, 12.0, numpys)],
+        "decision",
+        threads=THREADS,
+        calls=1,
+        share=1 / 5,
+        notes=[f"load of the machine at the start: {os.getloadavg()[0]:.1f}"],
     )
 
 
-def _faster_precision(effort: Effort) -> tuple[Any, str]:
-    """Which precision suits NumPy better on this machine, by a short race over episodes."""
-    ways: dict[str, Alternative] = {}
-    for name in ("complex64", "complex128"):
-        env = NumpyPtychoEnv(precision=getattr(np, name), **ENDLESS)
-        chosen = actions(env.arguments.exposures, 1)
-
-        def run(env: NumpyPtychoEnv = env, chosen: Any = chosen) -> None:
-            for one in chosen:
-                env.step(one[0])
-
-        ways[name] = Alternative(run, before=functools.partial(env.reset, seed=SEED))
-    race = Benchmark("precision", "complex64", ways, calls=1, share=1 / 2)
-    result = measure(race, replace(effort, progress=nobody))
-    timings = [row for row in result.rows if isinstance(row, Timing)]
-    best = min(timings, key=lambda one: one.processor_us)
-    return getattr(np, best.name), f"NumPy computes in {best.name}, the faster on this machine"
-
-
-def wrapping(effort: Effort) -> Iterator[Result]:
+@benchmark("wrapping")
+def wrapping(effort: Effort) -> Iterator[Benchmark]:
     """What Gymnasium adds to a decision: the same decisions with and without it."""
     wrapped: Any = gym.make("Ptycho-v0", **LONG)
     alone: Any = wrapped.unwrapped
@@ -146,21 +108,18 @@ def wrapping(effort: Effort) -> Iterator[Result]:
         wrapped.reset(seed=SEED)
 
     names = ("gymnasium.make", "the environment unwrapped", "the task bare")
-    yield measure(
-        Benchmark(
-            "decision of Ptycho-v0, with and without Gymnasium",
-            names[1],
-            {
-                names[0]: Alternative(with_wrappers, STEPS, begin),
-                names[1]: Alternative(without, STEPS, begin),
-                names[2]: Alternative(bare, STEPS, lambda: task.reset(rows, key, {})),
-            },
-            [Adds(names[0], 3.0, names[1])],
-            "decision",
-            calls=1,
-            share=16.0,
-        ),
-        effort,
+    yield Benchmark(
+        "decision of Ptycho-v0, with and without Gymnasium",
+        names[1],
+        {
+            names[0]: Alternative(with_wrappers, STEPS, begin),
+            names[1]: Alternative(without, STEPS, begin),
+            names[2]: Alternative(bare, STEPS, lambda: task.reset(rows, key, {})),
+        },
+        [Adds(names[0], 3.0, names[1])],
+        "decision",
+        calls=1,
+        share=16.0,
     )
 
 
@@ -186,7 +145,8 @@ class _Scans:
         self.left -= self.steps
 
 
-def observation(effort: Effort) -> Iterator[Result]:
+@benchmark("observation")
+def observation(effort: Effort) -> Iterator[Benchmark]:
     """Whole decisions with every observation model, one by one and side by side."""
     ways: dict[str, Alternative] = {}
     for model in RECONSTRUCTORS:
@@ -200,13 +160,10 @@ def observation(effort: Effort) -> Iterator[Result]:
             steps = max(4 * STEPS // count, 2)
             scans = _Scans(env, count, steps)
             ways[f"{model}, {count}"] = Alternative(scans.run, steps * count, scans.before)
-    yield measure(
-        Benchmark(
-            "decision of Ptycho-v0 with each observation model, environments side by side",
-            f"classical, {SIZES[0]}",
-            ways,
-            unit="decision",
-            calls=1,
-        ),
-        effort,
+    yield Benchmark(
+        "decision of Ptycho-v0 with each observation model, environments side by side",
+        f"classical, {SIZES[0]}",
+        ways,
+        unit="decision",
+        calls=1,
     )

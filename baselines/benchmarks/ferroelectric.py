@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.pfm.config import PFMConfig
 from microgym.instruments.pfm.instrument import SIZE, PFMInstrument, PFMSettings
 from microgym.random import episode_key
@@ -111,24 +111,22 @@ def _volts(turn: int) -> float:
     return 8.0 if (turn // PLACES) % 2 == 0 else -8.0
 
 
-def pulse(effort: Effort) -> Iterator[Result]:
+@benchmark("pulse")
+def pulse(effort: Effort) -> Iterator[Benchmark]:
     """A pulse of 20 lattice steps at 64x64 with thermal noise, for 1 and for 64 microscopes."""
     for count in (1, 64):
         single, double = (
             NumpyFilms(CompiledFilms(count), precision) for precision in (np.float32, np.float64)
         )
         numpys = ("NumPy, float32", "NumPy, float64")
-        yield measure(
-            Benchmark(
-                f"bias pulse of {STEPS} lattice steps, {SIZE}x{SIZE}, microscopes: {count}",
-                "NumPy, float32",
-                {
-                    numpys[0]: Alternative(single.run, count),
-                    numpys[1]: Alternative(double.run, count),
-                    "microgym": Alternative(CompiledFilms(count).run, count),
-                },
-                [AtLeast("microgym", 20.0, numpys), AtMost("microgym", SLOWEST_US)],
-                "pulse",
-            ),
-            effort,
+        yield Benchmark(
+            f"bias pulse of {STEPS} lattice steps, {SIZE}x{SIZE}, microscopes: {count}",
+            "NumPy, float32",
+            {
+                numpys[0]: Alternative(single.run, count),
+                numpys[1]: Alternative(double.run, count),
+                "microgym": Alternative(CompiledFilms(count).run, count),
+            },
+            [AtLeast("microgym", 20.0, numpys), AtMost("microgym", SLOWEST_US)],
+            "pulse",
         )

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from microgym.baselines.benchmarks.numpy_reference.afm import NumpyLines
+from microgym.baselines.benchmarks.alternatives.afm import NumpyLines
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.afm.config import AFMConfig
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.random import episode_key
@@ -36,12 +36,14 @@ class CompiledLines:
 
     def scan(self) -> None:
         """The next line; from the top again when the frame is done."""
-        if self.instrument.ledger.exposures[0] >= self.instrument.settings.lines:
-            self.instrument.ledger.exposures[0] = 0
+        ledger = self.instrument.state.ledger
+        if ledger.exposures[0] >= self.instrument.settings.lines:
+            ledger.exposures[0] = 0
         self.instrument.scan(self.rows, self.dials)
 
 
-def lines(effort: Effort) -> Iterator[Result]:
+@benchmark("force")
+def lines(effort: Effort) -> Iterator[Benchmark]:
     """A line of the force microscope, compiled and in NumPy."""
     compiled = CompiledLines(microscope())
     plain = NumpyLines(microscope(), np.random.default_rng(0))
@@ -51,13 +53,10 @@ def lines(effort: Effort) -> Iterator[Result]:
         plain.scan(SETPOINT, GAIN, RATE_HZ)
 
     ours, theirs = "compiled", "NumPy and Python"
-    yield measure(
-        Benchmark(
-            "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel",
-            theirs,
-            {theirs: Alternative(scan), ours: Alternative(compiled.scan)},
-            [AtLeast(ours, 20.0, (theirs,)), AtMost(ours, 1e6 / LINES_PER_S)],
-            "line",
-        ),
-        effort,
+    yield Benchmark(
+        "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel",
+        theirs,
+        {theirs: Alternative(scan), ours: Alternative(compiled.scan)},
+        [AtLeast(ours, 20.0, (theirs,)), AtMost(ours, 1e6 / LINES_PER_S)],
+        "line",
     )

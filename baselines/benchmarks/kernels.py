@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference.microscope import NumpyMicroscope
+from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope
 from microgym.baselines.benchmarks.thresholds import AtLeast
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.jit import kernel
@@ -70,9 +70,7 @@ class CompiledSteps:
         instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
         self.turn += 1
         estimate.taken.fill(0)
-        estimate.add(
-            self.rows, instrument.counts, instrument.known, instrument.photons, instrument.corner
-        )
+        estimate.add(self.rows, *instrument.state.measurement)
 
 
 def _positions(count: int) -> NDArray[np.float64]:
@@ -84,25 +82,23 @@ def _positions(count: int) -> NDArray[np.float64]:
     return places.astype(np.float64)
 
 
-def step(effort: Effort) -> Iterator[Result]:
+@benchmark("step")
+def step(effort: Effort) -> Iterator[Benchmark]:
     """One exposure with Poisson counts and one rPIE update, for 1 and for 64 microscopes."""
     for count in (1, 64):
         single, double = NumpySteps(count, np.complex64), NumpySteps(count, np.complex128)
         numpys = ("NumPy, complex64", "NumPy, complex128")
-        yield measure(
-            Benchmark(
-                f"exposure with counts and rPIE update, {PERFECT.photons:g} photons, 64x64, "
-                f"microscopes: {count}",
-                "NumPy, complex64",
-                {
-                    numpys[0]: Alternative(single.run, count),
-                    numpys[1]: Alternative(double.run, count),
-                    "microgym": Alternative(CompiledSteps(count).run, count),
-                },
-                [AtLeast("microgym", 7.0, numpys)],
-                "exposure",
-            ),
-            effort,
+        yield Benchmark(
+            f"exposure with counts and rPIE update, {PERFECT.photons:g} photons, 64x64, "
+            f"microscopes: {count}",
+            "NumPy, complex64",
+            {
+                numpys[0]: Alternative(single.run, count),
+                numpys[1]: Alternative(double.run, count),
+                "microgym": Alternative(CompiledSteps(count).run, count),
+            },
+            [AtLeast("microgym", 7.0, numpys)],
+            "exposure",
         )
 
 
@@ -130,7 +126,8 @@ def draw_frames(tick, means, counts, work):
         fill_poisson(1, 2, tick + k, means[k], counts[k], work)
 
 
-def poisson(effort: Effort) -> Iterator[Result]:
+@benchmark("poisson")
+def poisson(effort: Effort) -> Iterator[Benchmark]:
     """Poisson counts of diffraction frames, uniform numbers included."""
     generator = np.random.default_rng(0)
     for photons in (1e3, 1e4, 1e5, 1e6, 1e7):
@@ -146,15 +143,12 @@ def poisson(effort: Effort) -> Iterator[Result]:
         def compiled(flat: Float32 = flat, counts: Float32 = counts, work: Float32 = work) -> None:
             draw_frames(np.int64(3), flat, counts, work)
 
-        yield measure(
-            Benchmark(
-                f"Poisson counts of a diffraction frame, {photons:g} photons, 64x64",
-                "NumPy",
-                {"NumPy": Alternative(numpy, BATCH), "microgym": Alternative(compiled, BATCH)},
-                [AtLeast("microgym", 6.0, ("NumPy",))],
-                "frame",
-            ),
-            effort,
+        yield Benchmark(
+            f"Poisson counts of a diffraction frame, {photons:g} photons, 64x64",
+            "NumPy",
+            {"NumPy": Alternative(numpy, BATCH), "microgym": Alternative(compiled, BATCH)},
+            [AtLeast("microgym", 6.0, ("NumPy",))],
+            "frame",
         )
 
 
@@ -196,7 +190,7 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     else:
         missing.append("SciPy is left out: not installed")
     if find_spec("rocket_fft"):
-        from microgym.baselines.benchmarks.rocket import transform_all as rocket
+        from microgym.baselines.benchmarks.alternatives.rocket import transform_all as rocket
 
         axes, result = np.array([0, 1]), np.empty_like(single)
 
@@ -211,19 +205,17 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     return ways, missing
 
 
-def fft(effort: Effort) -> Iterator[Result]:
+@benchmark("fft")
+def fft(effort: Effort) -> Iterator[Benchmark]:
     """Two-dimensional Fourier transforms: in compiled loops where that can be, else in Python."""
     for side in (64, 128, 256):
         ways, missing = transforms(side)
         bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))
-        yield measure(
-            Benchmark(
-                f"Fourier transform, {side}x{side}",
-                "NumPy, complex64",
-                {name: Alternative(run, BATCH) for name, run in ways.items()},
-                [bound] if side == 64 else [],
-                "transform",
-                notes=missing,
-            ),
-            effort,
+        yield Benchmark(
+            f"Fourier transform, {side}x{side}",
+            "NumPy, complex64",
+            {name: Alternative(run, BATCH) for name, run in ways.items()},
+            [bound] if side == 64 else [],
+            "transform",
+            notes=missing,
         )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from microgym.baselines.benchmarks.thresholds import AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.reconstruction.ptychography.neural import NeuralImage, shipped_file
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
@@ -25,7 +25,8 @@ REGION, MARGIN = 128, 32
 """Edge of their region and what is around it, px, as in Ptycho-v0."""
 
 
-def neural(effort: Effort) -> Iterator[Result]:
+@benchmark("neural")
+def neural(effort: Effort) -> Iterator[Benchmark]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
 
@@ -55,20 +56,18 @@ def neural(effort: Effort) -> Iterator[Result]:
             cells = torch.from_numpy(as_cells(seen))
             net(cells.to(memory_format=torch.channels_last))
 
-    yield measure(
-        Benchmark(
-            f"restored image and uncertainty of {REGION}x{REGION} px in cells of {CELL}x{CELL}, "
-            f"{ENVS} scans together",
-            "PyTorch",
-            {"PyTorch": Alternative(pytorch, ENVS), "microgym": Alternative(compiled, ENVS)},
-            [AtMost("microgym", 600.0)],
-            "scan",
-        ),
-        effort,
+    yield Benchmark(
+        f"restored image and uncertainty of {REGION}x{REGION} px in cells of {CELL}x{CELL}, "
+        f"{ENVS} scans together",
+        "PyTorch",
+        {"PyTorch": Alternative(pytorch, ENVS), "microgym": Alternative(compiled, ENVS)},
+        [AtMost("microgym", 600.0)],
+        "scan",
     )
 
 
-def restoration(effort: Effort) -> Iterator[Result]:
+@benchmark("restoration")
+def restoration(effort: Effort) -> Iterator[Benchmark]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
 
@@ -97,20 +96,17 @@ def restoration(effort: Effort) -> Iterator[Result]:
         "microgym": Alternative(lambda: neural.estimate(rows, line), ENVS),
         "corrected by the errors": Alternative(lambda: classical.estimate(rows, line), ENVS),
     }
-    yield measure(
-        Benchmark(
-            f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans "
-            "together",
-            "PyTorch",
-            ways,
-            [AtMost("microgym", 600.0)],
-            "line",
-        ),
-        effort,
+    yield Benchmark(
+        f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans together",
+        "PyTorch",
+        ways,
+        [AtMost("microgym", 600.0)],
+        "line",
     )
 
 
-def adatoms(effort: Effort) -> Iterator[Result]:
+@benchmark("adatoms")
+def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
     from microgym.baselines.observation_models.stm.model import read_net as read_detector
@@ -129,13 +125,10 @@ def adatoms(effort: Effort) -> Iterator[Result]:
         "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
         "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
     }
-    yield measure(
-        Benchmark(
-            f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
-            "PyTorch, without peaks",
-            ways,
-            [],
-            "image",
-        ),
-        effort,
+    yield Benchmark(
+        f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
+        "PyTorch, without peaks",
+        ways,
+        [],
+        "image",
     )

@@ -14,8 +14,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.thresholds import Check
-from microgym.baselines.benchmarks.timing import Effort, Measurement, Result
+from microgym.baselines.benchmarks.thresholds import Threshold
+from microgym.baselines.benchmarks.timing import Effort, Measurement, Result, benchmark
 
 STEPS = 20_000
 """Steps of the memory benchmark where none are asked for."""
@@ -43,6 +43,7 @@ print(json.dumps([time.perf_counter() - begun[0], time.process_time() - begun[1]
 """
 
 
+@benchmark("memory", long=True)
 def memory(effort: Effort) -> Iterator[Result]:
     """Resident memory over many steps of short episodes."""
     if not Path(_STATM).exists():
@@ -94,7 +95,7 @@ def memory_result(
             Measurement("slope, end to end", mean, "bytes a step"),
             Measurement("slope of Python's blocks", block_slope, "blocks a step"),
         ],
-        [Check("slope of resident memory", slope, "<", 1.0, "bytes a step")],
+        [Threshold("slope of resident memory", slope, "<", 1.0, "bytes a step")],
         [f"one page of {page} bytes is {resolved:.2g} bytes a step"],
     )
 
@@ -109,6 +110,7 @@ def _resident_bytes(file: int) -> int:
     return int(os.pread(file, 256, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@benchmark("start", long=True)
 def start(effort: Effort) -> Iterator[Result]:
     """The time until microgym is imported, and until the first step: compiling, and compiled."""
     with tempfile.TemporaryDirectory() as folder:
@@ -150,17 +152,17 @@ def start_result(
         "first step, compiled before": (warm, 2.0),
     }
     rows: list[Measurement] = []
-    checks: list[Check] = []
+    checks: list[Threshold] = []
     for name, (times, limit) in kinds.items():
         wall, processor = np.median(np.array(times), axis=0).tolist()
         rows.append(Measurement(f"{name}, wall", wall, "s"))
-        checks.append(Check(name, processor, "<", limit, "s"))
+        checks.append(Threshold(name, processor, "<", limit, "s"))
     what = "files that further runs add to the cache"
     return Result(
         "start of a process: import; import, make, reset and first step of Ptycho-v0",
         "processor time",
         [*rows, Measurement("files in the cache", files, "files")],
-        [*checks, Check(what, added, "<=", 0, "files")],
+        [*checks, Threshold(what, added, "<=", 0, "files")],
     )
 
 

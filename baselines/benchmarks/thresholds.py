@@ -12,7 +12,7 @@ Table = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Check:
+class Threshold:
     """A bound, and what was measured.
 
     Attributes:
@@ -53,16 +53,16 @@ class AtLeast:
     times: float
     over: tuple[str, ...]
 
-    def check(self, table: Table) -> Check:
+    def check(self, table: Table) -> Threshold:
         """Hold it against a race's table of seconds, (rounds,) an alternative."""
         there = [name for name in self.over if name in table]
         what = f"{self.name} over {' or '.join(self.over)}"
         if not there:
-            return Check(what, math.nan, ">=", self.times, "x")
+            return Threshold(what, math.nan, ">=", self.times, "x")
         fastest = min(there, key=lambda name: float(np.median(table[name])))
         value, interval = median(table[fastest] / table[self.name])
         what = f"{self.name} over {fastest}"
-        return Check(what, value, ">=", self.times, "x", interval)
+        return Threshold(what, value, ">=", self.times, "x", interval)
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,12 @@ class Adds:
     percent: float
     over: str
 
-    def check(self, table: Table) -> Check:
+    def check(self, table: Table) -> Threshold:
         """Hold it against a race's table of seconds, (rounds,) an alternative."""
         value, interval = median(100.0 * (table[self.name] / table[self.over] - 1.0))
-        return Check(f"{self.name} adds to {self.over}", value, "<", self.percent, "%", interval)
+        return Threshold(
+            f"{self.name} adds to {self.over}", value, "<", self.percent, "%", interval
+        )
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ class AtMost:
     name: str
     microseconds: float
 
-    def check(self, table: Table) -> Check:
+    def check(self, table: Table) -> Threshold:
         """Hold it against a race's table of seconds, (rounds,) an alternative."""
         value, interval = median(1e6 * table[self.name])
-        return Check(self.name, value, "<=", self.microseconds, "us", interval)
+        return Threshold(self.name, value, "<=", self.microseconds, "us", interval)
 
 
-def check_text(check: Check) -> str:
+def threshold_text(check: Threshold) -> str:
     """One bound in a line."""
     bound = f"{check.sense} {check.limit:g}{_spaced(check.unit)}"
     if math.isnan(check.value):

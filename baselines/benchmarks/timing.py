@@ -1,7 +1,7 @@
-"""Fair timings: alternatives side by side in one process, in rotating order, round by round."""
+"""Timings of alternatives side by side in one process, in rotating order, round by round."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,9 @@ from microgym.baselines.benchmarks.thresholds import (
     Adds,
     AtLeast,
     AtMost,
-    Check,
-    check_text,
+    Threshold,
     median,
+    threshold_text,
 )
 
 SLICE_S = 0.02
@@ -21,10 +21,6 @@ SLICE_S = 0.02
 the swings of a shared machine (design choice)."""
 
 Clock = Callable[[], float]
-
-
-def nobody(_: int) -> None:
-    """Nobody wants to hear of progress."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +38,12 @@ class Effort:
     rounds: int = 24
     slice_s: float = SLICE_S
     steps: int | None = None
-    progress: Callable[[int], None] = nobody
+    progress: Callable[[int], None] = lambda _: None
     wall: Clock = time.perf_counter
     processor: Clock = time.process_time
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Threshold the numbers."""
         if self.rounds < 1 or not self.slice_s > 0:
             raise ValueError(
                 f"rounds={self.rounds!r} and slice_s={self.slice_s!r} must be positive"
@@ -149,15 +145,52 @@ class Result:
     title: str
     clock: str
     rows: Sequence[Timing | Measurement]
-    checks: Sequence[Check] = ()
+    checks: Sequence[Threshold] = ()
     notes: Sequence[str] = ()
     reference: str | None = None
     unit: str = ""
 
 
+BenchmarkFunction = Callable[[Effort], Iterator[Benchmark | Result]]
+
+BENCHMARKS: dict[str, BenchmarkFunction] = {}
+"""Every benchmark of the modules imported so far, by the name that `microgym bench` takes."""
+LONG: set[str] = set()
+"""Benchmarks that take minutes, and are run only where they are named."""
+
+
+def benchmark(
+    name: str, *, long: bool = False
+) -> Callable[[Callable[[Effort], Iterator[Any]]], BenchmarkFunction]:
+    """Decorator that registers a benchmark.
+
+    Args:
+        name: for the command line.
+        long: it takes minutes.
+
+    Returns:
+        The decorator of a function that takes the effort and yields benchmarks to be timed, or
+        results.
+    """
+
+    def register(function: BenchmarkFunction) -> BenchmarkFunction:
+        BENCHMARKS[name] = function
+        if long:
+            LONG.add(name)
+        return function
+
+    return register
+
+
+def run_benchmark(function: BenchmarkFunction, effort: Effort) -> Iterator[Result]:
+    """Results of a registered function, timed as they are asked for."""
+    for one in function(effort):
+        yield measure(one, effort) if isinstance(one, Benchmark) else one
+
+
 @dataclass
-class _Lane:
-    """An alternative on its way."""
+class _Runner:
+    """An alternative while it is timed."""
 
     way: Alternative
     calls: int = 1
@@ -205,20 +238,22 @@ def measure(race: Benchmark, effort: Effort) -> Result:
     names = list(race.alternatives)
     if race.reference not in names:
         raise ValueError(f"no alternative {race.reference!r} among {names}")
-    lanes = [_Lane(race.alternatives[name], race.calls or 1) for name in names]
-    for lane in lanes:
-        lane.go(effort)
+    runners = [_Runner(race.alternatives[name], race.calls or 1) for name in names]
+    for runner in runners:
+        runner.go(effort)
         if race.calls is None:
-            lane.fill(effort)
+            runner.fill(effort)
     for number in range(max(round(effort.rounds * race.share), min(effort.rounds, 3))):
-        for step in range(len(lanes)):
-            lane = lanes[(number + step) % len(lanes)]
-            wall, processor = lane.go(effort)
-            lane.wall.append(wall)
-            lane.processor.append(processor)
+        for step in range(len(runners)):
+            runner = runners[(number + step) % len(runners)]
+            wall, processor = runner.go(effort)
+            runner.wall.append(wall)
+            runner.processor.append(processor)
         effort.progress(1)
-    walls = {name: np.array(lane.wall) for name, lane in zip(names, lanes, strict=True)}
-    processors = {name: np.array(lane.processor) for name, lane in zip(names, lanes, strict=True)}
+    walls = {name: np.array(runner.wall) for name, runner in zip(names, runners, strict=True)}
+    processors = {
+        name: np.array(runner.processor) for name, runner in zip(names, runners, strict=True)
+    }
     table = processors if race.threads == 1 else walls
     timings: list[Timing] = []
     for name in names:
@@ -260,5 +295,5 @@ def as_text(result: Result) -> str:
         both = "" if result.clock.startswith("processor") else f"  (processor {other:.1f} us)"
         rate = f"{1e6 / shown:11,.0f}/s" if shown else ""
         lines.append(f"  {row.name:<{width}}  {shown:11.2f} us {rate}  {note}{both}")
-    lines += [f"  {check_text(check)}" for check in result.checks]
+    lines += [f"  {threshold_text(check)}" for check in result.checks]
     return "\n".join([*lines, *(f"  {note}" for note in result.notes)])

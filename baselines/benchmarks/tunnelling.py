@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, Result, measure
-from microgym.instruments.stm.instrument import BOLTZMANN_EV_K, STMInstrument, STMSettings
-from microgym.instruments.stm.kernels import ADATOM_NM, ADATOM_WIDTH_NM, PITCH_NM, TRACE
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
+from microgym.instruments.stm.drag_kernels import ADATOM_NM, PITCH_NM
+from microgym.instruments.stm.instrument import STMInstrument
+from microgym.instruments.stm.kernels import ADATOM_WIDTH_NM
+from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
+from microgym.instruments.stm.state import TRACE
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import (
     ATTEMPTS_HZ,
@@ -40,11 +43,11 @@ class NumpyDrag:
 
     def __init__(self, seed: int) -> None:
         instrument = _instrument(1, seed)
-        fields = instrument.fields
+        fields = instrument.state.field
         present = fields.present[0]
         self.sites = [tuple(int(k) for k in site) for site in fields.sites[0][present]]
         self.places = fields.places[0][present].copy()
-        self.traits = instrument.traits[0].copy()
+        self.traits = instrument.state.tip.traits[0].copy()
         self.settings = STMSettings()
         self.rng = np.random.default_rng(seed)
         self.thermal = BOLTZMANN_EV_K * self.settings.temperature_k
@@ -121,7 +124,7 @@ class CompiledDrags:
         self.instrument = _instrument(COUNT)
         self.rows = np.arange(COUNT)
         self.bias, self.conductance = np.full(COUNT, BIAS_V), np.full(COUNT, CONDUCTANCE_US)
-        here = self.instrument.fields.places[:, 0].copy()
+        here = self.instrument.state.field.places[:, 0].copy()
         self.ends = [here, here + WAY]
 
     def run(self) -> None:
@@ -131,7 +134,8 @@ class CompiledDrags:
         self.ends = [end, start]
 
 
-def drag(effort: Effort) -> Iterator[Result]:
+@benchmark("drag")
+def drag(effort: Effort) -> Iterator[Benchmark]:
     """Drags of an adatom over five lattice constants, with the trace and without images."""
     compiled, plain = CompiledDrags(), NumpyDrag(0)
     ends = [plain.places[0].copy(), plain.places[0] + WAY]
@@ -140,13 +144,10 @@ def drag(effort: Effort) -> Iterator[Result]:
         plain.run(ends[0], ends[1])
         ends.reverse()
 
-    yield measure(
-        Benchmark(
-            f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
-            "NumPy",
-            {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
-            [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
-            "drag",
-        ),
-        effort,
+    yield Benchmark(
+        f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
+        "NumPy",
+        {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
+        [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
+        "drag",
     )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
 import microgym
+from microgym.agents.core.extras import extra_named
 from microgym.baselines.cli import commands
 
 _EXAMPLES = """\
@@ -63,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     name = f"microgym {arguments.command}"
     try:
-        return int(arguments.run(arguments))
+        with extra_named():
+            return int(arguments.run(arguments))
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130

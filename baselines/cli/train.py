@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import is_unfinished
 from microgym.agents.training.config import load_config
@@ -119,7 +120,8 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
 
 
 def _default_trainer() -> Trainer:
-    from microgym.agents.training.trainer import train  # PyTorch, which most commands do without
+    with extra_named():
+        from microgym.agents.training.trainer import train
 
     return train
 

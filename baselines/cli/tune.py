@@ -2,7 +2,7 @@
 
     python -m microgym.baselines.cli.tune Ptycho-v0 expert
 
-prints the best settings found; the defaults in `microgym.agents.references` are those, rounded.
+prints the best settings found; the defaults of the configurations are those, rounded.
 Half of the budget is drawn at large, half around the best three so far.
 """
 
@@ -15,7 +15,11 @@ import numpy as np
 
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.expert_search import TUNABLES, Tunable
+from microgym.baselines.evaluation.expert_search import (
+    SearchablePolicy,
+    searchable_environments,
+    searchable_policies,
+)
 
 EPISODES = 64
 """Training specimens per trial (design choice: standard error of the mean about 0.02)."""
@@ -39,7 +43,9 @@ def near(settings: Any, rng: np.random.Generator) -> Any:
     return replace(settings, **changes)
 
 
-def search(env_id: str, policy: Tunable, trials: int, seed: int = 0) -> list[tuple[float, Any]]:
+def search(
+    env_id: str, policy: SearchablePolicy, trials: int, seed: int = 0
+) -> list[tuple[float, Any]]:
     """Settings and their mean returns on training specimens, best first.
 
     Args:
@@ -69,12 +75,12 @@ def search(env_id: str, policy: Tunable, trials: int, seed: int = 0) -> list[tup
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search, and print the best three."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("env", choices=sorted(TUNABLES))
+    parser.add_argument("env", choices=searchable_environments())
     parser.add_argument("policy", help="one that has settings, such as expert")
     parser.add_argument("--trials", type=int, default=90)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
-    known = TUNABLES[chosen.env]
+    known = searchable_policies(chosen.env)
     if chosen.policy not in known:
         parser.error(f"of {chosen.env} one can tune {sorted(known)}, not {chosen.policy!r}")
     for value, settings in search(chosen.env, known[chosen.policy], chosen.trials, chosen.seed)[:3]:

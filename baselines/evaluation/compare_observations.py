@@ -14,7 +14,11 @@ from microgym.baselines.evaluation.comparison import PairedDifference
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.load_agent import find_agent
-from microgym.baselines.evaluation.protocols import COMPARED, VIEWS, EvaluationProtocol
+from microgym.baselines.evaluation.protocols import (
+    COMPARED,
+    EvaluationProtocol,
+    observation_models,
+)
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.reporting.formatting import decimals, written
@@ -35,7 +39,7 @@ def write_views(
     runs: Path,
     jobs: int = 1,
     reuse: bool = False,
-    recipe: EvaluationProtocol = COMPARED,
+    protocol: EvaluationProtocol = COMPARED,
     folder: Path = RESULTS,
 ) -> Path:
     """Train with each observation model, compare, and record.
@@ -47,7 +51,7 @@ def write_views(
         runs: folder; the runs of each model are in a folder of its name in it.
         jobs: training processes side by side.
         reuse: take the finished runs instead of training anew.
-        recipe: steps, seeds and episodes.
+        protocol: steps, seeds and episodes.
         folder: of the records.
 
     Returns:
@@ -57,26 +61,29 @@ def write_views(
         ValueError: the environment has no choice of observation models.
         KeyboardInterrupt: interrupted; policies are in `runs`.
     """
-    if setting.env_id not in VIEWS:
+    models = observation_models(setting.env_id)
+    if not models:
         raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
     path = check_writable(views_path(setting.env_id, folder))
-    steps = recipe.steps or configured_steps(setting.env_id)
+    steps = protocol.steps or configured_steps(setting.env_id)
     trained: dict[str, list[Run]] = {}
-    for name in VIEWS[setting.env_id]:
+    for name in models:
         place = runs / name
         if reuse:
-            trained[name] = finished_runs(setting.env_id, recipe.seeds, steps, place)
+            trained[name] = finished_runs(setting.env_id, protocol.seeds, steps, place)
         else:
             config = {ARGUMENT: name}
-            trained[name] = train_with_bar(setting.env_id, steps, recipe.seeds, place, jobs, config)
-    returns = {name: _returns(setting, name, group, recipe) for name, group in trained.items()}
+            trained[name] = train_with_bar(
+                setting.env_id, steps, protocol.seeds, place, jobs, config
+            )
+    returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
     record = {
         "env": setting.env_id,
         "kind": "views",
         **provenance(),
         "steps": steps,
-        "seeds": recipe.seeds,
-        "episodes": recipe.episodes,
+        "seeds": protocol.seeds,
+        "episodes": protocol.episodes,
         "split": setting.split,
         "models": {name: _summary(table) for name, table in returns.items()},
         "differences": differences(returns),
@@ -142,13 +149,13 @@ def _summary(table: np.ndarray) -> dict[str, Any]:
 
 
 def _returns(
-    setting: EnvironmentConfig, name: str, group: Sequence[Run], recipe: EvaluationProtocol
+    setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
 ) -> np.ndarray:
     """Returns of every run, seeing what it learnt with, [runs, episodes]."""
     shown = setting.with_(arguments={**setting.arguments, ARGUMENT: name})
     agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
-    with progress_bar(recipe.episodes * len(group), name, "episode") as progress:
-        found = evaluate_all(shown, agents, episodes=recipe.episodes, progress=progress)
+    with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
+        found = evaluate_all(shown, agents, episodes=protocol.episodes, progress=progress)
     if not all(one.complete for one in found.values()):
         raise KeyboardInterrupt
     return np.stack([one.returns for one in found.values()])

@@ -1,7 +1,8 @@
-"""Policies beside each other on the same episodes: scores, and the gaps between them."""
+"""Comparison of policies on the same episodes: scores and paired differences."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.core.agent import Agent
+from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import Evaluation, evaluate_all
 from microgym.baselines.evaluation.statistics import (
@@ -23,7 +25,7 @@ from microgym.envs.core.metrics import Metric
 SHIPPED = "trained"
 """Name of the agent that comes with the package."""
 FRESH = "trained now"
-"""Name of the agents that this run has trained, all seeds together."""
+"""Name of the agents that were trained in this run, all seeds together."""
 
 _LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
@@ -139,25 +141,25 @@ class Comparison:
 
 
 class FixedActionAgent:
-    """An agent some of whose choices are made for it.
+    """Wrapper of an agent that replaces components of its actions.
 
     Args:
-        agent: who decides the rest.
-        held: component of the action and its value.
+        agent: the agent.
+        fixed_action: component of the action and its value.
     """
 
-    def __init__(self, agent: Agent, held: Mapping[int, float]) -> None:
+    def __init__(self, agent: Agent, fixed_action: Mapping[int, float]) -> None:
         self.name, self.needs_truth = agent.name, agent.needs_truth
-        self._agent, self._held = agent, dict(held)
+        self._agent, self._fixed = agent, dict(fixed_action)
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         """Begin N episodes."""
         self._agent.reset(num_envs, seeds)
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
-        """Decide, less what is held."""
+        """Action of the agent with its fixed components."""
         action = np.array(self._agent.act(observation, info))
-        for component, value in self._held.items():
+        for component, value in self._fixed.items():
             action[:, component] = value
         return action
 
@@ -170,18 +172,20 @@ def compare(
     seed: int = 0,
     num_envs: int = 16,
     kept: int = 0,
-    progress: Callable[[int], None] | None = None,
+    fixed_action: Mapping[int, float] | None = None,
+    title: str = "",
 ) -> Comparison:
-    """Evaluate policies on the same episodes and estimate scores and gaps.
+    """Evaluate policies on the same episodes and estimate scores and paired differences.
 
     Args:
         setting: the environment.
         agents: name to agents, one for each training seed; a policy that is not trained has one.
-        episodes: how many each.
+        episodes: number for each agent.
         seed: of the first episode.
-        num_envs: how many at a time.
-        kept: of how many of the first episodes every return is kept.
-        progress: is told of every episode.
+        num_envs: number of environments at a time.
+        kept: number of first episodes of which every return is kept.
+        fixed_action: component of the action and its value, the same for every policy.
+        title: of a progress bar; none is shown without it.
 
     Returns:
         The comparison, of fewer episodes if it was interrupted.
@@ -190,10 +194,16 @@ def compare(
         ValueError: as `evaluate_all`.
         KeyboardInterrupt: interrupted before any episode was played by all.
     """
-    flat = {f"{name}/{i}": one for name, group in agents.items() for i, one in enumerate(group)}
-    found = evaluate_all(
-        setting, flat, episodes=episodes, seed=seed, num_envs=num_envs, progress=progress
-    )
+    flat: dict[str, Agent] = {
+        f"{name}/{i}": FixedActionAgent(one, fixed_action) if fixed_action else one
+        for name, group in agents.items()
+        for i, one in enumerate(group)
+    }
+    bar = progress_bar(episodes * len(flat), title, "episode") if title else nullcontext()
+    with bar as progress:
+        found = evaluate_all(
+            setting, flat, episodes=episodes, seed=seed, num_envs=num_envs, progress=progress
+        )
     played = {
         name: [found[f"{name}/{i}"] for i in range(len(group))] for name, group in agents.items()
     }

@@ -1,137 +1,107 @@
-"""Where settings of reference policies are looked for: at large, wide around what is sensible."""
+"""Configurations of reference policies to search: the table "expert_search" of an environment.
 
+Each table `[expert_search.<policy>]` of `agents/<env>/<id>.toml` names the class of the policy,
+`agent = "module:Class"`, whose first argument is its configuration, a dataclass, and if need be
+further `arguments` of the class. Every other entry is a field of the configuration with its
+distribution:
+
+- `{ low, high }`: uniform, `log = true` for uniform logarithms, whole numbers (both ends included)
+  if both ends are whole; `zero = p` gives 0 with probability p instead;
+- `{ choices = [...] }`: one of them;
+- `{ draw = "module:function" }`: the function's value, called with the random generator;
+- a table of such entries for a field that is a dataclass itself.
+"""
+
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from pkgutil import resolve_name
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from microgym.agents.afm import references as afm
 from microgym.agents.core.agent import Agent
-from microgym.agents.pfm import references as pfm
-from microgym.agents.pfm.domain_model import DomainModel
-from microgym.agents.ptycho.references import ExpertAgent, GreedyConfig, Operator, OracleAgent
+from microgym.agents.training.config import find_tables
+from microgym.envs.core import registry
 
 
 @dataclass(frozen=True)
-class Tunable:
-    """A reference policy with settings.
+class SearchablePolicy:
+    """A reference policy with a configuration.
 
     Attributes:
-        draw: settings at large, a dataclass of numbers.
-        agent: makes the policy of settings.
+        draw: a random configuration, a dataclass.
+        agent: the policy with a configuration.
     """
 
     draw: Callable[[np.random.Generator], Any]
     agent: Callable[[Any], Agent]
 
 
-def draw_greedy(rng: np.random.Generator) -> GreedyConfig:
-    """Weights of a greedy scan, at large."""
-    return GreedyConfig(
-        probe_cells=rng.uniform(3.5, 7.5),
-        saturation=float(np.exp(rng.uniform(np.log(0.5), np.log(4.0)))),
-        dwell_s=float(np.exp(rng.uniform(np.log(0.4), np.log(2.0)))),
+def searchable_environments() -> list[str]:
+    """Environments that have policies to search for."""
+    return [one.id for one in registry.ENTRIES if searchable_policies(one.id)]
+
+
+def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
+    """Policies of an environment by name.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Raises:
+        ValueError: a distribution of a field that the configuration lacks, or an unknown one.
+    """
+    tables = find_tables(env_id).get("expert_search", {})
+    return {name: _policy(f"{env_id} {name}", dict(table)) for name, table in tables.items()}
+
+
+def _policy(what: str, table: dict[str, Any]) -> SearchablePolicy:
+    kind, arguments = resolve_name(table.pop("agent")), table.pop("arguments", {})
+    hint = next(iter(get_type_hints(kind.__init__).values()))
+    (config,) = (one for one in (hint, *get_args(hint)) if is_dataclass(one))
+    _check(what, config, table)
+    return SearchablePolicy(
+        lambda rng: _draw(rng, config, table), lambda chosen: kind(chosen, **arguments)
     )
 
 
-def draw_operator(rng: np.random.Generator) -> Operator:
-    """Habits of an operator, at large."""
-    return Operator(
-        survey=int(rng.integers(0, 5)),
-        survey_s=float(np.exp(rng.uniform(np.log(0.2), 0.0))),
-        reach=rng.uniform(0.7, 3.5),
-        prior=rng.uniform(0.0, 0.25),
-        doubt=float(np.exp(rng.uniform(np.log(0.03), np.log(3.0)))),
-        caution=rng.uniform(0.0, 1.0),
-        greedy=draw_greedy(rng),
+def _check(what: str, kind: Any, table: Mapping[str, Any]) -> None:
+    hints = get_type_hints(kind)
+    known = {one.name for one in fields(kind)}
+    for name, given in table.items():
+        if name not in known:
+            raise ValueError(f"[expert_search] {what}: no field {name!r} among {sorted(known)}")
+        if is_dataclass(hints[name]):
+            _check(f"{what}.{name}", hints[name], given)
+        elif set(given) not in ({"draw"}, {"choices"}) and not (
+            {"low", "high"} <= set(given) <= {"low", "high", "log", "zero"}
+        ):
+            raise ValueError(f"[expert_search] {what}: no distribution of {name}: {given}")
+
+
+def _draw(rng: np.random.Generator, kind: Any, table: Mapping[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            name: _draw(rng, hints[name], given)
+            if is_dataclass(hints[name])
+            else _value(rng, given)
+            for name, given in table.items()
+        }
     )
 
 
-def draw_brush(rng: np.random.Generator) -> DomainModel:
-    """How a pulse is thought to write, at large."""
-    raising = rng.uniform(3.0, 8.5, int(rng.integers(1, 6)))
-    lowering = rng.uniform(-8.5, -4.0, int(rng.integers(1, 3)))
-    volts = np.sort(np.concatenate([lowering, raising]))
-    return DomainModel(
-        volts=tuple(float(round(2.0 * one) / 2.0) for one in volts),
-        coercive=float(np.exp(rng.uniform(np.log(0.06), np.log(0.3)))),
-        care=rng.uniform(0.4, 1.8),
-    )
-
-
-def draw_writer(rng: np.random.Generator) -> pfm.Operator:
-    """Habits of one who writes domains or shifts loops, at large."""
-    return pfm.Operator(
-        brush=draw_brush(rng),
-        first_look=int(rng.integers(2, 13)),
-        look_every=int(rng.integers(2, 13)),
-        least_gain=rng.uniform(0.0, 4.0),
-        patience=max(rng.uniform(-0.5, 0.5), 0.0),
-        ring_cells=rng.uniform(5.0, 11.0),
-        ring_volts=rng.uniform(6.0, 8.0),
-        pulse_shift_v=rng.uniform(0.08, 0.4),
-        loop_shift_v=rng.uniform(0.0, 0.7),
-        tolerance_v=rng.uniform(0.02, 0.25),
-        loop_every=int(rng.integers(2, 9)),
-    )
-
-
-def _log(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def draw_fixed(rng: np.random.Generator) -> afm.ConstantConfig:
-    """One setting, at large."""
-    return afm.ConstantConfig(rng.uniform(0.45, 0.9), _log(rng, 0.7, 5.0))
-
-
-def draw_habits(rng: np.random.Generator) -> afm.Operator:
-    """Habits of an operator, at large."""
-    return afm.Operator(
-        setpoint=rng.uniform(0.65, 0.95),
-        lower=rng.uniform(0.01, 0.06),
-        raise_again=_log(rng, 0.002, 0.01),
-        lost=_log(rng, 0.002, 0.02),
-        gain=_log(rng, 1.5, 6.0),
-        climb=rng.uniform(1.1, 1.8),
-        onset=rng.uniform(0.9, 1.3),
-        quiet_nm=_log(rng, 0.15, 0.5),
-        back_off=rng.uniform(0.55, 0.9),
-        proportional=rng.uniform(0.0, 0.15) * (rng.random() < 0.3),
-        care=rng.uniform(0.0, 0.6),
-        quiet_slope=_log(rng, 0.02, 0.5),
-        most=rng.uniform(1.2, 3.0),
-    )
-
-
-def draw_foresight(rng: np.random.Generator) -> afm.OracleConfig:
-    """What one who knows does with it, at large."""
-    return afm.OracleConfig(
-        setpoint=rng.uniform(0.45, 0.85),
-        gain=rng.uniform(0.5, 1.0),
-        proportional=rng.uniform(0.0, 0.2) * (rng.random() < 0.5),
-        care=rng.uniform(0.2, 1.0),
-        quiet=_log(rng, 0.005, 0.3),
-        haste=_log(rng, 0.7, 4.0),
-        worn_nm=rng.uniform(20.0, 80.0),
-        early=rng.uniform(0.2, 0.9),
-    )
-
-
-TUNABLES: Mapping[str, Mapping[str, Tunable]] = {
-    "Ptycho-v0": {
-        "expert": Tunable(draw_operator, ExpertAgent),
-        "oracle": Tunable(draw_greedy, OracleAgent),
-    },
-    "AFM-v0": {
-        "steady": Tunable(draw_fixed, afm.ConstantAgent),
-        "expert": Tunable(draw_habits, afm.ExpertAgent),
-        "oracle": Tunable(draw_foresight, afm.OracleAgent),
-    },
-    "PFM-v0": {"expert": Tunable(draw_writer, pfm.ExpertAgent)},
-    "PFMLoop-v0": {
-        "expert": Tunable(draw_writer, lambda habits: pfm.ExpertAgent(habits, goal="loop"))
-    },
-}
-"""By environment and policy."""
+def _value(rng: np.random.Generator, given: Mapping[str, Any]) -> Any:
+    if "draw" in given:
+        return resolve_name(given["draw"])(rng)
+    if "choices" in given:
+        return given["choices"][int(rng.integers(len(given["choices"])))]
+    low, high = given["low"], given["high"]
+    if isinstance(low, int) and isinstance(high, int):
+        return int(rng.integers(low, high, endpoint=True))
+    if rng.random() < given.get("zero", 0.0):
+        return 0.0
+    if given.get("log", False):
+        return math.exp(rng.uniform(math.log(low), math.log(high)))
+    return float(rng.uniform(low, high))

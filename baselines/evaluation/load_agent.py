@@ -6,10 +6,6 @@ from microgym.agents.core import registry
 from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import one_thread
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, suggestion
-from microgym.baselines.evaluation.protocols import BEYOND
-
-PLACES = (Path("data"), Path("../shared/data"))
-"""Where a recorded scan is looked for, from the current folder."""
 
 
 def find_agent(setting: EnvironmentConfig, name: str) -> Agent:
@@ -52,26 +48,3 @@ def all_agents(setting: EnvironmentConfig) -> tuple[dict[str, list[Agent]], list
         except FileNotFoundError as error:
             notes.append(f"{name} is left out: {error}")
     return found, notes
-
-
-def find_recording(env_id: str, given: Path | None = None) -> Path | None:
-    """The recorded scan to compare on.
-
-    Args:
-        env_id: the environment.
-        given: what the user named, if anything.
-
-    Returns:
-        Its path, or None if none was named and none is in the usual places.
-
-    Raises:
-        FileNotFoundError: the named file does not exist.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise FileNotFoundError(f"no recorded scan at {given}")
-        return given
-    if env_id not in BEYOND:
-        return None
-    usual = (place / BEYOND[env_id].recording for place in PLACES)
-    return next((path for path in usual if path.is_file()), None)

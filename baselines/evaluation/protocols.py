@@ -1,11 +1,18 @@
-"""How long to train and how much to evaluate, for each purpose."""
+"""Amount of training and evaluation for each purpose, and what is evaluated.
+
+The table "evaluation" of `agents/<env>/<id>.toml` changes the defaults for one environment.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from microgym.agents.training.config import is_trained
+from microgym.agents.training.config import find_tables, is_trained
+from microgym.baselines.evaluation.env_config import EnvironmentConfig
+
+PLACES = (Path("data"), Path("../shared/data"))
+"""Folders in which a recorded scan is looked for, from the current folder."""
 
 
 @dataclass(frozen=True)
@@ -13,12 +20,11 @@ class EvaluationProtocol:
     """A training and its evaluation.
 
     Attributes:
-        steps: decisions an agent learns from; None for its configuration's.
+        steps: training steps; None for those of the agent's configuration.
         seeds: of the training runs.
         episodes: evaluated on the default specimens.
         other_episodes: evaluated on the second family and on a recorded scan.
-        kept: of how many of the first episodes a record keeps every return; the tests play these
-            again.
+        kept: number of first episodes of which a record keeps every return; the tests repeat these.
     """
 
     steps: int | None
@@ -32,88 +38,157 @@ REPORT = EvaluationProtocol(steps=40_000, seeds=(0, 1, 2))
 """`microgym report --train`: minutes on two cores (design choice)."""
 
 SMALL = EvaluationProtocol(steps=20_000, seeds=(0,), episodes=64, kept=0)
-"""`microgym reproduce --small`: what the tests retrain (design choice)."""
+"""`microgym reproduce --small`: the training that the tests repeat (design choice)."""
 
 SMALL_SEEDS = (0, 1, 2, 3, 4)
-"""Runs from which the small recipe's interval is made."""
-
-SMALL_STEPS: Mapping[str, int] = {"PFM-v0": 6_000}
-"""Decisions of the small recipe where they are costly, as with pulses tried on copies (design
-choice)."""
-
-
-def reduced(env_id: str) -> EvaluationProtocol:
-    """What the small record of an environment is made with.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-    """
-    return replace(SMALL, steps=SMALL_STEPS.get(env_id, SMALL.steps), seeds=SMALL_SEEDS)
-
+"""Runs from which the interval of the small agent's return is estimated."""
 
 FULL = EvaluationProtocol(steps=None, seeds=(0, 1, 2))
-"""`microgym train` and `microgym reproduce`: what the shipped agent came from (design choice)."""
+"""`microgym train` and `microgym reproduce`: the training of the shipped agent (design choice)."""
+
+COMPARED = EvaluationProtocol(steps=None, seeds=(0, 1))
+"""Training with each observation model (design choice: two runs each take as long as all else)."""
 
 
-OTHERWISE: Mapping[str, Mapping[str, Any]] = {
-    "AFM-v0": {"episodes": 400},
-    "STM-v0": {"episodes": 1000},
-    "STMBuild-v0": {"episodes": 800},
-    "PFM-v0": {"episodes": 400},
-    "PFMLoop-v0": {"kept": 16},
-}
-"""Environments of which 200 episodes are too few for a claim, or 48 too long for the tests (design
-choices)."""
+def small_protocol(env_id: str) -> EvaluationProtocol:
+    """Protocol of the small record of an environment; `small_steps` of the table are its steps."""
+    steps = _table(env_id).get("small_steps", SMALL.steps)
+    return replace(SMALL, steps=steps, seeds=SMALL_SEEDS)
 
 
-def full(env_id: str) -> EvaluationProtocol:
-    """What the record of an environment is made with; without training if nothing learns there.
+def full_protocol(env_id: str) -> EvaluationProtocol:
+    """Protocol of the record of an environment, without training if no agent learns there.
 
-    Args:
-        env_id: such as "Ptycho-v0".
+    `episodes` and `kept` of the table replace the defaults.
     """
     seeds = FULL.seeds if is_trained(env_id) else ()
-    return replace(FULL, seeds=seeds, **OTHERWISE.get(env_id, {}))
+    changes = {k: v for k, v in _table(env_id).items() if k in ("episodes", "kept")}
+    return replace(FULL, seeds=seeds, **changes)
+
+
+def observation_models(env_id: str) -> tuple[str, ...]:
+    """Observation models to compare, `observation_models` of the table; none by default.
+
+    The first one is compared with each other.
+    """
+    return tuple(_table(env_id).get("observation_models", ()))
 
 
 @dataclass(frozen=True)
 class OutOfDistributionProtocol:
-    """What a report shows besides the default specimens.
+    """Evaluation besides the default specimens.
 
     Attributes:
         specimen: a family on which adaptivity should not pay.
-        text: why not.
+        text: the reason.
         recording: file name of a public recorded scan that is used if it is found.
-        held: component of the action and its value, so that all spend the same on a recorded scan.
+        fixed_action: component of the action and its value on the recorded scan, so that every
+            policy spends the same.
         arguments: of the environment on the recorded scan.
     """
 
     specimen: str
     text: str
     recording: str
-    held: Mapping[int, float]
+    fixed_action: Mapping[int, float]
     arguments: Mapping[str, Any]
 
-    def replayed(self, recording: Path) -> dict[str, Any]:
-        """Arguments of the environment for a recorded scan."""
-        return {**self.arguments, "recording": str(recording)}
+
+def out_of_distribution(env_id: str) -> OutOfDistributionProtocol | None:
+    """Table "evaluation.out_of_distribution" of an environment, if it has one."""
+    found = _table(env_id).get("out_of_distribution")
+    if found is None:
+        return None
+    fixed = {int(component): float(value) for component, value in found["fixed_action"].items()}
+    return OutOfDistributionProtocol(**{**found, "fixed_action": fixed})
 
 
-BEYOND: Mapping[str, OutOfDistributionProtocol] = {
-    "Ptycho-v0": OutOfDistributionProtocol(
-        specimen="grf",
-        text="Random fields have structure everywhere: no place is worth more than another, so "
-        "choosing places should not pay, and an even pattern is hard to beat.",
-        recording="siemens-star-small.npz.bz2",
-        held={2: 0.0},  # log10 of the exposure time in seconds
-        # The recorded field is three times as wide: nobody's scan shall end on the way.
-        arguments={"time_budget_s": 1000.0},
-    ),
-}
-"""By environment."""
+def find_recording(env_id: str, given: Path | None = None) -> Path | None:
+    """The recorded scan to compare on.
 
-VIEWS: Mapping[str, tuple[str, ...]] = {"Ptycho-v0": ("neural", "classical")}
-"""Observation models to compare, by environment; the first is held against the others."""
+    Args:
+        env_id: the environment.
+        given: named by the user.
 
-COMPARED = EvaluationProtocol(steps=None, seeds=(0, 1))
-"""Training with each of these (two runs each, a design choice: they take as long as all else)."""
+    Returns:
+        Its path, or None if none was named and none is in the usual places.
+
+    Raises:
+        FileNotFoundError: the named file does not exist.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise FileNotFoundError(f"no recorded scan at {given}")
+        return given
+    beyond = out_of_distribution(env_id)
+    usual = (place / beyond.recording for place in PLACES) if beyond else ()
+    return next((path for path in usual if path.is_file()), None)
+
+
+@dataclass(frozen=True)
+class EvaluationCase:
+    """Specimens on which policies are compared.
+
+    Attributes:
+        name: for the progress bar.
+        title: heading in a report.
+        text: description in a report.
+        setting: the environment.
+        fixed_action: component of the action and its value, for every policy.
+        specimen: name in the record, where it is not the setting's.
+    """
+
+    name: str
+    title: str
+    text: str
+    setting: EnvironmentConfig
+    fixed_action: Mapping[int, float] = field(default_factory=dict)
+    specimen: str | None = None
+
+
+def evaluation_cases(
+    setting: EnvironmentConfig, recording: Path | None = None
+) -> list[EvaluationCase]:
+    """Cases of an evaluation: the default specimens first, then those out of distribution.
+
+    Args:
+        setting: the environment.
+        recording: a recorded scan, which makes the last case; as from `find_recording`.
+    """
+    cases = [
+        EvaluationCase(
+            f"specimens {setting.specimen_name}" if setting.specimen_name else "specimens",
+            "Scores",
+            "Every policy on specimens that no agent was trained on and no rule was tuned on.",
+            setting,
+        )
+    ]
+    beyond = out_of_distribution(setting.env_id)
+    if beyond is None:
+        return cases
+    name = beyond.specimen
+    title = f"Where adaptivity should not pay: {name}"
+    other = setting.with_(specimen=name)
+    cases.append(EvaluationCase(f"specimens {name}", title, beyond.text, other))
+    if recording is not None:
+        arguments = {**setting.arguments, **beyond.arguments, "recording": str(recording)}
+        replayed = setting.with_(arguments=arguments)
+        cases.append(
+            EvaluationCase(
+                "recorded scan",
+                "A recorded scan",
+                "The instrument is replaced by a recorded scan: the nearest recorded exposure is "
+                "replayed, thinned to the dose asked for. Every policy has equally many exposures "
+                "of equal length. The specimen is always the same one, so the intervals show noise "
+                "and the randomness of a policy, not specimens; a deterministic policy on counts "
+                "that need no thinning always ends alike, and its interval has no width.",
+                replayed,
+                beyond.fixed_action,
+                recording.name,
+            )
+        )
+    return cases
+
+
+def _table(env_id: str) -> dict[str, Any]:
+    return find_tables(env_id).get("evaluation", {})

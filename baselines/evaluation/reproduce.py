@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.train import Run, configured_steps, finished_runs, train_with_bar
-from microgym.baselines.evaluation.comparison import (
-    FRESH,
-    SHIPPED,
-    Comparison,
-    FixedActionAgent,
-    compare,
-)
+from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
-from microgym.baselines.evaluation.protocols import BEYOND, EvaluationProtocol, full, reduced
+from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.protocols import (
+    EvaluationCase,
+    EvaluationProtocol,
+    evaluation_cases,
+    find_recording,
+    full_protocol,
+    small_protocol,
+)
 from microgym.baselines.evaluation.records import (
     RESULTS,
     check_writable,
@@ -88,7 +88,7 @@ def write_record(
     small: bool,
     runs: Path,
     jobs: int = 1,
-    recipe: EvaluationProtocol | None = None,
+    protocol: EvaluationProtocol | None = None,
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:
@@ -99,7 +99,7 @@ def write_record(
         small: the small agent, several times, for the interval of its result.
         runs: folder of the training runs.
         jobs: training processes side by side.
-        recipe: instead of the committed one.
+        protocol: instead of the environment's.
         folder: of the records.
         reuse: take the finished runs in `runs` instead of training anew.
 
@@ -112,7 +112,7 @@ def write_record(
     """
     path = check_writable(record_path(setting.env_id, small, folder))
     setting.check()
-    chosen = recipe or (reduced if small else full)(setting.env_id)
+    chosen = protocol or (small_protocol if small else full_protocol)(setting.env_id)
     steps = chosen.steps or (configured_steps(setting.env_id) if chosen.seeds else 0)
     if not chosen.seeds:
         trained = []
@@ -120,17 +120,12 @@ def write_record(
         trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
     else:
         trained = train_with_bar(setting.env_id, steps, chosen.seeds, runs, jobs)
+    first, *others = evaluation_cases(setting, find_recording(setting.env_id))
     only = FLOOR if small else ()
-    comparisons = [_measure(setting, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
-    if not small and setting.env_id in BEYOND:
-        other = setting.with_(specimen=BEYOND[setting.env_id].specimen)
-        comparisons.append(_measure(other, chosen.other_episodes, 0, trained))
-        recording = find_recording(setting.env_id)
-        if recording is not None:
-            beyond = BEYOND[setting.env_id]
-            replayed = setting.with_(arguments=beyond.replayed(recording))
-            scan = _measure(replayed, chosen.other_episodes, 0, trained, held=beyond.held)
-            comparisons.append(replace(scan, specimen=recording.name))
+    comparisons = [_measure(first, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
+    for case in () if small else others:
+        found = _measure(case, chosen.other_episodes, 0, trained)
+        comparisons.append(replace(found, specimen=case.specimen or found.specimen))
     record = {
         "env": setting.env_id,
         "kind": "small" if small else "full",
@@ -187,7 +182,8 @@ def check_record(
         raise ValueError(f"the record of {setting.env_id} keeps no returns of single episodes")
     episodes = kept if brief else before.episodes
     only = FLOOR if small else ()
-    after = _measure(setting, episodes, before.seed, trained, only=only, kept=kept)
+    case = evaluation_cases(setting)[0]
+    after = _measure(case, episodes, before.seed, trained, only=only, kept=kept)
     return _checks(before, after, wanted, accepted)
 
 
@@ -231,26 +227,28 @@ def _checks(
 
 
 def _measure(
-    setting: EnvironmentConfig,
+    case: EvaluationCase,
     episodes: int,
     seed: int,
     trained: Sequence[Run],
     *,
-    held: Mapping[int, float] | None = None,
     only: Sequence[str] = (),
     kept: int = 0,
 ) -> Comparison:
-    agents, _ = all_agents(setting)
+    """Compare the agents of the package and those trained; `only` some of the former if named."""
+    agents, _ = all_agents(case.setting)
     agents = {name: group for name, group in agents.items() if not only or name in only}
     if trained:
-        agents[FRESH] = [find_agent(setting, str(run.path)) for run in trained]
-    if held:
-        agents = {
-            name: [FixedActionAgent(one, held) for one in group] for name, group in agents.items()
-        }
-    total = episodes * sum(len(group) for group in agents.values())
-    with progress_bar(total, f"specimens {setting.specimen_name}", "episode") as progress:
-        found = compare(setting, agents, episodes=episodes, seed=seed, kept=kept, progress=progress)
+        agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
+    found = compare(
+        case.setting,
+        agents,
+        episodes=episodes,
+        seed=seed,
+        kept=kept,
+        fixed_action=case.fixed_action,
+        title=case.name,
+    )
     if not found.complete:
         raise KeyboardInterrupt
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.evaluation.load_agent import find_recording
+from microgym.baselines.evaluation.protocols import find_recording
 from microgym.baselines.evaluation.records import check_writable, to_json
 from microgym.baselines.observation_models.weights_io import BuildResult
 

@@ -22,7 +22,7 @@ from microgym.agents.core.registry import agent_names
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.compare_observations import views_path, views_text
 from microgym.baselines.evaluation.comparison import Comparison
-from microgym.baselines.evaluation.protocols import BEYOND
+from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import record_path
 from microgym.baselines.observation_models.afm import page as topography
@@ -305,7 +305,7 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
     found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
-    beyond = BEYOND.get(env_id)
+    beyond = out_of_distribution(env_id)
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording
         name = "Recorded scans" if recorded else "Where adaptivity does not pay"

@@ -1,7 +1,7 @@
-"""Train, compare and show: all that `microgym report` does."""
+"""Training, comparison and page of `microgym report`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,32 +11,32 @@ from microgym.agents.training.video import animation, still
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.record_video import film
 from microgym.baselines.cli.train import Run, configured_steps, train_with_bar
-from microgym.baselines.evaluation.comparison import (
-    FRESH,
-    SHIPPED,
-    Comparison,
-    FixedActionAgent,
-    compare,
-)
+from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent, find_recording
-from microgym.baselines.evaluation.protocols import BEYOND, EvaluationProtocol
+from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.protocols import (
+    EvaluationCase,
+    EvaluationProtocol,
+    evaluation_cases,
+    find_recording,
+)
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, read_record
-from microgym.baselines.reporting.report_html import Family, Picture, Report, render
+from microgym.baselines.reporting.report_page import Picture, Report, Section, render
 from microgym.envs.core.registry import find
 
 Group = dict[str, list[Agent]]
 
-_PICTURED = 1_000_000  # seed of the pictured episode, clear of those evaluated
+_PICTURED = 1_000_000
+"""Seed of the pictured episode, different from those evaluated."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a report is made of.
+    """Contents of a report.
 
     Attributes:
         setting: the environment.
-        recipe: how much to train and to evaluate.
+        protocol: amount of training and evaluation.
         train: whether to train from scratch.
         output: the HTML file.
         runs: folder of the training runs.
@@ -47,7 +47,7 @@ class Plan:
     """
 
     setting: EnvironmentConfig
-    recipe: EvaluationProtocol
+    protocol: EvaluationProtocol
     train: bool
     output: Path
     runs: Path
@@ -63,7 +63,7 @@ def make_report(plan: Plan) -> Path:
     An interruption (Ctrl-C) of the comparison leaves a report of what was finished.
 
     Args:
-        plan: what to do.
+        plan: the contents.
 
     Returns:
         The report's path.
@@ -80,113 +80,71 @@ def make_report(plan: Plan) -> Path:
     runs = _train(plan) if plan.train else []
     if runs:
         agents[FRESH] = [find_agent(plan.setting, str(run.path)) for run in runs]
-    families: list[Family] = []
+    sections: list[Section] = []
     pictures: list[Picture] = []
-    moving: Picture | None = None
-    interrupted = False
+    video: Picture | None = None
     try:
-        families.append(_main(plan, agents))
-        if families[0].comparison.complete:
-            pictures, moving = _pictures(plan, agents)
-            families += _beyond(plan, agents, recording)
+        for case in evaluation_cases(plan.setting, recording):
+            compared = run_comparison(case, agents, plan)
+            sections.append(Section(case.title, case.text, compared))
+            if not compared.complete:
+                raise KeyboardInterrupt
+            if not pictures:
+                pictures, video = _pictures(plan, agents)
     except KeyboardInterrupt:
-        if not families:
+        if not sections:
             raise
-        interrupted = True
-    if interrupted or not all(one.comparison.complete for one in families):
         notes.append("The run was interrupted; this report shows what was finished by then.")
     curves, curves_note = _curves(plan, runs)
     report = Report(
         plan.setting.env_id,
         find(plan.setting.env_id).summary,
-        _ran(plan, runs, time.monotonic() - start),
-        families,
+        _provenance(plan, runs, time.monotonic() - start),
+        sections,
         curves,
         curves_note,
         pictures,
-        moving,
+        video,
         notes,
     )
     return write_atomically(plan.output, render(report))
 
 
-def run_comparison(
-    what: str,
-    setting: EnvironmentConfig,
-    agents: Mapping[str, Sequence[Agent]],
-    episodes: int,
-    plan: Plan,
-) -> Comparison:
-    """Compare policies with a progress bar.
+def run_comparison(case: EvaluationCase, agents: Group, plan: Plan) -> Comparison:
+    """Compare the policies on one case, with a progress bar.
 
     Args:
-        what: is done, for the bar.
-        setting: the environment.
+        case: the specimens; the default ones get `plan.protocol.episodes` episodes, others fewer.
         agents: name to agents.
-        episodes: for each agent.
-        plan: its seed and number of environments.
+        plan: its protocol, seed and number of environments.
 
     Returns:
-        The comparison.
+        The comparison, named after the specimens of the case.
     """
-    total = episodes * sum(len(group) for group in agents.values())
-    with progress_bar(total, what, "episode") as progress:
-        return compare(
-            setting,
-            agents,
-            episodes=episodes,
-            seed=plan.seed,
-            num_envs=plan.num_envs,
-            progress=progress,
-        )
+    main = case.setting == plan.setting
+    found = compare(
+        case.setting,
+        agents,
+        episodes=plan.protocol.episodes if main else plan.protocol.other_episodes,
+        seed=plan.seed,
+        num_envs=plan.num_envs,
+        fixed_action=case.fixed_action,
+        title=case.name,
+    )
+    return replace(found, specimen=case.specimen or found.specimen)
 
 
 def _train(plan: Plan) -> list[Run]:
-    recipe, env_id = plan.recipe, plan.setting.env_id
-    steps = recipe.steps or configured_steps(env_id)
-    return train_with_bar(env_id, steps, recipe.seeds, plan.runs, plan.jobs)
-
-
-def _main(plan: Plan, agents: Group) -> Family:
-    comparison = run_comparison(
-        "unseen specimens", plan.setting, agents, plan.recipe.episodes, plan
-    )
-    text = "Every policy on specimens that no agent was trained on, nor any rule tuned on."
-    return Family("Scores", text, comparison)
-
-
-def _beyond(plan: Plan, agents: Group, recording: Path | None) -> list[Family]:
-    beyond = BEYOND.get(plan.setting.env_id)
-    if beyond is None:
-        return []
-    episodes = plan.recipe.other_episodes
-    setting = plan.setting.with_(specimen=beyond.specimen)
-    other = run_comparison(f"specimens {beyond.specimen}", setting, agents, episodes, plan)
-    families = [Family(f"Where adaptivity should not pay: {beyond.specimen}", beyond.text, other)]
-    if recording is None or not other.complete:
-        return families
-    arguments = {**plan.setting.arguments, **beyond.replayed(recording)}
-    replayed = plan.setting.with_(arguments=arguments)
-    held = {
-        name: [FixedActionAgent(one, beyond.held) for one in group]
-        for name, group in agents.items()
-    }
-    scan = run_comparison("recorded scan", replayed, held, episodes, plan)
-    text = (
-        "The instrument is replaced by a recorded scan: the nearest recorded exposure is replayed, "
-        "thinned to the dose asked for. Every policy has equally many exposures of equal length. "
-        "The specimen is always the same one, so the intervals speak of noise and of a policy's "
-        "own chance, not of specimens; a policy without chance, on counts that need no thinning, "
-        "always ends alike, and its interval has no width."
-    )
-    return [*families, Family("A recorded scan", text, replace(scan, specimen=recording.name))]
+    protocol, env_id = plan.protocol, plan.setting.env_id
+    steps = protocol.steps or configured_steps(env_id)
+    return train_with_bar(env_id, steps, protocol.seeds, plan.runs, plan.jobs)
 
 
 def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]:
-    """The last frame of every policy's episode on one specimen, and the best policy's film."""
-    star = next((name for name in (FRESH, SHIPPED, "expert") if name in agents), None)
+    """Last frame of every policy's episode on one specimen, and a video of the best policy's."""
+    best = next((name for name in (FRESH, SHIPPED, "expert") if name in agents), None)
     pictures: list[Picture] = []
-    moving: Picture | None = None
+    video: Picture | None = None
     with progress_bar(len(agents), "pictures", "policy") as progress:
         for name, group in agents.items():
             frames, outcome = film(plan.setting, group[0], _PICTURED)
@@ -194,45 +152,43 @@ def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]
                 raise KeyboardInterrupt
             note = f"return {outcome['return']:.3g}"
             pictures.append(Picture(name, still(frames[-1]), note))
-            if name == star:
-                title = f"One episode, decided by {name}"
+            if name == best:
                 data = animation(frames, outcome["fps"])
-                moving = Picture(title, data, note, still(frames[-1]))
+                video = Picture(f"One episode of {name}", data, note, still(frames[-1]))
             progress(1)
-    return pictures, moving
+    return pictures, video
 
 
 def _curves(plan: Plan, runs: Sequence[Run]) -> tuple[dict[str, list[tuple[float, float]]], str]:
+    """Learning curves of this run, or else those of the shipped agent, and a note about them."""
     if runs:
         curves = {f"seed {run.seed}": [(float(x), y) for x, y in run.curve] for run in runs}
         return curves, f"Trained in this run, seeds {_listed([run.seed for run in runs])}."
     path = RESULTS / f"{plan.setting.env_id}.json"
-    if not path.is_file():
-        return {}, ""
-    training = read_record(path)["training"]
+    training = read_record(path)["training"] if path.is_file() else None
     if training is None:
         return {}, ""
     curves = {f"seed {seed}": points for seed, points in training["curves"].items()}
     return curves, f"The shipped agent's runs, seeds {_listed(training['seeds'])}."
 
 
-def _ran(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, str]:
+def _provenance(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, str]:
     made = provenance()
-    ran = {"command": made["command"], "environment": plan.setting.env_id}
+    found = {"command": made["command"], "environment": plan.setting.env_id}
     if plan.setting.arguments:
-        ran["arguments"] = ", ".join(f"{k}={v}" for k, v in plan.setting.arguments.items())
+        found["arguments"] = ", ".join(f"{k}={v}" for k, v in plan.setting.arguments.items())
     if runs:
-        ran["training seeds"] = _listed([run.seed for run in runs])
-        ran["training steps"] = f"{runs[0].steps:,} for each seed"
-        ran["training time"] = ", ".join(_clock(run.duration_s) for run in runs)
-    ran["first evaluation seed"] = str(plan.seed)
-    ran["duration"] = _clock(seconds)
-    ran["date"], ran["commit"] = made["date"], made["commit"] or "not in git"
+        found["training seeds"] = _listed([run.seed for run in runs])
+        found["training steps"] = f"{runs[0].steps:,} for each seed"
+        found["training time"] = ", ".join(_clock(run.duration_s) for run in runs)
+    found["first evaluation seed"] = str(plan.seed)
+    found["duration"] = _clock(seconds)
+    found["date"], found["commit"] = made["date"], made["commit"] or "not in git"
     machine = made["machine"]
-    ran["machine"] = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
+    found["machine"] = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
     packages = {"python": machine["python"], **made["packages"]}
-    ran["versions"] = ", ".join(f"{name} {version}" for name, version in packages.items())
-    return ran
+    found["versions"] = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return found
 
 
 def _listed(values: Sequence[int]) -> str:

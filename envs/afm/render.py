@@ -44,14 +44,14 @@ def draw(task: "AFMTask", row: int) -> NDArray[np.uint8]:
 def _draw_head(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     """How far the scan is, what has just happened, and what it has earned."""
     instrument = task.instrument
-    done, lines = int(instrument.ledger.exposures[row]), task.arguments.lines
+    done, lines = int(instrument.state.ledger.exposures[row]), task.arguments.lines
     events = ("", "  approached again", "  tip withdrawn", "  NEW TIP")
     if task.terminated[row]:
         text = "image finished" if done >= lines else f"ended at line {done}"
     else:
         text = f"line {done} of {lines}" + events[int(task.event[row])]
     panels.headline(pen, text, task.returns[row])
-    if instrument.tally[row, 3] > 0 and task.event[row] == 0:
+    if instrument.state.line.crashes[row] > 0 and task.event[row] == 0:
         drawing.write(pen, (_LEFT + 190, 7), "TIP CRASHED", 17, drawing.BAD)
 
 
@@ -59,10 +59,10 @@ def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
     """The surface, and what has been made of it, on one scale."""
     instrument = task.instrument
     inside = slice(MARGIN_PX, MARGIN_PX + instrument.settings.pixels)
-    truth = instrument.height[row, inside, inside]
+    truth = instrument.state.surface.height[row, inside, inside]
     low, high = np.percentile(truth, (1.0, 99.5))
     span = max(float(high - low), 1.0)
-    done, lines = int(instrument.ledger.exposures[row]), task.arguments.lines
+    done, lines = int(instrument.state.ledger.exposures[row]), task.arguments.lines
     image = np.full((lines, truth.shape[1]), np.nan, np.float32)
     # Each line's own offset is unknown; the pictures share that of the ideal line.
     means = task.ideal[row, :done].mean(axis=1, keepdims=True)
@@ -85,7 +85,7 @@ def _draw_maps(canvas: Image.Image, task: "AFMTask", row: int) -> None:
 
 def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     """The last line: surface, trace, retrace, what was restored; where force was too much."""
-    instrument, done = task.instrument, int(task.instrument.ledger.exposures[row])
+    instrument, done = task.instrument, int(task.instrument.state.ledger.exposures[row])
     right = panels.WIDTH - _LEFT
     box = (_LEFT, _LINE, right - 1, _LINE + _LINE_HEIGHT - 1)
     pen.rectangle(box, fill=(10, 13, 18), outline=drawing.FRAME)
@@ -94,9 +94,10 @@ def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     drawing.write_left_of(pen, (right, _LINE - 18), dials, 12, drawing.DIM)
     if done == 0:
         return
-    truth = instrument.truth[row] - instrument.truth[row].mean()
-    trace = instrument.trace[row] - instrument.trace[row].mean()
-    retrace = instrument.retrace[row] - instrument.retrace[row].mean()
+    line = instrument.state.line
+    truth = line.truth[row] - line.truth[row].mean()
+    trace = line.trace[row] - line.trace[row].mean()
+    retrace = line.retrace[row] - line.retrace[row].mean()
     low, high = float(truth.min()), float(truth.max())
     span = max(high - low, 4.0) * 1.3
     middle = 0.5 * (low + high)
@@ -109,7 +110,7 @@ def _draw_line(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
 
     bottom = _LINE + _LINE_HEIGHT - 2
     pen.polygon([(_LEFT, bottom), *points(truth), (right - 2, bottom)], fill=(44, 51, 60))
-    hard = instrument.force[row] > 2.0 * instrument.settings.soft_limit_nn
+    hard = instrument.state.line.force[row] > 2.0 * instrument.settings.soft_limit_nn
     for (x, _), hit in zip(points(truth), hard, strict=True):
         if hit:
             pen.line((x, bottom - 6, x, bottom), fill=drawing.BAD, width=2)
@@ -133,8 +134,8 @@ def _draw_tip(pen: ImageDraw.ImageDraw, task: "AFMTask", row: int) -> None:
     scale = (right - left) / (2 * REACH)
     up = scale / instrument.settings.pixel_nm
     for window, color, fill in (
-        (instrument.window[row].min(axis=0), drawing.INK, (70, 78, 90)),
-        (instrument.fresh.min(axis=0), drawing.GOOD, None),
+        (instrument.state.tip.window[row].min(axis=0), drawing.INK, (70, 78, 90)),
+        (instrument.parameters.new_window.min(axis=0), drawing.GOOD, None),
     ):
         x = left + scale * np.arange(2 * REACH + 1)
         y = np.maximum(_TIP + _TIP_HEIGHT - 8 - up * window, _TIP + 18)

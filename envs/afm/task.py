@@ -28,11 +28,10 @@ from microgym.envs.core.metrics import Metric
 from microgym.envs.core.rewards import combine, force, resolution, time, tracking
 from microgym.envs.core.task import Task
 from microgym.instruments.afm.instrument import AFMInstrument
-from microgym.instruments.afm.kernels import HIDDEN, TALLY
 from microgym.numerics.libm import exp
 from microgym.numerics.threads import parallel_rows
-from microgym.physics.feedback import largest_gain
 from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES
+from microgym.state import arrays
 
 Rows = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -59,9 +58,6 @@ _SETTABLE = {
     "tip_radius_nm": Quantity(low=2.0, high=120.0),
     "crash_nn": Quantity(above=0.0),
 }
-_ERROR, _PEAK, _EXCESS, _CRASHES = (
-    TALLY.index(name) for name in ("error_nm", "peak_nn", "excess_nn", "crashes")
-)
 
 
 class AFMTask(Task):
@@ -94,7 +90,7 @@ class AFMTask(Task):
         )
         self.limit_s = chosen.time_limit_s
         self._weights = chosen.weights
-        self._free = self.instrument.signals.free or 25.0
+        self._free = self.instrument.parameters.signals.free or 25.0
         self.image = np.zeros((num_envs, chosen.lines, settings.pixels), np.float32)
         self.ideal = np.zeros_like(self.image)
         self.errors = np.zeros((num_envs, chosen.lines))
@@ -140,7 +136,7 @@ class AFMTask(Task):
             self.restoration.reset(rows)
         self.settings_shown[rows] = START
         self._dials[rows] = dials[rows]
-        variance = instrument.frame[rows, :, 1]
+        variance = instrument.state.surface.variance[rows]
         mean = np.zeros(rows.size)
         for j in range(chosen.lines):
             mean += variance[:, j] / chosen.lines
@@ -174,7 +170,7 @@ class AFMTask(Task):
         else:
             given[rows] = np.insert(actions[rows], 2, -1.0, axis=1)
             left = np.empty((self.num_envs, 2))
-            left[:, 0] = chosen.lines - instrument.ledger.exposures
+            left[:, 0] = chosen.lines - instrument.state.ledger.exposures
             left[:, 1] = self.limit_s - self._scan_seconds()
             levels = np.ascontiguousarray(given[:, 3])
             observation.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
@@ -182,7 +178,11 @@ class AFMTask(Task):
         dials = np.ones((self.num_envs, 4))
         self._decode(given, dials)
         self._dials[rows] = dials[rows]
-        seconds, merit, crashes = self._spent(), self.merit.copy(), instrument.crashes.copy()
+        seconds, merit, crashes = (
+            self._spent(),
+            self.merit.copy(),
+            instrument.state.tip.crashes.copy(),
+        )
         event = self.event[rows]
         scanned = rows[event == SCAN]
         parallel_rows(lambda low, high: self._scan(scanned[low:high]), scanned.size, self.threads)
@@ -195,12 +195,12 @@ class AFMTask(Task):
             if some.size:
                 act(some)
         self._pay(rows, scanned, seconds, merit)
-        self._costs[rows, 0] = (instrument.crashes - crashes)[rows]
+        self._costs[rows, 0] = (instrument.state.tip.crashes - crashes)[rows]
         self._costs[rows, 1] = event == EXCHANGE
         spent = (
-            (instrument.ledger.exposures >= chosen.lines)
+            (instrument.state.ledger.exposures >= chosen.lines)
             | (self._scan_seconds() >= self.limit_s)
-            | (instrument.exchanges >= MOST_EXCHANGES)
+            | (instrument.state.tip.exchanges >= MOST_EXCHANGES)
         )
         self.terminated[rows] = spent[rows]
         self.truncated[rows] = False
@@ -208,56 +208,49 @@ class AFMTask(Task):
     def _scan_seconds(self) -> Float64:
         """Time the frames have taken, exchanges of the tip apart, (N,)."""
         instrument = self.instrument
-        away = instrument.exchanges * instrument.settings.exchange_s
-        return instrument.ledger.time_s - away
+        away = instrument.state.tip.exchanges * instrument.settings.exchange_s
+        return instrument.state.ledger.time_s - away
 
     def _spent(self) -> Float64:
         """Parts of the time budget that have been spent, (N,), exchanges at their own price."""
-        away = self.instrument.exchanges * self.instrument.settings.exchange_s
+        away = self.instrument.state.tip.exchanges * self.instrument.settings.exchange_s
         return self._scan_seconds() / self.limit_s + away / EXCHANGE_UNIT_S
 
     def _scan(self, rows: Rows) -> None:
         """One line, and what it looks like, for a share of the rows."""
         instrument = self.instrument
-        number = instrument.ledger.exposures[rows]
+        number = instrument.state.ledger.exposures[rows]
         instrument.scan(rows, self._dials)
-        images = (
-            instrument.trace,
-            instrument.retrace,
-            instrument.error,
-            instrument.error_back,
-            instrument.phase,
-        )
+        line = instrument.state.line
+        images = (line.trace, line.retrace, line.error, line.error_back, line.phase)
         observation.inspect_rows(rows, images, self._free, self._signals, self._sizes, self._means)
         self._steepness[rows] += self._sizes[rows, 3]
         self._sizes[rows, 4] = self._steepness[rows] / (number + 1)
-        self._sizes[rows, 5] = instrument.tally[rows, TALLY.index("saturated")]
+        self._sizes[rows, 5] = line.saturated[rows]
         self._sizes[rows, 6] /= self._free
-        self.image[rows, number] = instrument.trace[rows] - self._means[rows, None].astype(
-            np.float32
-        )
-        self.ideal[rows, number] = instrument.truth[rows]
+        self.image[rows, number] = line.trace[rows] - self._means[rows, None].astype(np.float32)
+        self.ideal[rows, number] = line.truth[rows]
         if self.restoration is not None:
-            self.restoration.add(rows, number, images, self._dials, instrument.engaged)
-        self.errors[rows, number] = instrument.tally[rows, _ERROR] ** 2
-        self.peak[rows] = np.maximum(self.peak[rows], instrument.tally[rows, _PEAK])
+            self.restoration.add(rows, number, images, self._dials, instrument.state.engaged)
+        self.errors[rows, number] = line.error_nm[rows] ** 2
+        self.peak[rows] = np.maximum(self.peak[rows], line.peak_nn[rows])
 
     def _pay(self, rows: Rows, scanned: Rows, seconds: Float64, merit: Float64) -> None:
         """Set the reward's terms and their sum in the listed rows."""
         chosen, instrument = self.arguments, self.instrument
         observation.merit_rows(
             rows,
-            np.ascontiguousarray(instrument.frame[:, :, 1]),
+            instrument.state.surface.variance,
             self.errors,
-            instrument.ledger.exposures,
+            instrument.state.ledger.exposures,
             FLOOR,
             self.merit,
         )
         before = self.dues.copy()
-        lost = instrument.tally[scanned, _ERROR] / self.relief[scanned]
+        lost = instrument.state.line.error_nm[scanned] / self.relief[scanned]
         self.dues[scanned, 0] += np.minimum(lost, 1.0) / chosen.lines
         limit = instrument.settings.soft_limit_nn * chosen.lines
-        self.dues[scanned, 1] += instrument.tally[scanned, _EXCESS] / limit
+        self.dues[scanned, 1] += instrument.state.line.excess_nn[scanned] / limit
         terms = {
             "resolution": resolution(10.0 * merit[rows], 10.0 * self.merit[rows]),
             "time": time(seconds[rows], self._spent()[rows], 1.0),
@@ -281,7 +274,7 @@ class AFMTask(Task):
         if self.arguments.observation == "image":
             rows = np.arange(self.num_envs)
             image = self.image if restoration is None else restoration.image
-            observation.image_rows(rows, image, self.instrument.ledger.exposures, self._maps)
+            observation.image_rows(rows, image, self.instrument.state.ledger.exposures, self._maps)
             seen["image"] = self._maps.copy()
         return seen
 
@@ -289,11 +282,11 @@ class AFMTask(Task):
         """The numbers of the observation, (N, 16) float32 in [-1, 1]."""
         instrument = self.instrument
         left = np.empty((self.num_envs, 2))
-        left[:, 0] = 1.0 - instrument.ledger.exposures / self.arguments.lines
+        left[:, 0] = 1.0 - instrument.state.ledger.exposures / self.arguments.lines
         left[:, 1] = np.maximum(1.0 - self._scan_seconds() / self.limit_s, 0.0)
         status = np.empty((self.num_envs, 3))
-        status[:, 0] = instrument.engaged
-        status[:, 1] = instrument.exchanges / MOST_EXCHANGES
+        status[:, 0] = instrument.state.engaged
+        status[:, 1] = instrument.state.tip.exchanges / MOST_EXCHANGES
         status[:, 2] = self.event / EXCHANGE
         out = np.empty((self.num_envs, len(observation.NUMBERS)), np.float32)
         observation.number_rows(self.settings_shown, left, self._sizes, status, out)
@@ -312,13 +305,13 @@ class AFMTask(Task):
             "metrics": {
                 "snr_db": 10.0 * self.merit,
                 "image_error_nm": self.relief * exp(-_NEPERS * self.merit),
-                "error_nm": instrument.tally[:, _ERROR].copy(),
+                "error_nm": instrument.state.line.error_nm.copy(),
                 "peak_nn": self.peak.copy(),
-                "crashes": instrument.crashes.astype(np.float64),
+                "crashes": instrument.state.tip.crashes.astype(np.float64),
                 "tip_radius_nm": self.apex_nm(),
-                "worn_nm3": instrument.volume.copy(),
+                "worn_nm3": instrument.state.tip.volume_nm3.copy(),
             },
-            "ledger": instrument.ledger.copy(),
+            "ledger": instrument.state.ledger.copy(),
         }
         if self.arguments.reveal:
             result["latent"] = self._latent()
@@ -326,25 +319,23 @@ class AFMTask(Task):
 
     def apex_nm(self) -> Float64:
         """Radius of the tips with the flat that has been worn, (N,), nm."""
-        tip = self.instrument.tip
-        return tip[:, 0] + np.sqrt(2.0 * tip[:, 0] * tip[:, 2])
+        tip = self.instrument.state.tip
+        return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
 
     def _latent(self) -> dict[str, NDArray[Any]]:
         """What no operator would know."""
-        instrument = self.instrument
-        resonance, damping = instrument.hidden[:, 0], instrument.hidden[:, 1]
-        lag = instrument.settings.cantilever.lag_s
-        limits = [largest_gain(lag, f, z) for f, z in zip(resonance, damping, strict=True)]
+        state = self.instrument.state
+        surface, hidden = state.surface, state.hidden
         return {
-            "slope": instrument.frame[:, :, 0].copy(),
-            "variance": instrument.frame[:, :, 1].copy(),
-            "steepest": instrument.frame[:, :, 2].copy(),
-            "gain_limit": np.array(limits),
-            "resonance_hz": resonance.copy(),
-            "crash_nn": instrument.hidden[:, HIDDEN.index("crash_nn")].copy(),
+            "slope": surface.slope.copy(),
+            "variance": surface.variance.copy(),
+            "steepest": surface.steepest.copy(),
+            "gain_limit": hidden.gain_limit.copy(),
+            "resonance_hz": hidden.resonance_hz.copy(),
+            "crash_nn": hidden.crash_nn.copy(),
             "tip_radius_nm": self.apex_nm(),
-            "second_apex": np.isfinite(instrument.tip[:, 5]),
-            "drift_nm": instrument.drift.drift.copy(),
+            "second_apex": np.isfinite(state.tip.second_z_nm),
+            "drift_nm": state.drift.drift.copy(),
         }
 
     def render(self, row: int) -> NDArray[np.uint8]:
@@ -361,9 +352,12 @@ class AFMTask(Task):
     def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
         """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
         instrument, chosen = self.instrument, self.arguments
-        done, seconds = int(instrument.ledger.exposures[row]), float(self._scan_seconds()[row])
-        snr, peak = 10.0 * float(self.merit[row]), float(instrument.tally[row, _PEAK])
-        apex, crashes = float(self.apex_nm()[row]), int(instrument.crashes[row])
+        done, seconds = (
+            int(instrument.state.ledger.exposures[row]),
+            float(self._scan_seconds()[row]),
+        )
+        snr, peak = 10.0 * float(self.merit[row]), float(instrument.state.line.peak_nn[row])
+        apex, crashes = float(self.apex_nm()[row]), int(instrument.state.tip.crashes[row])
         return [
             ("image quality", f"{snr:.1f} dB", snr / 20.0, True),
             ("lines", f"{done} of {chosen.lines}", done / chosen.lines, True),
@@ -375,7 +369,7 @@ class AFMTask(Task):
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
-        found = self.own_arrays() | self.instrument.state_arrays()
+        found = self.own_arrays() | dict(arrays(self.instrument.state, "instrument_"))
         if self.restoration is not None:
             restored = self.restoration.state_arrays()
             found |= {f"restored_{name}": array for name, array in restored.items()}
@@ -396,8 +390,8 @@ class AFMTask(Task):
         ready = interventions.read(rows, values, _SETTABLE)
         instrument = self.instrument
         if "drift_velocity_nm_s" in ready:
-            instrument.drift.velocity[rows] = ready["drift_velocity_nm_s"]
+            instrument.state.drift.velocity[rows] = ready["drift_velocity_nm_s"]
         if "crash_nn" in ready:
-            instrument.hidden[rows, HIDDEN.index("crash_nn")] = ready["crash_nn"]
+            instrument.state.hidden.crash_nn[rows] = ready["crash_nn"]
         if "tip_radius_nm" in ready:
             instrument.set_radius(rows, ready["tip_radius_nm"])

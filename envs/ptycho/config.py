@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.config import LEVELS, Config
 from microgym.envs.core.rewards import RewardWeights
-from microgym.instruments.ptychography.instrument import PtychographySettings
+from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector
 from microgym.physics.coherence import coherent_modes

@@ -19,7 +19,7 @@ from microgym.envs.ptycho.config import (
     PtychoConfig,
 )
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.instruments.ptychography.instrument import PtychographySettings
+from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import diameter
 from microgym.physics.sampling import HC_EV_M, Geometry

@@ -161,20 +161,19 @@ class Maps:
 
 
 @kernel
-def record_rows(rows, corner, photons, counts, footprint, disk, fluence, signal, n):
+def record_rows(rows, measurement, footprint, disk, fluence, signal, n):
     """Enter the latest exposure of each row into the operator's books.
 
     Args:
         rows: (k,) int64.
-        corner: (N, 2) int64, corner of the patch as commanded, px.
-        photons: (N,) float64, incident photons.
-        counts: (N, n*n) readings.
+        measurement: `microgym.instruments.ptychography.state.Measurement`.
         footprint: (n*n,) intensity of the probe, sum one.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         fluence: (N, H, W) photons per object pixel, updated.
         signal: (N, 2) float64 written: counts inside and outside the direct beam over the photons.
         n: edge of the patch, px.
     """
+    counts, _, photons, corner = measurement
     for k in range(rows.size):
         b = rows[k]
         add_fluence(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)

@@ -13,15 +13,15 @@ SEEN_EXPOSURES = 0.5
 
 
 @kernel
-def sum_rows(rows, corner, estimate, truth, structure, n, sign, sums, columns):
+def sum_rows(rows, measurement, estimate, sample, n, sign, sums, columns):
     """Add the agreement of estimate and truth over each row's patch to its sums, times `sign`."""
     re, im = estimate
-    true_re, true_im = truth
     for k in range(rows.size):
         b = rows[k]
-        top, left = corner[b, 0], corner[b, 1]
+        top, left = measurement.corner[b, 0], measurement.corner[b, 1]
+        true_re, true_im = sample.pristine_re[b], sample.pristine_im[b]
         a_re, a_im, power = masked_sums(
-            re[b], im[b], true_re[b], true_im[b], structure[b], top, left, n, columns
+            re[b], im[b], true_re, true_im, sample.structure[b], top, left, n, columns
         )
         sums[b, 0] += sign * a_re
         sums[b, 1] += sign * a_im
@@ -29,22 +29,20 @@ def sum_rows(rows, corner, estimate, truth, structure, n, sign, sums, columns):
 
 
 @kernel
-def inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, new):
+def inspect_rows(rows, beam, sample, lost, status, enough, fatal, n, new):
     """Find what each row's latest exposure has shown and destroyed.
 
     Args:
         rows: (k,) int64.
         beam: (N, 2) where it fell, px.
-        specimen: object_re, object_im, pristine_re, pristine_im, structure.
-        fluence: (N, H, W) photons per object pixel.
+        sample: `microgym.specimens.sample.Sample`.
         lost: (N, H, W) squared contrast lost so far, updated.
         status: (N, H, W) uint8: 0 unseen, 1 seen, 2 destroyed; updated.
         enough, fatal: fluences that show and that destroy.
         n: edge of a patch, px.
         new: (N, 3) written: pixels newly seen, pixels newly destroyed, contrast newly lost.
     """
-    object_re, object_im, pristine_re, pristine_im, structure = specimen
-    height, width = fluence.shape[1], fluence.shape[2]
+    height, width = sample.fluence.shape[1], sample.fluence.shape[2]
     for k in range(rows.size):
         b = rows[k]
         top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), height - n)
@@ -53,13 +51,15 @@ def inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, 
         for i in range(top, top + n):
             for start in range(0, n, BLOCK):
                 at, count = (b * height + i) * width + left + start, min(BLOCK, n - start)
-                inside = view1d(structure, at, count)
+                inside = view1d(sample.structure, at, count)
                 if not any_nonzero(inside):
                     continue
                 state = view1d(status, at, count)
-                flux, faded = view1d(fluence, at, count), view1d(lost, at, count)
-                o_re, o_im = view1d(object_re, at, count), view1d(object_im, at, count)
-                p_re, p_im = view1d(pristine_re, at, count), view1d(pristine_im, at, count)
+                flux, faded = view1d(sample.fluence, at, count), view1d(lost, at, count)
+                o_re = view1d(sample.object_re, at, count)
+                o_im = view1d(sample.object_im, at, count)
+                p_re = view1d(sample.pristine_re, at, count)
+                p_im = view1d(sample.pristine_im, at, count)
                 for j in range(count):
                     if inside[j]:
                         shows, dies = flux[j] >= enough, flux[j] >= fatal
@@ -74,20 +74,20 @@ def inspect_rows(rows, beam, specimen, fluence, lost, status, enough, fatal, n, 
 
 
 @kernel
-def resum_rows(rows, estimate, truth, structure, sums, columns):
+def resum_rows(rows, estimate, sample, sums, columns):
     """Take the agreement of estimate and truth over each listed row's whole field afresh."""
     re, im = estimate
-    true_re, true_im = truth
     for k in range(rows.size):
         b = rows[k]
-        a_re, a_im, power = plane_sums(re[b], im[b], true_re[b], true_im[b], structure[b], columns)
+        true_re, true_im = sample.pristine_re[b], sample.pristine_im[b]
+        a_re, a_im, power = plane_sums(re[b], im[b], true_re, true_im, sample.structure[b], columns)
         sums[b, 0], sums[b, 1], sums[b, 2] = a_re, a_im, power
 
 
 @kernel
-def measure_rows(rows, truth, structure, scale, columns):
+def measure_rows(rows, sample, scale, columns):
     """Constants of each listed row's specimen: power, contrast, contrast to vacuum, pixels."""
-    true_re, true_im = truth
+    true_re, true_im, structure = sample.pristine_re, sample.pristine_im, sample.structure
     for k in range(rows.size):
         b = rows[k]
         power, contrast = truth_sums(true_re[b], true_im[b], structure[b], columns)

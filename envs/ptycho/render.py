@@ -54,14 +54,13 @@ def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
     instrument = task.instrument
     start, region = instrument.n // 2, task.region
     inside = (row, slice(start, start + region), slice(start, start + region))
-    truth = np.hypot(instrument.object_re[inside] - 1.0, instrument.object_im[inside])
+    sample = instrument.sample
+    truth = np.hypot(sample.object_re[inside] - 1.0, sample.object_im[inside])
     real, imag = task.image(row)
     seen = np.hypot(real[inside] - 1.0, imag[inside])
     high = max(float(np.percentile(truth, 99.0)), 0.2)
     pixels = drawing.colored(truth, 0.0, high)
-    destroyed = instrument.structure[inside] * (
-        instrument.fluence[inside] >= instrument.fatal_fluence
-    )
+    destroyed = sample.structure[inside] * (sample.fluence[inside] >= instrument.fatal_fluence)
     pixels[destroyed > 0] = drawing.BAD
     square = panels.panel(canvas, _TRUTH, "specimen", pixels, "hidden from the agent", smooth=True)
     drawing.dashes(ImageDraw.Draw(canvas), square, drawing.DIM)
@@ -124,7 +123,7 @@ def _draw_dose(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
 def _draw_pattern(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
     """The latest detector reading, zero frequency in the middle, on a logarithmic scale."""
     instrument, n = task.instrument, task.instrument.n
-    counts = np.fft.fftshift(instrument.counts[row].reshape(n, n))
+    counts = np.fft.fftshift(instrument.state.measurement.counts[row].reshape(n, n))
     high = max(float(counts.max()), 10.0)
     shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
     note = "latest exposure" if task.estimate.taken[row] else ""

@@ -23,9 +23,13 @@ from microgym.envs.ptycho.config import (
 )
 from microgym.envs.ptycho.render import draw
 from microgym.envs.ptycho.spaces import action_space, observation_space
-from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.instruments.ptychography.instrument import (
+    DiffractionMicroscope,
+    PtychographyInstrument,
+)
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.numerics.threads import parallel_rows
+from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import (
@@ -36,6 +40,8 @@ from microgym.reconstruction.ptychography.observation_models import (
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.files import load_image, structure_mask
+from microgym.specimens.sample import Specimens
+from microgym.state import arrays
 
 Rows = NDArray[np.int64]
 
@@ -134,16 +140,9 @@ class PtychoTask(Task):
         """Begin the episodes of a share of the rows."""
         instrument, chosen = self.instrument, self.arguments
         if self._specimen_file is not None:
-            re, im, structure = self._specimen_file
-            k = rows.size
             assert isinstance(instrument, PtychographyInstrument)
-            instrument.mount(
-                rows,
-                keys,
-                np.broadcast_to(re, (k, *re.shape)),
-                np.broadcast_to(im, (k, *im.shape)),
-                np.broadcast_to(structure, (k, *structure.shape)),
-            )
+            instrument.load(rows, self._specimen_file)
+            instrument.start(rows, keys)
         else:
             instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
@@ -165,17 +164,10 @@ class PtychoTask(Task):
         self.reward[rows] = 0.0
         self.terminated[rows] = False
         self.truncated[rows] = False
-        truth = (instrument.pristine_re, instrument.pristine_im)
-        columns = np.empty((4, instrument.field_px))
-        progress_kernels.measure_rows(rows, truth, instrument.structure, self._scale, columns)
-        progress_kernels.resum_rows(
-            rows,
-            (self.estimate.re, self.estimate.im),
-            truth,
-            instrument.structure,
-            self._sums,
-            columns,
-        )
+        sample, columns = instrument.sample, self._columns(4, instrument.field_px)
+        progress_kernels.measure_rows(rows, sample, self._scale, columns)
+        image = (self.estimate.re, self.estimate.im)
+        progress_kernels.resum_rows(rows, image, sample, self._sums, columns)
         self._draw(rows)
 
     def step(self, rows: Rows, actions: NDArray[Any]) -> None:
@@ -195,7 +187,7 @@ class PtychoTask(Task):
     ) -> None:
         """Everything of a step that takes its time, for a share of the rows."""
         self._expose(rows, positions, dwell_s)
-        ledger = self.instrument.ledger
+        ledger = self.instrument.state.ledger
         spent = (ledger.exposures[rows] >= self.arguments.exposures) | (
             ledger.time_s[rows] >= self._limit_s
         )
@@ -230,19 +222,17 @@ class PtychoTask(Task):
         """One exposure and the reconstruction's answer to it, for a share of the rows."""
         instrument, estimate = self.instrument, self.estimate
         instrument.expose(rows, positions, dwell_s)
-        corner, photons = instrument.corner, instrument.photons
-        columns = np.empty((3, self._n))
-        truth = (instrument.pristine_re, instrument.pristine_im)
-        image = (estimate.re, estimate.im)
-        known = (corner, image, truth, instrument.structure, self._n)
-        progress_kernels.sum_rows(rows, *known, -1.0, self._sums, columns)
-        estimate.add(rows, instrument.counts, instrument.known, photons, corner)
-        progress_kernels.sum_rows(rows, *known, 1.0, self._sums, columns)
+        state, sample = instrument.state, instrument.sample
+        counts, known, photons, corner = measurement = state.measurement
+        columns = self._columns(3, self._n)
+        agreement = (measurement, (estimate.re, estimate.im), sample, self._n)
+        progress_kernels.sum_rows(rows, *agreement, -1.0, self._sums, columns)
+        estimate.add(rows, counts, known, photons, corner)
+        columns = self._columns(3, self._n)
+        progress_kernels.sum_rows(rows, *agreement, 1.0, self._sums, columns)
         observation.record_rows(
             rows,
-            corner,
-            photons,
-            instrument.counts,
+            measurement,
             self._footprint,
             instrument.disk,
             self._fluence,
@@ -251,18 +241,10 @@ class PtychoTask(Task):
         )
         self.view.add(rows, corner, self._signal)
         self.maps.add(rows, corner, self._n)
-        specimen = (
-            instrument.object_re,
-            instrument.object_im,
-            instrument.pristine_re,
-            instrument.pristine_im,
-            instrument.structure,
-        )
         progress_kernels.inspect_rows(
             rows,
-            instrument.beam,
-            specimen,
-            instrument.fluence,
+            state.beam,
+            sample,
             self._lost,
             self._status,
             np.float32(progress_kernels.SEEN_EXPOSURES) * self._unit,
@@ -278,18 +260,16 @@ class PtychoTask(Task):
             return
         estimate.sweep(rows, self.arguments.final_sweeps)
         self.maps.forget(rows)
-        progress_kernels.resum_rows(
-            rows,
-            (estimate.re, estimate.im),
-            (instrument.pristine_re, instrument.pristine_im),
-            instrument.structure,
-            self._sums,
-            np.empty((4, instrument.field_px)),
-        )
+        image, columns = (estimate.re, estimate.im), self._columns(3, instrument.field_px)
+        progress_kernels.resum_rows(rows, image, instrument.sample, self._sums, columns)
+
+    def _columns(self, sums: int, width: int) -> NDArray[np.float64]:
+        """Work memory of the kernels that sum over columns: (sums, width) float64."""
+        return workspace(2 * sums * width).view(np.float64).reshape(sums, width)
 
     def _quantities(self, rows: Rows) -> tuple[NDArray[np.float64], ...]:
         """What the reward's terms are made of: dB, seen pixels, photons, lost contrast, seconds."""
-        ledger = self.instrument.ledger
+        ledger = self.instrument.state.ledger
         return (*self._figures[rows].T, ledger.dose[rows], ledger.time_s[rows])
 
     def _appraise(self, rows: Rows) -> None:
@@ -333,7 +313,7 @@ class PtychoTask(Task):
 
     def _numbers(self) -> NDArray[np.float32]:
         """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
-        ledger, chosen = self.instrument.ledger, self.arguments
+        ledger, chosen = self.instrument.state.ledger, self.arguments
         numbers = np.empty((self.num_envs, len(observation.NUMBERS)))
         numbers[:, :2] = 2.0 * (self._position - self._start) / self.region - 1.0
         numbers[:, 2] = 1.0 - ledger.exposures / chosen.exposures
@@ -358,7 +338,7 @@ class PtychoTask(Task):
                 "found": self._found(),
                 "contrast_lost": self._figures[:, 2].copy(),
             },
-            "ledger": self.instrument.ledger.copy(),
+            "ledger": self.instrument.state.ledger.copy(),
         }
         masks = self.action_masks()
         if masks is not None:
@@ -377,9 +357,9 @@ class PtychoTask(Task):
         inside = slice(self._start, self._start + self.region)
         cells = OBSERVATIONS["compact"]
         edge = self.region // cells
-        structure = instrument.structure[:, inside, inside].astype(np.float32)
+        structure = instrument.sample.structure[:, inside, inside].astype(np.float32)
         structure = structure.reshape(self.num_envs, cells, edge, cells, edge).mean(axis=(2, 4))
-        return {"structure": structure, "drift_px": instrument.stage.drift.copy()}
+        return {"structure": structure, "drift_px": instrument.state.stage.motion.drift.copy()}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
@@ -410,7 +390,7 @@ class PtychoTask(Task):
 
     def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
         """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
-        ledger, chosen = self.instrument.ledger, self.arguments
+        ledger, chosen = self.instrument.state.ledger, self.arguments
         made, seconds = int(ledger.exposures[row]), float(ledger.time_s[row])
         photons, snr = float(ledger.dose[row]), float(self._figures[row, 0])
         found = float(self._found()[row])
@@ -427,7 +407,8 @@ class PtychoTask(Task):
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""
         own = self.own_arrays("_footprint")
-        parts = (self.instrument, self.estimate, self.view)
+        instrument, parts = self.instrument, (self.estimate, self.view)
+        own |= dict(arrays(instrument.state)) | dict(arrays(instrument.sample, "sample."))
         return own | {name: a for part in parts for name, a in part.state_arrays().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -447,26 +428,24 @@ class PtychoTask(Task):
         """
         if values and self.arguments.recording is not None:
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
-        stage = self.instrument.stage
-        targets = {"drift_velocity_px_s": stage.velocity, "settling_px": stage.settling}
+        motion = self.instrument.state.stage.motion
+        targets = {"drift_velocity_px_s": motion.velocity, "settling_px": motion.settling}
         ready = interventions.read(rows, values, dict.fromkeys(targets, Quantity((2,))))
         for name, value in ready.items():
             targets[name][rows] = value
 
 
-def _instrument(num_envs: int, chosen: PtychoConfig) -> PtychographyInstrument | ReplayInstrument:
+def _instrument(num_envs: int, chosen: PtychoConfig) -> DiffractionMicroscope:
     if chosen.recording is not None:
         return ReplayInstrument(num_envs, chosen.recording, OBSERVATIONS["full"], chosen.photons)
     return PtychographyInstrument(num_envs, chosen.settings())
 
 
-def _load_specimen(
-    chosen: PtychoConfig, side: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:
     """A user's image as a specimen of the field's size."""
-    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)
-    return (
+    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)[None]
+    return Specimens(
         np.ascontiguousarray(image.real, np.float32),
         np.ascontiguousarray(image.imag, np.float32),
-        structure_mask(image).astype(np.uint8),
+        structure_mask(image[0])[None].astype(np.uint8),
     )

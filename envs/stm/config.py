@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from microgym.envs.core.config import LEVELS, Config
 from microgym.envs.core.rewards import RewardWeights
-from microgym.instruments.stm.instrument import (
+from microgym.instruments.stm.settings import (
     DRIFT_LEVELS,
     IMAGE_LEVELS,
     NOISE_LEVELS,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from microgym.envs.core.docs import Table, switch
 from microgym.envs.stm.config import GOALS, TIME_BUDGETS_S, STMConfig
 from microgym.envs.stm.tip_task import ACTIONS, SPOILT
-from microgym.instruments.stm.instrument import DRIFT_LEVELS, NOISE_LEVELS
+from microgym.instruments.stm.settings import DRIFT_LEVELS, NOISE_LEVELS
 from microgym.physics.adatoms import BARRIER_EV, DEPTH_EXPONENT, LATTICE_NM, least_depth
 from microgym.physics.stm_tip import APEX_LEVELS, MEAN_STRENGTH_EV, MEAN_WIDTH_NM
 from microgym.physics.tunnelling import QUANTUM_US, decay_constant

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from microgym.envs.stm.config import NEAREST_NM, STMConfig
 from microgym.envs.stm.tracking import AdatomTracker
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.kernels import CRASHED, LOST, TRACE
+from microgym.instruments.stm.state import CRASHED, LOST, TRACE
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
 
@@ -117,10 +117,10 @@ class STMMoveTask:
         ):
             array[rows] = 0
         self.dragged[rows] = -1
-        self.begun[rows] = instrument.fields.places[rows]
+        self.begun[rows] = instrument.state.field.places[rows]
         for row in rows:
             for k in range(self.movers):
-                x, y = instrument.fields.targets[row, k]
+                x, y = instrument.state.field.targets[row, k]
                 self.hollow[row, k] = 2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0
         if self.sight is not None:
             self.sight.reset(rows)
@@ -138,12 +138,12 @@ class STMMoveTask:
             self._drag(dragging, action)
         if looking.size:
             # What a drag did is not to be forgotten by the look that follows it.
-            kept = self.instrument.events[looking]
+            kept = self.instrument.state.events[looking]
             kept[look[look >= -LOOK] > LOOK] = 0.0
             self._look(looking)
-            self.instrument.events[looking] += kept
+            self.instrument.state.events[looking] += kept
         self._reorder(rows)
-        moved = self.instrument.fields.places[rows] - self.begun[rows]
+        moved = self.instrument.state.field.places[rows] - self.begun[rows]
         self.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
 
     def _drag(self, rows: Rows, action: Float64) -> None:
@@ -173,18 +173,18 @@ class STMMoveTask:
         half = 0.5 * instrument.settings.image_s
         instrument.look(rows)
         if self.sight is None:
-            found = instrument.fields.present[rows, :movers]
-            seen, kept = instrument.seen[rows, :movers], self.believed[rows]
+            found = instrument.state.field.present[rows, :movers]
+            seen, kept = instrument.state.seen[rows, :movers], self.believed[rows]
         else:
             found = self.sight.look(rows, self.marked_s, first)
             seen = kept = self.sight.believed(rows)
-        seconds = instrument.ledger.time_s[rows] - half
+        seconds = instrument.state.ledger.time_s[rows] - half
         passed = np.maximum(seconds - self.marked_s[rows], 1.0)[:, None]
-        self.rate[rows] = instrument.registered[rows] / passed
+        self.rate[rows] = instrument.state.registered[rows] / passed
         self.marked_s[rows] = seconds
-        self.looked_s[rows] = instrument.ledger.time_s[rows]
+        self.looked_s[rows] = instrument.state.ledger.time_s[rows]
         # The line on which a target is written comes before or after the middle of the image.
-        targets = instrument.fields.targets[rows, :movers]
+        targets = instrument.state.field.targets[rows, :movers]
         lines = 2.0 * half * targets[:, :, 1] / FIELD_NM
         drift = lines[:, :, None] * self.rate[rows][:, None]
         known = self.dragged[rows] >= 0
@@ -212,30 +212,30 @@ class STMMoveTask:
 
     def distances(self, rows: Rows) -> Float64:
         """True distances of the movers from their targets, (k, movers), nm."""
-        fields, movers = self.instrument.fields, self.movers
+        fields, movers = self.instrument.state.field, self.movers
         ways = fields.targets[rows, :movers] - fields.places[rows, :movers]
         return length(ways)
 
     def potentials(self, rows: Rows) -> tuple[Float64, Float64]:
         """Way that is left over the one at the start, and part of the movers on their targets."""
         distances = self.distances(rows)
-        there = self.instrument.fields.present[rows, : self.movers]
+        there = self.instrument.state.field.present[rows, : self.movers]
         placed = (distances < ON_TARGET_NM) & there
         return distances.sum(axis=1) / self.way[rows], placed.mean(axis=1)
 
     def harm(self, rows: Rows) -> dict[str, Float64]:
         """What must not happen, so far or in the last action; each (k,)."""
         bystanders = self.disturbed[rows, self.movers :].sum(axis=1).astype(np.float64)
-        events = self.instrument.events[rows]
+        events = self.instrument.state.events[rows]
         return {"bystanders": bystanders, "crash": events[:, CRASHED], "lost": events[:, LOST]}
 
     def over(self, rows: Rows) -> NDArray[np.bool_]:
         """Whether an image has shown all in place, or there is no more to be done."""
         instrument = self.instrument
-        confirmed = instrument.ledger.time_s[rows] == self.looked_s[rows]
+        confirmed = instrument.state.ledger.time_s[rows] == self.looked_s[rows]
         done = confirmed & (self.potentials(rows)[1] == 1.0)
-        gone = ~instrument.fields.present[rows, : self.movers].all(axis=1)
-        return done | gone | (instrument.events[rows, CRASHED] > 0.0)
+        gone = ~instrument.state.field.present[rows, : self.movers].all(axis=1)
+        return done | gone | (instrument.state.events[rows, CRASHED] > 0.0)
 
     def features(self, time_left: Float64) -> NDArray[np.float32]:
         """What is told, (N, features) float32 in [-1, 1]; see `feature_names`.
@@ -247,7 +247,7 @@ class STMMoveTask:
         count = instrument.num_envs
         at = np.arange(count)
         columns: list[NDArray[Any]] = []
-        present, seen = instrument.fields.present, instrument.seen
+        present, seen = instrument.state.field.present, instrument.state.seen
         if self.sight is not None:
             present = np.concatenate([self.stale >= 0, self.sight.shown], axis=1)
             seen = np.concatenate([self.believed, self.sight.others], axis=1)
@@ -263,8 +263,8 @@ class STMMoveTask:
             columns += [way / 3.0, place / _BORDER, placed[:, None]]
             columns += [self.stale[at, which][:, None] / 4.0, nearest / 2.0]
         first = self.order[:, 0]
-        since = instrument.ledger.time_s - self.looked_s
-        bins = instrument.trace.reshape(count, BINS, TRACE // BINS).mean(axis=2)
+        since = instrument.state.ledger.time_s - self.looked_s
+        bins = instrument.state.trace.reshape(count, BINS, TRACE // BINS).mean(axis=2)
         columns += [
             self.hollow[at, first][:, None],
             self.rate * since[:, None] / 0.5,
@@ -290,17 +290,17 @@ class STMMoveTask:
     def latent(self) -> dict[str, NDArray[Any]]:
         """What no instrument would know."""
         instrument = self.instrument
-        fields = instrument.fields
+        fields = instrument.state.field
         return {
             "places_nm": fields.places.copy(),
             "present": fields.present.copy(),
             "targets_nm": fields.targets[:, : self.movers].copy(),
             "believed_nm": self.believed[np.arange(self.order.shape[0])[:, None], self.order],
             "order": self.order.copy(),
-            "drift_nm": instrument.stage.drift - instrument.frame,
-            "drift_velocity_nm_s": instrument.stage.velocity.copy(),
-            "traits": instrument.traits.copy(),
-            "tip_state": instrument.states.copy(),
+            "drift_nm": instrument.state.motion.drift - instrument.state.frame,
+            "drift_velocity_nm_s": instrument.state.motion.velocity.copy(),
+            "traits": instrument.state.tip.traits.copy(),
+            "tip_state": instrument.state.tip.kind.copy(),
         }
 
     def sighting(self) -> dict[str, NDArray[Any]] | None:

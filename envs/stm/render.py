@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from microgym.envs.core import drawing, panels
 from microgym.envs.stm.move_task import STMMoveTask
 from microgym.envs.stm.tip_task import ACTIONS, MEASURED, SCALES, STMTipTask
-from microgym.instruments.stm.kernels import CRASHED
+from microgym.instruments.stm.state import CRASHED
 from microgym.physics import stm_tip
 from microgym.specimens.adatom_fields import FIELD_NM
 
@@ -53,10 +53,10 @@ def _point(place: NDArray[np.float64]) -> drawing.Point:
 def _draw_surface(canvas: Image.Image, task: "STMTask", row: int) -> None:
     """The last image, line by line as it was taken."""
     instrument = task.instrument
-    kept = instrument.image[row].copy()
+    kept = instrument.state.image[row].copy()
     instrument.draw(np.array([row]))
-    heights = instrument.image[row].copy()
-    instrument.image[row] = kept
+    heights = instrument.state.image[row].copy()
+    instrument.state.image[row] = kept
     low = float(np.percentile(heights, 2.0)) - 0.01
     pixels = drawing.colored(heights[::-1], low, low + 0.16)
     drawing.paste(canvas, (0.8 * pixels).astype(np.uint8), (_LEFT, _TOP, _EDGE))
@@ -78,10 +78,10 @@ def _draw_assembly(pen: ImageDraw.ImageDraw, task: "STMTask", goal: STMMoveTask,
     panels.headline(pen, text, task.returns[row])
     notes = "circles: targets; white: to be moved; red: disturbed; blue: last drag"
     drawing.write(pen, (_LEFT, 31), notes, 13, drawing.DIM)
-    shown = 0.5 * (instrument.bands[row, 0] + instrument.bands[row, -1])
-    places = instrument.fields.places[row] + shown
+    shown = 0.5 * (instrument.state.bands[row, 0] + instrument.state.bands[row, -1])
+    places = instrument.state.field.places[row] + shown
     for k in range(goal.movers):
-        target = _point(instrument.fields.targets[row, k] + shown)
+        target = _point(instrument.state.field.targets[row, k] + shown)
         drawing.ring(pen, target, 15, _WANTED)
         x, y = _point(places[k])
         near = distances[k] < 0.1
@@ -102,7 +102,7 @@ def _draw_assembly(pen: ImageDraw.ImageDraw, task: "STMTask", goal: STMMoveTask,
 
 def _headline(task: "STMTask", goal: STMMoveTask, row: int, placed: int) -> str:
     """How it stands, in words."""
-    if task.instrument.events[row, CRASHED] > 0.0:
+    if task.instrument.state.events[row, CRASHED] > 0.0:
         return "the tip has crashed"
     wish = "move the adatom" if goal.movers == 1 else f"build: {placed} of {goal.movers} in place"
     if not task.terminated[row]:
@@ -117,7 +117,7 @@ def _draw_trace(pen: ImageDraw.ImageDraw, task: "STMTask", row: int) -> None:
     title = "current of the last drag; low: lost"
     drawing.write(pen, (left, _BELOW + 2), title, 12, drawing.DIM)
     pen.rectangle((left, top, left + width, top + height), outline=drawing.FRAME)
-    trace = task.instrument.trace[row]
+    trace = task.instrument.state.trace[row]
     level = top + height * (1.0 - np.clip(trace, 0.0, _TRACE_TOP) / _TRACE_TOP)
     across = left + width * (np.arange(trace.size) + 0.5) / trace.size
     if trace.any():
@@ -128,7 +128,7 @@ def _draw_gauges(
     pen: ImageDraw.ImageDraw, task: "STMTask", row: int, text: str, part: float, name: str
 ) -> None:
     """A merit and the accounts."""
-    ledger, limit = task.instrument.ledger, task.limit_s
+    ledger, limit = task.instrument.state.ledger, task.limit_s
     seconds, images = float(ledger.time_s[row]), int(ledger.exposures[row])
     charge = float(ledger.dose[row])
     figures = [
@@ -142,7 +142,7 @@ def _draw_gauges(
 
 def _draw_tip(pen: ImageDraw.ImageDraw, task: "STMTask", goal: STMTipTask, row: int) -> None:
     """What was done last, what the image says of the tip, and what is left of the surface."""
-    state = stm_tip.STATES[int(task.instrument.states[row])]
+    state = stm_tip.STATES[int(task.instrument.state.tip.kind[row])]
     if goal.accepted[row]:
         words = "accepted: the tip is sharp" if state == "sharp" else f"accepted, but it is {state}"
     else:

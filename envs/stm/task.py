@@ -17,9 +17,10 @@ from microgym.envs.stm.move_task import STMMoveTask
 from microgym.envs.stm.render import draw
 from microgym.envs.stm.tip_task import STMTipTask
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 from microgym.numerics.threads import parallel_rows
 from microgym.physics import stm_tip
+from microgym.state import arrays
 
 Rows = NDArray[np.int64]
 
@@ -103,7 +104,7 @@ class STMTask(Task):
 
     def step(self, rows: Rows, actions: NDArray[Any]) -> None:
         """Act in every row, and pay."""
-        ledger = self.instrument.ledger
+        ledger = self.instrument.state.ledger
         seconds = ledger.time_s[rows].copy()
         images = ledger.exposures[rows].copy()
         before, harmed = self.goal.potentials(rows), self._harm[rows]
@@ -143,11 +144,11 @@ class STMTask(Task):
 
     def observe(self) -> Any:
         """What the goal tells, and the last image where asked for."""
-        left = np.maximum(1.0 - self.instrument.ledger.time_s / self._limit_s, 0.0)
+        left = np.maximum(1.0 - self.instrument.state.ledger.time_s / self._limit_s, 0.0)
         numbers = self.goal.features(left)
         if self.arguments.observation == "features":
             return numbers
-        image = np.clip(self.instrument.image[:, None] / np.float32(IMAGE_NM), -1.0, 1.0)
+        image = np.clip(self.instrument.state.image[:, None] / np.float32(IMAGE_NM), -1.0, 1.0)
         return {"image": image, "numbers": numbers}
 
     def info(self) -> dict[str, Any]:
@@ -157,7 +158,7 @@ class STMTask(Task):
             "cost": self._cost.sum(axis=1),
             "cost_terms": {n: self._cost[:, i].copy() for i, n in enumerate(self.harm_names)},
             "metrics": self.goal.metrics(),
-            "ledger": self.instrument.ledger.copy(),
+            "ledger": self.instrument.state.ledger.copy(),
         }
         masks = self.action_masks()
         if masks is not None:
@@ -189,7 +190,7 @@ class STMTask(Task):
             "task_cost": self._cost,
             "task_returns": self.returns,
         }
-        return own | self.instrument.state_arrays() | self.goal.state_arrays()
+        return own | dict(arrays(self.instrument.state)) | self.goal.state_arrays()
 
     def intervene(self, rows: Rows, **values: Any) -> None:
         """Set hidden quantities; draws stay as they were.
@@ -203,13 +204,13 @@ class STMTask(Task):
         Raises:
             ValueError: an unknown name, a wrong shape or a number out of range.
         """
-        stage = self.instrument.stage
+        stage = self.instrument.state.motion
         vectors = {"drift_velocity_nm_s": stage.velocity, "settling_nm": stage.settling}
         ready = interventions.read(rows, values, _SETTABLE)
         for name, value in ready.items():
             if name in vectors:
                 vectors[name][rows] = value
             elif name in POSITIVE:
-                self.instrument.traits[rows, POSITIVE[name]] = value
+                self.instrument.state.tip.traits[rows, POSITIVE[name]] = value
             else:
-                self.instrument.states[rows] = value
+                self.instrument.state.tip.kind[rows] = value

@@ -150,7 +150,7 @@ class STMTipTask:
         chosen = np.where(self.masks()[rows, chosen], chosen, LOOK)
         self.last[rows] = chosen
         self.history[rows, chosen] += 1
-        self.instrument.events[rows] = 0.0
+        self.instrument.state.events[rows] = 0.0
         acting = rows[(chosen > LOOK) & (chosen < MOVE)]
         if acting.size:
             self.instrument.condition(acting, _DIPS[self.last], _PULSES[self.last])
@@ -165,19 +165,19 @@ class STMTipTask:
         self.accepted[rows] = chosen == ACCEPT
         looking = rows[chosen != ACCEPT]
         if looking.size:
-            events = self.instrument.events[looking]
+            events = self.instrument.state.events[looking]
             self._look(looking)
-            self.instrument.events[looking] += events
+            self.instrument.state.events[looking] += events
 
     def _look(self, rows: Rows) -> None:
         instrument = self.instrument
         instrument.look(rows)
         read_rows(
             rows,
-            instrument.keys,
-            instrument.states,
-            instrument.traits,
-            instrument.ledger.exposures,
+            instrument.state.keys,
+            instrument.state.tip.kind,
+            instrument.state.tip.traits,
+            instrument.state.ledger.exposures,
             self._noise,
             self.reading,
         )
@@ -195,7 +195,7 @@ class STMTipTask:
 
     def sharp(self, rows: Rows) -> NDArray[np.bool_]:
         """Whether the tips of the rows are sharp."""
-        return self.instrument.states[rows] == stm_tip.SHARP
+        return self.instrument.state.tip.kind[rows] == stm_tip.SHARP
 
     def potentials(self, rows: Rows) -> tuple[Float64, Float64]:
         """Places' worth of surface spoilt, and 1 for an accepted sharp tip, -1 for a wrong one."""
@@ -244,7 +244,10 @@ class STMTipTask:
     def latent(self) -> dict[str, NDArray[Any]]:
         """What no instrument would know."""
         instrument = self.instrument
-        return {"tip_state": instrument.states.copy(), "traits": instrument.traits.copy()}
+        return {
+            "tip_state": instrument.state.tip.kind.copy(),
+            "traits": instrument.state.tip.traits.copy(),
+        }
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """Every array that changes."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import (
     ClassicalDetector,
     DetectorModel,
@@ -82,7 +82,7 @@ class AdatomTracker:
         self.legs[rows, atom] += ~full
         leg = self.legs[rows, atom]
         self.corners[rows, atom, leg] = ends[rows]
-        self.times[rows, atom, leg] = self.instrument.ledger.time_s[rows]
+        self.times[rows, atom, leg] = self.instrument.state.ledger.time_s[rows]
 
     def look(self, rows: Rows, marked_s: Float64, first: bool) -> NDArray[np.bool_]:
         """Find adatoms in the image that was just taken; `corners` then begin where they are.
@@ -96,18 +96,18 @@ class AdatomTracker:
             (k, movers) bool, whether each was found.
         """
         instrument, movers = self.instrument, self.legs.shape[1]
-        middle = instrument.ledger.time_s[rows] - 0.5 * instrument.settings.image_s
+        middle = instrument.state.ledger.time_s[rows] - 0.5 * instrument.settings.image_s
         if first:
-            self.corners[rows, :, 0] = instrument.seen[rows, :movers]
+            self.corners[rows, :, 0] = instrument.state.seen[rows, :movers]
         else:
             # What drifted between the image before and a drag lies between their frames.
             passed = np.maximum(middle - marked_s[rows], 1.0)[:, None, None]
             part = np.maximum(self.times[rows] - marked_s[rows, None, None], 0.0) / passed
             part[:, :, 0] = 0.0
-            self.corners[rows] -= part[..., None] * instrument.registered[rows, None, None]
+            self.corners[rows] -= part[..., None] * instrument.state.registered[rows, None, None]
         self.times[rows] = middle[:, None, None]
         instrument.draw(rows)
-        adatoms = self.detector.estimate(rows, instrument.image)
+        adatoms = self.detector.estimate(rows, instrument.state.image)
         tracks = (self.corners, self.legs, self.missed)
         associate_rows(
             rows,

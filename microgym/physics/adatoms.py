@@ -3,16 +3,17 @@
 An adatom on fcc(111) sits in a hollow. The hollows form a honeycomb, a bridge lies between two of
 them, and the top of a surface atom in the middle of every hexagon. The tip adds an attractive
 Gaussian well. At a few kelvin an adatom hops only where the well lowers the barrier to almost
-nothing, so what happens is decided by geometry: along close-packed rows, from bridge to bridge, the
-adatom follows easily; straight over a top it stays behind.
+nothing, so that geometry decides: along close-packed rows, from bridge to bridge, the adatom
+follows easily; straight over a top it stays behind.
 
-Two descriptions share the parameters. `drag` hops between hollows with Arrhenius rates (kinetic
-Monte Carlo: fast). `pull` integrates the overdamped motion in the whole potential (for tests, and
-where the hops' details matter). Lengths are in nm, energies in eV, times in s, conductances in uS.
+Two models share the parameters. `drag` hops between hollows with Arrhenius rates (kinetic Monte
+Carlo, fast). `pull` integrates the overdamped motion in the whole potential (slow; for tests).
+Lengths are in nm, energies in eV, times in s, conductances in uS.
 x runs along a close-packed row, a top is at the origin, places are (x, y).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,7 +42,33 @@ THRESHOLD_V = 0.033
 _ROOT3 = math.sqrt(3.0)
 _HOPS_AT_ONCE = 8  # in one sample of a path; the well drives an atom one or two sites at most
 _REACH = 6.0  # widths beyond which the well is nothing: exp(-18) = 1.5e-8
-_NEVER = 1e12  # who would not hop in a time so many times as long does not hop
+_NEVER = 1e12  # a hop with a mean waiting time of so many durations is left out
+
+
+class Bath(NamedTuple):
+    """Substrate and temperature that an adatom hops under.
+
+    Attributes:
+        barrier_ev: barrier from hollow to hollow, eV.
+        lattice_nm: distance of surface atoms, nm.
+        thermal_ev: k T, eV.
+    """
+
+    barrier_ev: float
+    lattice_nm: float
+    thermal_ev: float
+
+
+class Well(NamedTuple):
+    """Attractive Gaussian well of the tip.
+
+    Attributes:
+        depth_ev: eV.
+        width_nm: standard deviation, nm.
+    """
+
+    depth_ev: float
+    width_nm: float
 
 
 @kernel
@@ -185,8 +212,8 @@ def hop_for(
         places: (A, 2) float64, places (x, y), nm; written.
         present: (A,) bool.
         tip: (x, y), nm.
-        well: (depth in eV, width in nm).
-        bath: (barrier in eV, lattice in nm, k T in eV).
+        well: `Well`.
+        bath: `Bath`.
         extra: rate of hops in any direction besides the thermal ones, 1/s.
         duration: s.
 
@@ -320,7 +347,7 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
 def rehearse(
     sites, places, present, starts, ends, depths, width, bath, pitch, speed, outcomes, tried
 ):
-    """Where the adatoms would be after each of several drags, none of which is made.
+    """Simulate several drags, each from the same start, without changing the adatoms.
 
     Args:
         sites, places, present: as for `hop_for`; left as they are.
@@ -339,7 +366,7 @@ def rehearse(
             for axis in range(2):
                 moved[atom, axis] = places[atom, axis]
         start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
-        well = (depths[k], width)
+        well = Well(depths[k], width)
         drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
 
 
@@ -352,8 +379,8 @@ def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
         tick: of the draws.
         place: (2,) float64, place of the adatom, nm; written.
         start, end: (x, y) of the tip, nm.
-        well: (depth in eV, width in nm).
-        bath: (barrier in eV, lattice in nm, k T in eV).
+        well: `Well`.
+        bath: `Bath`.
         pitch: length of a sample of the path, nm.
         steps: integration steps at each sample.
     """

@@ -5,7 +5,8 @@ runs along the grey dilation of h by t (Villarrubia, J. Res. Natl. Inst. Stand. 
 1997). Lengths are in nm unless they are in pixels; t is 0 at the apex and grows away from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,17 @@ REACH = 20
 OUT_OF_REACH = np.float32(1e6)
 
 Plane = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+
+
+class TipShape(NamedTuple):
+    """Numbers of a tip, as kernels take them; see `Tip`."""
+
+    radius_nm: float
+    half_angle_deg: float
+    worn_nm: float
+    second_y_nm: float
+    second_x_nm: float
+    second_z_nm: float
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,10 @@ class Tip:
         if not self.second_z_nm >= 0.0:
             raise ValueError(f"second_z_nm={self.second_z_nm!r} must be at least 0")
 
-    def row(self) -> Float64:
-        """The six numbers as an array, as kernels take them."""
-        return np.array(
-            [
-                self.radius_nm,
-                self.half_angle_deg,
-                self.worn_nm,
-                self.second_y_nm,
-                self.second_x_nm,
-                self.second_z_nm,
-            ]
-        )
+    @property
+    def shape(self) -> TipShape:
+        """The same numbers as kernels take them."""
+        return TipShape(*map(float, astuple(self)))
 
 
 @inline_kernel
@@ -88,21 +91,21 @@ def shape_window(tip, pixel_nm, window):
     """Write a tip's shape on pixels.
 
     Args:
-        tip: (6,) float64, as `Tip.row`.
+        tip: `TipShape`.
         pixel_nm: edge of a pixel, nm.
         window: (2 r + 1, 2 r + 1) float32, written, nm.
     """
     half = window.shape[0] // 2
-    radius, worn = tip[0], tip[2]
-    sine, cosine = sincos64(tip[1] * (np.pi / 180.0))
+    radius, worn = tip.radius_nm, tip.worn_nm
+    sine, cosine = sincos64(tip.half_angle_deg * (np.pi / 180.0))
     for i in range(window.shape[0]):
         for j in range(window.shape[1]):
             y, x = (i - half) * pixel_nm, (j - half) * pixel_nm
             height = max(_unworn(y * y + x * x, radius, sine, cosine) - worn, 0.0)
-            if tip[5] < OUT_OF_REACH:
-                y, x = y - tip[3], x - tip[4]
+            if tip.second_z_nm < OUT_OF_REACH:
+                y, x = y - tip.second_y_nm, x - tip.second_x_nm
                 other = max(_unworn(y * y + x * x, radius, sine, cosine) - worn, 0.0)
-                height = min(height, other + tip[5])
+                height = min(height, other + tip.second_z_nm)
             window[i, j] = np.float32(height)
 
 
@@ -119,7 +122,7 @@ def window_of(tip: Tip, pixel_nm: float, half: int = REACH) -> Plane:
     """
     size = 2 * integer("half", half, 0, 1024) + 1
     window = np.empty((size, size), np.float32)
-    shape_window(tip.row(), positive("pixel_nm", pixel_nm), window)
+    shape_window(tip.shape, positive("pixel_nm", pixel_nm), window)
     return window
 
 

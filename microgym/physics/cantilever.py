@@ -17,6 +17,7 @@ the tables against it.
 
 import functools
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,9 +262,8 @@ def branches(
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class SignalTable:
-    """What the feedback sees against the gap, for moduli and radii.
+class SignalTable(NamedTuple):
+    """Signal of the feedback loop against the gap, for moduli and radii.
 
     Attributes:
         low_nm: smallest gap, nm.

@@ -73,6 +73,16 @@ class DriftParameters:
         """Check every number."""
         check_sizes(self)
 
+    @property
+    def rates(self) -> "DriftRates":
+        """Parameters of `advance_drift`."""
+        return DriftRates(
+            float(self.settling_time_s),
+            float(self.wander_nm),
+            float(self.wander_time_s),
+            float(self.cell_time_s),
+        )
+
 
 AMBIENT_DRIFT: dict[str, DriftParameters] = {
     "off": DriftParameters(),

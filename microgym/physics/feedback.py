@@ -7,39 +7,65 @@ oscillator that hears a constant command. Lengths in nm, times in s.
 
 import math
 from dataclasses import dataclass, fields
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64, sincos64
+from microgym.state import Float64, Shape
 from microgym.validation import positive
-
-STATE = ("integral", "height", "velocity", "signal", "command")
-"""What a loop remembers, (5,) float64: integral part, nm; the scanner's height, nm, and velocity,
-nm/s; the signal, nm; the last command, nm."""
-LOOP = (
-    "setpoint",
-    "integral_gain",
-    "proportional_gain",
-    "tick_s",
-    "lag_s",
-    "resonance_hz",
-    "damping",
-    "slew_nm_s",
-    "range_nm",
-    "floor",
-    "thermal_nm",
-    "detector_nm",
-)
-"""What a loop is set to, (12,) float64: setpoint of the signal, nm; integral gain, 1/s;
-proportional gain; period of the controller, s; time constant of the signal, s; resonance of the
-scanner, Hz, and its damping ratio; fastest command, nm/s; largest height, nm; least target that the
-signal can tend to, nm; standard deviation of the signal's thermal motion, and of the detector's
-noise in a tick, nm."""
 
 MOST_TICKS = 64
 LEAST_TICKS = 8
+
+
+class LoopState(NamedTuple):
+    """Feedback loops of N microscopes.
+
+    Attributes:
+        integral: (N,) float64, integral part of the command, nm.
+        height: (N,) float64, height of the scanner, nm.
+        velocity: (N,) float64, velocity of the scanner, nm/s.
+        signal: (N,) float64, amplitude, or minus the deflection in contact mode, nm.
+        command: (N,) float64, last command, nm.
+    """
+
+    integral: Annotated[Float64, Shape(unit="nm")]
+    height: Annotated[Float64, Shape(unit="nm")]
+    velocity: Annotated[Float64, Shape(unit="nm/s")]
+    signal: Annotated[Float64, Shape(unit="nm")]
+    command: Annotated[Float64, Shape(unit="nm")]
+
+
+class LoopSettings(NamedTuple):
+    """Settings of a feedback loop during one line.
+
+    Attributes:
+        setpoint: setpoint of the signal, nm.
+        integral_gain, proportional_gain: gains of the controller; the first in 1/s.
+        tick_s: period of the controller, s.
+        lag_s: time constant of the signal, s.
+        resonance_hz, damping: resonance of the scanner, Hz, and its damping ratio.
+        slew_nm_s, range_nm: fastest command, nm/s, and largest height, nm.
+        floor: least target of the signal, nm.
+        thermal_nm, detector_nm: standard deviations of the signal's thermal motion, and of the
+            detector's noise in a tick, nm.
+    """
+
+    setpoint: float
+    integral_gain: float
+    proportional_gain: float
+    tick_s: float
+    lag_s: float
+    resonance_hz: float
+    damping: float
+    slew_nm_s: float
+    range_nm: float
+    floor: float
+    thermal_nm: float
+    detector_nm: float
 
 
 @dataclass(frozen=True)
@@ -122,7 +148,7 @@ def oscillator(tick_s, resonance_hz, damping):
 
 
 @kernel
-def scan_line(heights, material, table, low, step, loop, state, thermal, detector, out):
+def scan_line(b, heights, material, table, low, step, loop, state, thermal, detector, out):
     """Scan one line with the loop closed.
 
     Within a pixel the surface is linear. Where the signal has two targets, the one in whose half it
@@ -130,13 +156,14 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
     ends.
 
     Args:
+        b: row of the state.
         heights: (P + 1,) float64, the surface at the pixels' borders, nm.
         material: (P,) float64, row of the table (a real number) under each pixel.
         table: (2, M, G) float64, targets of the signal against the gap; coming from far and from
             near (`microgym.physics.cantilever`). Below the lowest gap it goes on with slope one.
         low, step: lowest gap and distance of the gaps, nm.
-        loop: (12,) see `LOOP`.
-        state: (5,) see `STATE`; updated.
+        loop: `LoopSettings`.
+        state: `LoopState`; row b is updated.
         thermal, detector: (P n,) float32, standard normal numbers; n ticks a pixel.
         out: (5, P) float64, written: height as commanded, mean error (signal less setpoint), mean
             target, lowest target, and the signal at that moment; all nm.
@@ -144,19 +171,22 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
     pixels = material.size
     ticks = thermal.size // pixels
     gaps = table.shape[2]
-    setpoint, gain, proportional, tick = loop[0], loop[1], loop[2], loop[3]
-    floor = loop[9]
-    keep = exp64(-tick / loop[4])
-    kick = loop[10] * np.sqrt(1.0 - keep * keep)
-    noise = loop[11]
-    p00, p01, p10, p11 = oscillator(tick, loop[5], loop[6])
-    w = 2.0 * np.pi * loop[5]
-    stride, top = loop[7] * tick, loop[8]
-    integral, height, speed, signal, command = state[0], state[1], state[2] / w, state[3], state[4]
+    setpoint, gain, proportional = loop.setpoint, loop.integral_gain, loop.proportional_gain
+    tick, floor = loop.tick_s, loop.floor
+    # Signal: s' = T + (s - T) exp(-dt / tau) + thermal noise of the variance that is forgotten.
+    keep = exp64(-tick / loop.lag_s)
+    kick = loop.thermal_nm * np.sqrt(1.0 - keep * keep)
+    noise = loop.detector_nm
+    p00, p01, p10, p11 = oscillator(tick, loop.resonance_hz, loop.damping)
+    w = 2.0 * np.pi * loop.resonance_hz
+    stride, top = loop.slew_nm_s * tick, loop.range_nm
+    integral, height, speed = state.integral[b], state.height[b], state.velocity[b] / w
+    signal, command = state.signal[b], state.command[b]
     per_nm, part = 1.0 / step, 1.0 / ticks
     layer = table.shape[1] * gaps
     flat = view1d(table, 0, table.size)
     for p in range(pixels):
+        # Table of this modulus: linear between the two rows around it.
         row = min(max(material[p], 0.0), table.shape[1] - 1.000001)
         first = int(row)
         mix = row - first
@@ -164,10 +194,12 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
         ground, rise = heights[p], (heights[p + 1] - heights[p]) * part
         total, wrong, aim, least, then = 0.0, 0.0, 0.0, 1e30, 0.0
         for i in range(ticks):
+            # Gap between the scanner and the path of the apex, g = z - h.
             gap = height - (ground + (i + 0.5) * rise)
             place = (gap - low) * per_nm
             cell = min(max(int(place), 0), gaps - 2)
             on = min(place - cell, 1.0)
+            # Both targets T(g, E), linear in the gap and between the moduli.
             if place < 0.0:
                 at = base
                 far = flat[at] + mix * (flat[at + gaps] - flat[at]) + (gap - low)
@@ -176,24 +208,28 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
                 at = base + cell
                 a = flat[at] + on * (flat[at + 1] - flat[at])
                 at += gaps
-                b = flat[at] + on * (flat[at + 1] - flat[at])
-                far = a + mix * (b - a)
+                c = flat[at] + on * (flat[at + 1] - flat[at])
+                far = a + mix * (c - a)
                 at = base + cell + layer
                 a = flat[at] + on * (flat[at + 1] - flat[at])
                 at += gaps
-                b = flat[at] + on * (flat[at + 1] - flat[at])
-                near = a + mix * (b - a)
+                c = flat[at] + on * (flat[at + 1] - flat[at])
+                near = a + mix * (c - a)
+            # The nearer of the two attracts the signal.
             target = near if signal + signal > near + far else far
             if target < least:
                 least, then = target, signal
             aim += target
             k = p * ticks + i
+            # Lag of the signal, and noise.
             drawn = max(target, floor)
             signal = drawn + (signal - drawn) * keep + kick * thermal[k]
             error = signal + noise * detector[k] - setpoint
+            # Controller: I' = I - K_i dt e, command I - K_p e, both within the range; slew rate.
             integral = min(max(integral - gain * tick * error, 0.0), top)
             wanted = min(max(integral - proportional * error, 0.0), top)
             command = min(max(wanted, command - stride), command + stride)
+            # Scanner: exact step of the damped oscillator towards the command.
             off = height - command
             height = command + p00 * off + p01 * speed
             speed = p10 * off + p11 * speed
@@ -201,5 +237,5 @@ def scan_line(heights, material, table, low, step, loop, state, thermal, detecto
             wrong += error
         out[0, p], out[1, p], out[2, p] = total * part, wrong * part, aim * part
         out[3, p], out[4, p] = least, then
-    state[0], state[1], state[2] = integral, height, speed * w
-    state[3], state[4] = signal, command
+    state.integral[b], state.height[b], state.velocity[b] = integral, height, speed * w
+    state.signal[b], state.command[b] = signal, command

@@ -78,6 +78,23 @@ class PiezoParameters:
         if self.tube_nm != math.inf:
             positive("tube_nm", self.tube_nm)
 
+    @property
+    def loop(self) -> "HysteresisLoop":
+        """Hysteresis, as kernels read it."""
+        return HysteresisLoop(float(self.half_range_nm), float(self.hysteresis))
+
+
+class HysteresisLoop(NamedTuple):
+    """Hysteresis of a scanner.
+
+    Attributes:
+        half_range_nm: half-range U of a full sweep, nm.
+        width: width of the loop of a full sweep as a fraction of 2 U.
+    """
+
+    half_range_nm: float
+    width: float
+
 
 PIEZO_LEVELS: dict[str, PiezoParameters] = {
     "off": PiezoParameters(),
@@ -211,59 +228,44 @@ def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) 
 
 @kernel
 def move_piezo(
-    dt: float,
-    start: float,
-    stop: float,
-    coefficient: float,
-    half_range: float,
-    width: float,
-    creep: Rows,
-    play: Rows,
+    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState
 ) -> float:
-    """Move one axis evenly from one command to another, or hold it.
+    """Move one axis evenly from its last command to another one, or hold it.
 
     Args:
+        b: row of the state.
+        axis: axis of the scanner.
         dt: duration, s, at least 0.
-        start: command at the beginning, nm: the one at which the last move ended.
         stop: command at the end, nm.
-        coefficient: creep per decade, from `PiezoState`.
-        half_range: half-range of the hysteresis, nm.
-        width: of `lag_hysteresis`.
-        creep: (DECADES,) row of `PiezoState`, updated.
-        play: (OPERATORS,) row of `PiezoState`, updated.
+        loop: hysteresis.
+        state: row b is updated.
 
     Returns:
         The position at the end, nm.
     """
-    crept = advance_creep(dt, start, stop, creep)
-    return lag_hysteresis(stop, half_range, width, play) + coefficient * crept
+    crept = advance_creep(dt, state.command[b, axis], stop, state.creep[b, axis])
+    state.command[b, axis] = stop
+    followed = lag_hysteresis(stop, loop.half_range_nm, loop.width, state.play[b, axis])
+    return followed + state.coefficient[b] * crept
 
 
 @kernel
 def sweep_piezo(
-    dt: float,
-    start: float,
-    stop: float,
-    coefficient: float,
-    half_range: float,
-    width: float,
-    creep: Rows,
-    play: Rows,
-    out: Rows,
+    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState, out: Rows
 ) -> None:
-    """As `move_piezo`, with the positions on the way: a scan line.
+    """Move one axis as `move_piezo`, and record the positions on the way: a scan line.
 
     Args:
+        b: row of the state.
+        axis: axis of the scanner.
         dt: duration, s, above 0.
-        start: command at the beginning, nm.
         stop: command at the end, nm.
-        coefficient: creep per decade.
-        half_range: half-range of the hysteresis, nm.
-        width: of `lag_hysteresis`.
-        creep: (DECADES,) row of `PiezoState`, updated.
-        play: (OPERATORS,) row of `PiezoState`, updated.
+        loop: hysteresis.
+        state: row b is updated.
         out: (n,) float64, written: positions at the ends of n equal times, nm.
     """
+    start, creep, play = state.command[b, axis], state.creep[b, axis], state.play[b, axis]
+    coefficient, half_range, width = state.coefficient[b], loop.half_range_nm, loop.width
     n = out.size
     pace, time = (stop - start) / n, dt / n
     # One after the other the exponentials would take four times as long: each waits for itself.
@@ -284,6 +286,7 @@ def sweep_piezo(
             creep[k] += (here - creep[k]) * of_step + pace * of_ramp
             crept += creep[k]
         out[i] = lag_hysteresis(there, half_range, width, play) + coefficient * crept
+    state.command[b, axis] = stop
 
 
 @kernel

@@ -1,16 +1,18 @@
-"""Where the beam really is: thermal drift, settling, wandering, backlash, jitter.
+"""Position of the beam on the specimen: thermal drift, backlash and jitter of the stage.
 
-The specimen moves under the beam by itself (`microgym.physics.drift`) and follows commands
-imperfectly (backlash, jitter). All of it is in object pixels and seconds.
+The specimen drifts under the beam (`microgym.physics.drift`) and follows commands with backlash and
+jitter. Lengths are in object pixels, times in seconds.
 """
 
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.physics.drift import DriftState, check_sizes, draw_normal
+from microgym.state import Float64, Shape
 
 CELL_S = 0.25
 """Length of a cell of the wandering clock, s. Design choice: far below every time constant."""
@@ -65,41 +67,16 @@ than the tens of minutes of a real instrument, so that they show at all. "easy" 
 """
 
 
-@dataclass
-class StageState:
-    """The stages of N microscopes along (y, x), lengths in px; every array may be set by hand.
+class StageState(NamedTuple):
+    """Stages of N microscopes along (y, x), lengths in px.
 
     Attributes:
-        velocity, settling, moved, wander, clock, drift: as in `DriftState`, px.
+        motion: drift of the specimen under the beam.
         play: (N, 2) float64, position of the driven side of the backlash, px.
     """
 
-    velocity: Rows
-    settling: Rows
-    moved: Rows
-    wander: Rows
-    clock: Rows
-    drift: Rows
-    play: Rows
-
-    @property
-    def arrays(self) -> DriftState:
-        """The drift, as kernels take it."""
-        parts = (self.velocity, self.settling, self.moved, self.wander, self.clock, self.drift)
-        return DriftState(*parts)
-
-    @classmethod
-    def at_origin(cls, num_envs: int) -> "StageState":
-        """Perfect stages at the origin.
-
-        Args:
-            num_envs: N, at least 1.
-
-        Returns:
-            A state of zeros.
-        """
-        drift = DriftState.zeros(num_envs, axes=2)
-        return cls(*drift, play=np.zeros_like(drift.drift))
+    motion: DriftState
+    play: Annotated[Float64, Shape(2, unit="px")]
 
 
 @kernel

@@ -1,13 +1,14 @@
-"""The end of the tip: its hidden shape, how it changes, and what conditioning does to it.
+"""Tip apex of an STM: hidden state, traits, spontaneous changes and conditioning.
 
-A tip is in one of five states, and within a state no two are alike: how deep and how wide a well it
-makes for an adatom, how far the atom that pulls is from the atom that tunnels, how blurred, doubled
-and restless its images are, how deep it must be dipped to change. The chain's probabilities follow
+A tip is in one of five states. Within a state, traits vary: depth and width of the well that the
+tip makes for an adatom, offset of the atom that pulls from the atom that tunnels, blur, ghost and
+flicker of images, depth of a dip that changes the tip. The probabilities of the Markov chain follow
 the action set of Krull et al., Commun. Phys. 3, 54 (2020), voltage pulses and controlled dips; the
 numbers are design choices unless a source is named. Lengths are in nm, energies in eV, biases in V.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from microgym.jit import kernel
 from microgym.numerics.libm import exp64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
+from microgym.state import Float64, Int64, Shape
 from microgym.validation import finite
 
 STATES = ("sharp", "double", "blunt", "contaminated", "unstable")
-"""States of a tip; a tip's state is its position here."""
+"""States of a tip; arrays hold the index."""
 SHARP, DOUBLE, BLUNT, CONTAMINATED, UNSTABLE = range(5)
 
 TRAITS = (
@@ -34,12 +36,13 @@ TRAITS = (
     "flicker",
     "hardness",
 )
-"""What a tip is described by, in the order of its array:
+"""Traits of a tip, in the order of its array:
 
-strength of its well at the conductance quantum, eV; width of the well, nm; where it pulls, as seen
-from where it tunnels (x, y), nm; conductance at which it jumps into contact, uS; blur of its
-images, nm; strength of the ghost that a second end makes, 0 to 1, and the ghost's place (x, y), nm;
-restlessness of its height, nm; depth of a dip that changes it with a probability of 1 - 1/e, nm."""
+depth of its well at the conductance quantum, eV; width of the well, nm; offset (x, y) of the atom
+that pulls from the atom that tunnels, nm; conductance at which it jumps into contact, uS; blur of
+its images, nm; strength of the ghost image of a second apex, 0 to 1, and displacement (x, y) of the
+ghost, nm; standard deviation of its height, nm; depth of a dip that changes it with a probability
+of 1 - 1/e, nm."""
 
 (STRENGTH, WIDTH, OFFSET_X, OFFSET_Y, CONTACT, BLUR, GHOST, GHOST_X, GHOST_Y, FLICKER, HARDNESS) = (
     range(11)
@@ -61,7 +64,7 @@ DIPS_NM = (0.8, 1.0, 1.2, 1.8, 2.5, 5.0)
 
 @dataclass(frozen=True)
 class ApexParameters:
-    """How much tips differ, and how easily they change by themselves; by default not at all.
+    """Variation between tips and rate of spontaneous changes; the default is none.
 
     Attributes:
         strength_spread: standard deviation of the logarithm of the well's strength.
@@ -88,9 +91,33 @@ class ApexParameters:
             if finite(field.name, value) < 0.0:
                 raise ValueError(f"{field.name}={value!r} must be at least 0")
 
-    def vector(self) -> tuple[float, ...]:
-        """The numbers in the order of the attributes."""
-        return tuple(float(getattr(self, field.name)) for field in fields(self))
+    def spread(self) -> "TipSpread":
+        """The numbers as kernels take them."""
+        return TipSpread(*map(float, astuple(self)))
+
+
+class TipSpread(NamedTuple):
+    """Numbers of `ApexParameters`; see there."""
+
+    strength: float
+    width: float
+    offset_nm: float
+    hardness: float
+    change_hz: float
+
+
+class TipState(NamedTuple):
+    """Tips of N microscopes.
+
+    Attributes:
+        kind: (N,) int64, state of the tip, an index in `STATES`.
+        generation: (N,) int64, changes of the tip so far in the episode.
+        traits: (N, 11) float64, see `TRAITS`.
+    """
+
+    kind: Annotated[Int64, Shape()]
+    generation: Annotated[Int64, Shape()]
+    traits: Annotated[Float64, Shape(len(TRAITS))]
 
 
 APEX_LEVELS: dict[str, ApexParameters] = {
@@ -118,7 +145,7 @@ _NEXT = np.cumsum(
 
 ITSELF, GENTLE, DEEP, PULSE, STRONG_PULSE, CRASH = range(6)
 
-# What a state means for the traits: factors of strength and width, mean blur, mean flicker.
+# For each state: factors of strength and width, mean blur in nm, mean flicker in nm.
 _OF_STATE = np.array(
     [
         (1.0, 1.0, 0.02, 0.002),
@@ -172,20 +199,25 @@ def change_rate(current_pa, bias_v, change_hz):
 
 @kernel
 def draw_traits(s0, s1, tick, state, spread, traits):
-    """Make a new tip.
+    """Draw the traits of a new tip.
+
+    Depth, width, contact conductance and hardness are log-normal; blur and flicker are uniform
+    between a half and one and a half of the mean of the state.
 
     Args:
         s0, s1: stream of the tip.
         tick: number of the tip in the episode, 0 for the first.
         state: its state.
-        spread: numbers of `ApexParameters`.
+        spread: `TipSpread`.
         traits: (11,) float64, written, see `TRAITS`.
     """
     factors = _OF_STATE[state]
-    traits[STRENGTH] = MEAN_STRENGTH_EV * factors[0] * exp64(spread[0] * normal(s0, s1, tick, 0))
-    traits[WIDTH] = MEAN_WIDTH_NM * factors[1] * exp64(spread[1] * normal(s0, s1, tick, 1))
-    traits[OFFSET_X] = spread[2] * normal(s0, s1, tick, 2)
-    traits[OFFSET_Y] = spread[2] * normal(s0, s1, tick, 3)
+    traits[STRENGTH] = (
+        MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
+    )
+    traits[WIDTH] = MEAN_WIDTH_NM * factors[1] * exp64(spread.width * normal(s0, s1, tick, 1))
+    traits[OFFSET_X] = spread.offset_nm * normal(s0, s1, tick, 2)
+    traits[OFFSET_Y] = spread.offset_nm * normal(s0, s1, tick, 3)
     traits[CONTACT] = 0.5 * QUANTUM_US * exp64(0.5 * normal(s0, s1, tick, 4))
     traits[BLUR] = factors[2] * (0.5 + uniform(s0, s1, tick, 5))
     traits[GHOST] = 0.0
@@ -194,4 +226,4 @@ def draw_traits(s0, s1, tick, state, spread, traits):
     if state == DOUBLE:
         traits[GHOST] = 0.1 + 0.8 * uniform(s0, s1, tick, 8)
     traits[FLICKER] = factors[3] * (0.5 + uniform(s0, s1, tick, 9))
-    traits[HARDNESS] = HARDNESS_NM * exp64(spread[3] * normal(s0, s1, tick, 10))
+    traits[HARDNESS] = HARDNESS_NM * exp64(spread.hardness * normal(s0, s1, tick, 10))

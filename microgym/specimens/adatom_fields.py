@@ -1,4 +1,4 @@
-"""Adatoms on fcc(111): those to be moved, where to, and what must be left alone.
+"""Fields of adatoms on fcc(111): movers, their targets, bystanders, steps, contamination.
 
 A field holds movers (first in every array), their targets, bystanders, and in some families a step
 edge and patches of contamination. Everything sits in hollows of the lattice of
@@ -9,16 +9,16 @@ Commun. 13, 7499 (2022).
 
 import itertools
 import math
-from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import sincos64
 from microgym.physics.adatoms import LATTICE_NM, nearest_site, site_place
 from microgym.random import Role, stream, uniform
 from microgym.specimens.splits import specimen_key, validate_family
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 FAMILIES = ("terrace", "crowded", "stepped")
 """Every family of fields, by name: few bystanders; many; a step edge and contamination."""
@@ -60,43 +60,50 @@ _PROCESS = np.int64(1)
 _TRIES = 200
 
 
-@dataclass
-class AdatomFields:
+class FieldRecipe(NamedTuple):
+    """Numbers that fields are drawn with.
+
+    Attributes:
+        movers: adatoms to be moved.
+        fewest, most: bystanders.
+        stepped: whether there are a step edge and contamination.
+        nearest_nm, farthest_nm: least and largest distance of a single mover's target, nm.
+        lattice_nm: distance of surface atoms, nm.
+    """
+
+    movers: int
+    fewest: int
+    most: int
+    stepped: bool
+    nearest_nm: float
+    farthest_nm: float
+    lattice_nm: float
+
+
+class AdatomFields(NamedTuple):
     """N fields; every array has the leading axis N.
 
     Attributes:
         sites: (N, ATOMS, 3) int64, hollows (n, m, s) of the adatoms, movers first.
-        places: (N, ATOMS, 2) float64, places (x, y), nm; the same.
-        present: (N, ATOMS) bool, whether there is such an adatom.
-        targets: (N, MOVERS, 2) float64, places of the movers' targets, nm.
+        places: (N, ATOMS, 2) float64, positions (x, y) of the same adatoms, nm.
+        present: (N, ATOMS) bool, whether the slot holds an adatom.
+        targets: (N, MOVERS, 2) float64, positions of the movers' targets, nm.
         steps: (N, 3) float64, a step edge along the line n r = d, up where n r > d: n (x, y), and d
             in nm, infinite where there is none.
         patches: (N, PATCHES, 3) float64, contamination: centre (x, y) and radius, nm; 0 if none.
     """
 
-    sites: NDArray[np.int64]
-    places: NDArray[np.float64]
-    present: NDArray[np.bool_]
-    targets: NDArray[np.float64]
-    steps: NDArray[np.float64]
-    patches: NDArray[np.float64]
-
-    @classmethod
-    def zeros(cls, num_envs: int) -> "AdatomFields":
-        """Empty fields."""
-        return cls(
-            np.zeros((num_envs, ATOMS, 3), np.int64),
-            np.zeros((num_envs, ATOMS, 2)),
-            np.zeros((num_envs, ATOMS), np.bool_),
-            np.zeros((num_envs, MOVERS, 2)),
-            np.zeros((num_envs, 3)),
-            np.zeros((num_envs, PATCHES, 3)),
-        )
+    sites: Annotated[Int64, Shape(ATOMS, 3)]
+    places: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
+    present: Annotated[Bool, Shape(ATOMS)]
+    targets: Annotated[Float64, Shape(MOVERS, 2, unit="nm")]
+    steps: Annotated[Float64, Shape(3)]
+    patches: Annotated[Float64, Shape(PATCHES, 3, unit="nm")]
 
     def fill(
         self,
-        rows: NDArray[np.int64],
-        keys: NDArray[np.uint32],
+        rows: Int64,
+        keys: Uint32,
         family: str,
         split: str,
         movers: int,
@@ -120,15 +127,11 @@ class AdatomFields:
         """
         validate_family(family, split, FAMILIES, HELD_OUT)
         low, high = BYSTANDERS[family]
-        fill_rows(
-            rows,
-            specimen_key(keys, split),
-            (self.sites, self.places, self.present),
-            (self.targets, self.steps, self.patches),
-            (np.int64(movers), np.int64(low), np.int64(high), family == "stepped"),
-            (float(distance_nm[0]), float(distance_nm[1])),
-            LATTICE_NM,
+        nearest, farthest = distance_nm
+        recipe = FieldRecipe(
+            movers, low, high, family == "stepped", float(nearest), float(farthest), LATTICE_NM
         )
+        fill_rows(rows, specimen_key(keys, split), recipe, self)
 
 
 @kernel
@@ -157,7 +160,7 @@ def _inside(x, y, step, edge):
 
 @kernel
 def _deal_out(places, targets, movers):
-    """Order the targets so that the ways of the movers add up to the least."""
+    """Assign targets to movers by exhaustive search for the least sum of distances."""
     best, chosen = np.inf, 0
     for number in range(_ORDERS.shape[1]):
         if _ORDERS[movers, number, 0] < 0:
@@ -170,7 +173,7 @@ def _deal_out(places, targets, movers):
         if total < best:
             best, chosen = total, number
     for k in range(movers):
-        # What stood there has been exchanged for another already, if it is before this one.
+        # A target of a smaller number has been exchanged already: follow the exchanges.
         goal = _ORDERS[movers, chosen, k]
         while goal < k:
             goal = _ORDERS[movers, chosen, goal]
@@ -180,21 +183,26 @@ def _deal_out(places, targets, movers):
 
 
 @kernel
-def _set_targets(s0, s1, tick, targets, movers, step, edge, ways, start, lattice):
-    """Draw the targets; whether all are on the field.
+def _set_targets(s0, s1, tick, targets, step, edge, start, recipe):
+    """Draw the targets.
 
-    One target lies at a drawn distance from `start`; several make a figure about the middle.
+    A single target lies at a drawn distance from `start`; several make a figure about the middle.
+
+    Returns:
+        Whether all targets are on the field.
     """
+    movers, lattice = recipe.movers, recipe.lattice_nm
     turns = int(6.0 * uniform(s0, s1, tick, 0))
     figure = int(_FIGURES.shape[0] * uniform(s0, s1, tick, 1))
     if movers == 1:
-        low, high = ways
+        low, high = recipe.nearest_nm, recipe.farthest_nm
         way = low + (high - low) * uniform(s0, s1, tick, 2)
         sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 3))
         n, m, s = nearest_site(start[0] + way * cosine, start[1] + way * sine, lattice)
     else:
         n, m, s = _drawn_site(s0, s1, tick + 1, 0.8, lattice)
     for k in range(movers):
+        # A turn by 60 degrees in cells of the lattice: (n, m) -> (-m, n + m).
         dn, dm = _FIGURES[figure, k, 0], _FIGURES[figure, k, 1]
         for _ in range(turns):
             dn, dm = -dm, dn + dm
@@ -207,30 +215,42 @@ def _set_targets(s0, s1, tick, targets, movers, step, edge, ways, start, lattice
 
 
 @kernel
-def fill_rows(rows, keys, atoms, ground, counts, ways, lattice):
+def _put(field, b, k, site, lattice):
+    """Put adatom k of field b into a hollow (n, m, s)."""
+    n, m, s = site
+    field.sites[b, k, 0], field.sites[b, k, 1], field.sites[b, k, 2] = n, m, s
+    field.places[b, k, 0], field.places[b, k, 1] = site_place(n, m, s, lattice)
+    field.present[b, k] = True
+
+
+@kernel
+def fill_rows(rows, keys, recipe, field):
     """Draw fields; see `AdatomFields.fill`.
 
     Args:
         rows: (k,) int64.
         keys: (k, 2) uint32, keys of the specimens.
-        atoms: sites, places, present.
-        ground: targets, steps, patches.
-        counts: movers, fewest and most bystanders, whether there is a step.
-        ways: least and largest way of a single mover, nm.
-        lattice: nm.
+        recipe: `FieldRecipe`.
+        field: `AdatomFields`; the listed rows are overwritten.
     """
-    sites, places, present = atoms
-    targets, steps, patches = ground
-    movers, fewest, most, stepped = counts
+    places, targets, steps, patches = field.places, field.targets, field.steps, field.patches
+    movers, lattice = recipe.movers, recipe.lattice_nm
     edge = 0.5 * FIELD_NM - MARGIN_NM
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = stream(keys[k, 0], keys[k, 1], Role.WORLD, _PROCESS)
         tick = np.int64(0)
-        sites[b], places[b], present[b], targets[b], patches[b] = 0, 0.0, False, 0.0, 0.0
+        field.sites[b], places[b], field.present[b], targets[b], patches[b] = (
+            0,
+            0.0,
+            False,
+            0.0,
+            0.0,
+        )
+        # The step edge has a random direction, and an infinite distance where there is none.
         sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 0))
         steps[b, 0], steps[b, 1], steps[b, 2] = cosine, sine, np.inf
-        if stepped:
+        if recipe.stepped:
             steps[b, 2] = 2.2 + uniform(s0, s1, tick, 1)
             for p in range(PATCHES):
                 for axis in range(2):
@@ -238,35 +258,34 @@ def fill_rows(rows, keys, atoms, ground, counts, ways, lattice):
                         2.0 * uniform(s0, s1, tick, 2 + 2 * p + axis) - 1.0
                     )
                 patches[b, p, 2] = 0.5
-        bystanders = fewest + int((most - fewest + 1) * uniform(s0, s1, tick, 9))
+        more = recipe.most - recipe.fewest + 1
+        bystanders = recipe.fewest + int(more * uniform(s0, s1, tick, 9))
         tick += 1
+        # Movers, by rejection, at least 1 nm apart.
         count = 0
         for _ in range(_TRIES):
-            n, m, s = _drawn_site(s0, s1, tick, edge if movers > 1 else 1.6, lattice)
-            x, y = site_place(n, m, s, lattice)
+            site = _drawn_site(s0, s1, tick, edge if movers > 1 else 1.6, lattice)
+            x, y = site_place(site[0], site[1], site[2], lattice)
             tick += 1
             if _inside(x, y, steps[b], edge) and _room(places[b], count, x, y, 1.0):
-                sites[b, count, 0], sites[b, count, 1], sites[b, count, 2] = n, m, s
-                places[b, count, 0], places[b, count, 1] = x, y
-                present[b, count] = True
+                _put(field, b, count, site, lattice)
                 count += 1
                 if count == movers:
                     break
         start = (places[b, 0, 0], places[b, 0, 1])
         for _ in range(_TRIES):
             tick += 2
-            if _set_targets(s0, s1, tick, targets[b], movers, steps[b], edge, ways, start, lattice):
+            if _set_targets(s0, s1, tick, targets[b], steps[b], edge, start, recipe):
                 break
         _deal_out(places[b], targets[b], movers)
+        # Bystanders, by rejection, 0.8 nm from each other and 0.7 nm from targets.
         for _ in range(_TRIES):
             if count == movers + bystanders:
                 break
-            n, m, s = _drawn_site(s0, s1, tick, edge, lattice)
-            x, y = site_place(n, m, s, lattice)
+            site = _drawn_site(s0, s1, tick, edge, lattice)
+            x, y = site_place(site[0], site[1], site[2], lattice)
             tick += 1
             free = _room(places[b], count, x, y, 0.8) and _room(targets[b], movers, x, y, 0.7)
             if free and _inside(x, y, steps[b], edge):
-                sites[b, count, 0], sites[b, count, 1], sites[b, count, 2] = n, m, s
-                places[b, count, 0], places[b, count, 1] = x, y
-                present[b, count] = True
+                _put(field, b, count, site, lattice)
                 count += 1

@@ -90,7 +90,7 @@ def test_terms_add_up_to_what_the_page_says():
     info = steps[-1][4]
     assert sums["time"] == pytest.approx(-1.0)
     assert sums["resolution"] == pytest.approx(info["metrics"]["snr_db"] / 10.0)
-    variance = task.instrument.frame[0, :, 1]
+    variance = task.instrument.state.surface.variance[0]
     errors = np.sqrt(task.errors[0])
     assert sums["resolution"] == pytest.approx(-np.log10(np.sum(errors**2) / np.sum(variance)))
     relief = np.sqrt(variance.mean())
@@ -113,7 +113,7 @@ def test_lines_that_are_missing_are_all_error():
     env = make()
     info = env.step(dials(rate=0.5))[4]
     # One line of eight, and time is up.
-    variance = task_of(env).instrument.frame[0, :, 1]
+    variance = task_of(env).instrument.state.surface.variance[0]
     left = (task_of(env).errors[0, 0] + variance[1:].sum()) / variance.sum()
     assert info["metrics"]["snr_db"] == pytest.approx(-10.0 * np.log10(left))
 
@@ -122,9 +122,7 @@ def test_the_right_gain_is_paid_for():
     returns: list[float] = []
     for part in (0.15, 0.7, 2.5):
         env = make(seed=4, loop="easy", lines=16)
-        hidden = task_of(env).instrument.hidden[0]
-        lag = task_of(env).instrument.settings.cantilever.lag_s
-        gain = part * largest_gain(lag, hidden[0], hidden[1])
+        gain = part * task_of(env).instrument.state.hidden.gain_limit[0]
         returns.append(sum(step[1] for step in play(env, [dials(gain=gain)] * 16)))
     assert returns[1] > returns[0] + 0.1
     assert returns[1] > returns[2] + 0.1
@@ -132,9 +130,7 @@ def test_the_right_gain_is_paid_for():
 
 def test_ringing_shows_in_the_observation():
     env = make(seed=4, lines=32, time_budget_s=100.0)
-    hidden = task_of(env).instrument.hidden[0]
-    lag = task_of(env).instrument.settings.cantilever.lag_s
-    limit = largest_gain(lag, hidden[0], hidden[1])
+    limit = task_of(env).instrument.state.hidden.gain_limit[0]
     calm = play(env, [dials(gain=0.6 * limit)] * 3)[-1][0]["numbers"]
     rings = play(env, [dials(gain=1.3 * limit)] * 3)[-1][0]["numbers"]
     assert size_of(rings[AT["ripple"]]) > 2.0 * size_of(calm[AT["ripple"]])
@@ -143,7 +139,7 @@ def test_ringing_shows_in_the_observation():
 def test_signals_are_the_last_line():
     env = make()
     observation = env.step(dials(rate=2.0))[0]
-    trace = task_of(env).instrument.trace[0].astype(float)
+    trace = task_of(env).instrument.state.line.trace[0].astype(float)
     cells = (trace - trace.mean()).reshape(64, 4).mean(axis=1)
     assert observation["signals"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     assert observation["signals"].shape == (len(SIGNALS), 64)
@@ -197,9 +193,11 @@ def test_what_is_hidden_is_shown_only_where_asked_for():
     assert "latent" not in hidden.step(dials())[4]
     latent = shown.step(dials())[4]["latent"]
     assert latent["slope"].shape == (8,)
-    drawn = task_of(shown).instrument.hidden[0]
+    drawn = task_of(shown).instrument.state.hidden
     lag = task_of(shown).instrument.settings.cantilever.lag_s
-    assert latent["gain_limit"] == pytest.approx(largest_gain(lag, drawn[0], drawn[1]))
+    assert latent["gain_limit"] == pytest.approx(
+        largest_gain(lag, drawn.resonance_hz[0], drawn.damping[0])
+    )
 
 
 def test_interventions_do_what_they_say():
@@ -210,7 +208,7 @@ def test_interventions_do_what_they_say():
     env.intervene(crash_nn=1.0)
     assert env.step(dials())[4]["cost_terms"]["crash"] >= 1.0
     env.intervene(drift_velocity_nm_s=[1.0, 2.0, 3.0])
-    assert task_of(env).instrument.drift.velocity[0].tolist() == [1.0, 2.0, 3.0]
+    assert task_of(env).instrument.state.drift.velocity[0].tolist() == [1.0, 2.0, 3.0]
     for wrong in (
         {"tip_radius_nm": 1.0},
         {"crash_nn": 0.0},
@@ -310,9 +308,10 @@ def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
         for _ in range(24):
             env.step(dials(gain=600.0, rate=15.0))
             task = task_of(env)
-            truth = task.instrument.truth[0] - task.instrument.truth[0].mean()
+            scanned = task.instrument.state.line
+            truth = scanned.truth[0] - scanned.truth[0].mean()
             for name, line in (
-                ("trace", task.instrument.trace[0]),
+                ("trace", scanned.trace[0]),
                 ("restored", task.restoration._topography.state.estimate.heights[0]),
             ):
                 wrong[name] += float(np.sum((line - line.mean() - truth) ** 2))

@@ -140,10 +140,10 @@ def test_numbers_tell_place_budgets_and_signals():
     assert number(observation, "time_left") == pytest.approx(1 - time_s / 20.0, abs=1e-6)
     assert number(observation, "dose") == pytest.approx(0.75 / 1.75, abs=1e-6)
     instrument = task_of(env).instrument
-    counts = instrument.counts[0].sum(dtype=float)
+    counts = instrument.state.measurement.counts[0].sum(dtype=float)
     passed = number(observation, "transmitted") + number(observation, "scattered")
     assert passed == pytest.approx(counts / 3e5, abs=1e-6)
-    direct = float((instrument.counts[0] * instrument.disk).sum(dtype=float))
+    direct = float((instrument.state.measurement.counts[0] * instrument.disk).sum(dtype=float))
     assert number(observation, "transmitted") == pytest.approx(direct / 3e5, abs=1e-6)
 
 
@@ -168,7 +168,7 @@ def test_raw_view_shows_signals_and_no_reconstruction():
     observation = env.step(action(*richest(env)))[0]
     task = task_of(env)
     lit = task._footprint.reshape(64, 64) > 1e-3 * task._footprint.max()
-    top, left = task.instrument.corner[0]
+    top, left = task.instrument.state.measurement.corner[0]
     bright, dark = (plane[0, top : top + 64, left : left + 64][lit] for plane in _planes(task))
     assert bright == pytest.approx(number(observation, "transmitted"), rel=1e-4)
     assert dark == pytest.approx(number(observation, "scattered"), rel=1e-4)
@@ -188,12 +188,12 @@ def test_the_hidden_state_is_hidden_unless_asked_for():
     env = make(None, reveal=True, drift="hard")
     latent = env.reset(seed=1)[1]["latent"]
     task = task_of(env)
-    inside = task.instrument.structure[0, 32:160, 32:160].astype(float)
+    inside = task.instrument.sample.structure[0, 32:160, 32:160].astype(float)
     assert latent["structure"] == pytest.approx(inside.reshape(32, 4, 32, 4).mean(axis=(1, 3)))
     assert 0.02 < latent["structure"].mean() < 0.4
     drift = env.step(action(0.0, 0.0, 5.0))[4]["latent"]["drift_px"]
     assert drift.shape == (2,)
-    assert np.array_equal(drift, task.instrument.stage.drift[0])
+    assert np.array_equal(drift, task.instrument.state.stage.motion.drift[0])
     assert np.abs(drift).max() > 0.01
 
 
@@ -206,7 +206,8 @@ def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
         one = grid.step(GRID * GRID + cell)  # one second
         other = free.step(action(*cell_centre(cell)))
         ours, theirs = task_of(grid), task_of(free)
-        assert ours.instrument.counts.tobytes() == theirs.instrument.counts.tobytes()
+        counts = [one.instrument.state.measurement.counts for one in (ours, theirs)]
+        assert counts[0].tobytes() == counts[1].tobytes()
         assert ours.estimate.re.tobytes() == theirs.estimate.re.tobytes()
         assert_same(one[0], other[0])
         assert other[4].keys() == one[4].keys() - {"action_mask"}
@@ -235,7 +236,7 @@ def test_actions_span_the_region(y, x):
     env = make()
     env.step(action(y, x))
     task = task_of(env)
-    assert task.instrument.beam[0].tolist() == [32 + 64 * (y + 1), 32 + 64 * (x + 1)]
+    assert task.instrument.state.beam[0].tolist() == [32 + 64 * (y + 1), 32 + 64 * (x + 1)]
 
 
 def test_masks_tell_visited_cells():
@@ -294,8 +295,9 @@ def test_terms_add_up_to_figures_of_the_end():
     figures, ledger = info["metrics"], info["ledger"]
     assert total["resolution"] * 10 == pytest.approx(figures["snr_db"], abs=1e-9)
     estimate = task.estimate.re[0] + 1j * task.estimate.im[0].astype(float)
-    truth = task.instrument.pristine_re[0] + 1j * task.instrument.pristine_im[0].astype(float)
-    structure = task.instrument.structure[0].astype(bool)
+    sample = task.instrument.sample
+    truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
+    structure = sample.structure[0].astype(bool)
     snr = float(metrics.structure_snr_db(estimate, truth, structure))
     assert figures["snr_db"] == pytest.approx(snr, abs=1e-3)
     wanted = np.sum(np.abs(truth[structure]) ** 2)
@@ -307,7 +309,7 @@ def test_terms_add_up_to_figures_of_the_end():
     assert total["dose"] == pytest.approx(-ledger["dose"] / 8e5)
     assert total["time"] == pytest.approx(-ledger["time_s"] / 30.0)
     assert total["damage"] == pytest.approx(-figures["contrast_lost"])
-    now = task.instrument.object_re[0] + 1j * task.instrument.object_im[0].astype(float)
+    now = sample.object_re[0] + 1j * sample.object_im[0].astype(float)
     lost = np.sum(np.abs(now - truth)[structure] ** 2) / np.sum(np.abs(truth - 1)[structure] ** 2)
     assert figures["contrast_lost"] == pytest.approx(lost, rel=1e-4)
     assert lost > 0.001
@@ -319,8 +321,9 @@ def test_the_sums_are_right_at_every_step_not_only_after_the_final_sweeps():
     for one in wander(5, 2):
         info = env.step(one)[4]
         estimate = task.estimate.re[0] + 1j * task.estimate.im[0].astype(float)
-        truth = task.instrument.pristine_re[0] + 1j * task.instrument.pristine_im[0].astype(float)
-        snr = metrics.structure_snr_db(estimate, truth, task.instrument.structure[0].astype(bool))
+        sample = task.instrument.sample
+        truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
+        snr = metrics.structure_snr_db(estimate, truth, sample.structure[0].astype(bool))
         assert info["metrics"]["snr_db"] == pytest.approx(float(snr), abs=1e-3)
 
 
@@ -328,8 +331,8 @@ def test_seen_structure_is_what_got_half_an_exposure():
     env = make(exposures=6)
     info = play(env, wander(6, 1))[-1][4]
     task = task_of(env)
-    enough = task.instrument.fluence[0] >= 0.5 * task._unit
-    structure = task.instrument.structure[0].astype(bool)
+    enough = task.instrument.sample.fluence[0] >= 0.5 * task._unit
+    structure = task.instrument.sample.structure[0].astype(bool)
     assert info["metrics"]["found"] == pytest.approx(enough[structure].mean(), abs=1e-9)
 
 
@@ -372,7 +375,8 @@ def test_good_exposures_are_worth_more_than_wasted_ones():
     good, bad = make(), make()
     structured = play(good, [action(*richest(good), 3.0)])[0]
     task = task_of(bad)
-    cells = task.instrument.structure[0, 32:160, 32:160].reshape(16, 8, 16, 8).mean(axis=(1, 3))
+    inside = task.instrument.sample.structure[0, 32:160, 32:160]
+    cells = inside.reshape(16, 8, 16, 8).mean(axis=(1, 3))
     empty = play(bad, [action(*cell_centre(int(cells.argmin())), 3.0)])[0]
     assert structured[1] > empty[1] + 0.02
 
@@ -382,11 +386,11 @@ def test_a_destroyed_specimen_is_a_cost_apart_from_the_reward():
     place = richest(env)
     steps = play(env, [action(*place, 10.0)] * 3)
     task = task_of(env)
-    structure = task.instrument.structure[0].astype(bool)
+    structure = task.instrument.sample.structure[0].astype(bool)
     assert task.instrument.fatal_fluence == pytest.approx(
         4 * DAMAGE_LEVELS["hard"].critical_fluence
     )
-    dead = (task.instrument.fluence[0] >= task.instrument.fatal_fluence)[structure].mean()
+    dead = (task.instrument.sample.fluence[0] >= task.instrument.fatal_fluence)[structure].mean()
     costs = [step[4]["cost"] for step in steps]
     assert sum(costs) == pytest.approx(dead, abs=1e-12)
     assert 0.0 < dead < 1.0
@@ -401,7 +405,7 @@ def test_a_destroyed_specimen_is_a_cost_apart_from_the_reward():
 
 
 def plane_of(env: Any) -> bytes:
-    return task_of(env).instrument.pristine_re.tobytes()
+    return task_of(env).instrument.sample.pristine_re.tobytes()
 
 
 def test_specimens_follow_seed_split_and_family_and_nothing_else():
@@ -434,18 +438,18 @@ def test_interventions_set_the_drift():
     moved = infos[1]["latent"]["drift_px"]
     assert moved == pytest.approx([0.5 * 4.2, -4.2], abs=0.5)
     assert np.abs(moved - infos[0]["latent"]["drift_px"]).min() > 1.5
-    assert task_of(envs[1]).instrument.beam[0] == pytest.approx([96 + 1.1, 96 - 2.2], abs=0.5)
+    assert task_of(envs[1]).instrument.state.beam[0] == pytest.approx([96 + 1.1, 96 - 2.2], abs=0.5)
     # Wandering was drawn before and after as without the intervention.
-    stages = [task_of(env).instrument.stage for env in envs]
+    stages = [task_of(env).instrument.state.stage.motion for env in envs]
     assert stages[0].wander.tobytes() == stages[1].wander.tobytes()
 
 
 def test_one_row_of_a_batch_can_be_intervened_on():
     envs: Any = gym.make_vec("microgym:Ptycho-v0", 3, exposures=4)
     envs.reset(seed=0)
-    before = envs.unwrapped._batch.task.instrument.stage.velocity.copy()
+    before = envs.unwrapped._batch.task.instrument.state.stage.motion.velocity.copy()
     envs.unwrapped.intervene([1], drift_velocity_px_s=[[0.3, 0.4]])
-    after = envs.unwrapped._batch.task.instrument.stage.velocity
+    after = envs.unwrapped._batch.task.instrument.state.stage.motion.velocity
     assert after[1].tolist() == [0.3, 0.4]
     assert np.array_equal(after[[0, 2]], before[[0, 2]])
 
@@ -464,15 +468,15 @@ def test_a_users_picture_is_the_specimen(kind, tmp_path):
     env = make(specimen=str(path))
     instrument = task_of(env).instrument
     image = load_image(path, (192, 192), margin=32)
-    assert np.array_equal(instrument.pristine_re[0], image.real)
-    assert np.array_equal(instrument.pristine_im[0], image.imag)
-    structure = instrument.structure[0].astype(bool)
+    assert np.array_equal(instrument.sample.pristine_re[0], image.real)
+    assert np.array_equal(instrument.sample.pristine_im[0], image.imag)
+    structure = instrument.sample.structure[0].astype(bool)
     assert np.array_equal(structure, np.abs(image - 1) > 1e-3)
     assert 0.05 < structure.mean() < 0.2
     info = play(env, wander(4))[-1][4]
     assert info["metrics"]["found"] > 0.0
     env.reset(seed=9)
-    assert np.array_equal(instrument.pristine_re[0], image.real)
+    assert np.array_equal(instrument.sample.pristine_re[0], image.real)
     check_snapshot("microgym:Ptycho-v0", specimen=str(path), exposures=2)
 
 
@@ -483,7 +487,7 @@ def test_two_pictures_are_amplitude_and_phase(tmp_path):
         Image.fromarray(rng.integers(100, 255, (40, 40), np.uint8)).save(path)
     env = make(specimen=paths)
     image = load_image(paths, (192, 192), margin=32)
-    assert np.array_equal(task_of(env).instrument.pristine_im[0], image.imag)
+    assert np.array_equal(task_of(env).instrument.sample.pristine_im[0], image.imag)
     assert image.imag.any()
 
 
@@ -518,7 +522,7 @@ def test_partial_coherence_has_modes_and_less_contrast():
     patterns = []
     for one in (env, plain):
         one.step(action(*place))
-        counts = task_of(one).instrument.counts[0].reshape(64, 64).astype(float)
+        counts = task_of(one).instrument.state.measurement.counts[0].reshape(64, 64).astype(float)
         patterns.append(counts / counts.sum())
     variation = [np.abs(np.diff(pattern, axis=0)).sum() for pattern in patterns]
     assert variation[0] < 0.9 * variation[1]

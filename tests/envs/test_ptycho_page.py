@@ -47,7 +47,7 @@ def test_frames_change_with_the_scan_and_do_not_change_it():
 def test_destroyed_structure_is_marked():
     task = started(damage="hard", photons=1e7)
     assert drawing.BAD not in colors(task.render(0))
-    inside = np.argwhere(task.instrument.structure[0])
+    inside = np.argwhere(task.instrument.sample.structure[0])
     y, x = inside[np.argmin(np.abs(inside - inside.mean(axis=0)).sum(axis=1))]
     where = 2.0 * (np.array([y, x]) - task.instrument.n / 2) / task.region - 1.0
     step(task, *where, 1.0)

@@ -45,7 +45,7 @@ def named(env: Any, observation: Any) -> dict[str, float]:
 
 def put_on_target(env: Any) -> None:
     """Set every mover one hop from nothing: on its target."""
-    fields = task_of(env).instrument.fields
+    fields = task_of(env).instrument.state.field
     for k in range(task_of(env).goal.movers):
         fields.places[0, k] = fields.targets[0, k]
         fields.sites[0, k] = nearest_site(*fields.targets[0, k], 0.288)
@@ -57,7 +57,7 @@ def put_on_target(env: Any) -> None:
 def test_the_vector_tells_the_way_and_the_place():
     env = make()
     observation, _ = env.reset(seed=5)
-    fields = task_of(env).instrument.fields
+    fields = task_of(env).instrument.state.field
     seen = named(env, observation)
     way = fields.targets[0, 0] - fields.places[0, 0]
     assert [seen["way_x_0"], seen["way_y_0"]] == pytest.approx(way / 3.0, abs=1e-6)
@@ -73,7 +73,7 @@ def test_the_vector_tells_the_way_and_the_place():
 
 def test_without_an_image_the_adatom_is_believed_where_the_drag_ended():
     env = make()
-    start = task_of(env).instrument.fields.places[0, 0].copy()
+    start = task_of(env).instrument.state.field.places[0, 0].copy()
     seen = named(env, env.step(drag((0.0, 0.0), (0.6, 0.1), DRAG))[0])
     assert [seen["x_0"], seen["y_0"]] == pytest.approx(
         (start + np.array([0.6, 0.1])) / 4.0, abs=1e-6
@@ -81,7 +81,7 @@ def test_without_an_image_the_adatom_is_believed_where_the_drag_ended():
     assert seen["stale_0"] == 0.25
     assert seen["landed"] == 0.0
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK))[0])
-    place = task_of(env).instrument.fields.places[0, 0]
+    place = task_of(env).instrument.state.field.places[0, 0]
     assert [seen["x_0"], seen["y_0"]] == pytest.approx(place / 4.0, abs=1e-6)
     assert seen["stale_0"] == 0.0
     assert seen["landed"] == 1.0
@@ -100,7 +100,7 @@ def test_look_alone_does_not_drag_and_both_does_both():
 def test_expected_drift_is_told():
     env = make(drift="real")
     task = task_of(env)
-    task.instrument.stage.settling[:] = 0.0
+    task.instrument.state.motion.settling[:] = 0.0
     env.intervene(drift_velocity_nm_s=(0.01, -0.005))
     env.step(drag((0, 0), (0, 0), ONLY_LOOK))
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK))[0])
@@ -113,7 +113,7 @@ def test_expected_drift_is_told():
 def test_build_lists_those_not_in_place_first():
     env = make(goal="build")
     task = task_of(env)
-    fields = task.instrument.fields
+    fields = task.instrument.state.field
     fields.places[0, 1], fields.sites[0, 1] = (
         fields.targets[0, 1],
         nearest_site(*fields.targets[0, 1], 0.288),
@@ -138,7 +138,7 @@ def test_images_are_shown_where_asked_for():
     env = make(observation="image")
     observation, _ = env.reset(seed=2)
     assert observation["image"].shape == (1, 64, 64)
-    place = task_of(env).instrument.fields.places[0, 0]
+    place = task_of(env).instrument.state.field.places[0, 0]
     j, i = np.floor((place / 8 + 0.5) * 64).astype(int)
     assert observation["image"][0, i, j] == pytest.approx(0.1 / 0.3, abs=0.05)
 
@@ -169,7 +169,7 @@ def test_only_an_image_ends_what_is_done():
     env = make()
     put_on_target(env)
     far = drag((0, 0), (0, 0), DRAG)
-    fields = task_of(env).instrument.fields
+    fields = task_of(env).instrument.state.field
     task_of(env).goal.believed[0] = -3.5  # the tip goes where nothing is
     fields.present[0, 1:] = False
     _, _, over, _, info = env.step(far)
@@ -181,8 +181,8 @@ def test_only_an_image_ends_what_is_done():
 def test_moved_bystanders_are_counted_once_and_cost():
     env = make(7)
     task = task_of(env)
-    fields = task.instrument.fields
-    task.instrument.traits[0, stm_tip.STRENGTH] = 4.0
+    fields = task.instrument.state.field
+    task.instrument.state.tip.traits[0, stm_tip.STRENGTH] = 4.0
     task.goal.believed[0, 0] = fields.places[0, 1]
     _, _, _, _, info = env.step(drag((0, 0), (1.0, 0.0), DRAG))
     assert info["cost_terms"]["bystanders"] == 1.0
@@ -195,7 +195,7 @@ def test_moved_bystanders_are_counted_once_and_cost():
 
 def test_a_crash_ends_the_episode_and_costs():
     env = make()
-    task_of(env).instrument.traits[0, stm_tip.CONTACT] = 1.0
+    task_of(env).instrument.state.tip.traits[0, stm_tip.CONTACT] = 1.0
     _, _, over, _, info = env.step(drag((0, 0), (1, 0), BOTH))
     assert over
     assert info["cost_terms"]["crash"] == info["cost"] == 1.0
@@ -216,10 +216,10 @@ def test_a_tip_is_never_sharp_at_first_and_its_readings_say_how_it_is():
         observation, info = env.reset(seed=seed)
         task = task_of(env)
         assert info["metrics"]["sharp"] == 0.0
-        seen, traits = named(env, observation), task.instrument.traits[0]
+        seen, traits = named(env, observation), task.instrument.state.tip.traits[0]
         assert seen["blur"] * 0.2 == pytest.approx(min(traits[stm_tip.BLUR], 0.2), abs=1e-6)
         assert seen["ghost"] == pytest.approx(traits[stm_tip.GHOST], abs=1e-6)
-        dirty = task.instrument.states[0] == stm_tip.CONTAMINATED
+        dirty = task.instrument.state.tip.kind[0] == stm_tip.CONTAMINATED
         assert seen["slope"] == pytest.approx(0.75 if dirty else 1.0)
 
 

@@ -29,7 +29,7 @@ def put(env: Any, atom: int, place: Any) -> None:
     """Set an adatom into the hollow nearest to a place."""
     from microgym.physics.adatoms import site_place
 
-    fields = task_of(env).instrument.fields
+    fields = task_of(env).instrument.state.field
     site = nearest_site(*place, 0.288)
     fields.sites[0, atom], fields.places[0, atom] = site, site_place(*site, 0.288)
 
@@ -38,11 +38,11 @@ def put(env: Any, atom: int, place: Any) -> None:
 def test_places_are_those_of_the_image(view):
     env = make(reconstructor=view, noise="real", tip="real")
     observation, info = env.reset(seed=5)
-    fields = task_of(env).instrument.fields
+    fields = task_of(env).instrument.state.field
     seen = named(env, observation)
     assert [seen["x_0"], seen["y_0"]] == pytest.approx(fields.places[0, 0] / 4.0, abs=0.02)
     assert [seen["x_0"], seen["y_0"]] != pytest.approx(
-        task_of(env).instrument.seen[0, 0] / 4.0, abs=1e-6
+        task_of(env).instrument.state.seen[0, 0] / 4.0, abs=1e-6
     )
     others = fields.places[0][fields.present[0]][1:]
     shown = sight_of(env).others[0][sight_of(env).shown[0]]
@@ -60,22 +60,22 @@ def test_the_model_and_the_network_see_the_same_world():
         for env in worlds:
             # Where the drag begins depends on what was seen: not here.
             task = task_of(env)
-            task.goal.believed[:, 0] = task.instrument.fields.places[:, 0]
+            task.goal.believed[:, 0] = task.instrument.state.field.places[:, 0]
             env.step(action)
-    one, other = (task_of(env).instrument for env in worlds)
+    one, other = (task_of(env).instrument.state for env in worlds)
     for name in ("drift", "wander", "velocity"):
-        assert getattr(one.stage, name).tobytes() == getattr(other.stage, name).tobytes()
-    assert one.fields.places.tobytes() == other.fields.places.tobytes()
-    assert one.traits.tobytes() == other.traits.tobytes()
+        assert getattr(one.motion, name).tobytes() == getattr(other.motion, name).tobytes()
+    assert one.field.places.tobytes() == other.field.places.tobytes()
+    assert one.tip.traits.tobytes() == other.tip.traits.tobytes()
 
 
 def test_an_adatom_that_was_left_behind_is_found_on_the_way():
     env = make()
-    before = task_of(env).instrument.fields.places[0, 0].copy()
+    before = task_of(env).instrument.state.field.places[0, 0].copy()
     ahead = -np.sign(before) * [0.0, 1.5]
     env.step(drag((0.0, 0.0), ahead, DRAG))
     put(env, 0, before + 0.4 * ahead)
-    here = task_of(env).instrument.fields.places[0, 0].copy()
+    here = task_of(env).instrument.state.field.places[0, 0].copy()
     observation, *_, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
     seen = named(env, observation)
     assert [4.0 * seen["x_0"], 4.0 * seen["y_0"]] == pytest.approx(here, abs=0.05)
@@ -91,7 +91,7 @@ def test_one_that_is_missed_stays_where_it_was_believed_to_be():
     env = make()
     task = task_of(env)
     place = task.goal.believed[0, 0].copy()
-    task.instrument.fields.present[0, 0] = False
+    task.instrument.state.field.present[0, 0] = False
     observation, *_, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
     assert task.goal.believed[0, 0].tolist() == place.tolist()
     assert info["sighting"]["missed"][0] == 1
@@ -108,8 +108,8 @@ def test_drift_between_the_image_and_a_drag_is_taken_into_account():
     for _ in range(3):
         env.step(drag((0.0, 0.0), (0.0, 0.0), DRAG))
     corner = sight_of(env).corners[0, 0, 3].copy()
-    since = task.instrument.ledger.time_s[0] - task.goal.marked_s[0]
-    task.instrument.fields.present[0, 0] = False
+    since = task.instrument.state.ledger.time_s[0] - task.goal.marked_s[0]
+    task.instrument.state.field.present[0, 0] = False
     env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
     moved = sight_of(env).corners[0, 0, 3] - corner
     assert moved[0] == pytest.approx(-0.03 * since, rel=0.1)
@@ -132,11 +132,11 @@ def test_of_many_legs_the_last_are_remembered():
 def test_a_build_keeps_its_adatoms_apart():
     env = make(goal="build", noise="real", tip="real", seed=3)
     task = task_of(env)
-    places = task.instrument.fields.places[0, : task.goal.movers].copy()
+    places = task.instrument.state.field.places[0, : task.goal.movers].copy()
     assert task.goal.believed[0] == pytest.approx(places, abs=0.06)
     assert sight_of(env).others.shape[1] == ATOMS - task.goal.movers
     put_on_target(env)
-    sight_of(env).corners[0, :, 0] = task.instrument.fields.places[0, : task.goal.movers]
+    sight_of(env).corners[0, :, 0] = task.instrument.state.field.places[0, : task.goal.movers]
     *_, terminated, _, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK, -1.0))
     assert terminated
     assert info["metrics"]["placed"] == 1.0

@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="fft, poisson, step, pulse, force, drag, wrapping, neural, restoration, adatoms, "
-        "observation, vector (default: these); memory, start",
+        help="benchmarks to run (default: all but the long ones); --list shows them",
     )
+    parser.add_argument("--list", action="store_true", help="only show the names of all benchmarks")
     parser.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
     parser.add_argument(
         "--steps", type=int, metavar="N", help="of the benchmark memory (default: 20000)"
@@ -37,21 +37,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmarks and compare them with their thresholds."""
     one_thread()
-    from microgym.baselines.benchmarks import BENCHMARKS, LONG
-    from microgym.baselines.benchmarks.thresholds import Check, check_text
-    from microgym.baselines.benchmarks.timing import Effort, as_record, as_text
+    from microgym.baselines.benchmarks import find_benchmarks
+    from microgym.baselines.benchmarks.thresholds import Threshold, threshold_text
+    from microgym.baselines.benchmarks.timing import (
+        LONG,
+        Effort,
+        as_record,
+        as_text,
+        run_benchmark,
+    )
 
+    known = find_benchmarks()
+    if arguments.list:
+        print(*(f"{name} (long)" if name in LONG else name for name in known), sep="\n")
+        return options.OK
     for name in arguments.names:
-        if name not in BENCHMARKS:
-            raise ValueError(f"no benchmark {name!r}{suggestion(name, list(BENCHMARKS))}")
+        if name not in known:
+            raise ValueError(f"no benchmark {name!r}{suggestion(name, list(known))}")
     records: list[dict[str, Any]] = []
-    checks: list[tuple[str, Check]] = []
+    checks: list[tuple[str, Threshold]] = []
     complete = True
     effort = Effort(rounds=arguments.rounds, steps=arguments.steps)
     try:
-        for name in arguments.names or (name for name in BENCHMARKS if name not in LONG):
+        for name in arguments.names or (name for name in known if name not in LONG):
             with progress_bar(0, name, "round") as progress:
-                for result in BENCHMARKS[name](replace(effort, progress=progress)):
+                for result in run_benchmark(known[name], replace(effort, progress=progress)):
                     records.append({"name": name, **as_record(result)})
                     checks += [(result.title, check) for check in result.checks]
                     if not arguments.json:
@@ -65,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         whole = {"machine": about, "packages": versions(), "met": met, "benchmarks": records}
         print(to_json(whole if complete else whole | {"partial": True}))
     else:
-        missed = [f"{title}\n    {check_text(one)}" for title, one in checks if not one.met]
+        missed = [f"{title}\n    {threshold_text(one)}" for title, one in checks if not one.met]
         print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}")
         print(f"{len(checks) - len(missed)} of {len(checks)} bounds met", *missed, sep="\n  ")
     if not complete:

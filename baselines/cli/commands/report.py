@@ -45,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, or rewrite the score table of the README or the pages."""
+    try:
+        return _run(arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in ("jinja2", "matplotlib"):
+            raise
+        raise ImportError(f"this needs {error.name}: pip install 'microgym[report]'") from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.readme or arguments.pages:
         from microgym.baselines.reporting import docs, readme
 

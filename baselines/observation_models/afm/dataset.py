@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from microgym.envs.afm.config import RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.config import LEVELS
 from microgym.instruments.afm.instrument import AFMInstrument
-from microgym.instruments.afm.kernels import HIDDEN
-from microgym.physics.feedback import largest_gain
 from microgym.random import episode_key
 from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES
 
@@ -112,18 +110,12 @@ def scan_frames(conditions: Conditions, seeds: NDArray[np.int64], chance: int) -
     radius = _between(generator, conditions.radii_nm, count)
     double = generator.random(count) < conditions.split_tips
     far, turn = generator.uniform(15.0, 45.0, count), generator.uniform(0.0, 2.0 * np.pi, count)
-    instrument.tip[double, 3] = (far * np.sin(turn))[double]
-    instrument.tip[double, 4] = (far * np.cos(turn))[double]
-    instrument.tip[double, 5] = generator.uniform(0.0, 6.0, count)[double]
+    tip, line = instrument.state.tip, instrument.state.line
+    tip.second_y_nm[double] = (far * np.sin(turn))[double]
+    tip.second_x_nm[double] = (far * np.cos(turn))[double]
+    tip.second_z_nm[double] = generator.uniform(0.0, 6.0, count)[double]
     instrument.set_radius(rows, radius)
-    hidden = {name: instrument.hidden[:, i] for i, name in enumerate(HIDDEN)}
-    lag = instrument.settings.cantilever.lag_s
-    limits = np.array(
-        [
-            largest_gain(lag, f, z)
-            for f, z in zip(hidden["resonance_hz"], hidden["damping"], strict=True)
-        ]
-    )
+    limits = instrument.state.hidden.gain_limit
     pixels = instrument.settings.pixels
     signals = np.empty((count, conditions.lines, 5, pixels), np.float32)
     truth = np.empty((count, conditions.lines, pixels), np.float32)
@@ -143,8 +135,8 @@ def scan_frames(conditions: Conditions, seeds: NDArray[np.int64], chance: int) -
         dials[:, number] = np.where(again[:, None], drawn, dials[:, number - 1])
         instrument.scan(rows, np.ascontiguousarray(dials[:, number]))
         for i, name in enumerate(("trace", "retrace", "error", "error_back", "phase")):
-            signals[:, number, i] = getattr(instrument, name)
-        truth[:, number] = instrument.truth
+            signals[:, number, i] = getattr(line, name)
+        truth[:, number] = line.truth
     return Frames(signals, truth, dials, radius, conditions)
 
 

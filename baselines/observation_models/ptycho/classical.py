@@ -118,16 +118,16 @@ def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> T
         The finished scans.
     """
     scans = Scans(conditions, seeds)
-    microscope, count = scans.instrument, len(seeds)
-    n, each = microscope.n, conditions.exposures
+    taken, count = scans.instrument.state.measurement, len(seeds)
+    n, each = scans.instrument.n, conditions.exposures
     everyones = np.broadcast_to(places, (count, each, 2))
     counts = np.empty((count, each, n, n), np.float32)
     centres, photons = np.empty((count, each, 2)), np.empty((count, each))
     for e in range(each):
         scans.expose(np.ascontiguousarray(everyones[:, e]), np.ones(count))
-        counts[:, e] = microscope.counts.reshape(count, n, n)
-        centres[:, e] = microscope.corner + n // 2
-        photons[:, e] = microscope.photons
+        counts[:, e] = taken.counts.reshape(count, n, n)
+        centres[:, e] = taken.corner + n // 2
+        photons[:, e] = taken.photons
     looks: dict[int, Float32] = {}
     done = 0
     for sweeps in LOOKS:

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from microgym.baselines.observation_models.ptycho.inputs import look
 from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
-from microgym.instruments.ptychography.instrument import (
-    PtychographyInstrument,
-    PtychographySettings,
-)
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.diffraction import add_fluence
 from microgym.physics.probe import make_probe
@@ -134,11 +132,10 @@ class Scans:
         """
         microscope = self.instrument
         microscope.expose(self._rows, places, dwell_s)
-        self.estimate.add(
-            self._rows, microscope.counts, microscope.known, microscope.photons, microscope.corner
-        )
-        for row, (top, left) in enumerate(microscope.corner):
-            photons = np.float32(microscope.photons[row])
+        taken = microscope.state.measurement
+        self.estimate.add(self._rows, *taken)
+        for row, (top, left) in enumerate(taken.corner):
+            photons = np.float32(taken.photons[row])
             add_fluence(self.fluence[row], self._footprint, photons, top, left, DETECTOR_PIXELS)
 
     def sweep(self, times: int) -> None:
@@ -156,7 +153,8 @@ class Scans:
 
     def truth(self) -> Complex64:
         """(N, FIELD, FIELD) complex64: the specimens before the first photon."""
-        return (self.instrument.pristine_re + 1j * self.instrument.pristine_im).astype(np.complex64)
+        sample = self.instrument.sample
+        return (sample.pristine_re + 1j * sample.pristine_im).astype(np.complex64)
 
 
 def places(
@@ -259,7 +257,7 @@ def make_lessons(
         conditions.append(chosen)
         scans = Scans(chosen, generator.integers(1 << 60, size=group))
         exposures = chosen.exposures
-        route = [places(generator, exposures, s) for s in scans.instrument.structure]
+        route = [places(generator, exposures, s) for s in scans.instrument.sample.structure]
         dwell = 10.0 ** generator.uniform(-0.5, 0.5, (group, exposures))
         pauses = {*generator.integers(1, exposures, 2).tolist(), exposures}
 

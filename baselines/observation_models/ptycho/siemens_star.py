@@ -71,6 +71,7 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     recorded = len(microscope.places)
     order = np.arange(recorded) if exposures is None else spread(microscope.places, exposures)
     rows, n, side = np.arange(1), microscope.n, microscope.field_px
+    taken, sample = microscope.state.measurement, microscope.sample
     microscope.reset(rows, episode_key(seed)[None], "", "")
     running = OnlineReconstruction(1, side, microscope.known_probe, order.size)
     counts = np.empty((order.size, n, n), np.float32)
@@ -78,12 +79,10 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     dwell = np.array([SHARE * microscope.most_photons])  # at one photon a second
     for e, place in enumerate(places):
         microscope.expose(rows, place[None], dwell)
-        counts[e] = microscope.counts.reshape(n, n)
-        running.add(
-            rows, microscope.counts, microscope.known, microscope.photons, microscope.corner
-        )
-    truth = (microscope.pristine_re + 1j * microscope.pristine_im)[0]
-    mask = microscope.structure[0].astype(np.bool_) & (microscope.fluence[0] >= LIT)
+        counts[e] = taken.counts.reshape(n, n)
+        running.add(rows, *taken)
+    truth = (sample.pristine_re + 1j * sample.pristine_im)[0]
+    mask = sample.structure[0].astype(np.bool_) & (sample.fluence[0] >= LIT)
 
     def error(image: NDArray[np.complexfloating]) -> float:
         return float(complex_error(image, truth, mask, remove_ramp=True))
@@ -94,7 +93,7 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     for sweeps in LOOKS:
         running.sweep(rows, sweeps - done)
         done = sweeps
-        seen = RunningScan(running.re, running.im, microscope.fluence)
+        seen = RunningScan(running.re, running.im, sample.fluence)
         errors[f"running_{sweeps}"] = error(running.re[0] + 1j * running.im[0])
         re, im, _ = view.estimate(rows, seen)
         errors[f"network_{sweeps}"] = error(re[0] + 1j * im[0])
@@ -117,14 +116,15 @@ def _best(
 ) -> tuple[float, Recipe]:
     """Least error of the classical recipes, and which it was."""
     found: dict[Recipe, float] = {}
+    taken = microscope.state.measurement
     modes, side = len(microscope.known_probe), microscope.field_px
     for alpha, step in STAR_GRID:
         settings = PIESettings(alpha=alpha, object_step=step, decay=np.inf, modes=modes)
         solver = PIESolver(
             microscope.known_probe, (side, side), capacity=len(counts), settings=settings,
-            known=microscope.known[0].reshape(microscope.n, microscope.n) > 0,
+            known=taken.known[0].reshape(microscope.n, microscope.n) > 0,
         )  # fmt: skip
-        solver.add([0], counts[None], places[None], microscope.photons[0])
+        solver.add([0], counts[None], places[None], taken.photons[0])
         done = 0
         for stop in STAR_STOPS:
             solver.sweep(count=stop - done)

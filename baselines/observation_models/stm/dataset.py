@@ -9,13 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.instruments.stm.instrument import (
-    DRIFT_LEVELS,
-    IMAGE_LEVELS,
-    STMInstrument,
-    STMSettings,
-)
-from microgym.instruments.stm.kernels import BANDS, PIXELS
+from microgym.instruments.stm.instrument import STMInstrument
+from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGE_LEVELS, STMSettings
+from microgym.instruments.stm.state import BANDS, PIXELS
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.physics import stm_tip
@@ -127,24 +123,25 @@ def take(conditions: Conditions, seeds: NDArray[np.int64]) -> Images:
     if conditions.state is not None:
         _set_tips(instrument, STATES.index(conditions.state), int(seeds[0]))
     generator = np.random.default_rng([int(seeds[0]), count])
-    fields = instrument.fields
+    state = instrument.state
+    fields = state.field
     for row in np.flatnonzero(generator.random(count) < conditions.paired):
         _put_beside(fields.places[row], fields.present[row], generator)
-    fields.places += conditions.shifted_nm * generator.uniform(-1.0, 1.0, (count, 1, 2))
+    fields.places[...] += conditions.shifted_nm * generator.uniform(-1.0, 1.0, (count, 1, 2))
     instrument.look(rows)
     instrument.draw(rows)
-    places = _apparent(fields.places, instrument.bands)
+    places = _apparent(fields.places, state.bands)
     inside = fields.present & (np.abs(places).max(axis=2) < 0.5 * FIELD_NM)
-    return Images(instrument.image.copy(), places, inside, instrument.states.copy())
+    return Images(state.image.copy(), places, inside, state.tip.kind.copy())
 
 
 def _set_tips(instrument: STMInstrument, state: int, seed: int) -> None:
     """Give every microscope a tip of one state."""
-    spread = (*instrument.settings.tip.vector(), 0.0)
+    tip, spread = instrument.state.tip, instrument.parameters.spread
     for row in range(instrument.num_envs):
-        instrument.states[row] = state
+        tip.kind[row] = state
         low = seed + row & 0xFFFFFFFF
-        _draw_tip(np.uint32(low), np.uint32(state), state, spread, instrument.traits[row])
+        _draw_tip(np.uint32(low), np.uint32(state), state, spread, tip.traits[row])
 
 
 @kernel

@@ -13,7 +13,7 @@ from microgym.baselines.observation_models.stm.classical import find as find_cla
 from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import MatchedFilter, load_weights
 
 SHOWN = ("as STM-v0, many bystanders", "double tip", "close pairs", "step edge")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.observation_models.stm.dataset import Images
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 from microgym.jit import kernel
 from microgym.physics.adatoms import LATTICE_NM
 from microgym.reconstruction.adatoms.observation_model import DetectorModel

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, Images, levelled
 from microgym.baselines.observation_models.stm.model import AdatomUNet
-from microgym.instruments.stm.kernels import PIXELS
+from microgym.instruments.stm.state import PIXELS
 
 _BATCH = 32
 _NEAR = 1.5  # px: pixels that are asked where an adatom is

@@ -1,30 +1,39 @@
-"""What a force microscope is made of, and the levels of what may differ from one to the next."""
+"""Settings of force microscopes, and the levels of their difficulty switches."""
 
+import math
 from dataclasses import dataclass, field
 
-from microgym.physics.cantilever import Cantilever
+from microgym.instruments.afm.state import AFMParameters, Spread
+from microgym.physics.afm_tip import Tip, window_of
+from microgym.physics.cantilever import Cantilever, amplitude_table, deflection_table
 from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
+from microgym.state import gather
 from microgym.validation import finite, integer, positive
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
+LANDING_NM = 15.0
+"""Standard deviation of the frame's place along each axis after an exchange of the tip, nm: it is
+found again by features of the last image (design choice)."""
+BOLTZMANN_300K = 4.14e-3
+"""k T at 300 K, nN nm."""
 
 
 @dataclass(frozen=True)
 class TipParameters:
-    """What can happen to a tip; the default is nothing.
+    """Tips and their wear, crashes and debris; the default is an ideal tip.
 
     Attributes:
         radius_nm: median radius of a new tip, nm.
         radius_spread: standard deviation of its logarithm.
         half_angle_deg: half of the cone's opening angle, degrees.
-        wear_nm3_nn_nm: median volume worn off a unit of force and way, nm^3/(nN nm).
+        wear_nm3_nn_nm: median volume worn off per force and path, nm^3/(nN nm).
         wear_spread: standard deviation of its logarithm.
         crash_nn: median force that breaks the apex, nN; infinite for never.
         crash_spread: standard deviation of its logarithm.
-        debris_per_s: rate at which debris is met at small forces, 1/s.
+        debris_per_s: rate of debris at small forces, 1/s.
     """
 
     radius_nm: float = 8.0
@@ -59,19 +68,21 @@ TIP_LEVELS: dict[str, TipParameters] = {
     "real": TipParameters(8.0, 0.15, 15.0, 1e-3, 0.5, 450.0, 0.4, 2e-3),
     "hard": TipParameters(8.0, 0.3, 20.0, 3e-3, 0.7, 300.0, 0.4, 8e-3),
 }
-"""The switch of the tip. Archard's coefficient of silicon over a hardness of 10 GPa is 1e-4 to 1e-2
-nm^3/(nN nm) (uncertain); a tip is taken to break at 0.3 to 1 uN (uncertain), above the 200 nN that
-ordinary tapping on silicon can reach (Stark et al., PNAS 99, 8473, 2002); rates of debris are
-design choices."""
+"""Levels of the switch `tip`.
+
+Archard's coefficient of silicon over a hardness of 10 GPa is 1e-4 to 1e-2 nm^3/(nN nm) (uncertain).
+A tip is taken to break at 0.3 to 1 uN (uncertain), above the 200 nN that ordinary tapping on
+silicon can reach (Stark et al., PNAS 99, 8473, 2002). Rates of debris are design choices.
+"""
 
 
 @dataclass(frozen=True)
 class LoopParameters:
-    """How far the loop's hidden numbers differ between instruments, and its noise.
+    """Spread of the loop's hidden properties between instruments, and its noise.
 
     Attributes:
         resonance_spread: standard deviation of the logarithm of the scanner's resonance.
-        damping_spread: the same of its damping ratio.
+        damping_spread: standard deviation of the logarithm of its damping ratio.
         detector_nm: noise of the amplitude in a bandwidth of 10 kHz, nm.
     """
 
@@ -86,26 +97,31 @@ LOOP_LEVELS: dict[str, LoopParameters] = {
     "real": LoopParameters(0.35, 0.35, 0.035),
     "hard": LoopParameters(0.5, 0.5, 0.1),
 }
-"""The switch of the loop: 20 to 50 pm of noise are usual in 10 kHz (not verified here); spreads are
-design choices."""
+"""Levels of the switch `loop`. Noise of 20 to 50 pm in 10 kHz is usual (not verified here); spreads
+are design choices."""
 
 
 @dataclass(frozen=True)
 class AFMSettings:
-    """What the instrument is made of.
+    """Settings of a force microscope.
 
     Attributes:
         mode: "amplitude" (tapping) or "contact".
-        cantilever: how it is and is driven; in contact mode its lag is that of its deflection.
+        cantilever: the cantilever; in contact mode its lag is that of its deflection.
         scanner: median z-scanner.
         field_nm: edge of a frame, nm.
-        pixels: of a line.
-        lines: of a frame.
-        tip, loop: what differs and what can happen.
+        pixels: pixels of a line, 64 to 416.
+        lines: lines of a frame, 1 to `pixels`.
+        tip: tips and their wear, crashes and debris.
+        loop: spread of the loop's properties, and noise.
         drift, piezo: imperfections of the lateral scanner.
         soft_limit_nn: force above which a specimen suffers, nN.
-        exchange_s, engage_s, withdraw_s: time of an exchange of the tip, of an approach, of a
+        exchange_s, engage_s, withdraw_s: time of an exchange of the tip, of an approach and of a
             withdrawal, s.
+
+    Raises:
+        TypeError: a value is of a wrong type.
+        ValueError: a value is out of range.
     """
 
     mode: str = "amplitude"
@@ -124,7 +140,7 @@ class AFMSettings:
     withdraw_s: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check what the parts do not check."""
+        """Check the fields that do not check themselves."""
         if self.mode not in ("amplitude", "contact"):
             raise ValueError(f"mode={self.mode!r} must be 'amplitude' or 'contact'")
         integer("pixels", self.pixels, 64, 512 - 2 * MARGIN_PX)
@@ -143,3 +159,29 @@ class AFMSettings:
     def side_px(self) -> int:
         """Edge of the surface, px."""
         return self.pixels + 2 * MARGIN_PX
+
+    @property
+    def parameters(self) -> AFMParameters:
+        """The settings as kernels read them."""
+        tip, loop, scanner, lever = self.tip, self.loop, self.scanner, self.cantilever
+        contact = self.mode == "contact"
+        signals = deflection_table(lever) if contact else amplitude_table(lever)
+        # Equipartition: k <z^2> = k_B T.
+        thermal = math.sqrt(BOLTZMANN_300K / lever.stiffness_n_m)
+        return gather(
+            AFMParameters,
+            *(self, tip, loop, self.drift, self.piezo, lever, scanner),
+            contact=contact,
+            signals=signals,
+            new_window=window_of(Tip(tip.radius_nm, tip.half_angle_deg), self.pixel_nm),
+            thermal_nm=thermal if loop.detector_nm > 0.0 else 0.0,
+            lowest_signal_nm=-1e9 if contact else -signals.free,
+            pitch_px=self.pixels / self.lines,
+            resonance_hz=Spread(scanner.resonance_hz, float(loop.resonance_spread)),
+            damping=Spread(scanner.damping, float(loop.damping_spread)),
+            crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
+            wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
+            tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
+            landing_nm=LANDING_NM if self.drift.drift_nm_s > 0.0 else 0.0,
+            hysteresis=self.piezo.loop,
+        )

@@ -1,23 +1,26 @@
-"""Tips of the force microscope: mounted, brought up to their shape, broken, fouled by debris."""
+"""Kernels of the force microscope's tip: exchange, wear, crashes, debris, and its signal table.
+
+`tip` is the `TipState` and `keys` the keys of the episodes in `AFMState`; row b is updated.
+"""
 
 import numpy as np
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64, log64
-from microgym.physics.afm_tip import apex_radius, shape_window
+from microgym.physics.afm_tip import TipShape, apex_radius, shape_window
 from microgym.physics.cantilever import MODULI_GPA, RADII_NM
 from microgym.physics.drift import draw_normal, draw_uniform
 from microgym.random import row_stream
 
 WORST_RADIUS_NM = 120.0
-"""A crash makes a tip no blunter than this, nm (design choice)."""
+"""Largest radius after a crash, nm (design choice)."""
 QUIET_CHANGE = 1.02
-"""Change of the radius, as a ratio, that calls for another table (design choice)."""
+"""Ratio of the radius to that of its table beyond which the table is made anew (design choice)."""
 SOFTEST_GPA = MODULI_GPA[0]
 """First modulus of the tables, GPa."""
 LOG_MODULUS_STEP = float(np.log(MODULI_GPA[1] / MODULI_GPA[0]))
-"""Logarithm of the ratio of a modulus of the tables to the one before."""
+"""Logarithm of the ratio of two successive moduli of the tables."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS = np.int64(0), np.int64(1)
@@ -27,14 +30,14 @@ _LOG_DOUBLE = float(np.log(2.0))
 
 
 @kernel
-def draw_lognormal(s0, s1, tick, index, median, sigma):
-    """A number whose logarithm is normal."""
-    return median * exp64(sigma * draw_normal(s0, s1, tick, index))
+def draw_lognormal(s0, s1, tick, index, spread):
+    """Draw m exp(sigma x), x standard normal; `spread` is a `Spread` (m, sigma)."""
+    return spread.median * exp64(spread.sigma * draw_normal(s0, s1, tick, index))
 
 
 @kernel
 def index_moduli(modulus):
-    """Replace moduli in GPa by their place in the tables, a real number."""
+    """Replace moduli E in GPa by their real index in the tables, log(E / E_0) / log(E_1 / E_0)."""
     flat = view1d(modulus, 0, modulus.size)
     top = float(len(MODULI_GPA) - 1)
     for i in range(flat.size):
@@ -43,8 +46,8 @@ def index_moduli(modulus):
 
 
 @kernel
-def fit_table(radius, tables, out):
-    """The table of a tip of one radius: linear in the logarithm between those there are."""
+def _fit_table(radius, tables, out):
+    """Interpolate the signal table of one radius, linear in log R between the tabulated radii."""
     count = tables.shape[0]
     place = log64(radius / _SHARPEST) / _LOG_DOUBLE
     place = min(max(place, 0.0), count - 1.000001)
@@ -57,69 +60,69 @@ def fit_table(radius, tables, out):
 
 
 @kernel
-def renew_tip(b, keys, exchanges, radius_nm, sigma, angle, tip, volume):
-    """Mount a new tip: the n-th of an episode is the same whenever it comes."""
+def renew_tip(b, keys, parameters, tip):
+    """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted."""
     s0, s1 = row_stream(keys, b, _WORLD, _TIPS)
-    n = exchanges[b]
-    tip[b, 0] = max(draw_lognormal(s0, s1, n, np.int64(0), radius_nm, sigma), 2.0)
-    tip[b, 1], tip[b, 2] = angle, 0.0
-    tip[b, 3], tip[b, 4], tip[b, 5] = 0.0, 0.0, np.inf
-    volume[b] = 0.0
+    drawn = draw_lognormal(s0, s1, tip.exchanges[b], np.int64(0), parameters.tip_radius_nm)
+    tip.radius_nm[b] = max(drawn, 2.0)
+    tip.half_angle_deg[b], tip.worn_nm[b] = parameters.half_angle_deg, 0.0
+    tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b] = 0.0, 0.0, np.inf
+    tip.volume_nm3[b] = 0.0
 
 
 @kernel
-def mount_rows(rows, keys, exchanges, radius_nm, sigma, angle, tip, volume):
-    """Mount the first tips of the listed rows."""
+def refit_tip(b, parameters, tip):
+    """Bring the window and the signal table of row b up to its tip's shape."""
+    apex = tip.radius_nm[b], tip.half_angle_deg[b], tip.worn_nm[b]
+    shape = TipShape(*apex, tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b])
+    shape_window(shape, parameters.pixel_nm, tip.window[b])
+    # The table depends on the effective radius; small changes do not call for another one.
+    radius, fitted = apex_radius(tip.radius_nm[b], tip.worn_nm[b]), tip.table_radius_nm[b]
+    if not fitted / QUIET_CHANGE < radius < fitted * QUIET_CHANGE:
+        _fit_table(radius, parameters.signals.values, tip.table[b])
+        tip.table_radius_nm[b] = radius
+
+
+@kernel
+def refit_rows(rows, parameters, tip):
+    """`refit_tip` for the listed rows."""
     for k in range(rows.size):
-        renew_tip(rows[k], keys, exchanges, radius_nm, sigma, angle, tip, volume)
+        refit_tip(rows[k], parameters, tip)
 
 
 @kernel
-def refit(b, pixel_nm, tables, tip, window, table, fitted):
-    """Bring shape and table of row b up to its tip."""
-    shape_window(tip[b], pixel_nm, window[b])
-    radius = apex_radius(tip[b, 0], tip[b, 2])
-    if not fitted[b] / QUIET_CHANGE < radius < fitted[b] * QUIET_CHANGE:
-        fit_table(radius, tables, table[b])
-        fitted[b] = radius
-
-
-@kernel
-def refit_rows(rows, pixel_nm, tables, tip, window, table, fitted):
-    """`refit` for the listed rows."""
-    for k in range(rows.size):
-        refit(rows[k], pixel_nm, tables, tip, window, table, fitted)
-
-
-@kernel
-def _second_apex(s0, s1, n, tip):
+def _add_second_apex(b, s0, s1, n, tip):
     """Place a second apex, 15 to 45 nm away and up to 6 nm back (design choices)."""
+    # A direction from a uniform sine; y = r sin a, x = +-r cos a.
     far = 15.0 + 30.0 * draw_uniform(s0, s1, n, np.int64(2))
     slant = 2.0 * draw_uniform(s0, s1, n, np.int64(3)) - 1.0
     side = 1.0 if draw_uniform(s0, s1, n, np.int64(4)) < 0.5 else -1.0
-    tip[3], tip[4] = far * slant, far * side * np.sqrt(1.0 - slant * slant)
-    tip[5] = 6.0 * draw_uniform(s0, s1, n, np.int64(5))
+    tip.second_y_nm[b] = far * slant
+    tip.second_x_nm[b] = far * side * np.sqrt(1.0 - slant * slant)
+    tip.second_z_nm[b] = 6.0 * draw_uniform(s0, s1, n, np.int64(5))
 
 
 @kernel
-def break_tip(b, keys, crashes, tip, volume):
-    """A crash: the apex breaks, and half the time leaves two."""
+def break_tip(b, keys, tip):
+    """Break the apex of row b: it becomes blunter, and with probability 1/2 there are two."""
     s0, s1 = row_stream(keys, b, _EXOGENOUS, _CRASHES)
-    n = np.int64(crashes[b])
-    crashes[b] += 1
-    tip[b, 0] = min(tip[b, 0] + 10.0 + 30.0 * draw_uniform(s0, s1, n, np.int64(0)), WORST_RADIUS_NM)
-    tip[b, 2], volume[b] = 0.0, 0.0
+    n = tip.crashes[b]
+    tip.crashes[b] += 1
+    # R' = R + 10 to 40 nm, at most `WORST_RADIUS_NM`; the worn flat breaks off.
+    blunt = tip.radius_nm[b] + 10.0 + 30.0 * draw_uniform(s0, s1, n, np.int64(0))
+    tip.radius_nm[b] = min(blunt, WORST_RADIUS_NM)
+    tip.worn_nm[b], tip.volume_nm3[b] = 0.0, 0.0
     if draw_uniform(s0, s1, n, np.int64(1)) < 0.5:
-        _second_apex(s0, s1, n, tip[b])
+        _add_second_apex(b, s0, s1, n, tip)
 
 
 @kernel
-def meet_debris(b, keys, changes, tip):
-    """Debris: it becomes a second apex, or what was there falls off."""
+def meet_debris(b, keys, tip):
+    """Let debris become a second apex of row b, or a second apex fall off."""
     s0, s1 = row_stream(keys, b, _EXOGENOUS, _SHAPES)
-    n = np.int64(changes[b])
-    changes[b] += 1
-    if tip[b, 5] < np.inf and draw_uniform(s0, s1, n, np.int64(1)) < 0.5:
-        tip[b, 5] = np.inf
+    n = tip.changes[b]
+    tip.changes[b] += 1
+    if tip.second_z_nm[b] < np.inf and draw_uniform(s0, s1, n, np.int64(1)) < 0.5:
+        tip.second_z_nm[b] = np.inf
     else:
-        _second_apex(s0, s1, n, tip[b])
+        _add_second_apex(b, s0, s1, n, tip)

@@ -1,10 +1,9 @@
-"""The compiled step of the diffraction microscope: one exposure in each of the listed rows."""
+"""Compiled exposures of the scanned-probe diffraction microscope."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view2d
+from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.fft import PAD
 from microgym.physics.camera import read_out
 from microgym.physics.damage import expose_patch
@@ -17,11 +16,8 @@ from microgym.physics.diffraction import (
 )
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import CELL_S, exposure_position, move_stage
+from microgym.physics.stage import exposure_position, move_stage
 from microgym.random import POISSON_WORK, fill_poisson, row_stream
-
-Plane = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _EXOGENOUS = np.int64(1)
@@ -30,170 +26,239 @@ _DRIFT, _JITTER = np.int64(0), np.int64(1)
 _PHOTONS, _READ_NOISE = np.int64(0), np.int64(1)
 
 
-def exposure_work(n: int, modes: int) -> int:
-    """Length of the float32 work array of `expose_rows`."""
+def exposure_work(n: int, modes: int, probes: int) -> int:
+    """Length of the float32 work array of `expose_rows`.
+
+    Args:
+        n: edge of a diffraction pattern, px.
+        modes: modes of the probe.
+        probes: most probes that expose one sample at the same time.
+    """
     size = n * n
-    planes = 2 * (modes * size + PAD) + 2 * (size + PAD) + 2 * size
+    planes = 2 * (modes * size + PAD) + 2 * (size + PAD) + (1 + probes) * size
     return planes + max(diffraction_work(n), POISSON_WORK, size, 4 * n)
 
 
 @kernel
-def start_stages(rows, keys, centre, sizes, drifting, play):
-    """Draw the drift of new episodes and put their stages to rest at the centre of the field.
+def start_rows(rows, centre, microscope, state):
+    """Put the stages of the listed rows to rest over the centre of the field; draw their drift.
 
     Args:
         rows: (k,) int64.
-        keys: (N, 2) uint32.
         centre: coordinate of the centre of the field, px; the backlash is centred there.
-        sizes: mean speed of linear drift, px/s, and mean distance to be settled, px.
-        drifting, play: arrays of `StageState`.
+        microscope: `Microscope`.
+        state: `PtychographyState` with the episodes' keys.
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, sizes[0], sizes[1], drifting)
-        play[b, 0], play[b, 1] = centre, centre
+        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, microscope.drift_px_s, microscope.settling_px, state.stage.motion)
+        for axis in range(2):
+            state.stage.play[b, axis] = centre
+            state.command[b, axis], state.beam[b, axis] = centre, centre
 
 
 @kernel
-def _drift_for(b, duration, keys, drifting, motion):
-    """Let the stage of row b drift for a time."""
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-    pace = (motion[4], motion[5], motion[6], CELL_S)
-    advance_drift(b, s0, s1, duration, pace, drifting)
+def _drift_for(b, duration, microscope, state):
+    """Advance the drift of row b by a duration in s."""
+    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    advance_drift(b, s0, s1, duration, microscope.rates, state.stage.motion)
 
 
 @kernel
-def expose_rows(
-    rows,
-    positions,
-    dwell_s,
-    keys,
-    specimen,
-    illumination,
-    camera,
-    drifting,
-    moving,
-    accounts,
-    constants,
-    n,
-    radices,
-    twiddles,
-    work,
-):
-    """One exposure in each of the listed rows.
+def _aim(b, target, dwell_s, microscope, state):
+    """Move the stage of row b to a commanded position and charge the exposure to its ledger.
 
     Args:
-        rows: (k,) int64.
-        positions: (N, 2) float64, commanded positions, px.
-        dwell_s: (N,) float64.
-        keys: (N, 2) uint32.
-        specimen: object_re, object_im, bands, fluence of the instrument.
-        illumination: probe, its spectrum, (modes, n*n) planes, and its intensity (n*n,).
-        camera: counts, known (N, n*n), beam-stop mask (n*n,) or (0,), inverse critical fluences
-            (B,).
-        drifting: `StageState.arrays`.
-        moving: play of `StageState`, last command, last true position, (N, 2) float64; corner of
-            the patch as commanded, (N, 2) int64.
-        accounts: time_s, dose, exposures, path_m; photons of the last exposure.
-        constants: (11,) float64, photons a second, dead time, stage speed, pixel in m, settling
-            time, wander size, wander time, backlash, jitter, full well, read noise.
-        n, radices, twiddles: patch and plan of the transform.
-        work: (`exposure_work(n, modes)`,) float32.
+        b: row.
+        target: (2,) float64, commanded position, px; rounded to the encoder's whole pixels.
+        dwell_s: exposure time, s.
+        microscope: `Microscope`.
+        state: `PtychographyState`; everything but the counts is updated.
     """
-    object_re, object_im, bands, fluence = specimen
-    probe_re, probe_im, spectrum_re, spectrum_im, probe_light = illumination
-    counts, known, mask, inverse_critical = camera
-    drift = drifting[5]
-    play, command, beam, corner = moving
-    time_s, dose, exposures, path_m, incident = accounts
-    modes, size = probe_re.shape
+    measurement, ledger, stage = state.measurement, state.ledger, state.stage
+    half = microscope.n // 2
+    y, x = np.floor(target[0] + 0.5), np.floor(target[1] + 0.5)
+    measurement.corner[b, 0], measurement.corner[b, 1] = int(y) - half, int(x) - half
+    # Incident photons: flux times exposure time.
+    measurement.photons[b] = microscope.photons_per_s * dwell_s
+    # Time before the shutter opens: t = |r - r0| / v + dead time.
+    way = np.sqrt((y - state.command[b, 0]) ** 2 + (x - state.command[b, 1]) ** 2)
+    state.command[b, 0], state.command[b, 1] = y, x
+    before = way / microscope.speed_px_s + microscope.dead_time_s
+    # Backlash of the drive.
+    move_stage(y, x, microscope.backlash_px, stage.play[b])
+    # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
+    # beam = play + drift + jitter.
+    _drift_for(b, before + 0.5 * dwell_s, microscope, state)
+    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _JITTER)
+    exposure_position(
+        s0,
+        s1,
+        ledger.exposures[b],
+        microscope.jitter_px,
+        stage.play[b],
+        stage.motion.drift[b],
+        state.beam[b],
+    )
+    _drift_for(b, 0.5 * dwell_s, microscope, state)
+    ledger.time_s[b] += before + dwell_s
+    ledger.dose[b] += np.float32(measurement.photons[b])
+    ledger.path_m[b] += way * microscope.pixel_m
+
+
+@kernel
+def _patch(b, microscope, state, sample):
+    """Patch of the specimen under the beam of row b, and the beam's offset from its centre.
+
+    Returns:
+        First row and first column, px, inside the specimen; offset along y and along x, px.
+    """
+    n, half = microscope.n, microscope.n // 2
+    limit = sample.object_re.shape[1] - n
+    top = min(max(int(np.floor(state.beam[b, 0] + 0.5)) - half, 0), limit)
+    left = min(max(int(np.floor(state.beam[b, 1] + 0.5)) - half, 0), limit)
+    return top, left, state.beam[b, 0] - (top + half), state.beam[b, 1] - (left + half)
+
+
+@kernel
+def _measure(b, light, microscope, state, sample, work):
+    """Count the photons that the specimen under row b diffracts; the specimen stays as it is.
+
+    Args:
+        b: row; its beam and its photons are those of this exposure.
+        light: (n*n,) float32, written where the beam is off the centre of the patch: intensity of
+            the moved probe.
+        microscope: `Microscope`.
+        state: `PtychographyState`; counts and known pixels are written.
+        sample: `Sample`.
+        work: float32, overwritten.
+    """
+    optics, measurement, n = microscope.illumination, state.measurement, microscope.n
+    modes, size = optics.probe_re.shape
     moved_re = view2d(work, 0, modes, size)
     moved_im = view2d(work, modes * size + PAD, modes, size)
     planes = work[2 * (modes * size + PAD) :]
     ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
     planes = planes[2 * (size + PAD) :]
-    expected, moved_light, rest = planes[:size], planes[size : 2 * size], planes[2 * size :]
-    half = n // 2
-    for k in range(rows.size):
-        b = rows[k]
-        y, x = np.floor(positions[b, 0] + 0.5), np.floor(positions[b, 1] + 0.5)
-        corner[b, 0], corner[b, 1] = int(y) - half, int(x) - half
-        incident[b] = constants[0] * dwell_s[b]
-        photons = np.float32(incident[b])
-        way = np.sqrt((y - command[b, 0]) ** 2 + (x - command[b, 1]) ** 2)
-        command[b, 0], command[b, 1] = y, x
-        before = way / constants[2] + constants[1]
-        move_stage(y, x, constants[7], play[b])
-        _drift_for(b, before + 0.5 * dwell_s[b], keys, drifting, constants)
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _JITTER)
-        exposure_position(s0, s1, exposures[b], constants[8], play[b], drift[b], beam[b])
-        _drift_for(b, 0.5 * dwell_s[b], keys, drifting, constants)
-        limit = object_re.shape[1] - n
-        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - half, 0), limit)
-        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - half, 0), limit)
-        off_y, off_x = beam[b, 0] - (top + half), beam[b, 1] - (left + half)
-        here_re, here_im, light = probe_re, probe_im, probe_light
-        if off_y != 0.0 or off_x != 0.0:
-            here_re, here_im, light = moved_re, moved_im, moved_light
-            phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
-            shift_probe(
-                spectrum_re,
-                spectrum_im,
-                ramp_re,
-                ramp_im,
-                n,
-                radices,
-                twiddles,
-                moved_re,
-                moved_im,
-                rest,
-            )
-            sum_intensity(moved_re, moved_im, moved_light)
-        diffract(
-            object_re[b],
-            object_im[b],
-            here_re,
-            here_im,
-            top,
-            left,
-            photons,
+    expected, rest = planes[:size], planes[size:]
+    top, left, off_y, off_x = _patch(b, microscope, state, sample)
+    probe_re, probe_im = optics.probe_re, optics.probe_im
+    if off_y != 0.0 or off_x != 0.0:
+        # Probe moved by a fraction of a pixel: P(q) exp(-2 pi i q r), transformed back.
+        probe_re, probe_im = moved_re, moved_im
+        phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
+        shift_probe(
+            optics.spectrum_re,
+            optics.spectrum_im,
+            ramp_re,
+            ramp_im,
             n,
-            radices,
-            twiddles,
-            expected,
+            microscope.radices,
+            microscope.twiddles,
+            moved_re,
+            moved_im,
             rest,
         )
-        s0, s1 = row_stream(keys, b, _MEASUREMENT, _PHOTONS)
-        fill_poisson(s0, s1, exposures[b], expected, counts[b], rest)
-        s0, s1 = row_stream(keys, b, _MEASUREMENT, _READ_NOISE)
-        read_out(
-            s0,
-            s1,
-            exposures[b],
-            constants[9],
-            constants[10],
-            mask,
-            counts[b],
-            known[b],
-            rest[:size],
+        sum_intensity(moved_re, moved_im, light)
+    # Expected counts: photons times sum over modes of |F{P O}|^2.
+    s = microscope.sample_of[b]
+    diffract(
+        sample.object_re[s],
+        sample.object_im[s],
+        probe_re,
+        probe_im,
+        top,
+        left,
+        np.float32(measurement.photons[b]),
+        n,
+        microscope.radices,
+        microscope.twiddles,
+        expected,
+        rest,
+    )
+    # Shot noise: Poisson counts.
+    tick = state.ledger.exposures[b]
+    s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _PHOTONS)
+    fill_poisson(s0, s1, tick, expected, measurement.counts[b], rest)
+    # Detector: full well, read noise, beam stop.
+    s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _READ_NOISE)
+    read_out(
+        s0,
+        s1,
+        tick,
+        microscope.saturation_counts,
+        microscope.read_noise_counts,
+        microscope.mask,
+        measurement.counts[b],
+        measurement.known[b],
+        rest[:size],
+    )
+
+
+@kernel
+def _irradiate(b, moved_light, microscope, state, sample):
+    """Add the exposure of row b to the fluence of its specimen, and fade it.
+
+    Args:
+        b: row.
+        moved_light: (n*n,) float32, intensity of the moved probe from `_measure`.
+        microscope: `Microscope`.
+        state: `PtychographyState`.
+        sample: `Sample`, updated.
+    """
+    s, n = microscope.sample_of[b], microscope.n
+    top, left, off_y, off_x = _patch(b, microscope, state, sample)
+    moved = off_y != 0.0 or off_x != 0.0
+    light = moved_light if moved else microscope.illumination.intensity
+    photons = np.float32(state.measurement.photons[b])
+    if microscope.inverse_critical.size:
+        # Fluence F += photons |P|^2; contrast of band i is exp(-F / F_i) of the pristine one.
+        expose_patch(
+            sample.bands[s],
+            sample.fluence[s],
+            sample.object_re[s],
+            sample.object_im[s],
+            light,
+            photons,
+            top,
+            left,
+            n,
+            microscope.inverse_critical,
         )
-        if inverse_critical.size:
-            expose_patch(
-                bands[b],
-                fluence[b],
-                object_re[b],
-                object_im[b],
-                light,
-                photons,
-                top,
-                left,
-                n,
-                inverse_critical,
-            )
-        else:
-            add_fluence(fluence[b], light, photons, top, left, n)
-        time_s[b] += before + dwell_s[b]
-        dose[b] += photons
-        exposures[b] += 1
-        path_m[b] += way * constants[3]
+    else:
+        add_fluence(sample.fluence[s], light, photons, top, left, n)
+
+
+@kernel
+def expose_rows(rows, positions, dwell_s, microscope, state, sample, work):
+    """Take one exposure in each of the listed rows.
+
+    Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
+    was before, and then their damage is done. Their rows must follow each other in `rows`.
+
+    Args:
+        rows: (k,) int64.
+        positions: (N, 2) float64, commanded positions, px.
+        dwell_s: (N,) float64, exposure times, s.
+        microscope: `Microscope`.
+        state: `PtychographyState`, updated.
+        sample: `Sample`, updated.
+        work: (`exposure_work(n, modes, probes)`,) float32.
+    """
+    size = microscope.n * microscope.n
+    room = microscope.probes * size
+    lights, rest = work[:room], work[room:]
+    first = 0
+    while first < rows.size:
+        s, end = microscope.sample_of[rows[first]], first
+        while end < rows.size and microscope.sample_of[rows[end]] == s:
+            b, light = rows[end], view1d(lights, (end - first) * size, size)
+            _aim(b, positions[b], dwell_s[b], microscope, state)
+            _measure(b, light, microscope, state, sample, rest)
+            end += 1
+        for k in range(first, end):
+            b, light = rows[k], view1d(lights, (k - first) * size, size)
+            _irradiate(b, light, microscope, state, sample)
+            state.ledger.exposures[b] += 1
+        first = end

@@ -1,4 +1,4 @@
-"""A logbook's logs read back: by the csv module, by TensorBoard, and by wandb's own inspector."""
+"""Logs read back: by the csv module, by TensorBoard, and by wandb's own inspector."""
 
 import csv
 import json
@@ -10,32 +10,38 @@ from typing import Any
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
 
-from microgym.agents.training.logbooks.logbook import open_logbook
+from microgym.agents.training.loggers import STEP, open_logger
 
 Rows = dict[int, dict[str, float]]
 
 LOCAL = ("csv", "tensorboard")
 
-# Numbers that float32, or few digits, would change.
 ROWS = {
-    0: {"train/loss": 1 / 3, "a": 1e-300},
+    256: {"train/loss": 1 / 3, "a": 1e-300},
     768: {"train/loss": -0.1, "a": 16777217.0},
-    1536: {"train/loss": 2.0**60 + 2.0**8, "later, with a comma": math.pi},
+    1536: {"train/loss": 2.0**60 + 2.0**8, "later": math.pi},
     2304: {"train/loss": 5e-324, "a": 1.0},
 }
-IMAGE = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
-FILM = [np.full((8, 9, 3), shade, np.uint8) for shade in (0, 100, 200)]
 
 
-def opened(folder, kinds=LOCAL, *, resume=False):
-    return open_logbook(folder, kinds, name="a run", config={"rate": 0.1}, resume=resume)
+def opened(folder, kinds=LOCAL, *, last_step=None):
+    return open_logger(folder, kinds, name="a run", config={"rate": 0.1}, last_step=last_step)
 
 
-def write(book, rows):
+def write(logger, rows):
     for step, values in rows.items():
-        book.write(step, values)
+        logger.record(STEP, step, exclude="tensorboard")
+        for name, value in values.items():
+            logger.record(name, value)
+        logger.dump(step)
+
+
+def logged(folder, rows, kinds=LOCAL, *, last_step=None):
+    """Open, write and close."""
+    logger = opened(folder, kinds, last_step=last_step)
+    write(logger, rows)
+    logger.close()
 
 
 def first(rows, count):
@@ -46,25 +52,33 @@ def rest(rows, count):
     return dict(list(rows.items())[count:])
 
 
+def rounded(rows):
+    """Numbers as float32 holds them."""
+    with np.errstate(over="ignore", under="ignore"):
+        return {
+            step: {n: float(np.float32(v)) for n, v in row.items()} for step, row in rows.items()
+        }
+
+
 def read_csv(folder: Path) -> Rows:
-    with (folder / "log.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "progress.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     rows = {
-        int(row.pop("step")): {n: float(cell) for n, cell in row.items() if cell} for row in table
+        int(row.pop(STEP)): {n: float(cell) for n, cell in row.items() if cell} for row in table
     }
     assert len(rows) == len(table), "a step is there twice"
     return rows
 
 
 def read_tensorboard(folder: Path) -> Rows:
-    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"tensors": 0})
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
     rows: Rows = {}
-    for tag in events.Tags()["tensors"]:
-        for event in events.Tensors(tag):
+    for tag in events.Tags()["scalars"]:
+        for event in events.Scalars(tag):
             row = rows.setdefault(event.step, {})
             assert tag not in row, f"step {event.step} is there twice"
-            row[tag] = make_ndarray(event.tensor_proto).item()
+            row[tag] = event.value
     return dict(sorted(rows.items()))
 
 
@@ -84,6 +98,8 @@ def read_wandb(folder: Path) -> Rows:
             numbers = {n: v for n, v in item.items() if n[0] != "_" and "._type" not in n}
             media = {n.removesuffix("._type") for n in item if n.endswith("._type")}
             rows[item["_step"]] = {
-                n: float(v) for n, v in numbers.items() if n.partition(".")[0] not in media
+                n: float(v)
+                for n, v in numbers.items()
+                if n.partition(".")[0] not in media and n != STEP
             }
     return rows

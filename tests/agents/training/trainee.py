@@ -123,16 +123,10 @@ POINTS = {
     "its folder is not flushed": ("os.fsync", "before", "folder"),
     "the old one is still there": ("os.unlink", "before", "checkpoint-"),
     "the old one is gone": ("os.unlink", "after", "checkpoint-"),
-    "the log is not committed": (
-        "microgym.agents.training.logbooks.logbook.Logbook.commit",
-        "before",
-        "",
-    ),
-    "the log is committed": (
-        "microgym.agents.training.logbooks.logbook.Logbook.commit",
-        "after",
-        "",
-    ),
+    "the log is not cut to the checkpoint": ("os.replace", "before", "progress.csv"),
+    "the log is cut to the checkpoint": ("os.replace", "after", "progress.csv"),
+    "the row is not written": ("microgym.agents.training.loggers.ResumableCSV.write", "before", ""),
+    "the row is written": ("microgym.agents.training.loggers.ResumableCSV.write", "after", ""),
     "the policy is not in its place": ("os.replace", "before", "policy.safetensors"),
     "the policy is in its place": ("os.replace", "after", "policy.safetensors"),
 }

@@ -6,11 +6,11 @@ import math
 import pytest
 
 from microgym.baselines import benchmarks
-from microgym.baselines.benchmarks.thresholds import Check
-from microgym.baselines.benchmarks.timing import Measurement, Result, Timing
+from microgym.baselines.benchmarks.thresholds import Threshold
+from microgym.baselines.benchmarks.timing import LONG, Measurement, Result, Timing
 from microgym.baselines.cli import main
 
-ALL = tuple(benchmarks.BENCHMARKS)
+ALL = tuple(benchmarks.find_benchmarks())
 
 
 def run(*words):
@@ -30,7 +30,7 @@ def efforts(monkeypatch):
             asked[name] = effort
             effort.progress(1)
             row = Timing("ours", 2.0, 3.0, 4.0, (3.5, 4.5))
-            check = Check("ours over theirs", value, ">=", 2.0, "x")
+            check = Threshold("ours over theirs", value, ">=", 2.0, "x")
             yield Result(f"title of {name}", "processor time", [row], [check], reference="theirs")
             yield Result(f"more of {name}", "resident set", [Measurement("end", 1.0, "MiB")])
 
@@ -38,13 +38,13 @@ def efforts(monkeypatch):
 
     values = {name: 4.0 for name in ALL} | {"fft": 1.5, "poisson": math.nan}
     made = {name: of(name, values[name]) for name in ALL}
-    monkeypatch.setattr(benchmarks, "BENCHMARKS", made)
+    monkeypatch.setattr(benchmarks, "find_benchmarks", lambda: made)
     return asked
 
 
 def test_benchmarks_that_take_minutes_are_run_only_when_named(efforts, capsys):
     assert run() == 0
-    assert list(efforts) == [name for name in ALL if name not in benchmarks.LONG]
+    assert list(efforts) == [name for name in ALL if name not in LONG]
     efforts.clear()
     assert run("start", "memory", "--steps", 1000, "--rounds", 3) == 0
     assert list(efforts) == ["start", "memory"]
@@ -83,8 +83,8 @@ def test_what_was_measured_before_ctrl_c_is_shown(efforts, capsys, monkeypatch):
     def interrupted(effort):
         raise KeyboardInterrupt
 
-    made = benchmarks.BENCHMARKS | {"fft": interrupted}
-    monkeypatch.setattr(benchmarks, "BENCHMARKS", made)
+    made = benchmarks.find_benchmarks() | {"fft": interrupted}
+    monkeypatch.setattr(benchmarks, "find_benchmarks", lambda: made)
     assert run("step", "fft", "--json") == 130
     found = json.loads(capsys.readouterr().out)
     assert found["partial"] is True
@@ -102,9 +102,8 @@ def test_impossible_efforts_are_one_clear_line(efforts, capsys, words):
     assert efforts == {}
 
 
-def test_help_names_every_benchmark(capsys):
-    assert run("--help") == 0
-    text = " ".join(capsys.readouterr().out.split())
-    usual = ", ".join(name for name in ALL if name not in benchmarks.LONG)
-    rare = ", ".join(name for name in ALL if name in benchmarks.LONG)
-    assert f"{usual} (default: these); {rare}" in text
+def test_every_benchmark_is_listed(efforts, capsys):
+    assert run("--list") == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed == [f"{name} (long)" if name in LONG else name for name in ALL]
+    assert efforts == {}

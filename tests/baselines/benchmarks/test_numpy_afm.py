@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from microgym.baselines.benchmarks.alternatives.afm import NumpyLines, peak_forces
 from microgym.baselines.benchmarks.force import (
     GAIN,
     PERFECT,
@@ -11,7 +12,6 @@ from microgym.baselines.benchmarks.force import (
     CompiledLines,
     microscope,
 )
-from microgym.baselines.benchmarks.numpy_reference.afm import NumpyLines, peak_forces
 from microgym.physics.cantilever import peak_force
 from microgym.physics.feedback import ticks_of
 
@@ -21,18 +21,18 @@ def test_both_scan_the_same_lines():
     for _ in range(3):
         ours.scan()
         theirs.scan(SETPOINT, GAIN, RATE_HZ)
-    instrument = ours.instrument
+    line = ours.instrument.state.line
     assert np.ptp(theirs.trace) > 1.0
-    assert instrument.trace[0] == pytest.approx(theirs.trace, abs=2e-3)
-    assert instrument.retrace[0] == pytest.approx(theirs.retrace, abs=2e-3)
-    assert instrument.truth[0] == pytest.approx(theirs.truth, abs=1e-3)
+    assert line.trace[0] == pytest.approx(theirs.trace, abs=2e-3)
+    assert line.retrace[0] == pytest.approx(theirs.retrace, abs=2e-3)
+    assert line.truth[0] == pytest.approx(theirs.truth, abs=1e-3)
 
 
 def test_the_benchmark_has_the_ticks_it_says():
     instrument = microscope()
     lag = instrument.settings.cantilever.lag_s
     pixel_s = 0.5 / (RATE_HZ * (instrument.settings.pixels + 16))
-    assert ticks_of.py_func(pixel_s, instrument.hidden[0, 0], lag, GAIN) == 8
+    assert ticks_of.py_func(pixel_s, instrument.state.hidden.resonance_hz[0], lag, GAIN) == 8
     assert PERFECT.lines == instrument.settings.lines
     assert instrument.settings.pixels == 256
 

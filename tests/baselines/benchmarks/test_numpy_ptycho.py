@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.baselines.benchmarks.numpy_reference.microscope import NumpyStage
-from microgym.baselines.benchmarks.numpy_reference.ptycho import NumpyPtychoEnv
+from microgym.baselines.benchmarks.alternatives.microscope import NumpyStage
+from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
 from microgym.envs.ptycho import PtychoTask, progress_kernels
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, normal, stream
@@ -25,10 +25,11 @@ def beside(seed: int, precision: Any, **arguments: Any) -> tuple[Any, NumpyPtych
 
 def share_draws(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     """Let the NumPy microscope draw what the compiled one draws; that one goes first."""
-    stage, state = env.microscope.stage, task.instrument.stage
-    words = [stream(*task.instrument.keys[0], Role.EXOGENOUS, process) for process in (0, 1)]
+    stage, state = env.microscope.stage, task.instrument.state.stage.motion
+    words = [stream(*task.instrument.state.keys[0], Role.EXOGENOUS, process) for process in (0, 1)]
     n = env.microscope.n
-    env.microscope.draw = lambda mean: task.instrument.counts[0].reshape(n, n).astype(np.int64)
+    counts = task.instrument.state.measurement.counts
+    env.microscope.draw = lambda mean: counts[0].reshape(n, n).astype(np.int64)
     stage.velocity[:], stage.settling[:] = state.velocity[0], state.settling[0]
 
     def jitter() -> list[float]:
@@ -65,9 +66,8 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     re, im = task.estimate.re, task.estimate.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
     instrument, rows = task.instrument, np.arange(1)
-    truth = instrument.pristine_re, instrument.pristine_im
     columns = np.empty((4, instrument.field_px))
-    progress_kernels.resum_rows(rows, (re, im), truth, instrument.structure, task._sums, columns)
+    progress_kernels.resum_rows(rows, (re, im), instrument.sample, task._sums, columns)
     task.restore(task.snapshot())  # so that its maps are drawn anew
     env._agree()
 

@@ -6,7 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from microgym.baselines.benchmarks.thresholds import Adds, AtLeast, Check, check_text, median
+from microgym.baselines.benchmarks.thresholds import (
+    Adds,
+    AtLeast,
+    Threshold,
+    median,
+    threshold_text,
+)
 from microgym.baselines.benchmarks.timing import (
     Alternative,
     Benchmark,
@@ -137,7 +143,7 @@ def test_a_bound_that_cannot_be_measured_is_not_met():
     check = AtLeast("c", 2.0, ("missing",)).check(TABLE)
     assert math.isnan(check.value)
     assert not check.met
-    assert check_text(check) == "NOT MEASURED  c over missing: must be >= 2x"
+    assert threshold_text(check) == "NOT MEASURED  c over missing: must be >= 2x"
 
 
 def test_what_is_added_is_a_share():
@@ -147,7 +153,7 @@ def test_what_is_added_is_a_share():
     assert not check.met
     assert Adds("a", 34.0, "b").check(TABLE).met
     assert Adds("b", 0.1, "a").check(TABLE).value < 0
-    assert check_text(check) == "MISSED  a adds to b: 33.3% (14.3 to 33.3), must be < 30%"
+    assert threshold_text(check) == "MISSED  a adds to b: 33.3% (14.3 to 33.3), must be < 30%"
 
 
 @pytest.mark.parametrize(
@@ -155,9 +161,9 @@ def test_what_is_added_is_a_share():
     [(">=", False, True, True), ("<=", True, True, False), ("<", True, False, False)],
 )
 def test_what_lies_on_the_limit(sense, below, at, above):
-    checks = [Check("x", value, sense, 2.0, "s") for value in (1.9, 2.0, 2.1)]
+    checks = [Threshold("x", value, sense, 2.0, "s") for value in (1.9, 2.0, 2.1)]
     assert [check.met for check in checks] == [below, at, above]
-    assert check_text(checks[0]).startswith("met " if below else "MISSED")
+    assert threshold_text(checks[0]).startswith("met " if below else "MISSED")
 
 
 def test_interval_of_a_median():
@@ -197,7 +203,7 @@ def test_table_and_record_name_the_reference_and_the_bounds():
 
 
 def test_readings_need_no_reference():
-    check = Check("slope", math.nan, "<", 1.0, "bytes a step")
+    check = Threshold("slope", math.nan, "<", 1.0, "bytes a step")
     result = Result("memory", "resident set", [Measurement("end", 12.0, "MiB")], [check])
     assert "end            12 MiB" in as_text(result)
     record = json.loads(to_json(as_record(result)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from microgym.agents.training.logbooks.logbook import KINDS
+from microgym.agents.training.loggers import KINDS
 from microgym.baselines.cli import console, find_commands, main, parser, summaries
 from microgym.envs.core.registry import find
 from tests.baselines import stubs

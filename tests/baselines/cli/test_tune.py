@@ -9,7 +9,11 @@ import pytest
 
 from microgym.agents.core.registry import make_agent
 from microgym.baselines.cli import tune
-from microgym.baselines.evaluation.expert_search import TUNABLES, Tunable
+from microgym.baselines.evaluation.expert_search import (
+    SearchablePolicy,
+    searchable_environments,
+    searchable_policies,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def peak(monkeypatch) -> list[Habits]:
 
 
 def test_the_search_draws_at_large_then_near_the_best(peak):
-    found = tune.search("Ptycho-v0", Tunable(draw, lambda habits: habits), 60)
+    found = tune.search("Ptycho-v0", SearchablePolicy(draw, lambda habits: habits), 60)
     assert [value for value, _ in found] == sorted((value for value, _ in found), reverse=True)
     assert len(found) == len(peak) == 60
     gains = np.array([habits.inner.gain for habits in peak])
@@ -57,15 +61,18 @@ def test_the_search_draws_at_large_then_near_the_best(peak):
 
 def test_the_search_repeats_itself(peak):
     first, second = (
-        tune.search("Ptycho-v0", Tunable(draw, lambda habits: habits), 10) for _ in range(2)
+        tune.search("Ptycho-v0", SearchablePolicy(draw, lambda habits: habits), 10)
+        for _ in range(2)
     )
     assert first == second
     assert peak[:10] == peak[10:]
 
 
-@pytest.mark.parametrize(("env", "name"), [(e, n) for e, some in TUNABLES.items() for n in some])
+@pytest.mark.parametrize(
+    ("env", "name"), [(e, n) for e in searchable_environments() for n in searchable_policies(e)]
+)
 def test_what_can_be_tuned_are_settings_of_the_package_s_policies(env, name):
-    policy = TUNABLES[env][name]
+    policy = searchable_policies(env)[name]
     settings = policy.draw(np.random.default_rng(0))
     assert is_dataclass(settings)
     assert fields(settings)

@@ -32,9 +32,9 @@ def test_each_agent_is_judged_by_what_it_learnt_from(tmp_path, monkeypatch):
         assert (env_id, tuple(seeds)) == (ENV, (0, 1))
         return [Run(seed, steps, folder / f"seed-{seed}", [], 1.0, True) for seed in seeds]
 
-    def returns(setting, name, group, recipe):
+    def returns(setting, name, group, protocol):
         seen.extend((name, run.path.parent.name) for run in group)
-        return np.full((len(group), recipe.episodes), 1.0 if name == "neural" else 0.5)
+        return np.full((len(group), protocol.episodes), 1.0 if name == "neural" else 0.5)
 
     monkeypatch.setattr(compare_observations, "finished_runs", finished)
     monkeypatch.setattr(compare_observations, "_returns", returns)
@@ -42,7 +42,7 @@ def test_each_agent_is_judged_by_what_it_learnt_from(tmp_path, monkeypatch):
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )
     assert path == compare_observations.views_path(ENV, tmp_path)
-    assert seen == [(name, name) for name in protocols.VIEWS[ENV] for _ in range(2)]
+    assert seen == [(name, name) for name in protocols.observation_models(ENV) for _ in range(2)]
     record = json.loads(path.read_text())
     assert record["kind"] == "views"
     text = compare_observations.views_text(record)
@@ -57,6 +57,6 @@ def test_a_record_that_lacks_something_is_refused():
 
 
 def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare_observations, "VIEWS", {})
+    monkeypatch.setattr(compare_observations, "observation_models", lambda env_id: ())
     with pytest.raises(ValueError, match="no choice of observation models"):
         compare_observations.write_views(EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path)

@@ -7,22 +7,22 @@ from microgym.agents.training.config import is_trained
 from microgym.baselines.evaluation import reproduce
 from microgym.baselines.evaluation.comparison import compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.protocols import SMALL, full
+from microgym.baselines.evaluation.protocols import SMALL, full_protocol
 from microgym.baselines.evaluation.reproduce import Check, check_record, record_path, write_record
 from microgym.envs.core.registry import ENTRIES
 from tests.baselines import stubs
 
 KEPT = 5
-RECIPE = replace(SMALL, steps=40, seeds=(0, 1, 2), episodes=12, other_episodes=4, kept=KEPT)
+PROTOCOL = replace(SMALL, steps=40, seeds=(0, 1, 2), episodes=12, other_episodes=4, kept=KEPT)
 
 
 def recorded(tmp_path, small=True, **changes):
-    recipe = replace(RECIPE, **changes)
+    protocol = replace(PROTOCOL, **changes)
     return write_record(
         EnvironmentConfig(stubs.TOY),
         small=small,
         runs=tmp_path / "runs",
-        recipe=recipe,
+        protocol=protocol,
         folder=tmp_path,
     )
 
@@ -100,7 +100,7 @@ def test_where_nothing_learns_the_reference_policies_are_recorded(toy, tmp_path)
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
 def test_what_is_trained_for_a_record(entry):
-    found = full(entry.id)
+    found = full_protocol(entry.id)
     assert bool(found.seeds) == is_trained(entry.id)
     assert found.episodes >= 200
     assert 0 < found.kept <= found.episodes

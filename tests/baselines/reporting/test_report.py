@@ -15,15 +15,14 @@ from microgym.baselines.evaluation.comparison import (
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import find_recording
-from microgym.baselines.evaluation.protocols import REPORT
+from microgym.baselines.evaluation.protocols import REPORT, find_recording
 from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap
 from microgym.baselines.reporting import report
 from microgym.baselines.reporting.formatting import decimals, outcome_table, written
 from microgym.baselines.reporting.readme import BEGIN, END, table, update
 from microgym.baselines.reporting.report import Plan, make_report
-from microgym.baselines.reporting.report_html import Family, Picture, Report, render
+from microgym.baselines.reporting.report_page import Picture, Report, Section, render
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
 from tests.envs.toy import OUTCOMES
 
@@ -37,7 +36,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.fetched, self.open, self.words, self.tags = [], [], [], []
+        self.fetched, self.open, self.words, self.tags, self.within = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -45,6 +44,7 @@ class Page(HTMLParser):
         if tag not in self.VOID:
             self.open.append(tag)
         self.fetched += [v for k, v in attrs if k in ("src", "href", "srcset", "data", "action")]
+        self.within += [v for k, v in attrs if k == "xlink:href"]
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -54,10 +54,10 @@ class Page(HTMLParser):
 
 
 def plan(tmp_path, **changes):
-    recipe = replace(REPORT, steps=40, seeds=(0, 1, 2), episodes=8, other_episodes=4)
+    protocol = replace(REPORT, steps=40, seeds=(0, 1, 2), episodes=8, other_episodes=4)
     words = {
         "setting": EnvironmentConfig(TOY),
-        "recipe": recipe,
+        "protocol": protocol,
         "train": True,
         "output": tmp_path / "report.html",
         "runs": tmp_path / "runs",
@@ -75,7 +75,10 @@ def assert_self_contained(text):
     assert page.open == []
     assert all(one.startswith("data:image/webp;base64,") for one in page.fetched)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert not re.search(r"@import|url\(|https?:", re.sub(r'src(set)?="data:[^"]*"', "", text))
+    assert all(text.count(f' id="{one[1:]}"') == 1 for one in page.within if one.startswith("#"))
+    names = r'src(set)?="data:[^"]*"|xmlns(:xlink)?="http://www.w3.org/[^"]*"'
+    assert not re.search(r"@import|url\((?!#)|https?:", re.sub(names, "", text))
+    assert not [one for one in page.within if not one.startswith("#")]
     return page
 
 
@@ -127,8 +130,8 @@ def test_an_interrupted_comparison_leaves_a_report(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "microgym.agents.core.registry.make_agent", lambda *words: Tired(words[1], 0.5)
     )
-    recipe = replace(REPORT, episodes=400)
-    text = make_report(plan(tmp_path, train=False, recipe=recipe)).read_text(encoding="utf-8")
+    protocol = replace(REPORT, episodes=400)
+    text = make_report(plan(tmp_path, train=False, protocol=protocol)).read_text(encoding="utf-8")
     assert "these are partial results" in text
     assert "was interrupted" in text
 
@@ -149,7 +152,7 @@ def test_what_cannot_be_written_is_found_before_the_work(toy, tmp_path, monkeypa
         make_report(plan(tmp_path, output=tmp_path))
 
 
-def test_a_recording_is_found_where_it_usually_is(tmp_path, monkeypatch):
+def test_a_recording_is_found_where_it_usually_is(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_recording("Ptycho-v0", None) is None
     Path("data").mkdir()
@@ -163,9 +166,9 @@ def test_a_recording_is_found_where_it_usually_is(tmp_path, monkeypatch):
 
 def test_names_from_outside_cannot_break_the_page(comparison):
     bad = "<script>alert(1)</script>"
-    family = Family(bad, bad, replace(comparison, specimen=bad))
+    section = Section(bad, bad, replace(comparison, specimen=bad))
     picture = Picture(bad, b"x", bad, b"y")
-    text = render(Report(bad, bad, {bad: bad}, [family], {bad: [(0, 1)]}, bad, [picture], picture))
+    text = render(Report(bad, bad, {bad: bad}, [section], {bad: [(0, 1)]}, bad, [picture], picture))
     assert_self_contained(text)
 
 

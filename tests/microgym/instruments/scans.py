@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference import reference as reference
 from microgym.instruments.recorded.recording import Recording, save_recording
+from tests.microgym import ptychography_reference as reference
 from tests.microgym.reconstruction.ptychography.scenes import make_probe, smooth
 
 N = 32

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microgym.instruments.afm.instrument import AFMInstrument
-from microgym.instruments.afm.kernels import DIALS, TALLY
+from microgym.instruments.afm.kernels import DIALS
 from microgym.instruments.afm.settings import (
     LOOP_LEVELS,
     MARGIN_PX,
@@ -14,11 +14,13 @@ from microgym.instruments.afm.settings import (
     AFMSettings,
     TipParameters,
 )
+from microgym.physics.afm_tip import TipShape
 from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import Scanner, largest_gain
 from microgym.physics.piezo import PIEZO_LEVELS
 from microgym.random import episode_key
+from microgym.state import arrays
 
 PERFECT: dict[str, Any] = {
     "tip": TIP_LEVELS["off"],
@@ -45,7 +47,7 @@ def mounted(height, modulus=10.0, setpoint=0.7, **changes):
     side = instrument.settings.side_px
     h = np.broadcast_to(np.asarray(height, np.float32), (1, side, side))
     e = np.full((1, side, side), modulus, np.float32)
-    instrument.mount(np.arange(1), keys_of([1]), h, e, setpoint)
+    instrument.load_specimen(np.arange(1), keys_of([1]), h, e, setpoint)
     return instrument, np.arange(1)
 
 
@@ -54,7 +56,7 @@ def dials(count=1, setpoint=0.7, gain=2000.0, proportional=0.0, rate=2.0):
 
 
 def tally(instrument, name, row=0):
-    return instrument.tally[row, TALLY.index(name)]
+    return getattr(instrument.state.line, name)[row]
 
 
 def bumps(side, height=40.0, radius=12.0, pitch=50):
@@ -72,10 +74,10 @@ def test_a_slow_line_shows_what_a_new_tip_shows():
     for _ in range(4):
         instrument.scan(rows, dials(rate=0.5))
         assert tally(instrument, "error_nm") < 0.6
-    assert np.ptp(instrument.truth[0]) > 20.0
-    shown = instrument.trace[0] - instrument.trace[0].mean()
-    assert np.corrcoef(shown, instrument.truth[0])[0, 1] > 0.999
-    assert np.abs(instrument.trace - instrument.retrace).max() < 3.0
+    assert np.ptp(instrument.state.line.truth[0]) > 20.0
+    shown = instrument.state.line.trace[0] - instrument.state.line.trace[0].mean()
+    assert np.corrcoef(shown, instrument.state.line.truth[0])[0, 1] > 0.999
+    assert np.abs(instrument.state.line.trace - instrument.state.line.retrace).max() < 3.0
 
 
 def test_batches_do_not_matter():
@@ -101,8 +103,9 @@ def test_batches_do_not_matter():
         if i < 2:
             alone.exchange(row, settings[i : i + 1, 0])
         alone.scan(row, settings[i : i + 1])
-        for name, array in alone.state_arrays().items():
-            assert np.array_equal(array[0], together.state_arrays()[name][i]), name
+        batch = dict(arrays(together.state))
+        for name, array in arrays(alone.state):
+            assert np.array_equal(array[0], batch[name][i]), name
 
 
 def test_the_ledger_adds_up():
@@ -111,7 +114,7 @@ def test_the_ledger_adds_up():
     instrument.scan(rows, dials(rate=4.0))
     instrument.withdraw(rows)
     instrument.engage(rows, np.full(1, 0.7))
-    ledger = instrument.ledger
+    ledger = instrument.state.ledger
     settings = instrument.settings
     seconds = 0.5 + 0.25 + settings.withdraw_s + settings.engage_s
     assert ledger.time_s[0] == pytest.approx(seconds)
@@ -124,8 +127,10 @@ def test_the_ledger_adds_up():
 
 def test_the_loop_rings_above_its_limit():
     instrument, rows = mounted(np.zeros((SIDE, SIDE)), loop=LOOP_LEVELS["easy"])
-    hidden = instrument.hidden[0]
-    limit = largest_gain(instrument.settings.cantilever.lag_s, hidden[0], hidden[1])
+    hidden = instrument.state.hidden
+    lag = instrument.settings.cantilever.lag_s
+    limit = largest_gain(lag, hidden.resonance_hz[0], hidden.damping[0])
+    assert hidden.gain_limit[0] == limit
     errors = []
     for part in (0.5, 1.3):
         for _ in range(3):
@@ -141,8 +146,8 @@ def test_a_fast_tip_parachutes_off_the_lee_side():
         instrument.scan(rows, dials(rate=8.0))
     assert tally(instrument, "saturated") > 0.05
     # Trace and retrace fall behind on opposite sides.
-    steep = np.gradient(instrument.truth[0])
-    late = instrument.trace[0] - instrument.retrace[0]
+    steep = np.gradient(instrument.state.line.truth[0])
+    late = instrument.state.line.trace[0] - instrument.state.line.retrace[0]
     assert late[steep < -1.0].mean() > 2.0
     assert late[steep > 1.0].mean() < -2.0
 
@@ -156,7 +161,7 @@ def test_a_soft_surface_yields_more_at_a_lower_setpoint():
         for setpoint in (0.5, 0.9):
             for _ in range(2):
                 instrument.scan(rows, dials(setpoint=setpoint))
-            heights.append(float(instrument.trace.mean()) - 20.0 * setpoint)
+            heights.append(float(instrument.state.line.trace.mean()) - 20.0 * setpoint)
         depths.append(heights[1] - heights[0])
     assert depths[0] > depths[1] + 0.1
     assert depths[0] > 0.2
@@ -170,28 +175,29 @@ def test_too_fast_on_steep_and_hard_ground_breaks_the_tip_once_over_its_threshol
         instrument.scan(rows, dials(rate=15.0, gain=800.0))
         safe.scan(rows, dials(rate=15.0, gain=800.0))
     assert tally(safe, "peak_nn") > 300.0
-    assert safe.crashes[0] == 0
-    assert instrument.crashes[0] > 0
-    assert instrument.tip[0, 0] > 15.0
-    assert safe.tip[0, 0] == 8.0
+    assert safe.state.tip.crashes[0] == 0
+    assert instrument.state.tip.crashes[0] > 0
+    assert instrument.state.tip.radius_nm[0] > 15.0
+    assert safe.state.tip.radius_nm[0] == 8.0
     calm, _ = mounted(bumps(SIDE, 80.0, 10.0), 60.0, tip=hard)
     for _ in range(3):
         calm.scan(rows, dials(rate=0.5))
-    assert calm.crashes[0] == 0
+    assert calm.state.tip.crashes[0] == 0
 
 
 def test_a_worn_tip_loses_detail_and_another_one_brings_it_back():
     wearing = TipParameters(wear_nm3_nn_nm=1.0)
     instrument, rows = mounted(bumps(SIDE, 30.0, 8.0), 60.0, tip=wearing)
-    errors = []
+    errors, worn = [], []
     for _ in range(12):
         instrument.scan(rows, dials(rate=1.0))
         errors.append(tally(instrument, "error_nm"))
-    assert (np.diff(instrument.tip[:, 2]) >= 0.0).all()
-    assert instrument.tip[0, 2] > 3.0
+        worn.append(instrument.state.tip.worn_nm[0])
+    assert (np.diff(worn) >= 0.0).all()
+    assert instrument.state.tip.worn_nm[0] > 3.0
     assert np.mean(errors[-3:]) > np.mean(errors[1:4]) > errors[0]
     instrument.exchange(rows, np.full(1, 0.7))
-    assert instrument.tip[0, 2] == 0.0
+    assert instrument.state.tip.worn_nm[0] == 0.0
     instrument.scan(rows, dials(rate=1.0))
     instrument.scan(rows, dials(rate=1.0))
     assert tally(instrument, "error_nm") < 0.6 * np.mean(errors[-3:])
@@ -202,12 +208,14 @@ def test_a_second_apex_shows_a_ghost():
     spike[:, SIDE // 2] = 40.0
     instrument, rows = mounted(spike)
     instrument.scan(rows, dials(rate=0.5))
-    alone = np.count_nonzero(instrument.trace[0] - np.median(instrument.trace[0]) > 20.0)
+    trace = instrument.state.line.trace[0]
+    alone = np.count_nonzero(trace - np.median(trace) > 20.0)
     # 80 nm to the right is beyond the reach of the window; 40 nm is within it.
-    instrument.tip[0, 3:6] = 0.0, 40.0, 2.0
-    instrument._refit(rows)
+    tip = instrument.state.tip
+    tip.second_y_nm[0], tip.second_x_nm[0], tip.second_z_nm[0] = 0.0, 40.0, 2.0
+    instrument.refit(rows)
     instrument.scan(rows, dials(rate=0.5))
-    both = np.count_nonzero(instrument.trace[0] - np.median(instrument.trace[0]) > 20.0)
+    both = np.count_nonzero(trace - np.median(trace) > 20.0)
     assert both > 1.6 * alone
 
 
@@ -215,7 +223,7 @@ def test_contact_mode_holds_its_force():
     instrument, rows = mounted(bumps(SIDE), 10.0, setpoint=5.0, **CONTACT)
     for _ in range(2):
         instrument.scan(rows, dials(setpoint=5.0, gain=500.0, rate=0.5))
-    assert instrument.force[0].mean() == pytest.approx(5.0, rel=0.1)
+    assert instrument.state.line.force[0].mean() == pytest.approx(5.0, rel=0.1)
     assert tally(instrument, "error_nm") < 1.5
 
 
@@ -224,7 +232,7 @@ def test_without_contact_there_is_no_force_and_no_image():
     instrument.withdraw(rows)
     instrument.scan(rows, dials())
     assert tally(instrument, "peak_nn") == 0.0
-    assert np.ptp(instrument.trace) == 0.0
+    assert np.ptp(instrument.state.line.trace) == 0.0
     instrument.engage(rows, np.full(1, 0.7))
     instrument.scan(rows, dials(rate=0.5))
     assert tally(instrument, "error_nm") < 3.0
@@ -238,12 +246,14 @@ def test_the_weather_does_not_depend_on_the_operator():
         slow.scan(rows, dials(rate=1.0))
     for _ in range(8):
         quick.scan(rows, dials(rate=4.0, setpoint=0.5))
-    assert slow.ledger.time_s == pytest.approx(quick.ledger.time_s)
+    assert slow.state.ledger.time_s == pytest.approx(quick.state.ledger.time_s)
     # The path of drift is a function of time alone, up to rounding of sums.
-    assert slow.drift.drift == pytest.approx(quick.drift.drift, abs=1e-9)
+    assert slow.state.drift.drift == pytest.approx(quick.state.drift.drift, abs=1e-9)
     slow.exchange(rows, np.full(1, 0.7))
     quick.exchange(rows, np.full(1, 0.7))
-    assert slow.tip == pytest.approx(quick.tip)
+    for name in TipShape._fields:
+        mine, other = getattr(slow.state.tip, name), getattr(quick.state.tip, name)
+        assert mine == pytest.approx(other)
 
 
 def test_noise_is_that_of_the_detector():
@@ -253,22 +263,24 @@ def test_noise_is_that_of_the_detector():
     noisy, _ = mounted(np.zeros((SIDE, SIDE)), loop=LOOP_LEVELS["real"])
     noisy.scan(rows, dials(gain=200.0))
     noisy.scan(rows, dials(gain=200.0))
-    assert quiet.error.std() < 1e-3
-    assert 0.003 < noisy.error.std() < 0.1
+    assert quiet.state.line.error.std() < 1e-3
+    assert 0.003 < noisy.state.line.error.std() < 0.1
 
 
 def test_splits_differ_and_frames_are_surveyed():
     instrument, rows = make()
-    first = instrument.height.copy()
+    surface = instrument.state.surface
+    first = surface.height.copy()
     instrument.reset(rows, keys_of([1]), "mixed", "test", 0.7)
-    assert not np.array_equal(first, instrument.height)
-    line = instrument.frame[0]
-    assert line.shape == (64, 3)
-    assert (line >= 0.0).all()
-    assert line[:, 1].max() > 1.0
-    assert (line[:, 2] >= line[:, 0]).all()
-    inside = instrument.height[0, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
-    assert line[:, 1].mean() < inside.var() * 2.0
+    assert not np.array_equal(first, surface.height)
+    slope, variance, steepest = surface.slope[0], surface.variance[0], surface.steepest[0]
+    assert slope.shape == variance.shape == steepest.shape == (64,)
+    assert (slope >= 0.0).all()
+    assert (variance >= 0.0).all()
+    assert variance.max() > 1.0
+    assert (steepest >= slope).all()
+    inside = surface.height[0, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    assert variance.mean() < inside.var() * 2.0
 
 
 def test_bad_input_is_refused():

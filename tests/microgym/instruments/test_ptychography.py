@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference import reference as reference
-from microgym.instruments.ptychography.instrument import (
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.instruments.ptychography.settings import (
     DEAD_TIME_S,
     STAGE_SPEED_PX_S,
-    PtychographyInstrument,
     PtychographySettings,
 )
 from microgym.physics.camera import Detector
@@ -20,6 +19,9 @@ from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
+from microgym.specimens.sample import Specimens
+from microgym.state import arrays
+from tests.microgym import ptychography_reference as reference
 from tests.microgym.reconstruction.ptychography.scenes import make_specimen
 
 N, REGION = 32, 32
@@ -29,7 +31,7 @@ GEOMETRY = Geometry(1.55e-10, 0.6194, 300e-6, N)
 PROBE = make_probe(GEOMETRY, numerical_aperture=2.5e-3, defocus_m=20e-6)
 
 
-def make(num_envs: int = 1, **changes: Any) -> PtychographyInstrument:
+def make(num_envs: int = 1, probes: int = 1, **changes: Any) -> PtychographyInstrument:
     chosen: dict[str, Any] = {
         "probe": PROBE,
         "region_px": REGION,
@@ -37,7 +39,7 @@ def make(num_envs: int = 1, **changes: Any) -> PtychographyInstrument:
         "damage": DAMAGE_LEVELS["off"],
         **changes,
     }
-    return PtychographyInstrument(num_envs, PtychographySettings(GEOMETRY, **chosen))
+    return PtychographyInstrument(num_envs, PtychographySettings(GEOMETRY, **chosen), probes)
 
 
 def keys_of(*seeds: int) -> NDArray[np.uint32]:
@@ -45,18 +47,19 @@ def keys_of(*seeds: int) -> NDArray[np.uint32]:
 
 
 def mount(instrument: PtychographyInstrument, specimen: NDArray[Any], first: int = 0) -> None:
-    count = instrument.num_envs
-    planes = [
-        np.broadcast_to(part.astype(np.float32), (count, *part.shape))
-        for part in (specimen.real, specimen.imag)
-    ]
-    structure = np.broadcast_to((np.abs(specimen - 1.0) > 1e-3).astype(np.uint8), planes[0].shape)
-    keys = keys_of(*range(first, first + count))
-    instrument.mount(np.arange(count), keys, planes[0], planes[1], structure)
+    real, imag = (part.astype(np.float32)[None] for part in (specimen.real, specimen.imag))
+    structure = (np.abs(specimen - 1.0) > 1e-3).astype(np.uint8)[None]
+    samples, count = len(instrument.sample.fluence), len(instrument.state.keys)
+    instrument.load(np.arange(samples), Specimens(real, imag, structure))
+    instrument.start(np.arange(count), keys_of(*range(first, first + count)))
+
+
+def everything(instrument: PtychographyInstrument) -> dict[str, NDArray[Any]]:
+    return {**dict(arrays(instrument.state)), **dict(arrays(instrument.sample))}
 
 
 def expose(instrument: PtychographyInstrument, places: Any, dwell_s: float = 1.0) -> None:
-    count = instrument.num_envs
+    count = len(instrument.state.keys)
     positions = np.broadcast_to(np.asarray(places, np.float64), (count, 2)).copy()
     instrument.expose(np.arange(count), positions, np.full(count, dwell_s))
 
@@ -81,7 +84,7 @@ def test_all_photons_of_an_empty_field_are_counted(place):
     instrument = make(photons_per_s=1e8)
     mount(instrument, np.ones((FIELD, FIELD), complex))
     expose(instrument, place, 10.0)
-    total = float(instrument.counts.sum(dtype=np.float64))
+    total = float(instrument.state.measurement.counts.sum(dtype=np.float64))
     assert abs(total - 1e9) < 5 * np.sqrt(1e9) + 1e9 * 1e-6
 
 
@@ -93,7 +96,7 @@ def test_counts_add_up_to_the_transmitted_power():
         top, left = np.asarray(place, int) - N // 2
         under = np.abs(SPECIMEN[top : top + N, left : left + N]) ** 2
         power = 1e8 * float(np.sum(np.abs(PROBE) ** 2 * under))
-        total = float(instrument.counts.sum(dtype=np.float64))
+        total = float(instrument.state.measurement.counts.sum(dtype=np.float64))
         assert power < 0.8e8, "the specimen should absorb"
         assert abs(total - power) < 5 * np.sqrt(power) + 1e-6 * power
 
@@ -109,8 +112,8 @@ def test_mean_counts_are_those_of_the_textbook(modes, level):
     counted, wanted = np.zeros((N, N)), np.zeros((N, N))
     for place in ((27.0, 35.0), (36.0, 28.0)):
         expose(instrument, place)
-        counted += instrument.counts.sum(axis=0, dtype=np.float64).reshape(N, N)
-        beams, repeats = np.unique(instrument.beam, axis=0, return_counts=True)
+        counted += instrument.state.measurement.counts.sum(axis=0, dtype=np.float64).reshape(N, N)
+        beams, repeats = np.unique(instrument.state.beam, axis=0, return_counts=True)
         assert len(beams) == (1 if level == "off" else 200)
         for beam, repeat in zip(beams, repeats, strict=True):
             wanted += repeat * expected(SPECIMEN, probe, beam, 3e3)
@@ -128,7 +131,7 @@ def test_counts_are_integers_and_vary_as_poisson_counts():
     instrument = make(300, photons_per_s=1e4)
     mount(instrument, SPECIMEN)
     expose(instrument, (30.0, 30.0))
-    counts = instrument.counts.astype(np.float64)
+    counts = instrument.state.measurement.counts.astype(np.float64)
     assert np.array_equal(counts, np.floor(counts))
     mean = expected(SPECIMEN, PROBE[None], np.array([30.0, 30.0]), 1e4).ravel()
     bright = mean > 5.0
@@ -143,7 +146,8 @@ def test_detector_clips_and_hides():
     instrument = make(photons_per_s=1e6, detector=Detector(200.0, 0.0, 2.5))
     mount(instrument, SPECIMEN)
     expose(instrument, (30.0, 30.0))
-    counts, known = instrument.counts[0].reshape(N, N), instrument.known[0].reshape(N, N)
+    taken = instrument.state.measurement
+    counts, known = taken.counts[0].reshape(N, N), taken.known[0].reshape(N, N)
     at = np.fft.fftfreq(N) * N
     behind = np.hypot(at[:, None], at) < 2.5
     assert np.all(counts[behind] == 0.0)
@@ -152,14 +156,14 @@ def test_detector_clips_and_hides():
     mean = expected(SPECIMEN, PROBE[None], np.array([30.0, 30.0]), 1e6)
     assert np.all(known[mean > 400.0] == 0.0)
     mount(instrument, SPECIMEN)
-    assert np.all(instrument.known == 1.0)
+    assert np.all(instrument.state.measurement.known == 1.0)
 
 
 def test_read_noise_goes_below_zero():
     instrument = make(photons_per_s=1.0, detector=Detector(read_noise_counts=3.0))
     mount(instrument, SPECIMEN)
     expose(instrument, (30.0, 30.0))
-    noise = instrument.counts.astype(np.float64)
+    noise = instrument.state.measurement.counts.astype(np.float64)
     assert noise.min() < -3.0
     assert noise.std() == pytest.approx(3.0, rel=5 / np.sqrt(2 * N * N))
 
@@ -175,7 +179,7 @@ def test_ledger_is_exact():
     for place, dwell in zip(places, dwells, strict=True):
         instrument.expose(np.arange(2), place, dwell)
     ways = np.array([np.hypot(12.0, 12.0), np.hypot(8.0, 6.0)])
-    ledger = instrument.ledger
+    ledger = instrument.state.ledger
     assert ledger.exposures.tolist() == [2, 2]
     assert ledger.dose.tolist() == [35000.0, 21000.0]
     assert ledger.path_m == pytest.approx(ways * 1e-8, rel=1e-4)
@@ -184,7 +188,7 @@ def test_ledger_is_exact():
     assert ledger.time_s == pytest.approx(time_s, rel=1e-14)
     copy = ledger.copy()
     mount(instrument, SPECIMEN)
-    assert all(not account.any() for account in vars(ledger).values())
+    assert all(not account.any() for account in ledger)
     assert copy["exposures"].tolist() == [2, 2]
 
 
@@ -197,8 +201,8 @@ def test_fluence_is_the_light_that_fell():
         expose(instrument, place, 0.5)
         top, left = np.asarray(place, int) - N // 2
         wanted[top : top + N, left : left + N] += 1e4 * np.abs(PROBE.astype(complex)) ** 2
-    assert instrument.fluence[0] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
-    assert instrument.fluence.sum(dtype=np.float64) == pytest.approx(2e4, rel=1e-6)
+    assert instrument.sample.fluence[0] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+    assert instrument.sample.fluence.sum(dtype=np.float64) == pytest.approx(2e4, rel=1e-6)
 
 
 # --- where the beam falls ------------------------------------------------------------------------
@@ -209,12 +213,12 @@ def test_a_perfect_stage_goes_where_it_is_told():
     mount(instrument, SPECIMEN)
     for place in ((16.0, 48.0), (33.0, 17.0), (32.0, 32.0)):
         expose(instrument, place)
-        assert instrument.beam[0].tolist() == list(place)
-        assert instrument.corner[0].tolist() == [int(c) - N // 2 for c in place]
+        assert instrument.state.beam[0].tolist() == list(place)
+        assert instrument.state.measurement.corner[0].tolist() == [int(c) - N // 2 for c in place]
     # The encoder counts whole pixels; halves go up.
     expose(instrument, (20.5, 31.49))
-    assert instrument.beam[0].tolist() == [21.0, 31.0]
-    assert instrument.corner[0].tolist() == [5, 15]
+    assert instrument.state.beam[0].tolist() == [21.0, 31.0]
+    assert instrument.state.measurement.corner[0].tolist() == [5, 15]
 
 
 def drift_at_3_2_s(moves: list[tuple[float, float, float]], stage: str = "hard") -> Any:
@@ -222,8 +226,8 @@ def drift_at_3_2_s(moves: list[tuple[float, float, float]], stage: str = "hard")
     mount(instrument, SPECIMEN)
     for y, x, dwell in moves:
         expose(instrument, (y, x), dwell)
-    assert instrument.ledger.time_s == pytest.approx(3.2, rel=1e-12)
-    return instrument.stage.drift
+    assert instrument.state.ledger.time_s == pytest.approx(3.2, rel=1e-12)
+    return instrument.state.stage.motion.drift
 
 
 def test_drift_is_the_same_whatever_the_agent_does():
@@ -243,7 +247,7 @@ def test_drift_does_not_depend_on_the_specimen_or_the_noise():
     mount(second, np.ones((FIELD, FIELD), complex))
     for instrument in (first, second):
         expose(instrument, (20.0, 40.0), 2.0)
-    assert first.beam.tobytes() == second.beam.tobytes()
+    assert first.state.beam.tobytes() == second.state.beam.tobytes()
 
 
 def test_the_beam_is_command_plus_drift_backlash_and_jitter():
@@ -251,10 +255,10 @@ def test_the_beam_is_command_plus_drift_backlash_and_jitter():
     mount(instrument, SPECIMEN)
     expose(instrument, (40.0, 32.0), 0.1)
     parameters = STAGE_LEVELS["hard"]
-    away = instrument.beam - np.array([40.0, 32.0])
+    away = instrument.state.beam - np.array([40.0, 32.0])
     # Moved down by more than the dead band: half of it is lost along that axis, nothing across.
     away[:, 0] += 0.5 * parameters.backlash_px
-    rest = away - instrument.stage.drift
+    rest = away - instrument.state.stage.motion.drift
     assert abs(rest.mean()) < 5 * parameters.jitter_px / np.sqrt(800) + 0.01
     assert rest.std() == pytest.approx(parameters.jitter_px, rel=0.15)
 
@@ -277,21 +281,23 @@ def test_noise_does_not_depend_on_the_batch(detector):
         mount(alone, SPECIMEN, first=row)
         for place in (places[row], places[2 - row]):
             expose(alone, place)
-        for name, array in alone.state_arrays().items():
-            assert array[0].tobytes() == batch.state_arrays()[name][row].tobytes(), name
-    assert batch.counts[0].tobytes() != batch.counts[1].tobytes()
+        for name, array in everything(alone).items():
+            assert array[0].tobytes() == everything(batch)[name][row].tobytes(), name
+    assert (
+        batch.state.measurement.counts[0].tobytes() != batch.state.measurement.counts[1].tobytes()
+    )
 
 
 def test_every_exposure_and_every_key_has_its_own_noise():
     instrument = make(2, photons_per_s=1e5)
     mount(instrument, SPECIMEN)
     expose(instrument, (30.0, 30.0))
-    first = instrument.counts.copy()
+    first = instrument.state.measurement.counts.copy()
     expose(instrument, (30.0, 30.0))
-    second = instrument.counts.copy()
+    second = instrument.state.measurement.counts.copy()
     mount(instrument, SPECIMEN)
     expose(instrument, (30.0, 30.0))
-    assert instrument.counts.tobytes() == first.tobytes()
+    assert instrument.state.measurement.counts.tobytes() == first.tobytes()
     pairs = ((first[0], first[1]), (first[0], second[0]))
     mean = expected(SPECIMEN, PROBE[None], np.array([30.0, 30.0]), 1e5).ravel()
     bright = mean > 20.0
@@ -307,13 +313,14 @@ def test_specimens_follow_key_family_and_split():
     instrument.reset(rows[:2], same[:2], "sparse", "train")
     instrument.reset(rows[2:3], same[:1], "sparse", "test")
     instrument.reset(rows[3:], same[:1], "lines", "train")
-    planes = [instrument.pristine_re[row].tobytes() for row in rows]
+    planes = [instrument.sample.pristine_re[row].tobytes() for row in rows]
     assert planes[0] == planes[1]
     assert len(set(planes)) == 3
-    sparse = instrument.structure[0].astype(bool)
+    sparse = instrument.sample.structure[0].astype(bool)
     assert 0.02 < sparse.mean() < 0.3
-    assert np.all(instrument.pristine_re[0][~sparse] == 1.0)
-    assert np.all(np.hypot(instrument.pristine_re, instrument.pristine_im) <= 1.0 + 1e-6)
+    assert np.all(instrument.sample.pristine_re[0][~sparse] == 1.0)
+    sample = instrument.sample
+    assert np.all(np.hypot(sample.pristine_re, sample.pristine_im) <= 1.0 + 1e-6)
 
 
 # --- damage --------------------------------------------------------------------------------------
@@ -328,16 +335,16 @@ def test_bands_fade_exponentially_with_fluence():
     real, imag = (np.ascontiguousarray(p, np.float32) for p in (SPECIMEN.real, SPECIMEN.imag))
     bands = np.empty((3, 2, FIELD, FIELD), np.float32)
     split_bands(real, imag, bands, np.empty((2, FIELD, FIELD), np.float32))
-    flux = instrument.fluence[0].astype(np.float64)
+    flux = instrument.sample.fluence[0].astype(np.float64)
     kept = np.exp(-flux / (500.0 * 2.0 ** np.arange(3))[:, None, None])
     now = 1.0 + np.sum(kept * (bands[:, 0] + 1j * bands[:, 1].astype(np.float64)), axis=0)
-    assert instrument.object_re[0] == pytest.approx(now.real, abs=2e-6)
-    assert instrument.object_im[0] == pytest.approx(now.imag, abs=2e-6)
+    assert instrument.sample.object_re[0] == pytest.approx(now.real, abs=2e-6)
+    assert instrument.sample.object_im[0] == pytest.approx(now.imag, abs=2e-6)
     assert np.abs(now - SPECIMEN).max() > 0.1, "nothing has faded"
-    assert instrument.pristine_re[0].tobytes() == real.tobytes()
+    assert instrument.sample.pristine_re[0].tobytes() == real.tobytes()
     dark = flux == 0.0
     assert dark.any()
-    assert np.array_equal(instrument.object_re[0][dark], real[dark])
+    assert np.array_equal(instrument.sample.object_re[0][dark], real[dark])
 
 
 def test_an_even_film_fades_with_the_coarsest_band():
@@ -346,22 +353,60 @@ def test_an_even_film_fades_with_the_coarsest_band():
     for _ in range(3):
         expose(instrument, (32.0, 32.0))
     assert instrument.fatal_fluence == pytest.approx(4 * 500.0)
-    kept = np.exp(-instrument.fluence[0].astype(np.float64) / instrument.fatal_fluence)
+    kept = np.exp(-instrument.sample.fluence[0].astype(np.float64) / instrument.fatal_fluence)
     assert kept.min() < 0.7
-    assert 1.0 - instrument.object_re[0] == pytest.approx(0.4 * kept, abs=2e-6)
-    assert instrument.object_im[0] == pytest.approx(0.2 * kept, abs=2e-6)
+    assert 1.0 - instrument.sample.object_re[0] == pytest.approx(0.4 * kept, abs=2e-6)
+    assert instrument.sample.object_im[0] == pytest.approx(0.2 * kept, abs=2e-6)
 
 
 def test_without_damage_nothing_fades_but_fluence_is_counted():
     instrument = make(photons_per_s=1e8)
     mount(instrument, SPECIMEN)
     expose(instrument, (32.0, 32.0), 10.0)
-    assert instrument.object_re.tobytes() == instrument.pristine_re.tobytes()
-    assert instrument.fluence.max() > 1e6
+    assert instrument.sample.object_re.tobytes() == instrument.sample.pristine_re.tobytes()
+    assert instrument.sample.fluence.max() > 1e6
     assert instrument.fatal_fluence == np.inf
 
 
 # --- state and refusals --------------------------------------------------------------------------
+
+
+# --- several probes on one specimen --------------------------------------------------------------
+
+
+def test_probes_share_fluence_and_damage():
+    settings = {"damage": DamageParameters(500.0), "stage": STAGE_LEVELS["real"]}
+    pair, singles = make(2, probes=2, **settings), make(4, **settings)
+    for instrument in (pair, singles):
+        mount(instrument, SPECIMEN)
+    places = np.array([[20.0, 40.0], [23.0, 37.0], [44.0, 20.0], [30.0, 30.0]])
+    for instrument in (pair, singles):
+        instrument.expose(np.arange(4), places, np.ones(4))
+    # Exposures are simultaneous: no probe sees the damage by another.
+    taken, alone = pair.state.measurement.counts, singles.state.measurement.counts
+    assert taken.tobytes() == alone.tobytes()
+    flux = singles.sample.fluence.reshape(2, 2, FIELD, FIELD).sum(axis=1)
+    np.testing.assert_allclose(pair.sample.fluence, flux, rtol=1e-6)
+    # Then all of it is done: the specimen has faded by the sum of the fluences.
+    lit = singles.sample.fluence.reshape(2, 2, FIELD, FIELD) > 1.0
+    assert lit.all(axis=1).any(axis=(1, 2)).all(), "the probes should overlap"
+    kept = np.exp(-flux[:, None] / (500.0 * 2.0 ** np.arange(3))[:, None, None])
+    now = 1.0 + np.sum(kept * pair.sample.bands[:, :, 0], axis=1)
+    np.testing.assert_allclose(pair.sample.object_re, now, atol=2e-6)
+
+
+def test_probes_may_expose_one_after_the_other():
+    pair = make(1, probes=2, damage=DamageParameters(50.0))
+    mount(pair, SPECIMEN)
+    places = np.array([[30.0, 30.0], [30.0, 30.0]])
+    pair.expose(np.array([0]), places, np.ones(2))
+    before = pair.sample.fluence.copy()
+    pair.expose(np.array([1]), places, np.ones(2))
+    np.testing.assert_allclose(pair.sample.fluence, 2.0 * before, rtol=1e-6)
+    assert pair.state.ledger.exposures.tolist() == [1, 1]
+
+
+# --- state ---------------------------------------------------------------------------------------
 
 
 def test_state_arrays_are_the_whole_state():
@@ -369,13 +414,13 @@ def test_state_arrays_are_the_whole_state():
     first, second = make(2, **changes), make(2, **changes)
     mount(first, SPECIMEN)
     expose(first, (20.0, 40.0))
-    assert first.state_arrays().keys() == second.state_arrays().keys()
-    for name, array in second.state_arrays().items():
-        array[...] = first.state_arrays()[name]
+    assert everything(first).keys() == everything(second).keys()
+    for name, array in everything(second).items():
+        array[...] = everything(first)[name]
     for instrument in (first, second):
         expose(instrument, (40.0, 27.0), 3.0)
-    for name, array in second.state_arrays().items():
-        assert array.tobytes() == first.state_arrays()[name].tobytes(), name
+    for name, array in everything(second).items():
+        assert array.tobytes() == everything(first)[name].tobytes(), name
 
 
 @pytest.mark.parametrize(
@@ -400,4 +445,4 @@ def test_numbers_may_be_integers():
     assert isinstance(instrument.settings.photons_per_s, float)
     mount(instrument, SPECIMEN)
     expose(instrument, (32, 32))
-    assert instrument.ledger.time_s[0] == 2.0
+    assert instrument.state.ledger.time_s[0] == 2.0

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from microgym.instruments.ptychography.instrument import DEAD_TIME_S, STAGE_SPEED_PX_S
+from microgym.instruments.ptychography.settings import DEAD_TIME_S, STAGE_SPEED_PX_S
 from microgym.instruments.recorded.recording import save_recording
 from microgym.instruments.recorded.reference_reconstruction import full_reconstruction
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error, structure_snr_db
 from microgym.random import episode_key
+from microgym.state import arrays
 from tests.microgym.instruments import scans
 
 CELLS = 16
@@ -30,9 +31,13 @@ def started(path, num_envs=2, photons_per_s=1e4):
 
 
 def begin(instrument):
-    count = instrument.num_envs
+    count = len(instrument.state.keys)
     keys = np.stack([episode_key(seed) for seed in range(count)])
     instrument.reset(np.arange(count), keys, "sparse", "train")
+
+
+def everything(instrument):
+    return [*arrays(instrument.state), *arrays(instrument.sample)]
 
 
 def on_field(instrument):
@@ -72,12 +77,12 @@ def test_the_nearest_exposure_is_replayed(replay):
         replay.expose(np.arange(2), asked, np.full(2, 100.0))
         for row in range(2):
             nearest = int(np.argmin(np.hypot(*(places - asked[row]).T)))
-            assert replay.beam[row] == pytest.approx(places[nearest])
+            assert replay.state.beam[row] == pytest.approx(places[nearest])
             # 100 s would be five times what was recorded: all of it is given, and not more.
             wanted = RECORDING.patterns[nearest].ravel()
-            assert np.array_equal(replay.counts[row], wanted)
+            assert np.array_equal(replay.state.measurement.counts[row], wanted)
             corner = np.floor(places[nearest] + 0.5).astype(int) - scans.N // 2
-            assert replay.corner[row].tolist() == corner.tolist()
+            assert replay.state.measurement.corner[row].tolist() == corner.tolist()
 
 
 def test_thinning_keeps_poisson_statistics(path):
@@ -87,9 +92,9 @@ def test_thinning_keeps_poisson_statistics(path):
     place = on_field(instrument)[40]
     instrument.expose(np.arange(count), np.tile(place, (count, 1)), np.ones(count))
     recorded = RECORDING.patterns[40].ravel().astype(np.float64)
-    share = instrument.photons[0] / instrument._photons
+    share = instrument.state.measurement.photons[0] / instrument.most_photons
     assert share == pytest.approx(0.4, abs=0.05)
-    counts = instrument.counts.astype(np.float64)
+    counts = instrument.state.measurement.counts.astype(np.float64)
     assert np.array_equal(counts, np.floor(counts))
     assert np.all(counts <= recorded)
     lit = recorded > 20
@@ -101,16 +106,16 @@ def test_thinning_keeps_poisson_statistics(path):
 
 
 def test_dose_is_charged_as_thinned_and_never_above_the_recorded(replay):
-    most = replay._photons
+    most = replay.most_photons
     assert most == pytest.approx(scans.PHOTONS, rel=0.05)
     place = np.tile(on_field(replay)[3], (2, 1))
     replay.expose(np.arange(2), place, np.array([2.0, 1000.0]))
-    assert replay.photons == pytest.approx([2e4, most])
-    assert replay.ledger.dose == pytest.approx([2e4, most])
-    assert replay.fluence.sum(axis=(1, 2)) == pytest.approx([2e4, most], rel=1e-5)
+    assert replay.state.measurement.photons == pytest.approx([2e4, most])
+    assert replay.state.ledger.dose == pytest.approx([2e4, most])
+    assert replay.sample.fluence.sum(axis=(1, 2)) == pytest.approx([2e4, most], rel=1e-5)
     total = RECORDING.patterns[3].sum()
-    assert replay.counts[1].sum() == total
-    assert replay.counts[0].sum() / total == pytest.approx(2e4 / most, rel=0.05)
+    assert replay.state.measurement.counts[1].sum() == total
+    assert replay.state.measurement.counts[0].sum() / total == pytest.approx(2e4 / most, rel=0.05)
 
 
 def test_ledger_counts_time_way_and_exposures(replay):
@@ -120,18 +125,18 @@ def test_ledger_counts_time_way_and_exposures(replay):
         replay.expose(np.arange(2), np.tile(places[k], (2, 1)), dwell)
     start = np.full(2, replay.field_px / 2)
     way = np.hypot(*(places[10] - start)) + np.hypot(*(places[47] - places[10]))
-    ledger = replay.ledger
+    ledger = replay.state.ledger
     assert ledger.exposures.tolist() == [2, 2]
     assert ledger.path_m == pytest.approx([way * 2e-8] * 2)
     assert ledger.time_s == pytest.approx(2 * (dwell + DEAD_TIME_S) + way / STAGE_SPEED_PX_S)
 
 
 def test_only_the_listed_rows_advance(replay):
-    before = {name: array[0].copy() for name, array in replay.state_arrays().items()}
+    before = {name: array[0].copy() for name, array in everything(replay)}
     replay.expose(np.array([1]), np.tile(on_field(replay)[3], (2, 1)), np.ones(2))
-    for name, array in replay.state_arrays().items():
+    for name, array in everything(replay):
         assert np.array_equal(array[0], before[name]), name
-    assert replay.ledger.exposures.tolist() == [0, 1]
+    assert replay.state.ledger.exposures.tolist() == [0, 1]
 
 
 def test_thinning_does_not_depend_on_the_batch(path, replay):
@@ -142,7 +147,9 @@ def test_thinning_does_not_depend_on_the_batch(path, replay):
     alone.reset(np.arange(1), episode_key(1)[None], "sparse", "train")
     for k in (5, 60):
         alone.expose(np.arange(1), places[[k + 1]], np.ones(1))
-    assert alone.counts[0].tobytes() == replay.counts[1].tobytes()
+    assert (
+        alone.state.measurement.counts[0].tobytes() == replay.state.measurement.counts[1].tobytes()
+    )
 
 
 def test_bad_pixels_are_not_trusted(tmp_path):
@@ -153,17 +160,19 @@ def test_bad_pixels_are_not_trusted(tmp_path):
     save_recording(path, replace(RECORDING, patterns=patterns, valid=valid))
     instrument = started(str(path), 1)
     instrument.expose(np.arange(1), on_field(instrument)[:1], np.ones(1))
-    assert np.array_equal(instrument.known[0].reshape(scans.N, scans.N) == 1.0, valid)
+    assert np.array_equal(
+        instrument.state.measurement.known[0].reshape(scans.N, scans.N) == 1.0, valid
+    )
 
 
 def test_a_changed_file_is_read_again(tmp_path):
     path = scans.write(tmp_path)
     first = ReplayInstrument(1, str(path), CELLS, 1e4)
     again = ReplayInstrument(3, str(path), CELLS, 1e4)
-    assert np.array_equal(again.pristine_re[2], first.pristine_re[0])
+    assert np.array_equal(again.sample.pristine_re[2], first.sample.pristine_re[0])
     save_recording(path, replace(RECORDING, patterns=2.0 * RECORDING.patterns))
     brighter = ReplayInstrument(1, str(path), CELLS, 1e4)
-    assert brighter._photons == pytest.approx(2.0 * first._photons, rel=0.05)
+    assert brighter.most_photons == pytest.approx(2.0 * first.most_photons, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +221,6 @@ def test_the_reference_knows_dose_and_structure(reference):
 
 def test_the_instrument_is_judged_by_the_reference(replay):
     again = full_reconstruction(RECORDING, on_field(replay), replay.field_px)
-    assert replay.pristine_re[0] == pytest.approx(again.image.real, abs=1e-5)
-    assert np.array_equal(replay.structure[1], again.structure)
+    assert replay.sample.pristine_re[0] == pytest.approx(again.image.real, abs=1e-5)
+    assert np.array_equal(replay.sample.structure[1], again.structure)
     assert replay.known_probe.shape == again.probe.shape

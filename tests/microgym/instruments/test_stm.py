@@ -1,20 +1,19 @@
 """The tunnelling microscope as an instrument: looking, dragging, drifting, crashing, accounts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from microgym.instruments.stm.instrument import (
-    DRIFT_LEVELS,
-    IMAGING_PA,
-    NOISE_LEVELS,
-    STMInstrument,
-    STMSettings,
-)
-from microgym.instruments.stm.kernels import BANDS, CHANGED, CRASHED, LOST, wait_rows
+from microgym.instruments.stm.instrument import STMInstrument
+from microgym.instruments.stm.kernels import wait_rows
+from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGING_PA, NOISE_LEVELS, STMSettings
+from microgym.instruments.stm.state import BANDS, CHANGED, CRASHED, LOST
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import LATTICE_NM
 from microgym.physics.stm_tip import APEX_LEVELS
 from microgym.random import episode_key
+from microgym.state import arrays
 
 COUNT = 32
 ROWS = np.arange(COUNT)
@@ -43,9 +42,9 @@ def pulled(instrument, start, end, volts=0.01, siemens=6.0):
 def test_places_are_seen_where_they_are():
     instrument = started()
     instrument.look(ROWS)
-    here = instrument.fields.present
-    assert instrument.seen[here] == pytest.approx(instrument.fields.places[here])
-    assert (instrument.registered == 0.0).all()
+    here = instrument.state.field.present
+    assert instrument.state.seen[here] == pytest.approx(instrument.state.field.places[here])
+    assert (instrument.state.registered == 0.0).all()
 
 
 def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
@@ -53,15 +52,15 @@ def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
     for state in (stm_tip.SHARP, stm_tip.BLUNT):
         instrument = started(noise=NOISE_LEVELS["real"])
         for row in ROWS:
-            instrument.states[row] = state
-            spread = APEX_LEVELS["off"].vector()
-            stm_tip.draw_traits(1, 2, row, state, spread, instrument.traits[row])
+            instrument.state.tip.kind[row] = state
+            spread, traits = APEX_LEVELS["off"].spread(), instrument.state.tip.traits[row]
+            stm_tip.draw_traits(1, 2, row, state, spread, traits)
         found = []
         for _ in range(20):
             instrument.look(ROWS)
-            here = instrument.fields.present
-            frame = instrument.frame[:, None] + 0 * instrument.seen
-            found.append((instrument.seen - instrument.fields.places + frame)[here].ravel())
+            now = instrument.state
+            error = now.seen - now.field.places + now.frame[:, None]
+            found.append(error[now.field.present].ravel())
         errors[state] = np.std(np.concatenate(found))
     assert errors[stm_tip.SHARP] == pytest.approx(0.025, rel=0.06)
     assert errors[stm_tip.BLUNT] > 1.3 * errors[stm_tip.SHARP]
@@ -69,46 +68,45 @@ def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
 
 def test_the_frame_follows_linear_drift():
     """PI/OU registration: what is registered is what has drifted between the images' middles."""
-    instrument = started(drift=DRIFT_LEVELS["real"])
-    instrument.stage.settling[:] = 0.0
-    instrument.settings = STMSettings(**QUIET)
-    instrument._motion = (200.0, 0.0, 60.0, 0.25)
-    velocity = instrument.stage.velocity.copy()
+    instrument = started(drift=replace(DRIFT_LEVELS["real"], wander_nm=0.0))
+    instrument.state.motion.settling[:] = 0.0
+    velocity = instrument.state.motion.velocity.copy()
     instrument.look(ROWS)
     for _ in range(3):
         instrument.look(ROWS)
-        assert instrument.registered == pytest.approx(velocity * 20.0, rel=0.01)
+        assert instrument.state.registered == pytest.approx(velocity * 20.0, rel=0.01)
     # The atom is where it was when its line was written, in the frame of the image's middle.
-    late = instrument.seen[:, 0] - instrument.fields.places[:, 0]
-    line = instrument.fields.places[:, 0, 1] / 8.0 * 20.0
+    late = instrument.state.seen[:, 0] - instrument.state.field.places[:, 0]
+    line = instrument.state.field.places[:, 0, 1] / 8.0 * 20.0
     assert late == pytest.approx(velocity * line[:, None], abs=1e-9)
-    assert instrument.bands[:, BANDS // 2] == pytest.approx(0.0, abs=1e-12)
+    assert instrument.state.bands[:, BANDS // 2] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_an_image_shows_adatoms_of_their_height():
     instrument = started()
     instrument.look(ROWS)
-    before = {name: array.copy() for name, array in instrument.state_arrays().items()}
+    before = {name: array.copy() for name, array in arrays(instrument.state)}
     instrument.draw(ROWS)
-    for name, array in instrument.state_arrays().items():
+    for name, array in arrays(instrument.state):
         assert name == "image" or np.array_equal(array, before[name]), name
     for row in range(4):
-        for place in instrument.fields.places[row][instrument.fields.present[row]]:
+        field = instrument.state.field
+        for place in field.places[row][field.present[row]]:
             j, i = np.floor((place / 8.0 + 0.5) * 64).astype(int)
-            around = instrument.image[row, i - 1 : i + 2, j - 1 : j + 2]
+            around = instrument.state.image[row, i - 1 : i + 2, j - 1 : j + 2]
             assert around.max() == pytest.approx(0.1, abs=0.02)
-        assert np.median(instrument.image[row]) == pytest.approx(0.0, abs=0.01)
+        assert np.median(instrument.state.image[row]) == pytest.approx(0.0, abs=0.01)
 
 
 def test_a_double_tip_shows_everything_twice():
     instrument = started()
     instrument.look(ROWS)
     instrument.draw(ROWS)
-    single = instrument.image.copy()
-    instrument.traits[:, stm_tip.GHOST] = 0.9
-    instrument.traits[:, [stm_tip.GHOST_X, stm_tip.GHOST_Y]] = (0.0, 0.8)
+    single = instrument.state.image.copy()
+    instrument.state.tip.traits[:, stm_tip.GHOST] = 0.9
+    instrument.state.tip.traits[:, [stm_tip.GHOST_X, stm_tip.GHOST_Y]] = (0.0, 0.8)
     instrument.draw(ROWS)
-    bright = [(image > 0.05).sum() for image in (single, instrument.image)]
+    bright = [(image > 0.05).sum() for image in (single, instrument.state.image)]
     assert bright[1] > 1.5 * bright[0]
 
 
@@ -117,52 +115,52 @@ def test_a_double_tip_shows_everything_twice():
 
 def test_a_drag_along_a_row_brings_the_adatom_along_and_the_trace_says_so():
     instrument = started()
-    start = instrument.fields.places[:, 0].copy()
-    kind = instrument.fields.sites[:, 0, 2]
+    start = instrument.state.field.places[:, 0].copy()
+    kind = instrument.state.field.sites[:, 0, 2]
     aside = np.where(kind == 0, 1.0, -1.0)[:, None] * [0.0, LATTICE_NM / (4 * np.sqrt(3))]
     way = np.array([6 * LATTICE_NM, 0.0])
     pulled(instrument, start + aside, start + aside + way)
-    moved = instrument.fields.places[:, 0] - start
+    moved = instrument.state.field.places[:, 0] - start
     followed = np.hypot(*(moved - way).T) < 0.2
     assert followed.mean() > 0.8, "bystanders may be in the way"
-    assert instrument.trace[followed].min() > 0.5
+    assert instrument.state.trace[followed].min() > 0.5
     pulled(instrument, start + aside, start + aside + way)  # there is nothing to be dragged now
-    assert np.median(instrument.trace[followed, :20]) < 0.3
+    assert np.median(instrument.state.trace[followed, :20]) < 0.3
 
 
 def test_weak_wells_leave_adatoms_behind():
     instrument = started()
-    instrument.traits[:, stm_tip.STRENGTH] = 0.3
-    before = instrument.fields.places.copy()
+    instrument.state.tip.traits[:, stm_tip.STRENGTH] = 0.3
+    before = instrument.state.field.places.copy()
     start = before[:, 0]
     pulled(instrument, start, start + np.array([1.5, 0.0]))
-    assert np.array_equal(instrument.fields.places, before)
-    assert np.median(instrument.trace[:, -10:]) < 0.2
+    assert np.array_equal(instrument.state.field.places, before)
+    assert np.median(instrument.state.trace[:, -10:]) < 0.2
 
 
 def test_drift_makes_the_tip_miss():
     instrument = started()
-    instrument.stage.drift[:] = (0.0, 0.5)
-    instrument.stage.moved[:] = (0.0, 0.5)
-    start = instrument.fields.places[:, 0].copy()
+    instrument.state.motion.drift[:] = (0.0, 0.5)
+    instrument.state.motion.moved[:] = (0.0, 0.5)
+    start = instrument.state.field.places[:, 0].copy()
     pulled(instrument, start, start + np.array([1.5, 0.0]))
-    away = np.hypot(*(instrument.fields.places[:, 0] - start).T)
+    away = np.hypot(*(instrument.state.field.places[:, 0] - start).T)
     assert np.median(away) < 0.5
-    instrument.frame[:] = (0.0, 0.5)  # once the frame has followed, it hits again
+    instrument.state.frame[:] = (0.0, 0.5)  # once the frame has followed, it hits again
     pulled(
         instrument,
-        instrument.fields.places[:, 0],
-        instrument.fields.places[:, 0] + np.array([1.5, 0.0]),
+        instrument.state.field.places[:, 0],
+        instrument.state.field.places[:, 0] + np.array([1.5, 0.0]),
     )
-    assert np.median(np.hypot(*(instrument.fields.places[:, 0] - start).T)) > 1.0
+    assert np.median(np.hypot(*(instrument.state.field.places[:, 0] - start).T)) > 1.0
 
 
 def test_an_apex_beside_the_tunnelling_atom_shifts_what_is_dragged():
     instrument = started()
-    instrument.traits[:, stm_tip.OFFSET_X] = 0.3
-    start = instrument.fields.places[:, 0].copy()
+    instrument.state.tip.traits[:, stm_tip.OFFSET_X] = 0.3
+    start = instrument.state.field.places[:, 0].copy()
     pulled(instrument, start - [0.3, 0.0], start + np.array([1.2, 0.0]))
-    at = instrument.fields.places[:, 0] - start
+    at = instrument.state.field.places[:, 0] - start
     assert np.median(at[:, 0]) == pytest.approx(1.5, abs=0.2)
 
 
@@ -171,34 +169,35 @@ def test_an_apex_beside_the_tunnelling_atom_shifts_what_is_dragged():
 
 def test_a_step_in_the_way_crashes_the_tip_and_the_foot_of_it_keeps_adatoms():
     instrument = started("stepped", "test")
-    normal, distance = instrument.fields.steps[:, :2], instrument.fields.steps[:, 2:]
+    normal, distance = instrument.state.field.steps[:, :2], instrument.state.field.steps[:, 2:]
     foot = normal * (distance - 1.0)
     pulled(instrument, foot, foot + 2.0 * normal)
-    assert (instrument.events[:, CRASHED] == 1.0).all()
-    assert (instrument.events[:, CHANGED] == 1.0).all()
-    assert (instrument.generations == 1).all()
-    assert (instrument.states == stm_tip.SHARP).mean() < 0.2
+    assert (instrument.state.events[:, CRASHED] == 1.0).all()
+    assert (instrument.state.events[:, CHANGED] == 1.0).all()
+    assert (instrument.state.tip.generation == 1).all()
+    assert (instrument.state.tip.kind == stm_tip.SHARP).mean() < 0.2
     kept = started("stepped", "test")
-    kept.fields.places[:, 0] = kept.fields.steps[:, :2] * (kept.fields.steps[:, 2:] - 0.2)
+    field = kept.state.field
+    field.places[:, 0] = field.steps[:, :2] * (field.steps[:, 2:] - 0.2)
     pulled(kept, np.zeros((COUNT, 2)), np.zeros((COUNT, 2)))
-    assert (kept.events[:, LOST] >= 1.0).all()
-    assert not kept.fields.present[:, 0].any()
+    assert (kept.state.events[:, LOST] >= 1.0).all()
+    assert not field.present[:, 0].any()
 
 
 def test_too_high_a_conductance_is_contact():
     instrument = started()
-    instrument.traits[:16, stm_tip.CONTACT] = 5.0
+    instrument.state.tip.traits[:16, stm_tip.CONTACT] = 5.0
     pulled(instrument, np.zeros((COUNT, 2)), np.ones((COUNT, 2)))
-    assert (instrument.events[:16, CRASHED] == 1.0).all()
-    assert (instrument.events[16:, CRASHED] == 0.0).all()
+    assert (instrument.state.events[:16, CRASHED] == 1.0).all()
+    assert (instrument.state.events[16:, CRASHED] == 0.0).all()
 
 
 def test_contamination_in_the_way_fouls_the_tip():
     instrument = started("stepped", "test")
-    instrument.traits[:, stm_tip.CONTACT] = 1e9
-    patch = instrument.fields.patches[:, 0, :2]
+    instrument.state.tip.traits[:, stm_tip.CONTACT] = 1e9
+    patch = instrument.state.field.patches[:, 0, :2]
     pulled(instrument, patch - [0.2, 0.0], patch)
-    assert (instrument.states == stm_tip.CONTAMINATED).all()
+    assert (instrument.state.tip.kind == stm_tip.CONTAMINATED).all()
 
 
 def test_current_changes_tips():
@@ -207,9 +206,9 @@ def test_current_changes_tips():
         instrument = started(tip=APEX_LEVELS["hard"])
         count = 0.0
         for _ in range(40):
-            instrument.traits[:, stm_tip.CONTACT] = 1e9
+            instrument.state.tip.traits[:, stm_tip.CONTACT] = 1e9
             pulled(instrument, np.full((COUNT, 2), -3.0), np.full((COUNT, 2), -1.6), volts)
-            count += instrument.events[:, CHANGED].sum()
+            count += instrument.state.events[:, CHANGED].sum()
         changed[volts] = count
     # rate 1e-4 (1 + I / nA) for 2 s, 1280 times: 7.8 at 30 nA and 23 at 90 nA
     assert 2.0 <= changed[0.005] <= 18.0
@@ -226,7 +225,7 @@ def test_the_ledger_adds_up():
     pulled(instrument, start, start + np.array([1.5, 2.0]), volts=0.01, siemens=5.0)
     instrument.condition(ROWS, np.full(COUNT, 1.2), np.zeros(COUNT))
     instrument.go_elsewhere(ROWS)
-    ledger = instrument.ledger
+    ledger = instrument.state.ledger
     assert ledger.time_s == pytest.approx(20.0 + 2.0 + 2.5 + 5.0 + 120.0)
     assert ledger.exposures.tolist() == [1] * COUNT
     # charge in nC: 50 pA for 20 s and 50 nA for 2.5 s
@@ -241,25 +240,18 @@ def test_time_slicing_leaves_the_drift_as_it_is(level):
     for instrument, parts in ((whole, 1), (sliced, 7)):
         waits = (120.0 if instrument is whole else 140.0) / parts
         for _ in range(parts):
-            wait_rows(
-                ROWS,
-                np.full(COUNT, waits),
-                instrument.keys,
-                instrument.stage.arrays,
-                instrument._motion,
-                instrument._accounts(),
-            )
-    assert whole.ledger.time_s == pytest.approx(sliced.ledger.time_s)
-    assert whole.stage.drift == pytest.approx(sliced.stage.drift, abs=1e-9)
+            wait_rows(ROWS, waits, instrument.state, instrument.parameters)
+    assert whole.state.ledger.time_s == pytest.approx(sliced.state.ledger.time_s)
+    assert whole.state.motion.drift == pytest.approx(sliced.state.motion.drift, abs=1e-9)
 
 
 def test_conditioning_changes_tips_as_often_as_it_should():
     instrument = started(bent=1.0)
-    assert (instrument.states != stm_tip.SHARP).all()
+    assert (instrument.state.tip.kind != stm_tip.SHARP).all()
     changed = 0.0
     for _ in range(60):
         instrument.condition(ROWS, np.full(COUNT, 1.0), np.zeros(COUNT))
-        changed += instrument.events[:, CHANGED].sum()
+        changed += instrument.state.events[:, CHANGED].sum()
     expected = 1.0 - np.exp(-((1.0 / 1.2) ** 2))
     spread = np.sqrt(expected * (1 - expected) / (60 * COUNT))
     assert changed / (60 * COUNT) == pytest.approx(expected, abs=4 * spread)

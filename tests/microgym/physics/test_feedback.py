@@ -5,13 +5,15 @@ import pytest
 
 from microgym.physics.cantilever import Cantilever, amplitude_table
 from microgym.physics.feedback import (
-    LOOP,
+    LoopSettings,
+    LoopState,
     Scanner,
     largest_gain,
     oscillator,
     scan_line,
     ticks_of,
 )
+from microgym.state import allocate
 
 FREE = 20.0
 
@@ -39,7 +41,16 @@ def settings(**changes):
         "thermal_nm": 0.0,
         "detector_nm": 0.0,
     } | changes
-    return np.array([quick[name] for name in LOOP])
+    return LoopSettings(**quick)
+
+
+def at(height, signal):
+    """A loop at rest."""
+    state = allocate(LoopState, 1)
+    for array in (state.integral, state.height, state.command):
+        array[:] = height
+    state.signal[:] = signal
+    return state
 
 
 def scan(heights, loop, ticks=10, table=None, noise=0.0, start=None):
@@ -48,9 +59,8 @@ def scan(heights, loop, ticks=10, table=None, noise=0.0, start=None):
     rng = np.random.default_rng(0)
     drawn = (noise * rng.normal(size=(2, pixels * ticks))).astype(np.float32)
     out = np.empty((5, pixels))
-    base = heights[0] + loop[0] if start is None else start
-    state = np.array([base, base, 0.0, loop[0], base])
-    scan_line(heights, np.zeros(pixels), table, low, step, loop, state, *drawn, out)
+    state = at(heights[0] + loop.setpoint if start is None else start, loop.setpoint)
+    scan_line(0, heights, np.zeros(pixels), table, low, step, loop, state, *drawn, out)
     return out, state
 
 
@@ -132,7 +142,7 @@ def test_limits_hold():
     assert np.abs(np.diff(out[0])).max() <= 1e4 * 1e-4 + 1e-9
     out, state = scan(heights, settings(range_nm=700.0), 10)
     assert out[0].max() <= 700.0
-    assert state[0] <= 700.0
+    assert state.integral[0] <= 700.0
 
 
 def test_proportional_gain_answers_at_once():
@@ -151,10 +161,10 @@ def test_the_oscillation_stays_on_its_branch_until_it_is_pushed_over():
     loop = settings(integral_gain=0.0, lag_s=1e-3)
     calm = np.full(301, 500.0)
     for start, expected in ((14.0, 14.0), (14.9, 15.0)):
-        state = np.array([514.0, 514.0, 0.0, start, 514.0])
+        state = at(514.0, start)
         out, zeros = np.empty((5, 300)), np.zeros(3000, np.float32)
-        scan_line(calm, np.zeros(300), table, 0.0, 0.1, loop, state, zeros, zeros, out)
-        assert state[3] == pytest.approx(expected, abs=1e-2)
+        scan_line(0, calm, np.zeros(300), table, 0.0, 0.1, loop, state, zeros, zeros, out)
+        assert state.signal[0] == pytest.approx(expected, abs=1e-2)
 
 
 def test_noise_of_the_oscillation_has_the_variance_it_should():
@@ -162,9 +172,9 @@ def test_noise_of_the_oscillation_has_the_variance_it_should():
     loop = settings(integral_gain=0.0, lag_s=1e-4, thermal_nm=0.05)
     pixels, ticks = 20000, 10
     drawn = np.random.default_rng(0).normal(size=(2, pixels * ticks)).astype(np.float32)
-    out, state = np.empty((5, pixels)), np.array([514.0, 514.0, 0.0, 14.0, 514.0])
+    out, state = np.empty((5, pixels)), at(514.0, 14.0)
     heights = np.full(pixels + 1, 500.0)
-    scan_line(heights, np.zeros(pixels), *table, loop, state, *drawn, out)
+    scan_line(0, heights, np.zeros(pixels), *table, loop, state, *drawn, out)
     # Means over one time constant of an Ornstein-Uhlenbeck process: variance 2 (1/e) of it.
     assert out[1].std() == pytest.approx(0.05 * np.sqrt(2.0 / np.e), rel=0.03)
 

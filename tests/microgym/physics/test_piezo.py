@@ -12,6 +12,7 @@ from microgym.physics.piezo import (
     DECADES,
     OPERATORS,
     PIEZO_LEVELS,
+    HysteresisLoop,
     PiezoParameters,
     PiezoState,
     advance_creep,
@@ -134,39 +135,42 @@ def test_hysteresis_remembers_turns_only():
 
 
 def test_without_hysteresis_and_creep_a_scanner_obeys():
-    state = PiezoState.zeros(1)
+    state, perfect = PiezoState.zeros(1), HysteresisLoop(500.0, 0.0)
     for command in (10.0, -33.3, 250.0):
-        found = move_piezo(1.0, 0.0, command, 0.0, 500.0, 0.0, state.creep[0, 0], state.play[0, 0])
-        assert found == command
+        assert move_piezo(0, 0, 1.0, command, perfect, state) == command
+
+
+def creeping(coefficient, command=0.0):
+    state = PiezoState.zeros(1, 1)
+    state.coefficient[:], state.command[:] = coefficient, command
+    return state
 
 
 def test_a_line_is_many_moves():
-    n, dt = 256, 0.5
-    a, b = PiezoState.zeros(1, 1), PiezoState.zeros(1, 1)
+    n, dt, loop = 256, 0.5, HysteresisLoop(500.0, 0.1)
+    a, b = creeping(0.03, -400.0), creeping(0.03, -400.0)
     out = np.empty(n)
     for line in range(4):
         start, stop = (-400.0, 400.0) if line % 2 == 0 else (400.0, -400.0)
-        sweep_piezo(dt, start, stop, 0.03, 500.0, 0.1, a.creep[0, 0], a.play[0, 0], out)
+        sweep_piezo(0, 0, dt, stop, loop, a, out)
+        assert a.command[0, 0] == stop
         pace = (stop - start) / n
         for i in range(n):
-            here, there = start + i * pace, start + (i + 1) * pace
-            one = move_piezo(dt / n, here, there, 0.03, 500.0, 0.1, b.creep[0, 0], b.play[0, 0])
+            one = move_piezo(0, 0, dt / n, start + (i + 1) * pace, loop, b)
             assert out[i] == pytest.approx(one, abs=1e-10)
     np.testing.assert_allclose(a.creep, b.creep, rtol=0, atol=1e-10)
-    whole, last = PiezoState.zeros(1, 1), math.nan
+    whole, last = creeping(0.03, -400.0), math.nan
     for line in range(4):
-        start, stop = (-400.0, 400.0) if line % 2 == 0 else (400.0, -400.0)
-        last = move_piezo(dt, start, stop, 0.03, 500.0, 0.1, whole.creep[0, 0], whole.play[0, 0])
+        last = move_piezo(0, 0, dt, 400.0 if line % 2 == 0 else -400.0, loop, whole)
     assert last == pytest.approx(out[-1], abs=1e-10)
 
 
 def test_trace_and_retrace_differ_by_the_hysteresis():
-    n, state = 100, PiezoState.zeros(1, 1)
+    n, state, loop = 100, creeping(0.0), HysteresisLoop(500.0, 0.1)
     trace, retrace = np.empty(n), np.empty(n)
-    creep, play = state.creep[0, 0], state.play[0, 0]
-    move_piezo(1.0, 0.0, -500.0, 0.0, 500.0, 0.1, creep, play)
-    sweep_piezo(0.5, -500.0, 500.0, 0.0, 500.0, 0.1, creep, play, trace)
-    sweep_piezo(0.5, 500.0, -500.0, 0.0, 500.0, 0.1, creep, play, retrace)
+    move_piezo(0, 0, 1.0, -500.0, loop, state)
+    sweep_piezo(0, 0, 0.5, 500.0, loop, state, trace)
+    sweep_piezo(0, 0, 0.5, -500.0, loop, state, retrace)
     apart = retrace[::-1][1:] - trace[:-1]
     # 10 % of the range in the middle, nothing at the ends.
     assert apart[n // 2 - 1] == pytest.approx(100.0, rel=1e-9)
@@ -174,10 +178,10 @@ def test_trace_and_retrace_differ_by_the_hysteresis():
 
 
 def test_at_rest_nothing_creeps():
-    state = PiezoState.zeros(1, 1)
+    state, loop = creeping(0.05, 120.0), HysteresisLoop(500.0, 0.1)
     rest_piezo(120.0, state.creep[0, 0], state.play[0, 0])
-    before = move_piezo(0.0, 120.0, 120.0, 0.05, 500.0, 0.1, state.creep[0, 0], state.play[0, 0])
-    after = move_piezo(1e4, 120.0, 120.0, 0.05, 500.0, 0.1, state.creep[0, 0], state.play[0, 0])
+    before = move_piezo(0, 0, 0.0, 120.0, loop, state)
+    after = move_piezo(0, 0, 1e4, 120.0, loop, state)
     assert after == pytest.approx(before, abs=1e-12)
 
 

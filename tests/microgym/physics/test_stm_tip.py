@@ -56,7 +56,7 @@ def test_current_wears():
 def traits(state, level, count=4000):
     out = np.empty((count, len(stm_tip.TRAITS)))
     for k in range(count):
-        stm_tip.draw_traits(1, 2, k, state, APEX_LEVELS[level].vector(), out[k])
+        stm_tip.draw_traits(1, 2, k, state, APEX_LEVELS[level].spread(), out[k])
     return out
 
 

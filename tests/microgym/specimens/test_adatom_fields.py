@@ -15,13 +15,14 @@ from microgym.specimens.adatom_fields import (
     MARGIN_NM,
     AdatomFields,
 )
+from microgym.state import allocate
 
 COUNT = 40
 CASES = [(family, movers) for family in FAMILIES for movers in (1, 2, 3, 5)]
 
 
 def drawn(family="terrace", movers=1, split="validation", first=0, ways=(1.0, 3.0)):
-    fields = AdatomFields.zeros(COUNT)
+    fields = allocate(AdatomFields, COUNT)
     keys = np.stack([episode_key(first + k) for k in range(COUNT)])
     fields.fill(np.arange(COUNT), keys, family, split, movers, ways)
     return fields

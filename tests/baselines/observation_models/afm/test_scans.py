@@ -38,8 +38,8 @@ def test_frames_are_those_of_the_environment():
     for n in range(8):
         task._dials[:] = frames.dials[:, n]
         task._scan(rows)
-        assert task.instrument.trace.tobytes() == frames.signals[:, n, 0].tobytes()
-        assert task.instrument.error_back.tobytes() == frames.signals[:, n, 3].tobytes()
+        assert task.instrument.state.line.trace.tobytes() == frames.signals[:, n, 0].tobytes()
+        assert task.instrument.state.line.error_back.tobytes() == frames.signals[:, n, 3].tobytes()
         assert task.ideal[:, n].tobytes() == frames.truth[:, n].tobytes()
 
 

@@ -56,7 +56,7 @@ def test_everybody_gets_what_the_scan_measured(taken):
     scans = Scans(CONDITIONS, SEEDS)
     for e, place in enumerate(halton_places(5)):
         scans.expose(np.tile(place, (2, 1)), np.ones(2))
-        assert taken.counts[:, e].tobytes() == scans.instrument.counts.tobytes()
+        assert taken.counts[:, e].tobytes() == scans.instrument.state.measurement.counts.tobytes()
     assert taken.looks[0].tobytes() == scans.seen().tobytes()
     scans.sweep(LOOKS[1])
     assert taken.looks[LOOKS[1]].tobytes() == scans.seen().tobytes()

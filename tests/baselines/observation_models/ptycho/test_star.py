@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.evaluation.load_agent import find_recording
+from microgym.baselines.evaluation.protocols import find_recording
 from microgym.baselines.observation_models.ptycho import siemens_star
 from microgym.baselines.observation_models.ptycho.siemens_star import SHARE, make_star, spread
 from microgym.reconstruction.ptychography.neural import shipped_weights

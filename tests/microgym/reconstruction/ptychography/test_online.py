@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.benchmarks.numpy_reference import reference as reference
 from microgym.metrics import complex_error
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from tests.microgym import ptychography_reference as reference
 from tests.microgym.reconstruction.ptychography.scenes import make_specimen
 
 N, FIELD, PHOTONS = 32, 64, 1e6

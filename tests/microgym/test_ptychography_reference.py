@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from microgym import metrics
-from microgym.baselines.benchmarks.numpy_reference import reference as reference
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
 from microgym.reconstruction.ptychography.pie import object_weight, pie_update, pie_work
+from tests.microgym import ptychography_reference as reference
 
 Complex = NDArray[np.complex128]
 

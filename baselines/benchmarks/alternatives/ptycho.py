@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.numpy_reference.microscope import NumpyMicroscope, Patch
+from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoConfig
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
 from microgym.envs.ptycho.spaces import action_space, observation_space

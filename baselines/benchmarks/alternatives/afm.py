@@ -80,8 +80,8 @@ class NumpyLines:
         self.number = 0
         pixels = instrument.settings.pixels
         self.trace, self.retrace, self.force, self.truth = np.zeros((4, pixels))
-        self.state = [float(value) for value in instrument.loop[0]]
-        self.tables = instrument.table[0].tolist()
+        self.state = [float(value[0]) for value in instrument.state.loop]
+        self.tables = instrument.state.tip.table[0].tolist()
 
     def scan(self, setpoint: float, gain: float, rate_hz: float) -> None:
         """Scan the next line, there and back.
@@ -91,28 +91,28 @@ class NumpyLines:
             gain: integral gain, 1/s.
             rate_hz: lines a second.
         """
-        chosen = self.instrument.settings
-        width, resonance = chosen.pixels + 2 * LEAD, float(self.instrument.hidden[0, 0])
+        chosen, state = self.instrument.settings, self.instrument.state
+        width, resonance = chosen.pixels + 2 * LEAD, float(state.hidden.resonance_hz[0])
         pixel_s = 0.5 / (rate_hz * width)
         tick = min(0.2 / (2.0 * math.pi * resonance), 0.2 * chosen.cantilever.lag_s, 0.2 / gain)
         ticks = min(max(math.ceil(pixel_s / tick), 8), MOST_TICKS)
         row = MARGIN_PX - 0.5 + (self.number + 0.5) * chosen.pixels / chosen.lines
         self.number += 1
         for back in (False, True):
-            window = self.instrument.window[0].astype(float)
+            window = state.tip.window[0].astype(float)
             half, above = window.shape[0] // 2, int(row)
-            surface = self.instrument.height[0].astype(float)
+            surface = state.surface.height[0].astype(float)
             rows = surface[above - half : above + half + 2]
             strip = rows[:-1] + (row - above) * np.diff(rows, axis=0)
-            path = dilate_rows(strip, window, float(self.instrument.relief[0]))
+            path = dilate_rows(strip, window, float(state.surface.relief[0]))
             at = MARGIN_PX - LEAD - 0.5 + np.arange(width + 1)
             at = at[::-1] if back else at
             heights = np.interp(at - half, np.arange(path.size), path)
             middles = np.floor(0.5 * (at[1:] + at[:-1]) + 0.5).astype(int)
-            stuff = self.instrument.material[0, int(row + 0.5), middles].astype(float)
+            stuff = state.surface.material[0, int(row + 0.5), middles].astype(float)
             if not back:
-                fresh = self.instrument.fresh.astype(float)
-                ideal = dilate_rows(strip, fresh, float(self.instrument.relief[0]))
+                fresh = self.instrument.parameters.new_window.astype(float)
+                ideal = dilate_rows(strip, fresh, float(state.surface.relief[0]))
                 borders = np.interp(at - half, np.arange(ideal.size), ideal)
                 self.truth = (0.5 * (borders[1:] + borders[:-1]))[LEAD:-LEAD]
             out = self._loop(heights, stuff, ticks, pixel_s / ticks, setpoint, gain)
@@ -123,7 +123,7 @@ class NumpyLines:
                 out[2],
                 np.maximum(out[1], 0.0),
                 modulus,
-                float(self.instrument.fitted[0]),
+                float(state.tip.table_radius_nm[0]),
                 np.array([lever.stiffness_n_m, lever.quality, lever.free_amplitude_nm]),
             )
             if back:
@@ -141,9 +141,10 @@ class NumpyLines:
         gain: float,
     ) -> Float64:
         """The closed loop: commanded heights, lowest targets and the signals there, (3, P)."""
-        signals, scanner = self.instrument.signals, self.instrument.settings.scanner
+        signals, scanner = self.instrument.parameters.signals, self.instrument.settings.scanner
         low, step, free = signals.low_nm, signals.step_nm, signals.free
-        resonance, damping = self.instrument.hidden[0, :2].tolist()
+        hidden = self.instrument.state.hidden
+        resonance, damping = float(hidden.resonance_hz[0]), float(hidden.damping[0])
         w = 2.0 * math.pi * resonance
         root = math.sqrt(1.0 - damping**2)
         decay, angle = math.exp(-damping * w * tick), w * root * tick

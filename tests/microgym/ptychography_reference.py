@@ -1,9 +1,8 @@
-"""Ptychography as a textbook writes it: plain NumPy in float64, no cleverness.
+"""Ptychography in plain NumPy and float64, as a textbook writes it, to test compiled code against.
 
-The compiled physics and solvers are tested against this module; `numpy_microscope` is what they are
-timed against. It shares no code with them: transforms are NumPy's, noise is a NumPy Generator's,
-planes are complex128. Frequencies are in FFT order, zero first; a patch is named by its corner
-(top, left); positions grow downwards and to the right.
+It shares no code with the package: transforms are NumPy's, noise is a NumPy Generator's, planes are
+complex128. Frequencies are in FFT order, zero first; a patch is named by its corner (top, left);
+positions grow downwards and to the right.
 
 Sources: Maiden and Rodenburg, Ultramicroscopy 109, 1256 (2009), for ePIE; Maiden, Johnson and Li,
 Optica 4, 736 (2017), for rPIE; Thibault and Menzel, Nature 494, 68 (2013), for mixed states.

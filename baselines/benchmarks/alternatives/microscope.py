@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
+from microgym.instruments.ptychography.settings import PtychographySettings, direct_beam
 from microgym.physics.damage import split_bands
 from microgym.physics.stage import CELL_S, StageParameters
 from microgym.specimens.families import fill

@@ -1,1 +1,0 @@
-"""Where a logbook's rows go: a CSV file, TensorBoard's event files, a wandb run."""

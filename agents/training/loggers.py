@@ -1,0 +1,367 @@
+"""Logs of a training run that survive its death: output formats of Stable-Baselines3's logger.
+
+Each format is durable once a row is written, and the training writes a checkpoint after the rows it
+covers. A run that resumes from the checkpoint of step S therefore finds every row up to S, and
+rows beyond S of the process that was killed:
+
+* CSV (`progress.csv`): the rows beyond S are removed.
+* TensorBoard (`tensorboard/`): each session adds an event file; the new one begins with
+  `purge_step` S + 1, so that TensorBoard hides the points beyond S. They stay in the files.
+  Scalars are float32.
+* Weights & Biases (`wandb/`): the run continues under its id (`resume="allow"`). The process of
+  wandb may have lost rows that it held in memory; they are sent again from `progress.csv`. Rows
+  that the server already has are not sent twice; since training is deterministic, those beyond S
+  hold the values that the resumed run computes again, apart from times. Offline, the file of the
+  session that was killed is replaced by one that holds the whole run.
+
+`progress.csv` is written whenever anything is logged.
+"""
+
+import csv
+import io
+import os
+import secrets
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from stable_baselines3.common.logger import (
+    CSVOutputFormat,
+    KVWriter,
+    Logger,
+    TensorBoardOutputFormat,
+    filter_excluded_keys,
+)
+
+from microgym.agents.core.extras import extra_named
+from microgym.agents.training.atomic_io import write_atomically
+
+KINDS = ("csv", "tensorboard", "wandb")
+"""Kinds of logs."""
+
+CSV_FILE = "progress.csv"
+"""Name of the CSV log in the folder of the run, as Stable-Baselines3 calls it."""
+
+MEDIA_FOLDER = "media"
+"""Folder of the videos, in the folder of the run."""
+
+STEP = "time/total_timesteps"
+"""Column that holds the step."""
+
+PROJECT = "microgym"
+"""Project on Weights & Biases, unless WANDB_PROJECT names another."""
+
+_MODES = {"dryrun": "offline", "run": "online"}  # deprecated names, which wandb still takes
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Video:
+    """Value for `Logger.record(..., exclude="csv")`: an animated GIF.
+
+    Attributes:
+        path: of the file, `media_path` of its name and step.
+    """
+
+    path: Path
+
+
+def media_path(folder: Path, name: str, step: int) -> Path:
+    """Path of a logged video.
+
+    Args:
+        folder: of the run.
+        name: of the video, such as "validation/episode".
+        step: of the row that it belongs to.
+    """
+    return folder / MEDIA_FOLDER / f"{name}-{step}.gif"
+
+
+class ResumableCSV(CSVOutputFormat):
+    """CSV format that can continue a file; a kill at any instant leaves every whole row readable.
+
+    Args:
+        path: of the file.
+        rows: rows to keep; all others are removed.
+    """
+
+    def __init__(self, path: Path, rows: Sequence[Row]) -> None:
+        self._path = path
+        self.keys = list(rows[0]) if rows else []
+        self.separator, self.quotechar = ",", '"'
+        self._replace(rows)
+
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        """Add a row; it is on the disk when this returns."""
+        shown = filter_excluded_keys(key_values, key_excluded, "csv")
+        if new := [key for key in shown if key not in self.keys]:
+            # The base class would rewrite the file in place, which a kill would leave half done.
+            rows = read_csv(self._path)
+            self.file.close()
+            self.keys += new
+            self._replace(rows)
+        super().write(key_values, key_excluded, step)
+        os.fsync(self.file.fileno())
+
+    def _replace(self, rows: Sequence[Row]) -> None:
+        """Write the file with the present columns, and open it for more rows."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.keys, restval="", lineterminator="\n")
+        if self.keys:
+            table.writeheader()
+        table.writerows(rows)
+        write_atomically(self._path, text.getvalue())
+        self.file = self._path.open("a+", encoding="utf-8")
+
+
+class ResumableTensorBoard(TensorBoardOutputFormat):
+    """TensorBoard format that hides the points of a superseded session, and takes videos.
+
+    Args:
+        folder: of the event files.
+        purge_step: first step whose earlier points are hidden; None removes the earlier files.
+    """
+
+    def __init__(self, folder: Path, purge_step: int | None) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        super().__init__(str(folder))
+        self.writer.close()
+        if purge_step is None:
+            for path in folder.glob("events.out.tfevents.*"):
+                path.unlink()
+        self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        """Add the numbers and videos of a step, and flush them to the file."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        for name, value in key_values.items():
+            if isinstance(value, Video):
+                with Image.open(value.path) as image:
+                    width, height = image.size
+                content = value.path.read_bytes()
+                shown = Summary.Image(
+                    height=height, width=width, colorspace=3, encoded_image_string=content
+                )
+                writer: Any = self.writer.file_writer
+                writer.add_summary(Summary(value=[Summary.Value(tag=name, image=shown)]), step)
+        super().write(key_values, key_excluded, step)
+
+
+class WandbOutputFormat(KVWriter):
+    """Format of Weights & Biases; offline without a login.
+
+    Nothing is printed, and neither host nor source code nor processor load is recorded. WANDB_MODE
+    is obeyed. WANDB_ERROR_REPORTING is set to "false" unless the user set it, since reports of
+    errors use the network.
+
+    Args:
+        folder: of the run; wandb's own folder `wandb` goes there.
+        name: of the run.
+        config: settings of the training, shown beside the run.
+        rows: rows of the training so far, of `progress.csv`; None begins another run.
+
+    Raises:
+        ValueError: WANDB_MODE=online without login, or an unknown mode.
+        OSError: wandb could not start.
+    """
+
+    def __init__(
+        self, folder: Path, *, name: str, config: Mapping[str, Any], rows: Sequence[Row] | None
+    ) -> None:
+        import wandb
+
+        self._folder, self._run = folder, None
+        mode = _wandb_mode()
+        if mode == "disabled":
+            return
+        id_file = folder / "wandb" / "run_id.txt"
+        if rows is None or not id_file.is_file():
+            write_atomically(id_file, secrets.token_hex(4))
+        run_id = id_file.read_text(encoding="utf-8")
+        for earlier in id_file.parent.glob(f"offline-run-*-{run_id}"):
+            shutil.rmtree(earlier)
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            disable_code=True,
+            disable_git=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+        )
+        try:
+            self._run: Any = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                id=run_id,
+                name=name,
+                config=dict(config),
+                dir=str(folder),
+                mode=mode,  # pyright: ignore[reportArgumentType]
+                resume=None if mode == "offline" else "allow",
+                reinit="create_new",
+                settings=settings,
+            )
+        except wandb.Error as error:
+            raise OSError(
+                f"wandb could not start a run: {error}; WANDB_MODE=offline logs without network"
+            ) from error
+        for row in rows or ():
+            step = int(row[STEP])
+            if step >= self._run.step:
+                values: dict[str, Any] = {n: float(cell) for n, cell in row.items() if cell}
+                self._send(values | self._videos(step), step)
+
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        """Send the numbers and videos of a step."""
+        shown = filter_excluded_keys(key_values, key_excluded, "wandb")
+        numbers = {n: float(value) for n, value in shown.items() if isinstance(value, Real)}
+        self._send(numbers | self._videos(step), step)
+
+    def close(self) -> None:
+        """End the run; if online, wait until all of it is sent."""
+        if self._run is not None:
+            self._run.finish()
+            self._run = None
+
+    def _videos(self, step: int) -> dict[str, Any]:
+        """Videos of a step by name."""
+        import wandb
+
+        media = self._folder / MEDIA_FOLDER
+        return {
+            path.relative_to(media).as_posix().removesuffix(f"-{step}.gif"): wandb.Video(str(path))
+            for path in media.rglob(f"*-{step}.gif")
+        }
+
+    def _send(self, values: Mapping[str, Any], step: int) -> None:
+        if self._run is None:
+            return
+        try:
+            self._run.log(dict(values), step=step, commit=True)
+        except Exception as error:
+            # The training must not end because wandb's process did.
+            self._run = None
+            warnings.warn(
+                f"wandb takes no more rows: {error}; they are in {self._folder / CSV_FILE}, and a "
+                "resumed run sends them",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _wandb_mode() -> str:
+    """Mode of WANDB_MODE or of wandb's settings; by default online with a login, else offline."""
+    import wandb
+
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    wish = os.environ.get("WANDB_MODE", "")
+    try:
+        settings = wandb.setup(settings=wandb.Settings(silent=True)).settings
+        asked = wish or str(settings.mode)
+        asked = _MODES.get(asked, asked)
+        if asked in ("offline", "disabled") or wandb.login(verify=False, prompt=False):
+            return asked
+    except wandb.Error as error:
+        raise ValueError(f"wandb: {error}") from error
+    if wish:
+        raise ValueError(f"WANDB_MODE={wish} needs a login: wandb login, or set WANDB_API_KEY")
+    return "offline"
+
+
+def read_csv(path: Path, last_step: int | None = None) -> list[Row]:
+    """Whole rows of a CSV log; half a row at the end, left by a kill, is skipped.
+
+    Args:
+        path: of the file; need not exist.
+        last_step: later rows are skipped; None reads all.
+
+    Raises:
+        ValueError: the file is not a log of this package.
+    """
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    table = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
+    try:
+        rows = [(int(row[STEP]), row) for row in table]
+        if any(None in row or None in row.values() for _, row in rows):
+            raise ValueError("rows differ in length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a log of a training: {error}") from error
+    return [row for step, row in rows if last_step is None or step <= last_step]
+
+
+def open_logger(
+    folder: Path,
+    kinds: Sequence[str] = (),
+    *,
+    name: str,
+    config: Mapping[str, Any],
+    last_step: int | None = None,
+) -> Logger:
+    """Open the logs of a run.
+
+    Args:
+        folder: of the run: `progress.csv`, `tensorboard/` and `wandb/` go there.
+        kinds: of `KINDS`; none makes a logger that keeps nothing.
+        name: of the run.
+        config: settings of the run, shown by wandb.
+        last_step: step of the checkpoint from which the run resumes; None begins new logs, which
+            replace those in the folder.
+
+    Returns:
+        Logger of Stable-Baselines3, to be closed by the caller.
+
+    Raises:
+        ValueError: an unknown kind; a log that cannot be continued; wandb asked to be online
+            without login.
+        ImportError: the package for a kind is missing; the message names the extra to install.
+        OSError: the folder cannot be written, or wandb could not start.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"logs must be of {', '.join(KINDS)}, got {kind!r}")
+    if not kinds:
+        return Logger(None, [])
+    with extra_named():
+        for kind in set(kinds) - {"csv"}:
+            __import__(kind)
+    rows = None
+    if last_step is None:
+        shutil.rmtree(folder / MEDIA_FOLDER, ignore_errors=True)
+    else:
+        rows = read_csv(folder / CSV_FILE, last_step)
+    formats: list[KVWriter] = [ResumableCSV(folder / CSV_FILE, rows or [])]
+    logger = Logger(str(folder), formats)
+    try:
+        if "tensorboard" in kinds:
+            purge_step = None if last_step is None else last_step + 1
+            formats.append(ResumableTensorBoard(folder / "tensorboard", purge_step))
+        if "wandb" in kinds:
+            formats.append(WandbOutputFormat(folder, name=name, config=config, rows=rows))
+    except BaseException:
+        logger.close()
+        raise
+    return logger

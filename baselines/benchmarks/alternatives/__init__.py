@@ -1,0 +1,1 @@
+"""Plain implementations of the same work, which compiled code is compared with."""

@@ -1,1 +1,0 @@
-"""Plain NumPy implementations that compiled code is compared with."""

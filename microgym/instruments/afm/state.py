@@ -1,0 +1,229 @@
+"""State and parameters of force microscopes, as kernels take them."""
+
+from typing import Annotated, NamedTuple
+
+from microgym.instruments.ledger import Ledger
+from microgym.physics.afm_tip import REACH
+from microgym.physics.cantilever import MODULI_GPA, SignalTable
+from microgym.physics.drift import DriftRates, DriftState
+from microgym.physics.feedback import LoopState
+from microgym.physics.piezo import HysteresisLoop, PiezoState
+from microgym.physics.stochastic_events import EventState
+from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
+
+_WINDOW = 2 * REACH + 1
+
+
+class SurfaceState(NamedTuple):
+    """Surfaces under N tips, and the lines of their frames as a new tip would show them.
+
+    Attributes:
+        height: heights on a square of `AFMSettings.side_px` pixels.
+        material: reduced modulus as a real index into `microgym.physics.cantilever.MODULI_GPA`.
+        relief: height range.
+        slope, steepest: mean and largest absolute slope of each line.
+        variance: variance of each line.
+    """
+
+    height: Annotated[Float32, Shape("side", "side", unit="nm")]
+    material: Annotated[Float32, Shape("side", "side")]
+    relief: Annotated[Float32, Shape(unit="nm")]
+    slope: Annotated[Float64, Shape("lines", unit="nm/px")]
+    steepest: Annotated[Float64, Shape("lines", unit="nm/px")]
+    variance: Annotated[Float64, Shape("lines", unit="nm^2")]
+
+
+class TipState(NamedTuple):
+    """Tips of N microscopes; hidden from agents.
+
+    Attributes:
+        radius_nm, half_angle_deg, worn_nm, second_y_nm, second_x_nm, second_z_nm: numbers of
+            `microgym.physics.afm_tip.Tip`.
+        volume_nm3: volume worn off.
+        window: shape on pixels.
+        table: signal against the gap, a table of `microgym.physics.cantilever.SignalTable`.
+        table_radius_nm: radius that the table is made for.
+        crashes, changes, exchanges: breaks of the apex, contacts with debris and exchanges so far.
+    """
+
+    radius_nm: Annotated[Float64, Shape(unit="nm")]
+    half_angle_deg: Annotated[Float64, Shape(unit="deg")]
+    worn_nm: Annotated[Float64, Shape(unit="nm")]
+    second_y_nm: Annotated[Float64, Shape(unit="nm")]
+    second_x_nm: Annotated[Float64, Shape(unit="nm")]
+    second_z_nm: Annotated[Float64, Shape(unit="nm")]
+    volume_nm3: Annotated[Float64, Shape(unit="nm^3")]
+    window: Annotated[Float32, Shape(_WINDOW, _WINDOW, unit="nm")]
+    table: Annotated[Float64, Shape(2, len(MODULI_GPA), "gaps", unit="nm")]
+    table_radius_nm: Annotated[Float64, Shape(unit="nm")]
+    crashes: Annotated[Int64, Shape()]
+    changes: Annotated[Int64, Shape()]
+    exchanges: Annotated[Int64, Shape()]
+
+
+class HiddenState(NamedTuple):
+    """Properties of N instruments, drawn for each episode and hidden from agents.
+
+    Attributes:
+        resonance_hz, damping: resonance of the z-scanner, and its damping ratio.
+        gain_limit: integral gain above which the loop rings.
+        crash_nn: force above which the tip's apex breaks.
+        wear: volume worn off per force and path.
+    """
+
+    resonance_hz: Annotated[Float64, Shape(unit="Hz")]
+    damping: Annotated[Float64, Shape()]
+    gain_limit: Annotated[Float64, Shape(unit="1/s")]
+    crash_nn: Annotated[Float64, Shape(unit="nN")]
+    wear: Annotated[Float64, Shape(unit="nm^3/(nN nm)")]
+
+
+class LineState(NamedTuple):
+    """Last lines of N microscopes: signals by place along the line, and summary values.
+
+    Attributes:
+        trace, retrace: commanded heights there and back.
+        error, error_back: signal less setpoint, there and back.
+        phase: cosine of the oscillation's phase, positive in repulsion.
+        force: largest force of both directions; hidden from agents.
+        truth: heights that a new tip would show on the path of the trace; hidden from agents.
+        peak_nn, mean_nn: largest force, and mean repulsive force.
+        excess_nn: mean excess of the pixels' peak forces over the soft limit.
+        error_nm: standard deviation of trace less truth.
+        saturated: fraction of the line with the error signal at its bound.
+        crashes: new breaks of the apex.
+    """
+
+    trace: Annotated[Float32, Shape("pixels", unit="nm")]
+    retrace: Annotated[Float32, Shape("pixels", unit="nm")]
+    error: Annotated[Float32, Shape("pixels", unit="nm")]
+    error_back: Annotated[Float32, Shape("pixels", unit="nm")]
+    phase: Annotated[Float32, Shape("pixels")]
+    force: Annotated[Float32, Shape("pixels", unit="nN")]
+    truth: Annotated[Float32, Shape("pixels", unit="nm")]
+    peak_nn: Annotated[Float64, Shape(unit="nN")]
+    mean_nn: Annotated[Float64, Shape(unit="nN")]
+    excess_nn: Annotated[Float64, Shape(unit="nN")]
+    error_nm: Annotated[Float64, Shape(unit="nm")]
+    saturated: Annotated[Float64, Shape()]
+    crashes: Annotated[Int64, Shape()]
+
+
+class AFMState(NamedTuple):
+    """N force microscopes.
+
+    Attributes:
+        keys: keys of the episodes.
+        surface: surfaces.
+        tip: tips.
+        hidden: properties drawn for each episode.
+        loop: feedback loops.
+        engaged: whether the tip is at the surface.
+        drift: drift of the specimen along (y, x, z), nm.
+        correction: drift (y, x) that was corrected after an exchange of the tip.
+        piezo: lateral scanners along (y, x).
+        debris: next debris.
+        line: last lines.
+        ledger: time, nN s as dose, lines as exposures, path.
+    """
+
+    keys: Annotated[Uint32, Shape(2)]
+    surface: SurfaceState
+    tip: TipState
+    hidden: HiddenState
+    loop: LoopState
+    engaged: Annotated[Bool, Shape()]
+    drift: DriftState
+    correction: Annotated[Float64, Shape(2, unit="nm")]
+    piezo: PiezoState
+    debris: EventState
+    line: LineState
+    ledger: Ledger
+
+
+class Spread(NamedTuple):
+    """Lognormal distribution: its median, and the standard deviation of the logarithm."""
+
+    median: float
+    sigma: float
+
+
+class AFMParameters(NamedTuple):
+    """Numbers and tables of the instrument that do not change.
+
+    Those not listed are the numbers of `AFMSettings` and its parts that have the same name.
+
+    Attributes:
+        contact: whether the mode is contact mode.
+        signals: signal against the gap, for all moduli and radii.
+        new_window: (2 REACH + 1, 2 REACH + 1) float32, shape of a new tip on pixels, nm.
+        thermal_nm: standard deviation of the signal's thermal motion, nm.
+        lowest_signal_nm: lowest target of the signal, nm.
+        pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
+        resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
+        tip_radius_nm: distribution of the radius of new tips, nm.
+        drift_nm_s, settling_nm: mean speed of linear drift, nm/s, and mean settling, nm.
+        rates: rates of the drift.
+        landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
+        creep: largest creep per decade of the lateral scanner.
+        hysteresis: hysteresis of the lateral scanner.
+    """
+
+    contact: bool
+    signals: SignalTable
+    new_window: Float32
+    stiffness_n_m: float
+    quality: float
+    lag_s: float
+    thermal_nm: float
+    detector_nm: float
+    slew_nm_s: float
+    range_nm: float
+    lowest_signal_nm: float
+    field_nm: float
+    lines: int
+    pixels: int
+    pixel_nm: float
+    pitch_px: float
+    soft_limit_nn: float
+    resonance_hz: Spread
+    damping: Spread
+    crash_nn: Spread
+    wear: Spread
+    tip_radius_nm: Spread
+    half_angle_deg: float
+    debris_per_s: float
+    drift_nm_s: float
+    settling_nm: float
+    landing_nm: float
+    rates: DriftRates
+    creep: float
+    hysteresis: HysteresisLoop
+    exchange_s: float
+    engage_s: float
+    withdraw_s: float
+
+
+class LineWork(NamedTuple):
+    """Work arrays for one line of W pixels, overscan included; their content means nothing.
+
+    Attributes:
+        strip: float32, surface around the line, nm.
+        path, ideal: float32, path of the apex and of a new tip's apex, nm.
+        noise: float32, thermal and detector noise of each tick.
+        places: (W,) float64, positions of the fast axis at the ends of the pixels, nm.
+        borders: (W + 1,) float64, borders of the pixels on the surface, px.
+        ground: (W + 1,) float64, path of the apex at the borders, nm.
+        material: (W,) float64, index of the modulus under each pixel.
+        signals: (5, W) float64, see `microgym.physics.feedback.scan_line`.
+    """
+
+    strip: Float32
+    path: Float32
+    ideal: Float32
+    noise: Float32
+    places: Float64
+    borders: Float64
+    ground: Float64
+    material: Float64
+    signals: Float64

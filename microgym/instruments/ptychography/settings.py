@@ -1,0 +1,197 @@
+"""Settings of the ptychographic microscope, and the parameters that its kernels take."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.numerics.fft import plan
+from microgym.numerics.linalg import dft2, squared
+from microgym.physics.camera import Detector
+from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
+from microgym.physics.diffraction import sum_intensity
+from microgym.physics.drift import DriftRates
+from microgym.physics.probe import check_probe
+from microgym.physics.sampling import Geometry
+from microgym.physics.stage import CELL_S, STAGE_LEVELS, StageParameters
+from microgym.state import Float32, Int64
+from microgym.validation import finite, integer, positive
+
+DEAD_TIME_S = 0.2
+"""Read-out and shutter of one exposure, s (design choice)."""
+STAGE_SPEED_PX_S = 100.0
+"""Speed of the stage, object pixels a second: 1 um/s at 10 nm (design choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class PtychographySettings:
+    """Optics, detector, stage and specimen damage of a ptychographic microscope.
+
+    Attributes:
+        geometry: wavelength, distance, detector; gives the pixel of the object.
+        probe: (modes, n, n) or (n, n) complex illumination; normalised to power one.
+        region_px: edge of the square in which the probe's centre may stand, object pixels.
+        photons_per_s: photons that the probe holds, a second.
+        dead_time_s: read-out and shutter, charged to every exposure, s.
+        stage_speed_px_s: speed of the stage, object pixels a second.
+        stage: imperfections of the stage.
+        damage: fading of the specimen.
+        detector: imperfections of the detector.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if a number is out of range, or a probe does not fit the detector.
+    """
+
+    geometry: Geometry
+    probe: NDArray[np.complex64]
+    region_px: int = 128
+    photons_per_s: float = 1e5
+    dead_time_s: float = DEAD_TIME_S
+    stage_speed_px_s: float = STAGE_SPEED_PX_S
+    stage: StageParameters = field(default_factory=lambda: STAGE_LEVELS["easy"])
+    damage: DamageParameters = field(default_factory=lambda: DAMAGE_LEVELS["easy"])
+    detector: Detector = field(default_factory=Detector)
+
+    def __post_init__(self) -> None:
+        """Check and normalise."""
+        object.__setattr__(self, "probe", check_probe(self.probe, self.geometry.detector_pixels))
+        integer("region_px", self.region_px, 16, 2048)
+        if finite("dead_time_s", self.dead_time_s) < 0.0:
+            raise ValueError(f"dead_time_s={self.dead_time_s!r} must be at least 0")
+        for name in ("photons_per_s", "stage_speed_px_s"):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+
+    @property
+    def field_px(self) -> int:
+        """Edge of the specimen array, px: the region and half a patch on each side."""
+        return self.region_px + self.geometry.detector_pixels
+
+    @property
+    def inverse_critical(self) -> Float32:
+        """(B,) float32, reciprocal critical fluence of every band; (0,) without damage."""
+        fades = self.damage.critical_fluence < np.inf
+        return self.damage.inverse_critical()[: None if fades else 0]
+
+
+class Illumination(NamedTuple):
+    """Probe of a microscope with M mutually incoherent modes, in flat planes of n by n.
+
+    Attributes:
+        probe_re, probe_im: (M, n*n) float32, total power one.
+        spectrum_re, spectrum_im: (M, n*n) float32, unitary transform of the probe, from which it is
+            moved by fractions of a pixel.
+        intensity: (n*n,) float32, squared modulus summed over the modes.
+    """
+
+    probe_re: Float32
+    probe_im: Float32
+    spectrum_re: Float32
+    spectrum_im: Float32
+    intensity: Float32
+
+
+class Microscope(NamedTuple):
+    """Constants of N microscopes, as kernels take them.
+
+    Attributes:
+        illumination: the probe.
+        n: edge of a diffraction pattern and of a patch of the specimen, px.
+        radices, twiddles: plan of the transform of n by n (`microgym.numerics.fft`).
+        mask: (n*n,) float32, 1 where the detector sees, 0 behind the beam stop; (0,) without one.
+        saturation_counts: full well of the detector, photons.
+        read_noise_counts: standard deviation of the read noise, photons.
+        inverse_critical: (B,) float32, reciprocal critical fluences; (0,) without damage.
+        photons_per_s: photons that the probe holds, a second.
+        dead_time_s: time of read-out and shutter, s.
+        speed_px_s: speed of the stage, px/s.
+        pixel_m: edge of an object pixel, m.
+        drift_px_s, settling_px: mean speed of linear drift, and mean distance to be settled.
+        rates: time constants of the drift, and size of its wandering in px.
+        backlash_px: dead band of the drive, px.
+        jitter_px: standard deviation of the position of one exposure, px.
+        sample_of: (N,) int64, row of the sample under each probe; ascending.
+        probes: most probes that expose one row of the sample at the same time.
+    """
+
+    illumination: Illumination
+    n: int
+    radices: Int64
+    twiddles: Float32
+    mask: Float32
+    saturation_counts: float
+    read_noise_counts: float
+    inverse_critical: Float32
+    photons_per_s: float
+    dead_time_s: float
+    speed_px_s: float
+    pixel_m: float
+    drift_px_s: float
+    settling_px: float
+    rates: DriftRates
+    backlash_px: float
+    jitter_px: float
+    sample_of: Int64
+    probes: int
+
+
+def make_microscope(settings: PtychographySettings, num_samples: int, probes: int) -> Microscope:
+    """Parameters of the kernels.
+
+    Args:
+        settings: the instrument's settings.
+        num_samples: rows of the sample.
+        probes: probes at each of them; probe p of row s has number `probes * s + p`.
+    """
+    n, stage, detector = settings.geometry.detector_pixels, settings.stage, settings.detector
+    transform, mask = plan(n), detector.mask(n).ravel()
+    return Microscope(
+        illumination=_illumination(settings.probe),
+        n=n,
+        radices=transform.radices,
+        twiddles=transform.twiddles,
+        mask=mask[: None if mask.min() < 1.0 else 0],
+        saturation_counts=float(detector.saturation_counts),
+        read_noise_counts=float(detector.read_noise_counts),
+        inverse_critical=settings.inverse_critical,
+        photons_per_s=settings.photons_per_s,
+        dead_time_s=float(settings.dead_time_s),
+        speed_px_s=settings.stage_speed_px_s,
+        pixel_m=float(settings.geometry.object_pixel_m),
+        drift_px_s=float(stage.drift_px_s),
+        settling_px=float(stage.settling_px),
+        rates=DriftRates(
+            float(stage.settling_time_s), float(stage.wander_px), float(stage.wander_time_s), CELL_S
+        ),
+        backlash_px=float(stage.backlash_px),
+        jitter_px=float(stage.jitter_px),
+        sample_of=np.repeat(np.arange(num_samples), probes),
+        probes=probes,
+    )
+
+
+def _illumination(probe: NDArray[np.complex64]) -> Illumination:
+    """Planes of a probe of shape (modes, n, n)."""
+    flat = probe.reshape(len(probe), -1)
+    spectrum = dft2(probe).reshape(flat.shape)
+    real, imag = np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag)
+    intensity = np.empty(flat.shape[1], np.float32)
+    sum_intensity(real, imag, intensity)
+    return Illumination(
+        real, imag, spectrum.real.astype(np.float32), spectrum.imag.astype(np.float32), intensity
+    )
+
+
+def direct_beam(probe: NDArray[np.complex64]) -> Float32:
+    """Mask of the unscattered beam on the detector.
+
+    Args:
+        probe: (modes, n, n) illumination.
+
+    Returns:
+        (n*n,) float32, 1 where the empty beam has at least a hundredth of its peak intensity, zero
+        frequency at element 0.
+    """
+    far = np.sum(squared(dft2(probe)), axis=0)
+    return (far >= 0.01 * far.max()).astype(np.float32).ravel()

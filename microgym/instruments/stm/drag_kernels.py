@@ -1,0 +1,146 @@
+"""Kernel of the STM that drags the tip along a line over the surface, with the current trace."""
+
+import numpy as np
+
+from microgym.instruments.stm.kernels import (
+    ADATOM_WIDTH_NM,
+    change_tip,
+    pass_time,
+    replace_tip,
+    spontaneous_change,
+)
+from microgym.instruments.stm.state import CHANGED, CRASHED, LOST, TRACE
+from microgym.jit import kernel
+from microgym.numerics.libm import exp64
+from microgym.physics import stm_tip
+from microgym.physics.adatoms import Well, hop_reach, pass_over, well_depth
+from microgym.random import normal, row_stream, uniform
+from microgym.specimens.adatom_fields import STEP_NM
+
+# Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
+_EXOGENOUS, _MEASUREMENT = np.int64(1), np.int64(2)
+_HOPS, _TIP, _TRACE = np.int64(1), np.int64(2), np.int64(0)
+_THERMAL = 0.0  # rate of hops besides the thermal ones, 1/s
+
+PITCH_NM = 0.02
+"""Length of a sample of a dragging path, nm."""
+ADATOM_NM = 0.1
+"""Apparent height of an adatom, nm."""
+FOOT_NM = 0.3
+"""Distance from a step within which an adatom stays at it for good, nm (design choice)."""
+
+
+@kernel
+def _density(places, present, x, y, swell):
+    """Local density of states at (x, y), over that of the bare surface: 1 + sum of Gaussians."""
+    density = 1.0
+    for atom in range(places.shape[0]):
+        if present[atom]:
+            dx, dy = places[atom, 0] - x, places[atom, 1] - y
+            square = dx * dx + dy * dy
+            if square < 16.0 * ADATOM_WIDTH_NM * ADATOM_WIDTH_NM:
+                density += swell * exp64(-0.5 * square / (ADATOM_WIDTH_NM * ADATOM_WIDTH_NM))
+    return density
+
+
+@kernel
+def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
+    """Lower the tip, move it along a line, lift it: in each row.
+
+    The tip is held at the height at which the junction over an adatom has the conductance asked
+    for. A crash ends the drag: a step up in the tip's path makes contact, as does a conductance
+    above the tip's contact conductance.
+
+    Args:
+        rows: (k,) int64.
+        starts, ends: (N, 2) float64, scanner coordinates, nm.
+        bias_v, conductance: (N,) float64, V and uS.
+        state: `STMState`; `field`, `tip`, `trace` and `events` are written. The trace is the
+            current over the one with the adatom beneath the tip.
+        parameters: `STMParameters`.
+    """
+    keys, field, ledger = state.keys, state.field, state.ledger
+    sites, places, present = field.sites, field.places, field.present
+    steps, patches = field.steps, field.patches
+    motion, frame, traits = state.motion, state.frame, state.tip.traits
+    trace, events = state.trace, state.events
+    kappa, bath = parameters.kappa, parameters.bath
+    # Density over an adatom less that of the bare surface: exp(2 kappa h) - 1.
+    swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
+    for k in range(rows.size):
+        b = rows[k]
+        h0, h1 = row_stream(keys, b, _EXOGENOUS, _HOPS)
+        m0, m1 = row_stream(keys, b, _MEASUREMENT, _TRACE)
+        tick = state.actions[b]
+        pass_time(b, parameters.drag_s, keys, motion, parameters.rates, ledger.time_s)
+        site, place, here = sites[b], places[b], present[b]
+        # Start of the pulling atom in surface coordinates: scanner - drift + frame + offset.
+        from_x = starts[b, 0] - motion.drift[b, 0] + frame[b, 0] + traits[b, stm_tip.OFFSET_X]
+        from_y = starts[b, 1] - motion.drift[b, 1] + frame[b, 1] + traits[b, stm_tip.OFFSET_Y]
+        dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
+        length = np.sqrt(dx * dx + dy * dy)
+        count = max(int(np.ceil(length / PITCH_NM)), 1)
+        duration = length / parameters.speed_nm_s / count
+        # I = G V in pA; the well deepens as G^0.46.
+        current = 1e6 * conductance[b] * bias_v[b]
+        depth = well_depth(conductance[b], traits[b, stm_tip.STRENGTH])
+        well = Well(depth, traits[b, stm_tip.WIDTH])
+        reach = hop_reach(well, bath, _THERMAL, duration)
+        # Fluctuations dz of the height multiply the current, exp(2 kappa dz); amplifier noise adds.
+        grain = 2.0 * kappa * (parameters.vibration_nm + traits[b, stm_tip.FLICKER])
+        floor = parameters.amplifier_pa / current
+        crashed = conductance[b] > traits[b, stm_tip.CONTACT]
+        dirty = False
+        # Over a step the gap shrinks by its height: G exp(2 kappa h) beyond contact is a crash.
+        was_low = steps[b, 0] * from_x + steps[b, 1] * from_y < steps[b, 2]
+        contact = conductance[b] * exp64(2.0 * kappa * STEP_NM) > traits[b, stm_tip.CONTACT]
+        filled = 0
+        done = 0
+        while done < count and not crashed:
+            part = (done + 1.0) / count
+            tip = (from_x + part * dx, from_y + part * dy)
+            if contact and was_low:
+                crashed = steps[b, 0] * tip[0] + steps[b, 1] * tip[1] > steps[b, 2]
+            # Adatoms near the tip hop while it stands at this sample (kinetic Monte Carlo).
+            index = done * 16 * sites.shape[1]
+            pass_over(
+                h0, h1, tick, index, site, place, here, tip, well, bath, _THERMAL, duration, reach
+            )
+            for p in range(patches.shape[1]):
+                px, py = tip[0] - patches[b, p, 0], tip[1] - patches[b, p, 1]
+                dirty = dirty or px * px + py * py < patches[b, p, 2] * patches[b, p, 2]
+            done += 1
+            # I / I_set = rho(x, y) / rho(adatom) exp(2 kappa dz) + amplifier noise.
+            wanted = TRACE * done // count
+            if wanted > filled:
+                level = _density(place, here, tip[0], tip[1], swell) / (1.0 + swell)
+                while filled < wanted:
+                    shaken = exp64(grain * normal(m0, m1, tick, filled))
+                    hiss = floor * normal(m0, m1, tick, TRACE + filled)
+                    trace[b, filled] = level * shaken + hiss
+                    filled += 1
+        while filled < TRACE:
+            trace[b, filled] = 0.0
+            filled += 1
+        pass_time(b, duration * done, keys, motion, parameters.rates, ledger.time_s)
+        # The tip changes by current, by a crash, or by contamination that it picks up.
+        spontaneous_change(b, duration * done, current, bias_v[b], state, parameters.spread)
+        if crashed or dirty:
+            events[b, CHANGED] = 1.0
+            e0, e1 = row_stream(keys, b, _EXOGENOUS, _TIP)
+            u = uniform(e0, e1, state.actions[b], 2)
+            if crashed:
+                events[b, CRASHED] = 1.0
+                change_tip(b, stm_tip.CRASH, u, keys, state.tip, parameters.spread)
+            else:
+                replace_tip(b, stm_tip.CONTAMINATED, keys, state.tip, parameters.spread)
+        # Adatoms that come to a step, n r - d > -0.3 nm, are lost.
+        for atom in range(sites.shape[1]):
+            away = steps[b, 0] * place[atom, 0] + steps[b, 1] * place[atom, 1] - steps[b, 2]
+            if here[atom] and away > -FOOT_NM:
+                here[atom] = False
+                events[b, LOST] += 1.0
+        # Charge I t in nC, path in m.
+        state.actions[b] += 1
+        ledger.dose[b] += 1e-3 * current * duration * done
+        ledger.path_m[b] += 1e-9 * length

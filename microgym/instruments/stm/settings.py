@@ -1,0 +1,122 @@
+"""Settings of the STM instrument: levels of its difficulty switches, times, physical constants."""
+
+from dataclasses import dataclass, field, replace
+
+from microgym.physics.adatoms import BARRIER_EV
+from microgym.physics.drift import DriftParameters, check_sizes
+from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
+from microgym.validation import finite, positive
+
+BOLTZMANN_EV_K = 8.617333262e-5
+"""CODATA 2018."""
+
+IMAGING_PA, IMAGING_V = 50.0, 0.1
+"""Current and bias of an image: pA, V (design choices, as usual)."""
+FEEDBACK_NM_S = 20.0
+"""Gain of the logarithmic feedback, nm/s for an e-fold of current (design choice)."""
+
+DRIFT_LEVELS: dict[str, DriftParameters] = {
+    "off": DriftParameters(),
+    "easy": DriftParameters(0.0015, 0.1, 200.0, 0.02, 60.0, 0.25),
+    "real": DriftParameters(0.0083, 0.5, 200.0, 0.06, 60.0, 0.25),
+    "hard": DriftParameters(0.0167, 1.0, 200.0, 0.15, 60.0, 0.25),
+}
+"""The switch of the drift. "hard" is 1 nm/min, as in the reference profile of the simulator
+STM-Bench at 4 K; "real" is half of it, "easy" a tenth; the rest are design choices. They are larger
+than `microgym.physics.drift.COLD_DRIFT`, so that drift shows within minutes."""
+
+
+@dataclass(frozen=True)
+class NoiseParameters:
+    """Noise of the readings.
+
+    Attributes:
+        place_nm: standard deviation of a measured position along each axis, sharp tip, nm.
+        mark_nm: standard deviation of a measured drift along each axis, nm.
+        vibration_nm: standard deviation of the tip's height, nm.
+        amplifier_pa: standard deviation of the amplifier's noise in a sample of a drag, pA.
+        flicker_nm: 1/f noise of an image's heights, standard deviation a decade, nm.
+        mains_nm: amplitude of the mains in an image's heights, nm.
+
+    Raises:
+        TypeError: a number is not a number.
+        ValueError: one is negative, NaN or infinite.
+    """
+
+    place_nm: float = 0.0
+    mark_nm: float = 0.0
+    vibration_nm: float = 0.0
+    amplifier_pa: float = 0.0
+    flicker_nm: float = 0.0
+    mains_nm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        check_sizes(self)
+
+
+NOISE_LEVELS: dict[str, NoiseParameters] = {
+    "off": NoiseParameters(),
+    "easy": NoiseParameters(0.01, 0.005, 0.001, 1e3),
+    "real": NoiseParameters(0.025, 0.01, 0.003, 3e3),
+    "hard": NoiseParameters(0.05, 0.02, 0.006, 1e4),
+}
+"""The switch of the noise. Places to 20 to 50 pm and vibrations of 1 to 5 pm are usual; the
+amplifier must take 100 nA, and its noise at that gain is a design choice."""
+
+IMAGE_LEVELS: dict[str, NoiseParameters] = {
+    name: replace(NOISE_LEVELS[name], flicker_nm=flicker, mains_nm=mains)
+    for name, flicker, mains in (
+        ("off", 0.0, 0.0),
+        ("easy", 0.0005, 0.0005),
+        ("real", 0.0015, 0.001),
+        ("hard", 0.004, 0.003),
+    )
+}
+"""The same where adatoms are detected in the image: with 1/f noise and mains of about the size of
+the vibration (design choices)."""
+
+
+@dataclass(frozen=True)
+class STMSettings:
+    """Settings of the instrument.
+
+    Attributes:
+        drift: of the field under the tip, in nm.
+        tip: variation between tips.
+        noise: of the readings.
+        bent: share of episodes that begin with a tip that is not sharp.
+        image_s: time of an image, s.
+        drag_s: time to begin and to end a drag, s.
+        speed_nm_s: of the tip in a drag, nm/s.
+        condition_s: time of a pulse or a dip, s.
+        coarse_s: time of a coarse move and the new approach, s.
+        temperature_k: of the sample, K.
+        work_function_ev: apparent barrier height, eV.
+        barrier_ev: of an adatom from hollow to hollow, eV.
+
+    Raises:
+        TypeError: a number is not a number.
+        ValueError: `bent` is not in 0 to 1, or another number is not above zero.
+    """
+
+    drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
+    tip: ApexParameters = field(default_factory=lambda: APEX_LEVELS["easy"])
+    noise: NoiseParameters = field(default_factory=lambda: NOISE_LEVELS["real"])
+    bent: float = 0.0
+    image_s: float = 20.0
+    drag_s: float = 2.0
+    speed_nm_s: float = 1.0
+    condition_s: float = 5.0
+    coarse_s: float = 120.0
+    temperature_k: float = 5.0
+    work_function_ev: float = 4.5
+    barrier_ev: float = BARRIER_EV
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        if not 0.0 <= finite("bent", self.bent) <= 1.0:
+            raise ValueError(f"bent={self.bent!r} must be in 0 to 1")
+        for name, value in vars(self).items():
+            if name not in ("drift", "tip", "noise", "bent"):
+                object.__setattr__(self, name, positive(name, value))
