@@ -16,8 +16,6 @@ from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any
 
-from microgym.agents.core.extras import extra_named
-
 from microgym.agents import core
 from microgym.agents.core.agent import Agent
 from microgym.agents.core.extras import extra_named

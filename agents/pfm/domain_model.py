@@ -68,18 +68,6 @@ def draw_volts(rng: np.random.Generator) -> tuple[float, ...]:
 
 
 class PulseScorer:
-    """Judges every place and bias by the disk that it should switch."""
-
-    def __init__(self, brush: DomainModel) -> None:
-        self.brush = brush
-        radii = [domain_radius(v, brush.coercive, brush.tip_cells) for v in brush.volts]
-        self._disks = [_disk(radius) for radius in radii]
-
-    def gains(self, up: Float64, wanted: Float64, eagerness: Float64) -> Float64:
-        """Cells of the maps put right, less those put wrong, (N, volts, cells, cells).
-
-
-class PulseScorer:
     """Score of every place and bias by the disk that the pulse should switch.
 
     Args:

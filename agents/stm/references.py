@@ -48,7 +48,6 @@ class DragAgent(BaseAgent):
 
     def __init__(self, movers: int = 1) -> None:
         self.movers = movers
-        self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
@@ -170,6 +169,7 @@ class ExpertAgent(DragAgent):
 
     def __init__(self, movers: int = 1, config: ExpertConfig | None = None) -> None:
         super().__init__(movers)
+        self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
         self._config = config or ExpertConfig()
 
     def reset_rows(self, rows: NDArray[np.bool_]) -> None:

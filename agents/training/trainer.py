@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-from microgym.agents.core.learner_kinds import make_learner
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
@@ -172,16 +171,18 @@ def _learn(
     """
     chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
     torch.set_num_threads(1)
-    learner = make_learner(chosen)
-    native = learner.environment(env_id, {"split": "train", **tables["environment"]})
+    learner = Learner(env_id, chosen)
+    native = learner.environment({"split": "train", **tables["environment"]})
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
         model = _model(env, learner, seed)
         model.set_logger(logger)
         policy: Any = model.policy
         net: Network = policy.network()
-        auxiliary, others = learner.lessons(net)
-        optimizers = {"adam": policy.optimizer, **others}
+        auxiliary = learner.auxiliary_loss(net)
+        optimizers = {"adam": policy.optimizer}
+        if auxiliary is not None:
+            optimizers["auxiliary"] = auxiliary.optimizer
         interrupt = GracefulInterrupt(progress)
         if state.last is not None:
             reinstate(model, optimizers, state.last.facts["learner"], state.last.arrays)
@@ -191,7 +192,7 @@ def _learn(
         )
         callbacks = [
             ProgressCallback(state, interrupt),
-            *auxiliary,
+            *([auxiliary] if auxiliary is not None else []),
             CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),
         ]
         complete = True
@@ -211,7 +212,7 @@ def _learn(
 
 
 def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
-    chosen = learner.chosen
+    chosen = learner.settings
     rate = float(chosen["learning_rate"])
     return PPO(
         learner.policy,
@@ -227,7 +228,7 @@ def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
         clip_range=chosen["clip_range"],
         max_grad_norm=chosen["max_grad_norm"],
         target_kl=chosen["target_kl"],
-        policy_kwargs=learner.policy_arguments(),
+        policy_kwargs=learner.policy_kwargs(),
         seed=seed,
         device="cpu",
     )
