@@ -204,7 +204,7 @@ class STMTask(Task):
         Raises:
             ValueError: an unknown name, a wrong shape or a number out of range.
         """
-        stage = self.instrument.state.motion
+        stage = self.instrument.state.drift
         vectors = {"drift_velocity_nm_s": stage.velocity, "settling_nm": stage.settling}
         ready = interventions.read(rows, values, _SETTABLE)
         for name, value in ready.items():

@@ -100,7 +100,7 @@ def test_look_alone_does_not_drag_and_both_does_both():
 def test_expected_drift_is_told():
     env = make(drift="real")
     task = task_of(env)
-    task.instrument.state.motion.settling[:] = 0.0
+    task.instrument.state.drift.settling[:] = 0.0
     env.intervene(drift_velocity_nm_s=(0.01, -0.005))
     env.step(drag((0, 0), (0, 0), ONLY_LOOK))
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK))[0])

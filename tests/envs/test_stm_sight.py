@@ -64,7 +64,7 @@ def test_the_model_and_the_network_see_the_same_world():
             env.step(action)
     one, other = (task_of(env).instrument.state for env in worlds)
     for name in ("drift", "wander", "velocity"):
-        assert getattr(one.motion, name).tobytes() == getattr(other.motion, name).tobytes()
+        assert getattr(one.drift, name).tobytes() == getattr(other.drift, name).tobytes()
     assert one.field.places.tobytes() == other.field.places.tobytes()
     assert one.tip.traits.tobytes() == other.tip.traits.tobytes()
 
