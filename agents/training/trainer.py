@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
@@ -190,7 +191,7 @@ def _learn(
         recorder = EpisodeRecorder(
             env_id, tables["environment"], net, chosen["record_every"], folder
         )
-        callbacks = [
+        callbacks: list[BaseCallback] = [
             ProgressCallback(state, interrupt),
             *([auxiliary] if auxiliary is not None else []),
             CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),

@@ -27,7 +27,7 @@ SHIPPED = "trained"
 FRESH = "trained now"
 """Name of the agents that were trained in this run, all seeds together."""
 
-_LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
+_LADDER = ("idle", "random", "expert", "oracle", SHIPPED, FRESH)
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 

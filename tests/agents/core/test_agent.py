@@ -15,15 +15,21 @@ from microgym.agents.core.registry import agent_names, make_agent
 from microgym.envs.core.registry import ENTRIES
 
 
+SHAPES = {"maps": (2, 3), "numbers": (4,)}
+
+
 class Summing(BaseAgent):
     """Acts by the sum of each row of the maps, and by its number."""
 
     name = "summing"
-    observation_shapes = {"maps": (2, 3), "numbers": (4,)}
+    observation_shapes = SHAPES
 
     def _act(self, observation, info):
         total = observation["maps"].sum(axis=(1, 2)) + observation["numbers"].sum(axis=1)
         return total[:, None] + np.asarray(info.get("shift", np.zeros(self.num_envs)))[:, None]
+
+
+NUMBERS = {"numbers": (4,)}
 
 
 class Knowing(BaseAgent):
@@ -31,7 +37,7 @@ class Knowing(BaseAgent):
 
     name = "knowing"
     uses_privileged_info = True
-    observation_shapes = {"numbers": (4,)}
+    observation_shapes = NUMBERS
 
     def _act(self, observation, info):
         return observation["numbers"][:, :1] * info["latent"]["gain"][:, None]
