@@ -36,7 +36,7 @@ def agents_package(env_id: str) -> ModuleType:
     Raises:
         ValueError: no such environment, or it has no package of agents.
     """
-    name = find(env_id).module.replace(".envs.", ".agents.", 1)
+    name = find(env_id).package.replace(".envs.", ".agents.", 1)
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

@@ -17,7 +17,8 @@ from microgym.agents.pfm.domain_model import (
     to_action,
     update_belief,
 )
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
+from microgym.envs.pfm import observation
+from microgym.envs.pfm.observation import NUMBERS
 from microgym.state import Float32, Int64, Shape
 
 MODEL = DomainModel()
@@ -35,7 +36,7 @@ MAPS, STATUS, PLACES = "maps", "numbers", "places"
 """Parts of the network's observation."""
 
 _WANTED, _FRESH, _RAISED, _LOWERED = (
-    CHANNELS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
+    observation.MAPS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
 )
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.convolution import convolve, separate_maxima, soft_disk
 from microgym.envs.pfm.config import HIGHEST_V
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE
+from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.instruments.pfm.state import SIZE
 from microgym.state import Float32, Float64, Int64, Shape
 
 CELLS = 32
@@ -18,10 +18,10 @@ CELLS = 32
 EDGE = SIZE // CELLS
 """Edge of a cell of the maps, cells of the film."""
 
-SHAPES = {"maps": (len(CHANNELS), CELLS, CELLS), "numbers": (len(NUMBERS),)}
+SHAPES = {"maps": (len(MAPS), CELLS, CELLS), "numbers": (len(NUMBERS),)}
 """Shapes of the parts of the default observation."""
 
-_RESPONSE = CHANNELS.index("response")
+_RESPONSE = MAPS.index("response")
 _Y, _X, _VOLTS, _LEFT, _AGE, _TIME_LEFT = (
     NUMBERS.index(name) for name in ("y", "x", "volts", "pulses_left", "age", "time_left")
 )

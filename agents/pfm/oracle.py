@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.agents.pfm.references import GOLDEN_ANGLE
-from microgym.envs.pfm.config import PFMConfig
-from microgym.instruments.pfm.instrument import DRIFT_LEVELS, SIZE, TIP_LEVELS, PFMInstrument
+from microgym.envs.pfm.config import PFMConfig, PFMLoopConfig
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -35,10 +37,10 @@ class PulseLookahead:
         config: of the environment.
     """
 
-    def __init__(self, config: PFMConfig) -> None:
-        calm = replace(config.settings().lattice, theta=0.0)
+    def __init__(self, config: PFMLoopConfig) -> None:
+        calm = replace(config.settings.lattice, theta=0.0)
         self._settings = replace(
-            config.settings(), lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
+            config.settings, lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
         )
         self._copy: PFMInstrument | None = None
 
@@ -60,11 +62,11 @@ class PulseLookahead:
         if copy is None or copy.num_envs != volts.size:
             copy = self._copy = PFMInstrument(volts.size, self._settings)
         for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
-            getattr(copy, name)[:] = np.repeat(latent[name], count, axis=0)
-        copy.bearable_v[:] = 1e9
-        copy.stage.drift[:] = 0.0
-        copy.ledger.exposures[:] = 0
-        for array in (copy.held, copy.rested_s, copy.ticks, copy.command):
+            getattr(copy.state, name)[:] = np.repeat(latent[name], count, axis=0)
+        copy.state.bearable_v[:] = 1e9
+        copy.state.drift.drift[:] = 0.0
+        copy.state.ledger.exposures[:] = 0
+        for array in (copy.state.held, copy.state.rested_s, copy.state.ticks, copy.state.command):
             array[:] = 0
         rows = np.arange(copy.num_envs)
         copy.pulse(rows, places.reshape(-1, 2), volts.ravel(), np.full(rows.size, 1e-2))
@@ -92,15 +94,15 @@ class _LookaheadAgent(BaseAgent):
 
     name = "oracle"
     uses_privileged_info = True
+    config_class: ClassVar[type[PFMLoopConfig]] = PFMLoopConfig
 
-    def __init__(self, config: PFMConfig | None = None) -> None:
-        self._lookahead = PulseLookahead(config or PFMConfig())
+    def __init__(self, config: PFMLoopConfig | None = None) -> None:
+        self._lookahead = PulseLookahead(config or self.config_class())
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
         """The oracle for films of the environment's configuration."""
-        del env_id
-        return cls(PFMConfig.parse(env_kwargs))
+        return cls(cls.config_class.parse(env_kwargs, env_id))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The proposal with the largest value, aimed against the drift."""
@@ -131,6 +133,8 @@ class OracleAgent(_LookaheadAgent):
         tries: pulses simulated for each bias.
     """
 
+    config_class = PFMConfig
+
     def __init__(
         self, config: PFMConfig | None = None, model: DomainModel | None = None, tries: int = 6
     ) -> None:
@@ -147,7 +151,7 @@ class OracleAgent(_LookaheadAgent):
         return places, np.tile(volts, (len(places), 1))
 
     def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
-        both, beside = written(copy.p, latent["target"])
+        both, beside = written(copy.state.p, latent["target"])
         wanted = np.count_nonzero(latent["target"] > 0, axis=(1, 2))[:, None]
         return both / np.maximum(wanted + beside, 1)
 
@@ -160,7 +164,7 @@ class LoopOracleAgent(_LookaheadAgent):
         rings: number of places around the centre that are simulated with each bias.
     """
 
-    def __init__(self, config: PFMConfig | None = None, rings: int = 18) -> None:
+    def __init__(self, config: PFMLoopConfig | None = None, rings: int = 18) -> None:
         super().__init__(config)
         number = np.arange(rings)
         biases = (-8.0, -5.0, 4.0, 8.0)

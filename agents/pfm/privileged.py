@@ -38,7 +38,7 @@ class PulseTeacher(PrivilegedTeacher):
         self, proposals: PulseProposals, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> None:
         super().__init__(proposals, env_kwargs, settings)
-        self._lookahead = PulseLookahead(PFMConfig.parse(env_kwargs))
+        self._lookahead = PulseLookahead(PFMConfig.parse(env_kwargs, "PFM-v0"))
         self._rows = slice(0, settings["num_privileged_envs"])
 
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
@@ -52,7 +52,7 @@ class PulseTeacher(PrivilegedTeacher):
         first = {name: array[rows] for name, array in info["latent"].items()}
         places = coordinates(self.adapter.state.places[rows]) + first["drift_cells"][:, None]
         volts = np.broadcast_to(self.adapter.volts, places.shape[:2])
-        after = written(self._lookahead.pulsed(first, places, volts).p, first["target"])
+        after = written(self._lookahead.pulsed(first, places, volts).state.p, first["target"])
         before = written(first["p"], first["target"])
         target = np.zeros((len(info["latent"]["p"]), COUNT, 3), np.float32)
         target[rows, :, 0], target[rows, :, 1] = after[0] - before[0], after[1] - before[1]

@@ -23,11 +23,12 @@ from microgym.agents.pfm.domain_model import (
     update_belief,
 )
 from microgym.envs.pfm.config import HIGHEST_V
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE, PFMSettings
+from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.state import SIZE
 from microgym.state import Float32, Float64, Int64, Shape
 
-_WANTED, _RAISED = (CHANNELS.index(name) for name in ("wanted", "raised"))
+_WANTED, _RAISED = (MAPS.index(name) for name in ("wanted", "raised"))
 _ASKED, _RISING, _FALLING, _AGE, _TIME_LEFT = (
     NUMBERS.index(name) for name in ("asked", "rising", "falling", "age", "time_left")
 )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from microgym.envs.core.config import LEVELS, Config
-from microgym.envs.core.rewards import RewardWeights
+from microgym.envs.core.old_config import LEVELS, Config
+from microgym.envs.core.old_rewards import RewardWeights
 from microgym.instruments.afm.kernels import LEAD
 from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.cantilever import Cantilever

@@ -12,7 +12,7 @@ from microgym.envs.afm.config import (
     TERMS,
     AFMConfig,
 )
-from microgym.envs.core.docs import Table, number, switch
+from microgym.envs.core.old_docs import Table, number, switch
 from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.physics.drift import AMBIENT_DRIFT
 from microgym.physics.feedback import largest_gain

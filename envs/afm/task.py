@@ -23,10 +23,10 @@ from microgym.envs.afm.reconstruction import LineReconstruction
 from microgym.envs.afm.render import draw
 from microgym.envs.afm.spaces import action_space, observation_space
 from microgym.envs.core import interventions
-from microgym.envs.core.interventions import Quantity
+from microgym.envs.core.interventions import BoxIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.rewards import combine, force, resolution, time, tracking
-from microgym.envs.core.task import Task
+from microgym.envs.core.old_rewards import combine, force, resolution, time, tracking
+from microgym.envs.core.old_task import Task
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.numerics.libm import exp
 from microgym.numerics.threads import parallel_rows
@@ -43,20 +43,20 @@ START = (0.2, 0.0, -1.0, 0.0)
 FLOOR = 1e-3
 """Squared relative error below which an image gets no better: 30 dB (design choice)."""
 OUTCOMES = (
-    Metric("metrics", "image_error_nm", "error of the image", "nm"),
-    Metric("cost_terms", "crash", "crashes a frame"),
-    Metric("metrics", "tip_radius_nm", "tip radius at the end", "nm"),
-    Metric("metrics", "worn_nm3", "worn off the tip", "nm^3"),
-    Metric("cost_terms", "tip_change", "tips used up"),
-    Metric("ledger", "exposures", "lines scanned", "", "higher"),
-    Metric("ledger", "time_s", "time taken", "s", ""),
+    Metric("image_error_nm", "error of the image", "nm"),
+    Metric("crash", "crashes a frame", group="cost_terms"),
+    Metric("tip_radius_nm", "tip radius at the end", "nm"),
+    Metric("worn_nm3", "worn off the tip", "nm^3"),
+    Metric("tip_change", "tips used up", group="cost_terms"),
+    Metric("exposures", "lines scanned", "", "higher", group="ledger"),
+    Metric("time_s", "time taken", "s", "", group="ledger"),
 )
 """Beside the score: what the image is like, and what it did to the tip."""
 _NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
 _SETTABLE = {
-    "drift_velocity_nm_s": Quantity((3,)),
-    "tip_radius_nm": Quantity(low=2.0, high=120.0),
-    "crash_nn": Quantity(above=0.0),
+    "drift_velocity_nm_s": BoxIntervention(shape=(3,)),
+    "tip_radius_nm": BoxIntervention(low=2.0, high=120.0),
+    "crash_nn": BoxIntervention(above=0.0),
 }
 
 

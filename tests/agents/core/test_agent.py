@@ -12,8 +12,7 @@ from gymnasium import spaces
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.idle_agent import IdleAgent
 from microgym.agents.core.registry import agent_names, make_agent
-from microgym.envs.core.registry import ENTRIES
-
+from microgym.envs.core.registry import entries
 
 SHAPES = {"maps": (2, 3), "numbers": (4,)}
 
@@ -149,7 +148,7 @@ def test_the_idle_agent_does_nothing_in_every_space():
     assert masked.act(np.zeros(3)) == 0
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_every_agent_acts_in_one_environment_and_in_a_batch(entry):
     single: Any = gym.make(entry.id, reveal=True, disable_env_checker=True)
     many: Any = gym.make_vec(entry.id, 2, reveal=True)

@@ -6,11 +6,21 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.envs.stm import STMEnv, STMTask
+from microgym.envs.stm.env import STMEnv
+from microgym.envs.stm.task import STMTask
 from microgym.envs.stm.tracking import LEGS
 from microgym.physics.adatoms import nearest_site
 from microgym.specimens.adatom_fields import ATOMS
-from tests.envs.test_stm import BOTH, DRAG, ONLY_LOOK, QUIET, drag, named, put_on_target, task_of
+from tests.envs.stm.test_task import (
+    BOTH,
+    DRAG,
+    ONLY_LOOK,
+    QUIET,
+    drag,
+    named,
+    put_on_target,
+    task_of,
+)
 
 VIEWS = ("classical", "neural")
 

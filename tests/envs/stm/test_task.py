@@ -9,9 +9,11 @@ import pytest
 
 from microgym.envs.core import drawing
 from microgym.envs.core.panels import HEIGHT, WIDTH
-from microgym.envs.stm import STMEnv, STMTask, tip_task
+from microgym.envs.stm import tip_task
 from microgym.envs.stm.config import GOALS, STMConfig
+from microgym.envs.stm.env import STMEnv
 from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.task import STMTask
 from microgym.envs.stm.tip_task import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import nearest_site
