@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.random import Role, episode_key, uniform
 from microgym.random import stream as stream_of
+from microgym.random.streams import AgentWorld
 
 
 class SeededRandomAgent(BaseAgent):
@@ -19,7 +20,7 @@ class SeededRandomAgent(BaseAgent):
     """
 
     name = "random"
-    process: ClassVar[int] = 7
+    process: ClassVar[int] = AgentWorld.RANDOM
 
     def _reset(self, seeds: Sequence[int]) -> None:
         keys = (episode_key(int(seed), self.process) for seed in seeds)
