@@ -103,6 +103,7 @@ class PFMEnv(MicroscopeEnv):
 
     | agent | policy |
     | --- | --- |
+    | idle | the zero action |
     | random | uniform places and biases, 10 ms each; a look after every fourth pulse |
     | expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
     | oracle | sees the film, tries pulses on a copy of it, and gives the best one |
