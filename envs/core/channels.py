@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,19 @@ class Channel:
         doc: meaning, with the value where there is none.
         unit: quantity that 1 stands for, such as "10 V"; empty for pure numbers.
         scale: standard deviation that the entry has in use, where it is far below 1.
-        low, high: closed range of the entry.
     """
 
     doc: str
     unit: str = ""
     scale: float = 1.0
-    low: float = -1.0
-    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.doc.strip():
+            raise ValueError("a channel must be documented")
 
 
 class Channels(Mapping[str, Channel]):
-    """Named entries along the first axis of a float32 array, by default within [-1, 1].
+    """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.
 
     Args:
         *shape: axes that follow the channels; a name stands for a length known to the task.
@@ -40,6 +41,7 @@ class Channels(Mapping[str, Channel]):
         self._channels = {
             name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
         }
+        self.within(-1.0, 1.0)
 
     def __getitem__(self, name: str) -> Channel:
         return self._channels[name]
@@ -49,6 +51,17 @@ class Channels(Mapping[str, Channel]):
 
     def __len__(self) -> int:
         return len(self._channels)
+
+    def within(self, low: ArrayLike, high: ArrayLike) -> "Channels":
+        """The same channels with elements in another range.
+
+        Args:
+            low, high: ends of the range, one for all channels or one for each.
+        """
+        broadcast = (-1, *(1 for _ in self.shape))
+        self.low = np.reshape(np.asarray(low, np.float32), broadcast)
+        self.high = np.reshape(np.asarray(high, np.float32), broadcast)
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,18 +79,12 @@ class Channels(Mapping[str, Channel]):
             sizes: lengths of named axes.
         """
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
-        low, high = (np.broadcast_to(one, (len(self), *axes)) for one in self._bounds())
+        shape = (len(self), *axes)
+        low, high = np.broadcast_to(self.low, shape), np.broadcast_to(self.high, shape)
         return spaces.Box(low, high, dtype=np.float32)
 
-    def _bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Lower and upper bounds, in a shape that broadcasts with one environment's array."""
-        shape = (len(self), *(1 for _ in self.shape))
-        low = np.array([one.low for one in self._channels.values()], np.float32)
-        high = np.array([one.high for one in self._channels.values()], np.float32)
-        return low.reshape(shape), high.reshape(shape)
-
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
-        """Stack the channels of N environments and clip them to their ranges.
+        """Stack the channels of N environments and clip them to their range.
 
         Args:
             **values: (N, ...), every channel in the declared order.
@@ -90,7 +97,9 @@ class Channels(Mapping[str, Channel]):
         """
         if tuple(values) != self.names:
             raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
-        return np.clip(np.stack(list(values.values()), axis=1), *self._bounds()).astype(np.float32)
+        return np.clip(np.stack(list(values.values()), axis=1), self.low, self.high).astype(
+            np.float32
+        )
 
 
 @dataclass(frozen=True)

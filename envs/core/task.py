@@ -110,6 +110,11 @@ class Task(ABC):
         self.truncated: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.closed = False
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents; a task with several overrides it and has an axis for them."""
+        return ()
+
     def _chosen(self, what: str) -> Any:
         declared = getattr(self, what.upper())
         return declared[getattr(self.config, what)] if isinstance(declared, Modes) else declared
@@ -118,6 +123,7 @@ class Task(ABC):
 
     def build(self) -> None:
         """Make the instrument and what else the arguments ask for; before the state is made."""
+        return
 
     def sizes(self) -> dict[str, int]:
         """Lengths of the axes that the declarations name."""
@@ -161,6 +167,10 @@ class Task(ABC):
     @abstractmethod
     def observe(self) -> Any:
         """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
+
+    def agent_rewards(self) -> Float64:
+        """Rewards of the last step, [N, agents]; by default, the team's reward for each agent."""
+        return np.repeat(self.reward[:, None], len(self.agents), axis=1)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, each [N], fresh; `METRICS` in that group."""
@@ -223,13 +233,15 @@ class Task(ABC):
         self.terminated[rows] = self.over(rows)
         self.truncated[rows] = False
 
-    def share(self, function: Callable[[Rows], object], rows: Rows, at_most: int = 1 << 30) -> None:
+    def share(
+        self, function: Callable[[Rows], object], rows: Rows, at_most: int | None = None
+    ) -> None:
         """Call a function on pieces of some rows, on all threads.
 
         Args:
             function: of rows; what it does in a row depends on no other.
             rows: int64 [k].
-            at_most: rows of a piece.
+            at_most: rows of a piece, at least 2; None for no limit.
         """
         parallel_rows(
             lambda start, stop: function(rows[start:stop]), rows.size, self.threads, at_most=at_most
@@ -308,7 +320,7 @@ class Task(ABC):
         for name, value in vars(self).items():
             held = getattr(value, "state", None)
             if isinstance(held, tuple) and hasattr(held, "_fields"):
-                yield name, states.arrays(held)
+                yield f"{name}.state", states.arrays(held)
             elif hasattr(value, "state_arrays"):
                 yield name, iter(value.state_arrays().items())
 

@@ -16,6 +16,7 @@ from microgym.envs.core.config import (
     integer,
     level,
     positive,
+    split,
 )
 from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
@@ -75,6 +76,7 @@ class PtychoConfig(Config):
         "family of `microgym.specimens.FAMILIES`, path of an image file (TIFF, PNG, npz, npy, "
         "HDF5), or a mapping with the paths of an amplitude and a phase",
     )
+    split: str = split()
     exposures: int = integer(24, 1, 400, "exposures of an episode")
     time_budget_s: float | None = positive(
         None, "time of an episode; None for 2 s an exposure", "s", optional=True

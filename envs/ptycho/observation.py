@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.channels import Channel, Channels, flattened
+from microgym.envs.core.channels import Channels, flattened
 from microgym.jit import kernel
 from microgym.metrics.incremental import pooled
 from microgym.numerics.array_views import view1d
@@ -38,14 +38,12 @@ NUMBERS = Channels(
 FEATURES = flattened(
     NUMBERS,
     Channels(
-        contrast=Channel(
-            "contrast of the image to vacuum, |A - 1/2| + |phase| / pi", low=0.0, high=2.0
-        ),
-        coverage=Channel(MAPS["coverage"].doc, low=0.0),
+        contrast="contrast of the image to vacuum, |amplitude - 1/2| + |phase| / pi",
+        coverage=MAPS["coverage"],
     ),
     ("contrast", "coverage"),
     8,
-)
+).within([-1.0] * 7 + [0.0] * 128, [1.0] * 7 + [2.0] * 64 + [1.0] * 64)
 
 
 @kernel

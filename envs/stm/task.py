@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from microgym.envs.core import interventions
-from microgym.envs.core.interventions import ChoiceIntervention, BoxIntervention
+from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
 from microgym.envs.core.metrics import Metric
 from microgym.envs.core.old_rewards import agreement, approach, combine, damage, safety, time
 from microgym.envs.core.old_task import Task

@@ -151,6 +151,16 @@ class PFMSettings:
         return 1.5 * self.tip_cells / 2.3548
 
     @property
+    def tip_radius_m(self) -> float:
+        """Radius R of the contact that the tip's field stands for, d = 2 R / pi, m."""
+        return 0.5 * np.pi * self.tip_cells * self.cell_m
+
+    @property
+    def field_width_m(self) -> float:
+        """Full width at half maximum of the tip's field, m."""
+        return tip_width(self.tip_cells) * self.cell_m
+
+    @property
     def parameters(self) -> PFMParameters:
         """The numbers that kernels take."""
         drift, tip, readout = self.drift, self.tip, self.readout
@@ -180,13 +190,3 @@ class PFMSettings:
                 CELL_S,
             ),
         )
-
-
-def tip_radius_m(settings: PFMSettings) -> float:
-    """Radius of the contact that the tip's field stands for, d = 2 R / pi, m."""
-    return 0.5 * np.pi * settings.tip_cells * settings.cell_m
-
-
-def field_width_m(settings: PFMSettings) -> float:
-    """Full width at half maximum of the tip's field, m."""
-    return tip_width(settings.tip_cells) * settings.cell_m
