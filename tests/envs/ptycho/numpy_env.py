@@ -10,12 +10,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from microgym.envs.ptycho.spaces import action_space, observation_space
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoConfig
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
 from microgym.physics.damage import split_bands
 from microgym.physics.stage import CELL_S, StageParameters
