@@ -19,7 +19,7 @@ from microgym.agents.core.residual import ResidualController, ResidualSpec
 from microgym.agents.stm.references import SHARED_AT, snapped
 from microgym.agents.stm.residual import RANGE, STMResidualSpec
 from microgym.envs.afm.observation import NUMBERS
-from microgym.envs.stm.move_task import END_NM, SLOT, START_NM
+from microgym.envs.stm.observation import END_NM, SLOT, START_NM
 from microgym.instruments.stm.settings import STMSettings
 from microgym.physics import stm_tip
 

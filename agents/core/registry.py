@@ -33,18 +33,20 @@ _PTYCHO: dict[str, Maker] = {
     "expert": lambda _: ptycho.ExpertAgent(),
     "oracle": lambda _: ptycho.OracleAgent(),
 }
-_ADATOMS: dict[str, Maker] = {
-    "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
-    "expert": lambda kwargs: (
-        stm_tip.TipExpertAgent()
-        if stm.goal_of(kwargs) == "tip"
-        else stm.ExpertAgent(stm.movers_of(kwargs))
-    ),
-    "oracle": lambda kwargs: (
-        stm_tip.TipOracleAgent()
-        if stm.goal_of(kwargs) == "tip"
-        else stm_oracle.OracleAgent(stm.movers_of(kwargs))
-    ),
+_ADATOM: dict[str, Maker] = {
+    "random": lambda _: stm.RandomAgent("move"),
+    "expert": lambda _: stm.ExpertAgent(),
+    "oracle": lambda _: stm_oracle.OracleAgent(),
+}
+_FIGURE: dict[str, Maker] = {
+    "random": lambda _: stm.RandomAgent("build"),
+    "expert": lambda kwargs: stm.ExpertAgent(stm.movers_of(kwargs)),
+    "oracle": lambda kwargs: stm_oracle.OracleAgent(stm.movers_of(kwargs)),
+}
+_TIP: dict[str, Maker] = {
+    "random": lambda _: stm.RandomAgent("tip"),
+    "expert": lambda _: stm_tip.TipExpertAgent(),
+    "oracle": lambda _: stm_tip.TipOracleAgent(),
 }
 _PULSES: dict[str, Maker] = {
     "random": lambda _: pfm.RandomAgent(),
@@ -58,9 +60,9 @@ _LOOPS: dict[str, Maker] = {
 }
 _REFERENCES: dict[str, dict[str, Maker]] = {
     "Ptycho-v0": _PTYCHO,
-    "STM-v0": _ADATOMS,
-    "STMBuild-v0": _ADATOMS,
-    "STMTip-v0": _ADATOMS,
+    "STM-v0": _ADATOM,
+    "STMBuild-v0": _FIGURE,
+    "STMTip-v0": _TIP,
     "PFM-v0": _PULSES,
     "PFMLoop-v0": _LOOPS,
     "AFM-v0": {

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.config import MOVERS_OF
-from microgym.envs.stm.move_task import END_NM, ON_TARGET_NM, SHARED, SLOT, START_NM
+from microgym.envs.stm.config import STMBuildConfig
+from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.observation import END_NM, SHARED, SLOT, START_NM
 from microgym.physics.adatoms import LATTICE_NM
 
 Float32 = NDArray[np.float32]
@@ -235,12 +236,6 @@ class ExpertAgent:
         self.correction[came] += habits.learning * (error + habits.overshoot_nm * along)[came]
 
 
-def goal_of(kwargs: Mapping[str, Any]) -> str:
-    """The goal, from the environment's arguments."""
-    return str(kwargs.get("goal", "move"))
-
-
 def movers_of(kwargs: Mapping[str, Any]) -> int:
-    """Adatoms to be moved, from the environment's arguments."""
-    atoms = kwargs.get("atoms")
-    return MOVERS_OF[goal_of(kwargs)] if atoms is None else int(atoms)
+    """Adatoms to be moved in STMBuild-v0, from the environment's arguments."""
+    return int(kwargs.get("atoms", STMBuildConfig.atoms))

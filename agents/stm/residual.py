@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.stm.references import ExpertAgent, actions_of, numbers_of
-from microgym.envs.stm.move_task import SHARED, SLOT
+from microgym.envs.stm.observation import SHARED, SLOT
 
 Float32 = NDArray[np.float32]
 

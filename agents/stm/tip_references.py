@@ -1,4 +1,4 @@
-"""Reference policies of STM-v0 with goal="tip": an operator who reads images, and one who knows."""
+"""Reference policies of STMTip-v0: an operator who reads images, and one who knows."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.stm.references import numbers_of
-from microgym.envs.stm.tip_task import (
-    ACCEPT,
-    ACTIONS,
-    DIP,
-    EVIDENCE,
-    LOOK,
-    MEASURED,
-    MOVE,
-    PULSE,
-    SCALES,
-)
+from microgym.envs.stm.observation import ACTIONS, SCALES
+from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import DIPS_NM, PULSES_V
+from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
 
 Float64 = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -90,7 +81,7 @@ class TipExpertAgent:
         """Judge the mean of the images since the tip was last touched."""
         habits = self._habits
         seen = numbers_of(observation).astype(np.float64)
-        count = len(MEASURED)
+        count = len(READINGS)
         blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T
         readings = np.rint(5.0 * seen[:, 2 * count])
         tried = np.rint(5.0 * seen[:, 2 * count + 1 + len(ACTIONS) + _dip(habits.dip)])
