@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from microgym.envs.core.config import Config, anything, choice, integer, level, number, positive
+from microgym.envs.core.config import (
+    Config,
+    anything,
+    choice,
+    integer,
+    level,
+    number,
+    positive,
+    split,
+)
 from microgym.instruments.stm.settings import (
     DRIFT_LEVELS,
     IMAGE_LEVELS,
@@ -29,6 +38,7 @@ class TunnellingConfig(Config):
 
     bent: ClassVar[float] = 0.0
     specimen: str = anything("terrace", f"family of surfaces: {', '.join(FAMILIES)}")
+    split: str = split()
     time_budget_s: float = positive(200.0, "time of an episode (design choice)", "s")
     observation: str = choice("features", ("features", "image"), "vector, or an image beside it")
     drift: str = level(DRIFT_LEVELS, "drift of the field under the tip")

@@ -59,7 +59,10 @@ SHARED = Channels(
     landed="1 if the image shows the result of the drag before it",
     **_pair("landing", "from the end of that drag to the adatom", "0.5 nm"),
     **{f"last_{name}": f"`{name}` of the last action that dragged" for name in DRAG},
-    **{f"trace_{k}": Channel("mean of the last drag's trace", "1.5") for k in range(BINS)},
+    **{
+        f"trace_{k}": Channel(f"current of the last drag over its set value, part {k + 1}", "1.5")
+        for k in range(BINS)
+    },
 )
 """Channels that follow those of the adatoms."""
 
