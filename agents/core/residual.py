@@ -96,12 +96,13 @@ _BY_ENVIRONMENT: Mapping[
     str, tuple[Callable[[Mapping[str, Any]], ResidualSpec], Callable[[int], ResidualSpec]]
 ] = {
     "AFM-v0": (lambda _: AFMResidualSpec(), lambda _: AFMResidualSpec()),
-    **dict.fromkeys(
-        ("STM-v0", "STMBuild-v0"),
-        (
-            lambda arguments: STMResidualSpec(movers_of(arguments)),
-            lambda width: STMResidualSpec(movers_within(width)),
-        ),
+    "STM-v0": (
+        lambda _: STMResidualSpec(1),
+        lambda width: STMResidualSpec(movers_within(width)),
+    ),
+    "STMBuild-v0": (
+        lambda arguments: STMResidualSpec(movers_of(arguments)),
+        lambda width: STMResidualSpec(movers_within(width)),
     ),
 }
 """Operators by environment: from its arguments, and from the numbers seen of a decision."""
