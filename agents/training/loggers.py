@@ -177,8 +177,9 @@ class WandbOutputFormat(KVWriter):
         run_id = id_file.read_text(encoding="utf-8")
         for earlier in id_file.parent.glob(f"offline-run-*-{run_id}"):
             shutil.rmtree(earlier)
-        private = {"disable_code": True, "disable_git": True, "x_disable_meta": True}
-        settings = wandb.Settings(silent=True, console="off", x_disable_stats=True, **private)
+        names = ("silent", "disable_code", "disable_git", "x_disable_meta", "x_disable_stats")
+        flags: Any = dict.fromkeys(names, True)
+        settings = wandb.Settings(console="off", **flags)
         try:
             self._run: Any = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),

@@ -185,8 +185,9 @@ class AFMEnv(MicroscopeEnv):
 
     | agent | what it does |
     | --- | --- |
+    | idle | the zero action |
     | random | settings anywhere on their scales |
-    | steady | one setting for all lines, at an even pace |
+    | constant | one setting for all lines, at an even pace |
     | expert | gain up to the onset of ringing and back; slower where the last line was steep |
     | oracle | knows the gain's limit and the surface: shares out the time over what lies ahead |
     | trained | corrections to the expert's dials, trained by PPO |

@@ -62,14 +62,6 @@ class STMEnv(MicroscopeEnv):
     those of 8 V, 2.5 nm and 5 nm 39%. Actions without room are masked, as is the acceptance of a
     tip before two images have been taken of it; a masked action takes an image.
 
-    ## Rewards
-
-    A weighted sum; with `reward_mode="vector"` the vector of unweighted terms.
-
-    ## Cost
-
-    Events that must not happen, apart from the reward: `info["cost"]` is their number.
-
     ## Starting State
 
     A surface, a tip and a drift drawn from the seed, and a first image of them. The tip is sharp in
@@ -80,13 +72,11 @@ class STMEnv(MicroscopeEnv):
     ## Episode End
 
     Terminated when an image shows all adatoms in place, when one of them is lost, by a crash, when
-    a tip is accepted, or when the time is up. Never truncated by itself.
+    a tip is accepted, or when the time is up.
 
     ## Info
 
-    `reward_terms`, `cost` and `cost_terms` of this step; `metrics`; `ledger` with `time_s`, `dose`
-    (charge in nC), `exposures` (images) and `path_m`; `action_mask` in `STMTip-v0`; with a
-    detector, `sighting`; with `reveal=True` the hidden state, `latent`.
+    The dose is the charge, nC; exposures are images. With a detector there is `sighting`, too.
 
     ## Arguments
 
@@ -94,9 +84,6 @@ class STMEnv(MicroscopeEnv):
     gymnasium.make("STMBuild-v0", atoms=4, split="test")
     gymnasium.make_vec("STMTip-v0", num_envs=8, places=3)
     ```
-
-    Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
-    three modes for vector environments.
 
     ## Observation models
 
@@ -111,10 +98,6 @@ class STMEnv(MicroscopeEnv):
     the `probability` that the detection is an adatom (0 where it was missed), the `uncertainty_nm`
     of its position along one axis, and the number of images in a row in which it was `missed`.
 
-    ## Difficulty switches
-
-    Each off, easy, real or hard. A different level of one changes no random draw of another.
-
     ## Recorded scans
 
     None: the result of a drag that was not made cannot be read off a recording.
@@ -123,15 +106,14 @@ class STMEnv(MicroscopeEnv):
 
     | agent | policy |
     | --- | --- |
+    | idle | the zero action; where actions are masked, the first allowed one |
     | random | uniform drags, or any conditioning there is room for |
     | expert | drags along rows, compensates drift, corrects by landings, pushes stuck adatoms on |
     | oracle | sees surface, tip and drift, and simulates many drags before it makes one |
     | trained | residual policy on the expert's drags, trained by PPO |
 
     In `STMTip-v0` the expert dips a tip with bad readings, pulses a contaminated one and takes two
-    images of one with good readings; the oracle sees the state; no agent is trained. Score =
-    (return - expert) / (oracle - expert), on the same specimens and seeds. The expert was tuned by
-    search on training specimens.
+    images of one with good readings; the oracle sees the state; no agent is trained.
 
     ## Where adaptivity does not pay
 
@@ -144,8 +126,6 @@ class STMEnv(MicroscopeEnv):
     microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
     microgym reproduce STMBuild-v0 --small
     ```
-
-    The same seed gives the same episode to the bit, for any number of environments and threads.
 
     ## References
 
