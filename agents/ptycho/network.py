@@ -23,7 +23,7 @@ CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 """Factors that bring structure in the maps to order one (design choice)."""
 
 COVERAGE = 2
-"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.CHANNELS`)."""
+"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.MAPS`)."""
 
 
 class ScanPolicyNet(GridPolicyNet):

@@ -48,8 +48,27 @@ DETECTOR_LEVELS = {
 }
 """Full wells of 20, 16 and 14 bits, a stop over the direct beam, read noise (design choices)."""
 
-COHERENCE_LEVELS = {"off": (0.0, 1), "easy": (0.5, 3), "real": (1.0, 3), "hard": (2.0, 4)}
-"""Size of the source on the specimen (standard deviation, px) and modes kept (design choices)."""
+
+@dataclass(frozen=True)
+class Coherence:
+    """Partial coherence of the beam.
+
+    Attributes:
+        source_px: standard deviation of the source's image on the specimen, px.
+        modes: modes that are kept.
+    """
+
+    source_px: float = 0.0
+    modes: int = 1
+
+
+COHERENCE_LEVELS = {
+    "off": Coherence(),
+    "easy": Coherence(0.5, 3),
+    "real": Coherence(1.0, 3),
+    "hard": Coherence(2.0, 4),
+}
+"""The switch of coherence (design choices)."""
 
 OPTICS: dict[str, float] = {
     "wavelength_m": 1.55e-10,
@@ -149,9 +168,9 @@ class PtychoConfig(Config):
             )
         else:
             probe = load_probe(self.probe, DETECTOR_PIXELS)
-        sigma, modes = COHERENCE_LEVELS[self.coherence]
-        if sigma > 0.0:
-            probe = _coherent_modes(probe.tobytes(), sigma, modes)
+        coherence = COHERENCE_LEVELS[self.coherence]
+        if coherence.source_px > 0.0:
+            probe = _coherent_modes(probe.tobytes(), coherence.source_px, coherence.modes)
         return PtychographySettings(
             geometry=geometry,
             probe=probe,

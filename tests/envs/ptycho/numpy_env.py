@@ -10,13 +10,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from microgym.envs.ptycho.spaces import action_space, observation_space
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
-from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoConfig
+from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
+from microgym.envs.ptycho.task import PtychoTask
+from microgym.instruments.ptychography.settings import PtychographySettings, direct_beam
 from microgym.physics.damage import split_bands
 from microgym.physics.stage import CELL_S, StageParameters
 from microgym.random import episode_key
@@ -24,7 +24,8 @@ from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRA
 
 Array = NDArray[Any]
 
-CELLS = OBSERVATIONS["compact"]
+CELLS = 32
+TERMS = tuple(PtychoTask.REWARD)
 OFFERED = frozenset(
     {
         "damage",
@@ -219,13 +220,14 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         if arguments.setdefault("reconstructor", "classical") != "classical":
             raise ValueError(f"reconstructor={arguments['reconstructor']!r} must be 'classical'")
         self.arguments = PtychoConfig(**arguments)
-        settings = self.arguments.settings()
-        self.weights = {name: getattr(self.arguments.weights, name) for name in TERMS}
+        settings = self.arguments.settings
+        self.weights = {name: term.weight for name, term in PtychoTask.REWARD.items()}
         self.microscope = DriftingMicroscope(
             settings, np.random.default_rng(0), precision=precision
         )
-        self.observation_space = observation_space("compact")
-        self.action_space = action_space("continuous")
+        compiled = PtychoTask(1)
+        self.observation_space = compiled.single_observation_space
+        self.action_space = compiled.single_action_space
         self.region, self.start = settings.region_px, self.microscope.n // 2
         self.unit = self.arguments.photons * float(np.sum(self.microscope.footprint**2))
         self.budget = self.arguments.photons * self.arguments.exposures
@@ -239,7 +241,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         microscope = self.microscope
         microscope.generator = microscope.stage.generator = self.np_random
         key = np.asarray(episode_key(raw & ((1 << 63) - 1)), np.uint32)
-        microscope.reset(key, self.arguments.family, self.arguments.split)
+        microscope.reset(key, str(self.arguments.specimen), self.arguments.split)
         inside = microscope.structure
         truth = microscope.pristine[inside].astype(np.complex128)
         self.masked = microscope.pristine * inside
