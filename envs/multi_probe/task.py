@@ -289,6 +289,12 @@ class MultiProbeTask(PtychoTask):
         found = super().latent()
         return {**found, "drift_px": found["drift_px"].reshape(self.num_envs, self.probes, 2)}
 
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back a state; the maps are drawn anew."""
+        super().restore(state)
+        if self.own is not None:
+            self.own_maps.forget()
+
     def headline(self, row: int) -> str:
         """Progress of the scan."""
         made, most = int(self.team.state.rounds[row]), self.config.exposures
