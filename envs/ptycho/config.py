@@ -132,12 +132,17 @@ class PtychoConfig(Config):
                 f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
             )
         if not self.is_file:
-            validate_family(str(self.specimen), self.split)
+            validate_family(self.family, self.split)
 
     @property
     def is_file(self) -> bool:
         """Whether `specimen` names a file rather than a family."""
         return isinstance(self.specimen, Mapping) or "." in str(self.specimen)
+
+    @property
+    def family(self) -> str:
+        """Family of the specimens, where `specimen` names no file."""
+        return str(self.specimen)
 
     @property
     def time_limit_s(self) -> float:

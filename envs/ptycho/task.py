@@ -252,7 +252,7 @@ class PtychoTask(Task):
             instrument.load(rows, self._specimen)
             instrument.start(rows, keys)
         else:
-            instrument.reset(rows, keys, str(chosen.specimen), chosen.split)
+            instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
         self.model.reset(rows)
         self.maps.forget(rows)

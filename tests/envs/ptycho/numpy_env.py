@@ -241,7 +241,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         microscope = self.microscope
         microscope.generator = microscope.stage.generator = self.np_random
         key = np.asarray(episode_key(raw & ((1 << 63) - 1)), np.uint32)
-        microscope.reset(key, str(self.arguments.specimen), self.arguments.split)
+        microscope.reset(key, self.arguments.family, self.arguments.split)
         inside = microscope.structure
         truth = microscope.pristine[inside].astype(np.complex128)
         self.masked = microscope.pristine * inside
