@@ -35,7 +35,7 @@ from microgym.baselines.reporting.formatting import (
 )
 from microgym.baselines.reporting.readme import table as scores
 from microgym.baselines.reporting.templating import render_template
-from microgym.envs.core.docs import STANDARD, tables
+from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
@@ -240,22 +240,38 @@ def _facts(ids: Sequence[Entry]) -> list[tuple[str, str]]:
 
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """Tables and results to be added to each section."""
-    added: dict[str, list[str]] = {}
-    task = ids[0].load("Task")(1, **ids[0].kwargs)
-    if hasattr(task, "config"):
-        found = tables(task)
-        for name in SECTIONS:
-            added[name] = [STANDARD[name]] if name in STANDARD else []
-            added[name] += [markdown(rows) for rows in found.get(name, ())]
-    else:
-        added["Arguments"] = [markdown(arguments(task))]
-        facts = importlib.import_module(f"{ids[0].package}.facts").facts()
-        for name, found in facts.items():
-            added.setdefault(name, []).extend(markdown(rows) for rows in found)
+    added = _declared(ids)
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []
             added.setdefault(name, []).extend([*head, block])
+    return added
+
+
+def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
+    """Standard texts and tables of the tasks; of the later tasks only rows that are new."""
+    added: dict[str, list[str]] = {name: [text] for name, text in STANDARD.items()}
+    known: dict[str, Table] = {}
+    for one in ids:
+        task = one.load("Task")(1, **one.kwargs)
+        if not hasattr(task, "config"):
+            return _stated(one, task)
+        for name, found in tables(task).items():
+            old = known.setdefault(name, [])
+            new = [[rows[0], *(row for row in rows[1:] if row not in old)] for rows in found]
+            texts = [markdown(rows) for rows in new if len(rows) > 1]
+            if texts and one is not ids[0]:
+                texts = [f"### {one.id}", *texts]
+            added.setdefault(name, []).extend(texts)
+            old.extend(row for rows in found for row in rows[1:])
+    return added
+
+
+def _stated(entry: Entry, task: Any) -> dict[str, list[str]]:
+    """Tables of an environment that states them in its module `facts`."""
+    added = {"Arguments": [markdown(arguments(task))]}
+    for name, found in importlib.import_module(f"{entry.package}.facts").facts().items():
+        added.setdefault(name, []).extend(markdown(rows) for rows in found)
     return added
 
 
