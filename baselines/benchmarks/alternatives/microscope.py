@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.instruments.ptychography.settings import PtychographySettings, direct_beam
+from microgym.instruments.ptychography.settings import (
+    STAGE_LEVELS,
+    PtychographySettings,
+    direct_beam,
+)
 from microgym.physics.damage import split_bands
-from microgym.physics.stage import CELL_S, StageParameters
+from microgym.physics.drift import DriftParameters
 from microgym.specimens.families import fill
 from microgym.specimens.splits import specimen_key
 
@@ -27,7 +31,7 @@ _TINY = 1e-10  # keeps dark pixels from dividing by nothing
 
 
 class NumpyStage:
-    """A stage that drifts, settles, wanders, lags and jitters; see `microgym.physics.stage`.
+    """A stage that drifts, settles, wanders, lags and jitters; see `microgym.physics.drift`.
 
     Two numbers at a time are no work for arrays: lists of Python's floats, (y, x), px.
 
@@ -36,16 +40,16 @@ class NumpyStage:
         generator: source of all its draws.
     """
 
-    def __init__(self, parameters: StageParameters, generator: np.random.Generator) -> None:
+    def __init__(self, parameters: DriftParameters, generator: np.random.Generator) -> None:
         self.parameters = parameters
         self.generator = generator
-        self.perfect = parameters == StageParameters()
+        self.perfect = parameters == STAGE_LEVELS["off"]
 
     def start(self, centre: float) -> None:
         """Come to rest at (centre, centre), px, and draw the drift of an episode."""
         self.play = [centre, centre]
-        self.velocity = self._vector(self.parameters.drift_px_s)
-        self.settling = self._vector(self.parameters.settling_px)
+        self.velocity = self._vector(self.parameters.speed)
+        self.settling = self._vector(self.parameters.settling)
         self.moved, self.drift = [0.0, 0.0], [0.0, 0.0]
         self.wander = [(0.0, 0.0), (0.0, 0.0)]
         self.clock_s, self.cell = 0.0, -1
@@ -63,7 +67,7 @@ class NumpyStage:
         """
         if self.perfect:
             return target
-        half, jitter_px = 0.5 * self.parameters.backlash_px, self.parameters.jitter_px
+        half, jitter_px = 0.5 * self.parameters.backlash, self.parameters.jitter
         pairs = zip(self.play, target, strict=True)
         self.play = [min(max(play, at - half), at + half) for play, at in pairs]
         self._advance(before_s + 0.5 * dwell_s)
@@ -92,19 +96,20 @@ class NumpyStage:
             self.moved[axis] += self.velocity[axis] * dt + self.settling[axis] * (1.0 - kept)
             self.settling[axis] *= kept
         self.clock_s += dt
-        cell = math.floor(self.clock_s / CELL_S)
+        cell_s = parameters.cell_time_s
+        cell = math.floor(self.clock_s / cell_s)
         if cell > self.cell:
-            keep = math.exp(-CELL_S / parameters.wander_time_s)
+            keep = math.exp(-cell_s / parameters.wander_time_s)
             fresh = math.sqrt(1.0 - keep * keep)
             for draw_y, draw_x in self.steps(cell - self.cell):
                 y, x = self.wander[1]
                 self.wander = [(y, x), (keep * y + fresh * draw_y, keep * x + fresh * draw_x)]
             self.cell = cell
-        part = self.clock_s / CELL_S - cell
+        part = self.clock_s / cell_s - cell
         for axis in range(2):
             first, second = self.wander[0][axis], self.wander[1][axis]
             level = first + part * (second - first)
-            self.drift[axis] = self.moved[axis] + parameters.wander_px * level
+            self.drift[axis] = self.moved[axis] + parameters.wander * level
 
 
 class NumpyMicroscope:
