@@ -215,7 +215,7 @@ class PulseLearner(Learner):
         env = gym.make_vec(env_id, self.chosen["num_envs"], **words)
         given = {**(gym.spec(env_id).kwargs), **arguments}
         return CandidateActionWrapper(
-            env, PFMConfig.parse(given), self.chosen["num_privileged_envs"]
+            env, PFMConfig.parse(given, "PFMEnv"), self.chosen["num_privileged_envs"]
         )
 
     def lessons(

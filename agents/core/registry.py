@@ -15,7 +15,7 @@ from microgym.agents.stm import oracle as stm_oracle
 from microgym.agents.stm import references as stm
 from microgym.agents.stm import tip_references as stm_tip
 from microgym.envs.core.registry import find, named
-from microgym.envs.pfm.config import PFMConfig
+from microgym.envs.pfm.config import PFMConfig, PFMLoopConfig
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
@@ -48,8 +48,13 @@ _ADATOMS: dict[str, Maker] = {
 }
 _PULSES: dict[str, Maker] = {
     "random": lambda _: pfm.RandomAgent(),
-    "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
-    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMConfig.parse(kwargs)),
+    "expert": lambda _: pfm.ExpertAgent(),
+    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMConfig.parse(kwargs, "PFMEnv")),
+}
+_LOOPS: dict[str, Maker] = {
+    "random": lambda _: pfm.RandomAgent(),
+    "expert": lambda _: pfm.ExpertAgent(goal="loop"),
+    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMLoopConfig.parse(kwargs, "PFMLoopEnv")),
 }
 _REFERENCES: dict[str, dict[str, Maker]] = {
     "Ptycho-v0": _PTYCHO,
@@ -57,7 +62,7 @@ _REFERENCES: dict[str, dict[str, Maker]] = {
     "STMBuild-v0": _ADATOMS,
     "STMTip-v0": _ADATOMS,
     "PFM-v0": _PULSES,
-    "PFMLoop-v0": _PULSES,
+    "PFMLoop-v0": _LOOPS,
     "AFM-v0": {
         "random": lambda _: afm.RandomAgent(),
         "steady": lambda _: afm.ConstantAgent(),

@@ -20,7 +20,7 @@ from microgym.agents.pfm.domain_model import (
     coordinates,
     to_action,
 )
-from microgym.envs.pfm.observation import CHANNELS
+from microgym.envs.pfm import observation
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -40,7 +40,7 @@ MAPS, NUMBERS_SEEN, PLACES = "maps", "numbers", "places"
 """Parts of what a network sees."""
 
 _WANTED, _FRESH, _RAISED, _LOWERED = (
-    CHANNELS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
+    observation.MAPS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
 )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.pfm.config import HIGHEST_V
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE
+from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -19,7 +19,7 @@ CELLS = 32
 """Cells along an edge of the maps of the default observation."""
 
 EDGE = SIZE // CELLS
-_RESPONSE = CHANNELS.index("response")
+_RESPONSE = MAPS.index("response")
 _Y, _X, _VOLTS, _LEFT, _AGE, _TIME_LEFT = (
     NUMBERS.index(name) for name in ("y", "x", "volts", "pulses_left", "age", "time_left")
 )

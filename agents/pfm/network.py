@@ -21,7 +21,7 @@ from microgym.agents.pfm.candidates import (  # fmt: skip
 )
 from microgym.agents.pfm.domain_model import CELLS, EDGE, domain_radius
 from microgym.envs.pfm.observation import NUMBERS
-from microgym.instruments.pfm.instrument import SIZE
+from microgym.instruments.pfm.state import SIZE
 
 REACH = 4
 """Cells of the maps around a place that are looked at, in each direction: 8 cells of the film."""

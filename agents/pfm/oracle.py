@@ -17,8 +17,10 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.agents.pfm.references import GOLDEN_ANGLE
-from microgym.envs.pfm.config import PFMConfig
-from microgym.instruments.pfm.instrument import DRIFT_LEVELS, SIZE, TIP_LEVELS, PFMInstrument
+from microgym.envs.pfm.config import PFMConfig, PFMLoopConfig
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -31,10 +33,10 @@ class PulseLookahead:
         arguments: of the environment.
     """
 
-    def __init__(self, arguments: PFMConfig) -> None:
-        calm = replace(arguments.settings().lattice, theta=0.0)
+    def __init__(self, arguments: PFMLoopConfig) -> None:
+        calm = replace(arguments.settings.lattice, theta=0.0)
         self._settings = replace(
-            arguments.settings(), lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
+            arguments.settings, lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
         )
         self._copy: PFMInstrument | None = None
 
@@ -56,11 +58,11 @@ class PulseLookahead:
         if copy is None or copy.num_envs != volts.size:
             copy = self._copy = PFMInstrument(volts.size, self._settings)
         for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
-            getattr(copy, name)[:] = np.repeat(latent[name], count, axis=0)
-        copy.bearable_v[:] = 1e9
-        copy.stage.drift[:] = 0.0
-        copy.ledger.exposures[:] = 0
-        for array in (copy.held, copy.rested_s, copy.ticks, copy.command):
+            getattr(copy.state, name)[:] = np.repeat(latent[name], count, axis=0)
+        copy.state.bearable_v[:] = 1e9
+        copy.state.drift.drift[:] = 0.0
+        copy.state.ledger.exposures[:] = 0
+        for array in (copy.state.held, copy.state.rested_s, copy.state.ticks, copy.state.command):
             array[:] = 0
         rows = np.arange(copy.num_envs)
         copy.pulse(rows, places.reshape(-1, 2), volts.ravel(), np.full(rows.size, 1e-2))
@@ -74,7 +76,7 @@ def written(copy: PFMInstrument, target: NDArray[Any]) -> tuple[NDArray[Any], ND
         copy: N * K films.
         target: (N, SIZE, SIZE), above 0 where the film is to point up.
     """
-    up = (copy.p > 0.0).reshape(len(target), -1, SIZE, SIZE)
+    up = (copy.state.p > 0.0).reshape(len(target), -1, SIZE, SIZE)
     wanted = (target > 0)[:, None]
     return np.count_nonzero(up & wanted, axis=(2, 3)), np.count_nonzero(up & ~wanted, axis=(2, 3))
 
@@ -92,10 +94,13 @@ class OracleAgent:
     needs_truth = True
 
     def __init__(
-        self, arguments: PFMConfig | None = None, brush: DomainModel | None = None, tries: int = 6
+        self,
+        arguments: PFMLoopConfig | None = None,
+        brush: DomainModel | None = None,
+        tries: int = 6,
     ) -> None:
         chosen = arguments or PFMConfig()
-        self.goal = chosen.goal
+        self.goal = "write" if isinstance(chosen, PFMConfig) else "loop"
         self._trials = PulseLookahead(chosen)
         self._painter = PulseScorer(
             brush or DomainModel((-8.0, -5.0, 4.0, 6.0, 8.0), 0.15, 3.5, 1.0)

@@ -20,14 +20,15 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.envs.pfm.config import HIGHEST_V
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
-from microgym.instruments.pfm.instrument import SIZE, PFMSettings
+from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Spectrum = NDArray[np.complex128]
 
-_WANTED, _RAISED = (CHANNELS.index(name) for name in ("wanted", "raised"))
+_WANTED, _RAISED = (MAPS.index(name) for name in ("wanted", "raised"))
 _ASKED, _RISING, _FALLING, _AGE, _TIME_LEFT = (
     NUMBERS.index(name) for name in ("asked", "rising", "falling", "age", "time_left")
 )

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
 from microgym.baselines.benchmarks.thresholds import Adds, AtLeast
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
-from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
 ENDLESS: dict[str, Any] = {"time_budget_s": 1e9, "reconstructor": "classical"}

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.pfm.config import PFMConfig
-from microgym.instruments.pfm.instrument import SIZE, PFMInstrument, PFMSettings
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.state import SIZE
 from microgym.random import episode_key
 from microgym.specimens.ferroelectrics import DEAD_PART
 
@@ -72,11 +74,11 @@ class NumpyFilms:
     def __init__(self, films: CompiledFilms, precision: Any, *, noise: bool = True) -> None:
         instrument = films.instrument
         self.settings, self.precision, self.noise = instrument.settings, precision, noise
-        strength = instrument.strength[:, None, None]
-        dead = instrument.barrier < DEAD_PART * strength
-        self.p = instrument.p.astype(precision)
-        self.imprint = (strength * instrument.imprint).astype(precision)
-        self.beta = (1.0 + strength * instrument.bond).astype(precision)
+        strength = instrument.state.strength[:, None, None]
+        dead = instrument.state.barrier < DEAD_PART * strength
+        self.p = instrument.state.p.astype(precision)
+        self.imprint = (strength * instrument.state.imprint).astype(precision)
+        self.beta = (1.0 + strength * instrument.state.bond).astype(precision)
         self.rate = np.where(dead, 0.0, self.settings.lattice.dt).astype(precision)
         self.spots, self.turn = films.spots, films.turn
         self.generator = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from microgym.baselines.benchmarks.thresholds import AtMost
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
-from microgym.reconstruction.ptychography.neural import NeuralImage, shipped_file
+from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
 from microgym.reconstruction.topography.convnet_kernels import LINES, SIGNALS, TOLD
@@ -17,7 +17,6 @@ from microgym.reconstruction.topography.observation_model import (
     Raster,
     ScanLine,
 )
-from microgym.reconstruction.topography.observation_model import shipped_file as shipped_lines
 
 ENVS = 16
 """Scans restored together."""
@@ -30,9 +29,10 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
 
+    from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.ptycho.dataset import as_cells
     from microgym.baselines.observation_models.ptycho.inputs import look
-    from microgym.baselines.observation_models.ptycho.model import read_net
+    from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 
     generator = np.random.default_rng(0)
     field = REGION + 2 * MARGIN
@@ -43,7 +43,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     probe = np.ones((1, 2 * MARGIN, 2 * MARGIN), np.complex64)
     view = NeuralImage(ENVS, field, probe, (MARGIN, REGION))
     rows = np.arange(ENVS)
-    net: Any = read_net(shipped_file())
+    net: Any = read_twin(PtychoUNet)
     net = net.to(memory_format=torch.channels_last)
     inside = slice(MARGIN, MARGIN + REGION)
 
@@ -71,7 +71,8 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
 
-    from microgym.baselines.observation_models.afm.model import read_net
+    from microgym.baselines.observation_models.afm.model import TopographyNet
+    from microgym.baselines.observation_models.network import read_twin
 
     generator = np.random.default_rng(0)
     raster = Raster()
@@ -82,7 +83,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     dials = np.tile([0.7, 2000.0, 0.0, 8.0], (ENVS, 1))
     line = ScanLine(images, dials, engaged)
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
-    net = read_net(shipped_lines())
+    net = read_twin(TopographyNet)
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
     told, lag_px = generator.normal(0.0, 1.0, (ENVS, TOLD)), np.ones((ENVS, LINES))
     inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, told, lag_px)]
@@ -108,16 +109,19 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
 @benchmark("adatoms")
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
+    from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
-    from microgym.baselines.observation_models.stm.model import read_net as read_detector
+    from microgym.baselines.observation_models.stm.model import AdatomUNet
     from microgym.baselines.observation_models.stm.scores import GEOMETRY
     from microgym.baselines.observation_models.stm.train import look
-    from microgym.reconstruction.adatoms.observation_model import ClassicalDetector, NeuralDetector
-    from microgym.reconstruction.adatoms.observation_model import shipped_file as shipped_detector
+    from microgym.reconstruction.adatoms.observation_model import (
+        ClassicalDetector,
+        NeuralDetector,
+    )
 
     heights = images_of(BASE, ENVS, 0).heights
     rows = np.arange(ENVS)
-    net = read_detector(shipped_detector())
+    net = read_twin(AdatomUNet)
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
     ways = {

@@ -134,7 +134,7 @@ def environment_id(text: str) -> str:
         ValueError: no such environment; the message names close ones.
     """
     bare = text.removeprefix("microgym:")
-    known = [entry.id for entry in registry.ENTRIES]
+    known = [entry.id for entry in registry.entries()]
     if bare not in known:
         raise ValueError(f"no environment {text!r}{suggestion(bare, known)}")
     return bare

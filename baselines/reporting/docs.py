@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
@@ -32,7 +31,8 @@ from microgym.baselines.observation_models.stm import page as adatoms
 from microgym.baselines.reporting.formatting import OUTCOMES, decimals, outcome_table, written
 from microgym.baselines.reporting.markdown import markdown
 from microgym.baselines.reporting.readme import table as scores
-from microgym.envs.core.registry import ENTRIES, Entry
+from microgym.envs.core.docs import tables
+from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
     "Description",
@@ -103,8 +103,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
 def tasks() -> list[list[Entry]]:
     """Lines of the registry, those of one task together, in the order of the registry."""
     found: dict[str, list[Entry]] = {}
-    for entry in ENTRIES:
-        found.setdefault(entry.module, []).append(entry)
+    for entry in entries():
+        found.setdefault(entry.package, []).append(entry)
     return list(found.values())
 
 
@@ -123,9 +123,8 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         ValueError: the docstring lacks a section or has one too many; a bad record.
     """
     entry = ids[0]
-    module = importlib.import_module(entry.module)
-    title, parts = sections(getattr(module, f"{entry.name}Env"))
-    added = _added(ids, module, results)
+    title, parts = sections(entry.load("Env"))
+    added = _added(ids, results)
     lines = [_MADE, "", f"# {entry.id}", "", title, ""]
     for one in ids:
         lines += _picture(one, images)
@@ -278,18 +277,23 @@ def _head(ids: Sequence[Entry]) -> list[str]:
         ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
         *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
         *((f"`{one.id}`", one.summary) for one in ids[1:]),
-        ("source", f"[{entry.module}](../../{entry.module.split('.', 1)[1].replace('.', '/')})"),
+        ("source", f"[{entry.package}](../../{entry.package.split('.', 1)[1].replace('.', '/')})"),
     ]
     return [markdown(rows)]
 
 
-def _added(ids: Sequence[Entry], module: ModuleType, results: Path) -> Mapping[str, list[str]]:
+def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """What the code and the records add to each section."""
     added: dict[str, list[str]] = {}
-    task = getattr(module, f"{ids[0].name}Task")(1, **ids[0].kwargs)
-    added["Arguments"] = [markdown(arguments(task))]
-    for name, tables in importlib.import_module(f"{module.__name__}.facts").facts().items():
-        added.setdefault(name, []).extend(markdown(rows) for rows in tables)
+    task = ids[0].load("Task")(1, **ids[0].kwargs)
+    if hasattr(task, "config"):
+        for name, found in tables(task).items():
+            added.setdefault(name, []).extend(markdown(rows) for rows in found)
+    else:
+        added["Arguments"] = [markdown(arguments(task))]
+        facts = importlib.import_module(f"{ids[0].package}.facts").facts()
+        for name, found in facts.items():
+            added.setdefault(name, []).extend(markdown(rows) for rows in found)
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []

@@ -8,8 +8,8 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.config import LEVELS, Config
-from microgym.envs.core.rewards import RewardWeights
+from microgym.envs.core.old_config import LEVELS, Config
+from microgym.envs.core.old_rewards import RewardWeights
 from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from microgym.envs.core.docs import Table, number, switch
+from microgym.envs.core.old_docs import Table, number, switch
 from microgym.envs.ptycho.config import (
     COHERENCE_LEVELS,
     DETECTOR_LEVELS,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from microgym.envs.core.config import LEVELS, Config
-from microgym.envs.core.rewards import RewardWeights
+from microgym.envs.core.old_config import LEVELS, Config
+from microgym.envs.core.old_rewards import RewardWeights
 from microgym.instruments.stm.settings import (
     DRIFT_LEVELS,
     IMAGE_LEVELS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from microgym.envs.core.docs import Table, switch
+from microgym.envs.core.old_docs import Table, switch
 from microgym.envs.stm.config import GOALS, TIME_BUDGETS_S, STMConfig
 from microgym.envs.stm.tip_task import ACTIONS, SPOILT
 from microgym.instruments.stm.settings import DRIFT_LEVELS, NOISE_LEVELS

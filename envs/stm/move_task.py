@@ -297,8 +297,8 @@ class STMMoveTask:
             "targets_nm": fields.targets[:, : self.movers].copy(),
             "believed_nm": self.believed[np.arange(self.order.shape[0])[:, None], self.order],
             "order": self.order.copy(),
-            "drift_nm": instrument.state.motion.drift - instrument.state.frame,
-            "drift_velocity_nm_s": instrument.state.motion.velocity.copy(),
+            "drift_nm": instrument.state.drift.drift - instrument.state.frame,
+            "drift_velocity_nm_s": instrument.state.drift.velocity.copy(),
             "traits": instrument.state.tip.traits.copy(),
             "tip_state": instrument.state.tip.kind.copy(),
         }

@@ -8,10 +8,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from microgym.envs.core import interventions
-from microgym.envs.core.interventions import Choice, Quantity
+from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.rewards import agreement, approach, combine, damage, safety, time
-from microgym.envs.core.task import Task
+from microgym.envs.core.old_rewards import agreement, approach, combine, damage, safety, time
+from microgym.envs.core.old_task import Task
 from microgym.envs.stm.config import STMConfig
 from microgym.envs.stm.move_task import STMMoveTask
 from microgym.envs.stm.render import draw
@@ -28,31 +28,31 @@ IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
 
 _DRAGGED = (
-    Metric("metrics", "placed", "adatoms in place, part", "", "higher"),
-    Metric("cost_terms", "bystanders", "bystanders moved"),
-    Metric("cost_terms", "lost", "adatoms lost"),
-    Metric("cost_terms", "crash", "crashes of the tip"),
-    Metric("ledger", "exposures", "images", "", ""),
-    Metric("ledger", "time_s", "time taken", "s", ""),
+    Metric("placed", "adatoms in place, part", "", "higher", group="metrics"),
+    Metric("bystanders", "bystanders moved", group="cost_terms"),
+    Metric("lost", "adatoms lost", group="cost_terms"),
+    Metric("crash", "crashes of the tip", group="cost_terms"),
+    Metric("exposures", "images", "", "", group="ledger"),
+    Metric("time_s", "time taken", "s", "", group="ledger"),
 )
 OUTCOMES = {
     "move": _DRAGGED,
     "build": _DRAGGED,
     "tip": (
-        Metric("metrics", "recovered", "sharp tips accepted", "", "higher"),
-        Metric("cost_terms", "accepted_bad", "bad tips accepted"),
-        Metric("metrics", "spoilt", "surface spoilt", "places"),
-        Metric("ledger", "exposures", "images", "", ""),
-        Metric("ledger", "time_s", "time taken", "s", ""),
+        Metric("recovered", "sharp tips accepted", "", "higher", group="metrics"),
+        Metric("accepted_bad", "bad tips accepted", group="cost_terms"),
+        Metric("spoilt", "surface spoilt", "places"),
+        Metric("exposures", "images", "", "", group="ledger"),
+        Metric("time_s", "time taken", "s", "", group="ledger"),
     ),
 }
 """Beside the score, by goal."""
 
 POSITIVE = {"well_strength_ev": stm_tip.STRENGTH, "well_width_nm": stm_tip.WIDTH}
-_SETTABLE: Mapping[str, Quantity | Choice] = {
-    **dict.fromkeys(("drift_velocity_nm_s", "settling_nm"), Quantity((2,))),
-    **dict.fromkeys(POSITIVE, Quantity(above=0.0)),
-    "tip_state": Choice(stm_tip.STATES),
+_SETTABLE: Mapping[str, BoxIntervention | ChoiceIntervention] = {
+    **dict.fromkeys(("drift_velocity_nm_s", "settling_nm"), BoxIntervention(shape=(2,))),
+    **dict.fromkeys(POSITIVE, BoxIntervention(above=0.0)),
+    "tip_state": ChoiceIntervention(stm_tip.STATES),
 }
 """Traits of the tip that can be set."""
 
@@ -204,7 +204,7 @@ class STMTask(Task):
         Raises:
             ValueError: an unknown name, a wrong shape or a number out of range.
         """
-        stage = self.instrument.state.motion
+        stage = self.instrument.state.drift
         vectors = {"drift_velocity_nm_s": stage.velocity, "settling_nm": stage.settling}
         ready = interventions.read(rows, values, _SETTABLE)
         for name, value in ready.items():

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from microgym.envs.stm.config import STMConfig
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.jit import kernel
 from microgym.physics import stm_tip
 from microgym.physics.stm_tip import DIPS_NM, PULSES_V
-from microgym.random import Role, normal, stream
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -50,44 +48,8 @@ MEASURED = ("blur", "ghost", "flicker", "slope")
 """What an image tells of the tip, in the order of the readings."""
 SCALES = (0.2, 1.0, 0.02, 1.0)
 """Values that are shown as 1: nm, part, nm, part."""
-NOISE = {
-    "off": (0.0, 0.0, 0.0, 0.0),
-    "easy": (0.01, 0.05, 0.001, 0.05),
-    "real": (0.03, 0.1, 0.003, 0.1),
-    "hard": (0.06, 0.2, 0.006, 0.2),
-}
-"""Standard deviation of one reading of each (design choices)."""
-FOULED_SLOPE = 0.75
-"""Slope of the current with height of a contaminated tip, over that of a clean one."""
-
 EVIDENCE = 2
 """Images since the tip was last touched that it takes to accept it (design choice)."""
-
-_READING = np.int64(3)
-
-
-@kernel
-def read_rows(rows, keys, states, traits, ticks, noise, out):
-    """Read the tip off an image of the clean surface, in each row.
-
-    Args:
-        rows: (k,) int64.
-        keys: (N, 2) uint32.
-        states: (N,) int64.
-        traits: (N, 11) float64.
-        ticks: (N,) int64, number of the image.
-        noise: standard deviations.
-        out: (N, 4) float64, written, see `MEASURED`.
-    """
-    for k in range(rows.size):
-        b = rows[k]
-        m0, m1 = stream(keys[b, 0], keys[b, 1], Role.MEASUREMENT, _READING)
-        out[b, 0] = traits[b, stm_tip.BLUR]
-        out[b, 1] = traits[b, stm_tip.GHOST]
-        out[b, 2] = traits[b, stm_tip.FLICKER]
-        out[b, 3] = FOULED_SLOPE if states[b] == stm_tip.CONTAMINATED else 1.0
-        for i in range(4):
-            out[b, i] += noise[i] * normal(m0, m1, ticks[b], i)
 
 
 class STMTipTask:
@@ -114,7 +76,7 @@ class STMTipTask:
         self.last = np.zeros(count, np.int64)
         self.accepted = np.zeros(count, np.bool_)
         self.history = np.zeros((count, len(ACTIONS)), np.int64)
-        self._noise = NOISE[arguments.noise]
+        self._noise = stm_tip.READING_LEVELS[arguments.noise]
 
     def action_space(self) -> spaces.Discrete:
         """Space of one action."""
@@ -172,15 +134,7 @@ class STMTipTask:
     def _look(self, rows: Rows) -> None:
         instrument = self.instrument
         instrument.look(rows)
-        read_rows(
-            rows,
-            instrument.state.keys,
-            instrument.state.tip.kind,
-            instrument.state.tip.traits,
-            instrument.state.ledger.exposures,
-            self._noise,
-            self.reading,
-        )
+        instrument.read_tip(rows, self._noise, self.reading)
         self.readings[rows] += 1
         part = 1.0 / self.readings[rows][:, None]
         before = np.where(part == 1.0, 0.0, self.mean[rows])

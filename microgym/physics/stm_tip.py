@@ -60,6 +60,22 @@ PULSES_V = (2.5, -2.5, 4.0, -4.0, 8.0, -8.0)
 """Voltage pulses of 200 ms, V (DeepSPM's action table, as Krull et al.)."""
 DIPS_NM = (0.8, 1.0, 1.2, 1.8, 2.5, 5.0)
 """Dips at 20 mV for 200 ms, nm (the same)."""
+PULSE_RADII_NM = (10.0, 10.0, 10.0, 10.0, 25.0, 25.0)
+DIP_RADII_NM = (10.0, 10.0, 10.0, 10.0, 25.0, 25.0)
+"""Radii of the surface that each of them spoils, nm (forbidden radii of Krull et al.)."""
+
+READINGS = ("blur", "ghost", "flicker", "slope")
+"""Quantities of a tip that an image of clean surface shows: the three traits, and the slope of the
+logarithm of the current with height over that of a clean tip."""
+READING_LEVELS: dict[str, tuple[float, float, float, float]] = {
+    "off": (0.0, 0.0, 0.0, 0.0),
+    "easy": (0.01, 0.05, 0.001, 0.05),
+    "real": (0.03, 0.1, 0.003, 0.1),
+    "hard": (0.06, 0.2, 0.006, 0.2),
+}
+"""Standard deviations of `READINGS` by the level of noise: nm, part, nm, part (design choices)."""
+FOULED_SLOPE = 0.75
+"""Slope of a contaminated tip, whose apparent barrier is lower (design choice)."""
 
 
 @dataclass(frozen=True)
@@ -227,3 +243,21 @@ def draw_traits(s0, s1, tick, state, spread, traits):
         traits[GHOST] = 0.1 + 0.8 * uniform(s0, s1, tick, 8)
     traits[FLICKER] = factors[3] * (0.5 + uniform(s0, s1, tick, 9))
     traits[HARDNESS] = HARDNESS_NM * exp64(spread.hardness * normal(s0, s1, tick, 10))
+
+
+@kernel
+def read_tip(s0, s1, tick, kind, traits, noise, out):
+    """Read a tip off an image of clean surface.
+
+    Args:
+        s0, s1: stream of the readings, of the measurement role.
+        tick: number of the image.
+        kind: state of the tip.
+        traits: (11,) float64, see `TRAITS`.
+        noise: standard deviations, one of `READING_LEVELS`.
+        out: (4,) float64, written, see `READINGS`.
+    """
+    out[0], out[1], out[2] = traits[BLUR], traits[GHOST], traits[FLICKER]
+    out[3] = FOULED_SLOPE if kind == CONTAMINATED else 1.0
+    for i in range(4):
+        out[i] += noise[i] * normal(s0, s1, tick, i)

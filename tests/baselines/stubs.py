@@ -85,7 +85,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the toy into the table of environments and its agents into theirs."""
-    monkeypatch.setattr(environments, "ENTRIES", (*environments.ENTRIES, ENTRY))
+    known = environments.entries()
+    monkeypatch.setattr(environments, "entries", lambda: (*known, ENTRY))
     monkeypatch.setattr("microgym.agents.core.registry.agent_names", agent_names)
     monkeypatch.setattr("microgym.agents.core.registry.make_agent", make_agent)
     monkeypatch.setattr("microgym.agents.training.trainer.train", train)

@@ -15,7 +15,8 @@ from microgym.baselines.observation_models.weights_io import (
     tensors_of,
     write_network,
 )
-from microgym.reconstruction.topography.observation_model import FILE, FORMAT, STATED, load_weights
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.topography.observation_model import NETWORK
 
 GROUPS = 512
 """Sets of conditions that the shipped network learnt from, four frames each."""
@@ -62,8 +63,8 @@ def make_network(
     tensors = tensors_of(trained.net)
     tensors["trust"] = np.array(trust, np.float32)
     tensors["radii"] = (radii / trust).astype(np.float32)
-    path = output / FILE
-    write_network(path, FORMAT, tensors, made)
+    path = output / NETWORK.file
+    write_network(path, NETWORK.format, tensors, made)
     trace = check.signals[check.place[:, 0], 0]
     plain = trace - trace.mean(axis=-1, keepdims=True) - check.truth
     scores = {
@@ -83,5 +84,5 @@ def made_from(path: Path) -> dict[str, Any]:
         "sha256" of its tensors and, as `make_network` wrote them, "seed", "groups", "steps" and so
         on.
     """
-    load_weights(path)
+    NETWORK.load(path)
     return origin_of(path)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from microgym.baselines.observation_models.afm.dataset import Frames
 from microgym.baselines.observation_models.afm.inputs import line_settings
 from microgym.physics.afm_tip import REACH, Tip, window_of
+from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.topography.convnet_kernels import LINES
 from microgym.reconstruction.topography.observation_model import (
     NeuralTopography,
     Raster,
     ScanLine,
-    Weights,
 )
 
 Float32 = NDArray[np.float32]

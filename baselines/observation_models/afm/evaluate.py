@@ -35,7 +35,8 @@ from microgym.baselines.observation_models.afm.dataset import (
     random_frames,
     scan_frames,
 )
-from microgym.reconstruction.topography.observation_model import STATED, Weights, load_weights
+from microgym.reconstruction.nn.network import STATED, Weights
+from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
 RECORD = RESULTS / "topography.json"
@@ -176,7 +177,7 @@ def assess(weights: Path, *, effort: Effort | None = None, seed: int = 0) -> dic
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     chosen = Effort() if effort is None else effort
-    network = load_weights(weights)
+    network = NETWORK.load(weights)
     origin = provenance()
     claims: list[dict[str, Any]] = []
     families = (*LEARNT, *HELD_OUT_SURFACES)
@@ -287,4 +288,4 @@ def figure(weights: Path, record: Mapping[str, Any]) -> bytes:
     """An example as a PNG file, the simple restoration as in the record."""
     from microgym.baselines.observation_models.afm.figure import draw_figure
 
-    return draw_figure(load_weights(weights), record["claims"])
+    return draw_figure(NETWORK.load(weights), record["claims"])

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from microgym.baselines.observation_models.afm.classical import Recipe, restore, simple
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.envs.core.drawing import INK, PAPER, colored, write
-from microgym.reconstruction.topography.observation_model import Weights
+from microgym.reconstruction.nn.network import Weights
 
 FAMILIES = ("mixed", "particles", "fibres")
 """Families of the frames, one line of the figure each."""

@@ -14,7 +14,10 @@ from microgym.baselines.observation_models.afm.dataset import Frames
 from microgym.envs.afm.config import MODES
 from microgym.instruments.afm.kernels import LEAD
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS
-from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM
+from microgym.reconstruction.topography.observation_model import (
+    PITCH_NM,
+    PIXEL_NM,
+)
 
 Float32 = NDArray[np.float32]
 

@@ -1,39 +1,31 @@
-"""The network that restores heights from lines of a force microscope, in PyTorch, for training.
+"""PyTorch twin of the network that restores heights from lines of a force microscope.
 
 Residual convolutions along the line with growing distances between their taps (Yu and Koltun, arXiv
 1511.07122), on cells of four pixels: pixels of a cell become channels at the start, channels become
-pixels at the end. It looks at the newest line and at those scanned before it.
-
-What it computes is computed again, without PyTorch, by
-`microgym.reconstruction.topography.observation_model`; the two are held together by a test.
+pixels at the end. Its input is the newest line and those scanned before it.
 """
 
-import os
-
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from microgym.baselines.observation_models.network import TwinNetwork
 from microgym.reconstruction.topography.convnet_kernels import (
     CANDIDATES,
     CELL,
-    DISTANCES,
     HEIGHT_NM,
     LAG_SHARE,
     LEAST_NM,
     LINES,
     MOST_DOUBT,
-    OUTPUTS,
     SEEN,
     SIGNALS,
-    TOLD,
-    WIDTH,
 )
+from microgym.reconstruction.topography.observation_model import NETWORK
 
 _COUNT = len(CANDIDATES)
 
 
-class TopographyNet(nn.Module):
+class TopographyNet(TwinNetwork):
     """Lines and settings in, restored heights of the newest line and their uncertainty out.
 
     What it shows of a pixel is a mean of `CANDIDATES` with weights of its own for every pixel, and
@@ -42,18 +34,15 @@ class TopographyNet(nn.Module):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv1d(SEEN + TOLD, WIDTH, 1)
-        self.blocks = nn.ModuleList(
-            nn.Conv1d(WIDTH, WIDTH, 3, padding=d, dilation=d) for d in DISTANCES
-        )
-        self.head = nn.Conv1d(WIDTH, OUTPUTS, 1)
+        super().__init__(NETWORK)
+        head = self.get_submodule("head")
         with torch.no_grad():
-            # It starts as the mean of the candidates, with no detail of its own.
-            self.head.weight.mul_(0.1)
-            assert self.head.bias is not None
-            self.head.bias.zero_()
-            self.head.bias[-CELL:] = -2.0
+            # The initial network gives the mean of the candidates, with no detail of its own.
+            assert isinstance(head, nn.Conv1d)
+            assert head.bias is not None
+            head.weight.mul_(0.1)
+            head.bias.zero_()
+            head.bias[-CELL:] = -2.0
 
     def forward(self, lines: Tensor, told: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
         """Restore a batch.
@@ -73,11 +62,9 @@ class TopographyNet(nn.Module):
         candidates, base = self._candidates(lines, lag_px)
         seen, unit = self._features(lines, base)
         many = told[:, :, None].expand(-1, -1, seen.shape[-1])
-        h = torch.relu(self.stem(torch.cat([seen, many], dim=1)))
-        for block in self.blocks:
-            h = h + torch.relu(block(h))
-        count, cells = h.shape[0], h.shape[-1]
-        said = self.head(h).reshape(count, _COUNT + 2, CELL, cells).transpose(2, 3)
+        (head,) = self.run(torch.cat([seen, many], dim=1))
+        count, cells = head.shape[0], head.shape[-1]
+        said = head.reshape(count, _COUNT + 2, CELL, cells).transpose(2, 3)
         said = said.reshape(count, _COUNT + 2, CELL * cells)
         gates = torch.softmax(said[:, :_COUNT], dim=1)
         scale = unit.repeat_interleave(CELL, dim=1)
@@ -132,19 +119,3 @@ def _smooth(x: Tensor) -> Tensor:
 def _squeezed(x: Tensor) -> Tensor:
     """Lengths in nm on a scale that is linear where they are small."""
     return torch.sign(x) * torch.log1p(x.abs() / HEIGHT_NM)
-
-
-def read_net(path: str | os.PathLike[str]) -> TopographyNet:
-    """A trained network in PyTorch.
-
-    Args:
-        path: of a file that `load_weights` of
-            `microgym.reconstruction.topography.observation_model` takes too.
-
-    Returns:
-        The network, without its calibration.
-    """
-    net = TopographyNet()
-    kept = net.state_dict().keys()
-    net.load_state_dict({name: one for name, one in load_file(path).items() if name in kept})
-    return net.eval()

@@ -11,7 +11,7 @@ from microgym.baselines.observation_models.afm.evaluate import RECORD, SPEEDS, T
 from microgym.baselines.observation_models.model_card import ModelCard, Rows, covered, training_rows
 from microgym.baselines.reporting.formatting import written
 from microgym.baselines.reporting.markdown import markdown
-from microgym.reconstruction.topography.observation_model import FILE, layer_shapes, shipped_file
+from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
 _WHAT = """\
@@ -69,13 +69,10 @@ def _metrics(record: Mapping[str, Any]) -> Rows:
 
 def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
-    parameters = sum(
-        outputs * (inputs * taps + 1) for outputs, inputs, taps in layer_shapes().values()
-    )
     unseen = ", ".join(f"`{name}`" for name in HELD_OUT_SURFACES)
     rows = [
         ("network", ""),
-        ("file", f"`{FILE}`, safetensors, {parameters:,} parameters"),
+        ("file", f"`{NETWORK.file}`, safetensors, {NETWORK.parameters:,} parameters"),
         ("sees", "trace, retrace, error signals, phase and dials of the last three lines"),
         ("shows", "heights of the newest line, and the uncertainty of each pixel"),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
@@ -195,7 +192,7 @@ SUBJECT = ModelCard(
     page="topography.md",
     picture_file="topography.png",
     record=RECORD.name,
-    made=lambda: made_from(shipped_file()),
+    made=lambda: made_from(NETWORK.shipped_file),
     facts=_facts,
     results=_results,
     metrics=_metrics,

@@ -2,7 +2,7 @@
 
 from microgym.baselines.observation_models.afm import build, evaluate
 from microgym.baselines.observation_models.cli import ObservationModelSpec
-from microgym.reconstruction.topography.observation_model import shipped_file
+from microgym.reconstruction.topography.observation_model import NETWORK
 
 
 def workshop() -> ObservationModelSpec:
@@ -13,7 +13,7 @@ def workshop() -> ObservationModelSpec:
         steps=build.STEPS,
         make=build.make_network,
         scores=("median error of lines of validation surfaces:", " nm"),
-        shipped=shipped_file,
+        shipped=lambda: NETWORK.shipped_file,
         record=evaluate.RECORD,
         effort=_effort,
         assess=evaluate.assess,

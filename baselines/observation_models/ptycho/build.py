@@ -17,7 +17,8 @@ from microgym.baselines.observation_models.weights_io import (
     write_network,
 )
 from microgym.metrics import complex_error
-from microgym.reconstruction.ptychography.neural import FILE, FORMAT, STATED, load_weights
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.ptychography.neural import NETWORK
 
 GROUPS = 400
 """Sets of conditions that the shipped network learnt from, eight specimens each."""
@@ -66,8 +67,8 @@ def make_eye(
     tensors = tensors_of(trained.net)
     tensors["trust"] = np.array(trust, np.float32)
     tensors["radii"] = (radii / trust).astype(np.float32)
-    path = output / FILE
-    write_network(path, FORMAT, tensors, made)
+    path = output / NETWORK.file
+    write_network(path, NETWORK.format, tensors, made)
     return BuildResult(path, trained.losses, _scores(check, images, lit))
 
 
@@ -84,7 +85,7 @@ def made_from(path: Path) -> dict[str, Any]:
     Returns:
         "sha256" of its tensors and, as `make_eye` wrote them, "seed", "groups", "steps" and so on.
     """
-    load_weights(path)
+    NETWORK.load(path)
     return origin_of(path)
 
 

@@ -25,7 +25,8 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 )
 from microgym.baselines.observation_models.ptycho.inputs import estimate_in, fluence_in, lit_in
 from microgym.metrics import complex_error
-from microgym.reconstruction.ptychography.neural import NeuralImage, Weights
+from microgym.reconstruction.nn.network import Weights
+from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver

@@ -13,7 +13,7 @@ from microgym.baselines.observation_models.ptycho.build import aligned_error
 from microgym.baselines.observation_models.ptycho.classical import restore
 from microgym.baselines.observation_models.ptycho.dataset import INSIDE, Conditions, make_lessons
 from microgym.baselines.observation_models.ptycho.inputs import lit_in
-from microgym.reconstruction.ptychography.neural import STATED, Weights
+from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.specimens.splits import HELD_OUT
 
 DECADES = (10**2.7, 1e4, 1e5, 1e6)

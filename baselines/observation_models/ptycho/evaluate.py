@@ -35,7 +35,8 @@ from microgym.baselines.observation_models.ptycho.robustness import (
     make_table,
 )
 from microgym.baselines.observation_models.ptycho.siemens_star import EXPOSURES, make_star
-from microgym.reconstruction.ptychography.neural import Weights, load_weights
+from microgym.reconstruction.nn.network import Weights
+from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT
 
 RECORD = RESULTS / "reconstructor.json"
@@ -154,7 +155,7 @@ def assess(
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     chosen = Effort() if effort is None else effort
-    network = load_weights(weights)
+    network = NETWORK.load(weights)
     origin = provenance()
     pairs = [(family, dose) for family in (*LEARNT, *HELD_OUT) for dose in DOSES]
     claims: list[dict[str, Any]] = []
@@ -250,4 +251,4 @@ def figure(weights: Path, record: Mapping[str, Any]) -> bytes:
         for one in record["claims"]
         if one["family"] == "sparse"
     }
-    return draw_figure(load_weights(weights), recipes)
+    return draw_figure(NETWORK.load(weights), recipes)

@@ -15,7 +15,7 @@ from microgym.baselines.observation_models.ptycho.classical import (
 )
 from microgym.baselines.observation_models.ptycho.dataset import REGION, Conditions
 from microgym.envs.core.drawing import INK, PAPER, colored, write
-from microgym.reconstruction.ptychography.neural import Weights
+from microgym.reconstruction.nn.network import Weights
 
 DOSES = (1e3, 1e4, 1e5)
 """Photons of an exposure, one line of the figure each."""

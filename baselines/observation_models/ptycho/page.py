@@ -21,7 +21,7 @@ from microgym.baselines.observation_models.ptycho.page_tables import (
 from microgym.baselines.observation_models.ptycho.robustness import TABLE_STOPS
 from microgym.baselines.reporting.formatting import written
 from microgym.baselines.reporting.markdown import markdown
-from microgym.reconstruction.ptychography.neural import FILE, layer_shapes, shipped_file
+from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT
 
 _WHAT = """\
@@ -85,11 +85,10 @@ def _metrics(record: Mapping[str, Any]) -> Rows:
 
 def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
-    parameters = sum(out * (into * edge**2 + 1) for out, into, edge in layer_shapes().values())
     unseen = ", ".join(f"`{name}`" for name in HELD_OUT)
     rows = [
         ("network", ""),
-        ("file", f"`{FILE}`, safetensors, {parameters:,} parameters"),
+        ("file", f"`{NETWORK.file}`, safetensors, {NETWORK.parameters:,} parameters"),
         ("sees", "the running estimate (real and imaginary part) and the photons of each pixel"),
         ("shows", "a complex image and the standard deviation of its error"),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
@@ -179,7 +178,7 @@ SUBJECT = ModelCard(
     page="reconstructor.md",
     picture_file="reconstructor.png",
     record=RECORD.name,
-    made=lambda: made_from(shipped_file()),
+    made=lambda: made_from(NETWORK.shipped_file),
     facts=_facts,
     results=_results,
     metrics=_metrics,

@@ -25,7 +25,7 @@ from microgym.baselines.observation_models.ptycho.classical import (
     take,
 )
 from microgym.baselines.observation_models.ptycho.dataset import LEARNT, MARGIN, REGION, Conditions
-from microgym.reconstruction.ptychography.neural import Weights
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.splits import HELD_OUT
 
 PROBE_PX = 25.0

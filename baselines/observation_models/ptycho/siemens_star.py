@@ -20,7 +20,8 @@ from microgym.baselines.observation_models.ptycho.inputs import LIT
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error
 from microgym.random import episode_key
-from microgym.reconstruction.ptychography.neural import NeuralImage, Weights
+from microgym.reconstruction.nn.network import Weights
+from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.settings import PIESettings

@@ -2,7 +2,7 @@
 
 from microgym.baselines.observation_models.cli import ObservationModelSpec
 from microgym.baselines.observation_models.ptycho import build, evaluate
-from microgym.reconstruction.ptychography.neural import shipped_file
+from microgym.reconstruction.ptychography.neural import NETWORK
 
 
 def workshop() -> ObservationModelSpec:
@@ -13,7 +13,7 @@ def workshop() -> ObservationModelSpec:
         steps=build.STEPS,
         make=build.make_eye,
         scores=("E0 on validation specimens", ""),
-        shipped=shipped_file,
+        shipped=lambda: NETWORK.shipped_file,
         record=evaluate.RECORD,
         effort=_effort,
         assess=evaluate.assess,

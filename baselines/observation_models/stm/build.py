@@ -18,13 +18,10 @@ from microgym.baselines.observation_models.weights_io import (
     write_network,
 )
 from microgym.reconstruction.adatoms.observation_model import (
-    FILE,
-    FORMAT,
+    NETWORK,
     NeuralDetector,
-    Weights,
-    load_weights,
-    pack,
 )
+from microgym.reconstruction.nn.network import Weights
 
 GROUPS = 384
 """Sets of conditions that the shipped network learnt from, 32 images each."""
@@ -74,9 +71,9 @@ def make_detector(
     tensors = tensors_of(trained.net)
     check = lessons(seed, validation, "validation")
     tensors["calibration"] = calibration(tensors, check)
-    found = find(pack(tensors), check)
-    path = output / FILE
-    write_network(path, FORMAT, tensors, made)
+    found = find(NETWORK.pack(tensors), check)
+    path = output / NETWORK.file
+    write_network(path, NETWORK.format, tensors, made)
     return BuildResult(path, trained.losses, scores_of(found))
 
 
@@ -109,14 +106,14 @@ def calibration(tensors: Mapping[str, NDArray[np.float32]], images: Images) -> N
         (4,) float32.
     """
     nothing = np.array([0.0, 1.0, 1.0, 0.0], np.float32)
-    plain = find(pack({**tensors, "calibration": nothing}), images)
+    plain = find(NETWORK.pack({**tensors, "calibration": nothing}), images)
     if not plain.hit.any():
         return nothing
     chance = plain.spots[plain.told][:, 2]
     slope, place = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
     trust = float(np.quantile(plain.relative, STATED[1]))
     fit = np.array([0.0, trust, slope, place], np.float32)
-    found = find(pack({**tensors, "calibration": fit}), images)
+    found = find(NETWORK.pack({**tensors, "calibration": fit}), images)
     scores = [float(at_least(found, least, images).f1.mean()) for least in THRESHOLDS]
     fit[0] = THRESHOLDS[int(np.argmax(scores))]
     return fit
@@ -132,5 +129,5 @@ def made_from(path: Path) -> dict[str, Any]:
         "sha256" of its tensors and, as `make_detector` wrote them, "seed", "groups", "steps" and
         so on.
     """
-    load_weights(path)
+    NETWORK.load(path)
     return origin_of(path)

@@ -7,7 +7,10 @@ import numpy as np
 
 from microgym.baselines.observation_models.stm.dataset import Images
 from microgym.baselines.observation_models.stm.scores import GEOMETRY, Found, at_least, judge
-from microgym.reconstruction.adatoms.observation_model import ClassicalDetector, MatchedFilter
+from microgym.reconstruction.adatoms.observation_model import (
+    ClassicalDetector,
+    MatchedFilter,
+)
 
 WIDTHS_NM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 REACHES_PX = (1, 2, 3, 4)

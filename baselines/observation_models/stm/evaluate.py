@@ -27,12 +27,12 @@ from microgym.baselines.observation_models.stm.dataset import Conditions, Images
 from microgym.baselines.observation_models.stm.scores import Found
 from microgym.envs.stm.config import RECONSTRUCTORS
 from microgym.reconstruction.adatoms.observation_model import (
+    NETWORK,
     ClassicalDetector,
     DetectorModel,
     NeuralDetector,
-    Weights,
-    load_weights,
 )
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import HELD_OUT
 
 RECORD = RESULTS / "adatoms.json"
@@ -258,7 +258,7 @@ def assess(weights: Path, *, effort: Effort | None = None, seed: int = 0) -> dic
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     chosen = Effort() if effort is None else effort
-    network = load_weights(weights)
+    network = NETWORK.load(weights)
     origin = provenance()
     rows: list[dict[str, Any]] = []
     with progress_bar(len(conditions()) + 3, "conditions", "set") as progress:
@@ -281,7 +281,7 @@ def assess(weights: Path, *, effort: Effort | None = None, seed: int = 0) -> dic
         "seed": seed,
         "effort": asdict(chosen),
         "network": made_from(weights),
-        "least": float(network.told[0]),
+        "least": float(network.calibration["calibration"][0]),
         "conditions": rows,
         "calibration": calibration,
         "stated": STATED,

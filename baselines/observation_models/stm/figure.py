@@ -14,7 +14,7 @@ from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.stm.state import PIXELS
-from microgym.reconstruction.adatoms.observation_model import MatchedFilter, load_weights
+from microgym.reconstruction.adatoms.observation_model import NETWORK, MatchedFilter
 
 SHOWN = ("as STM-v0, many bystanders", "double tip", "close pairs", "step edge")
 """Conditions that are shown, three images of each."""
@@ -34,7 +34,7 @@ def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
         the classical detector finds.
     """
     settings = {one["name"]: one["settings"] for one in record["conditions"]}
-    network = load_weights(weights)
+    network = NETWORK.load(weights)
     edge = _ZOOM * PIXELS
     width = COLUMNS * (edge + _GAP) - _GAP
     canvas = Image.new("RGB", (width, len(SHOWN) * (edge + _TOP)), PAPER)

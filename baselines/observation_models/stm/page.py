@@ -16,7 +16,7 @@ from microgym.baselines.observation_models.stm.evaluate import RECORD
 from microgym.baselines.observation_models.stm.scores import NEAR_NM
 from microgym.baselines.reporting.formatting import written
 from microgym.baselines.reporting.markdown import markdown
-from microgym.reconstruction.adatoms.observation_model import FILE, load_weights, shipped_file
+from microgym.reconstruction.adatoms.observation_model import NETWORK
 from microgym.specimens.adatom_fields import HELD_OUT
 
 _WHAT = """\
@@ -86,10 +86,10 @@ def _metrics(record: Mapping[str, Any]) -> Rows:
 
 def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
     """What it is, as rows of a table."""
-    weights = load_weights(shipped_file())
+    weights = NETWORK.load(NETWORK.shipped_file)
     rows = [
         ("network", ""),
-        ("file", f"`{FILE}`, safetensors"),
+        ("file", f"`{NETWORK.file}`, safetensors"),
         ("sees", "one constant-current image, its lines levelled"),
         ("shows", "places of adatoms, their probabilities and uncertainties"),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
@@ -101,7 +101,7 @@ def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
             "specimens",
         ),
         *training_rows(made),
-        ("told", f"from a probability of {float(weights.told[0]):.2f} on"),
+        ("told", f"from a probability of {float(weights.calibration['calibration'][0]):.2f} on"),
     ]
     if record is not None:
         times = record["times_us"]
@@ -214,7 +214,7 @@ SUBJECT = ModelCard(
     page="adatoms.md",
     picture_file="adatoms.png",
     record=RECORD.name,
-    made=lambda: made_from(shipped_file()),
+    made=lambda: made_from(NETWORK.shipped_file),
     facts=_facts,
     results=_results,
     metrics=_metrics,

@@ -5,9 +5,9 @@ import numpy as np
 from microgym.instruments.stm.kernels import (
     ADATOM_WIDTH_NM,
     change_tip,
+    change_under_current,
     pass_time,
     replace_tip,
-    spontaneous_change,
 )
 from microgym.instruments.stm.state import CHANGED, CRASHED, LOST, TRACE
 from microgym.jit import kernel
@@ -20,7 +20,7 @@ from microgym.specimens.adatom_fields import STEP_NM
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _EXOGENOUS, _MEASUREMENT = np.int64(1), np.int64(2)
 _HOPS, _TIP, _TRACE = np.int64(1), np.int64(2), np.int64(0)
-_THERMAL = 0.0  # rate of hops besides the thermal ones, 1/s
+_EXTRA_HZ = 0.0  # rate of hops besides the thermal ones, 1/s
 
 PITCH_NM = 0.02
 """Length of a sample of a dragging path, nm."""
@@ -62,7 +62,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     keys, field, ledger = state.keys, state.field, state.ledger
     sites, places, present = field.sites, field.places, field.present
     steps, patches = field.steps, field.patches
-    motion, frame, traits = state.motion, state.frame, state.tip.traits
+    drift, frame, traits = state.drift.drift, state.frame, state.tip.traits
     trace, events = state.trace, state.events
     kappa, bath = parameters.kappa, parameters.bath
     # Density over an adatom less that of the bare surface: exp(2 kappa h) - 1.
@@ -72,11 +72,11 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         h0, h1 = row_stream(keys, b, _EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, _MEASUREMENT, _TRACE)
         tick = state.actions[b]
-        pass_time(b, parameters.drag_s, keys, motion, parameters.rates, ledger.time_s)
+        pass_time(b, parameters.drag_s, state, parameters)
         site, place, here = sites[b], places[b], present[b]
         # Start of the pulling atom in surface coordinates: scanner - drift + frame + offset.
-        from_x = starts[b, 0] - motion.drift[b, 0] + frame[b, 0] + traits[b, stm_tip.OFFSET_X]
-        from_y = starts[b, 1] - motion.drift[b, 1] + frame[b, 1] + traits[b, stm_tip.OFFSET_Y]
+        from_x = starts[b, 0] - drift[b, 0] + frame[b, 0] + traits[b, stm_tip.OFFSET_X]
+        from_y = starts[b, 1] - drift[b, 1] + frame[b, 1] + traits[b, stm_tip.OFFSET_Y]
         dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
         length = np.sqrt(dx * dx + dy * dy)
         count = max(int(np.ceil(length / PITCH_NM)), 1)
@@ -85,7 +85,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         current = 1e6 * conductance[b] * bias_v[b]
         depth = well_depth(conductance[b], traits[b, stm_tip.STRENGTH])
         well = Well(depth, traits[b, stm_tip.WIDTH])
-        reach = hop_reach(well, bath, _THERMAL, duration)
+        reach = hop_reach(well, bath, _EXTRA_HZ, duration)
         # Fluctuations dz of the height multiply the current, exp(2 kappa dz); amplifier noise adds.
         grain = 2.0 * kappa * (parameters.vibration_nm + traits[b, stm_tip.FLICKER])
         floor = parameters.amplifier_pa / current
@@ -104,7 +104,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
             # Adatoms near the tip hop while it stands at this sample (kinetic Monte Carlo).
             index = done * 16 * sites.shape[1]
             pass_over(
-                h0, h1, tick, index, site, place, here, tip, well, bath, _THERMAL, duration, reach
+                h0, h1, tick, index, site, place, here, tip, well, bath, _EXTRA_HZ, duration, reach
             )
             for p in range(patches.shape[1]):
                 px, py = tip[0] - patches[b, p, 0], tip[1] - patches[b, p, 1]
@@ -122,18 +122,16 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         while filled < TRACE:
             trace[b, filled] = 0.0
             filled += 1
-        pass_time(b, duration * done, keys, motion, parameters.rates, ledger.time_s)
+        pass_time(b, duration * done, state, parameters)
         # The tip changes by current, by a crash, or by contamination that it picks up.
-        spontaneous_change(b, duration * done, current, bias_v[b], state, parameters.spread)
-        if crashed or dirty:
-            events[b, CHANGED] = 1.0
+        change_under_current(b, duration * done, current, bias_v[b], state, parameters)
+        if crashed:
+            events[b, CRASHED] = 1.0
             e0, e1 = row_stream(keys, b, _EXOGENOUS, _TIP)
-            u = uniform(e0, e1, state.actions[b], 2)
-            if crashed:
-                events[b, CRASHED] = 1.0
-                change_tip(b, stm_tip.CRASH, u, keys, state.tip, parameters.spread)
-            else:
-                replace_tip(b, stm_tip.CONTAMINATED, keys, state.tip, parameters.spread)
+            change_tip(b, stm_tip.CRASH, uniform(e0, e1, tick, 2), state, parameters)
+        elif dirty:
+            events[b, CHANGED] = 1.0
+            replace_tip(b, stm_tip.CONTAMINATED, state, parameters)
         # Adatoms that come to a step, n r - d > -0.3 nm, are lost.
         for atom in range(sites.shape[1]):
             away = steps[b, 0] * place[atom, 0] + steps[b, 1] * place[atom, 1] - steps[b, 2]

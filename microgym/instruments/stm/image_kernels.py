@@ -20,7 +20,6 @@ from microgym.state import Float32, Float64
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _MEASUREMENT = np.int64(2)
-# Number 3 is that of the readings of tips in `microgym.envs.stm.tip_task`.
 _IMAGE, _HUM, _FLICKER = np.int64(2), np.int64(4), np.int64(5)
 _NO_WAVES = 0.0
 

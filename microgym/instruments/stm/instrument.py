@@ -70,6 +70,16 @@ class STMInstrument:
         """Draw the last image of the listed microscopes into `state.image`; the rest stays."""
         draw_rows(rows, self.state, self.parameters, draw_work())
 
+    def read_tip(self, rows: Int64, noise: tuple[float, ...], out: Float64) -> None:
+        """Read the tips off the last images; see `microgym.physics.stm_tip.read_tip`.
+
+        Args:
+            rows: (k,) int64.
+            noise: one of `microgym.physics.stm_tip.READING_LEVELS`.
+            out: (N, 4) float64, written in the rows.
+        """
+        kernels.read_rows(rows, noise, self.state, out)
+
     def drag(
         self, rows: Int64, starts: Float64, ends: Float64, bias_v: Float64, conductance: Float64
     ) -> None:

@@ -13,7 +13,7 @@ from microgym.specimens.adatom_fields import FIELD_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _TIP, _PLACES = np.int64(0), np.int64(2), np.int64(1)
+_DRIFT, _TIP, _PLACES, _READING = np.int64(0), np.int64(2), np.int64(1), np.int64(3)
 _FIRST = np.int64(0)
 
 ADATOM_WIDTH_NM = 0.3
@@ -26,14 +26,14 @@ def reset_rows(rows, state, parameters):
 
     Args:
         rows: (k,) int64.
-        state: `STMState`; `motion` and `tip` are written.
+        state: `STMState`; `drift` and `tip` are written.
         parameters: `STMParameters`.
     """
     tip = state.tip
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.motion)
+        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
         t0, t1 = row_stream(state.keys, b, _WORLD, _TIP)
         tip.kind[b], tip.generation[b] = stm_tip.SHARP, 0
@@ -44,66 +44,54 @@ def reset_rows(rows, state, parameters):
 
 
 @kernel
-def replace_tip(b, kind, keys, tip, spread):
-    """Give row b a new tip of a state; its traits are drawn anew.
-
-    Args:
-        b: row.
-        kind: state of the new tip, an index in `stm_tip.STATES`.
-        keys: (N, 2) uint32.
-        tip: `TipState`, written.
-        spread: `TipSpread`.
-    """
+def replace_tip(b, kind, state, parameters):
+    """Give row b a new tip of a state, an index in `stm_tip.STATES`, with traits drawn anew."""
+    tip = state.tip
     tip.kind[b] = kind
     tip.generation[b] += 1
-    t0, t1 = row_stream(keys, b, _WORLD, _TIP)
-    stm_tip.draw_traits(t0, t1, tip.generation[b], tip.kind[b], spread, tip.traits[b])
+    t0, t1 = row_stream(state.keys, b, _WORLD, _TIP)
+    stm_tip.draw_traits(t0, t1, tip.generation[b], kind, parameters.spread, tip.traits[b])
 
 
 @kernel
-def change_tip(b, cause, u, keys, tip, spread):
+def change_tip(b, cause, u, state, parameters):
     """Let the tip of row b make a transition of its Markov chain.
 
     Args:
         b: row.
-        cause: of `stm_tip.next_state`.
-        u: uniform number.
-        keys: (N, 2) uint32.
-        tip: `TipState`, written.
-        spread: `TipSpread`.
+        cause, u: cause and uniform number, see `stm_tip.next_state`.
+        state: `STMState`; `tip` is written, and the event CHANGED.
+        parameters: `STMParameters`.
     """
-    replace_tip(b, stm_tip.next_state(tip.kind[b], cause, u), keys, tip, spread)
+    replace_tip(b, stm_tip.next_state(state.tip.kind[b], cause, u), state, parameters)
+    state.events[b, CHANGED] = 1.0
 
 
 @kernel
-def pass_time(b, duration, keys, motion, rates, time_s):
+def pass_time(b, duration, state, parameters):
     """Advance the clock and the drift of row b by a duration, s."""
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, rates, motion)
-    time_s[b] += duration
+    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
+    state.ledger.time_s[b] += duration
 
 
 @kernel
-def spontaneous_change(b, duration, current_pa, bias_v, state, spread):
+def change_under_current(b, duration, current_pa, bias_v, state, parameters):
     """Let the tip of row b change spontaneously, or not, in a time under current.
 
-    A Poisson process of a rate r that current and bias raise: p = 1 - exp(-r t).
+    A Poisson process whose rate r grows with current and bias: p = 1 - exp(-r t).
 
     Args:
         b: row.
-        duration: s.
-        current_pa: pA.
-        bias_v: V.
-        state: `STMState`; `tip` and `events` are written.
-        spread: `TipSpread`.
+        duration, current_pa, bias_v: s, pA, V.
+        state: `STMState`; `tip` is written, and the event CHANGED.
+        parameters: `STMParameters`.
     """
     s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _TIP)
     tick = state.actions[b]
-    rate = stm_tip.change_rate(current_pa, bias_v, spread.change_hz)
+    rate = stm_tip.change_rate(current_pa, bias_v, parameters.spread.change_hz)
     if uniform(s0, s1, tick, 0) < 1.0 - exp64(-rate * duration):
-        u = uniform(s0, s1, tick, 1)
-        change_tip(b, stm_tip.ITSELF, u, state.keys, state.tip, spread)
-        state.events[b, CHANGED] = 1.0
+        change_tip(b, stm_tip.ITSELF, uniform(s0, s1, tick, 1), state, parameters)
 
 
 @kernel
@@ -118,14 +106,13 @@ def scan_rows(rows, state, parameters):
         state: `STMState`; `seen`, `registered`, `bands` and `frame` are written.
         parameters: `STMParameters`.
     """
-    keys, motion, ledger = state.keys, state.motion, state.ledger
-    drift, traits = motion.drift, state.tip.traits
+    drift, ledger, traits = state.drift.drift, state.ledger, state.tip.traits
     places, present = state.field.places, state.field.present
     bands, registered, frame, seen = state.bands, state.registered, state.frame, state.seen
     duration = parameters.image_s
     for k in range(rows.size):
         b = rows[k]
-        m0, m1 = row_stream(keys, b, _MEASUREMENT, _PLACES)
+        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _PLACES)
         tick = ledger.exposures[b]
         # Error of a position: sigma sqrt(1 + 4 (blur / width)^2 + (flicker / 10 pm)^2).
         blur = traits[b, stm_tip.BLUR] / ADATOM_WIDTH_NM
@@ -134,7 +121,7 @@ def scan_rows(rows, state, parameters):
         # Drift at the borders of the bands, relative to the frame, while the image is written.
         for band in range(BANDS + 1):
             if band:
-                pass_time(b, duration / BANDS, keys, motion, parameters.rates, ledger.time_s)
+                pass_time(b, duration / BANDS, state, parameters)
             for axis in range(2):
                 bands[b, band, axis] = drift[b, axis] - frame[b, axis]
         # Registration: the drift of the middle, with an error, is added to the frame.
@@ -159,12 +146,22 @@ def scan_rows(rows, state, parameters):
                 )
                 error = spread * normal(m0, m1, tick, 2 + 2 * atom + axis)
                 seen[b, atom, axis] = places[b, atom, axis] + shift + error
-        spontaneous_change(b, duration, IMAGING_PA, IMAGING_V, state, parameters.spread)
+        change_under_current(b, duration, IMAGING_PA, IMAGING_V, state, parameters)
         # Charge I t in nC; path of trace and retrace of every line.
         ledger.exposures[b] += 1
         state.actions[b] += 1
         ledger.dose[b] += 1e-3 * IMAGING_PA * duration
         ledger.path_m[b] += 1e-9 * 2.0 * PIXELS * FIELD_NM
+
+
+@kernel
+def read_rows(rows, noise, state, out):
+    """Read the tip off the last image of each row: (N, 4) float64, see `stm_tip.read_tip`."""
+    tip, tick = state.tip, state.ledger.exposures
+    for k in range(rows.size):
+        b = rows[k]
+        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _READING)
+        stm_tip.read_tip(m0, m1, tick[b], tip.kind[b], tip.traits[b], noise, out[b])
 
 
 @kernel
@@ -177,23 +174,20 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
         state: `STMState`; `tip` and `events` are written.
         parameters: `STMParameters`.
     """
-    tip = state.tip
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _TIP)
         tick = state.actions[b]
         # p = 1 - exp(-(d / d_0)^2 - (V / V_0)^2), d_0 the hardness of this tip.
-        hardness = tip.traits[b, stm_tip.HARDNESS]
+        hardness = state.tip.traits[b, stm_tip.HARDNESS]
         chance = stm_tip.change_probability(dips_nm[b], pulses_v[b], hardness)
         if uniform(s0, s1, tick, 0) < chance:
             if dips_nm[b] > 0.0:
                 cause = stm_tip.GENTLE if dips_nm[b] <= 1.8 else stm_tip.DEEP
             else:
                 cause = stm_tip.PULSE if abs(pulses_v[b]) < 8.0 else stm_tip.STRONG_PULSE
-            change_tip(b, cause, uniform(s0, s1, tick, 1), state.keys, tip, parameters.spread)
-            state.events[b, CHANGED] = 1.0
-        motion, time_s = state.motion, state.ledger.time_s
-        pass_time(b, parameters.condition_s, state.keys, motion, parameters.rates, time_s)
+            change_tip(b, cause, uniform(s0, s1, tick, 1), state, parameters)
+        pass_time(b, parameters.condition_s, state, parameters)
         state.actions[b] += 1
 
 
@@ -201,5 +195,4 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
 def wait_rows(rows, duration, state, parameters):
     """Let a duration pass in each row, s."""
     for k in range(rows.size):
-        motion, time_s = state.motion, state.ledger.time_s
-        pass_time(rows[k], duration, state.keys, motion, parameters.rates, time_s)
+        pass_time(rows[k], duration, state, parameters)

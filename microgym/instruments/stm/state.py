@@ -14,7 +14,7 @@ from microgym.physics.drift import DriftRates, DriftState
 from microgym.physics.stm_tip import TipSpread, TipState
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
-from microgym.state import Float32, Float64, Int64, Shape, Uint32
+from microgym.state import Float32, Float64, Int64, Shape, Uint32, gather
 
 BANDS = 8
 """Parts of an image within which drift is taken as linear."""
@@ -32,7 +32,7 @@ class STMState(NamedTuple):
     Attributes:
         keys: (N, 2) uint32, keys of the episodes.
         field: adatoms, targets, step and contamination; surface coordinates, nm.
-        motion: drift along (x, y), nm.
+        drift: drift of the field under the tip along (x, y), nm.
         tip: hidden state and traits of the tips.
         ledger: time; charge in nC as the dose; images as the exposures; path of the tip.
         seen: (N, ATOMS, 2) float64, positions of the adatoms in the last image, scanner
@@ -50,7 +50,7 @@ class STMState(NamedTuple):
 
     keys: Annotated[Uint32, Shape(2)]
     field: AdatomFields
-    motion: DriftState
+    drift: DriftState
     tip: TipState
     ledger: Ledger
     seen: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
@@ -102,25 +102,14 @@ class STMParameters(NamedTuple):
 
 def parameters_of(settings: STMSettings) -> STMParameters:
     """Numbers that kernels use, from the settings."""
-    drift, noise = settings.drift, settings.noise
     thermal_ev = BOLTZMANN_EV_K * settings.temperature_k
-    return STMParameters(
-        rates=DriftRates(
-            float(drift.settling_time_s),
-            float(drift.wander_nm),
-            float(drift.wander_time_s),
-            float(drift.cell_time_s),
-        ),
-        drift_nm_s=float(drift.drift_nm_s),
-        settling_nm=float(drift.settling_nm),
+    return gather(
+        STMParameters,
+        settings,
+        settings.noise,
+        settings.drift,
         spread=settings.tip.spread(),
-        bent=float(settings.bent),
         bath=Bath(settings.barrier_ev, LATTICE_NM, thermal_ev),
         kappa=decay_constant(settings.work_function_ev),
         wave_number=surface_wave_number(0.40, 0.065),
-        image_s=settings.image_s,
-        drag_s=settings.drag_s,
-        condition_s=settings.condition_s,
-        speed_nm_s=settings.speed_nm_s,
-        **{name: float(value) for name, value in vars(noise).items()},
     )

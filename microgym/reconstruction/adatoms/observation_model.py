@@ -1,17 +1,12 @@
-"""Detectors of adatoms: where adatoms are in constant-current images, and how sure that is.
+"""Observation models of STM images: places of adatoms, with probability and uncertainty.
 
-Two, behind one interface: "classical" levels the image and looks for maxima of a matched filter,
-"neural" asks a network (`microgym.baselines.observation_models.stm`), run by own kernels: bits do
-not depend on batch, thread or processor, and no deep-learning library is loaded.
+The classical detector levels the image and takes the maxima of a matched filter. The neural one is
+a network (`microgym.baselines.observation_models.stm`) run by the kernels of this package; no
+deep-learning library is loaded.
 """
 
-import functools
-import os
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -20,28 +15,13 @@ from numpy.typing import NDArray
 from microgym.numerics.libm import exp
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.adatoms.peak_detection import MOST, match_rows, match_size
-from microgym.reconstruction.adatoms.unet_kernels import (
-    CELL,
-    INPUTS,
-    WIDTHS,
-    detect_rows,
-    work_size,
-)
-from microgym.reconstruction.nn.layers import layer_tensors, pack_layers
-from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
+from microgym.reconstruction.adatoms.unet_kernels import CELL, detect_rows, maps_size
+from microgym.reconstruction.nn.network import Layer, Network, Weights, image_buffers
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.validation import number, whole_number
 from microgym.state import Float32, Float64, Int64, Shape, allocate
 
 Rows = NDArray[np.int64]
-
-FILE = "STM-v0.safetensors"
-"""Name of the file of the network that comes with the package."""
-FORMAT = "microgym-adatoms-1"
-""""format" in the metadata of such a file."""
-CALIBRATION = ("least", "trust", "slope", "place")
-"""What is fitted on validation specimens: the least probability that is told, the factor of the
-uncertainty, slope and place of the calibration of the probability (`tell_peaks`)."""
 
 
 class Adatoms(NamedTuple):
@@ -151,7 +131,7 @@ class MatchedFilter:
 
 
 class ClassicalDetector(DetectorModel):
-    """Levelled lines, matched filter, local maxima, parabolas; see `match_rows`."""
+    """Adatoms by levelling, matched filter, local maxima and parabolas; see `match_rows`."""
 
     def __init__(
         self, num_envs: int, pixels: int, field_nm: float, settings: MatchedFilter | None = None
@@ -175,95 +155,32 @@ class ClassicalDetector(DetectorModel):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A trained network, packed for the kernels.
-
-    Attributes:
-        values, layers: of 17 convolutions, see `microgym.reconstruction.nn.layers.pack_layers`.
-        told: the numbers of `CALIBRATION`, float32.
-    """
-
-    values: Float32
-    layers: NDArray[np.int64]
-    told: tuple[np.float32, ...]
-
-
-def layer_shapes() -> dict[str, tuple[int, int, int]]:
-    """Every convolution of the network.
-
-    Returns:
-        Name to outputs, inputs and edge of the kernel, in the order in which they run.
-    """
-    fine, middle, coarse = WIDTHS
-    pixels = CELL * CELL
-    return {
-        "stem": (fine, pixels, 1),
-        "fine1": (fine, fine, 3),
-        "down1": (middle, fine, 2),
-        "middle": (middle, middle, 3),
-        "down2": (coarse, middle, 2),
-        "coarse1": (coarse, coarse, 3),
-        "coarse2": (coarse, coarse, 3),
-        "up2": (4 * middle, coarse, 1),
-        "up1": (4 * fine, middle, 1),
-        "fine2": (fine, fine, 3),
-        "head": (4 * pixels, fine, 1),
-    }
-
-
-def pack(tensors: Mapping[str, Float32]) -> Weights:
-    """Put the tensors of a trained network in the order in which the kernels read them.
-
-    Args:
-        tensors: "<layer>.weight" (outputs, inputs, k, k) and "<layer>.bias" (outputs,) of every
-            layer of `layer_shapes`, and "calibration" (4,), see `CALIBRATION`.
-
-    Returns:
-        The packed network.
-
-    Raises:
-        ValueError: a tensor is missing, superfluous, of another shape, or not finite.
-    """
-    shapes = layer_tensors(layer_shapes())
-    check_tensors(tensors, {**shapes, "calibration": (len(CALIBRATION),)})
-    # Kernels read a multiple of eight channels; the rest of the first layer's are zero.
-    stem = np.zeros((WIDTHS[0], INPUTS, 1, 1), np.float32)
-    stem[:, : CELL * CELL] = tensors["stem.weight"]
-    values, table = pack_layers({**tensors, "stem.weight": stem}, layer_shapes())
-    told = tuple(np.float32(one) for one in tensors["calibration"])
-    return Weights(values, table, told)
-
-
-def shipped_file() -> Path:
-    """Where the network that comes with the package is."""
-    return Path(str(resources.files("microgym.reconstruction"))) / "weights" / FILE
-
-
-@functools.cache
-def shipped_weights() -> Weights:
-    """The network that comes with the package."""
-    return load_weights(shipped_file())
-
-
-def load_weights(path: str | os.PathLike[str]) -> Weights:
-    """Read a trained network.
-
-    Args:
-        path: of a safetensors file that `microgym.baselines.observation_models.stm` wrote.
-
-    Returns:
-        The packed network.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
-    """
-    return pack(read_tensors(path, FORMAT))
+NETWORK = Network(
+    env_id="STM-v0",
+    format="microgym-adatoms-1",
+    inputs=CELL * CELL,
+    layers=(
+        Layer("stem", "stem", 16),
+        Layer("fine1", "residual", 16),
+        Layer("down1", "down", 24),
+        Layer("middle", "residual", 24),
+        Layer("down2", "down", 32),
+        Layer("coarse1", "residual", 32),
+        Layer("coarse2", "residual", 32),
+        Layer("up2", "up", 24),
+        Layer("up1", "up", 16),
+        Layer("fine2", "residual", 16),
+        # Logarithm of the odds, place of the centre (x, y), logarithm of its uncertainty.
+        Layer("head", "head", 4 * CELL * CELL),
+    ),
+    calibration=(("calibration", (4,)),),
+)
+"""U-shaped network on cells of 2x2 pixels. Its calibration: least probability of an adatom, factor
+of the uncertainty, slope and place of the calibration of the probability (`tell_peaks`)."""
 
 
 class NeuralDetector(DetectorModel):
-    """What the network finds; see `detect_rows`.
+    """Adatoms by the network; see `detect_rows`.
 
     Args:
         num_envs: N.
@@ -278,18 +195,13 @@ class NeuralDetector(DetectorModel):
         if pixels % (16 * CELL):
             raise ValueError(f"an image of {pixels} px must be a multiple of {16 * CELL} px")
         super().__init__(num_envs, pixels, field_nm)
-        self._weights = shipped_weights() if weights is None else weights
+        self._weights = NETWORK.shipped() if weights is None else weights
+        self._buffers = image_buffers(NETWORK, pixels // CELL)
 
     def _detect(self, rows: Rows, image: Float32) -> None:
-        cells = self.pixels // CELL
+        weights, buffers = self._weights, self._buffers
+        work = workspace(buffers.size + maps_size(self.pixels // CELL))
         detect_rows(
-            rows,
-            image,
-            cells,
-            self._weights.values,
-            self._weights.layers,
-            self._weights.told,
-            self.scale,
-            workspace(work_size(cells)),
-            *self.state,
-        )
+            rows, image, weights.table, weights.values, weights.calibration["calibration"],
+            self.scale, buffers, work, *self.state,
+        )  # fmt: skip

@@ -1,98 +1,206 @@
-"""Layers of small networks inside compiled code, run from the table that `pack_layers` makes.
+"""Kernels that run the layers of a `Network`'s table on images and on lines.
 
 Images are flat float32 arrays with the channels innermost, (H + 2, W + 2, C), and a border of zeros
-that stands for what lies outside.
+that stands for what lies outside; lines are (W, C) with as many zeros at both ends as the widest
+dilation reaches.
 """
 
-from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.workspace import aligned_empty
-from microgym.reconstruction.nn.convolution import convolve1, fold
-from microgym.reconstruction.nn.winograd import convolve3, pack_kernels
+from microgym.numerics.array_views import view1d
+from microgym.reconstruction.nn.convolution import convolve1, convolve_strip, fold
+from microgym.reconstruction.nn.winograd import convolve3
+from microgym.state import Int64
 
-Float32 = NDArray[np.float32]
-Layers = Mapping[str, tuple[int, int, int]]
-"""Name of each convolution to its outputs, inputs and the edge of its kernel, as they run."""
+KINDS = ("stem", "down", "residual", "up", "head")
+"""Kinds of layers, see `microgym.reconstruction.nn.network.Layer`; tables hold their indices."""
+TAPS = {"stem": 1, "down": 2, "residual": 3, "up": 1, "head": 1}
+"""Pixels of a layer's kernels along each axis."""
 
-_ZERO = np.float32(0.0)
-_HALF = np.float32(0.5)
-
-
-def layer_tensors(layers: Layers) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of some layers: "<layer>.weight" and "<layer>.bias" of each."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, (outputs, inputs, edge) in layers.items():
-        shapes |= {f"{name}.weight": (outputs, inputs, edge, edge), f"{name}.bias": (outputs,)}
-    return shapes
+_STEM, _DOWN, _RESIDUAL, _UP = (KINDS.index(one) for one in ("stem", "down", "residual", "up"))
+_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
+# Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
+_NONE, _SINGLE, _DOUBLE, _THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
 
 
-def pack_layers(
-    tensors: Mapping[str, Float32], names: Iterable[str]
-) -> tuple[Float32, NDArray[np.int64]]:
-    """Put convolutions in the order in which kernels read them.
+class ImageBuffers(NamedTuple):
+    """Places of a network's images in a work array, in elements.
 
-    Those named "up..." write blocks of two by two pixels, every fourth output the same pixel, and
-    become four convolutions.
+    Attributes:
+        levels: (L, 4) int64, of each resolution: edge, px; pixels of a row with its border; first
+            element of the features; first element of the results of a convolution.
+        inputs, head: first elements of the network's input and output.
+        lent: first element of the work memory of convolutions.
+        zeroed: first element of those that must be zero before a run, borders above all; they end
+            with the levels.
+        size: length of the work array.
+    """
+
+    levels: Int64
+    inputs: int
+    head: int
+    lent: int
+    zeroed: int
+    size: int
+
+
+class LineBuffers(NamedTuple):
+    """Places of a network's lines in a work array, in elements.
+
+    Attributes:
+        cells: width of a line, cells.
+        taps: first element of the input of a convolution, at first that of the network.
+        head, spare: first elements of the network's output, and of a convolution's results.
+        features: first element of the features, ends included.
+        reach: cells of zeros at each end of the features.
+        size: length of the work array.
+    """
+
+    cells: int
+    taps: int
+    head: int
+    spare: int
+    features: int
+    reach: int
+    size: int
+
+
+@kernel
+def clear_borders(buffers, work):
+    """Set to zero what must be zero before `run_on_image` runs; it leaves it so.
 
     Args:
-        tensors: "<layer>.weight" (outputs, inputs, k, k) and "<layer>.bias" (outputs,) of every
-            layer; channels are multiples of `LANES`.
-        names: of the layers, as they run.
-
-    Returns:
-        float32, for each convolution its bias and then [rows, columns, inputs, outputs], or for
-        kernels of 3x3 what `pack_kernels` makes of them; and (L, 6) int64, of each: inputs (those
-        of all four pixels together, where four become one), outputs, where its values begin, and
-        for the results their distance, first row and first column.
+        buffers: `ImageBuffers`.
+        work: (`buffers.size`,) or longer, float32.
     """
-    table: list[tuple[int, ...]] = []
-    values: list[Float32] = []
-    start = 0
-    for name in names:
-        weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
-        outputs, inputs, edge = weight.shape[:3]
-        step = 2 if name.startswith("up") else 1
-        for corner in range(step * step):
-            w, b = weight[corner :: step * step], bias[corner :: step * step]
-            place = (step, corner // step, corner % step)
-            merged = 4 if edge == 2 else 1
-            table.append((merged * inputs, outputs // (step * step), start, *place))
-            packed = (
-                pack_kernels(w, b)
-                if edge == 3
-                else np.concatenate([b, w.transpose(2, 3, 1, 0).ravel()])
-            )
-            values.append(packed)
-            start += packed.size
-    flat = aligned_empty(start)
-    flat[:] = np.concatenate(values)
-    return flat, np.array(table, np.int64)
+    last = buffers.levels.shape[0] - 1
+    # The results of the last level lie behind its features, and take as much room.
+    end = 2 * buffers.levels[last, 3] - buffers.levels[last, 2]
+    for j in range(buffers.zeroed, end):
+        work[j] = _ZERO
 
 
 @kernel
-def run(layer, layers, weights, x, at, x_pitch, out, out_pitch, h):
-    """Run a layer of the table whose kernels are of one pixel; see `convolve1`."""
-    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    step, place = layers[layer, 3], (layers[layer, 4] + 1) * out_pitch + layers[layer, 5] + 1
-    convolve1(x, at, x_pitch, inputs, weights, start, channels, out, place, out_pitch, step, h)
+def run_on_image(table, values, buffers, work):
+    """Run all layers on the image that is in the place of the inputs, to that of the output.
+
+    Args:
+        table, values: of `Weights`.
+        buffers: `ImageBuffers`.
+        work: (`buffers.size`,) or longer, float32, after `clear_borders`.
+    """
+    level = 0
+    lent = view1d(work, buffers.lent, work.size - buffers.lent)
+    for layer in range(table.shape[0]):
+        kind, inputs, outputs, start = (
+            table[layer, 0], table[layer, 1], table[layer, 2], table[layer, 3],
+        )  # fmt: skip
+        edge, pitch = buffers.levels[level, 0], buffers.levels[level, 1]
+        pixels, corner = pitch * pitch, pitch + 1
+        x = view1d(work, buffers.levels[level, 2], pixels * inputs)
+        if kind == _STEM:
+            # x = max(0, w * input + b)
+            x = view1d(work, buffers.levels[level, 2], pixels * outputs)
+            cells = view1d(work, buffers.inputs, pixels * inputs)
+            convolve1(
+                cells, corner, pitch, inputs, values, start, outputs,
+                x, corner, pitch, _SINGLE, edge,
+            )  # fmt: skip
+            rectify(x)
+        elif kind == _DOWN:
+            # Blocks of two by two pixels become pixels of four times the channels; then as above.
+            level += 1
+            fold(x, pitch, inputs, edge // 2, lent)
+            edge, pitch = buffers.levels[level, 0], buffers.levels[level, 1]
+            out = view1d(work, buffers.levels[level, 2], pitch * pitch * outputs)
+            convolve1(
+                lent, _NONE, edge, 4 * inputs, values, start, outputs,
+                out, pitch + 1, pitch, _SINGLE, edge,
+            )  # fmt: skip
+            rectify(out)
+        elif kind == _RESIDUAL:
+            # x += max(0, w * x + b)
+            out = view1d(work, buffers.levels[level, 3], pixels * outputs)
+            convolve3(x, pitch, inputs, values, start, outputs, out, pitch, edge, lent)
+            add_rectified(x, out)
+        elif kind == _UP:
+            # Each pixel gives a block of two by two of the finer level, by four convolutions.
+            level -= 1
+            wide = buffers.levels[level, 1]
+            finer = view1d(work, buffers.levels[level, 2], wide * wide * outputs)
+            out = view1d(work, buffers.levels[level, 3], wide * wide * outputs)
+            for k in range(4):
+                place = (k // 2 + 1) * wide + k % 2 + 1
+                convolve1(
+                    x, corner, pitch, inputs, values, start + k * outputs * (inputs + 1), outputs,
+                    out, place, wide, _DOUBLE, edge,
+                )  # fmt: skip
+            add(finer, out)
+        else:
+            # output = w * x + b
+            out = view1d(work, buffers.head, pixels * outputs)
+            convolve1(
+                x, corner, pitch, inputs, values, start, outputs,
+                out, corner, pitch, _SINGLE, edge,
+            )  # fmt: skip
 
 
 @kernel
-def run2(layer, layers, weights, x, x_pitch, out, out_pitch, h, work):
-    """Run a layer of the table that makes one pixel of two by two; see `fold`."""
-    fold(x, x_pitch, layers[layer, 0] // 4, h, work)
-    run(layer, layers, weights, work, np.int64(0), h, out, out_pitch, h)
+def run_on_line(table, values, buffers, work):
+    """Run all layers on the line that is in the place of the taps, to that of the output.
+
+    Args:
+        table, values: of `Weights`, of a network of stem, residual layers and heads.
+        buffers: `LineBuffers`.
+        work: (`buffers.size`,) or longer, float32.
+    """
+    cells, reach = buffers.cells, buffers.reach
+    width = table[0, 2]
+    taps = view1d(work, buffers.taps, buffers.head - buffers.taps)
+    spare = view1d(work, buffers.spare, cells * width)
+    features = view1d(work, buffers.features, (cells + 2 * reach) * width)
+    x = view1d(features, reach * width, cells * width)
+    for i in range(reach * width):
+        features[i] = _ZERO
+        features[features.size - 1 - i] = _ZERO
+    for layer in range(table.shape[0]):
+        kind, inputs, outputs, start = (
+            table[layer, 0], table[layer, 1], table[layer, 2], table[layer, 3],
+        )  # fmt: skip
+        if kind == _STEM:
+            # x = max(0, w * input + b)
+            _convolve_cells(taps, inputs, values, start, outputs, x, cells)
+            rectify(x)
+        elif kind == _RESIDUAL:
+            # x += max(0, w * (three cells of x) + b)
+            _gather(features, reach, table[layer, 4], width, cells, taps)
+            _convolve_cells(taps, _THREE * inputs, values, start, outputs, spare, cells)
+            add_rectified(x, spare)
+        else:
+            # output = w * x + b
+            out = view1d(work, buffers.head, cells * outputs)
+            _convolve_cells(x, inputs, values, start, outputs, out, cells)
 
 
 @kernel
-def run3(layer, layers, weights, x, pitch, out, h, work):
-    """Run a layer of the table whose kernels are of 3x3; see `convolve3`."""
-    inputs, channels, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-    convolve3(x, pitch, inputs, weights, start, channels, out, pitch, h, work)
+def _convolve_cells(x, run, values, start, outputs, out, cells):
+    """Convolution whose inputs lie side by side, `run` of them for each cell."""
+    convolve_strip(x, _NONE, run, run, values, start, outputs, out, _NONE, outputs, cells)
+
+
+@kernel
+def _gather(features, reach, dilation, width, cells, taps):
+    """The three cells that each cell's results come from, side by side."""
+    for c in range(cells):
+        for t in range(_THREE):
+            at = (reach + c + (t - 1) * dilation) * width
+            source = view1d(features, at, width)
+            target = view1d(taps, (c * _THREE + t) * width, width)
+            for i in range(width):
+                target[i] = source[i]
 
 
 @kernel

@@ -11,7 +11,8 @@ import numpy as np
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.libm import exp32, log32_normal, log64
-from microgym.reconstruction.nn.convolution import convolve_strip
+from microgym.reconstruction.nn.convolution import LANES
+from microgym.reconstruction.nn.layers import run_on_line
 
 LINES = 3
 """Lines that are looked at."""
@@ -21,17 +22,13 @@ SETTINGS = ("setpoint", "integral_gain", "proportional_gain", "lag", "there")
 """Settings of a line as the network is told of them (`tell_rows`)."""
 CELL = 4
 """Pixels of a cell."""
-WIDTH = 48
-"""Feature maps."""
-DISTANCES = (1, 2, 4, 8, 1)
-"""Distances of the three taps of each layer, cells: it looks 16 cells far to both sides."""
 CANDIDATES = ("trace", "retrace", "corrected", "corrected_back", "near", "far")
 """Simple restorations that the network weighs: trace and retrace; both corrected by their errors
 (`correct_line`); the mean of the corrected ones over 3 pixels and, more widely, 9."""
 SEEN = LINES * len(SIGNALS) * CELL
 TOLD = LINES * len(SETTINGS) + 2
-INPUTS = 80
-"""Inputs of the first layer: `SEEN` and `TOLD`, and zeros up to a multiple of 8."""
+INPUTS = -(-(SEEN + TOLD) // LANES) * LANES
+"""Inputs of the first layer: `SEEN` and `TOLD`, and zeros up to a multiple of `LANES`."""
 OUTPUTS = (len(CANDIDATES) + 2) * CELL
 """Weights of the candidates, a detail, and the logarithm of the uncertainty, for each pixel."""
 HEIGHT_NM = 0.2
@@ -48,11 +45,6 @@ _FLOOR_NM, _KNEE_NM = np.float32(LEAST_NM), np.float32(HEIGHT_NM)
 _BOUND = np.float32(MOST_DOUBT)
 _SHARE = np.float32(LAG_SHARE)
 _COUNT = len(CANDIDATES)
-_REACH = max(DISTANCES)
-_TAPS = 3
-# Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_START, _INPUTS, _WIDTH = np.int64(0), np.int64(INPUTS), np.int64(WIDTH)
-_ROW, _OUTPUTS = np.int64(_TAPS * WIDTH), np.int64(OUTPUTS)
 
 
 @kernel
@@ -230,23 +222,6 @@ def _enter(signals, base, told, size, cells, unit):
 
 
 @kernel
-def _gather(hidden, distance, cells, taps):
-    """The three cells that each cell's results come from, side by side."""
-    for c in range(cells):
-        for t in range(_TAPS):
-            at = (_REACH + c + (t - 1) * distance) * WIDTH
-            source, to = view1d(hidden, at, WIDTH), view1d(taps, (c * _TAPS + t) * WIDTH, WIDTH)
-            for i in range(WIDTH):
-                to[i] = source[i]
-
-
-@kernel
-def _layer(x, run, weights, start, channels, out, cells):
-    """A layer whose inputs lie side by side, for each cell."""
-    convolve_strip(x, _START, run, run, weights, start, channels, out, _START, channels, cells)
-
-
-@kernel
 def _leave(head, candidates, unit, trust, heights, sigma):
     """Weigh the candidates, add the detail, take the mean off; and the uncertainty."""
     pixels = heights.size
@@ -273,63 +248,41 @@ def _leave(head, candidates, unit, trust, heights, sigma):
 
 
 @kernel
-def restore_rows(rows, lines, lag_px, told, frame, weights, starts, trust, work, heights, sigma):
+def restore_rows(rows, history, frame, table, values, trust, buffers, work):
     """Run the network on the newest line of the listed rows.
 
     Args:
         rows: (k,) int64.
-        lines: (N, LINES, 5, P) float32, of `enter_rows`.
-        lag_px, told: of `tell_rows`.
+        history: `LineHistory`, whose estimate is written.
         frame: pixel and distance of lines over those of the default frame of AFM-v0.
-        weights, starts: from `microgym.reconstruction.topography.observation_model.Weights`.
-        trust: factor that calibrates the uncertainty.
-        work: (`work_size(P)`,) float32.
-        heights: (N, P) float32, written, less their mean, nm.
-        sigma: (N, P) float32, written, nm.
+        table, values: of `Weights`.
+        trust: factor that calibrates the uncertainty, float32.
+        buffers: `LineBuffers`.
+        work: (`buffers.size + simple_size(P)`,) float32.
     """
-    pixels = lines.shape[3]
+    pixels = history.lines.shape[3]
     count = pixels // CELL
     size = (np.float32(log64(frame[0])), np.float32(log64(frame[1])))
-    at = 0
+    cells, head = (
+        view1d(work, buffers.taps, count * INPUTS),
+        view1d(work, buffers.head, count * OUTPUTS),
+    )
+    at = buffers.size
     candidates = view2d(work, at, _COUNT, pixels)
-    at += _COUNT * pixels
-    base = view2d(work, at, LINES, pixels)
-    at += LINES * pixels
-    unit = view1d(work, at, pixels)
-    at += pixels
-    spare = view1d(work, at, 2 * pixels)
-    at += 2 * pixels
-    taps = view1d(work, at, count * _TAPS * WIDTH)
-    at += count * _TAPS * WIDTH
-    head = view1d(work, at, count * OUTPUTS)
-    at += count * OUTPUTS
-    fresh = view1d(work, at, count * WIDTH)
-    at += count * WIDTH
-    # The ends stand for what lies outside the line, and must be zero.
-    hidden = view1d(work, at, (count + 2 * _REACH) * WIDTH)
-    inside = view1d(hidden, _REACH * WIDTH, count * WIDTH)
-    for i in range(_REACH * WIDTH):
-        hidden[i] = _ZERO
-        hidden[hidden.size - 1 - i] = _ZERO
+    base = view2d(work, at + _COUNT * pixels, LINES, pixels)
+    unit = view1d(work, at + (_COUNT + LINES) * pixels, pixels)
+    spare = view1d(work, at + (_COUNT + LINES + 1) * pixels, 2 * pixels)
     for k in range(rows.size):
         b = rows[k]
-        _restore_simply(lines[b], lag_px[b], base, candidates, spare)
-        _enter(lines[b], base, told[b], size, taps, unit)
-        _layer(taps, _INPUTS, weights, starts[0], _WIDTH, inside, count)
-        for i in range(inside.size):
-            inside[i] = max(inside[i], _ZERO)
-        for n in range(len(DISTANCES)):
-            _gather(hidden, DISTANCES[n], count, taps)
-            _layer(taps, _ROW, weights, starts[1 + n], _WIDTH, fresh, count)
-            for i in range(inside.size):
-                inside[i] += max(fresh[i], _ZERO)
-        last = starts[1 + len(DISTANCES)]
-        _layer(inside, _WIDTH, weights, last, _OUTPUTS, head, count)
-        _leave(head, candidates, unit, trust, heights[b], sigma[b])
+        lines = history.lines[b]
+        _restore_simply(lines, history.lag_px[b], base, candidates, spare)
+        _enter(lines, base, history.settings[b], size, cells, unit)
+        run_on_line(table, values, buffers, work)
+        _leave(
+            head, candidates, unit, trust, history.estimate.heights[b], history.estimate.sigma[b]
+        )
 
 
-def work_size(pixels: int) -> int:
-    """Length of the float32 work array for lines of so many pixels."""
-    cells = pixels // CELL
-    hidden = (2 * cells + 2 * _REACH) * WIDTH
-    return (_COUNT + LINES + 3) * pixels + cells * (_TAPS * WIDTH + OUTPUTS) + hidden
+def simple_size(pixels: int) -> int:
+    """Elements of `restore_rows`'s work array besides the network's, for P = pixels."""
+    return (_COUNT + LINES + 3) * pixels

@@ -8,13 +8,8 @@ processor, and no deep-learning library is loaded. Neither knows more than the o
 dials.
 """
 
-import functools
-import os
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -23,12 +18,10 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
+from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, line_buffers
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.topography.convnet_kernels import (
     CELL,
-    DISTANCES,
-    INPUTS,
     LEAST_NM,
     LINES,
     OUTPUTS,
@@ -36,22 +29,15 @@ from microgym.reconstruction.topography.convnet_kernels import (
     SETTINGS,
     SIGNALS,
     TOLD,
-    WIDTH,
     correct_line,
     enter_rows,
     restore_rows,
+    simple_size,
     tell_rows,
-    work_size,
 )
 from microgym.state import Bool, Float32, Float64, Shape, allocate
 from microgym.validation import integer, positive
 
-FILE = "AFM-v0.safetensors"
-"""Name of the file of the network that comes with the package."""
-FORMAT = "microgym-lines-1"
-""""format" in the metadata of such a file."""
-STATED = (0.5, 0.68, 0.9, 0.95)
-"""Parts of errors that `Weights.radii` tells bounds of."""
 UNKNOWN_NM = 1e3
 """Uncertainty of a line that was scanned with the tip withdrawn, nm."""
 PIXEL_NM, PITCH_NM = 1000.0 / 256, 1000.0 / 64
@@ -221,84 +207,20 @@ class ClassicalTopography(TopographyModel):
         lower_rows(rows, state.lines, state.lag_px, work, *state.estimate)
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A trained network, packed for the kernels.
-
-    Attributes:
-        values: float32, for each layer its bias and then [taps, inputs, outputs].
-        starts: (7,) int64, where each layer's values begin.
-        trust: factor that makes 68% of errors stay below the uncertainty.
-        radii: (4,) float64, multiples of the uncertainty that `STATED` parts of errors stay below.
-    """
-
-    values: Float32
-    starts: NDArray[np.int64]
-    trust: np.float32
-    radii: Float64
-
-
-def layer_shapes() -> dict[str, tuple[int, int, int]]:
-    """Every layer of the network: name to outputs, inputs and taps, in the order they run in."""
-    blocks = {f"blocks.{n}": (WIDTH, WIDTH, 3) for n in range(len(DISTANCES))}
-    return {"stem": (WIDTH, SEEN + TOLD, 1), **blocks, "head": (OUTPUTS, WIDTH, 1)}
-
-
-def pack(tensors: Mapping[str, Float32]) -> Weights:
-    """Put the tensors of a trained network in the order in which the kernels read them.
-
-    Args:
-        tensors: "<layer>.weight" (outputs, inputs, taps) and "<layer>.bias" (outputs,) of every
-            layer of `layer_shapes`, "trust" () and "radii" (4,).
-
-    Returns:
-        The packed network.
-
-    Raises:
-        ValueError: a tensor is missing, superfluous, of another shape, or not finite.
-    """
-    shapes: dict[str, tuple[int, ...]] = {"trust": (), "radii": (len(STATED),)}
-    for name, (outputs, inputs, taps) in layer_shapes().items():
-        shapes |= {f"{name}.weight": (outputs, inputs, taps), f"{name}.bias": (outputs,)}
-    check_tensors(tensors, shapes)
-    values: list[Float32] = []
-    starts: list[int] = []
-    for name in layer_shapes():
-        weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
-        if name == "stem":
-            weight = np.pad(weight, ((0, 0), (0, INPUTS - weight.shape[1]), (0, 0)))
-        starts.append(sum(one.size for one in values))
-        values.append(np.concatenate([bias, weight.transpose(2, 1, 0).ravel()]))
-    flat = np.concatenate(values).astype(np.float32)
-    radii = tensors["radii"].astype(np.float64)
-    return Weights(flat, np.array(starts, np.int64), np.float32(tensors["trust"]), radii)
-
-
-def shipped_file() -> Path:
-    """Where the network that comes with the package is."""
-    return Path(str(resources.files("microgym.reconstruction"))) / "weights" / FILE
-
-
-@functools.cache
-def shipped_weights() -> Weights:
-    """The network that comes with the package."""
-    return load_weights(shipped_file())
-
-
-def load_weights(path: str | os.PathLike[str]) -> Weights:
-    """Read a trained network.
-
-    Args:
-        path: of a safetensors file that `microgym.baselines.observation_models.afm` wrote.
-
-    Returns:
-        The packed network.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
-    """
-    return pack(read_tensors(path, FORMAT))
+NETWORK = Network(
+    env_id="AFM-v0",
+    format="microgym-lines-1",
+    dimensions=1,
+    inputs=SEEN + TOLD,
+    layers=(
+        Layer("stem", "stem", 48),
+        # Sixteen cells to both sides of a cell contribute to its result.
+        *(Layer(f"blocks.{n}", "residual", 48, dilation=d) for n, d in enumerate((1, 2, 4, 8, 1))),
+        Layer("head", "head", OUTPUTS),
+    ),
+    calibration=UNCERTAINTY,
+)
+"""Residual network with dilated kernels on cells of four pixels."""
 
 
 class NeuralTopography(TopographyModel):
@@ -312,23 +234,17 @@ class NeuralTopography(TopographyModel):
 
     def __init__(self, num_envs: int, raster: Raster, weights: Weights | None = None) -> None:
         super().__init__(num_envs, raster)
-        self._weights = shipped_weights() if weights is None else weights
+        self._weights = NETWORK.shipped() if weights is None else weights
+        self._buffers = line_buffers(NETWORK, raster.pixels // CELL)
         self._frame = (raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM)
 
     def _restore(self, rows: Rows) -> None:
-        weights, state = self._weights, self.state
+        weights, buffers = self._weights, self._buffers
         restore_rows(
-            rows,
-            state.lines,
-            state.lag_px,
-            state.settings,
-            self._frame,
-            weights.values,
-            weights.starts,
-            weights.trust,
-            workspace(work_size(self.raster.pixels)),
-            *state.estimate,
-        )
+            rows, self.state, self._frame, weights.table, weights.values,
+            weights.trust, buffers,
+            workspace(buffers.size + simple_size(self.raster.pixels)),
+        )  # fmt: skip
 
 
 TOPOGRAPHIES: dict[str, type[TopographyModel] | None] = {

@@ -24,8 +24,9 @@ from microgym.agents.pfm.domain_model import CELLS, coordinates
 from microgym.agents.pfm.network import REACH, CandidatePolicyNet
 from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
+from microgym.envs.pfm import observation as channels
 from microgym.envs.pfm.config import PFMConfig
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
+from microgym.envs.pfm.observation import NUMBERS
 
 SMALL = {
     "num_envs": 4,
@@ -43,9 +44,9 @@ SMALL = {
 
 def observation(count: int = 1) -> dict[str, Any]:
     """A film that points down; a figure is wanted."""
-    maps = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
-    maps[:, CHANNELS.index("response")] = -1.0
-    maps[:, CHANNELS.index("wanted"), 8:14, 20:26] = 1.0
+    maps = np.zeros((count, len(channels.MAPS), CELLS, CELLS), np.float32)
+    maps[:, channels.MAPS.index("response")] = -1.0
+    maps[:, channels.MAPS.index("wanted"), 8:14, 20:26] = 1.0
     return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
 
 
@@ -212,4 +213,4 @@ def test_a_policy_comes_with_the_package_for_writing_alone():
     agent.reset(2, [1, 2])
     assert agent.act(seen, info).shape == (2, 5)
     with pytest.raises(FileNotFoundError, match="there is no policy at"):
-        make_agent("PFM-v0", "trained", {"goal": "loop"})
+        make_agent("PFMLoop-v0", "trained")

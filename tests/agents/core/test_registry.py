@@ -4,10 +4,10 @@ import sys
 import pytest
 
 from microgym.agents.core.registry import agent_names, make_agent, shipped_policy
-from microgym.envs.core.registry import ENTRIES
+from microgym.envs.core.registry import entries
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_every_environment_has_the_agents_that_claims_rest_on(entry):
     names = agent_names(entry.id)
     assert {"random", "expert", "oracle"} <= set(names)

@@ -17,16 +17,16 @@ from microgym.agents.pfm.domain_model import (
 from microgym.agents.pfm.oracle import OracleAgent, PulseLookahead, written
 from microgym.agents.pfm.references import ExpertAgent, Operator, RandomAgent
 from microgym.envs.pfm.config import PFMConfig
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
+from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.random import episode_key
 
-RESPONSE, WANTED = CHANNELS.index("response"), CHANNELS.index("wanted")
+RESPONSE, WANTED = MAPS.index("response"), MAPS.index("wanted")
 
 
 def observation(count: int = 1) -> dict[str, Any]:
     """A film that points down, nothing wanted."""
-    maps = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
+    maps = np.zeros((count, len(MAPS), CELLS, CELLS), np.float32)
     maps[:, RESPONSE] = -1.0
     return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
 
@@ -71,14 +71,14 @@ def test_a_stronger_pulse_is_thought_to_write_a_larger_domain():
 
 def test_the_calibration_is_that_of_the_films():
     """Half of the cells at the reckoned radius are switched, give or take what disorder does."""
-    instrument = PFMInstrument(24, PFMConfig().settings())
+    instrument = PFMInstrument(24, PFMConfig().settings)
     rows, n = np.arange(24), 24
     keys = np.stack([episode_key(k) for k in range(n)])
     for volts in (5.0, 8.0):
         instrument.reset(rows, keys, "mixed", "train")
-        before = (instrument.p > 0.0).sum(axis=(1, 2))
+        before = (instrument.state.p > 0.0).sum(axis=(1, 2))
         instrument.pulse(rows, np.full((n, 2), 31.5), np.full(n, volts), np.full(n, 1e-2))
-        area = ((instrument.p > 0.0).sum(axis=(1, 2)) - before).mean()
+        area = ((instrument.state.p > 0.0).sum(axis=(1, 2)) - before).mean()
         found = np.sqrt(area / np.pi)
         assert found == pytest.approx(domain_radius(volts, DomainModel().coercive, 3.5), abs=1.0)
 
@@ -186,13 +186,13 @@ def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
 # --- oracle --------------------------------------------------------------------------------------
 
 
-def returns(name: str, count: int, **arguments: Any) -> Any:
+def returns(name: str, count: int, env_id: str = "PFM-v0", **arguments: Any) -> Any:
     """Returns of `count` episodes on validation films."""
     env: Any = gym.make_vec(
-        "microgym:PFM-v0", count, split="validation", reveal=name == "oracle",
+        f"microgym:{env_id}", count, split="validation", reveal=name == "oracle",
         autoreset_mode="Disabled", **arguments,
     )  # fmt: skip
-    agent = make_agent("PFM-v0", name, arguments)
+    agent = make_agent(env_id, name, arguments)
     seen, info = env.reset(seed=0)
     agent.reset(count, list(range(count)))
     total, live = np.zeros(count), np.ones(count, np.bool_)
@@ -215,7 +215,7 @@ def test_those_who_know_more_do_better():
 
 
 def test_the_oracle_knows_how_loops_shift():
-    found = {name: returns(name, 8, goal="loop", pulses=10) for name in ("expert", "oracle")}
+    found = {name: returns(name, 8, "PFMLoop-v0", pulses=10) for name in ("expert", "oracle")}
     gap = found["oracle"] - found["expert"]
     assert gap.mean() > 0.0
 

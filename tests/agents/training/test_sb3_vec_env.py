@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from microgym.agents.training.sb3_vec_env import SB3VecEnv, make_sb3
 from microgym.envs.core.testing import ActionSource, assert_same
-from tests.envs.toy import ToyEnv
+from tests.envs.toy.env import ToyEnv
 
 TOY = "tests.envs.toy:MicrogymToy-v0"
 

@@ -17,8 +17,8 @@ from microgym.baselines.benchmarks import (
     timing,
 )
 from microgym.baselines.benchmarks.timing import LONG, Effort, measure, run_benchmark
-from microgym.envs.ptycho import PtychoTask
 from microgym.envs.ptycho.config import RECONSTRUCTORS
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.ferroelectric import LatticeParameters
 
 
@@ -126,18 +126,18 @@ def test_frames_are_patterns_of_the_asked_dose():
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-4)])
 def test_both_sides_of_the_pulse_do_the_same_work(precision, tolerance, monkeypatch):
-    calm = replace(ferroelectric.settings(), lattice=LatticeParameters())
+    calm = replace(ferroelectric.settings, lattice=LatticeParameters())
     monkeypatch.setattr(ferroelectric, "settings", lambda: calm)
     ours = ferroelectric.CompiledFilms(3)
     theirs = ferroelectric.NumpyFilms(ours, precision, noise=False)
-    start = ours.instrument.p.copy()
+    start = ours.instrument.state.p.copy()
     for _ in range(3):
-        ticks = ours.instrument.ticks.copy()
+        ticks = ours.instrument.state.ticks.copy()
         ours.run()
         theirs.run()
-        assert np.all(ours.instrument.ticks - ticks == ferroelectric.STEPS)
-    assert (ours.instrument.p > 0.0).sum() > (start > 0.0).sum() + 300
-    assert np.abs(ours.instrument.p - theirs.p).max() < tolerance
+        assert np.all(ours.instrument.state.ticks - ticks == ferroelectric.STEPS)
+    assert (ours.instrument.state.p > 0.0).sum() > (start > 0.0).sum() + 300
+    assert np.abs(ours.instrument.state.p - theirs.p).max() < tolerance
 
 
 def test_a_pulse_is_held_against_numpy_and_the_clock(races):
@@ -150,7 +150,7 @@ def test_a_pulse_is_held_against_numpy_and_the_clock(races):
     films = ferroelectric.CompiledFilms(1)
     for _ in range(2 * ferroelectric.PLACES):
         films.run()
-    assert films.instrument.ledger.exposures[0] == 2 * ferroelectric.PLACES
+    assert films.instrument.state.ledger.exposures[0] == 2 * ferroelectric.PLACES
 
 
 # --- environments --------------------------------------------------------------------------------

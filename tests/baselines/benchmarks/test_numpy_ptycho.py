@@ -8,10 +8,11 @@ from gymnasium.vector import SyncVectorEnv
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyStage
 from microgym.baselines.benchmarks.alternatives.ptycho import NumpyPtychoEnv
-from microgym.envs.ptycho import PtychoTask, progress_kernels
+from microgym.envs.ptycho import progress_kernels
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, normal, stream
-from tests.envs import ptycho
+from tests.envs.ptycho import helpers as ptycho
 
 
 def beside(seed: int, precision: Any, **arguments: Any) -> tuple[Any, NumpyPtychoEnv]:

@@ -8,8 +8,8 @@ from microgym.baselines.benchmarks.tunnelling import COUNT, WAY, CompiledDrags, 
 def test_both_sides_drag_the_adatom_to_the_same_places():
     compiled = CompiledDrags()
     # No drift on this side, as on the other.
-    compiled.instrument.state.motion.velocity[:] = 0.0
-    compiled.instrument.state.motion.settling[:] = 0.0
+    compiled.instrument.state.drift.velocity[:] = 0.0
+    compiled.instrument.state.drift.settling[:] = 0.0
     compiled.instrument._motion = (200.0, 0.0, 60.0, 0.25)
     begun = compiled.instrument.state.field.places.copy()
     compiled.run()

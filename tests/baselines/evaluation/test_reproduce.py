@@ -9,7 +9,7 @@ from microgym.baselines.evaluation.comparison import compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.protocols import SMALL, full_protocol
 from microgym.baselines.evaluation.reproduce import Check, check_record, record_path, write_record
-from microgym.envs.core.registry import ENTRIES
+from microgym.envs.core.registry import entries
 from tests.baselines import stubs
 
 KEPT = 5
@@ -98,7 +98,7 @@ def test_where_nothing_learns_the_reference_policies_are_recorded(toy, tmp_path)
     assert not (tmp_path / "again").exists()
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_what_is_trained_for_a_record(entry):
     found = full_protocol(entry.id)
     assert bool(found.seeds) == is_trained(entry.id)

@@ -9,15 +9,15 @@ from microgym.baselines.evaluation.comparison import FRESH
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.records import RESULTS
 from microgym.baselines.evaluation.reproduce import check_record, record_path
-from microgym.envs.core.registry import ENTRIES
+from microgym.envs.core.registry import entries
 
-IDS = [entry.id for entry in ENTRIES if record_path(entry.id, small=False).is_file()]
-SMALL = [entry.id for entry in ENTRIES if record_path(entry.id, small=True).is_file()]
+IDS = [entry.id for entry in entries() if record_path(entry.id, small=False).is_file()]
+SMALL = [entry.id for entry in entries() if record_path(entry.id, small=True).is_file()]
 LEARNT = [env_id for env_id in IDS if TRAINED in agent_names(env_id)]
 
 
 def test_what_is_shipped_was_recorded():
-    shipped = [entry.id for entry in ENTRIES if TRAINED in agent_names(entry.id)]
+    shipped = [entry.id for entry in entries() if TRAINED in agent_names(entry.id)]
     assert shipped == LEARNT == SMALL
 
 

@@ -69,8 +69,8 @@ def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
 def test_the_frame_follows_linear_drift():
     """PI/OU registration: what is registered is what has drifted between the images' middles."""
     instrument = started(drift=replace(DRIFT_LEVELS["real"], wander_nm=0.0))
-    instrument.state.motion.settling[:] = 0.0
-    velocity = instrument.state.motion.velocity.copy()
+    instrument.state.drift.settling[:] = 0.0
+    velocity = instrument.state.drift.velocity.copy()
     instrument.look(ROWS)
     for _ in range(3):
         instrument.look(ROWS)
@@ -140,8 +140,8 @@ def test_weak_wells_leave_adatoms_behind():
 
 def test_drift_makes_the_tip_miss():
     instrument = started()
-    instrument.state.motion.drift[:] = (0.0, 0.5)
-    instrument.state.motion.moved[:] = (0.0, 0.5)
+    instrument.state.drift.drift[:] = (0.0, 0.5)
+    instrument.state.drift.moved[:] = (0.0, 0.5)
     start = instrument.state.field.places[:, 0].copy()
     pulled(instrument, start, start + np.array([1.5, 0.0]))
     away = np.hypot(*(instrument.state.field.places[:, 0] - start).T)
@@ -242,7 +242,7 @@ def test_time_slicing_leaves_the_drift_as_it_is(level):
         for _ in range(parts):
             wait_rows(ROWS, waits, instrument.state, instrument.parameters)
     assert whole.state.ledger.time_s == pytest.approx(sliced.state.ledger.time_s)
-    assert whole.state.motion.drift == pytest.approx(sliced.state.motion.drift, abs=1e-9)
+    assert whole.state.drift.drift == pytest.approx(sliced.state.drift.drift, abs=1e-9)
 
 
 def test_conditioning_changes_tips_as_often_as_it_should():

@@ -11,8 +11,8 @@ from microgym.baselines.observation_models.afm.dataset import (
     random_frames,
     scan_frames,
 )
-from microgym.envs.afm import AFMTask
 from microgym.envs.afm.config import SETPOINTS
+from microgym.envs.afm.task import AFMTask
 from microgym.physics.feedback import largest_gain
 from microgym.random import episode_key
 from microgym.specimens.splits import HELD_OUT_SURFACES

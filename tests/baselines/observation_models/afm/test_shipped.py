@@ -14,11 +14,8 @@ from microgym.baselines.observation_models.afm.classical import (
 from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
 from microgym.baselines.observation_models.afm.evaluate import RECORD, SPEEDS, covered, missed
 from microgym.baselines.observation_models.afm.figure import draw_figure
-from microgym.reconstruction.topography.observation_model import (
-    STATED,
-    shipped_file,
-    shipped_weights,
-)
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
 
@@ -28,7 +25,7 @@ def record():
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(shipped_file())["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
@@ -47,7 +44,7 @@ def test_it_beats_the_best_simple_restoration_on_unseen_surfaces(record, family)
     frames = scan_frames(conditions, 500_000_000 + np.arange(8), 9)
     ((_, heights),) = simple(frames, (Recipe(**claim["recipe"]),))
     simply = relative_error(heights, frames.truth)
-    network = relative_error(restore(shipped_weights(), frames)[0], frames.truth)
+    network = relative_error(restore(NETWORK.shipped(), frames)[0], frames.truth)
     # Four standard errors of eight frames around what the record says.
     gain = claim["gain"]
     error = (gain["high"] - gain["low"]) / 3.92 * np.sqrt(claim["specimens"] / 8)
@@ -57,10 +54,10 @@ def test_it_beats_the_best_simple_restoration_on_unseen_surfaces(record, family)
 
 
 def test_its_uncertainty_covers_what_it_states():
-    found = [part for _, part in covered(shipped_weights(), 700, 10, None, lambda _: None)]
+    found = [part for _, part in covered(NETWORK.shipped(), 700, 10, None, lambda _: None)]
     # Of 10 sets of conditions, which differ by about 15 points, the mean is good to about 5.
     assert np.mean(found, axis=0) == pytest.approx(STATED, abs=0.15)
 
 
 def test_the_figure_is_drawn_from_the_record(record):
-    assert draw_figure(shipped_weights(), record["claims"])[:8] == b"\x89PNG\r\n\x1a\n"
+    assert draw_figure(NETWORK.shipped(), record["claims"])[:8] == b"\x89PNG\r\n\x1a\n"

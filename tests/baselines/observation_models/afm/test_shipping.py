@@ -6,7 +6,8 @@ import pytest
 from microgym.baselines.observation_models.afm import build
 from microgym.baselines.observation_models.afm.build import made_from, make_network
 from microgym.baselines.observation_models.afm.train import Trained
-from microgym.reconstruction.topography.observation_model import FILE, STATED, load_weights
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.topography.observation_model import NETWORK
 from tests.microgym.reconstruction.topography.networks import make_network as network_of
 
 
@@ -20,9 +21,9 @@ def made(tmp_path_factory):
 
 def test_one_call_makes_a_network_that_loads(made):
     network, told = made
-    assert network.path.name == FILE
-    assert [path.name for path in network.path.parent.iterdir()] == [FILE]
-    weights = load_weights(network.path)
+    assert network.path.name == NETWORK.file
+    assert [path.name for path in network.path.parent.iterdir()] == [NETWORK.file]
+    weights = NETWORK.load(network.path)
     assert weights.radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert weights.trust > 0.0
     assert told == [1, 1]
@@ -48,7 +49,7 @@ def test_calibration_makes_stated_bounds_true(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("microgym.baselines.observation_models.afm.train.restore", restore)
     made = make_network(tmp_path, seed=0, groups=1, steps=1, validation=2)
-    weights = load_weights(made.path)
+    weights = NETWORK.load(made.path)
     exact = -np.log(1.0 - np.array(STATED))
     assert weights.trust == pytest.approx(2.5 * exact[STATED.index(0.68)], rel=0.02)
     assert weights.trust * weights.radii == pytest.approx(2.5 * exact, rel=0.02)

@@ -284,7 +284,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "make_coverage", ticking(record["coverage"]))
     monkeypatch.setattr(module, "make_star", ticking({"scans": []}))
     monkeypatch.setattr(module, "RECORD", tmp_path / "reconstructor.json")
-    monkeypatch.setattr("microgym.baselines.evaluation.load_agent.PLACES", ())
+    monkeypatch.setattr("microgym.baselines.evaluation.protocols.PLACES", ())
     return calls
 
 

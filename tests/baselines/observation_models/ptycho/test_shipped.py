@@ -15,7 +15,8 @@ from microgym.baselines.observation_models.ptycho.classical import (
 from microgym.baselines.observation_models.ptycho.coverage import coverage_of_group
 from microgym.baselines.observation_models.ptycho.dataset import LEARNT, Conditions
 from microgym.baselines.observation_models.ptycho.evaluate import RECORD, SCAN, missed
-from microgym.reconstruction.ptychography.neural import STATED, shipped_file, shipped_weights
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT
 
 
@@ -25,7 +26,7 @@ def record():
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(shipped_file())["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
@@ -44,7 +45,7 @@ def test_it_beats_the_best_classical_recipe_on_unseen_specimens(record, family, 
     )
     conditions = Conditions(family, "test", SCAN, photons, drift="easy")
     taken = take(conditions, 500_000_000 + np.arange(8), halton_places(SCAN))
-    image, _ = restore(shipped_weights(), taken.looks[claim["network_sweeps"]])
+    image, _ = restore(NETWORK.shipped(), taken.looks[claim["network_sweeps"]])
     network = taken.errors(image)
     classical = taken.errors(image_of(taken, Recipe.from_record(claim["recipe"])))
     # Four standard errors of eight specimens around what the record says.
@@ -56,6 +57,6 @@ def test_it_beats_the_best_classical_recipe_on_unseen_specimens(record, family, 
 
 
 def test_its_uncertainty_covers_what_it_states():
-    found = [coverage_of_group(shipped_weights(), 700_000_000 + k, group=2)[1] for k in range(12)]
+    found = [coverage_of_group(NETWORK.shipped(), 700_000_000 + k, group=2)[1] for k in range(12)]
     # Of 12 sets of conditions, which differ by about 15 points, the mean is good to about 5.
     assert np.nanmean(found, axis=0) == pytest.approx(STATED, abs=0.15)

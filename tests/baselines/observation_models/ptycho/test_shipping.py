@@ -8,7 +8,8 @@ from microgym.baselines.observation_models.ptycho import build
 from microgym.baselines.observation_models.ptycho.build import aligned_error, made_from, make_eye
 from microgym.baselines.observation_models.ptycho.dataset import FIELD, MARGIN, REGION, Lessons
 from microgym.baselines.observation_models.ptycho.inputs import lit_in
-from microgym.reconstruction.ptychography.neural import FILE, STATED, load_weights
+from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.ptychography.neural import NETWORK
 
 rng = np.random.default_rng(0)
 
@@ -73,9 +74,9 @@ def made(tmp_path_factory):
 
 def test_one_call_makes_a_network_that_loads(made):
     eye, told = made
-    assert eye.path.name == FILE
-    assert [path.name for path in eye.path.parent.iterdir()] == [FILE]
-    weights = load_weights(eye.path)
+    assert eye.path.name == NETWORK.file
+    assert [path.name for path in eye.path.parent.iterdir()] == [NETWORK.file]
+    weights = NETWORK.load(eye.path)
     assert weights.radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert 0.0 < weights.trust < 100.0
     assert told == [1, 1]
@@ -91,7 +92,7 @@ def test_one_call_makes_a_network_that_loads(made):
 
 def test_the_same_seed_makes_the_same_network(made, tmp_path):
     again = make_eye(tmp_path, seed=4, groups=1, steps=2, validation=1)
-    first, second = load_weights(made[0].path), load_weights(again.path)
+    first, second = NETWORK.load(made[0].path), NETWORK.load(again.path)
     assert first.values.tobytes() == second.values.tobytes()
     assert first.radii.tobytes() == second.radii.tobytes()
     assert first.trust == second.trust

@@ -6,7 +6,7 @@ import pytest
 from microgym.baselines.evaluation.protocols import find_recording
 from microgym.baselines.observation_models.ptycho import siemens_star
 from microgym.baselines.observation_models.ptycho.siemens_star import SHARE, make_star, spread
-from microgym.reconstruction.ptychography.neural import shipped_weights
+from microgym.reconstruction.ptychography.neural import NETWORK
 
 
 def test_exposures_are_spread_over_the_recording():
@@ -27,7 +27,7 @@ def test_the_recorded_star_at_a_tenth_of_its_dose():
     if path is None:
         pytest.skip("the recorded Siemens star, ../shared/data, is absent")
     told = []
-    found = make_star(shipped_weights(), path, exposures=(24,), seed=0, progress=told.append)
+    found = make_star(NETWORK.shipped(), path, exposures=(24,), seed=0, progress=told.append)
     assert told == [1]
     assert found["share"] == SHARE == 0.1
     (scan,) = found["scans"]

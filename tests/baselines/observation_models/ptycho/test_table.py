@@ -145,7 +145,7 @@ def test_coverage_of_a_true_uncertainty_is_what_is_stated(monkeypatch):
     rng = np.random.default_rng(0)
     weights = make_weights()
     stated = np.array(coverage.STATED)
-    weights.radii[:] = np.sqrt(-np.log(1.0 - stated))
+    weights.calibration["radii"][:] = np.sqrt(-np.log(1.0 - stated))
 
     def restore(weights, seen):
         truth = lessons[-1].truth[lessons[-1].specimen]

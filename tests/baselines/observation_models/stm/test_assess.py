@@ -25,7 +25,7 @@ from microgym.baselines.observation_models.stm.evaluate import (
 )
 from microgym.baselines.observation_models.stm.figure import SHOWN
 from microgym.baselines.observation_models.stm.page import SUBJECT
-from microgym.reconstruction.adatoms.observation_model import shipped_file, shipped_weights
+from microgym.reconstruction.adatoms.observation_model import NETWORK
 
 FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
 
@@ -34,7 +34,7 @@ FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
 def record():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "conditions", lambda: FEW)
-        return assess(shipped_file(), effort=Effort(4, 4, 1, 2), seed=1)
+        return assess(NETWORK.shipped_file, effort=Effort(4, 4, 1, 2), seed=1)
 
 
 def test_the_record_holds_every_comparison(record):
@@ -65,7 +65,7 @@ def test_images_are_of_other_specimens_than_those_settings_are_chosen_by():
 
 def test_what_is_stated_is_counted():
     images = lessons(9, 4, "test")
-    found = trusted(shipped_weights(), images)
+    found = trusted(NETWORK.shipped(), images)
     assert sum(one["spots"] for one in found["bins"]) > 300
     for one in found["bins"]:
         assert one["low"] <= one["stated"] <= one["high"]

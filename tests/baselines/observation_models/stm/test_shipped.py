@@ -19,10 +19,9 @@ from microgym.baselines.observation_models.stm.evaluate import (
 )
 from microgym.baselines.observation_models.stm.scores import GEOMETRY, judge
 from microgym.reconstruction.adatoms.observation_model import (
+    NETWORK,
     ClassicalDetector,
     MatchedFilter,
-    shipped_file,
-    shipped_weights,
 )
 
 
@@ -37,7 +36,7 @@ def row(record, name):
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(shipped_file())["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
@@ -55,7 +54,7 @@ def test_scores_are_those_of_the_record(record, name):
     kept, count = row(record, name), 48
     images = images_of(conditions()[name], count, 7)
     found = {
-        "network": find(shipped_weights(), images),
+        "network": find(NETWORK.shipped(), images),
         "classical": find_classical(MatchedFilter(**kept["settings"]), images),
     }
     gain = kept["gain"]["f1"]
@@ -69,7 +68,7 @@ def test_scores_are_those_of_the_record(record, name):
 
 
 def test_uncertainties_and_probabilities_are_to_be_trusted():
-    found = find(shipped_weights(), images_of(replace(BASE, paired=0.5), 96, 8))
+    found = find(NETWORK.shipped(), images_of(replace(BASE, paired=0.5), 96, 8))
     assert np.mean(found.relative < 1.0) == pytest.approx(0.68, abs=0.1)
     assert found.spots[found.told][:, 2].mean() == pytest.approx(found.precision, abs=0.05)
 

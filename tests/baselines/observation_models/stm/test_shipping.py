@@ -6,6 +6,7 @@ import torch
 
 from microgym.baselines.cli import main
 from microgym.baselines.evaluation.records import versions
+from microgym.baselines.observation_models.network import read_twin
 from microgym.baselines.observation_models.stm.build import (
     calibration,
     find,
@@ -13,9 +14,9 @@ from microgym.baselines.observation_models.stm.build import (
     make_detector,
 )
 from microgym.baselines.observation_models.stm.dataset import lessons
-from microgym.baselines.observation_models.stm.model import AdatomUNet, read_net
+from microgym.baselines.observation_models.stm.model import AdatomUNet
 from microgym.baselines.observation_models.stm.train import look, train_detector
-from microgym.reconstruction.adatoms.observation_model import FILE, load_weights, pack, shipped_file
+from microgym.reconstruction.adatoms.observation_model import NETWORK
 from tests.microgym.reconstruction.adatoms.networks import make_network, tensors_of
 
 
@@ -46,7 +47,7 @@ def test_a_network_answers_for_every_pixel(images):
 
 def test_calibration_makes_stated_and_found_agree():
     images = lessons(4, 3, "validation")
-    tensors = tensors_of(read_net(shipped_file()))
+    tensors = tensors_of(read_twin(AdatomUNet, NETWORK.shipped_file))
     # As from a network that is far too sure of itself, and then too little.
     for factor in (3.0, 0.5):
         changed = dict(tensors)
@@ -54,7 +55,7 @@ def test_calibration_makes_stated_and_found_agree():
             changed[f"head.{kind}"] = tensors[f"head.{kind}"].copy()
             changed[f"head.{kind}"][:4] *= np.float32(factor)
         fit = calibration(changed, images)
-        found = find(pack({**changed, "calibration": fit}), images)
+        found = find(NETWORK.pack({**changed, "calibration": fit}), images)
         stated = found.spots[found.told][:, 2]
         assert np.mean(stated) == pytest.approx(np.mean(found.hit[found.told]), abs=0.03)
         assert np.mean(found.relative < 1.0) == pytest.approx(0.6827, abs=0.03)
@@ -65,7 +66,7 @@ def test_one_call_makes_a_network_that_loads(tmp_path):
     seen = []
     made = make_detector(tmp_path, seed=4, groups=1, steps=2, validation=1, progress=seen.append)
     assert seen == [1, 1]
-    assert made.path == tmp_path / FILE
+    assert made.path == tmp_path / NETWORK.file
     assert set(made.validation) == {"f1", "precision", "recall", "error_pm"}
     facts = made_from(made.path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)
@@ -73,9 +74,9 @@ def test_one_call_makes_a_network_that_loads(tmp_path):
     command = "microgym reconstructor train STM-v0 --seed 4 --groups 1 --steps 2"
     assert facts["command"] == command
     assert len(facts["sha256"]) == 64
-    net = read_net(made.path)
+    net = read_twin(AdatomUNet, made.path)
     assert isinstance(net, AdatomUNet)
-    assert len(load_weights(made.path).layers) == 17
+    assert len(NETWORK.load(made.path).table) == len(NETWORK.layers)
 
 
 @pytest.mark.parametrize(

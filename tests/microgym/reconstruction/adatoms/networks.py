@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from microgym.baselines.observation_models.stm.model import PIXELS, AdatomUNet
-from microgym.reconstruction.adatoms.observation_model import pack
+from microgym.baselines.observation_models.stm.model import AdatomUNet
+from microgym.reconstruction.adatoms.observation_model import NETWORK
+from microgym.reconstruction.adatoms.unet_kernels import CELL
 
 EDGE, FIELD_NM = 64, 8.0
 CALIBRATION = (0.3, 1.4, 0.8, 0.2)
@@ -17,10 +18,10 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.1 if "bias" in name else tensor.std() * 1.6))
-        net.head.weight[:PIXELS].mul_(2.0)
-        assert net.head.bias is not None
-        net.head.bias[:PIXELS] = -4.0
-        net.head.bias[3 * PIXELS :] = -2.0
+        net.get_submodule("head").weight[: CELL * CELL].mul_(2.0)
+        assert net.get_submodule("head").bias is not None
+        net.get_submodule("head").bias[: CELL * CELL] = -4.0
+        net.get_submodule("head").bias[3 * CELL * CELL :] = -2.0
     return net.eval()
 
 
@@ -31,7 +32,7 @@ def tensors_of(net, calibration=CALIBRATION):
 
 
 def make_weights(seed=0, calibration=CALIBRATION):
-    return pack(tensors_of(make_network(seed), calibration))
+    return NETWORK.pack(tensors_of(make_network(seed), calibration))
 
 
 def make_images(places, edge=EDGE, noise=0.003, seed=0, tilt=0.0):

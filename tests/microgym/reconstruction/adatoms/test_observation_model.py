@@ -8,15 +8,10 @@ from safetensors.numpy import save_file
 
 from microgym.numerics.threads import parallel_rows
 from microgym.reconstruction.adatoms.observation_model import (
-    FORMAT,
+    NETWORK,
     ClassicalDetector,
     MatchedFilter,
     NeuralDetector,
-    layer_shapes,
-    load_weights,
-    pack,
-    shipped_file,
-    shipped_weights,
 )
 from microgym.reconstruction.adatoms.peak_detection import MOST
 from tests.microgym.reconstruction.adatoms.networks import (
@@ -40,7 +35,7 @@ def tensors():
 @pytest.fixture
 def file(tmp_path, tensors):
     path = tmp_path / "net.safetensors"
-    save_file(tensors, path, {"format": FORMAT})
+    save_file(tensors, path, {"format": NETWORK.format})
     return path
 
 
@@ -138,13 +133,8 @@ def test_an_image_that_does_not_fit_the_network_is_refused():
         NeuralDetector(1, EDGE, 0, make_weights())
 
 
-def test_layers_have_the_shapes_of_the_trained_network(tensors):
-    shapes = {
-        name.removesuffix(".weight"): (a.shape[0], a.shape[1], a.shape[2])
-        for name, a in tensors.items()
-        if name.endswith(".weight")
-    }
-    assert shapes == layer_shapes()
+def test_the_table_has_the_shapes_of_the_trained_network(tensors):
+    assert {name: one.shape for name, one in tensors.items()} == NETWORK.shapes
 
 
 @pytest.mark.parametrize(
@@ -162,36 +152,36 @@ def test_layers_have_the_shapes_of_the_trained_network(tensors):
 def test_what_is_no_network_is_refused_by_name(tensors, change, message):
     change(tensors)
     with pytest.raises(ValueError, match=message):
-        pack(tensors)
+        NETWORK.pack(tensors)
 
 
 def test_a_file_gives_the_network_that_was_written(file, tensors):
-    found, expected = load_weights(file), pack(tensors)
+    found, expected = NETWORK.load(file), NETWORK.pack(tensors)
     assert found.values.tobytes() == expected.values.tobytes()
-    assert np.array_equal(found.layers, expected.layers)
-    assert found.told == tuple(np.float32(CALIBRATION))
+    assert np.array_equal(found.table, expected.table)
+    assert np.array_equal(found.calibration["calibration"], np.float32(CALIBRATION))
 
 
 def test_what_is_no_file_of_a_network_is_refused(tmp_path, file, tensors):
     with pytest.raises(FileNotFoundError, match="there is no network at"):
-        load_weights(tmp_path / "nothing.safetensors")
+        NETWORK.load(tmp_path / "nothing.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ValueError, match="is not a network in safetensors format"):
-        load_weights(file)
+        NETWORK.load(file)
     other = tmp_path / "other.safetensors"
     save_file(tensors, other, {"format": "microgym-eye-1"})
     with pytest.raises(ValueError, match=r"holds no network of this package .*microgym-adatoms-1"):
-        load_weights(other)
+        NETWORK.load(other)
 
 
 def test_the_shipped_network_says_how_it_was_made():
     from safetensors import safe_open
 
-    with safe_open(shipped_file(), "np") as content:
+    with safe_open(NETWORK.shipped_file, "np") as content:
         made = json.loads(content.metadata()["made"])
-    assert made["command"].startswith("microgym reconstructor train STM-v0 --seed 0")
+    assert made["command"].endswith(" train STM-v0 --seed 0 --groups 384 --steps 4500")
     assert len(made["commit"].removesuffix("+")) == 40
-    least, trust, slope, _ = shipped_weights().told
+    least, trust, slope, _ = NETWORK.shipped().calibration["calibration"]
     assert 0.0 < least < 1.0
     assert trust > 0.0
     assert slope > 0.0

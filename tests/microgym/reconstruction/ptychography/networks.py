@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
-from microgym.reconstruction.ptychography.neural import STATED, Weights, pack
+from microgym.reconstruction.nn.network import STATED, Weights
+from microgym.reconstruction.ptychography.neural import NETWORK
 
 
 def make_network(seed=0):
@@ -14,8 +15,8 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.1 if "bias" in name else tensor.std() * 1.2))
-        net.image.weight.mul_(5.0)
-        net.doubt.weight.mul_(5.0)
+        net.get_submodule("image").weight.mul_(5.0)
+        net.get_submodule("doubt").weight.mul_(5.0)
     return net.eval()
 
 
@@ -27,7 +28,7 @@ def tensors_of(net, trust=1.0):
 
 
 def make_weights(seed=0, trust=1.0) -> Weights:
-    return pack(tensors_of(make_network(seed), trust))
+    return NETWORK.pack(tensors_of(make_network(seed), trust))
 
 
 def make_scene(seed, count, side):

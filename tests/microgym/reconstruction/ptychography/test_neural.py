@@ -1,24 +1,18 @@
 """Files of networks, and the view that runs them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from microgym.reconstruction.nn import winograd
-from microgym.reconstruction.ptychography import neural
+from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.ptychography.neural import (
-    FORMAT,
-    STATED,
+    NETWORK,
     NeuralImage,
-    layer_shapes,
-    load_weights,
-    pack,
-    shipped_file,
-    shipped_weights,
 )
-from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN, WIDTHS
+from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN
 from tests.microgym.reconstruction.ptychography.networks import make_network, tensors_of
 
 PROBE = np.ones((1, 8, 8), np.complex64)
@@ -32,21 +26,16 @@ def tensors():
 @pytest.fixture
 def file(tmp_path, tensors):
     path = tmp_path / "net.safetensors"
-    save_file(tensors, path, {"format": FORMAT})
+    save_file(tensors, path, {"format": NETWORK.format})
     return path
 
 
-def test_layers_have_the_shapes_of_the_trained_network(tensors):
-    shapes = {
-        name.removesuffix(".weight"): (a.shape[0], a.shape[1], a.shape[2])
-        for name, a in tensors.items()
-        if name.endswith(".weight")
-    }
-    assert shapes == layer_shapes()
+def test_the_table_has_the_shapes_of_the_trained_network(tensors):
+    assert {name: one.shape for name, one in tensors.items()} == NETWORK.shapes
 
 
 def test_packing_keeps_every_number(tensors):
-    weights = pack(tensors)
+    weights = NETWORK.pack(tensors)
     kernels = [a for name, a in tensors.items() if name.endswith(".weight")]
     threes = [a for a in kernels if a.shape[2] == 3]
     biases = sum(a.size for name, a in tensors.items() if name.endswith(".bias"))
@@ -55,25 +44,15 @@ def test_packing_keeps_every_number(tensors):
     size += sum(7 * a.shape[0] * a.shape[1] + 15 * a.shape[0] for a in threes)
     assert weights.values.shape == (size,)
     assert weights.values.ctypes.data % 64 == 0
-    assert weights.layers.shape == (16, 6)
+    assert weights.table.shape == (len(NETWORK.layers) - 1, 5)
     assert weights.trust == np.float32(1.3)
     assert weights.radii == pytest.approx(tensors["radii"])
-    begins = weights.layers[:, 2].tolist()
+    begins = weights.table[:, 3].tolist()
     assert begins == sorted(begins)
     assert begins[0] == 0
     stem = tensors["stem.weight"][:, :, 0, 0].T.copy()
     stem[: 2 * CELL * CELL] *= CONTRAST_GAIN
     assert weights.values[24 : 24 + stem.size] == pytest.approx(stem.ravel())
-
-
-@pytest.mark.parametrize("edge", [16, 32, 48, 64])
-def test_the_last_layer_has_room_to_lend(edge):
-    """Layers of 3x3 and of 2x2 work where its results will be."""
-    room = (edge + 2) ** 2 * 4 * CELL * CELL
-    for level, width in enumerate(WIDTHS):
-        assert winograd.work_size(width, width, edge >> level) <= room
-    for level, width in enumerate(WIDTHS[:-1]):
-        assert (edge >> (level + 1)) ** 2 * 4 * width <= room
 
 
 @pytest.mark.parametrize(
@@ -93,21 +72,21 @@ def test_the_last_layer_has_room_to_lend(edge):
 def test_what_is_no_network_is_refused_by_name(tensors, change, message):
     change(tensors)
     with pytest.raises(ValueError, match=message):
-        pack(tensors)
+        NETWORK.pack(tensors)
 
 
 def test_a_file_gives_the_network_that_was_written(file, tensors):
-    found, expected = load_weights(file), pack(tensors)
+    found, expected = NETWORK.load(file), NETWORK.pack(tensors)
     assert found.values.tobytes() == expected.values.tobytes()
-    assert np.array_equal(found.layers, expected.layers)
+    assert np.array_equal(found.table, expected.table)
     assert found.trust == expected.trust
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no network at .*nothing"):
-        load_weights(tmp_path / "nothing.safetensors")
+        NETWORK.load(tmp_path / "nothing.safetensors")
     with pytest.raises(FileNotFoundError, match="there is no network at"):
-        load_weights(tmp_path)
+        NETWORK.load(tmp_path)
 
 
 @pytest.mark.parametrize("part", [0, 4, 100, 5000, -4])
@@ -115,7 +94,7 @@ def test_a_truncated_file_is_refused(file, part):
     content = file.read_bytes()
     file.write_bytes(content[:part])
     with pytest.raises(ValueError, match="is not a network in safetensors format"):
-        load_weights(file)
+        NETWORK.load(file)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "microgym-policy-2"}, {"other": "x"}])
@@ -123,38 +102,37 @@ def test_a_foreign_file_is_refused(tmp_path, tensors, metadata):
     path = tmp_path / "other.safetensors"
     save_file(tensors, path, metadata)
     with pytest.raises(ValueError, match=r"holds no network of this package .*microgym-eye-1"):
-        load_weights(path)
+        NETWORK.load(path)
 
 
 def test_a_network_of_another_shape_is_refused(tmp_path, tensors):
     tensors["middle.bias"] = tensors["middle.bias"][:8]
     path = tmp_path / "net.safetensors"
-    save_file(tensors, path, {"format": FORMAT})
+    save_file(tensors, path, {"format": NETWORK.format})
     with pytest.raises(ValueError, match=r"middle\.bias must be finite"):
-        load_weights(path)
+        NETWORK.load(path)
 
 
 @pytest.mark.parametrize("region", [96, 32, 130])
 def test_a_region_that_does_not_fit_the_network_is_refused(region):
     with pytest.raises(ValueError, match=f"region of {region} px must be a multiple of 64 px"):
-        NeuralImage(1, region + 16, PROBE, (8, region), shipped_weights())
+        NeuralImage(1, region + 16, PROBE, (8, region), NETWORK.shipped())
 
 
-def test_the_shipped_network_is_the_default_and_says_how_it_was_made(monkeypatch):
+def test_the_shipped_network_is_the_default_and_says_how_it_was_made():
     view = NeuralImage(1, 80, PROBE, (8, 64))
-    assert view._weights is shipped_weights()
+    assert view._weights is NETWORK.shipped()
     from safetensors import safe_open
 
-    with safe_open(shipped_file(), "np") as content:
+    with safe_open(NETWORK.shipped_file, "np") as content:
         made = json.loads(content.metadata()["made"])
     assert {"seed", "groups", "steps", "command", "commit"} <= set(made)
-    radii = shipped_weights().radii
+    radii = NETWORK.shipped().radii
     assert radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert np.all(np.diff(radii) > 0)
-    monkeypatch.setattr(neural, "FILE", "absent.safetensors")
     with pytest.raises(FileNotFoundError, match="absent"):
-        load_weights(neural.shipped_file())
+        replace(NETWORK, env_id="absent").shipped()
 
 
 def test_the_view_has_no_state_of_its_own():
-    assert NeuralImage(1, 80, PROBE, (8, 64), shipped_weights()).state_arrays() == {}
+    assert NeuralImage(1, 80, PROBE, (8, 64), NETWORK.shipped()).state_arrays() == {}

@@ -111,7 +111,7 @@ def test_extreme_doubts_are_bounded():
     inside = slice(TOP, TOP + 64)
     for bias, bound in ((-50.0, np.exp(-7.0)), (50.0, np.exp(1.0))):
         weights = make_weights(trust=2.0)
-        start = weights.layers[-1, 2]
+        start = weights.table[-1, 3]
         weights.values[start + 48 : start + 64] = bias
         sigma = view_of(1, 64, weights).estimate(np.arange(1), RunningScan(*estimate, fluence))[2]
         assert sigma[:, inside, inside] == pytest.approx(2.0 * bound, rel=1e-5)

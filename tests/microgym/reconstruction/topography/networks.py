@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from microgym.baselines.observation_models.afm.model import TopographyNet
+from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.reconstruction.topography.convnet_kernels import SIGNALS
-from microgym.reconstruction.topography.observation_model import STATED, Weights, pack
+from microgym.reconstruction.topography.observation_model import NETWORK
 
 
 def make_network(seed=0):
@@ -15,7 +16,7 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.3 if "bias" in name else tensor.std() * 1.2))
-        net.head.weight.mul_(3.0)
+        net.get_submodule("head").weight.mul_(3.0)
     return net.eval()
 
 
@@ -27,7 +28,7 @@ def tensors_of(net, trust=1.0):
 
 
 def make_weights(seed=0, trust=1.0) -> Weights:
-    return pack(tensors_of(make_network(seed), trust))
+    return NETWORK.pack(tensors_of(make_network(seed), trust))
 
 
 def make_line(seed, count, pixels=256):

@@ -106,7 +106,7 @@ def test_extreme_doubts_are_bounded():
     usual = scanned(1, 1, make_weights()).state.estimate.sigma
     for bias, bound in ((-99.0, -MOST_DOUBT), (99.0, MOST_DOUBT)):
         weights = make_weights()
-        start = weights.starts[-1]
+        start = weights.table[-1, 3]
         weights.values[start + OUTPUTS - 4 : start + OUTPUTS] = bias
         sigma = scanned(1, 1, weights).state.estimate.sigma
         units = sigma / np.exp(bound)

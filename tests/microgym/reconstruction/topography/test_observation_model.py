@@ -1,27 +1,22 @@
 """Restored lines: files of networks, the classical correction, and what is kept of a scan."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from microgym.reconstruction.topography import observation_model
+from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.topography.convnet_kernels import LAG_SHARE, LEAST_NM, LINES
 from microgym.reconstruction.topography.observation_model import (
-    FORMAT,
-    STATED,
+    NETWORK,
     UNKNOWN_NM,
     ClassicalTopography,
     NeuralTopography,
     Raster,
     ScanLine,
-    layer_shapes,
-    load_weights,
-    pack,
-    shipped_file,
-    shipped_weights,
 )
 from tests.microgym.reconstruction.topography.networks import make_line, make_network, tensors_of
 
@@ -37,32 +32,28 @@ def tensors():
 @pytest.fixture
 def file(tmp_path, tensors):
     path = tmp_path / "net.safetensors"
-    save_file(tensors, path, {"format": FORMAT})
+    save_file(tensors, path, {"format": NETWORK.format})
     return path
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_layers_have_the_shapes_of_the_trained_network(tensors):
-    shapes = {
-        name.removesuffix(".weight"): a.shape
-        for name, a in tensors.items()
-        if name.endswith(".weight")
-    }
-    assert shapes == layer_shapes()
+def test_the_table_has_the_shapes_of_the_trained_network(tensors):
+    assert {name: one.shape for name, one in tensors.items()} == NETWORK.shapes
 
 
 def test_packing_keeps_every_number(tensors):
-    weights = pack(tensors)
+    weights = NETWORK.pack(tensors)
     kept = np.sort(weights.values[weights.values != 0.0])
     layers = [a.ravel() for name, a in tensors.items() if name not in ("trust", "radii")]
     assert np.array_equal(kept, np.sort(np.concatenate(layers)))
     assert weights.trust == np.float32(1.3)
     assert weights.radii == pytest.approx(tensors["radii"])
-    for start, (name, (outputs, _, _)) in zip(weights.starts, layer_shapes().items(), strict=True):
+    for layer, (_, _, outputs, start, dilation) in zip(NETWORK.layers, weights.table, strict=True):
         bias = weights.values[start : start + outputs]
-        assert np.array_equal(bias, tensors[f"{name}.bias"])
+        assert np.array_equal(bias, tensors[f"{layer.name}.bias"])
+        assert dilation == layer.dilation
 
 
 @pytest.mark.parametrize(
@@ -82,38 +73,37 @@ def test_packing_keeps_every_number(tensors):
 def test_what_is_no_network_is_refused_by_name(tensors, change, message):
     change(tensors)
     with pytest.raises(ValueError, match=message):
-        pack(tensors)
+        NETWORK.pack(tensors)
 
 
 def test_a_file_gives_the_network_that_was_written(file, tensors):
-    assert load_weights(file).values.tobytes() == pack(tensors).values.tobytes()
+    assert NETWORK.load(file).values.tobytes() == NETWORK.pack(tensors).values.tobytes()
 
 
 def test_a_missing_truncated_or_foreign_file_is_refused(tmp_path, file, tensors):
     with pytest.raises(FileNotFoundError, match=r"there is no network at .*nothing"):
-        load_weights(tmp_path / "nothing.safetensors")
+        NETWORK.load(tmp_path / "nothing.safetensors")
     content = file.read_bytes()
     for part in (0, 100, -4):
         file.write_bytes(content[:part])
         with pytest.raises(ValueError, match="is not a network in safetensors format"):
-            load_weights(file)
+            NETWORK.load(file)
     save_file(tensors, file, {"format": "microgym-eye-1"})
     with pytest.raises(ValueError, match=r"holds no network of this package .*microgym-lines-1"):
-        load_weights(file)
+        NETWORK.load(file)
 
 
-def test_the_shipped_network_is_the_default_and_says_how_it_was_made(monkeypatch):
-    assert NeuralTopography(1, Raster())._weights is shipped_weights()
-    with safe_open(shipped_file(), "np") as content:
+def test_the_shipped_network_is_the_default_and_says_how_it_was_made():
+    assert NeuralTopography(1, Raster())._weights is NETWORK.shipped()
+    with safe_open(NETWORK.shipped_file, "np") as content:
         made = json.loads(content.metadata()["made"])
     assert {"seed", "groups", "steps", "command", "commit"} <= set(made)
-    assert made["command"].startswith("microgym reconstructor train AFM-v0 ")
-    radii = shipped_weights().radii
+    assert made["command"].endswith(" train AFM-v0 --seed 0 --groups 512 --steps 7000")
+    radii = NETWORK.shipped().radii
     assert radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert np.all(np.diff(radii) > 0)
-    monkeypatch.setattr(observation_model, "FILE", "absent.safetensors")
     with pytest.raises(FileNotFoundError, match="absent"):
-        load_weights(shipped_file())
+        replace(NETWORK, env_id="absent").shipped()
 
 
 # --- the scan ------------------------------------------------------------------------------------

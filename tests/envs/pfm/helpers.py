@@ -5,22 +5,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.pfm import PFMEnv, PFMTask
+from microgym.envs.pfm.env import PFMEnv, PFMLoopEnv
+from microgym.envs.pfm.task import FilmTask
 
 QUIET: dict[str, Any] = {
     "drift": "off", "disorder": "off", "tip": "off", "readout": "off", "heat": "off", "pulses": 4
 }  # fmt: skip
 
 
-def make(seed: int | None = 1, **arguments: Any) -> PFMEnv:
+def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> PFMEnv | PFMLoopEnv:
     """A short episode on a perfect instrument, unless asked for; reset unless `seed` is None."""
-    env = PFMEnv(**{**QUIET, **arguments})
+    env = (PFMLoopEnv if loop else PFMEnv)(**{**QUIET, **arguments})
     if seed is not None:
         env.reset(seed=seed)
     return env
 
 
-def task_of(env: Any) -> PFMTask:
+def task_of(env: Any) -> FilmTask:
     return env._batch.task
 
 

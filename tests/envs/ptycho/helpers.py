@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.ptycho import PtychoEnv, PtychoTask
 from microgym.envs.ptycho.config import GRID
+from microgym.envs.ptycho.env import PtychoEnv
+from microgym.envs.ptycho.task import PtychoTask
 
 QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4}
 

@@ -6,11 +6,21 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.envs.stm import STMEnv, STMTask
+from microgym.envs.stm.env import STMEnv
+from microgym.envs.stm.task import STMTask
 from microgym.envs.stm.tracking import LEGS
 from microgym.physics.adatoms import nearest_site
 from microgym.specimens.adatom_fields import ATOMS
-from tests.envs.test_stm import BOTH, DRAG, ONLY_LOOK, QUIET, drag, named, put_on_target, task_of
+from tests.envs.stm.test_task import (
+    BOTH,
+    DRAG,
+    ONLY_LOOK,
+    QUIET,
+    drag,
+    named,
+    put_on_target,
+    task_of,
+)
 
 VIEWS = ("classical", "neural")
 
@@ -64,7 +74,7 @@ def test_the_model_and_the_network_see_the_same_world():
             env.step(action)
     one, other = (task_of(env).instrument.state for env in worlds)
     for name in ("drift", "wander", "velocity"):
-        assert getattr(one.motion, name).tobytes() == getattr(other.motion, name).tobytes()
+        assert getattr(one.drift, name).tobytes() == getattr(other.drift, name).tobytes()
     assert one.field.places.tobytes() == other.field.places.tobytes()
     assert one.tip.traits.tobytes() == other.tip.traits.tobytes()
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from microgym.agents.afm.references import GAINS, RATES_HZ, setpoint_to_action, size_of, to_action
-from microgym.envs.afm import AFMEnv, AFMTask, facts
+from microgym.envs.afm import facts
 from microgym.envs.afm.config import EVENTS, EXCHANGE_UNIT_S, TERMS, AFMConfig
+from microgym.envs.afm.env import AFMEnv
 from microgym.envs.afm.observation import NUMBERS, SIGNALS
+from microgym.envs.afm.task import AFMTask
 from microgym.envs.core.panels import HEIGHT, WIDTH
 from microgym.physics.feedback import largest_gain
 from microgym.specimens.splits import SURFACES

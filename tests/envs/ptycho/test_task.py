@@ -10,15 +10,15 @@ from PIL import Image
 from microgym import metrics
 from microgym.envs.core.rewards import RewardWeights
 from microgym.envs.core.testing import assert_same, check_snapshot
-from microgym.envs.ptycho import PtychoVectorEnv
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
+from microgym.envs.ptycho.env import PtychoVectorEnv
 from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST, RunningScan
 from microgym.specimens.files import load_image
-from tests.envs.ptycho import action, cell_centre, make, play, richest, task_of, wander
+from tests.envs.ptycho.helpers import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans
 
 AMPLITUDE, PHASE, COVERAGE, DOSE, UNCERTAINTY = (

@@ -9,9 +9,11 @@ import pytest
 
 from microgym.envs.core import drawing
 from microgym.envs.core.panels import HEIGHT, WIDTH
-from microgym.envs.stm import STMEnv, STMTask, tip_task
+from microgym.envs.stm import tip_task
 from microgym.envs.stm.config import GOALS, STMConfig
+from microgym.envs.stm.env import STMEnv
 from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.task import STMTask
 from microgym.envs.stm.tip_task import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import nearest_site
@@ -100,7 +102,7 @@ def test_look_alone_does_not_drag_and_both_does_both():
 def test_expected_drift_is_told():
     env = make(drift="real")
     task = task_of(env)
-    task.instrument.state.motion.settling[:] = 0.0
+    task.instrument.state.drift.settling[:] = 0.0
     env.intervene(drift_velocity_nm_s=(0.01, -0.005))
     env.step(drag((0, 0), (0, 0), ONLY_LOOK))
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK))[0])

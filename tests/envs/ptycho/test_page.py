@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 
 from microgym.envs.core import drawing
 from microgym.envs.core.panels import HEIGHT, WIDTH
-from microgym.envs.ptycho import PtychoTask, facts
+from microgym.envs.ptycho import facts
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
 

@@ -10,8 +10,8 @@ from gymnasium.error import ResetNeeded
 from PIL import Image
 
 from microgym.envs.core.testing import assert_same
-from microgym.envs.ptycho import PtychoEnv, PtychoVectorEnv
-from tests.envs.ptycho import make
+from microgym.envs.ptycho.env import PtychoEnv, PtychoVectorEnv
+from tests.envs.ptycho.helpers import make
 from tests.microgym.instruments import scans
 
 STILL = np.zeros(3, np.float32)

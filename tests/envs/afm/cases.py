@@ -1,0 +1,23 @@
+"""Arguments under which the conformance tests run AFM-v0."""
+
+CASES = {
+    "AFM-v0": {
+        "brief": {"lines": 8},
+        "variants": (
+            {"action": "feedback", "observation": "features"},
+            {"imaging": "contact", "specimen": "islands"},
+            {"observation": "image", "reconstructor": "neural"},
+            {
+                "observation": "image",
+                "specimen": "trenches",
+                "split": "test",
+                "drift": "hard",
+                "tip": "hard",
+                "loop": "hard",
+                "scanner": "hard",
+                "reveal": True,
+            },
+        ),
+        "interventions": {"drift_velocity_nm_s": 5.0, "tip_radius_nm": 40.0, "crash_nn": 30.0},
+    }
+}
