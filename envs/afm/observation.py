@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from microgym.envs.core.channels import Channel, Channels
+from microgym.envs.core.channels import Channel, Channels, Plane
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import log, log64
@@ -27,6 +27,9 @@ RESTORED = Channels(
     CELLS,
     height="restored height z less its mean, as z / (abs(z) + 20 nm)",
     uncertainty="root mean square uncertainty s in the cell, as s / (s + 1 nm)",
+)
+IMAGE = Plane(
+    CELLS, CELLS, height="image so far, each line less its mean, as z / (abs(z) + 20 nm); else 0"
 )
 _SIZE = "log(size / 1 nm) / log(100) of the"
 NUMBERS = Channels(

@@ -131,9 +131,7 @@ class AFMTask(Task):
         dials=Channels(
             setpoint=_SETPOINT,
             integral_gain=_GAIN,
-            proportional_gain="proportional gain, logarithmic from 0 to {:g}".format(
-                PROPORTIONAL[1] - PROPORTIONAL[0]
-            ),
+            proportional_gain="proportional gain, logarithmic from 0 to 0.99",
             line_rate="line rate, logarithmic from {:g} to {:g} Hz".format(*RATES_HZ),
             event="below 0.5, scan the next line; from there on, in equal parts, approach anew, "
             "withdraw the tip, mount a new one",
@@ -206,7 +204,7 @@ class AFMTask(Task):
         ),
     }  # fmt: skip
     PANELS = (render.surface, render.image, render.line, render.tip)
-    GAUGES = ((render.RIGHT, 500, 21),)
+    GAUGES = render.GAUGES
 
     def build(self) -> None:
         """Make the instrument and the observation model."""
@@ -217,6 +215,13 @@ class AFMTask(Task):
         self.limit_s = config.time_limit_s
         # In contact mode no amplitude bounds the errors that are shown: 25 nm is a design choice.
         self._free = self.instrument.parameters.signals.free or 25.0
+
+    def _chosen(self, what: str) -> Any:
+        """Declared observation or action; without an observation model nothing is restored."""
+        declared = super()._chosen(what)
+        if isinstance(declared, dict) and self.topography is None:
+            return {name: part for name, part in declared.items() if name != "restored"}
+        return declared
 
     def sizes(self) -> dict[str, int]:
         """Lines and pixels of the images."""
@@ -261,9 +266,13 @@ class AFMTask(Task):
         tip, setpoint = instrument.state.tip, state.dials[:, 0].copy()
         crashes = tip.crashes[rows]
         self.share(self._scan, rows[event == SCAN])
-        instrument.engage(rows[event == ENGAGE], setpoint)
-        instrument.withdraw(rows[event == WITHDRAW])
-        instrument.exchange(rows[event == EXCHANGE], setpoint)
+        for kind, act in (
+            (ENGAGE, lambda some: instrument.engage(some, setpoint)),
+            (WITHDRAW, instrument.withdraw),
+            (EXCHANGE, lambda some: instrument.exchange(some, setpoint)),
+        ):
+            if (event == kind).any():
+                act(rows[event == kind])
         surface, done = instrument.state.surface, instrument.state.ledger.exposures
         observation.measure_quality(
             rows, surface.variance, state.errors, done, FLOOR, state.quality

@@ -50,7 +50,7 @@ def test_dials_are_those_of_a_sane_operator():
     assert (rate.min() >= 3.0, rate.max() <= 9.0) == (True, True)
     low, high = SETPOINTS["amplitude"]
     assert (setpoint.min() >= low, setpoint.max() <= high) == (True, True)
-    lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings().scanner
+    lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings.scanner
     middle = largest_gain(lag, scanner.resonance_hz, scanner.damping)
     assert np.median(gain) == pytest.approx(middle * np.sqrt(np.prod(GAIN_SHARES)), rel=0.5)
     assert proportional.min() == 0.0
