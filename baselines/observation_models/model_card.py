@@ -7,7 +7,7 @@ from typing import Any
 
 from microgym.baselines.evaluation.records import read_record
 from microgym.baselines.observation_models.weights_io import origin_rows
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown
 
 Rows = list[tuple[str, str]]
 

@@ -28,8 +28,13 @@ from microgym.baselines.observation_models.afm import page as topography
 from microgym.baselines.observation_models.model_card import network_card, network_page
 from microgym.baselines.observation_models.ptycho import page as eye
 from microgym.baselines.observation_models.stm import page as adatoms
-from microgym.baselines.reporting.formatting import OUTCOMES, decimals, outcome_table, written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import (
+    OUTCOMES,
+    decimals,
+    markdown,
+    outcome_table,
+    written,
+)
 from microgym.baselines.reporting.readme import table as scores
 from microgym.envs.core.docs import tables
 from microgym.envs.core.registry import Entry, entries

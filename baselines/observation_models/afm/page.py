@@ -9,8 +9,7 @@ from microgym.baselines.observation_models.afm.classical import GRID, RADII_NM, 
 from microgym.baselines.observation_models.afm.dataset import LEARNT
 from microgym.baselines.observation_models.afm.evaluate import RECORD, SPEEDS, TIPS, claimed
 from microgym.baselines.observation_models.model_card import ModelCard, Rows, covered, training_rows
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
 

@@ -19,8 +19,7 @@ from microgym.baselines.observation_models.ptycho.page_tables import (
     verdict,
 )
 from microgym.baselines.observation_models.ptycho.robustness import TABLE_STOPS
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT
 

@@ -6,8 +6,7 @@ from typing import Any
 from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.ptycho.classical import Recipe
 from microgym.baselines.observation_models.ptycho.evaluate import CLAIMED, claimed
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 
 
 def verdict(record: Mapping[str, Any]) -> str:

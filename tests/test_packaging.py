@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import microgym
+from microgym import jit
 from microgym.agents.core import extras
 
 ROOT = Path(__file__).parents[1]
@@ -240,11 +241,11 @@ def test_the_floors_hold():
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
-        ("microgym/physics/fft.py", "import h5py"),
-        ("microgym/physics/fft.py", "from microgym.envs import task"),
-        ("microgym/reconstruct/pie.py", "import torch"),
+        ("microgym/numerics/fft/__init__.py", "import h5py"),
+        ("microgym/numerics/fft/__init__.py", "from microgym.envs.core import task"),
+        ("microgym/reconstruction/ptychography/pie.py", "import torch"),
         ("microgym/instruments/__init__.py", "import gymnasium"),
-        ("envs/task.py", "import microgym.agents"),
+        ("envs/core/task.py", "import microgym.agents"),
         ("agents/__init__.py", "from microgym import baselines"),
     ],
 )
@@ -316,10 +317,10 @@ def test_the_base_installation_holds_nothing_of_an_extra():
 PRIVATE = {
     "agents/training/learner_state.py": "stable-baselines3",
     "agents/training/loggers.py": "wandb",
-    "baselines/cli/search_storage.py": "optuna",
+    "baselines/cli/search.py": "optuna",
 }
 # Files that check the version of the dependency against an allow-list themselves.
-ALLOW_LISTS = {"microgym/jit/__init__.py"}
+ALLOW_LISTS = {"microgym/jit/linked.py"}
 CAPPED = {"gymnasium", "sb3-contrib", *PRIVATE.values()}
 
 
@@ -367,6 +368,30 @@ def test_private_interfaces_are_used_only_of_dependencies_with_an_upper_bound():
     assert "_last_obs" in found["agents/training/learner_state.py"], "the search finds none"
 
 
+def test_numbas_private_interfaces_are_imported_only_for_tested_versions():
+    importing = [
+        path.relative_to(ROOT).as_posix()
+        for folder in FOLDERS
+        for path in sources(ROOT / folder)
+        if "microgym.jit.linked" in path.read_text(encoding="utf-8")
+    ]
+    assert importing == ["microgym/jit/__init__.py"]
+    (branch,) = (
+        node
+        for node in ast.parse((ROOT / importing[0]).read_text(encoding="utf-8")).body
+        if isinstance(node, ast.If)
+    )
+    assert ast.unparse(branch.test) == "WAY == 'linked'"
+    assert ast.unparse(branch.body[0]).startswith("from microgym.jit.linked import")
+    # The versions that `make test-numba` runs, and that of constraints.txt; see test_jit.py, too.
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^NUMBA_VERSIONS \?= (.*)$", makefile, re.MULTILINE)
+    tested = {pair.partition(":")[0] for pair in line.split()}
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    tested |= set(re.findall(r"^numba==(.*)$", constraints, re.MULTILINE))
+    assert tested == set(jit.LINKED_VERSIONS)
+
+
 def test_dependencies_have_lower_bounds_and_upper_bounds_where_interfaces_are_private():
     for requirement in (*BASE.values(), *DEV.values()):
         operators = [s.operator for s in requirement.specifier]
@@ -404,7 +429,9 @@ def test_ci_runs_the_command_of_the_readme():
     assert "make test" in readme
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("make test")
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-    assert {"make test", "make test-gymnasium"} <= set(re.findall(r"- run: (.*)", workflow))
+    assert {"make test", "make test-gymnasium", "make test-numba"} <= set(
+        re.findall(r"- run: (.*)", workflow)
+    )
 
 
 def test_links_in_the_readme_lead_somewhere():
