@@ -7,14 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.afm import observation, render
-from microgym.envs.afm.config import (
-    GAINS,
-    PACES,
-    PROPORTIONAL,
-    RATES_HZ,
-    SETPOINTS,
-    AFMConfig,
-)
+from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.channels import Channels
 from microgym.envs.core.interventions import BoxIntervention
 from microgym.envs.core.metrics import Metric
@@ -144,22 +137,16 @@ class AFMTask(Task):
     )
     REWARD = {
         "resolution": Term(
-            1.0,
-            "signal-to-noise ratio of the image, bel; missing lines are all error",
-            scale=10.0,
+            1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0
         ),
         "time": Term(
-            0.1,
-            "minus the time used, over the time there is; seconds of an exchange over 120 s",
-            better="lower",
+            0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
         ),
         "tracking": Term(
-            1.0, "minus the mean error of the lines over the relief, each at most 1", better="lower"
+            1.0, "minus the mean error of the lines over the relief, each at most 1", "lower"
         ),
         "force": Term(
-            1.0,
-            "minus the excess of the peak forces over the soft limit, over it, mean of all pixels",
-            better="lower",
+            1.0, "minus the mean excess of the pixels' peak forces, over the soft limit", "lower"
         ),
     }
     COST = {"crash": "tips broken by a force over their threshold", "tip_change": "tips used up"}
@@ -225,12 +212,9 @@ class AFMTask(Task):
 
     def sizes(self) -> dict[str, int]:
         """Lines and pixels of the images."""
-        lines, pixels = self.config.lines, self.instrument.settings.pixels
-        return {
-            "lines": lines,
-            "pixels": pixels,
-            "restored_lines": 0 if self.topography is None else lines,
-        }
+        lines, restored = self.config.lines, 0 if self.topography is None else self.config.lines
+        pixels = self.instrument.settings.pixels
+        return {"lines": lines, "pixels": pixels, "restored_lines": restored}
 
     def begin(self, rows: Int64, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
@@ -274,9 +258,8 @@ class AFMTask(Task):
             if (event == kind).any():
                 act(rows[event == kind])
         surface, done = instrument.state.surface, instrument.state.ledger.exposures
-        observation.measure_quality(
-            rows, surface.variance, state.errors, done, FLOOR, state.quality
-        )
+        variance, quality = surface.variance, state.quality
+        observation.measure_quality(rows, variance, state.errors, done, FLOOR, quality)
         self.costs[rows, 0] = tip.crashes[rows] - crashes
         self.costs[rows, 1] = event == EXCHANGE
 
@@ -351,7 +334,9 @@ class AFMTask(Task):
         if self.topography is not None:
             seen["restored"] = state.cells.copy()
         if self.config.observation == "image":
-            seen["image"] = np.empty((self.num_envs, *observation.IMAGE.shape), np.float32)
+            seen["image"] = np.empty(
+                (self.num_envs, observation.CELLS, observation.CELLS), np.float32
+            )
             image = state.image if self.topography is None else state.restored
             observation.reduce_images(image, self.instrument.state.ledger.exposures, seen["image"])
         return seen
@@ -419,10 +404,9 @@ class AFMTask(Task):
         if self.terminated[row]:
             return "image finished" if done >= lines else f"ended at line {done}"
         event = int(self.state.event[row])
-        if event == SCAN and self.instrument.state.line.crashes[row]:
-            return f"line {done} of {lines}  TIP CRASHED"
-        return f"line {done} of {lines}" + ("", "  approached again", "  tip withdrawn",
-                                            "  NEW TIP")[event]  # fmt: skip
+        crashed = event == SCAN and self.instrument.state.line.crashes[row]
+        news = "tip crashed" if crashed else ("", "approached", "withdrawn", "new tip")[event]
+        return f"line {done} of {lines}  {news.upper()}"
 
     def apply_intervention(self, name: str, rows: Int64, value: NDArray[Any]) -> None:
         """Set a hidden quantity; the shape of the tip follows its radius."""

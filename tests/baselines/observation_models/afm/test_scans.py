@@ -36,11 +36,11 @@ def test_frames_are_those_of_the_environment():
     task.instrument.reset(rows, keys, "fibres", "test", 0.7)
     task.instrument.set_radius(rows, np.full(2, 8.0))
     for n in range(8):
-        task._dials[:] = frames.dials[:, n]
+        task.state.dials[:] = frames.dials[:, n]
         task._scan(rows)
         assert task.instrument.state.line.trace.tobytes() == frames.signals[:, n, 0].tobytes()
         assert task.instrument.state.line.error_back.tobytes() == frames.signals[:, n, 3].tobytes()
-        assert task.ideal[:, n].tobytes() == frames.truth[:, n].tobytes()
+        assert task.state.ideal[:, n].tobytes() == frames.truth[:, n].tobytes()
 
 
 def test_dials_are_those_of_a_sane_operator():
