@@ -22,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-numba test-independent pages bench clean
+.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-numba test-minimal test-independent pages bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -82,6 +82,9 @@ test-numba: setup ## the compiled code and the golden trajectories on Numba 0.66
 		$(BIN)/python -m pytest -q -p no:cacheprovider -n $(WORKERS) $(PYTEST_FLAGS) $(NUMBA_SMOKE) || failed="$$failed $$version"; \
 	done; \
 	test -z "$$failed" || { echo "Failed on Numba$$failed"; exit 1; }
+
+test-minimal: setup ## the environments in an installation without PyTorch
+	@$(BIN)/python -m pytest -q -m slow $(PYTEST_FLAGS) tests/slow/test_minimal.py
 
 # CDTools is laid in a folder of its own that only this test looks into: it asks for packages, and
 # versions of them, that the rest can do without.

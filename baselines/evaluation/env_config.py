@@ -149,7 +149,8 @@ def _defaults(env_id: str) -> Mapping[str, Any]:
     for name, one in inspect.signature(creator.task_class).parameters.items():
         if one.kind is inspect.Parameter.VAR_KEYWORD:
             # A task with many arguments keeps them, checked, in a dataclass.
-            kept = creator.task_class(1).arguments
+            task = creator.task_class(1, **spec.kwargs)
+            kept = getattr(task, "config", None) or task.arguments
             found |= {one.name: getattr(kept, one.name) for one in fields(kept)}
         elif one.kind is inspect.Parameter.KEYWORD_ONLY:
             found[name] = one.default

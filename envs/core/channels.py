@@ -23,6 +23,10 @@ class Channel:
     unit: str = ""
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.doc.strip():
+            raise ValueError("a channel must be documented")
+
 
 class Channels(Mapping[str, Channel]):
     """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.

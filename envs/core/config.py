@@ -139,6 +139,11 @@ def changes(doc: str, known: tuple[str, ...] = ()) -> Any:
     return option({}, check, doc)
 
 
+def split() -> Any:
+    """The split that specimens are drawn from."""
+    return choice("train", SPLITS, "disjoint set of specimens")
+
+
 def anything(default: Any, doc: str) -> Any:
     """A value that `Config.validate` of the task checks."""
     return option(default, lambda _, value: value, doc)
@@ -152,7 +157,6 @@ def _threads(_: str, value: Any) -> int:
 class Config:
     """Arguments that all environments have."""
 
-    split: str = choice("train", SPLITS, "disjoint set of specimens")
     reward_weights: Mapping[str, float] = changes("weights of reward terms to change, by name")
     reward_mode: str = choice("scalar", REWARD_MODES, "reward as a sum or as a vector of its terms")
     reveal: bool = flag(False, 'put the hidden state into `info["latent"]`')

@@ -110,6 +110,11 @@ class Task(ABC):
         self.truncated: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.closed = False
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents; a task with several overrides it and has an axis for them."""
+        return ()
+
     def _chosen(self, what: str) -> Any:
         declared = getattr(self, what.upper())
         return declared[getattr(self.config, what)] if isinstance(declared, Modes) else declared
@@ -162,6 +167,10 @@ class Task(ABC):
     @abstractmethod
     def observe(self) -> Any:
         """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
+
+    def agent_rewards(self) -> Float64:
+        """Rewards of the last step, [N, agents]; by default, the team's reward for each agent."""
+        return np.repeat(self.reward[:, None], len(self.agents), axis=1)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, each [N], fresh; `METRICS` in that group."""

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from microgym.envs.core.config import Config, anything, changes, choice, integer, level, positive
+from microgym.envs.core.config import (
+    Config,
+    anything,
+    changes,
+    choice,
+    integer,
+    level,
+    positive,
+    split,
+)
 from microgym.instruments.pfm.settings import (
     DISORDER_LEVELS,
     DRIFT_LEVELS,
@@ -32,6 +41,7 @@ class PFMLoopConfig(Config):
     """Arguments that both tasks have."""
 
     specimen: str = anything("mixed", "family of `microgym.specimens.ferroelectrics.FAMILIES`")
+    split: str = split()
     pulses: int = integer(16, 1, 400, "pulses of an episode")
     time_budget_s: float | None = positive(
         None, "time of an episode; None for 2.5 s a pulse", "s", optional=True

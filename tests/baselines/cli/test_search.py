@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from microgym.agents.training import config
-from microgym.agents.training.search_space import search_space
 from microgym.baselines.cli import main, parser, search
 from microgym.baselines.cli.console import read_option
+from microgym.baselines.cli.search_space import search_space
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from tests.baselines import stubs
 

@@ -117,9 +117,9 @@ def test_what_the_environment_wants_beside_the_score_is_told_with_its_interval()
 
 def test_an_outcome_of_no_known_kind_is_refused():
     with pytest.raises(ValueError, match="group must be one of"):
-        Metric("reward_terms", "dose", "dose")
+        Metric("dose", "dose", group="reward_terms")
     with pytest.raises(ValueError, match="better must be one of"):
-        Metric("ledger", "dose", "dose", "s", "less")
+        Metric("dose", "dose", "s", "less", "ledger")
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from microgym import metrics
-from microgym.envs.core.rewards import RewardWeights
+from microgym.envs.core.old_rewards import RewardWeights
 from microgym.envs.core.testing import assert_same, check_snapshot
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
 from microgym.envs.ptycho.env import PtychoVectorEnv

@@ -53,7 +53,7 @@ class ToyTask(Task):
     )
     REWARD = {
         "signal": Term(1.0, "sum of the signals"),
-        "dose": Term(0.1, "minus the dose", better="lower"),
+        "dose": Term(1.0, "minus a tenth of the dose", better="lower", scale=10.0),
     }
     COST = {"overdose": "1 where the dose is above 8"}
     METRICS = (

@@ -1,7 +1,7 @@
 import pytest
 
 from microgym.agents.training import config
-from microgym.agents.training.search_space import Choice, Range, search_space
+from microgym.baselines.cli.search_space import Choice, Range, search_space
 
 TRAINING = """
 [environment]
