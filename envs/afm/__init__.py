@@ -6,5 +6,5 @@ register(
     "AFM-v0",
     __name__,
     "AFM",
-    "force microscopy: scan a surface line by line, tune the loop, keep the tip whole",
+    "force microscopy: gains, setpoint and speed of every line, and care for the tip",
 )

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from microgym.envs.core.config import Config, anything, choice, integer, level, number, positive
+from microgym.envs.core.config import (
+    Config,
+    anything,
+    choice,
+    integer,
+    level,
+    number,
+    positive,
+    split,
+)
 from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.instruments.afm.surface_kernels import LEAD
 from microgym.physics.cantilever import Cantilever
@@ -41,6 +50,7 @@ class AFMConfig(Config):
     """Arguments of AFM-v0."""
 
     specimen: str = anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
+    split: str = split()
     imaging: str = choice("amplitude", tuple(MODES), "tapping, or contact mode")
     lines: int = integer(64, 8, 256, "lines of a frame")
     time_budget_s: float | None = positive(

@@ -30,15 +30,13 @@ class AFMEnv(MicroscopeEnv):
       function of the gap is the solution of the harmonic balance, tabulated over modulus and tip
       radius; where two amplitudes are stable, the oscillation stays on its branch until it is
       pushed over. Tests compare the tables with the integrated equation of motion.
-    * **Cantilever**: for tapping, 40 N/m, 300 kHz, quality factor 400 and a free amplitude of
-      20 nm, which lags by 0.42 ms; for contact, 0.2 N/m, 13 kHz and quality factor 2.
     * **Loop**: the amplitude follows with the lag 2Q/w of the cantilever; integral and proportional
-      gain; a z-scanner with a resonance (median 1 kHz, damping 0.05), a slew rate and a range;
-      thermal and detector noise. All linear parts are advanced exactly, 8 to 64 times a pixel.
-      Ringing, parachuting and streaks follow from that; none of them is scripted.
+      gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. All
+      linear parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks
+      follow from that; none of them is scripted.
     * **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It
       wears by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and
-      become a second apex. A new tip takes 600 s, a new approach 1 s, a withdrawal 0.5 s.
+      become a second apex.
     * **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps
       and has hysteresis.
 
@@ -60,7 +58,7 @@ class AFMEnv(MicroscopeEnv):
     A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. The error of a line
     is the root mean square difference, offset apart, of the trace from what a new tip would have
     shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio is the
-    variance within the lines over the squared error, at most 30 dB. The soft limit is 25 nN.
+    variance within the lines over the squared error, at most 30 dB.
 
     ## Cost
 
@@ -92,8 +90,8 @@ class AFMEnv(MicroscopeEnv):
     ```
 
     Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
-    three modes for vector environments. With `imaging="contact"` a soft cantilever is pressed
-    against the surface at constant deflection; the setpoint is a force.
+    three modes for vector environments. With `imaging="contact"` a soft cantilever (0.2 N/m,
+    13 kHz) is pressed against the surface at constant deflection; the setpoint is a force.
 
     ## Observation models
 
