@@ -14,7 +14,7 @@ CONFORMANCE        ?= tests/conformance tests/envs
 # Numba versions, each with its llvmlite, on which kernels are linked besides that of
 # constraints.txt (LINKED_VERSIONS in microgym/jit), and the smoke test that they must pass.
 NUMBA_VERSIONS ?= 0.66.0:0.48.0 0.67.0:0.49.0 0.68.0:0.50.0
-NUMBA_SMOKE    ?= tests/microgym/test_jit.py tests/conformance/test_compilation.py \
+NUMBA_SMOKE    ?= tests/microgym/jit tests/conformance/test_compilation.py \
 	tests/conformance/test_golden.py
 
 # One BLAS and one PyTorch thread a process: small networks run slower on more.

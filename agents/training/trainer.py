@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
 from microgym.agents.core.learner import Learner
-from microgym.agents.core.learner_kinds import make_learner
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
@@ -176,16 +176,18 @@ def _learn(
     """
     chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
     torch.set_num_threads(1)
-    learner = make_learner(chosen)
-    native = learner.environment(env_id, {"split": "train", **tables["environment"]})
+    learner = Learner(env_id, chosen)
+    native = learner.environment({"split": "train", **tables["environment"]})
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
         model = _model(env, learner, seed)
         model.set_logger(logger)
         policy: Any = model.policy
         net: Network = policy.network()
-        auxiliary, others = learner.lessons(net)
-        optimizers = {"adam": policy.optimizer, **others}
+        auxiliary = learner.auxiliary_loss(net)
+        optimizers = {"adam": policy.optimizer}
+        if auxiliary is not None:
+            optimizers["auxiliary"] = auxiliary.optimizer
         interrupt = GracefulInterrupt(progress)
         if state.last is not None:
             reinstate(model, optimizers, state.last.facts["learner"], state.last.arrays)
@@ -193,9 +195,9 @@ def _learn(
         recorder = EpisodeRecorder(
             env_id, tables["environment"], net, chosen["record_every"], folder
         )
-        callbacks = [
+        callbacks: list[BaseCallback] = [
             ProgressCallback(state, interrupt),
-            *auxiliary,
+            *([auxiliary] if auxiliary is not None else []),
             CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),
         ]
         complete = True
@@ -215,13 +217,13 @@ def _learn(
 
 
 def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
-    chosen = learner.chosen
+    chosen = learner.settings
     rate = float(chosen["learning_rate"])
     return PPO(
         learner.policy,
         env,
         learning_rate=lambda left: rate * (0.1 + 0.9 * left),
-        policy_kwargs=learner.policy_arguments(),
+        policy_kwargs=learner.policy_kwargs(),
         seed=seed,
         device="cpu",
         **{name: chosen[name] for name in HYPERPARAMETERS},

@@ -34,7 +34,7 @@ def record_episode(
         "cost", "decisions" (number of steps), "fps" and "complete". Ctrl-C ends the video early,
         and "complete" is then False.
     """
-    env: Any = setting.make(1, reveal=agent.needs_truth, render=True)
+    env: Any = setting.make(1, reveal=agent.uses_privileged_info, render=True)
     outcome = {"return": 0.0, "cost": 0.0, "decisions": 0, "complete": False}
     outcome["fps"] = int(env.metadata.get("render_fps", 4))
     frames: list[Frame] = []

@@ -27,7 +27,7 @@ SHIPPED = "trained"
 FRESH = "trained now"
 """Name of the agents that were trained in this run, all seeds together."""
 
-_LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
+_LADDER = ("idle", "random", "expert", "oracle", SHIPPED, FRESH)
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
@@ -152,14 +152,14 @@ class FixedActionAgent:
     """
 
     def __init__(self, agent: Agent, fixed_action: Mapping[int, float]) -> None:
-        self.name, self.needs_truth = agent.name, agent.needs_truth
+        self.name, self.uses_privileged_info = agent.name, agent.uses_privileged_info
         self._agent, self._fixed = agent, dict(fixed_action)
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+    def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
         """Begin N episodes."""
         self._agent.reset(num_envs, seeds)
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+    def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> NDArray[Any]:
         """Action of the agent with its fixed components."""
         action = np.array(self._agent.act(observation, info))
         for component, value in self._fixed.items():

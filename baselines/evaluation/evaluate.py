@@ -221,13 +221,14 @@ def _play(
 ) -> None:
     with ExitStack() as stack:
         envs: dict[bool, Any] = {}
-        for reveal in sorted({agent.needs_truth for agent in agents.values()}):
+        for reveal in sorted({agent.uses_privileged_info for agent in agents.values()}):
             envs[reveal] = setting.make(size, reveal=reveal)
             stack.callback(envs[reveal].close)
         for start in starts:
             for name, agent in agents.items():
                 seeds = range(start, start + size)
-                parts[name].append(run_episodes(envs[agent.needs_truth], agent, seeds, progress))
+                env = envs[agent.uses_privileged_info]
+                parts[name].append(run_episodes(env, agent, seeds, progress))
 
 
 def _joined(parts: Sequence[Evaluation], asked: int) -> Evaluation:

@@ -36,7 +36,7 @@ from microgym.baselines.reporting.formatting import (
     written,
 )
 from microgym.baselines.reporting.readme import table as scores
-from microgym.envs.core.docs import tables
+from microgym.envs.core.docs import STANDARD, tables
 from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
@@ -134,9 +134,12 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
     for one in ids:
         lines += _picture(one, images)
     lines += _head(ids)
-    for name, text in parts.items():
-        lines += ["", f"## {name}", "", text]
-        for block in added.get(name, ()):
+    for name in SECTIONS:
+        blocks = [parts[name]] if name in parts else []
+        blocks += added.get(name, [])
+        if blocks:
+            lines += ["", f"## {name}"]
+        for block in blocks:
             lines += ["", block]
     return "\n".join(lines) + "\n"
 
@@ -155,8 +158,9 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
     """
     title, *parts = re.split(r"^## ", inspect.getdoc(environment) or "", flags=re.MULTILINE)
     found = {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in OPTIONAL):
-        wrong = sorted((set(found) ^ set(SECTIONS)) - OPTIONAL) or "their order"
+    optional = OPTIONAL | STANDARD.keys()
+    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in optional):
+        wrong = sorted((set(found) ^ set(SECTIONS)) - optional) or "their order"
         raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
     return title.strip(), found
 
@@ -292,8 +296,10 @@ def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     added: dict[str, list[str]] = {}
     task = ids[0].load("Task")(1, **ids[0].kwargs)
     if hasattr(task, "config"):
-        for name, found in tables(task).items():
-            added.setdefault(name, []).extend(markdown(rows) for rows in found)
+        found = tables(task)
+        for name in SECTIONS:
+            added[name] = [STANDARD[name]] if name in STANDARD else []
+            added[name] += [markdown(rows) for rows in found.get(name, ())]
     else:
         added["Arguments"] = [markdown(arguments(task))]
         facts = importlib.import_module(f"{ids[0].package}.facts").facts()

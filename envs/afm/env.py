@@ -115,8 +115,9 @@ class AFMEnv(MicroscopeEnv):
 
     | agent | policy |
     | --- | --- |
+    | idle | the zero action |
     | random | settings anywhere on their scales |
-    | steady | one setting for all lines, at an even pace |
+    | constant | one setting for all lines, at an even pace |
     | expert | gain up to the onset of ringing and back; slower where the last line was steep |
     | oracle | knows the gain's limit and the surface: shares out the time over the lines ahead |
     | trained | corrections to the expert's settings, trained by PPO |

@@ -20,6 +20,7 @@ from microgym.numerics.libm import exp
 from microgym.numerics.workspace import workspace
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import Role, stream, uniform
+from microgym.random.streams import PFMWorld
 from microgym.specimens.patterns import fill_patterns
 from microgym.specimens.splits import specimen_key
 from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
@@ -41,7 +42,6 @@ IMPRINT_SHIFT_V = (0.4, 1.6)
 IMPRINT_SCALE_V = 2.0
 """Error of the imprint at which the agreement is none, V (design choice)."""
 
-_ASKED = 41  # of the world role: the wanted imprint
 _LN_10 = 2.302585092994046
 
 
@@ -388,7 +388,7 @@ class PFMLoopTask(FilmTask):
         self._measure(rows)
         low, high = IMPRINT_SHIFT_V
         for row, key in zip(rows, keys, strict=True):
-            s0, s1 = stream(key[0], key[1], Role.WORLD, _ASKED)
+            s0, s1 = stream(key[0], key[1], Role.WORLD, PFMWorld.IMPRINT)
             shift = low + (high - low) * uniform(s0, s1, 0, 0)
             state.asked_v[row] = state.imprint_v[row] - shift
 

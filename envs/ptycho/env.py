@@ -177,6 +177,7 @@ class PtychoEnv(MicroscopeEnv):
 
     | agent | what it does |
     | --- | --- |
+    | idle | the zero action |
     | random | uniform positions, one second each |
     | raster | rows, to and fro, as even as the number of exposures allows |
     | spiral | Fermat's spiral from the middle outwards |

@@ -178,6 +178,7 @@ class STMEnv(MicroscopeEnv):
 
     | agent | what it does |
     | --- | --- |
+    | idle | the zero action; where actions are masked, the first allowed one |
     | random | any drag, or any conditioning there is room for |
     | expert | goes by rows, foresees drift, corrects by where adatoms landed, pushes on |
     | oracle | sees surface, tip and drift, and tries many drags out before it makes one |

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.libm import exp64, sincos64
-from microgym.random import normal, uniform
+from microgym.numerics.libm import exponential, sincos64
+from microgym.random import draw_normal, uniform
 from microgym.state import Float64, Shape, allocate
 from microgym.validation import finite, integer, positive
 
@@ -169,25 +169,6 @@ class DriftRates(NamedTuple):
     wander: float
     wander_time_s: float
     cell_time_s: float
-
-
-# The inlined draws are long: compiled here once, they are called from everywhere else.
-@kernel
-def draw_normal(s0: int, s1: int, tick: int, index: int) -> float:
-    """A standard normal number; `microgym.random.normal` as a call."""
-    return normal(s0, s1, tick, index)
-
-
-@kernel
-def draw_uniform(s0: int, s1: int, tick: int, index: int) -> float:
-    """A uniform number; `microgym.random.uniform` as a call."""
-    return uniform(s0, s1, tick, index)
-
-
-@kernel
-def exponential(x: float) -> float:
-    """The exponential; `microgym.numerics.libm.exp64` as a call."""
-    return exp64(x)
 
 
 @kernel

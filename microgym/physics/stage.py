@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.physics.drift import DriftState, check_sizes, draw_normal
+from microgym.physics.drift import DriftState, check_sizes
+from microgym.random import draw_normal
 from microgym.state import Float64, Shape
 
 CELL_S = 0.25

@@ -20,7 +20,7 @@ class ToyAgent:
     """Aims at the lamp (oracle), half way (expert), or anywhere; own draws from own seeds."""
 
     def __init__(self, name: str, skill: float) -> None:
-        self.name, self.skill, self.needs_truth = name, skill, name == "oracle"
+        self.name, self.skill, self.uses_privileged_info = name, skill, name == "oracle"
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         self.draws = [np.random.default_rng([seed, 5]) for seed in seeds]
@@ -30,7 +30,7 @@ class ToyAgent:
         assert len(observation["vector"]) == self.started
         noise = np.stack([one.uniform(-1, 1, 3) for one in self.draws]).astype(np.float32)
         noise[:, :2] = np.clip((1 - self.skill) * noise[:, :2], -1, 1)
-        if self.needs_truth:
+        if self.uses_privileged_info:
             noise[:, :2] = np.clip(info["latent"]["lamp"], -1, 1)
         return noise
 

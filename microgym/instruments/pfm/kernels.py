@@ -15,7 +15,16 @@ from microgym.physics.ferroelectric import (
     respond,
     respond_work,
 )
-from microgym.random import fill_normal, normal, row_stream, uniform
+from microgym.random import (
+    EXOGENOUS,
+    MEASUREMENT,
+    WORLD,
+    fill_normal,
+    normal,
+    row_stream,
+    uniform,
+)
+from microgym.random.streams import PFMExogenous, PFMMeasurement, PFMWorld
 from microgym.specimens.ferroelectrics import DEAD_PART
 
 PULSE_UNIT_S = 1e-4
@@ -42,10 +51,10 @@ LOOP_STEPS = 5
 """Lattice steps at each bias of a hysteresis loop (design choice)."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _HEAT, _BREAKDOWN = np.int64(0), np.int64(1), np.int64(2)
-_NOISE, _OFFSET, _READING = np.int64(0), np.int64(1), np.int64(2)
-_STRENGTH = np.int64(31)
+_STRENGTH = np.int64(PFMWorld.STRENGTH)
+_DRIFT, _HEAT = np.int64(PFMExogenous.DRIFT), np.int64(PFMExogenous.HEAT)
+_BREAKDOWN = np.int64(PFMExogenous.BREAKDOWN)
+_NOISE, _OFFSET = np.int64(PFMMeasurement.NOISE), np.int64(PFMMeasurement.OFFSET)
 _ZERO = np.int64(0)
 
 
@@ -83,7 +92,7 @@ def _coefficients(work, size):
 @kernel
 def _drift_for(b, duration, parameters, state):
     """Let the tip of row b drift over the film for a time."""
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
     advance_drift(b, s0, s1, duration, parameters.motion, state.drift)
 
 
@@ -112,7 +121,7 @@ def _rest(b, seconds, parameters, state, beta, mobility, field, work):
     after = np.floor(creep_steps(state.rested_s[b], REST_UNIT_S, REST_STEPS))
     steps = int(after - before)
     tick = state.ticks[b]
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _HEAT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
     evolve(s0, s1, tick, steps, parameters.lattice, beta, mobility, field, state.p[b], work)
     state.ticks[b] += steps
 
@@ -132,13 +141,13 @@ def reset_rows(rows, parameters, state, work):
     rest = work[5 * size * size :]
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.drift_speed, parameters.settling, state.drift)
         # Bias that the film bears: uniform within a tenth of its mean.
-        s0, s1 = row_stream(state.keys, b, _WORLD, _STRENGTH)
+        s0, s1 = row_stream(state.keys, b, WORLD, _STRENGTH)
         spread = BEARABLE_SPREAD * (2.0 * _uniform(s0, s1, _ZERO) - 1.0)
         state.bearable_v[b] = parameters.mean_bearable_v * (1.0 + spread)
-        s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _OFFSET)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _OFFSET)
         state.offset[b] = parameters.electrostatic * _normal(s0, s1, _ZERO)
         # The film is poled down and comes to rest.
         _prepare(b, parameters, state, beta, mobility, field)
@@ -146,7 +155,7 @@ def reset_rows(rows, parameters, state, work):
             polarisation, moves = state.p[b, i], mobility[i]
             for j in range(size):
                 polarisation[j] = -moves[j]
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _HEAT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
         lattice = parameters.lattice
         evolve(s0, s1, _ZERO, START_STEPS, lattice, beta, mobility, field, state.p[b], rest)
         state.ticks[b] = START_STEPS
@@ -198,7 +207,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
             # The bias drives the lattice through the field of the tip's charge.
             d = parameters.tip_cells * (1.0 + state.wear[b])
             add_tip_field(place[b, 0], place[b, 1], parameters.field_per_v * bias, d, field)
-            s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _HEAT)
+            s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
             tick, lattice = state.ticks[b], parameters.lattice
             evolve(s0, s1, tick, steps, lattice, beta, mobility, field, state.p[b], rest)
             state.ticks[b] += steps
@@ -209,7 +218,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         # Breakdown: a hazard that grows linearly above the bearable bias.
         excess = abs(bias) - state.bearable_v[b]
         if excess > 0.0:
-            s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _BREAKDOWN)
+            s0, s1 = row_stream(state.keys, b, EXOGENOUS, _BREAKDOWN)
             survival = _exp(-parameters.breakdowns_per_v * excess)
             if _uniform(s0, s1, ledger.exposures[b]) > survival:
                 state.broken[b] = 1
@@ -257,7 +266,7 @@ def scan_rows(rows, parameters, state, work):
         _rest(b, parameters.image_s, parameters, state, beta, mobility, field, rest)
         # The response is the polarisation blurred by the tip, at most twice worn.
         respond(state.p[b], parameters.response_cells * min(1.0 + state.wear[b], 2.0), seen, rest)
-        s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _NOISE)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _NOISE)
         fill_normal(s0, s1, state.images[b], noise)
         state.images[b] += 1
         for i in range(size):
@@ -325,7 +334,7 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         sharp = 1.0 + state.wear[b]
         d, sigma = parameters.tip_cells * sharp, parameters.response_cells * min(sharp, 2.0)
         copy_plane(state.p[b], q)
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _HEAT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
         tick = state.ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
         before, volts, rising = 0.0, 0.0, 0.0

@@ -17,13 +17,13 @@ from microgym.physics.diffraction import (
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.probe import phase_ramp
 from microgym.physics.stage import exposure_position, move_stage
-from microgym.random import POISSON_WORK, fill_poisson, row_stream
+from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
+from microgym.random.streams import PtychoExogenous, PtychoMeasurement
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_EXOGENOUS = np.int64(1)
-_MEASUREMENT = np.int64(2)
-_DRIFT, _JITTER = np.int64(0), np.int64(1)
-_PHOTONS, _READ_NOISE = np.int64(0), np.int64(1)
+_DRIFT, _JITTER = np.int64(PtychoExogenous.DRIFT), np.int64(PtychoExogenous.JITTER)
+_PHOTONS = np.int64(PtychoMeasurement.PHOTONS)
+_READ_NOISE = np.int64(PtychoMeasurement.READ_NOISE)
 
 
 def exposure_work(n: int, modes: int, probes: int) -> int:
@@ -51,7 +51,7 @@ def start_rows(rows, centre, microscope, state):
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, microscope.drift_px_s, microscope.settling_px, state.stage.motion)
         for axis in range(2):
             state.stage.play[b, axis] = centre
@@ -61,7 +61,7 @@ def start_rows(rows, centre, microscope, state):
 @kernel
 def _drift_for(b, duration, microscope, state):
     """Advance the drift of row b by a duration in s."""
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
     advance_drift(b, s0, s1, duration, microscope.rates, state.stage.motion)
 
 
@@ -91,7 +91,7 @@ def _aim(b, target, dwell_s, microscope, state):
     # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
     # beam = play + drift + jitter.
     _drift_for(b, before + 0.5 * dwell_s, microscope, state)
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _JITTER)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _JITTER)
     exposure_position(
         s0,
         s1,
@@ -179,10 +179,10 @@ def _measure(b, light, microscope, state, sample, work):
     )
     # Shot noise: Poisson counts.
     tick = state.ledger.exposures[b]
-    s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _PHOTONS)
+    s0, s1 = row_stream(state.keys, b, MEASUREMENT, _PHOTONS)
     fill_poisson(s0, s1, tick, expected, measurement.counts[b], rest)
     # Detector: full well, read noise, beam stop.
-    s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _READ_NOISE)
+    s0, s1 = row_stream(state.keys, b, MEASUREMENT, _READ_NOISE)
     read_out(
         s0,
         s1,

@@ -25,7 +25,7 @@ from microgym.numerics.libm.float32 import (
     ndtri32_signed,
     sincos32,
 )
-from microgym.numerics.libm.float64 import exp64, log64, ndtri64, sincos64
+from microgym.numerics.libm.float64 import exp64, exponential, log64, ndtri64, sincos64
 
 __all__ = [
     "atan2_32",
@@ -33,6 +33,7 @@ __all__ = [
     "exp",
     "exp32",
     "exp64",
+    "exponential",
     "log",
     "log32",
     "log32_normal",

@@ -128,7 +128,7 @@ def test_an_interruption_from_progress_is_ctrl_c(whole, tmp_path):
 
 
 def test_a_finished_run_is_not_done_again_by_resuming(whole, monkeypatch):
-    monkeypatch.setattr(trainer, "make_learner", None)
+    monkeypatch.setattr(trainer, "Learner", None)
     heard: list[int] = []
     before = (whole / POLICY_FILE).stat().st_mtime_ns
     found = train(whole, resume=True, progress=heard.append)
@@ -175,7 +175,7 @@ def test_a_finished_run_gives_way_to_a_new_one(tmp_path, whole):
     assert newest(tmp_path).run["seed"] == 5
 
 
-@pytest.mark.parametrize("part", ["policy", "adam", "teacher", "env", "observation", "random"])
+@pytest.mark.parametrize("part", ["policy", "adam", "auxiliary", "env", "observation", "random"])
 def test_a_checkpoint_of_other_shapes_is_refused(tmp_path, part):
     def progress(more: int) -> None:
         raise KeyboardInterrupt

@@ -233,7 +233,7 @@ def test_held_components_are_held():
     agent.reset(2, [0, 1])
     info = {"latent": {"lamp": np.zeros((2, 2))}}
     action = agent.act({"vector": np.zeros((2, 3))}, info)
-    assert agent.needs_truth
+    assert agent.uses_privileged_info
     assert action[:, 2].tolist() == [0.25, 0.25]
 
 

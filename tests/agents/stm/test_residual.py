@@ -1,4 +1,4 @@
-"""Corrections to an operator's drags: what is seen, what may be changed, and that it is learnt."""
+"""Residual policy of the STM: features, corrections, privileged targets and training."""
 
 from typing import Any
 
@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.agents.core.privileged_teachers import STMTeacher
+from microgym.agents.core.learner import Learner
+from microgym.agents.core.network import TARGET
+from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
 from microgym.agents.core.registry import make_agent
-from microgym.agents.core.residual import HISTORY, ResidualController
-from microgym.agents.core.residual_network import ResidualPolicyNet
-from microgym.agents.core.residual_policy import CorrectionLearner, Lessons, ResidualActionWrapper
+from microgym.agents.core.residual_policy import HISTORY, ResidualController, ResidualPolicyNet
 from microgym.agents.core.trained_agent import PretrainedAgent, load_policy, save_policy
+from microgym.agents.stm.privileged import STMTeacher
 from microgym.agents.stm.references import ExpertAgent
-from microgym.agents.stm.residual import RANGE, STMResidualSpec, movers_within, width_of
+from microgym.agents.stm.residual import RANGE, STMResidualSpec, width_of
 from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
@@ -48,11 +49,11 @@ def silent(net: ResidualPolicyNet) -> ResidualPolicyNet:
 
 @pytest.mark.parametrize("movers", [1, 2, 3, 5])
 def test_the_width_says_how_many_adatoms(movers):
-    assert movers_within(width_of(movers)) == movers
+    assert STMResidualSpec.for_width(width_of(movers)).expert.movers == movers
     env: Any = gym.make("STM-v0", **({"goal": "build", "atoms": movers} if movers > 1 else {}))
     assert width_of(movers) == env.observation_space.shape[0] + env.action_space.shape[0] + 4
-    with pytest.raises(ValueError, match="no number of adatoms gives 7 numbers"):
-        movers_within(7)
+    with pytest.raises(ValueError, match="no number of adatoms gives 7 features"):
+        STMResidualSpec.for_width(7)
 
 
 def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
@@ -67,23 +68,23 @@ def test_corrections_are_bounded_and_memory_begins_anew():
     env: Any = gym.make_vec("STM-v0", 2)
     observation, _ = env.reset(seed=1)
     corrections = ResidualController(STMResidualSpec(1), 3)
-    corrections.reset(2)
-    first = corrections.see(observation)[HISTORY]
+    corrections.allocate(2)
+    first = corrections.adapt_observation(observation)[HISTORY]
     assert first.shape == (2, 3 * width_of(1))
     assert np.abs(first).max() <= 1.0
     assert (first[:, : 2 * width_of(1)] == 0.0).all()
-    far = corrections.answer(np.full((2, 7), 9.0))
-    assert far == pytest.approx(np.clip(corrections.proposed + np.array(RANGE[:7]), -1, 1))
-    second = corrections.see(observation)[HISTORY]
+    far = corrections.adapt_action(np.full((2, 7), 9.0))
+    assert far == pytest.approx(np.clip(corrections.state.proposed + np.array(RANGE[:7]), -1, 1))
+    second = corrections.adapt_observation(observation)[HISTORY]
     assert np.array_equal(second[:, width_of(1) : 2 * width_of(1)], first[:, 2 * width_of(1) :])
-    corrections.begin(np.array([True, False]))
-    third = corrections.see(observation)[HISTORY]
+    corrections.reset_rows(np.array([True, False]))
+    third = corrections.adapt_observation(observation)[HISTORY]
     assert (third[0, : 2 * width_of(1)] == 0.0).all()
     assert (third[1, : width_of(1)] != 0.0).any()
     two_of_three = ResidualController(STMResidualSpec(3), 2)
-    two_of_three.reset(2)
-    with pytest.raises(ValueError, match="observations of 41 numbers must have 57"):
-        two_of_three.see(observation)
+    two_of_three.allocate(2)
+    with pytest.raises(ValueError, match=r"'numbers' must have shape \(57,\) or .*, got \(2, 41\)"):
+        two_of_three.adapt_observation(observation)
 
 
 def test_the_lesson_says_where_a_drag_should_lie():
@@ -93,13 +94,15 @@ def test_the_lesson_says_where_a_drag_should_lie():
         env: Any = gym.make_vec(
             "STM-v0", 32, split="validation", reveal=True, tip="hard", autoreset_mode="SameStep"
         )
-        proposals = STMResidualSpec(1)
-        wrapped = ResidualActionWrapper(env, proposals, STMTeacher(proposals), 1)
-        proposals.range = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
+        controller = ResidualController(STMResidualSpec(1), 1)
+        wrapped = PrivilegedObservationWrapper(
+            env, controller, STMTeacher(controller, {}, {}), 0.95
+        )
+        controller.spec.limits = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
         seen, _ = wrapped.reset(seed=1)
         ended, reached = 0, 0.0
         for _ in range(40):
-            missing = seen["lesson"][:, :2] * taught
+            missing = seen[TARGET][:, :2] * taught
             zeros = np.zeros((32, 3))
             actions = np.concatenate([missing / 0.4, missing / 0.4, zeros], axis=1)
             seen, _, over, _, info = wrapped.step(actions)
@@ -134,15 +137,14 @@ def test_training_runs_resumes_and_leaves_a_policy(tmp_path, env_id):
 
 def test_lessons_end_when_they_should():
     chosen = load_config("STM-v0")["training"]
-    learner = CorrectionLearner({**chosen, "num_envs": 1})
-    learner.environment("STM-v0", {}).close()
-    (lessons,), optimizers = learner.lessons(fresh_net(1, chosen["history"]))
-    assert isinstance(lessons, Lessons)
-    assert lessons.optimizer is optimizers["teacher"]
+    learner = Learner("STM-v0", {**chosen, "num_envs": 1})
+    learner.environment({}).close()
+    lessons = learner.auxiliary_loss(fresh_net(1, chosen["history"]))
+    assert lessons is not None
     before = [p.clone() for p in lessons._net.parameters()]
     seen = torch.zeros(4, chosen["history"] * width_of(1))
     lesson = torch.tensor([[0.1, 0.0, 1.0]] * 4)
-    lessons._lesson = {HISTORY: seen, "lesson": lesson}
+    lessons._rollout = {HISTORY: seen, TARGET: lesson}
     lessons.num_timesteps = chosen["aux_until_step"] + 1
     lessons._on_rollout_start()
     now = lessons._net.parameters()

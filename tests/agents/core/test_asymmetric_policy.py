@@ -10,9 +10,9 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from microgym.agents.core.learner_kinds import make_learner
-from microgym.agents.core.mlp_network import MLPPolicyNet, sizes_for
-from microgym.agents.core.mlp_policy import FeaturePolicy
+from microgym.agents.core.asymmetric_policy import MLPPolicy
+from microgym.agents.core.learner import Learner
+from microgym.agents.core.network import MLPPolicyNet
 from microgym.agents.core.trained_agent import POLICY_FILE, PretrainedAgent, save_policy
 
 SEEN = spaces.Dict(
@@ -49,15 +49,17 @@ class Still(gym.Env[Any, Any]):
 
 
 @pytest.fixture(params=sorted(ACTIONS))
-def policy(request) -> FeaturePolicy:
+def policy(request) -> MLPPolicy:
     """A policy after one update."""
     env = DummyVecEnv([lambda: Still(request.param)])
     model = PPO(
-        FeaturePolicy, env, n_steps=8, batch_size=8, n_epochs=1, seed=0, device="cpu",
-        policy_kwargs={"hidden": [6, 5], "log_std_init": -0.5},
+        MLPPolicy, env, n_steps=8, batch_size=8, n_epochs=1, seed=0, device="cpu",
+        policy_kwargs={
+            "network_class": MLPPolicyNet, "settings": {"net_arch": [6, 5]}, "log_std_init": -0.5
+        },
     )  # fmt: skip
     model.learn(8)
-    assert isinstance(model.policy, FeaturePolicy)
+    assert isinstance(model.policy, MLPPolicy)
     return model.policy
 
 
@@ -83,8 +85,10 @@ def test_the_stored_network_decides_as_the_trained_policy(policy, tmp_path):
 def test_decisions_do_not_depend_on_the_batch(policy, tmp_path):
     save_policy(tmp_path / POLICY_FILE, policy.network(), "Other-v0", seed=0, steps=8)
     agent = PretrainedAgent(tmp_path, "Other-v0")
+    agent.reset(6)
     seen = observations(6)
     together = agent.act(seen, {})
+    agent.reset(1)
     for row in range(6):
         alone = agent.act({name: one[row : row + 1] for name, one in seen.items()}, {})
         assert alone.tobytes() == together[row : row + 1].tobytes()
@@ -104,9 +108,9 @@ def test_learning_moves_what_is_stored(policy):
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(ValueError, match=r"network must be one of \[.*'features', .*\], got 'x'"):
-        make_learner({"network": "x"})
+    with pytest.raises(ValueError, match="network='x' is no kind of network that AFM-v0 has"):
+        Learner("AFM-v0", {"network": "x"})
     with pytest.raises(ValueError, match="action must be box, discrete or multidiscrete, got 'x'"):
         MLPPolicyNet({"numbers": [3]}, [4], "x")
     with pytest.raises(TypeError, match="actions must be Box, Discrete or MultiDiscrete"):
-        sizes_for(SEEN, spaces.MultiBinary(3), [4])
+        MLPPolicyNet.from_spaces(SEEN, spaces.MultiBinary(3), net_arch=[4])

@@ -395,7 +395,7 @@ def test_same_bits_under_other_instruction_sets(cpu, tmp_path):
         settings["NUMBA_CPU_FEATURES"] = features
     here = Path(__file__).parent
     script = (
-        f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}];"
+        f"import sys; sys.path[:0] = [{str(here.parents[2])!r}, {str(here)!r}];"
         f"import {Path(__file__).stem} as tests; print(tests.digest())"
     )
     result = subprocess.run(
