@@ -180,14 +180,14 @@ class AFMTask(Task):
     INTERVENTIONS = {
         "drift_velocity_nm_s": BoxIntervention(
             "linear drift (y, x, z), nm/s", "instrument.state.drift.velocity", shape=(3,),
-            example=0.5,
+            example=5.0,
         ),
         "tip_radius_nm": BoxIntervention(
-            "radius of the tip, nm", low=2.0, high=120.0, example=30.0
+            "radius of the tip, nm", low=2.0, high=120.0, example=40.0
         ),
         "crash_nn": BoxIntervention(
             "force above which the tip breaks, nN", "instrument.state.hidden.crash_nn", above=0.0,
-            example=300.0,
+            example=30.0,
         ),
     }  # fmt: skip
     PANELS = (render.surface, render.image, render.line, render.tip)
