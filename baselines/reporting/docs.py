@@ -36,7 +36,7 @@ from microgym.baselines.reporting.formatting import (
     written,
 )
 from microgym.baselines.reporting.readme import table as scores
-from microgym.envs.core.docs import STANDARD, tables
+from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
@@ -294,17 +294,27 @@ def _head(ids: Sequence[Entry]) -> list[str]:
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """What the code and the records add to each section."""
     added: dict[str, list[str]] = {}
-    task = ids[0].load("Task")(1, **ids[0].kwargs)
-    if hasattr(task, "config"):
+    told: dict[str, Table] = {}
+    for one in ids:
+        task = one.load("Task")(1, **one.kwargs)
+        if not hasattr(task, "config"):
+            added["Arguments"] = [markdown(arguments(task))]
+            facts = importlib.import_module(f"{one.package}.facts").facts()
+            for name, found in facts.items():
+                added.setdefault(name, []).extend(markdown(rows) for rows in found)
+            break
         found = tables(task)
         for name in SECTIONS:
-            added[name] = [STANDARD[name]] if name in STANDARD else []
-            added[name] += [markdown(rows) for rows in found.get(name, ())]
-    else:
-        added["Arguments"] = [markdown(arguments(task))]
-        facts = importlib.import_module(f"{ids[0].package}.facts").facts()
-        for name, found in facts.items():
-            added.setdefault(name, []).extend(markdown(rows) for rows in found)
+            known = told.setdefault(name, [])
+            some = found.get(name, [])
+            new = [[rows[0], *(row for row in rows[1:] if row not in known)] for rows in some]
+            texts = [markdown(rows) for rows in new if len(rows) > 1]
+            if one is ids[0]:
+                texts = [*([STANDARD[name]] if name in STANDARD else []), *texts]
+            elif texts:
+                texts = [f"### {one.id}", *texts]
+            added.setdefault(name, []).extend(texts)
+            known.extend(row for rows in some for row in rows[1:])
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []

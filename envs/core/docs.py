@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from microgym.envs.core.channels import Channels, Choices
+from microgym.envs.core.channels import Channels, Choices, Plane
 from microgym.envs.core.config import Config, options
 from microgym.envs.core.task import Modes, Task
 
@@ -111,7 +111,8 @@ def _declared(declared: Any) -> list[Table]:
 
 
 def _channels(name: str, channels: Channels) -> Table:
-    shape = ", ".join(str(one) for one in ("channels", *channels.shape))
+    axes = channels.shape if isinstance(channels, Plane) else ("channels", *channels.shape)
+    shape = ", ".join(str(one) for one in axes)
     return [
         ("index", f"`{name}` ({shape})", "unit of 1", "meaning"),
         *(

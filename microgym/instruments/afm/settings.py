@@ -116,8 +116,9 @@ class AFMSettings:
         loop: spread of the loop's properties, and noise.
         drift, piezo: imperfections of the lateral scanner.
         soft_limit_nn: force above which a specimen suffers, nN.
-        exchange_s, engage_s, withdraw_s: time of an exchange of the tip, of an approach and of a
-            withdrawal, s.
+        exchange_s: time of an exchange of the tip, s.
+        engage_s: time of an approach, s.
+        withdraw_s: time of a withdrawal, s.
 
     Raises:
         TypeError: a value is of a wrong type.
