@@ -6,7 +6,7 @@
   informed;
 * `NETWORKS`: kind, as stored with weights, to the class of a network of its own;
 * `TEACHERS`: kind to the privileged teacher of its training;
-* `RESIDUAL`: environment id to the residual specification, where the expert can be corrected.
+* `RESIDUAL`: environment id to the residual controller, where the expert can be corrected.
 """
 
 from collections.abc import Mapping
