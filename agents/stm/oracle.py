@@ -16,7 +16,7 @@ from microgym.agents.stm.references import (
     legs,
     side_of_row,
 )
-from microgym.envs.stm.move_task import CONDUCTANCE_US, END_NM, START_NM
+from microgym.envs.stm.observation import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.stm.drag_kernels import PITCH_NM
 from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
 from microgym.physics import stm_tip

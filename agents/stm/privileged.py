@@ -13,7 +13,7 @@ from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.references import SHARED_AT, snapped
 from microgym.agents.stm.residual import RANGE
-from microgym.envs.stm.move_task import END_NM, SLOT, START_NM
+from microgym.envs.stm.observation import END_NM, SLOT, START_NM
 from microgym.instruments.stm.settings import STMSettings
 from microgym.physics import stm_tip
 

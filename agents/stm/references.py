@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.config import MOVERS_OF
-from microgym.envs.stm.move_task import END_NM, ON_TARGET_NM, SHARED, SLOT, START_NM
+from microgym.envs.stm.config import STMBuildConfig
+from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.observation import END_NM, SHARED, SLOT, START_NM
 from microgym.physics.adatoms import LATTICE_NM
 from microgym.state import Float32, Float64, Int64, Shape
 
@@ -30,10 +31,8 @@ def components_for(movers: int) -> int:
 
 def movers_for(env_id: str, env_kwargs: Mapping[str, Any]) -> int:
     """Adatoms to be moved, from the arguments of an environment."""
-    atoms = env_kwargs.get("atoms")
-    if atoms is not None:
-        return int(atoms)
-    return MOVERS_OF["build" if env_id == "STMBuild-v0" else "move"]
+    several = env_id == "STMBuild-v0"
+    return int(env_kwargs.get("atoms", STMBuildConfig.atoms)) if several else 1
 
 
 class DragAgent(BaseAgent):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.references import ExpertAgent, components_for, movers_for
-from microgym.envs.stm.move_task import SHARED, SLOT
+from microgym.envs.stm.observation import SHARED, SLOT
 
 Float32 = NDArray[np.float32]
 

@@ -10,24 +10,15 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.tip_task import (
-    ACCEPT,
-    ACTIONS,
-    DIP,
-    EVIDENCE,
-    LOOK,
-    MEASURED,
-    MOVE,
-    PULSE,
-    SCALES,
-)
+from microgym.envs.stm.observation import ACTIONS, SCALES
+from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import DIPS_NM, PULSES_V
+from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
 
 Int64 = NDArray[np.int64]
 
 
-_SHAPES = {"numbers": (2 * len(MEASURED) + 1 + 2 * len(ACTIONS) + 3,)}
+_SHAPES = {"numbers": (2 * len(READINGS) + 1 + 2 * len(ACTIONS) + 3,)}
 
 
 class TipRandomAgent(SeededRandomAgent):
@@ -99,7 +90,7 @@ class TipExpertAgent(BaseAgent):
         """Decide by the mean of the images since the tip was last changed."""
         config = self._config
         seen = observation["numbers"].astype(np.float64)
-        count = len(MEASURED)
+        count = len(READINGS)
         blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T
         readings = np.rint(5.0 * seen[:, 2 * count])
         tried = np.rint(5.0 * seen[:, 2 * count + 1 + len(ACTIONS) + _dip(config.dip)])

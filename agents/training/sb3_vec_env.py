@@ -31,10 +31,10 @@ def row_info(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
             continue
         if isinstance(column, Mapping):
             info[name] = row_info(cast("Mapping[str, Any]", column), row)
-        elif column.ndim == 1 and column.dtype != object:
-            info[name] = column[row].item()
         else:
             value = column[row]
+            if isinstance(value, np.bool_):
+                value = bool(value)
             info[name] = value.copy() if isinstance(value, np.ndarray) else value
     return info
 

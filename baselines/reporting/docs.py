@@ -36,7 +36,7 @@ from microgym.baselines.reporting.formatting import (
     written,
 )
 from microgym.baselines.reporting.readme import table as scores
-from microgym.envs.core.docs import tables
+from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
@@ -134,9 +134,12 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
     for one in ids:
         lines += _picture(one, images)
     lines += _head(ids)
-    for name, text in parts.items():
-        lines += ["", f"## {name}", "", text]
-        for block in added.get(name, ()):
+    for name in SECTIONS:
+        blocks = [parts[name]] if name in parts else []
+        blocks += added.get(name, [])
+        if blocks:
+            lines += ["", f"## {name}"]
+        for block in blocks:
             lines += ["", block]
     return "\n".join(lines) + "\n"
 
@@ -155,8 +158,9 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
     """
     title, *parts = re.split(r"^## ", inspect.getdoc(environment) or "", flags=re.MULTILINE)
     found = {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in OPTIONAL):
-        wrong = sorted((set(found) ^ set(SECTIONS)) - OPTIONAL) or "their order"
+    optional = OPTIONAL | STANDARD.keys()
+    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in optional):
+        wrong = sorted((set(found) ^ set(SECTIONS)) - optional) or "their order"
         raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
     return title.strip(), found
 
@@ -290,15 +294,27 @@ def _head(ids: Sequence[Entry]) -> list[str]:
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """What the code and the records add to each section."""
     added: dict[str, list[str]] = {}
-    task = ids[0].load("Task")(1, **ids[0].kwargs)
-    if hasattr(task, "config"):
-        for name, found in tables(task).items():
-            added.setdefault(name, []).extend(markdown(rows) for rows in found)
-    else:
-        added["Arguments"] = [markdown(arguments(task))]
-        facts = importlib.import_module(f"{ids[0].package}.facts").facts()
-        for name, found in facts.items():
-            added.setdefault(name, []).extend(markdown(rows) for rows in found)
+    told: dict[str, Table] = {}
+    for one in ids:
+        task = one.load("Task")(1, **one.kwargs)
+        if not hasattr(task, "config"):
+            added["Arguments"] = [markdown(arguments(task))]
+            facts = importlib.import_module(f"{one.package}.facts").facts()
+            for name, found in facts.items():
+                added.setdefault(name, []).extend(markdown(rows) for rows in found)
+            break
+        found = tables(task)
+        for name in SECTIONS:
+            known = told.setdefault(name, [])
+            some = found.get(name, [])
+            new = [[rows[0], *(row for row in rows[1:] if row not in known)] for rows in some]
+            texts = [markdown(rows) for rows in new if len(rows) > 1]
+            if one is ids[0]:
+                texts = [*([STANDARD[name]] if name in STANDARD else []), *texts]
+            elif texts:
+                texts = [f"### {one.id}", *texts]
+            added.setdefault(name, []).extend(texts)
+            known.extend(row for rows in some for row in rows[1:])
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []

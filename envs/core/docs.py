@@ -2,23 +2,47 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.config import options
+from microgym.envs.core.channels import Channels, Choices, Plane
+from microgym.envs.core.config import Config, options
 from microgym.envs.core.task import Modes, Task
 
 Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the head."""
 
+STANDARD: Mapping[str, str] = {
+    "Rewards": """A weighted sum of the terms below, each the change of a quantity in this step;
+with `reward_mode="vector"` the vector of unweighted terms.""",
+    "Cost": """Costs are apart from the reward, in `info["cost"]` and `info["cost_terms"]`.""",
+    "Episode End": """Never truncated by itself; `max_episode_steps` of `gymnasium.make`
+truncates.""",
+    "Info": """`reward_terms`, `cost` and `cost_terms` of this step; the `ledger` with `time_s`,
+`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; `action_mask` where
+actions can be listed; with `reveal=True` the hidden state, `latent`.""",
+    "Arguments": """Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses
+one of Gymnasium's three modes for vector environments.""",
+    "Difficulty switches": """Each off, easy, real or hard. A different level of one changes no
+random draw of another. `intervene` sets hidden quantities in the middle of an episode, and every
+other draw stays as it was.""",
+    "Reference policies": """Score = (return - expert) / (oracle - expert), on the same specimens
+    and
+seeds. Experts were tuned by search on training specimens.""",
+    "Reproducing": """The same seed gives the same episode to the bit, for any number of
+environments and threads.""",
+}
+"""Text that the pages of all environments share, by section."""
+
 _NEVER = 1e9
 """Bounds of this size stand for what never happens."""
 
 
-def number(value: float) -> str:
-    """A number for a reader."""
+def number(value: float | str) -> str:
+    """A number, or the name of a unit, for a reader."""
+    if isinstance(value, str):
+        return value
     if value >= _NEVER:
         return "none"
     return f"{value:,.0f}" if value >= 1000.0 else f"{value:g}"
@@ -34,8 +58,9 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
         Section of the page to its tables.
     """
     settings: Any = getattr(task.config, "settings", None)
+    switches = {name for name, one in options(type(task.config)).items() if one.levels}
     found = {
-        "Physics": [] if settings is None else [_settings(settings)],
+        "Physics": [] if settings is None else [_settings(settings, switches)],
         "Observation Space": _declared(task.OBSERVATION),
         "Action Space": _declared(task.ACTION),
         "Rewards": [
@@ -86,7 +111,8 @@ def _declared(declared: Any) -> list[Table]:
 
 
 def _channels(name: str, channels: Channels) -> Table:
-    shape = ", ".join(str(one) for one in ("channels", *channels.shape))
+    axes = channels.shape if isinstance(channels, Plane) else ("channels", *channels.shape)
+    shape = ", ".join(str(one) for one in axes)
     return [
         ("index", f"`{name}` ({shape})", "unit of 1", "meaning"),
         *(
@@ -96,18 +122,18 @@ def _channels(name: str, channels: Channels) -> Table:
     ]
 
 
-def _settings(settings: Any) -> Table:
+def _settings(settings: Any, left_out: Set[str] = frozenset()) -> Table:
     """Numbers of an instrument by default: fields and properties, with their meanings."""
     kind = type(settings)
     meanings = described(kind)
     for name, one in vars(kind).items():
         if isinstance(one, property):
             meanings[name] = (one.__doc__ or "").partition("\n")[0].rstrip(".")
-    values = {name: getattr(settings, name) for name in meanings}
+    values = {name: getattr(settings, name) for name in meanings if name not in left_out}
     rows = [
         (f"`{name}`", number(value), meanings[name])
         for name, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
     ]
     for name, value in values.items():
         if is_dataclass(value) and not isinstance(value, type):
@@ -122,17 +148,20 @@ def described(kind: type) -> dict[str, str]:
     for names, text in re.findall(
         r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE
     ):
-        found |= dict.fromkeys(names.split(", "), " ".join(text.split()).rstrip("."))
+        found |= dict.fromkeys(
+            names.split(", "), " ".join(text.split()).rstrip(".").replace("|", "\\|")
+        )
     return found
 
 
 def _arguments(task: Task) -> Table:
-    config = task.config
+    config, common = task.config, options(Config)
+    declared = sorted(options(type(config)).items(), key=lambda one: one[0] in common)
     return [
         ("argument", "default", "unit", "meaning"),
         *(
             (f"`{name}`", f"`{_default(getattr(config, name))}`", one.unit, one.doc)
-            for name, one in options(type(config)).items()
+            for name, one in declared
         ),
     ]
 

@@ -24,8 +24,7 @@ class Entry:
         id: as users type it, such as "Ptycho-v0".
         package: where it lives, such as "microgym.envs.ptycho"; its folder's name is the same on
             every floor.
-        name: stem of its classes, `<name>Task` in the package's module `task`, `<name>Env` and
-            `<name>VectorEnv` in `env`.
+        name: stem of its classes in the package's module `env`, `<name>Env` and `<name>VectorEnv`.
         summary: one line for `microgym list`.
         kwargs: arguments that define this id; plain values, since specs become JSON.
     """
@@ -53,8 +52,10 @@ class Entry:
 
     def load(self, kind: str) -> Any:
         """Import one of the environment's classes: "Task", "Env" or "VectorEnv"."""
-        module = "task" if kind == "Task" else "env"
-        return getattr(importlib.import_module(f"{self.package}.{module}"), f"{self.name}{kind}")
+        module = importlib.import_module(f"{self.package}.env")
+        if kind == "Task":
+            return getattr(module, f"{self.name}Env").task_class
+        return getattr(module, f"{self.name}{kind}")
 
 
 def register(
@@ -109,22 +110,3 @@ def find(env_id: str) -> Entry:
     if bare not in _ENTRIES:
         raise ValueError(f"no environment {env_id!r}; there are {[one.id for one in entries()]}")
     return _ENTRIES[bare]
-
-
-def named(env_id: str, kwargs: Mapping[str, Any]) -> Entry:
-    """The id that an id with further arguments stands for.
-
-    Args:
-        env_id: such as "STM-v0".
-        kwargs: arguments that the environment is made with.
-
-    Returns:
-        The entry of the same package that has most of these as its own arguments, and no others.
-
-    Raises:
-        ValueError: no such environment.
-    """
-    own = find(env_id)
-    given = {**own.kwargs, **kwargs}
-    same = [own, *(one for one in entries() if one.package == own.package)]
-    return max(same, key=lambda one: len(one.kwargs) if one.kwargs.items() <= given.items() else -1)

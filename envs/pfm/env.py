@@ -64,14 +64,10 @@ class PFMEnv(MicroscopeEnv):
 
     ## Rewards
 
-    A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. Agreement with a
-    pattern is the Jaccard index (intersection over union) of the cells that point up and of those
-    that should. Agreement with an imprint is 1 less the error over 2 V, and not below 0. Damage is
-    the share of the rest of the film that was written on or destroyed; for a loop, destroyed.
-
-    ## Cost
-
-    Apart from the reward, in `info["cost"]`.
+    Agreement with a pattern is the Jaccard index (intersection over union) of the cells that point
+    up and of those that should. Agreement with an imprint is 1 less the error over 2 V, and not
+    below 0. Damage is the share of the rest of the film that was written on or destroyed; for a
+    loop, destroyed.
 
     ## Starting State
 
@@ -83,13 +79,11 @@ class PFMEnv(MicroscopeEnv):
     ## Episode End
 
     Terminated when pulses or time are used up, when the film has broken down, or when the agreement
-    has reached 0.95. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates.
+    has reached 0.95.
 
     ## Info
 
-    `reward_terms`, `cost` and `cost_terms` of this step; `ledger` with `time_s`, `dose` (bias times
-    time, V s), `exposures` (pulses) and `path_m`; `action_mask` with `action="grid"`; `metrics`;
-    with `reveal=True` the hidden state, `latent`.
+    The dose is bias times time, V s; exposures are pulses.
 
     ## Arguments
 
@@ -99,16 +93,11 @@ class PFMEnv(MicroscopeEnv):
     gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
     ```
 
-    Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
-    three modes for vector environments. `PFMLoop-v0` has no `pattern`.
+    `PFMLoop-v0` has no `pattern`.
 
     ## Observation models
 
     The measurement is shown as it is; there is no reconstruction.
-
-    ## Difficulty switches
-
-    Each off, easy, real or hard. A different level of one changes no random draw of another.
 
     ## Reference policies
 
@@ -121,9 +110,7 @@ class PFMEnv(MicroscopeEnv):
     | trained | the policy that comes with the package, trained by PPO |
 
     For a loop, the expert takes one, computes how many pulses around the point will do, gives them,
-    and takes the next. Score = (return - expert) / (oracle - expert), on the same films and seeds.
-    The expert was tuned by search on training films. The oracle looks one pulse ahead: it is a
-    strong reference and not a bound.
+    and takes the next. The oracle looks one pulse ahead: it is a strong reference and not a bound.
 
     ## Where adaptivity does not pay
 
@@ -137,8 +124,6 @@ class PFMEnv(MicroscopeEnv):
     microgym evaluate PFM-v0 --agent expert --split test --episodes 200 --json
     microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
     ```
-
-    The same seed gives the same episode to the bit, for any number of environments and threads.
 
     ## References
 

@@ -1,4 +1,4 @@
-"""STM-v0, STMBuild-v0 and STMTip-v0: a scanning tunnelling microscope that moves adatoms."""
+"""STM-v0, STMBuild-v0 and STMTip-v0: moving adatoms by a tunnelling microscope's tip."""
 
 from microgym.envs.core.registry import register
 
@@ -6,14 +6,9 @@ register("STM-v0", __name__, "STM", "tunnelling microscope: drag an adatom to it
 register(
     "STMBuild-v0",
     __name__,
-    "STM",
+    "STMBuild",
     "tunnelling microscope: drag adatoms into a figure, and leave the others alone",
-    {"goal": "build"},
 )
 register(
-    "STMTip-v0",
-    __name__,
-    "STM",
-    "tunnelling microscope: mend a bad tip by pulses and dips",
-    {"goal": "tip"},
+    "STMTip-v0", __name__, "STMTip", "tunnelling microscope: mend a bad tip by pulses and dips"
 )

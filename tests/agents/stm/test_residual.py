@@ -50,7 +50,7 @@ def silent(net: ResidualPolicyNet) -> ResidualPolicyNet:
 @pytest.mark.parametrize("movers", [1, 2, 3, 5])
 def test_the_width_says_how_many_adatoms(movers):
     assert STMResidual.for_width(width_of(movers), 1).expert.movers == movers
-    env: Any = gym.make("STM-v0", **({"goal": "build", "atoms": movers} if movers > 1 else {}))
+    env: Any = gym.make("STMBuild-v0", atoms=movers) if movers > 1 else gym.make("STM-v0")
     assert width_of(movers) == env.observation_space.shape[0] + env.action_space.shape[0] + 4
     with pytest.raises(ValueError, match="no number of adatoms gives 7 features"):
         STMResidual.for_width(7, 1)
@@ -151,15 +151,15 @@ def test_lessons_end_when_they_should():
     assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
 
 
-@pytest.mark.parametrize(("goal", "components"), [("move", 7), ("build", 8)])
-def test_a_policy_for_each_goal_comes_with_the_package(goal, components):
-    env: Any = gym.make_vec("STM-v0", 2, goal=goal)
+@pytest.mark.parametrize(("env_id", "components"), [("STM-v0", 7), ("STMBuild-v0", 8)])
+def test_a_policy_for_each_task_comes_with_the_package(env_id, components):
+    env: Any = gym.make_vec(env_id, 2)
     observation, info = env.reset(seed=1)
-    agent = make_agent("STM-v0", "trained", {"goal": goal})
+    agent = make_agent(env_id, "trained")
     agent.reset(2, [1, 2])
     assert agent.act(observation, info).shape == (2, components)
     with pytest.raises(FileNotFoundError, match="there is no policy at"):
-        make_agent("STM-v0", "trained", {"goal": "tip"})
+        make_agent("STMTip-v0", "trained")
 
 
 @pytest.mark.parametrize(("env_id", "episodes"), [("STM-v0", 100), ("AFM-v0", 60)])

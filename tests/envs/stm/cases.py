@@ -7,12 +7,6 @@ CASES = {
             {"observation": "image", "noise": "hard", "tip": "hard", "reveal": True},
             {"reconstructor": "neural"},
         ),
-        "interventions": {
-            "drift_velocity_nm_s": 0.5,
-            "settling_nm": 2.0,
-            "well_strength_ev": 0.7,
-            "well_width_nm": 0.3,
-        },
     },
     "STMBuild-v0": {
         "brief": {"time_budget_s": 60.0},
@@ -20,11 +14,9 @@ CASES = {
             {"drift": "hard"},
             {"observation": "image", "reconstructor": "classical", "noise": "hard"},
         ),
-        "interventions": {"well_strength_ev": 0.7, "well_width_nm": 0.3},
     },
     "STMTip-v0": {
         "brief": {"time_budget_s": 60.0},
         "variants": ({"drift": "hard", "noise": "hard"},),
-        "interventions": {"tip_state": "blunt"},
     },
 }

@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from microgym.envs.stm.env import STMEnv
-from microgym.envs.stm.task import STMTask
-from microgym.envs.stm.tracking import LEGS
+from microgym.envs.stm.env import STMBuildEnv, STMEnv
+from microgym.envs.stm.move_task import STMTask
 from microgym.physics.adatoms import nearest_site
+from microgym.reconstruction.adatoms.tracking import LEGS
 from microgym.specimens.adatom_fields import ATOMS
 from tests.envs.stm.test_task import (
     BOTH,
@@ -25,14 +25,14 @@ from tests.envs.stm.test_task import (
 VIEWS = ("classical", "neural")
 
 
-def make(seed: int = 5, **arguments: Any) -> STMEnv:
-    env = STMEnv(**{**QUIET, "reconstructor": "neural", **arguments})
-    env.reset(seed=seed)
-    return env
+def make(seed: int = 5, env: Any = STMEnv, **arguments: Any) -> Any:
+    made = env(**{**QUIET, "reconstructor": "neural", **arguments})
+    made.reset(seed=seed)
+    return made
 
 
 def sight_of(env: Any) -> Any:
-    return task_of(env).goal.sight
+    return task_of(env).tracker.state
 
 
 def put(env: Any, atom: int, place: Any) -> None:
@@ -70,7 +70,7 @@ def test_the_model_and_the_network_see_the_same_world():
         for env in worlds:
             # Where the drag begins depends on what was seen: not here.
             task = task_of(env)
-            task.goal.believed[:, 0] = task.instrument.state.field.places[:, 0]
+            task.state.believed[:, 0] = task.instrument.state.field.places[:, 0]
             env.step(action)
     one, other = (task_of(env).instrument.state for env in worlds)
     for name in ("drift", "wander", "velocity"):
@@ -100,10 +100,10 @@ def test_an_adatom_that_was_left_behind_is_found_on_the_way():
 def test_one_that_is_missed_stays_where_it_was_believed_to_be():
     env = make()
     task = task_of(env)
-    place = task.goal.believed[0, 0].copy()
+    place = task.state.believed[0, 0].copy()
     task.instrument.state.field.present[0, 0] = False
     observation, *_, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
-    assert task.goal.believed[0, 0].tolist() == place.tolist()
+    assert task.state.believed[0, 0].tolist() == place.tolist()
     assert info["sighting"]["missed"][0] == 1
     assert info["sighting"]["probability"][0] == 0.0
     assert named(env, observation)["stale_0"] == pytest.approx(0.25)
@@ -118,7 +118,7 @@ def test_drift_between_the_image_and_a_drag_is_taken_into_account():
     for _ in range(3):
         env.step(drag((0.0, 0.0), (0.0, 0.0), DRAG))
     corner = sight_of(env).corners[0, 0, 3].copy()
-    since = task.instrument.state.ledger.time_s[0] - task.goal.marked_s[0]
+    since = task.instrument.state.ledger.time_s[0] - sight_of(env).times[0, 0, 0]
     task.instrument.state.field.present[0, 0] = False
     env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
     moved = sight_of(env).corners[0, 0, 3] - corner
@@ -134,19 +134,19 @@ def test_of_many_legs_the_last_are_remembered():
     sight = sight_of(env)
     assert sight.legs[0, 0] == LEGS
     assert sight.corners[0, 0, 0].tolist() == start.tolist()
-    assert sight.corners[0, 0, LEGS].tolist() == task_of(env).goal.believed[0, 0].tolist()
+    assert sight.corners[0, 0, LEGS].tolist() == task_of(env).state.believed[0, 0].tolist()
     assert np.all(np.diff(sight.corners[0, 0, 1:, 1]) > 0.0)
     assert np.all(np.diff(sight.times[0, 0, 1:]) > 0.0)
 
 
 def test_a_build_keeps_its_adatoms_apart():
-    env = make(goal="build", noise="real", tip="real", seed=3)
+    env = make(env=STMBuildEnv, noise="real", tip="real", seed=3)
     task = task_of(env)
-    places = task.instrument.state.field.places[0, : task.goal.movers].copy()
-    assert task.goal.believed[0] == pytest.approx(places, abs=0.06)
-    assert sight_of(env).others.shape[1] == ATOMS - task.goal.movers
+    places = task.instrument.state.field.places[0, : task.movers].copy()
+    assert task.state.believed[0] == pytest.approx(places, abs=0.06)
+    assert sight_of(env).others.shape[1] == ATOMS - task.movers
     put_on_target(env)
-    sight_of(env).corners[0, :, 0] = task.instrument.state.field.places[0, : task.goal.movers]
+    sight_of(env).corners[0, :, 0] = task.instrument.state.field.places[0, : task.movers]
     *_, terminated, _, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK, -1.0))
     assert terminated
     assert info["metrics"]["placed"] == 1.0
@@ -173,16 +173,9 @@ def test_images_of_detectors_have_more_noise_than_those_of_the_model():
     assert lines["neural"] > lines["model"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"reconstructor": "oracle"}, "reconstructor='oracle' must be one of"),
-        ({"reconstructor": "neural", "goal": "tip"}, "reconstructor='neural' has no meaning"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        STMTask(1, **arguments)
+def test_an_unknown_observation_model_is_refused():
+    with pytest.raises(ValueError, match="reconstructor='oracle' must be one of"):
+        STMTask(1, reconstructor="oracle")
 
 
 def test_without_a_detector_nothing_is_told_of_sightings():

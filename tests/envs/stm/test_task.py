@@ -1,6 +1,5 @@
 """STM-v0: what is seen, done and paid for, and what is refused."""
 
-import re
 from typing import Any
 
 import gymnasium as gym
@@ -8,13 +7,14 @@ import numpy as np
 import pytest
 
 from microgym.envs.core import drawing
-from microgym.envs.core.panels import HEIGHT, WIDTH
-from microgym.envs.stm import tip_task
-from microgym.envs.stm.config import GOALS, STMConfig
-from microgym.envs.stm.env import STMEnv
-from microgym.envs.stm.move_task import ON_TARGET_NM
-from microgym.envs.stm.task import STMTask
-from microgym.envs.stm.tip_task import ACCEPT, ACTIONS, DIP, LOOK, MOVE, PULSE
+from microgym.envs.core.config import options
+from microgym.envs.core.docs import tables
+from microgym.envs.core.rendering import HEIGHT, WIDTH
+from microgym.envs.stm.env import STMBuildEnv, STMEnv, STMTipEnv
+from microgym.envs.stm.move_task import ON_TARGET_NM, STMTask
+from microgym.envs.stm.observation import ACTIONS
+from microgym.envs.stm.observation import DRAG as DRAGGED
+from microgym.envs.stm.tip_task import ACCEPT, DIP, LOOK, MOVE, PULSE, SPOILT
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import nearest_site
 
@@ -22,13 +22,13 @@ QUIET: dict[str, Any] = {"drift": "off", "tip": "off", "noise": "off"}
 DRAG, BOTH, ONLY_LOOK = -1.0, 0.0, 1.0
 
 
-def make(seed: int = 1, **arguments: Any) -> STMEnv:
-    env = STMEnv(**{**QUIET, **arguments})
-    env.reset(seed=seed)
-    return env
+def make(seed: int = 1, env: Any = STMEnv, **arguments: Any) -> Any:
+    made = env(**{**QUIET, **arguments})
+    made.reset(seed=seed)
+    return made
 
 
-def task_of(env: Any) -> STMTask:
+def task_of(env: Any) -> Any:
     return env._batch.task
 
 
@@ -40,7 +40,8 @@ def drag(start: Any, end: Any, look: float, *which: float) -> np.ndarray:
 
 def named(env: Any, observation: Any) -> dict[str, float]:
     vector = observation["numbers"] if isinstance(observation, dict) else observation
-    names = task_of(env).goal.feature_names
+    shown = task_of(env).observation
+    names = list(shown["numbers"] if isinstance(observation, dict) else shown)
     assert len(names) == len(set(names)) == vector.size
     return dict(zip(names, vector.tolist(), strict=True))
 
@@ -48,7 +49,7 @@ def named(env: Any, observation: Any) -> dict[str, float]:
 def put_on_target(env: Any) -> None:
     """Set every mover one hop from nothing: on its target."""
     fields = task_of(env).instrument.state.field
-    for k in range(task_of(env).goal.movers):
+    for k in range(task_of(env).movers):
         fields.places[0, k] = fields.targets[0, k]
         fields.sites[0, k] = nearest_site(*fields.targets[0, k], 0.288)
 
@@ -113,7 +114,7 @@ def test_expected_drift_is_told():
 
 
 def test_build_lists_those_not_in_place_first():
-    env = make(goal="build")
+    env = make(env=STMBuildEnv)
     task = task_of(env)
     fields = task.instrument.state.field
     fields.places[0, 1], fields.sites[0, 1] = (
@@ -121,7 +122,7 @@ def test_build_lists_those_not_in_place_first():
         nearest_site(*fields.targets[0, 1], 0.288),
     )
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK, -1.0))[0])
-    assert task.goal.order[0, -1] == 1
+    assert task.state.order[0, -1] == 1
     assert [seen[f"placed_{k}"] for k in range(3)] == [0.0, 0.0, 1.0]
     ways = [np.hypot(seen[f"way_x_{k}"], seen[f"way_y_{k}"]) for k in range(3)]
     assert ways[0] <= ways[1]
@@ -129,11 +130,11 @@ def test_build_lists_those_not_in_place_first():
 
 def test_which_adatom_is_dragged():
     for slot, which in enumerate((-0.9, 0.0, 0.9)):
-        env = make(goal="build")
-        goal = task_of(env).goal
-        mover = goal.order[0, slot]
+        env = make(env=STMBuildEnv)
+        state = task_of(env).state
+        mover = state.order[0, slot]
         env.step(drag((0, 0), (0.3, 0), DRAG, which))
-        assert goal.stale[0].tolist() == [int(k == mover) for k in range(3)]
+        assert state.stale[0].tolist() == [int(k == mover) for k in range(3)]
 
 
 def test_images_are_shown_where_asked_for():
@@ -163,8 +164,8 @@ def test_terms_add_up_to_what_was_reached():
     assert sums["approach"] == pytest.approx(1.0 - info["metrics"]["way_left"])
     assert sums["agreement"] == info["metrics"]["placed"]
     assert sums["time"] == pytest.approx(-(info["ledger"]["time_s"] - 20.0) / 200.0)
-    weights = task_of(env).arguments.weights
-    assert total == pytest.approx(sum(getattr(weights, n) * v for n, v in sums.items()))
+    weights = {name: term.weight for name, term in STMTask.REWARD.items()}
+    assert total == pytest.approx(sum(weights[n] * v for n, v in sums.items()))
 
 
 def test_only_an_image_ends_what_is_done():
@@ -172,7 +173,7 @@ def test_only_an_image_ends_what_is_done():
     put_on_target(env)
     far = drag((0, 0), (0, 0), DRAG)
     fields = task_of(env).instrument.state.field
-    task_of(env).goal.believed[0] = -3.5  # the tip goes where nothing is
+    task_of(env).state.believed[0] = -3.5  # the tip goes where nothing is
     fields.present[0, 1:] = False
     _, _, over, _, info = env.step(far)
     assert info["metrics"]["placed"] == 1.0
@@ -185,12 +186,12 @@ def test_moved_bystanders_are_counted_once_and_cost():
     task = task_of(env)
     fields = task.instrument.state.field
     task.instrument.state.tip.traits[0, stm_tip.STRENGTH] = 4.0
-    task.goal.believed[0, 0] = fields.places[0, 1]
+    task.state.believed[0, 0] = fields.places[0, 1]
     _, _, _, _, info = env.step(drag((0, 0), (1.0, 0.0), DRAG))
     assert info["cost_terms"]["bystanders"] == 1.0
     assert info["reward_terms"]["safety"] == -1.0
     assert info["metrics"]["bystanders_moved"] == 1.0
-    task.goal.believed[0, 0] = fields.places[0, 1]
+    task.state.believed[0, 0] = fields.places[0, 1]
     info = env.step(drag((0, 0), (0.5, 0.0), DRAG))[4]
     assert info["cost"] == 0.0
 
@@ -213,7 +214,7 @@ def test_time_ends_the_episode():
 
 
 def test_a_tip_is_never_sharp_at_first_and_its_readings_say_how_it_is():
-    env = make(goal="tip")
+    env = make(env=STMTipEnv)
     for seed in range(10):
         observation, info = env.reset(seed=seed)
         task = task_of(env)
@@ -226,7 +227,7 @@ def test_a_tip_is_never_sharp_at_first_and_its_readings_say_how_it_is():
 
 
 def test_surface_is_spoilt_masked_and_had_anew():
-    env = make(goal="tip", places=1)
+    env = make(env=STMTipEnv, places=1)
     deep = DIP + 5
     masks = [env.step(deep)[4]["action_mask"] for _ in range(2)]
     assert masks[0][deep]
@@ -236,19 +237,19 @@ def test_surface_is_spoilt_masked_and_had_anew():
     info = env.step(MOVE)[4]
     assert info["action_mask"][deep]
     assert not info["action_mask"][MOVE]
-    assert tip_task.SPOILT[deep] == pytest.approx(np.pi * 25**2 / 5000)
+    assert SPOILT[deep] == pytest.approx(np.pi * 25**2 / 5000)
     # What there is no room for is a look: time passes, and nothing else.
     for _ in range(2):
         env.step(deep)
-    spoilt = task_of(env).goal.spoilt[0]
+    spoilt = task_of(env).state.spoilt[0]
     env.step(deep)
-    assert task_of(env).goal.spoilt[0] == spoilt
-    assert task_of(env).goal.last[0] == LOOK
+    assert task_of(env).state.spoilt[0] == spoilt
+    assert task_of(env).state.last[0] == LOOK
 
 
 @pytest.mark.parametrize(("state", "paid"), [("sharp", 1.0), ("blunt", -1.0)])
 def test_acceptance_is_paid_by_the_truth_and_needs_evidence(state, paid):
-    env = make(goal="tip")
+    env = make(env=STMTipEnv)
     env.intervene(tip_state=state)
     _, _, over, _, info = env.step(ACCEPT)
     assert not over
@@ -260,15 +261,15 @@ def test_acceptance_is_paid_by_the_truth_and_needs_evidence(state, paid):
 
 
 def test_means_are_over_the_images_since_the_tip_was_touched():
-    env = make(goal="tip", noise="real")
-    goal = task_of(env).goal
-    readings = [goal.reading[0].copy()]
+    env = make(env=STMTipEnv, noise="real")
+    state = task_of(env).state
+    readings = [state.reading[0].copy()]
     for _ in range(3):
         env.step(LOOK)
-        readings.append(goal.reading[0].copy())
-    assert goal.mean[0] == pytest.approx(np.mean(readings, axis=0))
+        readings.append(state.reading[0].copy())
+    assert state.mean[0] == pytest.approx(np.mean(readings, axis=0))
     env.step(PULSE)
-    assert goal.mean[0] == pytest.approx(goal.reading[0])
+    assert state.mean[0] == pytest.approx(state.reading[0])
 
 
 # --- interventions, pictures, refusals -----------------------------------------------------------
@@ -294,34 +295,35 @@ def test_bad_interventions_change_nothing(values, message):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("env_id", "arguments", "error", "message"),
     [
-        ({"specimens": "terrace"}, TypeError, r"no arguments \['specimens'\]; it has .*'specimen'"),
-        ({"specimen": "sparse"}, ValueError, "unknown specimen family 'sparse'"),
-        ({"specimen": "stepped"}, ValueError, "'stepped' is held out from split 'train'"),
-        ({"goal": "win"}, ValueError, r"goal='win' must be one of \('move', "),
-        ({"atoms": 3}, ValueError, "atoms=3 has no meaning with goal='move'"),
-        ({"goal": "build", "atoms": 6}, ValueError, r"atoms=6 must be in \[2, 5\]"),
-        ({"farthest_nm": 0.5}, ValueError, "farthest_nm=0.5 must be above 1 and at most 5"),
-        ({"time_budget_s": 0.0}, ValueError, "time_budget_s=0.0 must be above zero"),
-        ({"places": -1}, ValueError, r"places=-1 must be in \[0, 20\]"),
-        ({"observation": "maps"}, ValueError, "observation='maps' must be one of"),
-        ({"tip": "broken"}, ValueError, "tip='broken' must be one of"),
-        ({"reveal": 1}, TypeError, "reveal must be True or False, got 1"),
-        ({"reward_weights": {"damage": 1.0}}, ValueError, "unknown reward terms damage"),
-        ({"split": "dev"}, ValueError, r"split='dev' must be one of"),
+        ("STM-v0", {"specimens": "terrace"}, TypeError, r"argument 'specimens'; .*'specimen'"),
+        ("STM-v0", {"goal": "build"}, TypeError, "argument 'goal'"),
+        ("STM-v0", {"specimen": "sparse"}, ValueError, "unknown specimen family 'sparse'"),
+        ("STM-v0", {"specimen": "stepped"}, ValueError, "'stepped' is held out from split 'train'"),
+        ("STM-v0", {"atoms": 3}, TypeError, "argument 'atoms'"),
+        ("STMBuild-v0", {"atoms": 6}, ValueError, r"atoms=6 must be in \[2, 5\]"),
+        ("STM-v0", {"farthest_nm": 0.5}, ValueError, r"farthest_nm=0.5 must be in \[1, 5\]"),
+        ("STM-v0", {"time_budget_s": 0.0}, ValueError, "time_budget_s=0.0 must be above zero"),
+        ("STMTip-v0", {"places": -1}, ValueError, r"places=-1 must be in \[0, 20\]"),
+        ("STMTip-v0", {"reconstructor": "neural"}, TypeError, "argument 'reconstructor'"),
+        ("STM-v0", {"observation": "maps"}, ValueError, "observation='maps' must be one of"),
+        ("STM-v0", {"tip": "broken"}, ValueError, "tip='broken' must be one of"),
+        ("STM-v0", {"reveal": 1}, TypeError, "reveal must be True or False, got 1"),
+        ("STM-v0", {"reward_weights": {"damage": 1.0}}, ValueError, "unknown reward terms damage"),
+        ("STM-v0", {"split": "dev"}, ValueError, r"split='dev' must be one of"),
     ],
 )
-def test_bad_arguments_are_refused(arguments, error, message):
+def test_bad_arguments_are_refused(env_id, arguments, error, message):
     with pytest.raises(error, match=message):
-        gym.make("STM-v0", **arguments)
+        gym.make(env_id, **arguments)
 
 
-@pytest.mark.parametrize("goal", GOALS)
-def test_frames_change_with_the_episode_and_do_not_change_it(goal):
-    env: Any = gym.make("STM-v0", goal=goal, render_mode="rgb_array")
+@pytest.mark.parametrize("env_id", ["STM-v0", "STMBuild-v0", "STMTip-v0"])
+def test_frames_change_with_the_episode_and_do_not_change_it(env_id):
+    env: Any = gym.make(env_id, render_mode="rgb_array")
     env.reset(seed=1)
-    action = DIP if goal == "tip" else np.full(env.action_space.shape, 0.1, np.float32)
+    action = DIP if env_id == "STMTip-v0" else np.full(env.action_space.shape, 0.1, np.float32)
     frames = [env.render()]
     for _ in range(2):
         before = env.unwrapped.snapshot()
@@ -342,17 +344,21 @@ def test_what_is_in_place_and_what_was_disturbed_is_marked():
         return bool((env.render().reshape(-1, 3) == color).all(axis=1).any())
 
     assert not holds(drawing.BAD)
-    task_of(env).goal.disturbed[0, 1] = True
+    task_of(env).state.disturbed[0, 1] = True
     assert holds(drawing.BAD)
     full = (env.render().reshape(-1, 3) == drawing.GOOD).all(axis=1).sum()
     put_on_target(env)
-    assert task_of(env).goal.distances(np.array([0])).max() < ON_TARGET_NM
+    assert task_of(env).distances(np.array([0])).max() < ON_TARGET_NM
     placed = (env.render().reshape(-1, 3) == drawing.GOOD).all(axis=1).sum()
     assert placed > full, "the bar of merit and the adatom are green"
 
 
-def test_every_argument_and_action_is_told_on_the_page():
-    page = STMEnv.__doc__ or ""
-    for name in ("start_x", "conductance", "look", *STMConfig().terms):
-        assert re.search(rf"\b{name}\b", page), name
-    assert len(ACTIONS) == gym.make("STM-v0", goal="tip").action_space.n
+@pytest.mark.parametrize("env", [STMEnv, STMBuildEnv, STMTipEnv])
+def test_every_argument_term_and_action_is_in_the_tables(env):
+    task = task_of(make(env=env))
+    text = str(tables(task))
+    for name in (*options(type(task.config)), *task.REWARD, *task.COST, *task.LATENT):
+        assert f"`{name}`" in text, name
+    actions = ACTIONS if env is STMTipEnv else DRAGGED
+    assert all(name in text for name in actions)
+    assert len(ACTIONS) == gym.make("STMTip-v0").action_space.n
