@@ -18,14 +18,13 @@ from microgym.envs.core.config import (
     positive,
     split,
 )
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector
 from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.specimens.splits import validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
