@@ -22,7 +22,7 @@ LINES_PER_S = 2000.0
 
 def microscope(seed: int = 0) -> AFMInstrument:
     """Microscope with a fresh surface."""
-    instrument = AFMInstrument(1, PERFECT.settings())
+    instrument = AFMInstrument(1, PERFECT.settings)
     instrument.reset(np.arange(1), episode_key(seed)[None], PERFECT.specimen, "train", SETPOINT)
     return instrument
 

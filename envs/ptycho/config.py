@@ -18,14 +18,13 @@ from microgym.envs.core.config import (
     positive,
     split,
 )
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector
 from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.specimens.splits import validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
@@ -132,12 +131,17 @@ class PtychoConfig(Config):
                 f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
             )
         if not self.is_file:
-            validate_family(str(self.specimen), self.split)
+            validate_family(self.family, self.split)
 
     @property
     def is_file(self) -> bool:
         """Whether `specimen` names a file rather than a family."""
         return isinstance(self.specimen, Mapping) or "." in str(self.specimen)
+
+    @property
+    def family(self) -> str:
+        """Family of the specimens, where `specimen` names no file."""
+        return str(self.specimen)
 
     @property
     def time_limit_s(self) -> float:

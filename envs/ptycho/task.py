@@ -175,11 +175,11 @@ class PtychoTask(Task):
     }
     INTERVENTIONS = {
         "drift_velocity_px_s": BoxIntervention(
-            "linear drift (y, x), px/s", "instrument.state.stage.motion.velocity", shape=(2,),
+            "linear drift (y, x), px/s", "instrument.state.drift.velocity", shape=(2,),
             example=0.5,
         ),
         "settling_px": BoxIntervention(
-            "settling that is left (y, x), px", "instrument.state.stage.motion.settling",
+            "settling that is left (y, x), px", "instrument.state.drift.settling",
             shape=(2,), example=2.0,
         ),
     }  # fmt: skip
@@ -264,7 +264,7 @@ class PtychoTask(Task):
             instrument.load(rows, self._specimen)
             instrument.start(rows, keys)
         else:
-            instrument.reset(rows, keys, str(chosen.specimen), chosen.split)
+            instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
         self.model.reset(rows)
         self.maps.forget(rows)
@@ -394,7 +394,7 @@ class PtychoTask(Task):
         inside, edge = slice(self.start, self.start + self.region), self.region // cells
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
         blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        drift = self.instrument.state.stage.motion.drift
+        drift = self.instrument.state.drift.drift
         return {"structure": blocks.mean(axis=(2, 4)), "drift_px": drift.copy()}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
