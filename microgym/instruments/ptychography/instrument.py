@@ -173,7 +173,7 @@ class PtychographyInstrument:
             positions: (k, 2) float64, px.
         """
         at = np.floor(positions + 0.5)
-        for place in (self.state.command, self.state.beam, self.state.stage.play):
+        for place in (self.state.command, self.state.beam, self.state.play):
             place[probes] = at
 
     def wait(self, rows: Int64) -> None:
