@@ -213,7 +213,7 @@ def test_a_second_apex_shows_a_ghost():
     # 80 nm to the right is beyond the reach of the window; 40 nm is within it.
     tip = instrument.state.tip
     tip.second_y_nm[0], tip.second_x_nm[0], tip.second_z_nm[0] = 0.0, 40.0, 2.0
-    instrument.refit(rows)
+    instrument.set_radius(rows, tip.radius_nm.copy())
     instrument.scan(rows, dials(rate=0.5))
     both = np.count_nonzero(trace - np.median(trace) > 20.0)
     assert both > 1.6 * alone
