@@ -177,6 +177,6 @@ class AFMSettings:
             crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
             wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
             tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
-            landing_nm=LANDING_NM if self.drift.drift_nm_s > 0.0 else 0.0,
+            landing_nm=LANDING_NM if self.drift.speed > 0.0 else 0.0,
             hysteresis=self.piezo.loop,
         )
