@@ -121,7 +121,7 @@ def largest_gain(lag_s: float, resonance_hz: float, damping: float) -> float:
 def ticks_of(pixel_s, resonance_hz, lag_s, gain):
     """Ticks of the controller in a pixel, 8 to 64.
 
-    A tick is at most a fifth of the fastest of the scanner's period over 2 pi, the lag, and 1 / gain.
+    A tick is at most a fifth of the shortest of 1 / w of the scanner, the lag, and 1 / gain.
     """
     w = 2.0 * np.pi * resonance_hz
     tick = min(min(0.2 / w, 0.2 * lag_s), 0.2 / max(gain, 1.0))
