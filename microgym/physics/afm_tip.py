@@ -1,4 +1,4 @@
-"""Tips: their shapes, the image they make of a surface, and how they wear.
+"""Tips of force microscopes: shapes, the image of a surface through a tip, and wear.
 
 A rigid tip of shape t touches a surface h first where h(x + u) - t(u) is largest, so that its apex
 runs along the grey dilation of h by t (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
-from microgym.validation import finite, integer, positive
+from microgym.validation import finite, integer, non_negative, positive
 
 REACH = 20
 """Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
@@ -43,7 +43,7 @@ class Tip:
         half_angle_deg: half of the cone's opening angle, degrees; 0 for a paraboloid.
         worn_nm: height that has been worn off, nm.
         second_y_nm, second_x_nm: place of a second apex of the same shape, nm.
-        second_z_nm: how far it stands back, nm; infinite for none.
+        second_z_nm: its distance behind the first, nm; infinite for none.
 
     Raises:
         TypeError: a value is no number.
@@ -62,8 +62,7 @@ class Tip:
         positive("radius_nm", self.radius_nm)
         if not 0.0 <= finite("half_angle_deg", self.half_angle_deg) < 80.0:
             raise ValueError(f"half_angle_deg={self.half_angle_deg!r} must be in [0, 80)")
-        if finite("worn_nm", self.worn_nm) < 0.0:
-            raise ValueError(f"worn_nm={self.worn_nm!r} must be at least 0")
+        non_negative("worn_nm", self.worn_nm)
         finite("second_y_nm", self.second_y_nm)
         finite("second_x_nm", self.second_x_nm)
         if not self.second_z_nm >= 0.0:
@@ -128,7 +127,7 @@ def window_of(tip: Tip, pixel_nm: float, half: int = REACH) -> Plane:
 
 @kernel
 def dilate_line(strip, window, limit, out):
-    """The line along which a tip's apex runs.
+    """Height of a tip's apex along a line of the surface.
 
     Args:
         strip: (2 r + 1, P + 2 r) float32, C-contiguous, the surface around the line, nm.
@@ -169,7 +168,7 @@ def _filter(surface, window, sign, out):
 
 
 def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """What a tip shows of a surface.
+    """Image of a surface through a tip: grey dilation.
 
     Args:
         surface: (H, W) heights, nm.
@@ -184,7 +183,7 @@ def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArr
 
 
 def erode(image: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The highest surface that a tip would show as an image: its reconstruction.
+    """Reconstruction of a surface, the highest one with this image: grey erosion.
 
     Args:
         image: (H, W) heights, nm.

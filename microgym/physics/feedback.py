@@ -1,8 +1,8 @@
-"""The loop that keeps a probe at a surface: lag, gains, a scanner with a resonance, and limits.
+"""Feedback loop of a scanning probe: lag, gains, a scanner with a resonance, and limits.
 
 Everything but the signal's dependence on the gap is linear between two ticks of the controller, and
 is advanced exactly: the signal follows its target with a time constant, the scanner is a damped
-oscillator that hears a constant command. Lengths in nm, times in s.
+oscillator under a constant command. Lengths are in nm, times in s.
 """
 
 import math
@@ -151,9 +151,8 @@ def oscillator(tick_s, resonance_hz, damping):
 def scan_line(b, heights, material, table, low, step, loop, state, thermal, detector, out):
     """Scan one line with the loop closed.
 
-    Within a pixel the surface is linear. Where the signal has two targets, the one in whose half it
-    is attracts it: so the oscillation stays on its branch until it is pushed over, or the branch
-    ends.
+    Within a pixel the surface is linear. Where the signal has two targets, it follows the nearer
+    one: the oscillation stays on its branch until it is pushed over, or the branch ends.
 
     Args:
         b: row of the state.

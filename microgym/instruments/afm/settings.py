@@ -10,7 +10,7 @@ from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
 from microgym.state import gather
-from microgym.validation import finite, integer, positive
+from microgym.validation import integer, non_negative, positive
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
@@ -58,8 +58,7 @@ class TipParameters:
             "crash_spread",
             "debris_per_s",
         ):
-            if finite(name, getattr(self, name)) < 0.0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be at least 0")
+            non_negative(name, getattr(self, name))
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
