@@ -25,10 +25,8 @@ from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import record_path
-from microgym.baselines.observation_models.afm import page as topography
-from microgym.baselines.observation_models.model_card import network_card, network_page
-from microgym.baselines.observation_models.ptycho import page as eye
-from microgym.baselines.observation_models.stm import page as adatoms
+from microgym.baselines.observation_models.page import network_card, network_page
+from microgym.baselines.observation_models.specification import specifications
 from microgym.baselines.reporting.formatting import OUTCOMES, decimals, outcome_table, written
 from microgym.baselines.reporting.markdown import markdown
 from microgym.baselines.reporting.readme import table as scores
@@ -59,9 +57,9 @@ SECTIONS = (
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-NETWORKS = (eye.SUBJECT, topography.SUBJECT, adatoms.SUBJECT)
-"""The networks that restore what is shown."""
-CARDS = tuple(f"../{one.card.as_posix()}" for one in NETWORKS)
+NETWORKS = specifications()
+"""Networks of the neural observation models."""
+CARDS = tuple(f"../{one.card_file.as_posix()}" for one in NETWORKS)
 """The pages outside docs/: they lie beside the files that they are about."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
@@ -94,8 +92,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.picture_file).is_file()
-        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / one.card.picture_file).is_file()
+        made[one.card.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
@@ -212,7 +210,7 @@ def index(makefile: str) -> str:
     targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
     commands = [(f"`make {name}`", text) for name, text in targets]
     subs = [(f"`microgym {name}`", text) for name, text in summaries().items()]
-    networks = ", ".join(f"[{one.env_id}]({one.page})" for one in NETWORKS)
+    networks = ", ".join(f"[{one.env_id}]({one.card.page})" for one in NETWORKS)
     return "\n".join(
         [
             _MADE,
