@@ -11,12 +11,18 @@ READY := $(VENV)/.ready
 GYMNASIUM_VERSIONS ?= 1.1.0 1.2.2 1.4.0
 CONFORMANCE        ?= tests/conformance tests/envs
 
+# Numba versions, each with its llvmlite, on which kernels are linked besides that of
+# constraints.txt (LINKED_VERSIONS in microgym/jit), and the smoke test that they must pass.
+NUMBA_VERSIONS ?= 0.66.0:0.48.0 0.67.0:0.49.0 0.68.0:0.50.0
+NUMBA_SMOKE    ?= tests/microgym/jit tests/conformance/test_compilation.py \
+	tests/conformance/test_golden.py
+
 # One BLAS and one PyTorch thread a process: small networks run slower on more.
 export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-independent pages bench clean
+.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-numba test-minimal test-independent pages bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -64,6 +70,21 @@ test-gymnasium: setup ## the conformance tests on Gymnasium 1.1, 1.2.2 and 1.4
 		PYTHONPATH="$$place" $(BIN)/python -m pytest -q -p no:cacheprovider -n $(WORKERS) $(PYTEST_FLAGS) $(CONFORMANCE) || failed="$$failed $$version"; \
 	done; \
 	test -z "$$failed" || { echo "Failed on Gymnasium$$failed"; exit 1; }
+
+test-numba: setup ## the compiled code and the golden trajectories on Numba 0.66, 0.67 and 0.68
+	@failed=""; for pair in $(NUMBA_VERSIONS); do \
+		version="$${pair%:*}"; place="$(CURDIR)/.venvs/numba-$$version"; \
+		test -e "$$place/.ready" \
+			|| { rm -rf "$$place"; $(BIN)/python -m pip install -qq --no-deps --target "$$place" "numba==$$version" "llvmlite==$${pair#*:}" && touch "$$place/.ready"; } \
+			|| exit 1; \
+		export PYTHONPATH="$$place" NUMBA_CACHE_DIR="$$place/cache"; \
+		$(BIN)/python -c "import numba as n; assert n.__version__ == '$$version', n.__version__; from microgym import jit; assert jit.WAY == 'linked'; print('Numba', n.__version__)" || exit 1; \
+		$(BIN)/python -m pytest -q -p no:cacheprovider -n $(WORKERS) $(PYTEST_FLAGS) $(NUMBA_SMOKE) || failed="$$failed $$version"; \
+	done; \
+	test -z "$$failed" || { echo "Failed on Numba$$failed"; exit 1; }
+
+test-minimal: setup ## the environments in an installation without PyTorch
+	@$(BIN)/python -m pytest -q -m slow $(PYTEST_FLAGS) tests/slow/test_minimal.py
 
 # CDTools is laid in a folder of its own that only this test looks into: it asks for packages, and
 # versions of them, that the rest can do without.

@@ -2,7 +2,7 @@
 
 A state is declared once:
 
-    class StageState(NamedTuple):
+    class ProbeState(NamedTuple):
         '''Stages of N microscopes.'''
 
         drift: Annotated[Float64, Shape(2, unit="nm")]

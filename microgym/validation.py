@@ -1,7 +1,9 @@
 """Validation of arguments: the checks, and the messages of bad input."""
 
 import math
+from dataclasses import fields
 from numbers import Integral, Real
+from typing import Any
 
 
 def finite(name: str, value: object) -> float:
@@ -44,6 +46,42 @@ def positive(name: str, value: object) -> float:
     if number <= 0.0:
         raise ValueError(f"{name}={value!r} must be above zero")
     return number
+
+
+def non_negative(name: str, value: object) -> float:
+    """Check that an argument is a finite number of at least zero.
+
+    Args:
+        name: what to call it in the error.
+        value: what the user gave.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is negative, NaN or infinite.
+    """
+    number = finite(name, value)
+    if number < 0.0:
+        raise ValueError(f"{name}={value!r} must be at least 0")
+    return number
+
+
+def check_sizes(parameters: Any) -> None:
+    """Check a dataclass of sizes: numbers of at least 0, those named `..._time_s` above 0.
+
+    Args:
+        parameters: an instance of a dataclass of numbers; fields of type str are left out.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
+    """
+    for field in fields(parameters):
+        if field.type is not str:
+            check = positive if field.name.endswith("time_s") else non_negative
+            check(field.name, getattr(parameters, field.name))
 
 
 def integer(name: str, value: object, low: int, high: int) -> int:

@@ -1,13 +1,14 @@
-"""Corrections to an operator's dials: what a network sees of a line, and what it may change."""
+"""Residual policy of AFM-v0: features of a scan line, and corrections to the expert's settings."""
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.afm.references import ExpertAgent, even_pace, to_action
+from microgym.agents.core.residual_policy import ResidualSpec
 from microgym.envs.afm.config import GAINS, LINE_S, RATES_HZ, AFMConfig
 from microgym.envs.afm.observation import CELLS, NUMBERS, SIGNALS
 
@@ -17,15 +18,15 @@ DIALS = (0, 1, 3)
 """Components of the action that may be corrected: setpoint, integral gain, line rate."""
 RANGE = (0.7, 0.25, 0.4)
 """Largest correction of each (design choice): 0.23 of the free amplitude, a factor of 1.8 of the
-gain, from which the operator goes on, and one of 2.1 of the line rate."""
+gain, from which the expert continues, and a factor of 2.1 of the line rate."""
 
 RESERVE = 0.85
-"""Part of its even share of the frame's time that each line to come is left (chosen on validation
+"""Part of its even share of the frame's time that each later line keeps (chosen on validation
 specimens among 0.5, 0.7 and 0.85)."""
 
 _RANKS = (16, 32, 48, 61)
-"""Which of the 64 cells of a line, in order of size, stand for all: quartiles, and nearly the
-largest. A loop that rings does so in the quiet cells too; one that is too slow, at edges only."""
+"""Order statistics of the 64 cells of a line: quartiles, and nearly the largest. A ringing loop
+raises the low quartiles too; a slow one only the largest cells, at edges."""
 _ROUGHNESS = 4.0
 """Factor that brings the change of the trace from cell to cell into a range of 1."""
 
@@ -34,51 +35,59 @@ def _ranked(cells: NDArray[Any]) -> NDArray[Any]:
     return np.sort(cells, axis=1)[:, _RANKS]
 
 
-class AFMResidualSpec:
-    """Settings of the next line, of which setpoint, integral gain and rate may be corrected.
+class AFMResidualSpec(ResidualSpec):
+    """Settings of the next line, of which setpoint, integral gain and line rate are corrected.
 
     Attributes:
-        operator, components, places, range, width: as for `ResidualSpec`.
+        expert, components, corrected, limits, width: as for `ResidualSpec`.
     """
 
+    observation_shapes: Mapping[str, tuple[int, ...]] = {
+        "signals": (len(SIGNALS), CELLS),
+        "numbers": (len(NUMBERS),),
+    }
+
     def __init__(self) -> None:
-        self.operator = ExpertAgent()
+        self.expert = ExpertAgent()
         self.components = 5
-        self.places = np.array(DIALS)
-        self.range = np.array(RANGE)
+        self.corrected = np.array(DIALS)
+        self.limits = np.array(RANGE)
         self.width = len(NUMBERS) + 4 + 1 + 3 * len(_RANKS)
 
-    def check(self, observation: Any) -> None:
-        """See that an observation holds numbers and signals.
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The only specification."""
+        del env_id, env_kwargs
+        return cls()
 
-        Raises:
-            ValueError: it does not.
-        """
-        if not isinstance(observation, Mapping) or "signals" not in observation:
-            raise ValueError('observations must hold the last line: observation="signals"')
+    @classmethod
+    def for_width(cls, width: int) -> Self:
+        """The only specification, whose width may be another."""
+        del width
+        return cls()
 
-    def heed(self, changes: NDArray[np.float64]) -> None:
-        """The operator goes on from the gain that was set; else it would make up for the change."""
+    def observe_correction(self, changes: NDArray[np.float64]) -> None:
+        """Continue from the corrected gain; the expert would undo the correction otherwise."""
         low, high = GAINS
-        self.operator.gain *= np.exp(0.5 * math.log(high / low) * changes[:, DIALS.index(1)])
+        self.expert.state.gain[:] *= np.exp(0.5 * math.log(high / low) * changes[:, DIALS.index(1)])
 
-    def bound(self, action: NDArray[np.float64], told: Float32) -> None:
-        """No line takes time that those to come need; an even pace of what is left is allowed.
+    def clip_action(self, action: NDArray[np.float64], features: Float32) -> None:
+        """Keep a reserve of time for later lines; an even pace of what is left is allowed.
 
-        What lies ahead is unknown: time that is spent early is missing where it is steep.
+        Later lines are unknown: time that is spent early is missing where the surface is steep.
         """
-        numbers = told[:, : len(NUMBERS)].astype(np.float64)
+        numbers = features[:, : len(NUMBERS)].astype(np.float64)
         lines = np.maximum(AFMConfig.lines * numbers[:, NUMBERS.index("lines_left")], 1.0)
         even = even_pace(numbers)
         longest = np.maximum(lines * even - RESERVE * LINE_S * (lines - 1.0), even)
         slowest = to_action(RATES_HZ, 1.0 / longest)
         action[:, DIALS[2]] = np.maximum(action[:, DIALS[2]], slowest)
 
-    def told(self, observation: Any, proposed: Float32) -> NDArray[Any]:
-        """Numbers, proposals, whether the gain is still being found, and the line in short.
+    def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
+        """Numbers, the expert's action, whether its gain still rises, and statistics of the line.
 
-        The line in short: unrest of its cells, steps of the trace from cell to cell, and trace less
-        retrace, each as a few of the cells in order of size.
+        Order statistics over the cells of the line of the error's roughness, of the steps of the
+        trace from cell to cell, and of trace less retrace.
         """
         signals = np.asarray(observation["signals"], np.float64).reshape(-1, len(SIGNALS), CELLS)
         trace, retrace, unrest = (
@@ -87,5 +96,5 @@ class AFMResidualSpec:
         steps = np.zeros_like(trace)
         steps[:, 1:] = np.abs(np.diff(trace, axis=1))
         line = [_ranked(unrest), *(_ROUGHNESS * _ranked(x) for x in (steps, abs(trace - retrace)))]
-        climbing = self.operator.climbing[:, None]
-        return np.concatenate([observation["numbers"], proposed[:, :4], climbing, *line], axis=1)
+        climbing = self.expert.state.climbing[:, None]
+        return np.concatenate([observation["numbers"], action[:, :4], climbing, *line], axis=1)

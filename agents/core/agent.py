@@ -1,41 +1,176 @@
-"""What every decider is: observations of N environments in, actions for N environments out."""
+"""Agents: policies over N environments, from observations and infos to actions."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import numpy as np
 from numpy.typing import NDArray
+
+from microgym.agents.core.memory import Memory
 
 
 class Agent(Protocol):
     """A policy over a batch of environments.
 
     Attributes:
-        name: as the command line knows it.
-        needs_truth: the environments must be made with `reveal=True`.
+        name: name on the command line.
+        uses_privileged_info: the environments must be made with `reveal=True`.
     """
 
     name: str
-    needs_truth: bool
+    uses_privileged_info: bool
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+    def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
         """Begin N episodes.
 
         Args:
             num_envs: N.
-            seeds: one number an episode, for policies that draw; an episode's actions may depend on
-                its own seed only.
+            seeds: one number an episode, for policies that draw; None for 0 to N - 1. An episode's
+                actions depend on its own seed only.
         """
         ...
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
-        """Decide.
+    def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
+        """Choose actions.
 
         Args:
-            observation: batched observation, as a vector environment gives it.
-            info: batched info of the same moment. Where "idle" is in it, bool [N], what is decided
-                for those rows does not count: an agent that takes its time need not think.
+            observation: observation of a vector environment, or of a single one.
+            info: info of the same step. Where "idle" is in it, bool (N,), the actions of those rows
+                are not used, and an expensive policy may skip them.
 
         Returns:
-            [N, ...] actions in the environment's action space.
+            (N, ...) actions in the environment's action space; without the leading axis for a
+            single observation.
         """
         ...
+
+
+class BaseAgent(Memory, ABC):
+    """Checks of observations and the batch axis, shared by all agents.
+
+    Subclasses implement `_act` for batches, and declare `State` if they have a memory.
+
+    Attributes:
+        name, uses_privileged_info: as for `Agent`.
+        observation_shapes: shape in one environment of each part of the observation that is read.
+            An agent that reads one part takes it as a plain array, too. Without any, observations
+            are not read, and one whose parts all begin with an axis of length N is a batch.
+        num_envs: N of the last reset; 0 before.
+        steps: decisions since the last reset.
+    """
+
+    name: str
+    uses_privileged_info: bool = False
+    observation_shapes: Mapping[str, tuple[int, ...]] = {}
+    num_envs: int = 0
+    steps: int = 0
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """An agent for an environment made with given arguments; by default for any of them."""
+        del env_id, env_kwargs
+        return cls()
+
+    def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
+        """Begin N episodes.
+
+        Args:
+            num_envs: N.
+            seeds: one number an episode; None for 0 to N - 1.
+
+        Raises:
+            ValueError: fewer than one environment, or another number of seeds.
+        """
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        chosen = range(num_envs) if seeds is None else seeds
+        if len(chosen) != num_envs:
+            raise ValueError(f"seeds must have {num_envs} elements, got {len(chosen)}")
+        self.num_envs, self.steps = num_envs, 0
+        self._reset(chosen)
+
+    def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
+        """Choose actions for a batch, or for a single environment; see `Agent.act`.
+
+        Raises:
+            RuntimeError: `reset` was not called.
+            ValueError: an observation of another shape, dtype or number of environments; a part of
+                it, or an entry of the info, is missing.
+        """
+        if not self.num_envs:
+            raise RuntimeError(f"call reset(num_envs) before {self.name!r} acts")
+        parts, single = self._checked(observation)
+        told = _batched(info or {}) if single else (info or {})
+        if self.uses_privileged_info and "latent" not in told:
+            raise ValueError(f"{self.name!r} reads info['latent']: make the env with reveal=True")
+        actions = self._act(parts, told)
+        self.steps += 1
+        return _first(actions) if single else actions
+
+    def _reset(self, seeds: Sequence[int]) -> None:
+        """Begin `num_envs` episodes."""
+        del seeds
+        self.allocate(self.num_envs)
+
+    @abstractmethod
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
+        """Actions (N, ...) for the parts in `observation_shapes`, each (N, *shape)."""
+
+    def _checked(self, observation: Any) -> tuple[dict[str, NDArray[Any]], bool]:
+        """Parts that are read, with the batch axis, and whether there was none."""
+        shapes, count = self.observation_shapes, self.num_envs
+        if not shapes:
+            return {}, self._is_single(observation)
+        if not isinstance(observation, Mapping):
+            if len(shapes) > 1:
+                raise ValueError(f"observation must be a mapping with {sorted(shapes)}")
+            observation = {next(iter(shapes)): observation}
+        parts: dict[str, NDArray[Any]] = {}
+        singles: set[bool] = set()
+        for name, shape in shapes.items():
+            if name not in observation:
+                raise ValueError(f"observation lacks {name!r}; it has {sorted(observation)}")
+            part = np.asarray(observation[name])
+            if part.dtype.kind not in "biuf":
+                raise ValueError(f"observation {name!r} must be numeric, got dtype {part.dtype}")
+            if shape not in (part.shape, part.shape[1:]):
+                wanted = f"{shape} or {(count, *shape)}"
+                raise ValueError(f"observation {name!r} must have shape {wanted}, got {part.shape}")
+            given = 1 if part.shape == shape else len(part)
+            if given != count:
+                raise ValueError(f"{given} environments in {name!r}, but reset was for {count}")
+            singles.add(part.shape == shape)
+            parts[name] = part[None] if part.shape == shape else part
+        if len(singles) > 1:
+            raise ValueError("some parts of the observation have a batch axis, others have not")
+        return parts, singles.pop()
+
+    def _is_single(self, observation: Any) -> bool:
+        """Whether an observation that is not read comes from a single environment.
+
+        Raises:
+            ValueError: neither that nor a batch of N.
+        """
+        parts = observation.values() if isinstance(observation, Mapping) else [observation]
+        sizes = {np.shape(part)[:1] for part in parts if part is not None}
+        if sizes <= {(self.num_envs,)}:
+            return False
+        if self.num_envs > 1:
+            raise ValueError(f"observation must be a batch of {self.num_envs} environments")
+        return True
+
+
+def _batched(info: Mapping[str, Any]) -> dict[str, Any]:
+    """A single environment's info with a leading axis of length 1."""
+    return {
+        name: _batched(value) if isinstance(value, Mapping) else np.asarray(value)[None]
+        for name, value in info.items()
+    }
+
+
+def _first(actions: Any) -> Any:
+    """Action of the first environment; parts of a mapping each."""
+    if isinstance(actions, Mapping):
+        return {name: _first(part) for name, part in actions.items()}
+    return actions[0]

@@ -1,82 +1,78 @@
-"""The auxiliary task of training: to see what is there, taught by one who knows.
-
-PPO decides and is judged as ever. Beside it the network is taught to guess the truth, on the
-observations of each rollout and from what training specimens tell: an auxiliary task (Jaderberg et
-al., arXiv 1611.05397) with a teacher who knows (Pinto et al., arXiv 1710.06542).
-"""
+"""Auxiliary loss of a policy's network, trained between the updates of PPO."""
 
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from microgym.agents.core.grid_network import GridPolicyNet, turned
-from microgym.agents.core.privileged_observation import TRUTH
-
-_CHOICE, _REWARD = "choice", "reward"
+from microgym.agents.core.network import TARGET, Network
+from microgym.agents.core.privileged_observation import PrivilegedTeacher
 
 
 class AuxiliaryLossCallback(BaseCallback):
-    """Teaches the network to see structure, between the policy's updates.
+    """Gradient steps on a supervised loss over the observations of each rollout.
 
-    What there is to learn, the network itself says (`lesson`): where structure is, and for some
-    what a choice has earned. Specimens look alike from all sides, so each part of a lesson is
-    turned and mirrored at random. The lesson on a rollout follows the policy's own update on it, so
-    that the policy that is updated is the one that acted; once it is learnt it is forgotten.
+    An auxiliary task (Jaderberg et al., arXiv 1611.05397) with privileged targets. The steps on a
+    rollout follow the update of PPO on it, so that the policy that is updated is the one that
+    acted; the rollout is then dropped.
 
     Args:
         net: the network.
-        rate: learning rate.
-        batch: observations a gradient step.
+        teacher: loss and mask of the targets.
+        learning_rate: of Adam.
+        batch_size: observations a gradient step.
+        n_epochs: passes over each rollout.
+        until_step: number of environment steps after which there is no auxiliary loss; None for
+            no end.
 
     Attributes:
-        optimizer: of the weights that see.
+        optimizer: of the weights that the auxiliary loss trains.
     """
 
-    def __init__(self, net: GridPolicyNet, rate: float, batch: int) -> None:
+    def __init__(
+        self,
+        net: Network,
+        teacher: PrivilegedTeacher,
+        learning_rate: float,
+        batch_size: int,
+        n_epochs: int = 1,
+        until_step: int | None = None,
+    ) -> None:
         super().__init__()
-        self._net = net
-        self._batch = batch
-        self.optimizer = torch.optim.Adam(net.seeing(), lr=rate)
-        self._lesson: dict[str, Tensor] | None = None
+        self._net, self._teacher, self._learning_rate = net, teacher, learning_rate
+        self._batch_size, self._n_epochs, self._until_step = batch_size, n_epochs, until_step
+        self.optimizer = torch.optim.Adam(net.auxiliary_parameters(), lr=learning_rate)
+        self._rollout: dict[str, Tensor] | None = None
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         buffer: Any = self.locals["rollout_buffer"]
-        self._lesson = {
-            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]).copy())
+        flat = {
+            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]))
             for name, values in buffer.observations.items()
         }
-        self._edge = self._lesson[TRUTH].shape[-1] // 2
-        self._lesson[_CHOICE] = torch.from_numpy(buffer.actions.reshape(-1).astype(np.int64))
-        self._lesson[_REWARD] = torch.from_numpy(buffer.rewards.reshape(-1).copy())
+        mask = self._teacher.target_mask(flat[TARGET])
+        self._rollout = {name: values[mask] for name, values in flat.items()}
 
     def _on_rollout_start(self) -> None:
-        lesson, self._lesson = self._lesson, None
-        if lesson is None:
+        rollout, self._rollout = self._rollout, None
+        if rollout is None or self._is_over():
             return
+        done = min(self.num_timesteps / self.locals["total_timesteps"], 1.0)
+        decay = 1.0 - (1.0 - self._teacher.final_learning_rate) * done
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate * decay
         loss = torch.zeros(())
-        for rows in torch.randperm(len(lesson[TRUTH])).split(self._batch):
-            turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
-            seen = {
-                "maps": turned(lesson["maps"][rows], turns, mirrored),
-                "numbers": lesson["numbers"][rows],
-            }
-            truth = turned(lesson[TRUTH][rows], turns, mirrored)
-            chosen = turned(self._planes(lesson[_CHOICE][rows]), turns, mirrored)
-            loss = self._net.lesson(seen, truth, chosen, lesson[_REWARD][rows])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-        self.logger.record("train/belief_loss", loss.item())
+        for _ in range(self._n_epochs):
+            for rows in torch.randperm(len(rollout[TARGET])).split(self._batch_size):
+                loss = self._teacher.loss(self._net, {n: one[rows] for n, one in rollout.items()})
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+        self.logger.record("train/auxiliary_loss", loss.item())
 
-    def _planes(self, choice: Tensor) -> Tensor:
-        """Choices on the grid as planes, (B, levels, g, g), 1 at the choice."""
-        edge, levels = self._edge, self._net.sizes()["levels"]
-        planes = torch.zeros((len(choice), levels * edge * edge))
-        planes.scatter_(1, choice[:, None], 1.0)
-        return planes.view(-1, levels, edge, edge)
+    def _is_over(self) -> bool:
+        return self._until_step is not None and self.num_timesteps > self._until_step

@@ -19,4 +19,4 @@ def agent_folder(env_id: str) -> Path:
     Raises:
         ValueError: unknown environment.
     """
-    return Path(str(resources.files("microgym.agents"))) / find(env_id).module.rpartition(".")[2]
+    return Path(str(resources.files("microgym.agents"))) / find(env_id).folder

@@ -1,58 +1,86 @@
-"""What a learner is: the part of training that depends on the kind of network."""
+"""Learner: the parts of a training that depend on the kind of network."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import gymnasium as gym
-import torch
 from gymnasium.vector import VectorEnv
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.policies import ActorCriticPolicy
 
-from microgym.agents.core.network import Network
+from microgym.agents.core.asymmetric_policy import AsymmetricPolicy, ChoicePolicy, MLPPolicy
+from microgym.agents.core.auxiliary_loss import AuxiliaryLossCallback
+from microgym.agents.core.network import ChoiceNet, Network
+from microgym.agents.core.privileged_observation import (
+    PrivilegedObservationWrapper,
+    PrivilegedTeacher,
+)
+from microgym.agents.core.registry import declared
 
 
-class Learner(ABC):
-    """How Stable-Baselines3 trains one kind of network.
+class Learner:
+    """Environments, policy and auxiliary loss with which PPO trains one kind of network.
 
     Args:
-        chosen: table "training" of the configuration.
+        env_id: such as "AFM-v0".
+        settings: table "training" of the configuration; "network" is the kind.
 
     Attributes:
-        policy: actor and critic; its method `network` gives the network that is kept.
-        chosen: as given.
+        settings: as given.
+        policy: class of actor and critic; its method `network` gives the network that is kept.
+
+    Raises:
+        ValueError: an unknown kind of network.
     """
 
-    policy: ClassVar[type[ActorCriticPolicy]]
+    policy: type[AsymmetricPolicy]
 
-    def __init__(self, chosen: Mapping[str, Any]) -> None:
-        self.chosen = chosen
+    def __init__(self, env_id: str, settings: Mapping[str, Any]) -> None:
+        kind = settings["network"]
+        network_class: type[Network] | None = declared(env_id, "NETWORKS", kind)
+        if network_class is None:
+            raise ValueError(f"network={kind!r} is no kind of network that {env_id} has")
+        self.settings = settings
+        self.policy = ChoicePolicy if issubclass(network_class, ChoiceNet) else MLPPolicy
+        self._env_id, self._network_class = env_id, network_class
+        self._teacher: PrivilegedTeacher | None = None
 
-    @abstractmethod
-    def policy_arguments(self) -> dict[str, Any]:
-        """Arguments of the policy that the configuration sets."""
+    def policy_kwargs(self) -> dict[str, Any]:
+        """Arguments of the policy."""
+        settings = {name: self.settings[name] for name in self._network_class.settings}
+        words: dict[str, Any] = {"network_class": self._network_class, "settings": settings}
+        if "log_std_init" in self.settings:
+            words["log_std_init"] = self.settings["log_std_init"]
+        return words
 
-    def environment(self, env_id: str, arguments: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
-        """The environments to learn in, in autoreset mode SAME_STEP.
+    def environment(self, env_kwargs: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
+        """Vector environment to train in, in autoreset mode SAME_STEP.
 
         Args:
-            env_id: such as "AFM-v0".
-            arguments: of the environment.
+            env_kwargs: arguments of the environment.
         """
-        words: Any = {"autoreset_mode": "SameStep", **arguments}
-        return gym.make_vec(env_id, self.chosen["num_envs"], **words)
+        teacher_class = declared(self._env_id, "TEACHERS", self.settings["network"])
+        words: Any = {"autoreset_mode": "SameStep", **env_kwargs}
+        if teacher_class is None:
+            return gym.make_vec(self._env_id, self.settings["num_envs"], **words)
+        env = gym.make_vec(self._env_id, self.settings["num_envs"], reveal=True, **words)
+        given = {**gym.spec(self._env_id).kwargs, **env_kwargs}
+        adapter = self._network_class.training_adapter(self._env_id, given, self.settings)
+        teacher = self._teacher = teacher_class(adapter, given, self.settings)
+        return PrivilegedObservationWrapper(env, adapter, teacher, self.settings["gamma"])
 
-    def lessons(
-        self, net: Network
-    ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
-        """What the network learns besides the policy.
+    def auxiliary_loss(self, net: Network) -> AuxiliaryLossCallback | None:
+        """Callback of the auxiliary loss, if there is one; after `environment`.
 
         Args:
             net: the network.
-
-        Returns:
-            Callbacks, and the optimisers that belong to the state of a run, by name.
         """
-        del net
-        return (), {}
+        if self._teacher is None:
+            return None
+        chosen = self.settings
+        return AuxiliaryLossCallback(
+            net,
+            self._teacher,
+            learning_rate=chosen["aux_learning_rate"],
+            batch_size=chosen["aux_batch_size"],
+            n_epochs=chosen.get("aux_epochs", 1),
+            until_step=chosen.get("aux_until_step"),
+        )

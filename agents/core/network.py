@@ -1,40 +1,194 @@
-"""What all networks that decide have in common."""
+"""Networks of trained policies: what all have in common, and fully connected layers."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar, Self
 
+import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
-from microgym.agents.core.policy_adapter import IdentityAdapter, PolicyAdapter
+from microgym.agents.core.policy_adapter import PolicyAdapter
+
+TARGET = "target"
+"""Part of the training observation that holds the target of the auxiliary loss."""
+CRITIC = "critic"
+"""Part of the training observation that only the critic sees."""
 
 
 class Network(nn.Module):
-    """A network that can be stored, had again, and asked what to do.
+    """A network that decides, can be stored, and is read back from its arguments and weights.
 
     Attributes:
         kind: name of the class in stored policies and in training configurations.
-        reads: names of the parts of the observation that it looks at.
+        settings: entries of the training configuration that `from_spaces` takes.
     """
 
     kind: ClassVar[str]
-    reads: tuple[str, ...]
+    settings: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    @abstractmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network for the spaces of one environment in training."""
 
     @abstractmethod
     def sizes(self) -> dict[str, Any]:
-        """Arguments that make a network of this shape, as JSON holds them."""
+        """Arguments of this network, as JSON holds them."""
 
-    def interpreter(self, env_id: str) -> PolicyAdapter:
-        """What stands between it and an environment: nothing, if nothing else is said."""
-        return IdentityAdapter(env_id, self.reads)
+    @abstractmethod
+    def adapter(self, env_id: str) -> PolicyAdapter:
+        """Adapter between this network and the default environment."""
+
+    @classmethod
+    def training_adapter(
+        cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> PolicyAdapter:
+        """Adapter between a network of this kind and the environments that it is trained in."""
+        del env_id, env_kwargs, settings
+        return PolicyAdapter()
 
     @abstractmethod
     def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
         """The most probable action in each of B environments.
 
         Args:
-            observation: the parts in `reads`, each (B, ...), float32.
+            observation: the parts that the adapter gives, each (B, ...), float32.
 
         Returns:
             (B, ...) in the action space that the network was trained in.
         """
+
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """Weights that the auxiliary loss trains."""
+        return list(self.parameters())
+
+
+class ChoiceNet(Network):
+    """A network that scores a finite number of choices: cells of a grid, or proposed candidates.
+
+    Called with an observation, it returns logits (B, choices) and features for a critic
+    (B, value_features) first.
+
+    Attributes:
+        value_features: number of features for a critic.
+        privileged_features: number of features that only the critic sees.
+    """
+
+    value_features: ClassVar[int]
+    privileged_features: ClassVar[int]
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable choice, (B,) int64."""
+        return self(observation)[0].argmax(dim=1)
+
+    def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Features of the hidden state for the critic, (B, privileged_features)."""
+        return observation[CRITIC]
+
+
+class MLPPolicyNet(Network):
+    """Fully connected layers with tanh over all numbers of an observation.
+
+    Args:
+        parts: name and shape of each part of the observation, in the order in which they are read.
+        hidden: widths of the hidden layers.
+        action: "box" (components between `low` and `high`), "discrete" or "multidiscrete" (one of
+            `choices` for each component).
+        low, high: bounds of each component of a box.
+        choices: numbers of choices.
+
+    Attributes:
+        head_gain: factor of the initial weights of the last layer.
+
+    Raises:
+        ValueError: another kind of action.
+    """
+
+    kind = "features"
+    settings = ("net_arch",)
+    head_gain: ClassVar[float] = 1.0
+
+    def __init__(
+        self,
+        parts: Mapping[str, Sequence[int]],
+        hidden: Sequence[int],
+        action: str,
+        low: Sequence[float] = (),
+        high: Sequence[float] = (),
+        choices: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        if action not in ("box", "discrete", "multidiscrete"):
+            raise ValueError(f"action must be box, discrete or multidiscrete, got {action!r}")
+        self.parts = {name: list(shape) for name, shape in parts.items()}
+        self.hidden, self.action = list(hidden), action
+        self.low, self.high, self.choices = list(low), list(high), list(choices)
+        inputs = sum(math.prod(shape) for shape in self.parts.values())
+        self.body = tanh_layers(inputs, hidden)
+        self.head = nn.Linear([inputs, *hidden][-1], len(low) if action == "box" else sum(choices))
+
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network over all parts of a dict of boxes.
+
+        Args:
+            observation_space: a dict of boxes.
+            action_space: `Box` of one axis, `Discrete` or `MultiDiscrete`.
+            **settings: `net_arch`, widths of the hidden layers.
+
+        Raises:
+            TypeError: an action space of another kind.
+        """
+        parts = {name: list(one.shape or ()) for name, one in observation_space.spaces.items()}
+        hidden = settings["net_arch"]
+        if isinstance(action_space, spaces.Box):
+            ends = action_space.low.tolist(), action_space.high.tolist()
+            return cls(parts, hidden, "box", *ends)
+        if isinstance(action_space, spaces.Discrete):
+            return cls(parts, hidden, "discrete", choices=[int(action_space.n)])
+        if isinstance(action_space, spaces.MultiDiscrete):
+            return cls(parts, hidden, "multidiscrete", choices=action_space.nvec.tolist())
+        raise TypeError(f"actions must be Box, Discrete or MultiDiscrete, got {action_space}")
+
+    def sizes(self) -> dict[str, Any]:
+        """Arguments of this network."""
+        names = ("parts", "hidden", "action", "low", "high", "choices")
+        return {name: getattr(self, name) for name in names}
+
+    def adapter(self, env_id: str) -> PolicyAdapter:
+        """The identity."""
+        del env_id
+        return PolicyAdapter(self.parts)
+
+    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Means of a box's components, or logits of all choices, (B, outputs)."""
+        flat = [observation[name].flatten(1).float() for name in self.parts]
+        return self.head(self.body(torch.cat(flat, dim=1)))
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable action."""
+        out = self(observation)
+        if self.action == "box":
+            return out.clamp(torch.tensor(self.low), torch.tensor(self.high))
+        best = [one.argmax(dim=1) for one in out.split(self.choices, dim=1)]
+        return best[0] if self.action == "discrete" else torch.stack(best, dim=1)
+
+
+def tanh_layers(inputs: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Fully connected layers, each followed by tanh.
+
+    Args:
+        inputs: number of inputs.
+        hidden: widths of the layers.
+    """
+    layers: list[nn.Module] = []
+    for before, after in pairwise([inputs, *hidden]):
+        layers += [nn.Linear(before, after), nn.Tanh()]
+    return nn.Sequential(*layers)

@@ -1,68 +1,226 @@
-"""The truth as part of the observation: for the teacher's eyes, in training only."""
+"""Privileged training: targets, critic features and shaping from the hidden state.
 
+The hidden state of training specimens gives targets of an auxiliary loss (Jaderberg et al., arXiv
+1611.05397), features of an asymmetric critic (Pinto et al., arXiv 1710.06542) and the potential of
+a shaped reward (Ng, Harada and Russell, ICML 1999). The actor sees observations only.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
+from torch import Tensor
 
-TRUTH = "structure"
-"""Key of the truth in the observation: (cells, cells) part of each cell that is structure."""
+from microgym.agents.core.network import CRITIC, TARGET
+from microgym.agents.core.policy_adapter import PolicyAdapter
+
+Float64 = NDArray[np.float64]
+
+
+class PrivilegedTeacher(ABC):
+    """Privileged training of one kind of network in one environment.
+
+    Args:
+        adapter: of the network in training.
+        env_kwargs: arguments of the environment, those of its id included.
+        settings: table "training" of the configuration.
+
+    Attributes:
+        target_shape: shape of the target of the auxiliary loss in one environment.
+        critic_size: number of features that only the critic sees, 0 for none.
+        final_learning_rate: learning rate of the auxiliary loss at the end of training, as a part
+            of that at its beginning.
+    """
+
+    target_shape: tuple[int, ...]
+    critic_size: int = 0
+    final_learning_rate: float = 1.0
+
+    def __init__(
+        self, adapter: PolicyAdapter, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> None:
+        del env_kwargs, settings
+        self.adapter = adapter
+
+    @abstractmethod
+    def target(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """Target of the auxiliary loss for the present decisions, (N, *target_shape).
+
+        Args:
+            observation: batched, of the environment; the adapter has seen it.
+            info: batched, with "latent".
+        """
+
+    @abstractmethod
+    def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Auxiliary loss of a minibatch, a scalar.
+
+        Args:
+            net: the network.
+            batch: parts of the training observation, (B, ...) each, `TARGET` among them.
+        """
+
+    def target_mask(self, target: Tensor) -> Tensor:
+        """The targets that the loss is applied to, (B,) bool; by default all."""
+        return torch.ones(len(target), dtype=torch.bool)
+
+    def critic_features(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """Features that only the critic sees, (N, critic_size)."""
+        raise NotImplementedError
+
+    def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64 | float:
+        """Potential of the shaped reward, (N,): an estimate of the return that is still to come."""
+        del observation, info
+        return 0.0
 
 
 class PrivilegedObservationWrapper(VectorWrapper):
-    """Adds `info["latent"]["structure"]` to a dict observation.
+    """Observations and actions of a network in training, with privileged parts and a shaped reward.
 
-    A critic and an auxiliary loss may look at it; a policy that is to act without it must not.
+    Shaping adds gamma * potential(s') - potential(s) to the reward, which leaves the best policy
+    unchanged; the potential is zero at the start of an episode and where it terminates.
 
     Args:
-        env: a vector environment made with `reveal=True`, whose observation is a dict with "maps".
+        env: a vector environment in autoreset mode SAME_STEP, made with `reveal=True`, whose
+            observation is a dict or a single array.
+        adapter: of the network; its memory belongs to the state of a run.
+        teacher: privileged parts and potential.
+        gamma: discount of the training.
+
+    Attributes:
+        adapter: as given.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        adapter: PolicyAdapter,
+        teacher: PrivilegedTeacher,
+        gamma: float,
+    ) -> None:
         super().__init__(env)
-        own = env.single_observation_space
+        self.adapter, self._teacher, self._gamma = adapter, teacher, gamma
+        self._potential = np.zeros(env.num_envs)
+        adapter.allocate(env.num_envs)
+        own = adapter.observation_space or env.single_observation_space
         assert isinstance(own, spaces.Dict)
-        shape = own["maps"].shape
-        assert shape is not None
-        truth = spaces.Box(0.0, 1.0, shape[1:], np.float32)
-        self.single_observation_space = spaces.Dict({**own.spaces, TRUTH: truth})
+        shapes = {TARGET: teacher.target_shape}
+        shapes |= {CRITIC: (teacher.critic_size,)} if teacher.critic_size else {}
+        added = {name: spaces.Box(-np.inf, np.inf, shape) for name, shape in shapes.items()}
+        self.single_observation_space = spaces.Dict({**own.spaces, **added})
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+        self.single_action_space = adapter.action_space or env.single_action_space
+        self.action_space = batch_space(self.single_action_space, env.num_envs)
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin new episodes."""
         observation, info = self.env.reset(seed=seed, options=options)
-        return self._with_truth(observation, info), info
+        self._potential[:] = 0.0
+        self.adapter.allocate(self.num_envs)
+        return self._observation(observation, info), info
 
     def step(
         self, actions: Any
     ) -> tuple[Any, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Advance all environments."""
-        observation, reward, terminated, truncated, info = self.env.step(actions)
+        """Advance all environments.
+
+        `info["final_obs"]` of a truncated episode is its adapted last observation. It is None where
+        an episode terminated, since no value is bootstrapped from there.
+        """
+        found = self.env.step(self.adapter.adapt_action(np.asarray(actions)))
+        observation, reward, terminated, truncated, info = found
+        ended, cut = terminated | truncated, truncated & ~terminated
+        last = (observation, info)
         if "final_obs" in info:
-            truth = info["final_info"]["latent"][TRUTH]
-            for row in np.flatnonzero(terminated | truncated):
-                info["final_obs"][row][TRUTH] = truth[row].copy()
-        return self._with_truth(observation, info), reward, terminated, truncated, info
+            last = _last(observation, info, ended)
+            info["final_obs"] = np.full(self.num_envs, None)
+        potential = np.where(terminated, 0.0, self._teacher.potential(*last))
+        reward = reward + self._gamma * potential - self._potential
+        self._potential[:] = np.where(ended, 0.0, potential)
+        if cut.any():
+            memory = {name: array.copy() for name, array in self.adapter.state_arrays().items()}
+            seen = self._observation(*last)
+            for row in np.flatnonzero(cut):
+                info["final_obs"][row] = {name: part[row].copy() for name, part in seen.items()}
+            for name, array in self.adapter.state_arrays().items():
+                array[...] = memory[name]
+        self.adapter.reset_rows(ended)
+        return self._observation(observation, info), reward, terminated, truncated, info
 
-    @staticmethod
-    def _with_truth(observation: Any, info: dict[str, Any]) -> dict[str, Any]:
-        return {**observation, TRUTH: info["latent"][TRUTH]}
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """A copy of the whole state, that of the environments included."""
+        memory = {f"memory_{name}": array.copy() for name, array in self._memory().items()}
+        native: Any = self.env.unwrapped
+        return memory | native.snapshot()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a state given by `snapshot`.
+
+        Raises:
+            ValueError: names, shapes or types that do not fit.
+        """
+        native: Any = self.env.unwrapped
+        own = {f"memory_{name}": array for name, array in self._memory().items()}
+        native.restore({name: array for name, array in state.items() if name not in own})
+        for name, array in own.items():
+            given = state[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise ValueError(f"{name} must have shape {array.shape}")
+            array[...] = given
+
+    def _memory(self) -> dict[str, NDArray[Any]]:
+        return {**self.adapter.state_arrays(), "potential": self._potential}
+
+    def _observation(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Observation of the network, then the privileged parts."""
+        seen = self.adapter.adapt_observation(observation)
+        seen[TARGET] = self._teacher.target(observation, info)
+        if self._teacher.critic_size:
+            seen[CRITIC] = self._teacher.critic_features(observation, info)
+        return seen
 
 
-def make_privileged(env_id: str, num_envs: int, **arguments: Any) -> PrivilegedObservationWrapper:
-    """Make a native vector environment that shows the truth to whoever trains on it.
+def _last(
+    observation: Any, info: Mapping[str, Any], ended: NDArray[np.bool_]
+) -> tuple[Any, dict[str, Any]]:
+    """Observation and info before the autoreset; as they are in rows that go on.
 
     Args:
-        env_id: such as "Ptycho-v0".
-        num_envs: N.
-        **arguments: the environment's arguments.
-
-    Returns:
-        The wrapped environment, in autoreset mode SAME_STEP.
+        observation: of a vector environment in autoreset mode SAME_STEP.
+        info: of the same step, with "final_obs" and "final_info".
+        ended: (N,) rows whose episode ended.
     """
-    env = gym.make_vec(env_id, num_envs, autoreset_mode="SameStep", reveal=True, **arguments)
-    return PrivilegedObservationWrapper(env)
+    rows = np.flatnonzero(ended)
+    final = info["final_obs"]
+
+    def with_final(part: NDArray[Any], name: str | None) -> NDArray[Any]:
+        changed = part.copy()
+        changed[rows] = [final[row] if name is None else final[row][name] for row in rows]
+        return changed
+
+    if isinstance(observation, Mapping):
+        last: Any = {name: with_final(part, name) for name, part in observation.items()}
+    else:
+        last = with_final(observation, None)
+    return last, _merged(info, info["final_info"], ended)
+
+
+def _merged(
+    info: Mapping[str, Any], final: Mapping[str, Any], ended: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Entries of an info, those of ended episodes in some rows."""
+    merged: dict[str, Any] = {}
+    for name, value in final.items():
+        now = info.get(name)
+        if isinstance(value, Mapping):
+            merged[name] = _merged(now or {}, value, ended)
+        elif isinstance(now, np.ndarray) and isinstance(value, np.ndarray):
+            mask = ended.reshape(-1, *[1] * (value.ndim - 1))
+            merged[name] = np.where(mask, value, now)
+    return merged

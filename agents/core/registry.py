@@ -1,70 +1,65 @@
-"""Agents by name, for every environment."""
+"""Agents by name, as the package of each environment's agents declares them.
 
-from collections.abc import Callable, Mapping
+`microgym.envs.<env>` has its agents in `microgym.agents.<env>`, which declares by strings:
+
+* `AGENTS`: environment id to names and classes of reference agents, from the simplest to the best
+  informed;
+* `NETWORKS`: kind, as stored with weights, to the class of a network of its own;
+* `TEACHERS`: kind to the privileged teacher of its training;
+* `RESIDUAL`: environment id to the residual specification, where the expert can be corrected.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
 from typing import Any
 
-from microgym.agents.afm import references as afm
+from microgym.agents import core
 from microgym.agents.core.agent import Agent
 from microgym.agents.core.extras import extra_named
 from microgym.agents.core.folders import agent_folder
-from microgym.agents.pfm import oracle as pfm_oracle
-from microgym.agents.pfm import references as pfm
-from microgym.agents.ptycho import references as ptycho
-from microgym.agents.stm import oracle as stm_oracle
-from microgym.agents.stm import references as stm
-from microgym.agents.stm import tip_references as stm_tip
+from microgym.agents.core.idle_agent import IdleAgent
 from microgym.envs.core.registry import find, named
-from microgym.envs.pfm.config import PFMConfig
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
 
-Maker = Callable[[Mapping[str, Any]], Agent]
 
-_PTYCHO: dict[str, Maker] = {
-    "random": lambda _: ptycho.RandomAgent(),
-    **{
-        name: lambda kwargs, name=name: ptycho.PatternAgent(
-            name, int(kwargs.get("exposures", ptycho.EXPOSURES))
-        )
-        for name in ptycho.PATTERNS
-    },
-    "expert": lambda _: ptycho.ExpertAgent(),
-    "oracle": lambda _: ptycho.OracleAgent(),
-}
-_ADATOMS: dict[str, Maker] = {
-    "random": lambda kwargs: stm.RandomAgent(stm.goal_of(kwargs)),
-    "expert": lambda kwargs: (
-        stm_tip.TipExpertAgent()
-        if stm.goal_of(kwargs) == "tip"
-        else stm.ExpertAgent(stm.movers_of(kwargs))
-    ),
-    "oracle": lambda kwargs: (
-        stm_tip.TipOracleAgent()
-        if stm.goal_of(kwargs) == "tip"
-        else stm_oracle.OracleAgent(stm.movers_of(kwargs))
-    ),
-}
-_PULSES: dict[str, Maker] = {
-    "random": lambda _: pfm.RandomAgent(),
-    "expert": lambda kwargs: pfm.ExpertAgent(goal=str(kwargs.get("goal", "write"))),
-    "oracle": lambda kwargs: pfm_oracle.OracleAgent(PFMConfig.parse(kwargs)),
-}
-_REFERENCES: dict[str, dict[str, Maker]] = {
-    "Ptycho-v0": _PTYCHO,
-    "STM-v0": _ADATOMS,
-    "STMBuild-v0": _ADATOMS,
-    "STMTip-v0": _ADATOMS,
-    "PFM-v0": _PULSES,
-    "PFMLoop-v0": _PULSES,
-    "AFM-v0": {
-        "random": lambda _: afm.RandomAgent(),
-        "steady": lambda _: afm.ConstantAgent(),
-        "expert": lambda _: afm.ExpertAgent(),
-        "oracle": lambda _: afm.OracleAgent(),
-    },
-}
+def agents_package(env_id: str) -> ModuleType:
+    """The package of an environment's agents.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Raises:
+        ValueError: no such environment, or it has no package of agents.
+    """
+    name = find(env_id).package.replace(".envs.", ".agents.", 1)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"no agents for {env_id!r}: there is no package {name}") from error
+
+
+def declared(env_id: str, table: str, key: str) -> Any:
+    """A class that `microgym.agents.core` or the package of an environment's agents declares.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+        table: "NETWORKS", "TEACHERS" or "RESIDUAL".
+        key: kind of a network, or id of an environment.
+
+    Returns:
+        The class; None if there is none.
+
+    Raises:
+        ValueError: no such environment.
+    """
+    path = getattr(core, table, {}).get(key)
+    path = path or getattr(agents_package(env_id), table, {}).get(key)
+    return path and resolve_name(path)
 
 
 def agent_names(env_id: str) -> tuple[str, ...]:
@@ -74,24 +69,21 @@ def agent_names(env_id: str) -> tuple[str, ...]:
         env_id: such as "Ptycho-v0".
 
     Returns:
-        Reference policies from the simplest to the best informed, then the trained one if there is
-        one.
+        "idle", reference policies from the simplest to the best informed, then the trained agent
+        if there is one.
 
     Raises:
         ValueError: no such environment.
     """
     known = _references(env_id)
-    return (*known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
+    return (IdleAgent.name, *known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
 
 
 def shipped_policy(env_id: str) -> Path:
-    """Where the agent that comes with the package is.
+    """Path of the agent that comes with the package; the file may not exist.
 
     Args:
         env_id: such as "Ptycho-v0".
-
-    Returns:
-        Path of the file; it may not exist.
     """
     return agent_folder(env_id) / "weights" / f"{env_id}.safetensors"
 
@@ -101,7 +93,7 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
 
     Args:
         env_id: such as "Ptycho-v0".
-        name: of a reference policy, "trained", or the path of a policy.
+        name: "idle", the name of a reference policy, "trained", or the path of a policy.
         env_kwargs: arguments that the environment is made with.
 
     Returns:
@@ -110,22 +102,23 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     Raises:
         ValueError: an unknown environment, or a file that is no policy for it.
         FileNotFoundError: no such file.
-        ImportError: a policy is asked for and PyTorch is not installed.
+        ImportError: a trained agent, and PyTorch is not installed.
     """
-    known = _references(env_id)
+    entry = named(env_id, env_kwargs or {})
+    given = {**find(env_id).kwargs, **(env_kwargs or {})}
+    known = _references(entry.id)
+    if name == IdleAgent.name:
+        return IdleAgent.for_env(env_id, given)
     if name in known:
-        return known[name]({**find(env_id).kwargs, **(env_kwargs or {})})
-    # PyTorch is optional and takes seconds to load; reference policies need none.
+        return resolve_name(known[name]).for_env(entry.id, given)
+    # PyTorch takes seconds to load, and reference policies do not need it.
     with extra_named():
         from microgym.agents.core.trained_agent import PretrainedAgent
 
     if name == TRAINED:
-        same = named(env_id, env_kwargs or {}).id
-        return PretrainedAgent(shipped_policy(same), same)
+        return PretrainedAgent(shipped_policy(entry.id), entry.id)
     return PretrainedAgent(name, env_id, name)
 
 
-def _references(env_id: str) -> dict[str, Maker]:
-    if env_id not in _REFERENCES:
-        raise ValueError(f"no agents for {env_id!r}; there are some for {sorted(_REFERENCES)}")
-    return _REFERENCES[env_id]
+def _references(env_id: str) -> Mapping[str, str]:
+    return agents_package(env_id).AGENTS[env_id.removeprefix("microgym:")]

@@ -1,268 +1,212 @@
-"""Training of residual policies: PPO on corrections to an expert, with privileged targets.
+"""Residual policies: a network corrects the actions of an expert, within bounds.
 
-What an operator cannot know is known of training specimens; the network is taught to guess it from
-the last decisions (a teacher who knows: Pinto et al., arXiv 1710.06542), and PPO improves on that.
-What there is to teach is the tutor's, one for each task. The policy that comes out sees
-observations only.
+Johannink et al., arXiv 1812.03201. To infer what is hidden, the network sees the last few
+decisions, each with the observation, the expert's action and the expert's memory.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
-from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, MlpExtractor
-from torch import Tensor, nn
 
-from microgym.agents.core.learner import Learner
-from microgym.agents.core.network import Network
-from microgym.agents.core.policy_wrapper import PolicyWrapper
-from microgym.agents.core.privileged_teachers import PrivilegedTeacher, tutor_for
-from microgym.agents.core.residual import HISTORY, ResidualController, ResidualSpec, proposals_for
-from microgym.agents.core.residual_network import ResidualPolicyNet
+from microgym.agents.core.network import MLPPolicyNet
+from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.registry import declared
+from microgym.state import Float32, Shape
 
-LESSON = "lesson"
-"""Key of the tutor's lesson in the observation."""
-TRUTH = "truth"
-"""Key of what the critic alone is told, where the tutor tells it anything."""
+HISTORY = "history"
+"""Part of the network's observation: features of the last decisions."""
 
 
-class ResidualActionWrapper(PolicyWrapper):
-    """Lets an operator propose; actions are corrections, observations the last decisions.
-
-    Args:
-        env: a vector environment in autoreset mode SAME_STEP, made with `reveal=True`.
-        proposals: who proposes.
-        tutor: who knows the truth.
-        history: decisions that are seen.
-    """
-
-    def __init__(
-        self,
-        env: VectorEnv[Any, Any, Any],
-        proposals: ResidualSpec,
-        tutor: PrivilegedTeacher,
-        history: int,
-    ) -> None:
-        self.corrections = ResidualController(proposals, history)
-        super().__init__(env, self.corrections)
-        self._tutor = tutor
-        self._prospects = np.zeros(env.num_envs)
-        width = history * proposals.width
-        boxes: dict[str, spaces.Space[Any]] = {
-            HISTORY: spaces.Box(-1.0, 1.0, (width,), np.float32),
-            LESSON: spaces.Box(-np.inf, np.inf, (tutor.lesson_width,), np.float32),
-        }
-        if tutor.truth_width:
-            boxes[TRUTH] = spaces.Box(-np.inf, np.inf, (tutor.truth_width,), np.float32)
-        self.single_observation_space = spaces.Dict(boxes)
-        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
-        self.single_action_space = spaces.Box(-1.0, 1.0, (len(proposals.places),), np.float32)
-        self.action_space = batch_space(self.single_action_space, env.num_envs)
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        """Begin new episodes."""
-        self._prospects[:] = 0.0
-        return super().reset(seed=seed, options=options)
-
-    def answered(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """The proposals, corrected."""
-        return self.corrections.answer(actions)
-
-    def paid(
-        self, reward: NDArray[Any], observation: Any, info: Mapping[str, Any], ended: NDArray[Any]
-    ) -> NDArray[Any]:
-        """Rewards, and what the tutor knows them to have done to the prospects."""
-        prospects = np.where(ended, 0.0, self._tutor.prospects(observation, info))
-        change = prospects - self._prospects
-        self._prospects[:] = prospects
-        return reward + change
-
-    def seen(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The last decisions, the lesson, and what the critic is told."""
-        seen = self.corrections.see(observation)
-        seen[LESSON] = self._tutor.lesson(self.corrections, observation, info["latent"])
-        if self._tutor.truth_width:
-            seen[TRUTH] = self._tutor.truth(self.corrections, observation, info)
-        return seen
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The operators' memory, and the last prospects."""
-        return super().state_arrays() | {"prospects": self._prospects}
-
-
-class Lessons(BaseCallback):
-    """Teaches the network to guess what is hidden, between the policy's first updates.
-
-    Args:
-        net: the network.
-        tutor: who gives them.
-        rate: learning rate.
-        batch: observations a gradient step.
-        epochs: times that each rollout is gone through.
-        until: decisions after which it is left to PPO.
+class ResidualSpec(ABC):
+    """Specification of a residual policy: the expert, the features and the corrections.
 
     Attributes:
-        optimizer: of the network's weights.
+        expert: `BaseAgent` that is corrected.
+        components: number of components of an action.
+        corrected: (k,) components that may be corrected.
+        limits: (k,) largest correction of each of them.
+        width: number of features of one decision.
+        observation_shapes: parts of the observation that are read.
     """
 
-    def __init__(
-        self,
-        net: ResidualPolicyNet,
-        tutor: PrivilegedTeacher,
-        rate: float,
-        batch: int,
-        epochs: int,
-        until: int,
-    ) -> None:
-        super().__init__()
-        self._net, self._tutor = net, tutor
-        self._batch, self._epochs, self._until = batch, epochs, until
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=rate)
-        self._lesson: dict[str, Tensor] | None = None
+    expert: Any
+    components: int
+    corrected: NDArray[np.int64]
+    limits: NDArray[np.float64]
+    width: int
+    observation_shapes: Mapping[str, tuple[int, ...]]
 
-    def _on_step(self) -> bool:
-        return True
+    @classmethod
+    @abstractmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The specification for an environment made with given arguments."""
 
-    def _on_rollout_end(self) -> None:
-        buffer: Any = self.locals["rollout_buffer"]
-        self._lesson = {
-            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]).copy())
-            for name, values in buffer.observations.items()
-        }
+    @classmethod
+    @abstractmethod
+    def for_width(cls, width: int) -> Self:
+        """The specification with a number of features, as stored with a policy.
 
-    def _on_rollout_start(self) -> None:
-        lesson, self._lesson = self._lesson, None
-        if lesson is None or self.num_timesteps > self._until:
-            return
-        useful = self._tutor.useful(lesson[LESSON])
-        seen, told = lesson[HISTORY][useful], lesson[LESSON][useful]
-        loss = torch.zeros(())
-        for _ in range(self._epochs):
-            for rows in torch.randperm(len(seen)).split(self._batch):
-                loss = self._tutor.loss(self._net({HISTORY: seen[rows]}), told[rows])
-                self.optimizer.zero_grad()
-                loss.backward()
-                self.optimizer.step()
-        self.logger.record("train/lesson_loss", loss.item())
+        Raises:
+            ValueError: there is none.
+        """
+
+    @abstractmethod
+    def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
+        """Features of one decision, (N, width), about -1 to 1.
+
+        Args:
+            observation: batched.
+            action: (N, components) of the expert.
+        """
+
+    def observe_correction(self, changes: NDArray[np.float64]) -> None:
+        """Update the expert's memory with the corrections, (N, k); by default it ignores them."""
+        del changes
+
+    def clip_action(self, action: NDArray[np.float64], features: Float32) -> None:
+        """Limit corrected actions (N, components) in place; by default all are allowed."""
+        del action, features
 
 
-class _Decisions(BaseFeaturesExtractor):
-    """The last decisions, and behind them what the critic alone is told."""
+class ResidualState(NamedTuple):
+    """Memory of a residual policy, beside the expert's."""
 
-    def __init__(self, observation_space: spaces.Dict) -> None:
-        self._parts = [name for name in (HISTORY, TRUTH) if name in observation_space.spaces]
-        sizes = (spaces.flatdim(observation_space[name]) for name in self._parts)
-        super().__init__(observation_space, sum(sizes))
-
-    def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([observations[name] for name in self._parts], dim=1)
+    proposed: Annotated[Float32, Shape("components")]
+    features: Annotated[Float32, Shape("history", "width")]
 
 
-class _ActorAndCritic(MlpExtractor):
-    """Layers side by side, of which the actor's see nothing of the truth.
+class ResidualController(PolicyAdapter):
+    """Adapter of a residual policy: histories of features, and corrected actions.
 
     Args:
-        seen: numbers that both see.
-        known: numbers that the critic is told besides.
-        hidden: widths of the layers.
+        spec: the expert, the features and the corrections.
+        history: number of decisions in an observation, the present one included.
+
+    Attributes:
+        spec, history: as given.
+        state: the expert's present actions, and the features of the last decisions.
     """
 
-    def __init__(self, seen: int, known: int, hidden: Sequence[int]) -> None:
-        widths = {"pi": list(hidden), "vf": list(hidden)}
-        super().__init__(seen, widths, nn.Tanh, device="cpu")
-        self._seen = seen
-        if known:
-            self.value_net[0] = nn.Linear(seen + known, hidden[0])
+    State = ResidualState
 
-    def forward_actor(self, features: Tensor) -> Tensor:
-        return self.policy_net(features[:, : self._seen])
+    def __init__(self, spec: ResidualSpec, history: int) -> None:
+        super().__init__(spec.observation_shapes)
+        self.spec, self.history = spec, history
+        self.sizes = {"history": history, "width": spec.width, "components": spec.components}
+        seen = spaces.Box(-1.0, 1.0, (history * spec.width,), np.float32)
+        self.observation_space = spaces.Dict({HISTORY: seen})
+        self.action_space = spaces.Box(-1.0, 1.0, (len(spec.corrected),), np.float32)
+
+    def allocate(self, num_envs: int) -> None:
+        """Begin N episodes."""
+        self.spec.expert.reset(num_envs)
+        super().allocate(num_envs)
+
+    def reset_rows(self, rows: NDArray[np.bool_]) -> None:
+        """Begin new episodes in some rows, (N,) bool, and continue in the others."""
+        self.spec.expert.reset_rows(rows)
+        super().reset_rows(rows)
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole memory, by name."""
+        return {**self.spec.expert.state_arrays(), **super().state_arrays()}
+
+    def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """Let the expert act, and append the features of its decision to the history.
+
+        Returns:
+            `HISTORY` (N, history * width) float32 in -1 to 1, the present decision last.
+        """
+        proposed, memory = self.state
+        proposed[:] = self.spec.expert.act(observation)
+        parts = observation if isinstance(observation, Mapping) else {"numbers": observation}
+        memory[:, :-1] = memory[:, 1:].copy()
+        memory[:, -1] = np.clip(self.spec.features(parts, proposed), -1.0, 1.0)
+        return {HISTORY: memory.reshape(len(memory), -1).copy()}
+
+    def adapt_action(self, choice: NDArray[Any]) -> Float32:
+        """The expert's present actions, corrected; once a decision, since its memory may change.
+
+        Args:
+            choice: (N, k) in -1 to 1, parts of the largest corrections.
+
+        Returns:
+            (N, components) actions.
+        """
+        changes = self.spec.limits * np.clip(choice, -1.0, 1.0)
+        self.spec.observe_correction(changes)
+        action = self.state.proposed.astype(np.float64)
+        action[:, self.spec.corrected] += changes
+        self.spec.clip_action(action, self.state.features[:, -1])
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
-class CorrectionPolicy(ActorCriticPolicy):
-    """Actor and critic side by side; the actor begins with hardly any corrections.
+class ResidualPolicyNet(MLPPolicyNet):
+    """Fully connected layers over the last decisions; one output for each correction.
 
     Args:
-        observation_space: a dict of `HISTORY`, `LESSON` and, if there is any, `TRUTH`.
-        action_space: a box.
-        lr_schedule: learning rate as a function of the remaining progress.
-        history: decisions that are seen.
-        hidden: widths of the layers between.
-        **kwargs: of `ActorCriticPolicy`.
+        history: number of decisions.
+        width: number of features of each.
+        components: number of corrections.
+        hidden: widths of the hidden layers.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Dict,
-        action_space: spaces.Box,
-        lr_schedule: Any,
-        *,
-        history: int = 4,
-        hidden: Sequence[int] = (128, 128),
-        **kwargs: Any,
-    ) -> None:
-        self._seen = spaces.flatdim(observation_space[HISTORY])
-        width = self._seen // history
-        self._sizes = (history, width, int(action_space.shape[0]), list(hidden))
-        kwargs |= {
-            "features_extractor_class": _Decisions,
-            "activation_fn": nn.Tanh,
-        }
-        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
-        with torch.no_grad():
-            head: Any = self.action_net
-            head.weight.mul_(0.1)
+    kind = "corrections"
+    settings = ("history", "net_arch")
+    head_gain: ClassVar[float] = 0.1  # training begins close to the expert
 
-    def _build_mlp_extractor(self) -> None:
-        known = self.features_dim - self._seen
-        self.mlp_extractor = _ActorAndCritic(self._seen, known, self._sizes[3])
+    def __init__(self, history: int, width: int, components: int, hidden: Sequence[int]) -> None:
+        ends = [-1.0] * components, [1.0] * components
+        super().__init__({HISTORY: [history * width]}, hidden, "box", *ends)
+        self.history, self.width, self.components = history, width, components
 
-    def network(self) -> ResidualPolicyNet:
-        """The actor alone; it shares its weights with this policy."""
-        net = ResidualPolicyNet(*self._sizes)
-        net.body = self.mlp_extractor.policy_net
-        head = self.action_net
-        assert isinstance(head, nn.Linear)
-        net.head = head
-        return net
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network for the spaces of a `ResidualController`."""
+        history = settings["history"]
+        width = spaces.flatdim(observation_space) // history
+        return cls(history, width, spaces.flatdim(action_space), settings["net_arch"])
+
+    def sizes(self) -> dict[str, Any]:
+        """Arguments of this network."""
+        return {name: getattr(self, name) for name in ("history", "width", "components", "hidden")}
+
+    def adapter(self, env_id: str) -> ResidualController:
+        """The controller of the expert that this network corrects.
+
+        Raises:
+            ValueError: an environment without one, or another number of features.
+        """
+        spec = residual_spec(env_id).for_width(self.width)
+        if spec.width != self.width:
+            raise ValueError(f"{self.width} features must be {spec.width} in {env_id}")
+        return ResidualController(spec, self.history)
+
+    @classmethod
+    def training_adapter(
+        cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> ResidualController:
+        """The controller of an environment's expert."""
+        spec = residual_spec(env_id).for_env(env_id, env_kwargs)
+        return ResidualController(spec, settings["history"])
 
 
-class CorrectionLearner(Learner):
-    """PPO on corrections. Settings of its own: `history`, `net_arch`, `log_std_init`, `aux_...`."""
+def residual_spec(env_id: str) -> type[ResidualSpec]:
+    """Class of an environment's residual specification.
 
-    policy = CorrectionPolicy
+    Args:
+        env_id: such as "STM-v0".
 
-    def policy_arguments(self) -> dict[str, Any]:
-        """Shape of the network, and how far exploration goes at first."""
-        chosen = self.chosen
-        return {
-            "history": chosen["history"],
-            "hidden": chosen["net_arch"],
-            "log_std_init": chosen["log_std_init"],
-        }
-
-    def environment(self, env_id: str, arguments: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
-        """Environments in which an operator proposes, and whose observation holds the truth."""
-        words: Any = {"autoreset_mode": "SameStep", "reveal": True, **arguments}
-        env = gym.make_vec(env_id, self.chosen["num_envs"], **words)
-        given: Mapping[str, Any] = {**(gym.spec(env_id).kwargs), **arguments}
-        proposals = proposals_for(env_id, given)
-        self._tutor = tutor_for(proposals)
-        return ResidualActionWrapper(env, proposals, self._tutor, self.chosen["history"])
-
-    def lessons(
-        self, net: Network
-    ) -> tuple[Sequence[BaseCallback], Mapping[str, torch.optim.Optimizer]]:
-        """The teacher, between the policy's first updates; after `environment`."""
-        assert isinstance(net, ResidualPolicyNet)
-        names = ("learning_rate", "batch_size", "epochs", "until_step")
-        rate, batch, epochs, until = (self.chosen[f"aux_{name}"] for name in names)
-        teacher = Lessons(net, self._tutor, rate, batch, epochs, until)
-        return (teacher,), {"teacher": teacher.optimizer}
+    Raises:
+        ValueError: the environment has none.
+    """
+    spec = declared(env_id, "RESIDUAL", env_id)
+    if spec is None:
+        raise ValueError(f"{env_id} has no expert that can be corrected")
+    return spec

@@ -1,4 +1,4 @@
-"""A trained policy without its trainer: read from safetensors, run with PyTorch alone."""
+"""Trained policies without their training: safetensors files, run with PyTorch alone."""
 
 import json
 import os
@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from microgym.agents.core.mlp_network import MLPPolicyNet
+from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.network import Network
-from microgym.agents.core.residual_network import ResidualPolicyNet
-from microgym.agents.pfm.network import CandidatePolicyNet
-from microgym.agents.ptycho.network import ScanPolicyNet
+from microgym.agents.core.registry import declared
 from microgym.agents.training.atomic_io import replacing
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
-
-_NETWORKS: Mapping[str, type[Network]] = {
-    one.kind: one for one in (ScanPolicyNet, MLPPolicyNet, ResidualPolicyNet, CandidatePolicyNet)
-}
 
 _FORMAT = "microgym-policy-2"
 
@@ -83,49 +77,45 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     if metadata.get("env") != env_id:
         raise ValueError(f"{file} is a policy for {metadata.get('env')!r}, not for {env_id!r}")
     try:
-        net = _NETWORKS[metadata["network"]](**json.loads(metadata["shape"]))
+        network_class: type[Network] = declared(env_id, "NETWORKS", metadata["network"])
+        net = network_class(**json.loads(metadata["shape"]))
         net.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return net.eval()
 
 
-class PolicyAgent:
+class PolicyAgent(BaseAgent):
     """The most probable action of a network, in the default environment.
 
     Args:
         net: the network.
         env_id: the environment.
-        name: what to call it.
+        name: name of the agent.
     """
-
-    needs_truth = False
 
     def __init__(self, net: Network, env_id: str, name: str) -> None:
         self.name = name
-        self._net, self._interpreter = net, net.interpreter(env_id)
+        self._net, self._adapter = net, net.adapter(env_id)
+        self.observation_shapes = self._adapter.observation_shapes
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes; nothing is drawn."""
-        self._interpreter.reset(num_envs)
+    def _reset(self, seeds: Sequence[int]) -> None:
+        """Begin the episodes; nothing is drawn."""
+        del seeds
+        self._adapter.allocate(self.num_envs)
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
-        """Decide.
-
-        A batch is judged one microscope at a time, so that a decision does not depend on the batch
-        it is part of.
-
-        Raises:
-            ValueError: an observation of another shape than the policy was trained with.
-        """
+    def _act(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """Decide for one environment at a time: rounding then cannot depend on the batch."""
         del info
-        seen = self._interpreter.see(observation)
+        seen = self._adapter.adapt_observation(observation)
         best: list[NDArray[Any]] = []
         with torch.inference_mode():
-            for row in range(len(next(iter(seen.values())))):
+            for row in range(self.num_envs):
                 one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
                 best.append(self._net.decide(one)[0].numpy())
-        return self._interpreter.answer(np.stack(best))
+        return self._adapter.adapt_action(np.stack(best))
 
 
 class PretrainedAgent(PolicyAgent):
@@ -134,7 +124,7 @@ class PretrainedAgent(PolicyAgent):
     Args:
         path: of the policy.
         env_id: the environment.
-        name: what to call it.
+        name: name of the agent.
     """
 
     def __init__(

@@ -1,123 +1,103 @@
-"""Pulses that a careful operator would think of, and what a network gets to see of each of them.
+"""Candidates of the policy of PFM-v0: pulses that the expert's model proposes, and the belief."""
 
-The operator keeps a belief of what points up: every pulse is taken to switch a calibrated disk, and
-an image replaces the belief. For each bias the places are proposed at which such a disk would put
-most right; the network judges them by what surrounds them.
-"""
-
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
+from microgym.agents.core.policy_adapter import PolicyAdapter
 from microgym.agents.pfm.domain_model import (
     CELLS,
+    SHAPES,
     DomainBelief,
     DomainModel,
     PulseScorer,
-    blank,
     coordinates,
     to_action,
+    update_belief,
 )
-from microgym.envs.pfm.observation import CHANNELS
+from microgym.envs.pfm import observation
+from microgym.envs.pfm.observation import NUMBERS
+from microgym.state import Float32, Int64, Shape
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-
-BRUSH = DomainModel()
-"""Biases that are proposed, and how they are thought to write."""
+MODEL = DomainModel()
+"""Model of the domains, with the biases that are proposed."""
 TRIES = 4
 """Places for each bias (design choice)."""
-COUNT = TRIES * len(BRUSH.volts) + 1
+COUNT = TRIES * len(MODEL.volts) + 1
 """Candidates of a decision; the last one is to wait."""
 
-SEEN = ("wanted", "up", "image", "surprise", "fresh", "raised", "lowered")
-"""Maps that a network sees: what is wanted, what is believed, the last image, what images have
-shown beyond what was believed, and the environment's maps of what was done."""
+BELIEFS = ("wanted", "up", "image", "surprise", "fresh", "raised", "lowered")
+"""Maps of the network's observation: the pattern, the belief, the last image, the sum of images
+less beliefs, and the environment's maps of the pulses so far."""
 
-MAPS, NUMBERS_SEEN, PLACES = "maps", "numbers", "places"
-"""Parts of what a network sees."""
+MAPS, STATUS, PLACES = "maps", "numbers", "places"
+"""Parts of the network's observation."""
 
 _WANTED, _FRESH, _RAISED, _LOWERED = (
-    CHANNELS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
+    observation.MAPS.index(name) for name in ("wanted", "fresh", "raised", "lowered")
 )
 
 
-class PulseProposals:
-    """What the operators of N microscopes believe and propose.
+class ProposalState(NamedTuple):
+    """Beliefs of N films, and the cells of the maps, flat index, of the present candidates."""
+
+    belief: DomainBelief
+    places: Annotated[Int64, Shape(COUNT)]
+
+
+class PulseProposals(PolicyAdapter):
+    """Beliefs of N films and the pulses proposed for them.
 
     Attributes:
-        places: (N, COUNT) int64, cells of the maps, in reading order.
-        volts: (COUNT,) float64, biases of the proposals, V.
+        state: beliefs and candidates.
+        volts: (COUNT,) float64, biases of the candidates, V.
     """
 
+    State = ProposalState
+
     def __init__(self) -> None:
-        self._painter = PulseScorer(BRUSH)
-        self._belief = DomainBelief(BRUSH)
-        self.volts = np.append(np.repeat(BRUSH.volts, TRIES), 0.0)
+        super().__init__(SHAPES)
+        self._scorer = PulseScorer(MODEL)
+        self.volts = np.append(np.repeat(MODEL.volts, TRIES), 0.0)
+        self.observation_space = spaces.Dict(
+            {
+                MAPS: spaces.Box(-1.0, 1.0, (len(BELIEFS), CELLS, CELLS), np.float32),
+                STATUS: spaces.Box(-1.0, 1.0, (len(NUMBERS),), np.float32),
+                PLACES: spaces.Box(0, CELLS * CELLS - 1, (COUNT,), np.int64),
+            }
+        )
+        self.action_space = spaces.Discrete(2 * COUNT)
 
-    def reset(self, num_envs: int) -> None:
-        """Begin N episodes."""
-        self._belief.reset(num_envs)
-        self.places = np.zeros((num_envs, COUNT), np.int64)
-
-    def begin(self, rows: NDArray[np.bool_]) -> None:
-        """Begin new episodes in some rows, (N,) bool, and go on in the others."""
-        self._belief.begin(rows)
-        self.places[rows] = 0
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays that are the whole memory, by name."""
-        return {**self._belief.state_arrays(), "places": self.places}
-
-    def see(self, observation: Any) -> dict[str, NDArray[Any]]:
-        """Bring the beliefs up to date, and propose.
-
-        Args:
-            observation: batched, of the default environment.
+    def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """Update the beliefs, and propose.
 
         Returns:
-            `MAPS` (N, len(SEEN), CELLS, CELLS) and `NUMBERS_SEEN` (N, numbers) float32, and
-            `PLACES` (N, COUNT) int64, the cells of the proposals.
-
-        Raises:
-            ValueError: an observation of another mode.
+            `MAPS` (N, len(BELIEFS), CELLS, CELLS) and `STATUS` (N, numbers) float32, and `PLACES`
+            (N, COUNT) int64, the cells of the candidates.
         """
-        if not isinstance(observation, Mapping) or observation["maps"].shape[2:] != (CELLS, CELLS):
-            raise ValueError(f'maps must be {CELLS}x{CELLS}: observation="compact"')
         maps = observation["maps"].astype(np.float64)
-        numbers = observation["numbers"].astype(np.float64)
-        belief = self._belief
-        belief.see(maps, numbers)
-        self._propose(np.clip(maps[:, _WANTED], 0.0, 1.0))
-        shown = (
+        belief, places = self.state
+        update_belief(belief, MODEL, maps, observation["numbers"].astype(np.float64))
+        wanted = np.clip(maps[:, _WANTED], 0.0, 1.0)
+        places[:] = self._scorer.propose(belief.up, wanted, TRIES)
+        beliefs = (
             maps[:, _WANTED], belief.up, belief.image, belief.surprise,
             maps[:, _FRESH], maps[:, _RAISED], maps[:, _LOWERED],
         )  # fmt: skip
         return {
-            MAPS: np.stack(shown, axis=1).astype(np.float32),
-            NUMBERS_SEEN: observation["numbers"].astype(np.float32),
-            PLACES: self.places.copy(),
+            MAPS: np.stack(beliefs, axis=1).astype(np.float32),
+            STATUS: observation["numbers"].astype(np.float32),
+            PLACES: places.copy(),
         }
 
-    def answer(self, choice: NDArray[Any]) -> Float32:
+    def adapt_action(self, choice: NDArray[Any]) -> Float32:
         """Actions of the default environment.
 
         Args:
-            choice: (N,) number of a proposal, plus `COUNT` where an image is to follow.
+            choice: (N,) number of a candidate, plus `COUNT` where an image is to follow.
         """
-        number, looks = choice % COUNT, choice >= COUNT
+        number, read = choice % COUNT, choice >= COUNT
         rows = np.arange(len(number))
-        return to_action(coordinates(self.places[rows, number]), self.volts[number], looks)
-
-    def _propose(self, wanted: Float64) -> None:
-        """Find the places."""
-        gains = self._painter.gains(self._belief.up, wanted, np.ones_like(wanted))
-        for bias in range(len(BRUSH.volts)):
-            gain = gains[:, bias].copy()
-            for attempt in range(TRIES):
-                best = gain.reshape(len(gain), -1).argmax(axis=1)
-                self.places[:, bias * TRIES + attempt] = best
-                blank(gain, best, 1)
-        self.places[:, -1] = CELLS * CELLS // 2 + CELLS // 2
+        return to_action(coordinates(self.state.places[rows, number]), self.volts[number], read)

@@ -1,58 +1,61 @@
-"""The network that judges the pulses that an operator proposes by what surrounds each of them."""
+"""Candidate-ranking policy of PFM-v0: a network that scores proposed pulses."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
-from microgym.agents.core.grid_network import turned
-from microgym.agents.core.network import Network
-from microgym.agents.core.policy_adapter import PolicyAdapter
-from microgym.agents.pfm.candidates import (  # fmt: skip
-    BRUSH,
+from microgym.agents.core.network import ChoiceNet
+from microgym.agents.pfm.candidates import (
+    BELIEFS,
     COUNT,
     MAPS,
-    NUMBERS_SEEN,
+    MODEL,
     PLACES,
-    SEEN,
+    STATUS,
     TRIES,
     PulseProposals,
 )
-from microgym.agents.pfm.domain_model import CELLS, EDGE, domain_radius
+from microgym.agents.pfm.domain_model import CELLS, EDGE
 from microgym.envs.pfm.observation import NUMBERS
-from microgym.instruments.pfm.instrument import SIZE
+from microgym.instruments.pfm.state import SIZE
 
 REACH = 4
-"""Cells of the maps around a place that are looked at, in each direction: 8 cells of the film."""
+"""Cells of the maps around a place that are read, in each direction: 8 cells of the film."""
 
 CELLS_OUT = 20.0
-"""Cells of the film that the judge's outputs are in units of (design choice)."""
+"""Unit of the network's prediction, cells of the film (design choice)."""
 
 _PATCH = 2 * REACH + 1
-_WANTED, _UP = SEEN.index("wanted"), SEEN.index("up")
+_WANTED, _UP = BELIEFS.index("wanted"), BELIEFS.index("up")
 _AGE = NUMBERS.index("age")
 _PADDED = CELLS + 2 * REACH
 
 
-class CandidatePolicyNet(Network):
-    """How many cells each proposed pulse would put right and wrong, and what that is worth.
+class PulsePolicyNet(ChoiceNet):
+    """Predicted change of the film by each candidate, and the change of the agreement from that.
 
-    A small network that all proposals share reads the maps around the place, and corrects what a
-    calibrated disk would do there. The worth of a pulse is the change of the agreement that follows
-    from the cells, less the damage. The policy prefers what is worth more; one number more, from
-    the whole of the film, speaks for an image afterwards.
+    Fully connected layers, shared by all candidates, read the maps around the place and correct
+    the change that the disk of the domain model predicts. The logit of a candidate is proportional
+    to the change of the agreement less the damage; a further output over all of the film is added
+    to the logits with an image.
 
     Args:
-        width: units of the inner layers.
+        width: units of the hidden layers.
 
     Attributes:
-        sharpness: how sharply the policy prefers the better pulses.
+        sharpness: inverse temperature of the policy.
+        look_at, told: first layer, over the maps and over the domain model's prediction.
+        looks, look: layers of the logit of an image; `eager` is its slope and offset over the
+            number of pulses since the last image.
     """
 
     kind = "pulses"
-    reads = (MAPS, NUMBERS_SEEN, PLACES)
+    settings = ("width",)
     value_features = 64
+    privileged_features = 2
     _offsets: Tensor
     _disks: Tensor
     _raises: Tensor
@@ -61,8 +64,8 @@ class CandidatePolicyNet(Network):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self._width = width
-        biases = len(BRUSH.volts) + 1
-        self.look_at = nn.Linear(len(SEEN) * _PATCH**2, width)
+        biases = len(MODEL.volts) + 1
+        self.look_at = nn.Linear(len(BELIEFS) * _PATCH**2, width)
         self.told = nn.Linear(biases + 4, width)
         self.inner = nn.Linear(width, width)
         self.cells = nn.Linear(width, 2)
@@ -71,7 +74,7 @@ class CandidatePolicyNet(Network):
         self.value = nn.Sequential(nn.Linear(summary, 64), nn.Tanh())
         self.looks = nn.Sequential(nn.Linear(summary, 32), nn.Tanh())
         self.look = nn.Linear(32, 1)
-        # About half of the time after seven pulses, as a skilled operator looks.
+        # An image about every second time after seven pulses, as often as the expert's.
         self.eager = nn.Parameter(torch.tensor([60.0, -6.5]) / 20.0)
         with torch.no_grad():
             for parameter in (*self.cells.parameters(), *self.look.parameters()):
@@ -80,12 +83,12 @@ class CandidatePolicyNet(Network):
         around = torch.arange(_PATCH)
         offsets = (around[:, None] * _PADDED + around[None, :]).flatten()
         disks = torch.zeros(biases, _PATCH**2)
-        for index, volts in enumerate(BRUSH.volts):
-            radius = domain_radius(volts, BRUSH.coercive, BRUSH.tip_cells) / EDGE
+        for index, volts in enumerate(MODEL.volts):
+            radius = MODEL.radius(volts) / EDGE
             at = around - REACH
             r = torch.hypot(at[:, None].float(), at[None, :].float())
             disks[index] = (radius + 0.5 - r).clamp(0.0, 1.0).flatten() * EDGE**2
-        signs = torch.tensor([1.0 if volts > 0.0 else -1.0 for volts in BRUSH.volts] + [0.0])
+        signs = torch.tensor([1.0 if volts > 0.0 else -1.0 for volts in MODEL.volts] + [0.0])
         constants = {
             "_offsets": offsets, "_disks": disks[number], "_raises": (signs[number] > 0).float(),
             "_biases": nn.functional.one_hot(number, biases).float(),
@@ -93,26 +96,42 @@ class CandidatePolicyNet(Network):
         for name, constant in constants.items():
             self.register_buffer(name, constant, persistent=False)
 
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network for the spaces of `PulseProposals`."""
+        del observation_space, action_space
+        return cls(**settings)
+
     def sizes(self) -> dict[str, Any]:
         """Arguments of this network."""
         return {"width": self._width}
 
-    def interpreter(self, env_id: str) -> PolicyAdapter:
-        """The operator whose proposals it judges."""
+    def adapter(self, env_id: str) -> PulseProposals:
+        """The proposals that it scores."""
         del env_id
         return PulseProposals()
 
+    @classmethod
+    def training_adapter(
+        cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> PulseProposals:
+        """The same proposals."""
+        del env_id, env_kwargs, settings
+        return PulseProposals()
+
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Judge every proposal.
+        """Score every candidate.
 
         Args:
-            observation: what `microgym.agents.pfm.candidates.PulseProposals.see` gives.
+            observation: parts of `PulseProposals.adapt_observation`.
 
         Returns:
             Logits of the choice (B, 2 * COUNT), without an image first; value features (B, 64).
         """
-        maps, numbers = observation[MAPS], observation[NUMBERS_SEEN]
-        hit, spilt = self.foresee(maps, observation[PLACES]).unbind(-1)
+        maps, numbers = observation[MAPS], observation[STATUS]
+        hit, spilt = self.predict_domain_change(maps, observation[PLACES]).unbind(-1)
         wanted, up = maps[:, _WANTED].clamp(0.0, 1.0), maps[:, _UP]
         area = float(EDGE**2)
         size = area * wanted.sum(dim=(1, 2))[:, None]
@@ -130,24 +149,21 @@ class CandidatePolicyNet(Network):
         logits = 100.0 * self.sharpness * worth
         return torch.cat([logits, logits + looks], dim=1), self.value(summary)
 
-    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """The most probable choice, (B,) int64."""
-        return self(observation)[0].argmax(dim=1)
-
-    def foresee(
-        self, maps: Tensor, places: Tensor, turns: int = 0, mirrored: bool = False
+    def predict_domain_change(
+        self, maps: Tensor, places: Tensor, symmetry: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """Cells of the film that each proposal would write in the pattern and beside it.
+        """Cells of the film that each candidate would write in the pattern and beside it.
 
         Args:
-            maps: (B, len(SEEN), CELLS, CELLS).
+            maps: (B, len(BELIEFS), CELLS, CELLS).
             places: (B, COUNT) cells of the maps.
-            turns, mirrored: how the surroundings are turned and mirrored before they are looked at.
+            symmetry: of the square, applied to the surroundings of each place.
 
         Returns:
-            (B, COUNT, 2) cells of the film; negative where a domain is taken away.
+            (B, COUNT, 2) cells of the film; negative where a domain is erased.
         """
-        around = turned(self._around(maps, places), turns, mirrored).flatten(3)
+        patches = self._around(maps, places)
+        around = (patches if symmetry is None else symmetry(patches)).flatten(3)
         wanted, up = around[:, :, _WANTED].clamp(0.0, 1.0), around[:, :, _UP]
         raises = self._raises[:, None]
         change = self._disks * (raises * (1.0 - up) - (1.0 - raises) * up)
@@ -158,13 +174,13 @@ class CandidatePolicyNet(Network):
         x = torch.relu(x + self.inner(x))
         return reckoned + CELLS_OUT * self.cells(x)
 
-    def judging(self) -> list[nn.Parameter]:
-        """Weights of what is foreseen."""
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """Weights that the prediction depends on."""
         parts = (self.look_at, self.told, self.inner, self.cells)
         return [weight for part in parts for weight in part.parameters()]
 
     def _around(self, maps: Tensor, places: Tensor) -> Tensor:
-        """(B, COUNT, len(SEEN), patch, patch) surroundings; nothing lies outside of the film."""
+        """(B, COUNT, len(BELIEFS), patch, patch) surroundings; zeros outside of the film."""
         places = places.long()
         padded = nn.functional.pad(maps, (REACH,) * 4).flatten(2)
         corner = places // CELLS * _PADDED + places % CELLS

@@ -1,40 +1,46 @@
-"""The reference policy of PFM-v0 that sees the film, and tries pulses on copies of it."""
+"""Oracles of PFM-v0 and PFMLoop-v0: they know the film, and simulate pulses on copies of it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.core.agent import BaseAgent
 from microgym.agents.pfm.domain_model import (
+    CELLS,
+    EDGE,
     DomainModel,
     PulseScorer,
-    blank,
     coordinates,
-    pooled,
     to_action,
 )
 from microgym.agents.pfm.references import GOLDEN_ANGLE
-from microgym.envs.pfm.config import PFMConfig
-from microgym.instruments.pfm.instrument import DRIFT_LEVELS, SIZE, TIP_LEVELS, PFMInstrument
+from microgym.envs.pfm.config import PFMConfig, PFMLoopConfig
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS
+from microgym.instruments.pfm.state import SIZE
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+_MIDDLE = 0.5 * (SIZE - 1)
+
 
 class PulseLookahead:
-    """Copies of films, without heat, drift and wear, to try pulses on.
+    """Copies of films, without heat, drift and wear, to simulate pulses on.
 
     Args:
-        arguments: of the environment.
+        config: of the environment.
     """
 
-    def __init__(self, arguments: PFMConfig) -> None:
-        calm = replace(arguments.settings().lattice, theta=0.0)
+    def __init__(self, config: PFMLoopConfig) -> None:
+        calm = replace(config.settings.lattice, theta=0.0)
         self._settings = replace(
-            arguments.settings(), lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
+            config.settings, lattice=calm, drift=DRIFT_LEVELS["off"], tip=TIP_LEVELS["off"]
         )
         self._copy: PFMInstrument | None = None
 
@@ -45,130 +51,138 @@ class PulseLookahead:
 
         Args:
             latent: hidden state of N films.
-            places: (N, K, 2) where the tip really is, cells of the film.
+            places: (N, K, 2) true positions of the tip, cells of the film.
             volts: (N, K) biases, V.
 
         Returns:
-            N * K microscopes, those of a film side by side; used again by the next call.
+            N * K microscopes, those of a film side by side; the next call uses them again.
         """
         count = volts.shape[1]
         copy = self._copy
         if copy is None or copy.num_envs != volts.size:
             copy = self._copy = PFMInstrument(volts.size, self._settings)
         for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
-            getattr(copy, name)[:] = np.repeat(latent[name], count, axis=0)
-        copy.bearable_v[:] = 1e9
-        copy.stage.drift[:] = 0.0
-        copy.ledger.exposures[:] = 0
-        for array in (copy.held, copy.rested_s, copy.ticks, copy.command):
+            getattr(copy.state, name)[:] = np.repeat(latent[name], count, axis=0)
+        copy.state.bearable_v[:] = 1e9
+        copy.state.drift.drift[:] = 0.0
+        copy.state.ledger.exposures[:] = 0
+        for array in (copy.state.held, copy.state.rested_s, copy.state.ticks, copy.state.command):
             array[:] = 0
         rows = np.arange(copy.num_envs)
         copy.pulse(rows, places.reshape(-1, 2), volts.ravel(), np.full(rows.size, 1e-2))
         return copy
 
 
-def written(copy: PFMInstrument, target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def written(p: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Cells of the film that point up in the pattern and beside it, (N, K) each.
 
     Args:
-        copy: N * K films.
+        p: (N * K, SIZE, SIZE) polarisation.
         target: (N, SIZE, SIZE), above 0 where the film is to point up.
     """
-    up = (copy.p > 0.0).reshape(len(target), -1, SIZE, SIZE)
+    up = (p > 0.0).reshape(len(target), -1, SIZE, SIZE)
     wanted = (target > 0)[:, None]
     return np.count_nonzero(up & wanted, axis=(2, 3)), np.count_nonzero(up & ~wanted, axis=(2, 3))
 
 
-class OracleAgent:
-    """Sees the film, its disorder and the drift: tries pulses on a copy and gives the best one.
+class _LookaheadAgent(BaseAgent):
+    """Simulates one pulse each on copies of the film, and gives the best one.
 
     Args:
-        arguments: of the environment.
-        brush: what proposes pulses to be tried; None for a search's result.
-        tries: pulses tried a decision and bias; for a loop, a third of the places on rings.
+        config: of the environment; None for the default.
     """
 
     name = "oracle"
-    needs_truth = True
+    uses_privileged_info = True
+    config_class: ClassVar[type[PFMLoopConfig]] = PFMLoopConfig
 
-    def __init__(
-        self, arguments: PFMConfig | None = None, brush: DomainModel | None = None, tries: int = 6
-    ) -> None:
-        chosen = arguments or PFMConfig()
-        self.goal = chosen.goal
-        self._trials = PulseLookahead(chosen)
-        self._painter = PulseScorer(
-            brush or DomainModel((-8.0, -5.0, 4.0, 6.0, 8.0), 0.15, 3.5, 1.0)
-        )
-        self._tries = tries
+    def __init__(self, config: PFMLoopConfig | None = None) -> None:
+        self._lookahead = PulseLookahead(config or self.config_class())
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        self._num_envs = num_envs
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The oracle for films of the environment's configuration."""
+        return cls(cls.config_class.parse(env_kwargs, env_id))
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """Try and choose."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        """The proposal with the largest value, aimed against the drift."""
         del observation
         latent = info["latent"]
         places, volts = self._proposals(latent)
-        copy = self._trials.pulsed(latent, places, volts)
-        value = self._value(copy, latent, volts.shape[1])
-        best = value.argmax(axis=1)
-        mine = np.arange(len(best))
-        aim = places[mine, best] - latent["drift_cells"]
-        return to_action(aim, volts[mine, best], np.zeros(len(best), np.bool_))
+        copy = self._lookahead.pulsed(latent, places, volts)
+        best = self._values(copy, latent).argmax(axis=1)
+        rows = np.arange(self.num_envs)
+        aim = places[rows, best] - latent["drift_cells"]
+        return to_action(aim, volts[rows, best], np.zeros(self.num_envs, np.bool_))
+
+    @abstractmethod
+    def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
+        """Places (N, K, 2), cells of the film, and biases (N, K), V; the last without bias."""
+
+    @abstractmethod
+    def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
+        """Values of the films after each pulse, (N, K)."""
+
+
+class OracleAgent(_LookaheadAgent):
+    """Maximises the agreement of the film with the pattern after the next pulse.
+
+    Args:
+        config: of the environment; None for the default.
+        model: of the domains, which proposes pulses; None for the best one.
+        tries: pulses simulated for each bias.
+    """
+
+    config_class = PFMConfig
+
+    def __init__(
+        self, config: PFMConfig | None = None, model: DomainModel | None = None, tries: int = 6
+    ) -> None:
+        super().__init__(config)
+        self._scorer = PulseScorer(model or DomainModel(coercive=0.15))
+        self._tries = tries
 
     def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
-        """Pulses to be tried, the last of them without bias: (N, K, 2) places and (N, K) biases."""
-        if self.goal == "loop":
-            return self._rings(len(latent["p"]))
-        wanted = pooled(latent["target"].astype(np.float64))
+        planes = latent["target"].astype(np.float64).reshape(-1, CELLS, EDGE, CELLS, EDGE)
         up = latent["structure"].astype(np.float64)
-        gains = self._painter.gains(up, wanted, np.ones_like(wanted))
-        count = len(gains)
-        places: list[Float64] = []
-        volts: list[Float64] = []
-        for index, bias in enumerate(self._painter.brush.volts):
-            gain = gains[:, index].copy()
-            for _ in range(self._tries):
-                best = gain.reshape(count, -1).argmax(axis=1)
-                places.append(coordinates(best))
-                volts.append(np.full(count, bias))
-                blank(gain, best, 1)
-        places.append(np.full((count, 2), 0.5 * (SIZE - 1)))
-        volts.append(np.zeros(count))
-        return np.stack(places, axis=1), np.stack(volts, axis=1)
+        places = coordinates(self._scorer.propose(up, planes.mean(axis=(2, 4)), self._tries))
+        places[:, -1] = _MIDDLE
+        volts = np.append(np.repeat(self._scorer.model.volts, self._tries), 0.0)
+        return places, np.tile(volts, (len(places), 1))
 
-    def _rings(self, count: int) -> tuple[Float64, Float64]:
-        """Pulses around the middle."""
-        places: list[tuple[float, float]] = []
-        volts: list[float] = []
-        middle = 0.5 * (SIZE - 1)
-        for number in range(3 * self._tries):
-            angle, radius = GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3)
-            for bias in (-8.0, -5.0, 4.0, 8.0):
-                y, x = middle + radius * math.sin(angle), middle + radius * math.cos(angle)
-                places.append((y, x))
-                volts.append(bias)
-        places.append((middle, middle))
-        volts.append(0.0)
-        shape = (count, len(volts))
-        return (
-            np.broadcast_to(np.asarray(places), (*shape, 2)).copy(),
-            np.broadcast_to(np.asarray(volts), shape).copy(),
-        )
-
-    def _value(
-        self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]], count: int
-    ) -> Float64:
-        """How good each trial's outcome is, (N, K)."""
-        if self.goal == "loop":
-            found = np.zeros((copy.num_envs, 2))
-            spots = np.full((copy.num_envs, 2), 0.5 * (SIZE - 1))
-            spots += np.repeat(latent["drift_cells"], count, axis=0)
-            copy.loop(np.arange(copy.num_envs), spots, found, disturb=False)
-            imprint = found.mean(axis=1).reshape(-1, count)
-            return -np.abs(imprint - latent["asked_v"][:, None])
-        both, spilt = written(copy, latent["target"])
+    def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
+        both, beside = written(copy.state.p, latent["target"])
         wanted = np.count_nonzero(latent["target"] > 0, axis=(1, 2))[:, None]
-        return both / np.maximum(wanted + spilt, 1)
+        return both / np.maximum(wanted + beside, 1)
+
+
+class LoopOracleAgent(_LookaheadAgent):
+    """Minimises the error of the imprint at the centre after the next pulse.
+
+    Args:
+        config: of the environment; None for the default.
+        rings: number of places around the centre that are simulated with each bias.
+    """
+
+    def __init__(self, config: PFMLoopConfig | None = None, rings: int = 18) -> None:
+        super().__init__(config)
+        number = np.arange(rings)
+        biases = (-8.0, -5.0, 4.0, 8.0)
+        ring = [
+            (radius * math.sin(angle), radius * math.cos(angle))
+            for angle, radius in zip(GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3), strict=True)
+        ]
+        self._places = _MIDDLE + np.append(np.repeat(ring, len(biases), axis=0), [[0, 0]], axis=0)
+        self._volts = np.append(np.tile(biases, rings), 0.0)
+
+    def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
+        count = len(latent["p"])
+        return np.tile(self._places, (count, 1, 1)), np.tile(self._volts, (count, 1))
+
+    def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
+        count = copy.num_envs // len(latent["p"])
+        found = np.zeros((copy.num_envs, 2))
+        spots = _MIDDLE + np.repeat(latent["drift_cells"], count, axis=0)
+        copy.loop(np.arange(copy.num_envs), spots, found, disturb=False)
+        imprint = found.mean(axis=1).reshape(-1, count)
+        return -np.abs(imprint - latent["asked_v"][:, None])

@@ -1,45 +1,52 @@
-"""The network that looks at a scan's maps and says how good each next exposure would be."""
+"""Grid policy of Ptycho-v0: a convolutional network that scores every next exposure."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.grid_network import GridPolicyNet
+from microgym.agents.core.grid_policy import GridPolicyNet
+from microgym.agents.core.network import TARGET
+from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
 
 VACUUM = (0.5, 0.0, 0.0, 0.0, 0.6)
-"""What the maps show where nothing is: amplitude, phase, coverage, dose, uncertainty."""
+"""Values of the maps in vacuum: amplitude, phase, coverage, dose, uncertainty."""
 CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 """Factors that bring structure in the maps to order one (design choice)."""
 
 COVERAGE = 2
-"""Place of the coverage among the maps (`microgym.envs.ptycho.observation.CHANNELS`)."""
+"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.CHANNELS`)."""
 
 
 class ScanPolicyNet(GridPolicyNet):
-    """What is where, seen through the probe: one logit a cell and exposure time.
+    """Expected unseen structure under the probe: one logit for each cell and exposure time.
 
-    A small convolutional network says how likely each place holds structure. That is multiplied by
-    what the coverage leaves to be seen, and a convolution that starts as the probe's disk adds it
-    up under each possible exposure; a second, free term is added. The numbers of the observation
-    become constant planes beside the maps, so that every place knows how much time is left.
+    A small convolutional network predicts the probability of structure in each cell. That is
+    multiplied by a power of one minus the coverage, and a convolution, initialised as the disk of
+    the probe, sums it over each possible exposure; a second, free term is added. The numbers of
+    the observation become constant planes beside the maps.
 
     Args:
         channels: maps of the observation.
         numbers: numbers of the observation.
         levels: exposure times to choose from.
-        width: feature maps inside.
-        dilations: reach of each inner layer, cells of the grid.
+        width: channels of the hidden layers.
+        dilations: dilation of each hidden layer, cells of the grid.
 
     Attributes:
-        logits_scale: how sharply the policy prefers the better places.
+        logits_scale: inverse temperature of the policy.
     """
 
     kind = "scan"
-    truth_features = 3
+    privileged_features = 3
     value_features = 64
 
     def __init__(
@@ -71,7 +78,7 @@ class ScanPolicyNet(GridPolicyNet):
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Judge every possible next exposure.
+        """Score every possible next exposure.
 
         Args:
             observation: "maps" (B, channels, 2g, 2g) and "numbers" (B, numbers), float32.
@@ -92,44 +99,49 @@ class ScanPolicyNet(GridPolicyNet):
         pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
         return logits.flatten(1), self.value(pooled), belief[:, 0]
 
-    def seeing(self) -> list[nn.Parameter]:
-        """Weights that the belief depends on."""
+    def adapter(self, env_id: str) -> PolicyAdapter:
+        """Cells of the grid as continuous actions."""
+        del env_id
+        sizes = self.sizes()
+        maps = (sizes["channels"], 2 * GRID, 2 * GRID)
+        return ExposureGridAdapter({"maps": maps, "numbers": (sizes["numbers"],)})
+
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """Weights that the prediction of structure depends on."""
         parts = [self.stem, self.body, self.belief]
         return [weight for part in parts for weight in part.parameters()]
 
-    def lesson(
-        self, seen: Mapping[str, Tensor], truth: Tensor, chosen: Tensor, reward: Tensor
-    ) -> Tensor:
-        """Loss of the auxiliary task: to see structure.
+    def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Structure in all, structure not covered yet, and the most that one exposure could show.
 
         Args:
-            seen: observations.
-            truth: (B, 2g, 2g) part of each cell that is structure.
-            chosen: (B, levels, g, g), not needed here.
-            reward: (B,), not needed here.
+            observation: "maps" (B, channels, 2g, 2g) and `TARGET` (B, 2g, 2g).
+
+        Returns:
+            (B, 3).
         """
-        del chosen, reward
-        return nn.functional.binary_cross_entropy_with_logits(self(seen)[2], truth)
-
-    @staticmethod
-    def hints(maps: Tensor, truth: Tensor) -> Tensor:
-        """What the truth says of the rest of the episode, (B, 3).
-
-        How much structure there is, how much of it is not covered yet, and how much one exposure
-        could show.
-
-        Args:
-            maps: (B, channels, 2g, 2g).
-            truth: (B, 2g, 2g) part of each cell that is structure.
-        """
-        rest = truth * (1.0 - maps[:, COVERAGE])
+        structure = observation[TARGET]
+        rest = structure * (1.0 - observation["maps"][:, COVERAGE])
         patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)
-        sizes = [truth.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+        sizes = [structure.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
         return torch.stack(sizes, dim=1)
 
 
+class ExposureGridAdapter(PolicyAdapter):
+    """Observations as they are; cells and exposure times as (y, x, log10 of seconds)."""
+
+    def adapt_action(self, choice: NDArray[Any]) -> NDArray[np.float32]:
+        """Actions (N, 3) for choices (N,), exposure times outermost."""
+        cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
+        action = np.empty((choice.size, 3), np.float32)
+        action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
+        action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
+        action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
+        return action
+
+
 def _disk(edge: int) -> Tensor:
-    """Soft disk of the probe's width, (edge, edge), adding up to one."""
+    """Soft disk of the probe's width, (edge, edge), with sum one."""
     at = torch.arange(edge) - 0.5 * (edge - 1)
     radius = torch.hypot(at[:, None], at[None, :])
     disk = (0.5 * PROBE_CELLS + 0.5 - radius).clamp(0.0, 1.0)

@@ -1,38 +1,37 @@
-"""Reference policies of Ptycho-v0: blind patterns, a skilled operator, one who sees the truth.
+"""Reference agents of Ptycho-v0: random, fixed patterns, expert and oracle.
 
-All act on the continuous action (y, x, exposure) of the default environment.
+All use the continuous action (y, x, exposure) of the default environment.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.core.agent import BaseAgent
+from microgym.agents.core.convolution import best_cells, convolve, radii, soft_disk
 from microgym.agents.core.random_agent import SeededRandomAgent
+from microgym.envs.ptycho.observation import CHANNELS
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-Spectrum = NDArray[np.complex128]
 
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
 EXPOSURES = 24
-"""Exposures of the default episode; patterns are laid out for as many as are left at the start."""
+"""Exposures of the default episode; patterns have as many positions as the episode."""
 
-
-def seconds_to_action(seconds: float) -> float:
-    """Third action component for an exposure time between 0.1 and 10 s."""
-    return math.log10(seconds)
+_SHAPES = {"maps": (len(CHANNELS), CELLS, CELLS)}
 
 
 class RandomAgent(SeededRandomAgent):
-    """Anywhere, for one second: uniform positions, so that all that is compared is where."""
+    """Uniform positions, exposed for one second."""
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """Draw positions."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         del observation, info
         draws = self.draw(2)
         action = np.zeros((len(draws), 3), np.float32)
@@ -40,38 +39,36 @@ class RandomAgent(SeededRandomAgent):
         return action
 
 
-class PatternAgent:
-    """A fixed list of positions, one second each.
+class PatternAgent(BaseAgent):
+    """A fixed list of positions, one second each, from its beginning when it is used up.
 
     Args:
-        name: of the pattern, one of `PATTERNS`.
-        exposures: how many positions the pattern is made for.
+        exposures: number of positions.
     """
 
-    needs_truth = False
+    def __init__(self, exposures: int = EXPOSURES) -> None:
+        self.points = np.clip(self.pattern(exposures), -1.0, 1.0)
 
-    def __init__(self, name: str, exposures: int = EXPOSURES) -> None:
-        if name not in PATTERNS:
-            raise ValueError(f"name={name!r} must be one of {tuple(PATTERNS)}")
-        self.name = name
-        self._points = np.clip(PATTERNS[name](exposures), -1.0, 1.0)
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The pattern with as many positions as the episode has exposures."""
+        del env_id
+        return cls(int(env_kwargs.get("exposures", EXPOSURES)))
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        self._num_envs = num_envs
-        self._tick = 0
+    @staticmethod
+    @abstractmethod
+    def pattern(exposures: int) -> Float64:
+        """Positions (exposures, 2), (y, x) in about -1 to 1."""
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """The next point of the pattern; from its beginning when it is used up."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         del observation, info
-        action = np.zeros((self._num_envs, 3), np.float32)
-        action[:, :2] = self._points[self._tick % len(self._points)]
-        self._tick += 1
+        action = np.zeros((self.num_envs, 3), np.float32)
+        action[:, :2] = self.points[self.steps % len(self.points)]
         return action
 
 
 def raster(exposures: int) -> Float64:
-    """Rows from top to bottom, to and fro, as evenly as the number of exposures allows.
+    """Rows from top to bottom, alternately left to right and back, as even as possible.
 
     Args:
         exposures: number of positions.
@@ -91,7 +88,7 @@ def raster(exposures: int) -> Float64:
 
 
 def spiral(exposures: int) -> Float64:
-    """Fermat's spiral from the middle outwards (Huang et al., Opt. Express 22, 12634, 2014).
+    """Fermat's spiral from the centre outwards (Huang et al., Opt. Express 22, 12634, 2014).
 
     Args:
         exposures: number of positions.
@@ -106,7 +103,7 @@ def spiral(exposures: int) -> Float64:
 
 
 def halton(exposures: int) -> Float64:
-    """Halton's sequence in bases 2 and 3 (Numer. Math. 2, 84, 1960).
+    """Halton sequence in bases 2 and 3 (Numer. Math. 2, 84, 1960).
 
     Args:
         exposures: number of positions.
@@ -127,46 +124,34 @@ def halton(exposures: int) -> Float64:
     return 2.0 * np.asarray(points) - 1.0
 
 
-PATTERNS = {"raster": raster, "spiral": spiral, "halton": halton}
-"""Fixed patterns by name."""
+class RasterAgent(PatternAgent):
+    """Rows from top to bottom."""
+
+    name = "raster"
+    pattern = staticmethod(raster)
 
 
-def _blur(sigma: float) -> Spectrum:
-    """Centred Gaussian on the double grid, transformed."""
-    at = np.minimum(np.arange(2 * CELLS), 2 * CELLS - np.arange(2 * CELLS))
-    line = np.exp(-0.5 * (at / sigma) ** 2)
-    return np.fft.rfft2(np.outer(line, line))
+class SpiralAgent(PatternAgent):
+    """Fermat's spiral."""
+
+    name = "spiral"
+    pattern = staticmethod(spiral)
 
 
-def _disk(diameter: float) -> Float64:
-    """Centred soft disk of the probe's width in cells, height one."""
-    at = np.minimum(np.arange(2 * CELLS), 2 * CELLS - np.arange(2 * CELLS))
-    radius = np.hypot(at[:, None], at[None, :])
-    return np.clip(0.5 * diameter + 0.5 - radius, 0.0, 1.0)
+class HaltonAgent(PatternAgent):
+    """Halton sequence."""
 
-
-def _convolve(maps: Float64, transformed: Spectrum) -> Float64:
-    """Convolve (N, cells, cells) maps with a transformed kernel; nothing lies outside."""
-    padded = np.zeros((maps.shape[0], 2 * CELLS, 2 * CELLS))
-    padded[:, :CELLS, :CELLS] = maps
-    result = np.fft.irfft2(np.fft.rfft2(padded) * transformed, s=padded.shape[1:])
-    return result[:, :CELLS, :CELLS]
-
-
-def _best_cells(gain: Float64) -> Float64:
-    """Positions (y, x) in [-1, 1] of the largest value of each map."""
-    best = np.argmax(gain.reshape(gain.shape[0], -1), axis=1)
-    cells = np.stack([best // CELLS, best % CELLS], axis=1)
-    return 2.0 * (cells + 0.5) / CELLS - 1.0
+    name = "halton"
+    pattern = staticmethod(halton)
 
 
 @dataclass(frozen=True)
 class GreedyConfig:
-    """How a greedy scan weighs what it knows; found by search on training specimens.
+    """Model of an exposure with which greedy agents choose; found by search on training specimens.
 
     Attributes:
-        probe_cells: width of the probe that is reckoned with, cells.
-        saturation: exposures after which a place is known count as exp(-saturation exposures).
+        probe_cells: diameter of the probe, cells.
+        saturation: k in the unknown part exp(-k * exposures) of a cell.
         dwell_s: exposure time on structure, s.
     """
 
@@ -175,54 +160,68 @@ class GreedyConfig:
     dwell_s: float = 1.0
 
 
-def _fluence(observation: Mapping[str, NDArray[Any]]) -> Float64:
-    """Exposures so far, (N, cells, cells), from the coverage map."""
-    coverage = np.minimum(observation["maps"][:, 2].astype(np.float64), 1.0 - 1e-9)
-    return -np.log1p(-coverage) / 3.0
-
-
-class OracleAgent:
-    """Sees structure and drift: goes each time where most of what is not yet known would be seen.
+class _GreedyAgent(BaseAgent):
+    """Exposes where the expected unseen structure under the probe is largest.
 
     Args:
-        greedy: weights.
+        greedy: model of an exposure.
+    """
+
+    observation_shapes = _SHAPES
+
+    def __init__(self, greedy: GreedyConfig) -> None:
+        self._greedy = greedy
+        disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
+        self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
+
+    def _unknown(self, maps: NDArray[Any]) -> Float64:
+        """Part of each cell that earlier exposures left unknown, (N, CELLS, CELLS)."""
+        coverage = np.minimum(maps[:, 2].astype(np.float64), 1.0 - 1e-9)
+        exposures = -np.log1p(-coverage) / 3.0
+        return np.exp(-self._greedy.saturation * exposures)
+
+    def _best(self, unseen: Float64) -> Float64:
+        """Positions (N, 2), (y, x) in -1 to 1, with the largest sum of unseen structure."""
+        best = best_cells(convolve(unseen, self._kernel))
+        cells = np.stack([best // CELLS, best % CELLS], axis=1)
+        return 2.0 * (cells + 0.5) / CELLS - 1.0
+
+
+class OracleAgent(_GreedyAgent):
+    """Knows structure and drift; exposes where most of the structure is still unseen.
+
+    Args:
+        config: None for the best configuration.
     """
 
     name = "oracle"
-    needs_truth = True
+    uses_privileged_info = True
 
-    def __init__(self, greedy: GreedyConfig | None = None) -> None:
-        self._greedy = greedy or GreedyConfig(probe_cells=5.6, saturation=2.0, dwell_s=0.7)
-        gain = 1.0 - np.exp(-self._greedy.saturation * _disk(self._greedy.probe_cells))
-        self._kernel = np.fft.rfft2(gain)
+    def __init__(self, config: GreedyConfig | None = None) -> None:
+        super().__init__(config or GreedyConfig(probe_cells=5.6, saturation=2.0, dwell_s=0.7))
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """Aim at the truth, against the drift."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        """Aim at the known structure, less the drift."""
         latent = info["latent"]
-        unknown = np.exp(-self._greedy.saturation * _fluence(observation))
-        gain = _convolve(latent["structure"] * unknown, self._kernel)
-        action = np.empty((gain.shape[0], 3), np.float32)
-        aim = _best_cells(gain) - latent["drift_px"] / (2.0 * CELLS)
-        action[:, :2] = np.clip(aim, -1.0, 1.0)
-        action[:, 2] = seconds_to_action(self._greedy.dwell_s)
+        aim = self._best(latent["structure"] * self._unknown(observation["maps"]))
+        action = np.empty((self.num_envs, 3), np.float32)
+        action[:, :2] = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
+        action[:, 2] = math.log10(self._greedy.dwell_s)
         return action
 
 
 @dataclass(frozen=True)
-class Operator:
-    """What a skilled operator does; found by search on training specimens.
+class ExpertConfig:
+    """Configuration of the expert; found by search on training specimens.
 
     Attributes:
-        survey: positions along an edge of the first coarse look.
-        survey_s: exposure time of the first look, s.
-        reach: how far structure is expected to go on from where it was seen, cells.
-        prior: structure expected where nothing is known.
+        survey: positions along an edge of the coarse raster at the beginning.
+        survey_s: exposure time of the raster, s.
+        reach: correlation length of structure, cells.
+        prior: contrast that is expected where nothing is known.
         doubt: weight of that expectation.
-        caution: contrast that may be noise, in standard deviations as the uncertainty map has them.
-        greedy: weights of the second part.
+        caution: contrast that counts as noise, in standard deviations of the uncertainty map.
+        greedy: model of an exposure, after the raster.
     """
 
     survey: int = 2
@@ -234,47 +233,44 @@ class Operator:
     greedy: GreedyConfig = GreedyConfig(probe_cells=5.2, saturation=1.6, dwell_s=0.9)
 
 
-class ExpertAgent:
-    """A coarse look first, then wherever structure shows, or should go on, and is not yet covered.
+class ExpertAgent(_GreedyAgent):
+    """A coarse raster, then greedy exposure of structure that shows or is expected to continue.
 
     Args:
-        operator: habits.
+        config: None for the best configuration.
     """
 
     name = "expert"
-    needs_truth = False
 
-    def __init__(self, operator: Operator | None = None) -> None:
-        self._operator = operator or Operator()
-        greedy = self._operator.greedy
-        self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * _disk(greedy.probe_cells)))
-        self._spread = _blur(self._operator.reach)
-        looks = self._operator.survey**2
+    def __init__(self, config: ExpertConfig | None = None) -> None:
+        self._config = config or ExpertConfig()
+        super().__init__(self._config.greedy)
+        line = np.exp(-0.5 * (radii(CELLS)[0] / self._config.reach) ** 2)
+        self._spread = np.fft.rfft2(np.outer(line, line))
+        looks = self._config.survey**2
         self._survey = raster(looks) if looks else np.empty((0, 2))
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        self._tick = 0
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """Survey, then follow the structure."""
-        operator = self._operator
-        maps = observation["maps"].astype(np.float64)
-        action = np.empty((maps.shape[0], 3), np.float32)
-        if self._tick < len(self._survey):
-            action[:, :2] = self._survey[self._tick]
-            action[:, 2] = seconds_to_action(operator.survey_s)
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        del info
+        action = np.empty((self.num_envs, 3), np.float32)
+        if self.steps < len(self._survey):
+            action[:, :2] = self._survey[self.steps]
+            action[:, 2] = math.log10(self._config.survey_s)
         else:
-            fluence = _fluence(observation)
-            wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
-            noise = operator.caution * 0.5 * maps[:, 4]
-            contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)
-            known = 1.0 - np.exp(-operator.greedy.saturation * fluence)
-            weight = _convolve(known, self._spread) + operator.doubt
-            near = _convolve(known * contrast, self._spread) + operator.doubt * operator.prior
-            expected = near / weight
-            unknown = np.exp(-operator.greedy.saturation * fluence)
-            action[:, :2] = _best_cells(_convolve(expected * unknown, self._kernel))
-            action[:, 2] = seconds_to_action(operator.greedy.dwell_s)
-        self._tick += 1
+            maps = observation["maps"].astype(np.float64)
+            unknown = self._unknown(maps)
+            action[:, :2] = self._best(self._expected(maps, 1.0 - unknown) * unknown)
+            action[:, 2] = math.log10(self._greedy.dwell_s)
         return action
+
+    def _expected(self, maps: Float64, known: Float64) -> Float64:
+        """Expected contrast of each cell, (N, CELLS, CELLS), from that of known cells around it.
+
+        The mean of the known contrast, weighted by a Gaussian of the distance, and of the prior.
+        """
+        config = self._config
+        wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
+        noise = config.caution * 0.5 * maps[:, 4]
+        contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)
+        weight = convolve(known, self._spread) + config.doubt
+        return (convolve(known * contrast, self._spread) + config.doubt * config.prior) / weight

@@ -1,1 +1,24 @@
 """Agents of STM-v0, STMBuild-v0 and STMTip-v0."""
+
+_MOVE = {
+    "random": "microgym.agents.stm.references:RandomAgent",
+    "expert": "microgym.agents.stm.references:ExpertAgent",
+    "oracle": "microgym.agents.stm.oracle:OracleAgent",
+}
+
+AGENTS = {
+    "STM-v0": _MOVE,
+    "STMBuild-v0": _MOVE,
+    "STMTip-v0": {
+        "random": "microgym.agents.stm.tip_references:TipRandomAgent",
+        "expert": "microgym.agents.stm.tip_references:TipExpertAgent",
+        "oracle": "microgym.agents.stm.tip_references:TipOracleAgent",
+    },
+}
+"""Reference agents by environment and name."""
+
+RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidualSpec")
+"""Specifications of residual policies."""
+
+TEACHERS = {"corrections": "microgym.agents.stm.privileged:STMTeacher"}
+"""Privileged teachers by kind of network."""

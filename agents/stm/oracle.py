@@ -1,14 +1,22 @@
-"""An oracle for STM-v0: it sees surface, tip and drift, and tries its drags out before."""
+"""Oracle of STM-v0 and STMBuild-v0: it knows surface, tip and drift, and simulates drags."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.stm.references import HALF_ZIGZAG_NM, LONGEST_NM, ROWS, legs, side_of_row
-from microgym.envs.stm.move_task import CONDUCTANCE_US, END_NM, START_NM
+from microgym.agents.stm.references import (
+    HALF_ZIGZAG_NM,
+    LONGEST_NM,
+    ROWS,
+    DragAgent,
+    components_for,
+    legs,
+    side_of_row,
+)
+from microgym.envs.stm.observation import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.stm.drag_kernels import PITCH_NM
 from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
 from microgym.physics import stm_tip
@@ -20,31 +28,24 @@ Float64 = NDArray[np.float64]
 _ROOT3 = math.sqrt(3.0)
 _BATH = Bath(STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
 _TRIED = ((0.0, 0.1), (0.0, 0.05, 0.1, 0.16), (-1.0, 0.0, 1.0))
-"""Leads and overshoots in nm, and conductances as actions, that drags are tried with."""
+"""Leads and overshoots in nm, and conductances as actions, of simulated drags."""
 
 
-class OracleAgent:
-    """Sees surface, tip and drift, and tries its drags out in the mind before it makes them.
+class OracleAgent(DragAgent):
+    """Simulates drags without thermal noise, and makes the one with the best outcome.
 
     Args:
         movers: adatoms to be moved.
     """
 
     name = "oracle"
-    needs_truth = True
+    uses_privileged_info = True
 
-    def __init__(self, movers: int = 1) -> None:
-        self._movers = movers
-
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes; nothing is drawn."""
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """The drag with the best outcome each; nothing where a row is idle."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        """The best drag in each row; zeros where a row is idle."""
         del observation
-        latent = info["latent"]
-        count = len(latent["tip_state"])
-        found = np.zeros((count, 7 if self._movers == 1 else 8))
+        latent, count = info["latent"], self.num_envs
+        found = np.zeros((count, components_for(self.movers)))
         for row in np.flatnonzero(~info.get("idle", np.zeros(count, np.bool_))):
             found[row] = self._decide({k: v[row] for k, v in latent.items()}, found.shape[1])
         return found.astype(np.float32)
@@ -55,7 +56,7 @@ class OracleAgent:
         places = latent["places_nm"]
         drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
         offset = latent["traits"][[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
-        ways = latent["targets_nm"] - places[: self._movers]
+        ways = latent["targets_nm"] - places[: self.movers]
         left = [s for s, k in enumerate(latent["order"]) if np.hypot(*ways[k]) > 0.05]
         best = math.inf
         for slot in left:
@@ -79,13 +80,13 @@ class OracleAgent:
                 action[5] = press[choice]
                 action[6] = 0.0 if best < 0.5 and len(left) == 1 else -1.0
                 if size > 7:
-                    action[7] = 2.0 * (slot + 0.5) / self._movers - 1.0
+                    action[7] = 2.0 * (slot + 0.5) / self.movers - 1.0
         return np.clip(action, -1.0, 1.0)
 
     def _outcomes(
         self, latent: Mapping[str, Any], which: int, starts: Float64, ends: Float64, press: Float64
     ) -> Float64:
-        """Drags that would be left after each, and what would be spoilt, (k,)."""
+        """Cost of each drag, (k,): drags that would still be needed, and other adatoms moved."""
         before, traits = latent["places_nm"], latent["traits"]
         sites = np.array([nearest_site(x, y, LATTICE_NM) for x, y in before], np.int64)
         low, high = CONDUCTANCE_US
@@ -115,21 +116,21 @@ class OracleAgent:
 
 
 def drags_left(ways: Float64) -> Float64:
-    """How many drags along rows ways (k, 2) take, 0 where there is none: (k,)."""
+    """Number of drags along rows for displacements (k, 2), nm; (k,)."""
     _, longer, shorter = legs(ways)
     count = np.ceil(longer / LONGEST_NM) + np.where(shorter > 0.12, 1.0, 0.0)
     return np.where(np.hypot(ways[:, 0], ways[:, 1]) < 0.05, 0.0, count)
 
 
 def _candidates(place: Float64, way: Float64) -> tuple[Float64, Float64, Float64]:
-    """Drags worth thinking of: begin and end from the adatom, (k, 2) nm, and conductance, (k,)."""
+    """Drags to simulate: begin and end from the adatom, (k, 2) nm, and conductance, (k,)."""
     hollow = np.array([2.0 * nearest_site(*place, LATTICE_NM)[2] - 1.0])
     far = float(np.hypot(*way))
     found = [(way / far, min(far, LONGEST_NM), np.zeros(2))]
     for number, along in enumerate(ROWS):
         left = np.array([-along[1], along[0]])
         aside = side_of_row(hollow, np.array([number])) * HALF_ZIGZAG_NM * left
-        # Lengths after which the rest of the way is along one of the other rows.
+        # Lengths after which the rest of the displacement is along one of the other rows.
         ahead, beside = float(way @ along), float(way @ left)
         for length in {round(ahead + turn * beside / _ROOT3, 4) for turn in (-1, 0, 1)}:
             if length > 0.1:

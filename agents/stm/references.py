@@ -1,63 +1,73 @@
-"""Reference policies of STM-v0: chance, a skilled operator, one who sees the truth."""
+"""Reference agents of STM-v0 and STMBuild-v0 without privileged information: random and expert."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.config import MOVERS_OF
-from microgym.envs.stm.move_task import END_NM, ON_TARGET_NM, SHARED, SLOT, START_NM
+from microgym.envs.stm.config import STMBuildConfig
+from microgym.envs.stm.move_task import ON_TARGET_NM
+from microgym.envs.stm.observation import END_NM, SHARED, SLOT, START_NM
 from microgym.physics.adatoms import LATTICE_NM
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Float32, Float64, Int64, Shape
 
 _ROOT3 = math.sqrt(3.0)
 ROWS = np.array([(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)])
 HALF_ZIGZAG_NM = LATTICE_NM / (4.0 * math.sqrt(3.0))
 SHARED_AT = {name: place for place, name in enumerate(SHARED)}
 LONGEST_NM = 6.0 * LATTICE_NM
-"""Longest drag that is thought of: within reach along either axis, with room to overshoot."""
+"""Longest drag: within reach along either axis, with room to overshoot."""
 
 
-def actions_of(goal: str) -> int:
-    """Components of an action of "move" or "build"."""
-    return 7 if goal == "move" else 8
+def components_for(movers: int) -> int:
+    """Components of an action that moves one adatom, or one of several."""
+    return 7 if movers == 1 else 8
 
 
-class RandomAgent(SeededRandomAgent):
-    """Drags from anywhere near the adatom to anywhere in reach; or any conditioning.
+def movers_for(env_id: str, env_kwargs: Mapping[str, Any]) -> int:
+    """Adatoms to be moved, from the arguments of an environment."""
+    several = env_id == "STMBuild-v0"
+    return int(env_kwargs.get("atoms", STMBuildConfig.atoms)) if several else 1
+
+
+class DragAgent(BaseAgent):
+    """An agent that drags adatoms.
 
     Args:
-        goal: of the environment.
+        movers: adatoms to be moved.
+
+    Attributes:
+        movers: as given.
     """
 
-    def __init__(self, goal: str = "move") -> None:
-        self._goal = goal
+    def __init__(self, movers: int = 1) -> None:
+        self.movers = movers
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
-        """Draw actions."""
-        del observation
-        size = 1 if self._goal == "tip" else actions_of(self._goal)
-        draws = self.draw(size)
-        if self._goal != "tip":
-            return (2.0 * draws - 1.0).astype(np.float32)
-        masks: NDArray[np.bool_] = info["action_mask"]
-        free = [np.flatnonzero(mask) for mask in masks]
-        return np.array([f[int(u[0] * len(f))] for f, u in zip(free, draws, strict=True)])
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The agent for the number of adatoms to be moved."""
+        return cls(movers_for(env_id, env_kwargs))
 
 
-def numbers_of(observation: Any) -> Float32:
-    """The vector of an observation of either kind."""
-    return observation["numbers"] if isinstance(observation, Mapping) else observation
+class RandomAgent(DragAgent, SeededRandomAgent):
+    """Uniform drags from around the adatom to anywhere in reach.
+
+    Args:
+        movers: adatoms to be moved.
+    """
+
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        del observation, info
+        return (2.0 * self.draw(components_for(self.movers)) - 1.0).astype(np.float32)
 
 
 def side_of_row(hollows: Float64, rows: NDArray[np.int64]) -> Float64:
-    """On which side of rows through hollows the other hollows of their zigzags are: 1 is left.
+    """Side of rows through hollows on which the other hollows of their zigzags are: 1 is left.
 
     Args:
         hollows: (k,) kinds, -1 (fcc) or 1 (hcp).
@@ -67,7 +77,7 @@ def side_of_row(hollows: Float64, rows: NDArray[np.int64]) -> Float64:
 
 
 def legs(ways: Float64) -> tuple[NDArray[np.int64], Float64, Float64]:
-    """Ways as moves along the two close-packed rows that enclose them.
+    """Decomposition of displacements along the two close-packed rows that enclose them.
 
     Args:
         ways: (k, 2) nm.
@@ -87,7 +97,7 @@ def legs(ways: Float64) -> tuple[NDArray[np.int64], Float64, Float64]:
 
 
 def snapped(ways: Float64, hollows: Float64) -> tuple[Float64, Float64]:
-    """Ways from the hollows nearest to measured places, and the kinds of these hollows.
+    """Displacements from the hollows nearest to measured places, and the kinds of these hollows.
 
     Args:
         ways: (k, 2) from the measured places to the targets, nm.
@@ -109,20 +119,20 @@ def snapped(ways: Float64, hollows: Float64) -> tuple[Float64, Float64]:
 
 
 @dataclass(frozen=True)
-class Operator:
-    """Habits of a skilled operator; found by search on training specimens.
+class ExpertConfig:
+    """Configuration of the expert; found by search on training specimens.
 
     Attributes:
-        overshoot_nm: how far beyond the place where the adatom is to end the tip goes.
-        lead_nm: how far behind the adatom the tip comes down.
-        conductance: first setting, as an action, -1 to 1.
-        firmer: added to it after a drag that left the adatom behind.
+        overshoot_nm: distance of the end of a drag beyond the target.
+        lead_nm: distance of the beginning of a drag behind the adatom.
+        conductance: initial setting, as an action, -1 to 1.
+        firmer: increase of it after a drag that left the adatom behind.
         bias: setting, as an action.
-        foresight: part of the expected drift since the last image that is added.
-        push_nm: added to the overshoot for every time in a row that the adatom stayed behind.
-        learning: part of a landing's error that the next drag is corrected by.
-        looks: image after every drag (1), or only after the last leg of a way (0).
-        straight_nm: ways shorter than this are gone straight, not by rows.
+        foresight: part of the expected drift since the last image that is compensated.
+        push_nm: increase of the overshoot for each failure in a row.
+        learning: part of a landing error that is compensated in the next drag.
+        looks: image after every drag (1), or only after the last leg of a path (0).
+        straight_nm: displacements shorter than this are made straight, not along rows.
     """
 
     overshoot_nm: float = 0.1
@@ -137,59 +147,50 @@ class Operator:
     straight_nm: float = 0.15
 
 
-class ExpertAgent:
-    """Goes by close-packed rows, looks, corrects, and presses harder where an adatom stayed behind.
+class ExpertState(NamedTuple):
+    """Memory of the expert: conductance as an action, mean landing error, failures in a row."""
+
+    press: Annotated[Float64, Shape()]
+    correction: Annotated[Float64, Shape(2, unit="nm")]
+    behind: Annotated[Int64, Shape()]
+
+
+class ExpertAgent(DragAgent):
+    """Drags along close-packed rows, takes images, and compensates drift and landing errors.
 
     Args:
         movers: adatoms to be moved.
-        operator: habits.
-
-    Attributes:
-        press: (N,) float64, conductance that is to be set, as an action.
-        correction: (N, 2) float64, where adatoms come to rest, from where they should, nm.
-        behind: (N,) int64, how often in a row one stayed behind.
+        config: None for the best configuration.
     """
 
     name = "expert"
-    needs_truth = False
+    State = ExpertState
 
-    def __init__(self, movers: int = 1, operator: Operator | None = None) -> None:
-        self._movers = movers
-        self._operator = operator or Operator()
+    def __init__(self, movers: int = 1, config: ExpertConfig | None = None) -> None:
+        super().__init__(movers)
+        self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
+        self._config = config or ExpertConfig()
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes."""
-        del seeds
-        self.press = np.zeros(num_envs)
-        self.correction = np.zeros((num_envs, 2))
-        self.behind = np.zeros(num_envs, np.int64)
-        self.begin(np.ones(num_envs, np.bool_))
+    def reset_rows(self, rows: NDArray[np.bool_]) -> None:
+        """Begin new episodes in some rows, (N,) bool, and continue in the others."""
+        super().reset_rows(rows)
+        self.state.press[rows] = self._config.conductance
 
-    def begin(self, rows: NDArray[np.bool_]) -> None:
-        """Begin new episodes in some rows, (N,) bool, and go on in the others."""
-        self.press[rows] = self._operator.conductance
-        self.correction[rows] = 0.0
-        self.behind[rows] = 0
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays that are the whole memory, by name."""
-        return {"press": self.press, "correction": self.correction, "behind": self.behind}
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """One drag each, or a look."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        """One drag, or an image."""
         del info
-        habits = self._operator
-        seen = numbers_of(observation).astype(np.float64)
-        shared = seen[:, len(SLOT) * self._movers :]
+        config = self._config
+        seen = observation["numbers"].astype(np.float64)
+        shared = seen[:, len(SLOT) * self.movers :]
         self._learn(shared)
         way, stale = 3.0 * seen[:, 0:2], seen[:, SLOT.index("stale")]
         fixed, hollow = snapped(way, shared[:, SHARED_AT["hollow"]])
-        # It seems to be there already; had it been, the episode would be over.
+        # An adatom that seems to be on its target is not, or the episode would be over.
         there = np.hypot(fixed[:, 0], fixed[:, 1]) < 0.01
         fixed = np.where(there[:, None], way, fixed)
         far = np.maximum(np.hypot(fixed[:, 0], fixed[:, 1]), 1e-6)
         number, longer, shorter = legs(fixed)
-        straight = (shorter <= 0.12) | (far < habits.straight_nm)
+        straight = (shorter <= 0.12) | (far < config.straight_nm)
         row = ROWS[number]
         along = np.where(straight[:, None], fixed / far[:, None], row)
         left = np.stack([-row[:, 1], row[:, 0]], axis=1)
@@ -198,49 +199,43 @@ class ExpertAgent:
         )
         length = np.where(straight, far, longer)
         goes_on = length > LONGEST_NM
-        # After three pushes in vain, from the beginning.
-        beyond = habits.overshoot_nm + habits.push_nm * (self.behind % 4)
+        # After three failures in a row the overshoot starts again.
+        beyond = config.overshoot_nm + config.push_nm * (self.state.behind % 4)
         reach = np.minimum(length, LONGEST_NM) + beyond
-        base = way - fixed + self.shift(shared) - self.correction + aside
-        action = np.zeros((seen.shape[0], 7 if self._movers == 1 else 8))
-        action[:, 0:2] = (base - habits.lead_nm * along) / START_NM
+        base = way - fixed + self.shift(shared) - self.state.correction + aside
+        action = np.zeros((self.num_envs, components_for(self.movers)))
+        action[:, 0:2] = (base - config.lead_nm * along) / START_NM
         action[:, 2:4] = (base + reach[:, None] * along) / END_NM
-        action[:, 4], action[:, 5] = habits.bias, self.press
+        action[:, 4], action[:, 5] = config.bias, self.state.press
         last = straight & ~goes_on
-        action[:, 6] = np.where(last | there | bool(habits.looks), 0.0, -1.0)
+        action[:, 6] = np.where(last | there | bool(config.looks), 0.0, -1.0)
         action[(stale > 0.0) & (np.hypot(way[:, 0], way[:, 1]) < 1.5 * ON_TARGET_NM), 6] = 1.0
-        if self._movers > 1:
+        if self.movers > 1:
             action[:, 7] = -1.0
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
     def shift(self, shared: Float64) -> Float64:
-        """Drift that is reckoned with, (N, 2) nm, from what is told once, (N, numbers)."""
-        told = shared[:, [SHARED_AT["shift_x"], SHARED_AT["shift_y"]]]
-        return self._operator.foresight * 0.5 * told
+        """Drift that is compensated, (N, 2) nm.
+
+        Args:
+            shared: (N, numbers) of the observation that are the same for all adatoms.
+        """
+        expected = shared[:, [SHARED_AT["shift_x"], SHARED_AT["shift_y"]]]
+        return self._config.foresight * 0.5 * expected
 
     def _learn(self, shared: Float64) -> None:
-        """Take the last landings to heart."""
-        habits = self._operator
+        """Update the memory with the last landings."""
+        config = self._config
+        press, correction, failures = self.state
         landed = shared[:, SHARED_AT["landed"]] > 0.0
         error = 0.5 * shared[:, [SHARED_AT["landing_x"], SHARED_AT["landing_y"]]]
         ahead = END_NM * shared[:, [SHARED_AT["last_end_x"], SHARED_AT["last_end_y"]]]
         ahead -= START_NM * shared[:, [SHARED_AT["last_start_x"], SHARED_AT["last_start_y"]]]
         along = ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)[:, None]
         lost = landed & (np.hypot(error[:, 0], error[:, 1]) > 0.3)
-        self.press[lost] = np.minimum(self.press[lost] + habits.firmer, 1.0)
+        press[lost] = np.minimum(press[lost] + config.firmer, 1.0)
         behind = landed & ((error * along).sum(axis=1) < -2.0 * ON_TARGET_NM)
-        self.behind[behind] += 1
+        failures[behind] += 1
         came = landed & ~behind
-        self.behind[came] = 0
-        self.correction[came] += habits.learning * (error + habits.overshoot_nm * along)[came]
-
-
-def goal_of(kwargs: Mapping[str, Any]) -> str:
-    """The goal, from the environment's arguments."""
-    return str(kwargs.get("goal", "move"))
-
-
-def movers_of(kwargs: Mapping[str, Any]) -> int:
-    """Adatoms to be moved, from the environment's arguments."""
-    atoms = kwargs.get("atoms")
-    return MOVERS_OF[goal_of(kwargs)] if atoms is None else int(atoms)
+        failures[came] = 0
+        correction[came] += config.learning * (error + config.overshoot_nm * along)[came]

@@ -1,77 +1,66 @@
-"""Corrections to an operator's drags: what a network sees of them, and what it may change."""
+"""Residual policy of STM-v0 and STMBuild-v0: features of a drag, and its corrections."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.stm.references import ExpertAgent, actions_of, numbers_of
-from microgym.envs.stm.move_task import SHARED, SLOT
+from microgym.agents.core.residual_policy import ResidualSpec
+from microgym.agents.stm.references import ExpertAgent, components_for, movers_for
+from microgym.envs.stm.observation import SHARED, SLOT
 
 Float32 = NDArray[np.float32]
 
 RANGE = (0.3, 0.3, 0.08, 0.08, 0.5, 1.0, 0.5, 0.5)
-"""Largest correction of each component of the action (design choice): 0.12 nm of where a drag
-begins, 0.16 nm of where it ends, any conductance, and whether to look."""
+"""Largest correction of each component of the action (design choice): 0.12 nm of the beginning of
+a drag, 0.16 nm of its end, any conductance, and whether an image follows."""
 
-_LEARNT = 4  # numbers of what the operator has learnt
+_MEMORY = 4  # numbers of the expert's memory
 
 
 def width_of(movers: int) -> int:
-    """Numbers that are seen of one decision."""
-    components = actions_of("move" if movers == 1 else "build")
-    return movers * len(SLOT) + len(SHARED) + components + _LEARNT
+    """Number of features of one decision."""
+    return movers * len(SLOT) + len(SHARED) + components_for(movers) + _MEMORY
 
 
-def movers_within(width: int) -> int:
-    """Adatoms to be moved where so many numbers are seen of one decision.
-
-    Raises:
-        ValueError: there is no such number.
-    """
-    for movers in range(1, 6):
-        if width_of(movers) == width:
-            return movers
-    raise ValueError(f"no number of adatoms gives {width} numbers a decision")
-
-
-class STMResidualSpec:
+class STMResidualSpec(ResidualSpec):
     """Drags of adatoms, all of whose components may be corrected.
 
     Args:
         movers: adatoms to be moved.
 
     Attributes:
-        movers: as given.
-        operator, components, places, range, width: as for `ResidualSpec`.
+        expert, components, corrected, limits, width: as for `ResidualSpec`.
     """
 
     def __init__(self, movers: int) -> None:
-        self.movers = movers
-        self.operator = ExpertAgent(movers)
-        self.components = actions_of("move" if movers == 1 else "build")
-        self.places = np.arange(self.components)
-        self.range = np.array(RANGE[: self.components])
+        self.expert = ExpertAgent(movers)
+        self.observation_shapes = self.expert.observation_shapes
+        self.components = components_for(movers)
+        self.corrected = np.arange(self.components)
+        self.limits = np.array(RANGE[: self.components])
         self.width = width_of(movers)
 
-    def check(self, observation: Any) -> None:
-        """See that an observation is one of this goal.
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The specification for the number of adatoms to be moved."""
+        return cls(movers_for(env_id, env_kwargs))
+
+    @classmethod
+    def for_width(cls, width: int) -> Self:
+        """The specification for the number of adatoms that gives a number of features.
 
         Raises:
-            ValueError: it is of another.
+            ValueError: there is no such number.
         """
-        numbers, wanted = numbers_of(observation).shape[1], self.width - self.components - _LEARNT
-        if numbers != wanted:
-            raise ValueError(f"observations of {numbers} numbers must have {wanted}")
+        for movers in range(1, 6):
+            if width_of(movers) == width:
+                return cls(movers)
+        raise ValueError(f"no number of adatoms gives {width} features a decision")
 
-    def heed(self, changes: NDArray[np.float64]) -> None:
-        """The operator learns from where adatoms land, and from nothing else."""
-
-    def bound(self, action: NDArray[np.float64], told: Float32) -> None:
-        """Every drag is allowed."""
-
-    def told(self, observation: Any, proposed: Float32) -> NDArray[Any]:
-        """What is told, what is proposed, and what the operator has learnt, (N, width)."""
-        operator = self.operator
-        learnt = [operator.correction / 0.3, operator.press[:, None], operator.behind[:, None] / 4]
-        return np.concatenate([numbers_of(observation), proposed, *learnt], axis=1)
+    def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
+        """Numbers of the observation, the expert's action and its memory, (N, width)."""
+        press, correction, behind = self.expert.state
+        memory = [correction / 0.3, press[:, None], behind[:, None] / 4]
+        return np.concatenate([observation["numbers"], action, *memory], axis=1)

@@ -1,43 +1,47 @@
-"""Reference policies of STM-v0 with goal="tip": an operator who reads images, and one who knows."""
+"""Reference agents of STMTip-v0: random, expert and oracle."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.stm.references import numbers_of
-from microgym.envs.stm.tip_task import (
-    ACCEPT,
-    ACTIONS,
-    DIP,
-    EVIDENCE,
-    LOOK,
-    MEASURED,
-    MOVE,
-    PULSE,
-    SCALES,
-)
+from microgym.agents.core.agent import BaseAgent
+from microgym.agents.core.random_agent import SeededRandomAgent
+from microgym.envs.stm.observation import ACTIONS, SCALES
+from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import DIPS_NM, PULSES_V
+from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
 
-Float64 = NDArray[np.float64]
-Whole = NDArray[np.int64]
+Int64 = NDArray[np.int64]
+
+
+_SHAPES = {"numbers": (2 * len(READINGS) + 1 + 2 * len(ACTIONS) + 3,)}
+
+
+class TipRandomAgent(SeededRandomAgent):
+    """Uniform over the allowed actions."""
+
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
+        del observation
+        allowed = [np.flatnonzero(mask) for mask in info["action_mask"]]
+        draws = self.draw(1)[:, 0]
+        return np.array([a[int(u * len(a))] for a, u in zip(allowed, draws, strict=True)])
 
 
 @dataclass(frozen=True)
 class TipExpertConfig:
-    """Habits of an operator at a bad tip; found by search on training specimens.
+    """Configuration of the expert; found by search on training specimens.
 
     Attributes:
-        blur_nm, ghost, flicker_nm: above these the tip is not sharp.
-        slope: below it the tip is contaminated.
-        dip: number of the dip that is used, of those there are.
-        pulse: number of the pulse against contamination, of those there are.
+        blur_nm, ghost, flicker_nm: bounds above which the tip is not sharp.
+        slope: bound below which the tip is contaminated.
+        dip: number of the dip that is used.
+        pulse: number of the pulse against contamination.
         looks: images of a tip that seems sharp before it is accepted.
-        patience: dips in vain before a pulse.
+        patience: dips without success before a pulse.
     """
 
     blur_nm: float = 0.06
@@ -58,62 +62,56 @@ def _pulse(number: int) -> int:
     return PULSE + min(max(number, 0), len(PULSES_V) - 1)
 
 
-def _possible(wanted: Whole, masks: NDArray[np.bool_]) -> Whole:
-    """What is wanted where there is room for it; else a fresh place, if there is one; else a look.
+def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
+    """Wanted actions where they are allowed; else a move, if it is allowed; else an image.
 
     Args:
         wanted: (N,) actions.
-        masks: (N, actions).
+        masks: (N, actions), nonzero where an action is allowed.
     """
     rows = np.arange(wanted.size)
     instead = np.where(masks[:, MOVE], MOVE, LOOK)
     return np.where(masks[rows, wanted], wanted, instead)
 
 
-class TipExpertAgent:
-    """Dips a tip that looks bad, pulses one that looks dirty, looks twice at one that looks sharp.
+class TipExpertAgent(BaseAgent):
+    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp in two images.
 
     Args:
-        habits: of the operator.
+        config: None for the best configuration.
     """
 
     name = "expert"
-    needs_truth = False
+    observation_shapes = _SHAPES
 
-    def __init__(self, habits: TipExpertConfig | None = None) -> None:
-        self._habits = habits or TipExpertConfig()
+    def __init__(self, config: TipExpertConfig | None = None) -> None:
+        self._config = config or TipExpertConfig()
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes; nothing is drawn."""
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Whole:
-        """Judge the mean of the images since the tip was last touched."""
-        habits = self._habits
-        seen = numbers_of(observation).astype(np.float64)
-        count = len(MEASURED)
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
+        """Decide by the mean of the images since the tip was last changed."""
+        config = self._config
+        seen = observation["numbers"].astype(np.float64)
+        count = len(READINGS)
         blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T
         readings = np.rint(5.0 * seen[:, 2 * count])
-        tried = np.rint(5.0 * seen[:, 2 * count + 1 + len(ACTIONS) + _dip(habits.dip)])
-        dirty = slope < habits.slope
-        bad = (blur > habits.blur_nm) | (ghost > habits.ghost) | (flicker > habits.flicker_nm)
-        hopeless = (tried > 0) & (tried % habits.patience == 0)
-        mend = np.where(dirty | hopeless, _pulse(habits.pulse), _dip(habits.dip))
-        enough = readings >= max(habits.looks, EVIDENCE)
+        tried = np.rint(5.0 * seen[:, 2 * count + 1 + len(ACTIONS) + _dip(config.dip)])
+        dirty = slope < config.slope
+        bad = (blur > config.blur_nm) | (ghost > config.ghost) | (flicker > config.flicker_nm)
+        hopeless = (tried > 0) & (tried % config.patience == 0)
+        mend = np.where(dirty | hopeless, _pulse(config.pulse), _dip(config.dip))
+        enough = readings >= max(config.looks, EVIDENCE)
         wanted = np.where(dirty | bad, mend, np.where(enough, ACCEPT, LOOK))
         return _possible(wanted, info["action_mask"])
 
 
-class TipOracleAgent:
-    """Sees the tip's state, does what is likeliest to make it sharp, and accepts it when it is."""
+class TipOracleAgent(BaseAgent):
+    """Knows the state of the tip: conditions it as most probably sharpens it, or accepts it."""
 
     name = "oracle"
-    needs_truth = True
+    uses_privileged_info = True
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
-        """Begin N episodes; nothing is drawn."""
-
-    def act(self, observation: Any, info: Mapping[str, Any]) -> Whole:
-        """The best conditioning, by the chance of a sharp tip for the surface that it spoils."""
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
+        """The conditioning with the largest probability of a sharp tip."""
         del observation
         masks, latent = info["action_mask"], info["latent"]
         wanted = [

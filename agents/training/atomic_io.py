@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process meanwhile."""
+"""Atomic file writes: a file is there as a whole or not at all, whatever ends the process."""
 
 import os
 import tempfile
@@ -12,18 +12,18 @@ _UNFINISHED = ".part"
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
-    """Write a file beside its place and move it there when all of it is on the disk.
+    """Write a temporary file and move it into place when all of it is on the disk.
 
-    What has been written survives a loss of power: file and folder are flushed to the disk.
+    File and folder are flushed to the disk, so that the content survives a loss of power.
 
     Args:
-        path: where to; its folder exists.
+        path: of the file; its folder exists.
 
     Yields:
-        The new file, open for writing.
+        The temporary file, open for writing.
 
     Raises:
-        OSError: it cannot be written; what was there before is still there.
+        OSError: it cannot be written; an earlier file is still there.
     """
     target = Path(path)
     descriptor, name = tempfile.mkstemp(_UNFINISHED, f".{target.name}.", target.parent)
@@ -32,26 +32,33 @@ def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
+        # mkstemp makes private files; the mask can only be read by setting it.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _flush_folder(target.parent)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> Path:
-    """Write a file whole or not at all, as `replacing` does.
+    """Write a file as `replacing` does.
 
     Args:
-        path: where to; its folder is made if need be.
+        path: of the file; its folder is created if it does not exist.
         content: text (as UTF-8) or bytes.
 
     Returns:
         The path.
 
     Raises:
-        OSError: it cannot be written; what was there before is still there.
+        OSError: it cannot be written; an earlier file is still there.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,24 +68,10 @@ def write_atomically(path: Path | str, content: str | bytes) -> Path:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what writers that were killed have left; none may be at work in the folder.
+    """Remove the temporary files of processes that were killed.
 
     Args:
-        folder: that files were written to.
+        folder: to which no process is writing.
     """
     for path in folder.glob(f".*{_UNFINISHED}"):
         path.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

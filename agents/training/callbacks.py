@@ -1,8 +1,12 @@
 """Callbacks of a training run: progress, learning curve, logs, videos and checkpoints."""
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import gymnasium as gym
@@ -24,10 +28,10 @@ VIDEO = "validation/episode"
 
 
 class GracefulInterrupt:
-    """Progress reports whose `KeyboardInterrupt` is kept until the next checkpoint.
+    """Request to end a run at the next checkpoint, from Ctrl-C or from the report of progress.
 
     Args:
-        progress: receives the number of further steps; it may raise `KeyboardInterrupt`.
+        progress: receives the number of further steps; may raise `KeyboardInterrupt`.
 
     Attributes:
         requested: the run is to end at the next checkpoint.
@@ -52,6 +56,28 @@ class GracefulInterrupt:
                 raise
             self.requested = True
             self._progress = None
+
+    @contextmanager
+    def handling_sigint(self) -> Generator[None]:
+        """Context in which the first Ctrl-C makes the request, and the second one interrupts.
+
+        Outside the main thread, and where another handler is installed, nothing changes.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self.requested:
+                signal.default_int_handler(number, frame)
+            self.requested = True
+
+        before = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 class RunState:

@@ -1,9 +1,8 @@
-"""Checkpoints of a training run on disk: what a run that was killed is continued from.
+"""Checkpoints of a training run, from which a run that was killed resumes to the bit.
 
-A checkpoint is one uncompressed npz file: named arrays, and as UTF-8 JSON whatever is no array. No
-part of it can run code when it is loaded, each part has the CRC-32 of its content, and the name
-tells the step: `checkpoint-000000018432.npz`. The two latest are kept, so that a disk that spoils
-the last one costs little.
+A checkpoint is one uncompressed npz file of named arrays, with everything else as UTF-8 JSON.
+Loading it runs no code, each part has a CRC-32, and the name holds the step:
+`checkpoint-000000018432.npz`. The latest two are kept, in case a disk spoils the last one.
 """
 
 import fcntl
@@ -25,14 +24,13 @@ from numpy.typing import NDArray
 from microgym.agents.training.atomic_io import remove_unfinished, replacing
 
 FORMAT = "microgym-checkpoint-2"
-"""Goes up whenever what is in a checkpoint changes."""
+"""Name of the format, to be changed with the content of checkpoints."""
 
 Arrays = dict[str, NDArray[Any]]
 
 _FACTS, _ARRAYS = "facts", "arrays/"
 _PATTERN = "checkpoint-*.npz"
-_NAMED = {"env": "environment", "seed": "seed", "version": "microgym version"}
-# What reading a file that is not what it should be can end in, within zipfile and NumPy.
+# Errors of zipfile and NumPy on a file that is damaged or of another kind.
 _BROKEN = (
     EOFError,
     KeyError,
@@ -50,14 +48,14 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training run stood.
+    """State of a training run.
 
     Attributes:
-        step: decisions learnt from.
-        run: which run it is: environment, seed, steps and settings; JSON-able.
-        finished: nothing is left to do.
-        facts: what is no array; JSON-able, and NaN is allowed.
-        arrays: the rest, without objects.
+        step: number of decisions learnt from.
+        run: identity of the run: environment, seed, steps and settings; JSON-able.
+        finished: the run has ended.
+        facts: state other than arrays; JSON-able, NaN included.
+        arrays: arrays without Python objects.
     """
 
     step: int
@@ -69,7 +67,7 @@ class Checkpoint:
 
 @contextmanager
 def claimed(folder: Path) -> Generator[None]:
-    """Keep a folder for one training at a time; the claim ends with the process.
+    """Lock a folder for one training; the lock ends with the process.
 
     Args:
         folder: of the run.
@@ -93,10 +91,10 @@ def claimed(folder: Path) -> Generator[None]:
 
 
 class CheckpointStore:
-    """The checkpoints in the folder of a run.
+    """Checkpoints in the folder of a run.
 
     Args:
-        folder: which exists.
+        folder: an existing folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,15 +102,13 @@ class CheckpointStore:
         self._sound: Path | None = None
 
     def newest(self) -> Checkpoint | None:
-        """The latest checkpoint that can be read.
-
-        Where a later one is damaged, a `RuntimeWarning` names it.
+        """Latest readable checkpoint; a `RuntimeWarning` names later ones that are damaged.
 
         Returns:
             The checkpoint; None if there are none.
 
         Raises:
-            ValueError: there are some, and all are damaged; or it is of another format.
+            ValueError: all checkpoints are damaged, or the latest one is of another format.
         """
         damaged: list[str] = []
         for path in sorted(self._folder.glob(_PATTERN), reverse=True):
@@ -130,10 +126,10 @@ class CheckpointStore:
         return None
 
     def write(self, checkpoint: Checkpoint) -> Path:
-        """Keep a checkpoint; when this returns, it is on the disk.
+        """Write a checkpoint to the disk.
 
-        The one before is kept too, unless the run is finished; all others are removed, and so are
-        those of a finished run that was here before.
+        The one before is kept unless the run is finished; all others are removed, as are those of a
+        finished run that was here before.
 
         Args:
             checkpoint: of the run that the folder belongs to.
@@ -156,19 +152,19 @@ class CheckpointStore:
 
 
 class DamagedError(ValueError):
-    """A file that is no checkpoint, or no longer a whole one."""
+    """Error on a file that is damaged or no checkpoint."""
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write one checkpoint, whole or not at all.
+    """Write one checkpoint atomically.
 
     Args:
         path: of the file.
-        checkpoint: what goes into it.
+        checkpoint: its content.
 
     Raises:
         TypeError: an array holds Python objects.
-        OSError: it cannot be written; what was there before is still there.
+        OSError: it cannot be written; an earlier file is still there.
     """
     for name, array in checkpoint.arrays.items():
         if array.dtype.hasobject:
@@ -188,16 +184,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint and make sure that it is whole.
+    """Read and verify one checkpoint.
 
     Args:
         path: of the file.
 
     Returns:
-        What `write_checkpoint` was given.
+        The checkpoint given to `write_checkpoint`.
 
     Raises:
-        DamagedError: no checkpoint, or a damaged one.
+        DamagedError: a damaged file, or no checkpoint.
         ValueError: a checkpoint of another format.
     """
     try:
@@ -216,49 +212,45 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise DamagedError(f"{path} is not a checkpoint, or a damaged one: {error}") from error
     if kind != FORMAT:
         raise ValueError(
-            f"{path} is a checkpoint in the format {kind!r}, and this version of microgym goes on "
-            f"from {FORMAT!r} only: finish the run with the version that began it, or choose "
-            "another folder"
+            f"{path} is a checkpoint in the format {kind!r}, and this version of microgym reads "
+            f"{FORMAT!r} only: finish the run with the version that began it, or choose another "
+            "folder"
         )
     return Checkpoint(facts["step"], facts["run"], facts["finished"], facts["facts"], named)
 
 
 def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    """Make sure that a checkpoint is of the run that is to be continued.
+    """Compare the run of a checkpoint with the one to be resumed.
 
     Args:
         found: `Checkpoint.run`.
-        asked: the same of the run that is wanted: "env", "seed", "total_timesteps", the
-            "version" of the package, and tables of settings.
+        asked: that of the wanted run, with the same names.
         folder: of the run.
 
     Raises:
-        ValueError: they differ; the message says in what.
+        ValueError: they differ; the message names the first difference.
     """
-    for name, word in _NAMED.items():
-        if found.get(name) != asked[name]:
+    mine, theirs = _flat(found), _flat(asked)
+    for name in sorted(mine.keys() | theirs.keys()):
+        old, new = mine.get(name), theirs.get(name)
+        if old != new:
+            # The learning rate decays over all steps, so a run cannot be made longer or shorter.
             raise ValueError(
-                f"{folder} holds a training with {word} {found.get(name)!r}, "
-                f"asked was {asked[name]!r}: choose another folder"
+                f"{folder} holds a training with {name}={old!r}, asked was {name}={new!r}: "
+                "choose another folder"
             )
-    if found.get("total_timesteps") != asked["total_timesteps"]:
-        raise ValueError(
-            f"{folder} holds a training of {found.get('total_timesteps')} steps, asked were "
-            f"{asked['total_timesteps']}: the learning rate falls over all of them, so a run "
-            "cannot be made longer or shorter; choose another folder"
-        )
-    for table in sorted(asked.keys() - {*_NAMED, "total_timesteps"}):
-        old, new = dict(found.get(table) or {}), dict(asked[table])
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
-                raise ValueError(
-                    f"{folder} holds a training with {name}={old.get(name)!r}, "
-                    f"asked was {name}={new.get(name)!r}: choose another folder"
-                )
+
+
+def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties of a run, with those of its tables beside the others."""
+    flat: dict[str, Any] = {}
+    for name, value in run.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds a training that was begun and has not ended.
+    """Whether a folder holds a training that has begun and not ended.
 
     Args:
         folder: of the run; need not exist.

@@ -8,11 +8,11 @@ from microgym.agents.core.folders import agent_folder
 
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """The training configuration of an environment.
+    """Training configuration of an environment.
 
     Args:
         env_id: such as "Ptycho-v0".
-        changes: values of the "training" or the "environment" table to use instead, by name.
+        changes: values of the table "training" or "environment" to override, by name.
 
     Returns:
         Tables "environment" and "training" of `agents/<env>/<env_id>.toml`.
@@ -38,7 +38,7 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
 
 
 def is_trained(env_id: str) -> bool:
-    """Whether an environment has an agent that learns: a training configuration."""
+    """Whether an environment has a training configuration."""
     return "training" in find_tables(env_id)
 
 
@@ -58,7 +58,7 @@ def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
 
 
 def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
-    """All tables of an environment's configuration, as they stand in the file.
+    """All tables of an environment's configuration file.
 
     Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
     "expert_search" (`microgym.baselines.evaluation`).

@@ -1,8 +1,10 @@
-"""Everything that decides how PPO goes on, as named arrays and numbers.
+"""Complete state of PPO and its environments, as named arrays and JSON-able numbers.
 
-Taken between an update and the next rollout, when the rollout buffer holds nothing that is needed
-again. Actions are drawn, minibatches shuffled and specimens turned by the global generators of
-PyTorch and NumPy, which Stable-Baselines3 uses; they are part of the state, and so is Python's.
+The state is taken between an update and the next rollout, when the content of the rollout buffer is
+no longer needed. Stable-Baselines3 samples actions and shuffles minibatches with the global
+generators of PyTorch and NumPy; they are part of the state, and so is Python's.
+
+Private attributes of Stable-Baselines3 are used, hence the upper bound in pyproject.toml.
 """
 
 import random
@@ -28,19 +30,19 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_current_progress_r
 def capture(
     model: PPO, optimizers: Mapping[str, torch.optim.Optimizer]
 ) -> tuple[dict[str, Any], Arrays]:
-    """The state of a learner and of its environment.
+    """State of a learner and of its environments.
 
     Args:
         model: on the CPU, over a `VecMonitor` of an `SB3VecEnv` of a native vector environment.
-        optimizers: all that train its policy, by name.
+        optimizers: all optimizers of its policy, by name.
 
     Returns:
-        What is JSON-able, and arrays; the arrays may share memory with the model.
+        JSON-able facts, and arrays, which may share memory with the model.
     """
     monitor, env = _environments(model)
     kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     version, words, gauss = random.getstate()
-    seen: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
+    observation: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
     starts: Any = model._last_episode_starts  # pyright: ignore[reportPrivateUsage]
     facts = {
         "counters": {name: getattr(model, name) for name in _COUNTERS},
@@ -57,12 +59,14 @@ def capture(
         "monitor/lengths": monitor.episode_lengths,
         "starts": starts,
     }
-    arrays |= {f"seen/{name}": array for name, array in seen.items()}
+    arrays |= {f"observation/{name}": array for name, array in observation.items()}
     arrays |= {f"env/{name}": array for name, array in env.snapshot().items()}
-    arrays |= {f"policy/{name}": _array(one) for name, one in model.policy.state_dict().items()}
+    weights = model.policy.state_dict()
+    arrays |= {f"policy/{name}": tensor.detach().numpy() for name, tensor in weights.items()}
     for which, optimizer in optimizers.items():
-        for place, slots in optimizer.state_dict()["state"].items():
-            arrays |= {f"{which}/{place}/{name}": _array(one) for name, one in slots.items()}
+        for index, slots in optimizer.state_dict()["state"].items():
+            for name, tensor in slots.items():
+                arrays[f"{which}/{index}/{name}"] = tensor.detach().numpy()
     return facts, arrays
 
 
@@ -72,12 +76,12 @@ def reinstate(
     facts: Mapping[str, Any],
     arrays: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Go on from a state; `model.learn(..., reset_num_timesteps=False)` does what it did then.
+    """Restore a state, from which `model.learn(..., reset_num_timesteps=False)` goes on to the bit.
 
     Args:
-        model: made with the same settings, and not used yet.
+        model: a new model with the same settings.
         optimizers: as for `capture`.
-        facts, arrays: from `capture`.
+        facts, arrays: result of `capture`.
 
     Raises:
         ValueError: the state does not fit the model or its environment.
@@ -87,11 +91,16 @@ def reinstate(
         env.restore(_part(arrays, "env"))
         model.policy.load_state_dict(_tensors(_part(arrays, "policy")))
         for name, optimizer in optimizers.items():
-            _fill(optimizer, _part(arrays, name))
+            _load_optimizer(optimizer, _part(arrays, name))
         for name in _COUNTERS:
             setattr(model, name, facts["counters"][name])
-        model._last_obs = _seen(model, _part(arrays, "seen"))  # pyright: ignore[reportPrivateUsage]
-        starts = _like(arrays["starts"], np.zeros(model.n_envs, np.bool_), "starts")
+        space, stored = model.observation_space, _part(arrays, "observation")
+        assert isinstance(space, spaces.Dict)
+        wanted: Any = create_empty_array(space, model.n_envs)
+        model._last_obs = {  # pyright: ignore[reportPrivateUsage]
+            name: _checked(stored[name], array, name) for name, array in wanted.items()
+        }
+        starts = _checked(arrays["starts"], np.zeros(model.n_envs, np.bool_), "starts")
         model._last_episode_starts = starts  # pyright: ignore[reportPrivateUsage]
         window = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
         episodes = [{"r": np.float32(r), "l": n, "t": t} for r, n, t in facts["episodes"]]
@@ -99,7 +108,7 @@ def reinstate(
         model.ep_success_buffer = deque(maxlen=window)
         for name in ("returns", "lengths"):
             mine: Any = getattr(monitor, f"episode_{name}")
-            setattr(monitor, f"episode_{name}", _like(arrays[f"monitor/{name}"], mine, name))
+            setattr(monitor, f"episode_{name}", _checked(arrays[f"monitor/{name}"], mine, name))
         monitor.episode_count = facts["episode_count"]
         version, gauss = facts["random/python"]
         random.setstate((version, tuple(arrays["random/python"].tolist()), gauss))
@@ -113,9 +122,9 @@ def reinstate(
 
 
 def _environments(model: PPO) -> tuple[VecMonitor, Any]:
-    """What counts returns, and the native vector environment with the microscopes.
+    """Monitor of the returns, and the environment that has a `snapshot`.
 
-    A wrapper with a memory of its own, which says so by a `snapshot`, comes with it.
+    A wrapper with a state of its own has a `snapshot` that includes the native environment's.
     """
     monitor = model.env
     assert isinstance(monitor, VecMonitor)
@@ -125,31 +134,22 @@ def _environments(model: PPO) -> tuple[VecMonitor, Any]:
     return monitor, adapter.env if own else adapter.env.unwrapped
 
 
-def _fill(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Set an optimiser's memory; its rates come from the settings."""
+def _load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Set the moments of an optimizer; its learning rates come from the settings."""
     groups = optimizer.state_dict()["param_groups"]
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _tensors(arrays).items():
-        place, slot = name.split("/")
-        wanted = weights[int(place)].shape if int(place) < len(weights) else None
+        index, slot = name.split("/")
+        wanted = weights[int(index)].shape if int(index) < len(weights) else None
         if tensor.ndim and tensor.shape != wanted:
-            raise ValueError(f"{slot} of weight {place} has shape {list(tensor.shape)}")
-        state.setdefault(int(place), {})[slot] = tensor
+            raise ValueError(f"{slot} of weight {index} has shape {list(tensor.shape)}")
+        state.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _seen(model: PPO, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Observations of all environments, as the space wants them."""
-    space = model.observation_space
-    assert isinstance(space, spaces.Dict)
-    wanted = create_empty_array(space, model.n_envs)
-    assert isinstance(wanted, dict)
-    return {name: _like(arrays[name], array, f"seen/{name}") for name, array in wanted.items()}
-
-
-def _like(array: NDArray[Any], wanted: NDArray[Any], name: str) -> NDArray[Any]:
-    """A copy of an array that has the right shape and type."""
+def _checked(array: NDArray[Any], wanted: NDArray[Any], name: str) -> NDArray[Any]:
+    """Copy of an array that has the wanted shape and dtype."""
     if (array.shape, array.dtype) != (wanted.shape, wanted.dtype):
         kinds = [f"{one.dtype}{list(one.shape)}" for one in (wanted, array)]
         raise ValueError(f"{name} must be {kinds[0]}, got {kinds[1]}")
@@ -163,7 +163,3 @@ def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> Arrays:
 
 def _tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().numpy()

@@ -1,20 +1,15 @@
-"""Logs of a training run that survive its death: output formats of Stable-Baselines3's logger.
+"""Logs of a training run that survive a kill: output formats of Stable-Baselines3's logger.
 
-Each format is durable once a row is written, and the training writes a checkpoint after the rows it
-covers. A run that resumes from the checkpoint of step S therefore finds every row up to S, and
-rows beyond S of the process that was killed:
+Rows are flushed when they are written, and a checkpoint is written after the rows it covers. A run
+that resumes from the checkpoint of step S thus finds all rows up to S, and superseded rows beyond:
 
-* CSV (`progress.csv`): the rows beyond S are removed.
-* TensorBoard (`tensorboard/`): each session adds an event file; the new one begins with
-  `purge_step` S + 1, so that TensorBoard hides the points beyond S. They stay in the files.
-  Scalars are float32.
-* Weights & Biases (`wandb/`): the run continues under its id (`resume="allow"`). The process of
-  wandb may have lost rows that it held in memory; they are sent again from `progress.csv`. Rows
-  that the server already has are not sent twice; since training is deterministic, those beyond S
-  hold the values that the resumed run computes again, apart from times. Offline, the file of the
-  session that was killed is replaced by one that holds the whole run.
-
-`progress.csv` is written whenever anything is logged.
+* CSV (`progress.csv`, always written): the superseded rows are removed.
+* TensorBoard (`tensorboard/`): the event file of the new session has `purge_step` S + 1, so that
+  TensorBoard hides the superseded points; they stay in the earlier file. Scalars are float32.
+* Weights & Biases (`wandb/`): the run continues under its id with `resume="allow"`, and rows that
+  its process lost with the training are sent again from `progress.csv`. Superseded rows that the
+  server has stay; the resumed run computes the same values, apart from times. Offline, the file of
+  the killed session is replaced by one that holds the whole run.
 """
 
 import csv
@@ -44,21 +39,18 @@ from microgym.agents.training.atomic_io import write_atomically
 KINDS = ("csv", "tensorboard", "wandb")
 """Kinds of logs."""
 
-CSV_FILE = "progress.csv"
-"""Name of the CSV log in the folder of the run, as Stable-Baselines3 calls it."""
-
-MEDIA_FOLDER = "media"
-"""Folder of the videos, in the folder of the run."""
+CSV_FILE, MEDIA_FOLDER = "progress.csv", "media"
+"""CSV log and folder of videos, in the folder of the run."""
 
 STEP = "time/total_timesteps"
-"""Column that holds the step."""
+"""Column of the CSV log that holds the step."""
 
 PROJECT = "microgym"
 """Project on Weights & Biases, unless WANDB_PROJECT names another."""
 
-_MODES = {"dryrun": "offline", "run": "online"}  # deprecated names, which wandb still takes
-
 Row = dict[str, str]
+Values = dict[str, Any]
+Excluded = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -97,12 +89,7 @@ class ResumableCSV(CSVOutputFormat):
         self.separator, self.quotechar = ",", '"'
         self._replace(rows)
 
-    def write(
-        self,
-        key_values: dict[str, Any],
-        key_excluded: dict[str, tuple[str, ...]],
-        step: int = 0,
-    ) -> None:
+    def write(self, key_values: Values, key_excluded: Excluded, step: int = 0) -> None:
         """Add a row; it is on the disk when this returns."""
         shown = filter_excluded_keys(key_values, key_excluded, "csv")
         if new := [key for key in shown if key not in self.keys]:
@@ -143,23 +130,15 @@ class ResumableTensorBoard(TensorBoardOutputFormat):
                 path.unlink()
         self.writer = SummaryWriter(str(folder), purge_step=purge_step)
 
-    def write(
-        self,
-        key_values: dict[str, Any],
-        key_excluded: dict[str, tuple[str, ...]],
-        step: int = 0,
-    ) -> None:
+    def write(self, key_values: Values, key_excluded: Excluded, step: int = 0) -> None:
         """Add the numbers and videos of a step, and flush them to the file."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         for name, value in key_values.items():
             if isinstance(value, Video):
                 with Image.open(value.path) as image:
-                    width, height = image.size
-                content = value.path.read_bytes()
-                shown = Summary.Image(
-                    height=height, width=width, colorspace=3, encoded_image_string=content
-                )
+                    shape = {"width": image.width, "height": image.height, "colorspace": 3}
+                shown = Summary.Image(encoded_image_string=value.path.read_bytes(), **shape)
                 writer: Any = self.writer.file_writer
                 writer.add_summary(Summary(value=[Summary.Value(tag=name, image=shown)]), step)
         super().write(key_values, key_excluded, step)
@@ -198,14 +177,9 @@ class WandbOutputFormat(KVWriter):
         run_id = id_file.read_text(encoding="utf-8")
         for earlier in id_file.parent.glob(f"offline-run-*-{run_id}"):
             shutil.rmtree(earlier)
-        settings = wandb.Settings(
-            silent=True,
-            console="off",
-            disable_code=True,
-            disable_git=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-        )
+        names = ("silent", "disable_code", "disable_git", "x_disable_meta", "x_disable_stats")
+        flags: Any = dict.fromkeys(names, True)
+        settings = wandb.Settings(console="off", **flags)
         try:
             self._run: Any = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", PROJECT),
@@ -228,12 +202,7 @@ class WandbOutputFormat(KVWriter):
                 values: dict[str, Any] = {n: float(cell) for n, cell in row.items() if cell}
                 self._send(values | self._videos(step), step)
 
-    def write(
-        self,
-        key_values: dict[str, Any],
-        key_excluded: dict[str, tuple[str, ...]],
-        step: int = 0,
-    ) -> None:
+    def write(self, key_values: Values, key_excluded: Excluded, step: int = 0) -> None:
         """Send the numbers and videos of a step."""
         shown = filter_excluded_keys(key_values, key_excluded, "wandb")
         numbers = {n: float(value) for n, value in shown.items() if isinstance(value, Real)}
@@ -276,16 +245,13 @@ def _wandb_mode() -> str:
     import wandb
 
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    wish = os.environ.get("WANDB_MODE", "")
     try:
-        settings = wandb.setup(settings=wandb.Settings(silent=True)).settings
-        asked = wish or str(settings.mode)
-        asked = _MODES.get(asked, asked)
-        if asked in ("offline", "disabled") or wandb.login(verify=False, prompt=False):
-            return asked
+        mode = str(wandb.setup(settings=wandb.Settings(silent=True)).settings.mode)
+        if mode in ("offline", "disabled") or wandb.login(verify=False, prompt=False):
+            return mode
     except wandb.Error as error:
         raise ValueError(f"wandb: {error}") from error
-    if wish:
+    if wish := os.environ.get("WANDB_MODE"):
         raise ValueError(f"WANDB_MODE={wish} needs a login: wandb login, or set WANDB_API_KEY")
     return "offline"
 

@@ -1,4 +1,4 @@
-"""Native vector environments for Stable-Baselines3, which takes none but its own kind."""
+"""Adapter from a native vector environment to the `VecEnv` of Stable-Baselines3."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -15,14 +15,14 @@ INFOS = ("all", "final")
 
 
 def row_info(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
-    """One environment's info out of a vector environment's.
+    """Info of one environment from the batched info of a vector environment.
 
     Args:
-        infos: in Gymnasium's layout: each `key` beside its mask `_key`.
-        row: which environment.
+        infos: in Gymnasium's layout, with a mask `_key` beside each `key`.
+        row: index of the environment.
 
     Returns:
-        What that environment alone would have returned; keys whose mask is False are left out.
+        The info of a single environment, without the keys whose mask is False.
     """
     info: dict[str, Any] = {}
     for name, column in infos.items():
@@ -31,25 +31,24 @@ def row_info(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
             continue
         if isinstance(column, Mapping):
             info[name] = row_info(cast("Mapping[str, Any]", column), row)
-        elif column.ndim == 1 and column.dtype != object:
-            info[name] = column[row].item()
         else:
             value = column[row]
+            if isinstance(value, np.bool_):
+                value = bool(value)
             info[name] = value.copy() if isinstance(value, np.ndarray) else value
     return info
 
 
 class SB3VecEnv(VecEnv):
-    """A Stable-Baselines3 `VecEnv` that steps a native vector environment.
+    """`VecEnv` that steps a native vector environment with one call.
 
-    Equal to `DummyVecEnv` over single environments, and faster: one call steps them all.
-    `env_method("action_masks")` serves sb3-contrib's MaskablePPO.
+    Results equal those of `DummyVecEnv` over single environments. `env_method("action_masks")`
+    serves MaskablePPO of sb3-contrib.
 
     Args:
         env: a vector environment in autoreset mode SAME_STEP.
-        infos: "all": every environment's info at every step; "final": only `TimeLimit.truncated`,
-            and at the end of an episode everything. "final" saves some microseconds a step and
-            environment.
+        infos: "all" for the whole info of each environment at each step; "final" for the whole info
+            at the end of an episode and `TimeLimit.truncated` otherwise, which is faster.
 
     Raises:
         ValueError: another autoreset mode, or unknown `infos`.
@@ -88,16 +87,16 @@ class SB3VecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Keep the actions for `step_wait`."""
+        """Store the actions for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> StepReturn:
         """Step all environments with the actions given to `step_async`.
 
         Returns:
-            Observations [N, ...], rewards float32 [N], dones bool [N] and N info dicts; where an
-            episode ended, "terminal_observation" is its last observation, and the observations
-            already are the next one's first.
+            Observations [N, ...], rewards float32 [N], dones bool [N] and N info dicts. Where an
+            episode ended, the observation is the first of the next one, "terminal_observation"
+            holds the last one, and "TimeLimit.truncated" says whether its value is bootstrapped.
         """
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
@@ -121,19 +120,19 @@ class SB3VecEnv(VecEnv):
         self.env.close()
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """One picture of each environment (None without render mode "rgb_array")."""
+        """One frame per environment; None without render mode "rgb_array"."""
         frames: Any = self.env.render()
         return [None] * self.num_envs if frames is None else list(frames)
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The vector environment's attribute, once for each index."""
+        """Attribute of the vector environment, once for each index."""
         if attr_name == "action_masks" and not self._has_masks():
             raise AttributeError(f"no action masks in {self.action_space}")
         value = getattr(self.env, attr_name)
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute of the vector environment; only possible for all indices together.
+        """Set an attribute of the vector environment, for all indices at once.
 
         Raises:
             ValueError: `indices` leaves some environments out.
@@ -149,7 +148,7 @@ class SB3VecEnv(VecEnv):
         indices: VecEnvIndices = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call a method that returns one result an environment: "action_masks" or "render".
+        """Call a method that returns one result per environment: "action_masks" or "render".
 
         Raises:
             ValueError: another method, whose results could not be told apart.
@@ -163,7 +162,7 @@ class SB3VecEnv(VecEnv):
         return [results[row] for row in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
-        """False for each index: single environments, which could be wrapped, do not exist here."""
+        """False for each index: there are no single environments to wrap."""
         return [False for _ in self._get_indices(indices)]
 
     def _has_masks(self) -> bool:

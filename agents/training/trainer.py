@@ -9,23 +9,20 @@ kind of processor and with the same versions of PyTorch and NumPy.
 """
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
 from microgym.agents.core.learner import Learner
-from microgym.agents.core.learner_kinds import make_learner
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
@@ -43,6 +40,13 @@ from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 OUTSIDE = ("checkpoint_s", "record_every")
 """Settings without influence on what is learnt; a resumed run may change them."""
+
+
+HYPERPARAMETERS = (
+    "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "ent_coef", "vf_coef", "clip_range",
+    "max_grad_norm", "target_kl",
+)  # fmt: skip
+"""Settings that are arguments of PPO under the same name."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +130,18 @@ def train(
         store = CheckpointStore(folder)
         last = _last(store, folder, run, resume)
         state = RunState(store, run, last)
-        if last is not None and last.finished:
-            if progress is not None:
-                progress(last.step)
-            return _result(folder, state, True)
-        name, last_step = f"{env_id}, seed {seed}", None if last is None else last.step
-        with closing(open_logger(folder, log, name=name, config=run, last_step=last_step)) as logs:
-            net, step, complete = _learn(folder, state, tables, total, progress, logs)
-        save_policy(folder / POLICY_FILE, net, env_id, seed, min(step, total))
-        if complete:
-            state.finish(step)
-        return _result(folder, state, complete)
+        complete = last is not None and last.finished
+        if not complete:
+            name, last_step = f"{env_id}, seed {seed}", None if last is None else last.step
+            logs = open_logger(folder, log, name=name, config=run, last_step=last_step)
+            with closing(logs):
+                net, step, complete = _learn(folder, state, tables, total, progress, logs)
+            save_policy(folder / POLICY_FILE, net, env_id, seed, min(step, total))
+            if complete:
+                state.finish(step)
+        elif last is not None and progress is not None:
+            progress(last.step)
+        return TrainingResult(folder, state.curve, complete, state.resumed, state.duration_s())
 
 
 def _last(
@@ -150,9 +155,8 @@ def _last(
         return last
     if last is not None and not last.finished:
         raise ValueError(
-            f"{folder} holds an unfinished training ({last.step} of "
-            f"{last.run['total_timesteps']} steps): "
-            "continue it (resume=True, --resume) or choose another folder"
+            f"{folder} holds an unfinished training ({last.step} of {last.run['total_timesteps']} "
+            "steps): continue it (resume=True, --resume) or choose another folder"
         )
     return None
 
@@ -172,16 +176,18 @@ def _learn(
     """
     chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
     torch.set_num_threads(1)
-    learner = make_learner(chosen)
-    native = learner.environment(env_id, {"split": "train", **tables["environment"]})
+    learner = Learner(env_id, chosen)
+    native = learner.environment({"split": "train", **tables["environment"]})
     env = VecMonitor(SB3VecEnv(native, infos="final"))
     try:
         model = _model(env, learner, seed)
         model.set_logger(logger)
         policy: Any = model.policy
         net: Network = policy.network()
-        auxiliary, others = learner.lessons(net)
-        optimizers = {"adam": policy.optimizer, **others}
+        auxiliary = learner.auxiliary_loss(net)
+        optimizers = {"adam": policy.optimizer}
+        if auxiliary is not None:
+            optimizers["auxiliary"] = auxiliary.optimizer
         interrupt = GracefulInterrupt(progress)
         if state.last is not None:
             reinstate(model, optimizers, state.last.facts["learner"], state.last.arrays)
@@ -189,14 +195,14 @@ def _learn(
         recorder = EpisodeRecorder(
             env_id, tables["environment"], net, chosen["record_every"], folder
         )
-        callbacks = [
+        callbacks: list[BaseCallback] = [
             ProgressCallback(state, interrupt),
-            *auxiliary,
+            *([auxiliary] if auxiliary is not None else []),
             CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),
         ]
         complete = True
         try:
-            with _handled_sigint(interrupt):
+            with interrupt.handling_sigint():
                 model.learn(
                     total - model.num_timesteps,
                     callback=callbacks,
@@ -211,50 +217,14 @@ def _learn(
 
 
 def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
-    chosen = learner.chosen
+    chosen = learner.settings
     rate = float(chosen["learning_rate"])
     return PPO(
         learner.policy,
         env,
-        n_steps=chosen["n_steps"],
-        batch_size=chosen["batch_size"],
-        n_epochs=chosen["n_epochs"],
         learning_rate=lambda left: rate * (0.1 + 0.9 * left),
-        gamma=chosen["gamma"],
-        gae_lambda=chosen["gae_lambda"],
-        ent_coef=chosen["ent_coef"],
-        vf_coef=chosen["vf_coef"],
-        clip_range=chosen["clip_range"],
-        max_grad_norm=chosen["max_grad_norm"],
-        target_kl=chosen["target_kl"],
-        policy_kwargs=learner.policy_arguments(),
+        policy_kwargs=learner.policy_kwargs(),
         seed=seed,
         device="cpu",
+        **{name: chosen[name] for name in HYPERPARAMETERS},
     )
-
-
-def _result(folder: Path, state: RunState, complete: bool) -> TrainingResult:
-    return TrainingResult(folder, state.curve, complete, state.resumed, state.duration_s())
-
-
-@contextmanager
-def _handled_sigint(interrupt: GracefulInterrupt) -> Generator[None]:
-    """Context in which the first Ctrl-C requests the end of the run, and the second one forces it.
-
-    Outside the main thread, and where another handler is installed, nothing changes.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if interrupt.requested:
-            signal.default_int_handler(number, frame)
-        interrupt.requested = True
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Pictures and moving pictures as files, with Pillow alone."""
+"""Images and animations in common file formats, encoded by Pillow."""
 
 import io
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from PIL import Image
 Frame = NDArray[np.uint8]
 
 HOLD = 2.0
-"""Seconds for which the last picture stays (design choice)."""
+"""Time for which an animation shows its last frame, s (design choice)."""
 
 
 def animation(frames: Sequence[Frame], fps: int, kind: str = "WEBP") -> bytes:
-    """Frames as one animated picture that repeats for ever and rests on the last frame.
+    """Encode frames as an animation that repeats endlessly and pauses on the last frame.
 
     Args:
         frames: uint8 [height, width, 3], all of one size.
-        fps: frames a second.
+        fps: frames per second.
         kind: "WEBP" or "GIF".
 
     Returns:
@@ -37,7 +37,7 @@ def animation(frames: Sequence[Frame], fps: int, kind: str = "WEBP") -> bytes:
 
 
 def still(frame: Frame, kind: str = "WEBP") -> bytes:
-    """One frame as a lossless picture.
+    """Encode one frame as a lossless image.
 
     Args:
         frame: uint8 [height, width, 3].
@@ -53,10 +53,11 @@ def still(frame: Frame, kind: str = "WEBP") -> bytes:
 
 
 def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Pictures in the same few colours, so that only what changes between them has to be stored.
+    """Images with one common palette, so that the file stores only differences between frames.
 
-    96 colours of an octree keep rare colours (gauges, rings) as they are and a frame of
-    `Ptycho-v0` within 1 of 256 on average; the file is a third as large as with a palette a frame.
+    An octree of 96 colours preserves rare colours (gauges, rings) and changes a frame of
+    `Ptycho-v0` by less than 1 of 256 on average; the file is a third as large as with one palette
+    per frame.
     """
     some = images[:: max(1, len(images) // 4)]
     sheet = np.concatenate([np.asarray(one) for one in (*some, images[-1])])

@@ -1,4 +1,4 @@
-"""Benchmark of PFM-v0's physics: a bias pulse on the lattice, against NumPy as one writes it."""
+"""Benchmark of PFM-v0's physics: a bias pulse on the lattice, compared with NumPy."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
 from microgym.envs.pfm.config import PFMConfig
-from microgym.instruments.pfm.instrument import SIZE, PFMInstrument, PFMSettings
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.state import SIZE
 from microgym.random import episode_key
 from microgym.specimens.ferroelectrics import DEAD_PART
 
@@ -19,28 +21,28 @@ STEPS = 20
 PULSE_S = 1e-2
 """Its length, s."""
 SLOWEST_US = 250.0
-"""A pulse must take no longer: 4,000 a second on one core."""
+"""Largest time of a pulse: 4,000 a second on one core."""
 PLACES = 16
-"""Places that are pulsed in turn, each with the other sign after a round."""
+"""Places that are pulsed in turn, each with the opposite sign after a round."""
 
 
 def settings() -> PFMSettings:
-    """The default film and tip, without anything between pulses."""
-    chosen = PFMConfig(drift="off", tip="off", heat="real").settings()
+    """Default film and tip, without motion and dead time between pulses."""
+    chosen = PFMConfig(drift="off", tip="off", heat="real").settings
     return replace(chosen, dead_time_s=0.0, speed_cells_s=1e12)
 
 
 def places() -> NDArray[np.float64]:
-    """Where to pulse, (PLACES, 2), cells, far from one another."""
+    """Positions of pulses, (PLACES, 2) float64, cells, far from one another."""
     at = np.stack([np.arange(PLACES) // 4, np.arange(PLACES) % 4], axis=1)
     return 8.0 + 16.0 * at.astype(np.float64)
 
 
 class CompiledFilms:
-    """Films of the package's own instrument.
+    """Films of the compiled instrument.
 
     Args:
-        count: films side by side.
+        count: number of films.
     """
 
     def __init__(self, count: int) -> None:
@@ -52,7 +54,7 @@ class CompiledFilms:
         self.spots, self.turn = places(), 0
 
     def run(self) -> None:
-        """One pulse in each."""
+        """One pulse in each film."""
         count = len(self.rows)
         spot = np.broadcast_to(self.spots[self.turn % PLACES], (count, 2)).copy()
         volts = np.full(count, _volts(self.turn))
@@ -61,28 +63,28 @@ class CompiledFilms:
 
 
 class NumpyFilms:
-    """The same films in NumPy, with shifted copies for the neighbours.
+    """The same films in NumPy, with shifted arrays for the neighbours.
 
     Args:
-        films: what they begin as.
+        films: initial state.
         precision: of the arrays.
-        noise: draw thermal noise; without it the result can be compared.
+        noise: add thermal noise; without it the results can be compared.
     """
 
     def __init__(self, films: CompiledFilms, precision: Any, *, noise: bool = True) -> None:
         instrument = films.instrument
         self.settings, self.precision, self.noise = instrument.settings, precision, noise
-        strength = instrument.strength[:, None, None]
-        dead = instrument.barrier < DEAD_PART * strength
-        self.p = instrument.p.astype(precision)
-        self.imprint = (strength * instrument.imprint).astype(precision)
-        self.beta = (1.0 + strength * instrument.bond).astype(precision)
+        strength = instrument.state.strength[:, None, None]
+        dead = instrument.state.barrier < DEAD_PART * strength
+        self.p = instrument.state.p.astype(precision)
+        self.imprint = (strength * instrument.state.imprint).astype(precision)
+        self.beta = (1.0 + strength * instrument.state.bond).astype(precision)
         self.rate = np.where(dead, 0.0, self.settings.lattice.dt).astype(precision)
         self.spots, self.turn = films.spots, films.turn
         self.generator = np.random.default_rng(0)
 
     def run(self) -> None:
-        """One pulse in each."""
+        """One pulse in each film."""
         chosen, lattice = self.settings, self.settings.lattice
         y, x = self.spots[self.turn % PLACES]
         at = np.arange(SIZE)
@@ -107,7 +109,7 @@ class NumpyFilms:
 
 
 def _volts(turn: int) -> float:
-    """Up in one round, down in the next."""
+    """Bias of a pulse, V: positive in one round, negative in the next."""
     return 8.0 if (turn // PLACES) % 2 == 0 else -8.0
 
 

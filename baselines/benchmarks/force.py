@@ -1,4 +1,4 @@
-"""Benchmark of the force microscope: a line of 256 pixels, there and back, 8 ticks a pixel."""
+"""Benchmark of the force microscope: trace and retrace of 256 pixels, 8 ticks a pixel."""
 
 from collections.abc import Iterator
 
@@ -12,30 +12,30 @@ from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.random import episode_key
 
 PERFECT = AFMConfig(drift="off", tip="off", loop="off")
-"""Without drift, wear and noise; what these cost is computed all the same by the compiled line."""
+"""Arguments without drift, wear and noise, which the compiled line computes all the same."""
 RATE_HZ = 8.0
-"""Fast enough for the fewest ticks a pixel, 8."""
+"""Line rate at which a pixel has the fewest ticks, 8."""
 SETPOINT, GAIN = 0.7, 2000.0
 LINES_PER_S = 2000.0
-"""Lines a second that the compiled side must reach on one core."""
+"""Least number of compiled lines a second on one core."""
 
 
 def microscope(seed: int = 0) -> AFMInstrument:
-    """One microscope with a fresh surface."""
-    instrument = AFMInstrument(1, PERFECT.settings())
+    """Microscope with a fresh surface."""
+    instrument = AFMInstrument(1, PERFECT.settings)
     instrument.reset(np.arange(1), episode_key(seed)[None], PERFECT.specimen, "train", SETPOINT)
     return instrument
 
 
 class CompiledLines:
-    """Lines of one microscope, one call each."""
+    """Lines of one compiled microscope, one call each."""
 
     def __init__(self, instrument: AFMInstrument) -> None:
         self.instrument, self.rows = instrument, np.arange(1)
         self.dials = np.array([[SETPOINT, GAIN, 0.0, RATE_HZ]])
 
     def scan(self) -> None:
-        """The next line; from the top again when the frame is done."""
+        """Scan the next line, from the top again at the end of a frame."""
         ledger = self.instrument.state.ledger
         if ledger.exposures[0] >= self.instrument.settings.lines:
             ledger.exposures[0] = 0
@@ -44,7 +44,7 @@ class CompiledLines:
 
 @benchmark("force")
 def lines(effort: Effort) -> Iterator[Benchmark]:
-    """A line of the force microscope, compiled and in NumPy."""
+    """Line of the force microscope, compiled and in NumPy."""
     compiled = CompiledLines(microscope())
     plain = NumpyLines(microscope(), np.random.default_rng(0))
 

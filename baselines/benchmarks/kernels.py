@@ -1,4 +1,4 @@
-"""Benchmarks of the physics: one exposure with its update, its noise, its Fourier transform."""
+"""Benchmarks of kernels: an exposure with its update, Poisson noise, the Fourier transform."""
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -21,11 +21,11 @@ Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
 PERFECT = PtychoConfig(drift="off", damage="off")
-"""Exposures as the textbooks have them: no drift to move the probe for, no damage to compute."""
+"""Arguments without drift and damage."""
 PLACES = 32
-"""Positions and frames that are gone through in turn."""
+"""Positions that are exposed in turn."""
 BATCH = 8
-"""Frames and transforms in one call of a kernel: more than dispatch, less than the L2 cache."""
+"""Frames and transforms in one call of a kernel: they outweigh dispatch and fit the L2 cache."""
 
 
 class NumpySteps:
@@ -41,17 +41,16 @@ class NumpySteps:
             self.microscopes.append(one)
 
     def run(self) -> None:
-        """One exposure and update in each."""
+        """One exposure and update of each microscope."""
         places = self.positions[self.turn % PLACES]
         self.turn += 1
         for microscope, (y, x) in zip(self.microscopes, places.tolist(), strict=True):
             microscope.expose(y, x, 1.0)
             microscope.improve()
-            microscope.history.clear()
 
 
 class CompiledSteps:
-    """The same in one call for all."""
+    """The same, compiled, in one call for all."""
 
     def __init__(self, count: int) -> None:
         self.positions, self.turn = _positions(count), 0
@@ -65,7 +64,7 @@ class CompiledSteps:
         )
 
     def run(self) -> None:
-        """One exposure and update in each."""
+        """One exposure and update of each microscope."""
         instrument, estimate = self.instrument, self.estimate
         instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
         self.turn += 1
@@ -74,7 +73,7 @@ class CompiledSteps:
 
 
 def _positions(count: int) -> NDArray[np.float64]:
-    """Where to expose, (PLACES, count, 2) whole px of the field."""
+    """Positions of exposures, (PLACES, count, 2) float64, whole px of the field."""
     settings = PERFECT.settings()
     low = settings.geometry.detector_pixels // 2
     high = low + settings.region_px
@@ -160,11 +159,11 @@ def transform_all(re, im, out_re, out_im, n, radices, twiddles, work):
 
 
 def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
-    """Ways to transform BATCH waves of an edge of `side`, and what is missing.
+    """Functions that transform BATCH waves of `side` by `side` px, and what is missing.
 
     Returns:
-        Functions that return the spectra: (BATCH, side, side) complex, but microgym's as planes,
-        (2, BATCH, side * side); and notes on what is not installed.
+        Name to a function that returns spectra, (BATCH, side, side) complex, but microgym's as
+        planes, (2, BATCH, side * side); and notes on packages that are not installed.
     """
     parts = np.random.default_rng(0).standard_normal((2, BATCH, side, side))
     single = (parts[0] + 1j * parts[1]).astype(np.complex64)
@@ -207,7 +206,7 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
 
 @benchmark("fft")
 def fft(effort: Effort) -> Iterator[Benchmark]:
-    """Two-dimensional Fourier transforms: in compiled loops where that can be, else in Python."""
+    """Two-dimensional Fourier transforms: in compiled loops where possible, else in Python."""
     for side in (64, 128, 256):
         ways, missing = transforms(side)
         bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))

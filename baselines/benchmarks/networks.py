@@ -1,4 +1,4 @@
-"""Benchmarks of the networks that look at what was measured."""
+"""Benchmarks of the networks of neural observation models."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +19,9 @@ from microgym.reconstruction.topography.observation_model import (
 )
 
 ENVS = 16
-"""Scans restored together."""
+"""Number of scans in one call."""
 REGION, MARGIN = 128, 32
-"""Edge of their region and what is around it, px, as in Ptycho-v0."""
+"""Edge of the region and margin around it, px, as in Ptycho-v0."""
 
 
 @benchmark("neural")
@@ -108,7 +108,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
 
 @benchmark("adatoms")
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
-    """Adatoms found in an image, by compiled code and by PyTorch, and by a matched filter."""
+    """Adatoms detected in an image by compiled code, by PyTorch and by a matched filter."""
     from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
     from microgym.baselines.observation_models.stm.model import AdatomUNet

@@ -1,4 +1,4 @@
-"""Benchmarks of whole processes: memory over many steps, the time until the first step."""
+"""Benchmarks of processes: memory over many steps, time until the first step."""
 
 import gc
 import json
@@ -18,15 +18,15 @@ from microgym.baselines.benchmarks.thresholds import Threshold
 from microgym.baselines.benchmarks.timing import Effort, Measurement, Result, benchmark
 
 STEPS = 20_000
-"""Steps of the memory benchmark where none are asked for."""
+"""Default number of steps of the memory benchmark."""
 SAMPLES = 200
-"""How often memory is looked at."""
+"""Number of readings of the memory."""
 WARM_UP = 0.2
-"""First part of the steps, in which caches and pools fill (design choice)."""
+"""Initial share of the steps, in which caches and pools fill (design choice)."""
 TINY: dict[str, Any] = {"exposures": 16, "final_sweeps": 1, "time_budget_s": 1e9}
-"""Episodes with many beginnings and ends."""
+"""Arguments of short episodes."""
 REPEATS = 3
-"""How often a short start is timed."""
+"""Number of timings of a short start."""
 
 _STATM = "/proc/self/statm"
 
@@ -53,7 +53,7 @@ def memory(effort: Effort) -> Iterator[Result]:
     actions = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 3)).astype(np.float32)
     env.reset(seed=0)
     every = max(steps // SAMPLES, 1)
-    # In one piece, and by a file that stays open: what grows must not be the looking.
+    # One array and one open file, so that the measurement itself allocates nothing.
     samples, file = np.zeros((steps // every, 3), np.int64), os.open(_STATM, os.O_RDONLY)
     for step in range(1, steps + 1):
         *_, terminated, truncated, _ = env.step(actions[step % len(actions)])
@@ -78,8 +78,8 @@ def memory_result(
         blocks: (samples,) blocks that Python has allocated.
 
     Returns:
-        Start, end and slope; the slope is the median over pairs of samples (Theil and Sen), so that
-        one late page or pool does not tilt it.
+        Start, end and slope; the slope is the median over pairs of samples (Theil and Sen), which a
+        single late page or pool does not change.
     """
     warm = taken > WARM_UP * taken[-1]
     steps, page = taken[warm], os.sysconf("SC_PAGE_SIZE")
@@ -112,7 +112,7 @@ def _resident_bytes(file: int) -> int:
 
 @benchmark("start", long=True)
 def start(effort: Effort) -> Iterator[Result]:
-    """The time until microgym is imported, and until the first step: compiling, and compiled."""
+    """Time until microgym is imported, and until the first step, with and without a cache."""
     with tempfile.TemporaryDirectory() as folder:
 
         def timed(what: str, times: int) -> list[list[float]]:
@@ -136,7 +136,7 @@ def start_result(
     files: int,
     added: int,
 ) -> Result:
-    """What the times of fresh processes come to.
+    """Medians of the times of fresh processes, and their bounds.
 
     Args:
         imports, cold, warm: (wall, processor) seconds of each process.
@@ -144,7 +144,7 @@ def start_result(
         added: by the warm ones.
 
     Returns:
-        Medians, and the bounds on processor time.
+        Medians, and bounds on processor time.
     """
     kinds = {
         "import microgym": (imports, 0.5),
@@ -167,7 +167,7 @@ def start_result(
 
 
 def _fresh_process(what: str, cache: str) -> list[float]:
-    """Wall and processor time of one, s; its compiled code is kept in a folder of its own."""
+    """Wall and processor time of one process, s, with its own cache of compiled code."""
     done = subprocess.run(
         [sys.executable, "-c", _CODE, what],
         env=os.environ | {"NUMBA_CACHE_DIR": cache},

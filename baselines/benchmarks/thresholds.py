@@ -1,4 +1,4 @@
-"""What must hold of a benchmark, and whether it does."""
+"""Conditions on the times of a benchmark."""
 
 import math
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Table = Mapping[str, NDArray[np.float64]]
-"""Seconds that each alternative took, (rounds,) a name."""
+"""Name of an alternative to its seconds a unit of work, (rounds,) float64."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A bound, and what was measured.
+    """A measured value and its limit.
 
     Attributes:
-        what: is bounded.
-        value: as measured; NaN where it could not be.
+        what: name of the quantity.
+        value: as measured; NaN if it could not be.
         sense: ">=", "<=" or "<".
-        limit: what the value is held against.
+        limit: of the value.
         unit: of both, such as "x".
-        interval: 95% interval of the value, where there is one.
+        interval: 95% interval of the value, if there is one.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Threshold:
 
     @property
     def met(self) -> bool:
-        """Whether the bound holds; what was not measured does not."""
+        """Whether the value is within the limit; NaN is not."""
         if self.sense == ">=":
             return self.value >= self.limit
         return self.value <= self.limit if self.sense == "<=" else self.value < self.limit
@@ -41,11 +41,11 @@ class Threshold:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """An alternative must be so many times as fast as the fastest of others.
+    """Least speed of an alternative relative to the fastest of others.
 
     Attributes:
         name: the alternative.
-        times: how many.
+        times: least ratio of the speeds.
         over: the others.
     """
 
@@ -54,7 +54,7 @@ class AtLeast:
     over: tuple[str, ...]
 
     def check(self, table: Table) -> Threshold:
-        """Hold it against a race's table of seconds, (rounds,) an alternative."""
+        """Compare with the measured times."""
         there = [name for name in self.over if name in table]
         what = f"{self.name} over {' or '.join(self.over)}"
         if not there:
@@ -67,11 +67,11 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Adds:
-    """An alternative must cost less than so much more than another.
+    """Largest overhead of an alternative over another.
 
     Attributes:
         name: the alternative.
-        percent: how much.
+        percent: largest additional time.
         over: the other.
     """
 
@@ -80,7 +80,7 @@ class Adds:
     over: str
 
     def check(self, table: Table) -> Threshold:
-        """Hold it against a race's table of seconds, (rounds,) an alternative."""
+        """Compare with the measured times."""
         value, interval = median(100.0 * (table[self.name] / table[self.over] - 1.0))
         return Threshold(
             f"{self.name} adds to {self.over}", value, "<", self.percent, "%", interval
@@ -89,24 +89,24 @@ class Adds:
 
 @dataclass(frozen=True)
 class AtMost:
-    """An alternative must take no longer than so long.
+    """Largest time of an alternative.
 
     Attributes:
         name: the alternative.
-        microseconds: how long.
+        microseconds: largest time of a unit of work.
     """
 
     name: str
     microseconds: float
 
     def check(self, table: Table) -> Threshold:
-        """Hold it against a race's table of seconds, (rounds,) an alternative."""
+        """Compare with the measured times."""
         value, interval = median(1e6 * table[self.name])
         return Threshold(self.name, value, "<=", self.microseconds, "us", interval)
 
 
 def threshold_text(check: Threshold) -> str:
-    """One bound in a line."""
+    """Threshold as a line of text."""
     bound = f"{check.sense} {check.limit:g}{_spaced(check.unit)}"
     if math.isnan(check.value):
         return f"NOT MEASURED  {check.what}: must be {bound}"
@@ -122,10 +122,10 @@ def _spaced(unit: str) -> str:
 
 
 def median(values: NDArray[np.float64]) -> tuple[float, tuple[float, float]]:
-    """A median and its 95% interval from the order of the values: binomial, no distribution asked.
+    """Median and its 95% interval from order statistics, for any distribution.
 
-    Conover, Practical Nonparametric Statistics, 3rd edition, 3.2, normal approximation; with five
-    values or fewer the interval is their range, and says less.
+    Conover, Practical Nonparametric Statistics, 3rd edition, 3.2, normal approximation. The
+    interval of five values or fewer is their range, which has less coverage.
     """
     ordered = np.sort(values)
     count = len(ordered)

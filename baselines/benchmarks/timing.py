@@ -17,21 +17,21 @@ from microgym.baselines.benchmarks.thresholds import (
 )
 
 SLICE_S = 0.02
-"""How long an alternative runs in one round: long against the clock's resolution, short against
-the swings of a shared machine (design choice)."""
+"""Time of an alternative in one round: long compared with the clock's resolution, short compared
+with the fluctuations of a shared machine (design choice)."""
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to measure.
+    """Amount of measurement.
 
     Attributes:
-        rounds: of every race, at least 1; a race may take a multiple or a part of them.
+        rounds: of every benchmark, at least 1; a benchmark may take a multiple or a part of them.
         slice_s: seconds for each alternative in a round.
-        steps: of the benchmarks that count steps; None leaves it to them.
-        progress: is told of every round.
+        steps: of the benchmarks that count steps; None for their default.
+        progress: called with 1 after every round.
         wall, processor: clocks in seconds; replaced in tests.
     """
 
@@ -43,7 +43,6 @@ class Effort:
     processor: Clock = time.process_time
 
     def __post_init__(self) -> None:
-        """Threshold the numbers."""
         if self.rounds < 1 or not self.slice_s > 0:
             raise ValueError(
                 f"rounds={self.rounds!r} and slice_s={self.slice_s!r} must be positive"
@@ -54,12 +53,12 @@ class Effort:
 
 @dataclass(frozen=True)
 class Alternative:
-    """One way to do the work.
+    """One implementation of the work.
 
     Attributes:
-        run: does it.
-        units: how many units of work a call is.
-        before: is called before every slice, and not timed.
+        run: does the work.
+        units: number of units of work of a call.
+        before: called before every slice, and not timed.
     """
 
     run: Callable[[], object]
@@ -72,15 +71,15 @@ class Benchmark:
     """Alternatives that do the same work.
 
     Attributes:
-        title: what is timed.
-        reference: the alternative that the others are compared with.
+        title: description of the work.
+        reference: name of the alternative that the others are compared with.
         alternatives: by name.
-        bounds: what must hold.
+        bounds: conditions on the times.
         unit: of work.
         threads: that an alternative may use. With one, processor time counts; with more, wall time.
         calls: calls in a slice; None for as many as fill it.
         share: of the rounds asked for, and no fewer than 3 of them.
-        notes: to be told beside the result.
+        notes: remarks shown with the result.
     """
 
     title: str
@@ -96,13 +95,13 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Timing:
-    """How fast an alternative is.
+    """Speed of an alternative.
 
     Attributes:
         name: of the alternative.
         processor_us, wall_us: median time of one unit of work.
-        ratio: median of (reference's time) / (its time), round by round; 2 is twice as fast. Of the
-            clock that counts.
+        ratio: median over the rounds of (reference's time) / (its time) by the clock that counts; 2
+            is twice as fast.
         interval: 95% interval of that median.
     """
 
@@ -115,10 +114,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number that is no comparison.
+    """A single number.
 
     Attributes:
-        name: what was read.
+        name: of the quantity.
         value: the number.
         unit: its unit.
     """
@@ -130,14 +129,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one benchmark.
+    """Result of one benchmark.
 
     Attributes:
-        title: what was measured.
-        clock: which clock the ratios and bounds are of.
-        rows: timings, or readings.
-        checks: bounds.
-        notes: what else there is to say.
+        title: description of the work.
+        clock: clock of the ratios and bounds.
+        rows: timings or measurements.
+        checks: bounds with the values measured.
+        notes: remarks.
         reference: name of the timing that the others are compared with.
         unit: of work.
     """
@@ -192,81 +191,80 @@ def run_benchmark(function: BenchmarkFunction, effort: Effort) -> Iterator[Resul
 class _Runner:
     """An alternative while it is timed."""
 
-    way: Alternative
+    alternative: Alternative
     calls: int = 1
     wall: list[float] = field(default_factory=list[float])
     processor: list[float] = field(default_factory=list[float])
 
-    def go(self, effort: Effort) -> tuple[float, float]:
-        """One slice: wall and processor time of a unit."""
-        run, units = self.way.run, self.way.units * self.calls
-        if self.way.before is not None:
-            self.way.before()
+    def run(self, effort: Effort) -> tuple[float, float]:
+        """Run one slice; wall and processor time of a unit, s."""
+        run, units = self.alternative.run, self.alternative.units * self.calls
+        if self.alternative.before is not None:
+            self.alternative.before()
         wall, processor = effort.wall(), effort.processor()
         for _ in range(self.calls):
             run()
         return (effort.wall() - wall) / units, (effort.processor() - processor) / units
 
     def fill(self, effort: Effort) -> None:
-        """Find how many calls fill a slice."""
+        """Choose the number of calls that fills a slice."""
         while self.calls < 1 << 24:
-            # The quicker of two: what compiling leaves behind is cleared away in the first.
-            taken = min(self.go(effort)[1] for _ in range(2)) * self.way.units * self.calls
+            # The faster of two slices: the first one may free memory of the compiler.
+            fastest = min(self.run(effort)[1] for _ in range(2))
+            taken = fastest * self.alternative.units * self.calls
             if taken >= effort.slice_s / 2:
                 return
             grown = int(self.calls * effort.slice_s / max(taken, effort.slice_s / 64))
             self.calls = max(2 * self.calls, grown)
 
 
-def measure(race: Benchmark, effort: Effort) -> Result:
-    """Run a race.
+def measure(spec: Benchmark, effort: Effort) -> Result:
+    """Time the alternatives of a benchmark.
 
-    Each alternative is called once first (compiled code is compiled then), and as often as fills a
-    slice. Then all run in every round, each round beginning with the next one, so that a machine
-    that slows down does so for all; ratios are taken within a round.
+    Each alternative is called once first, which compiles, and then as often as fills a slice. All
+    run in every round, in an order that rotates from round to round, so that a machine that slows
+    down does so for all; ratios are taken within a round.
 
     Args:
-        race: what to time.
-        effort: how hard.
+        spec: the benchmark.
+        effort: amount of measurement.
 
     Returns:
-        Timings in the order of the alternatives, and the bounds held against them.
+        Timings in the order of the alternatives, and the bounds with their values.
 
     Raises:
         ValueError: a reference that is no alternative.
     """
-    names = list(race.alternatives)
-    if race.reference not in names:
-        raise ValueError(f"no alternative {race.reference!r} among {names}")
-    runners = [_Runner(race.alternatives[name], race.calls or 1) for name in names]
-    for runner in runners:
-        runner.go(effort)
-        if race.calls is None:
+    if spec.reference not in spec.alternatives:
+        raise ValueError(f"no alternative {spec.reference!r} among {[*spec.alternatives]}")
+    runners = {name: _Runner(one, spec.calls or 1) for name, one in spec.alternatives.items()}
+    for runner in runners.values():
+        runner.run(effort)
+        if spec.calls is None:
             runner.fill(effort)
-    for number in range(max(round(effort.rounds * race.share), min(effort.rounds, 3))):
-        for step in range(len(runners)):
-            runner = runners[(number + step) % len(runners)]
-            wall, processor = runner.go(effort)
+    order = list(runners.values())
+    for _ in range(max(round(effort.rounds * spec.share), min(effort.rounds, 3))):
+        for runner in order:
+            wall, processor = runner.run(effort)
             runner.wall.append(wall)
             runner.processor.append(processor)
+        order.append(order.pop(0))
         effort.progress(1)
-    walls = {name: np.array(runner.wall) for name, runner in zip(names, runners, strict=True)}
-    processors = {
-        name: np.array(runner.processor) for name, runner in zip(names, runners, strict=True)
-    }
-    table = processors if race.threads == 1 else walls
+    walls = {name: np.array(runner.wall) for name, runner in runners.items()}
+    processors = {name: np.array(runner.processor) for name, runner in runners.items()}
+    table = processors if spec.threads == 1 else walls
     timings: list[Timing] = []
-    for name in names:
-        ratio, interval = median(table[race.reference] / table[name])
+    for name in runners:
+        ratio, interval = median(table[spec.reference] / table[name])
         processor, wall = (1e6 * float(np.median(times[name])) for times in (processors, walls))
         timings.append(Timing(name, processor, wall, ratio, interval))
-    clock = "processor time" if race.threads == 1 else f"wall time, {race.threads} threads"
-    checks = [bound.check(table) for bound in race.bounds]
-    return Result(race.title, clock, timings, checks, race.notes, race.reference, race.unit)
+    clock = "processor time" if spec.threads == 1 else f"wall time, {spec.threads} threads"
+    checks = [bound.check(table) for bound in spec.bounds]
+    return Result(spec.title, clock, timings, checks, spec.notes, spec.reference, spec.unit)
 
 
 def as_record(result: Result) -> dict[str, Any]:
-    """One result as plain values for JSON."""
+    """Result as plain values for JSON."""
     return {
         "title": result.title,
         "clock": result.clock,
@@ -279,7 +277,7 @@ def as_record(result: Result) -> dict[str, Any]:
 
 
 def as_text(result: Result) -> str:
-    """One result as a table for people."""
+    """Result as a table of text."""
     lines = [f"{result.title}  [{result.clock}]"]
     width = max(len(row.name) for row in result.rows)
     for row in result.rows:

@@ -1,4 +1,4 @@
-"""Benchmark of the tunnelling microscope: an adatom dragged, without images."""
+"""Benchmark of the tunnelling microscope: dragging an adatom, without images."""
 
 import math
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ from microgym.physics.tunnelling import QUANTUM_US, decay_constant
 from microgym.random import episode_key
 
 COUNT = 16
-"""Microscopes in one call."""
+"""Number of microscopes in one call."""
 BIAS_V, CONDUCTANCE_US = 0.01, 4.5
-"""Of every drag: the middle of what agents may ask for."""
+"""Setpoint of every drag: the middle of the action space."""
 WAY = np.array([5.0 * LATTICE_NM, 0.0])
-"""Of every drag, along a row and back again in turn, nm."""
+"""Displacement of every drag, along a row and back in turn, nm."""
 SLOWEST_US = 50.0
-"""Time that a drag may take: one core makes 20,000 a second."""
+"""Largest time of a drag: 20,000 a second on one core."""
 
 Float64 = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ _ROOT3 = math.sqrt(3.0)
 
 
 class NumpyDrag:
-    """The same drag in NumPy and Python, one microscope after another, as one would write it."""
+    """Drag in NumPy and Python, one microscope after another."""
 
     def __init__(self, seed: int) -> None:
         instrument = _instrument(1, seed)
@@ -54,13 +54,13 @@ class NumpyDrag:
         self.kappa = decay_constant(self.settings.work_function_ev)
 
     def place(self, site: tuple[int, ...]) -> Float64:
-        """Place of a hollow, nm."""
+        """Position of a hollow site, nm."""
         n, m, s = site
         u, v = n + (s + 1) / 3, m + (s + 1) / 3
         return LATTICE_NM * np.array([u + 0.5 * v, 0.5 * _ROOT3 * v])
 
     def run(self, start: Float64, end: Float64) -> Float64:
-        """Drag from here to there; the current over its set value."""
+        """Drag from start to end, nm; the current relative to its setpoint, (TRACE,) float64."""
         depth = self.traits[stm_tip.STRENGTH] * (CONDUCTANCE_US / QUANTUM_US) ** DEPTH_EXPONENT
         width = self.traits[stm_tip.WIDTH]
         start = start + self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
@@ -118,7 +118,7 @@ def _instrument(count: int, seed: int = 0) -> STMInstrument:
 
 
 class CompiledDrags:
-    """Drags of `COUNT` microscopes in one call, to and fro."""
+    """Drags of `COUNT` compiled microscopes in one call, back and forth."""
 
     def __init__(self) -> None:
         self.instrument = _instrument(COUNT)
@@ -128,7 +128,7 @@ class CompiledDrags:
         self.ends = [here, here + WAY]
 
     def run(self) -> None:
-        """One drag each."""
+        """One drag of each microscope."""
         start, end = self.ends
         self.instrument.drag(self.rows, start, end, self.bias, self.conductance)
         self.ends = [end, start]
@@ -136,7 +136,7 @@ class CompiledDrags:
 
 @benchmark("drag")
 def drag(effort: Effort) -> Iterator[Benchmark]:
-    """Drags of an adatom over five lattice constants, with the trace and without images."""
+    """Drag of an adatom over five lattice constants, with the current trace."""
     compiled, plain = CompiledDrags(), NumpyDrag(0)
     ends = [plain.places[0].copy(), plain.places[0] + WAY]
 

@@ -1,4 +1,4 @@
-"""What the command line reads and shows while it works."""
+"""Values and progress bars of the command line."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from typing import Any
 from tqdm import tqdm
 
 Progress = Callable[[int], None]
-"""To be told how many units more are done."""
+"""Function to call with the number of further units that are done."""
 
 
 def one_thread() -> None:
-    """Let PyTorch use one thread, unless OMP_NUM_THREADS says otherwise.
+    """Limit PyTorch to one thread, unless OMP_NUM_THREADS is set.
 
-    Small networks are slower on more, up to sixteen times on a machine with other work.
+    Small networks are slower on more threads, up to sixteen times on a busy machine.
     """
     wanted = os.environ.setdefault("OMP_NUM_THREADS", "1")
     if "torch" in sys.modules and wanted.isdigit():
@@ -24,11 +24,11 @@ def one_thread() -> None:
 
 
 def read_option(text: str) -> tuple[str, Any]:
-    """One environment argument from the command line.
+    """Parse one NAME=VALUE of the command line.
 
     Args:
         text: such as "exposures=36", "drift=off" or "reveal=true"; the value is read as JSON if
-            it is JSON, and is a string otherwise.
+            possible, else as a string.
 
     Returns:
         Name and value.
@@ -47,15 +47,15 @@ def read_option(text: str) -> tuple[str, Any]:
 
 @contextmanager
 def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
-    """A progress bar on standard error.
+    """Progress bar on standard error.
 
     Args:
-        total: how many units there are; 0 if nobody knows. More than that are not shown.
-        what: is being done.
-        unit: of what is counted.
+        total: number of units, at which the bar stops; 0 if unknown.
+        what: label of the bar.
+        unit: name of the units.
 
     Yields:
-        A function to be told how many units more are done.
+        A function to call with the number of further units that are done.
     """
     slow = 0.2 if sys.stderr.isatty() else 15.0
     with tqdm(total=total, desc=what, unit=f" {unit}", mininterval=slow, file=sys.stderr) as bar:

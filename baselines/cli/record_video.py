@@ -1,4 +1,4 @@
-"""Moving pictures of one episode."""
+"""Videos of one episode."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -15,26 +15,26 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 FORMATS = (".gif", ".mp4")
 
 
-def film(
+def record_episode(
     setting: EnvironmentConfig,
     agent: Agent,
     seed: int,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Frame], dict[str, Any]]:
-    """Play one episode and take a picture after every decision.
+    """Play one episode and render a frame after every step.
 
     Args:
         setting: the environment.
-        agent: who decides.
+        agent: the agent.
         seed: of the episode.
-        progress: is told of every decision.
+        progress: called with 1 after every step.
 
     Returns:
-        Pictures, uint8 [height, width, 3], the first from before the first decision; and
-        "return", "cost", "decisions", "fps", "complete". Ctrl-C ends the film early, and
-        "complete" is then False.
+        Frames, uint8 [height, width, 3], the first one from before the first step; and "return",
+        "cost", "decisions" (number of steps), "fps" and "complete". Ctrl-C ends the video early,
+        and "complete" is then False.
     """
-    env: Any = setting.make(1, reveal=agent.needs_truth, render=True)
+    env: Any = setting.make(1, reveal=agent.uses_privileged_info, render=True)
     outcome = {"return": 0.0, "cost": 0.0, "decisions": 0, "complete": False}
     outcome["fps"] = int(env.metadata.get("render_fps", 4))
     frames: list[Frame] = []
@@ -60,7 +60,7 @@ def film(
 
 
 def check_format(path: Path | str) -> Path:
-    """Make sure, before the episode is played, that a film can be written under this name.
+    """Check before the episode is played that a video can be written under this name.
 
     Args:
         path: ends in .gif or .mp4.
@@ -74,14 +74,14 @@ def check_format(path: Path | str) -> Path:
     """
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
-        raise ValueError(f"the film's name must end in .gif or .mp4, got {str(path)!r}")
+        raise ValueError(f"the video's name must end in .gif or .mp4, got {str(path)!r}")
     if target.suffix.lower() == ".mp4":
         _encoder()
     return target
 
 
-def write_film(path: Path | str, frames: Sequence[Frame], fps: int) -> Path:
-    """Write a film as GIF or MP4, by the file's ending; whole or not at all.
+def write_video(path: Path | str, frames: Sequence[Frame], fps: int) -> Path:
+    """Write a video as GIF or MP4, by the file's ending; whole or not at all.
 
     Args:
         path: ends in .gif or .mp4.

@@ -1,21 +1,24 @@
-"""Search for better settings of a training, with Optuna.
+"""Hyperparameter search with Optuna: a study in a journal file that survives being killed.
 
 Each trial trains from scratch and is scored on validation specimens, all trials on the same
-episodes. No trial is cut short for a poor beginning: the learning rate falls over the whole run, so
-that runs cross late, and the returns while learning are those of an exploring policy on other
-specimens.
+episodes. No trial is pruned: the learning rate decays over the whole run, so that learning curves
+cross late, and training returns are those of an exploring policy on other specimens.
 
-What is drawn in a trial depends on the seed of the search, the trial's place and the results before
-it alone. So a search that is killed and started again ends as one that was not; the trial that ran
-when it was killed is marked as failed, its settings are lined up again, and their training goes on
-from its last checkpoint.
+The settings of a trial depend on the seed of the search, the number of earlier trials and their
+results alone. A search that is killed and started again therefore ends as one that was not. The
+trial that ran when the search was killed is marked as failed and retried with its settings
+(`optuna.storages.RetryHeartbeatStaleTrialCallback`); its training continues from its last
+checkpoint. A kill while Optuna holds the lock of the journal delays the next start by the lock's
+grace period, 30 s.
 """
 
 import csv
 import io
 import json
 import math
+import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +27,10 @@ from typing import Any
 import numpy as np
 
 from microgym.agents.core import registry
+from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.config import load_config
-from microgym.agents.training.search_space import Choice, Space, Value, search_space
-from microgym.baselines.cli import search_storage as storage
+from microgym.baselines.cli.search_space import Choice, Space, Value, search_space
 from microgym.baselines.cli.train import Trainer, train_runs
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
@@ -36,25 +39,30 @@ from microgym.baselines.evaluation.records import provenance, to_json
 from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 
 RECORD, TABLE, BEST = "search.json", "trials.csv", "best.toml"
-"""Names of the files in the search's folder: everything; a line a trial; the best settings."""
+"""Names of the files in the search's folder: whole record; one row a trial; best settings."""
+
+JOURNAL = "journal.log"
+"""Name of Optuna's journal in the search's folder."""
 
 REFERENCES = ("expert", "oracle")
-"""Agents beside which a trial is scored."""
+"""Reference policies that fix the scale of the score."""
+
+_STUDY, _ABOUT, _RESULT = "microgym", "about", "result"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to search, and how hard.
+    """Environment and budget of a search.
 
     Attributes:
-        setting: the environment; its split is what trials are scored on.
+        setting: the environment; trials are scored on its split.
         output: folder of the search.
-        trials: how many settings to try, those of an earlier start of the search included.
+        trials: number of settings to try, including those of an earlier start of the search.
         steps: decisions to learn from, in each training run.
         seeds: of the training runs of a trial.
-        episodes: that a trial is scored on.
+        episodes: on which a trial is scored.
         seed: of the search.
-        jobs: training runs of a trial side by side; changes speed, not results.
+        jobs: parallel training runs of a trial, without influence on the results.
     """
 
     setting: EnvironmentConfig
@@ -82,51 +90,55 @@ def search(
     progress: Callable[[int], None] | None = None,
     trainer: Trainer | None = None,
 ) -> dict[str, Any]:
-    """Search, or go on with a search; its files are written anew after every trial.
+    """Begin or continue a search; its files are written anew after every trial.
 
     Args:
-        plan: what to search. The same one again goes on where it was killed, with more trials
-            beyond where it ended.
-        progress: is told of every further step of training, finished trials included.
+        plan: environment and budget. The same plan continues a search that was killed; one with
+            more trials extends it.
+        progress: receives the number of further training steps, finished trials included.
         trainer: instead of `microgym.agents.training.trainer.train`, in tests.
 
     Returns:
-        The record: what was searched, "trials", "best" (None if all failed), and what it came from.
+        The record: the plan, "trials", "best" (None if all failed), and the provenance.
 
     Raises:
-        ValueError: nothing to search, another search in the folder, or the usual settings, which
-            are tried first, do not work.
+        ValueError: an empty search space, another search in the folder, or configured settings,
+            which are the first trial, with which training fails.
         ImportError: Optuna is not installed.
         OSError: the folder cannot be written.
-        KeyboardInterrupt: interrupted; what is finished is in the folder.
+        KeyboardInterrupt: interrupted; the finished trials are in the folder.
     """
     space = search_space(plan.setting.env_id)
     about = _about(plan, space)
     training = about["training"]
-    usual = {name: training[name] for name, values in space.items() if training[name] in values}
-    hear = progress or _unheard
-    study = storage.open_study(plan.output, about, usual)
-    storage.repair(study)
+    configured = {
+        name: training[name] for name, values in space.items() if training[name] in values
+    }
+    report = progress or _no_progress
+    study = _open_study(plan.output, about, configured)
+    _retry_killed(study)
     references = _references(study, plan)
     source = provenance()
-    hear(len(storage.tried(study)) * plan.steps * len(plan.seeds))
-    while (place := len(storage.tried(study))) < plan.trials:
-        trial = storage.ask(study, plan.seed, place)
+    report(len(_ended(study)) * plan.steps * len(plan.seeds))
+    while (place := len(_ended(study))) < plan.trials:
+        trial = _ask(study, plan.seed, place)
         settings = {name: _suggested(trial, name, values) for name, values in space.items()}
         start = time.monotonic()
         try:
-            returns = _returns(plan, settings, place, hear, trainer)
+            returns = _returns(plan, settings, place, report, trainer)
             result = _scored(returns, references)
         except (ArithmeticError, RuntimeError, ValueError) as error:
-            if not place:  # the usual settings work, so the mistake is elsewhere
+            if not place:  # the configured settings work, so the mistake is elsewhere
                 raise
-            # Settings with which learning diverges are an answer.
-            storage.fail(study, trial, f"{type(error).__name__}: {error}")
+            # Settings with which learning diverges are a result.
+            trial.set_user_attr(_RESULT, {"why": f"{type(error).__name__}: {error}"})
+            study.tell(trial, state=_optuna().trial.TrialState.FAIL)
         else:
             result["duration_s"] = round(time.monotonic() - start, 1)
-            storage.finish(study, trial, result)
-        _write(plan, about | source, storage.tried(study))
-    return _write(plan, about | source, storage.tried(study))
+            trial.set_user_attr(_RESULT, result)
+            study.tell(trial, result["return_mean"])
+        _write(plan, about | source, _ended(study))
+    return _write(plan, about | source, _ended(study))
 
 
 def flags(settings: Mapping[str, Value]) -> str:
@@ -140,12 +152,118 @@ def toml(settings: Mapping[str, Value]) -> str:
     return "\n".join(["[training]", *lines]) + "\n"
 
 
-def _unheard(more: int) -> None:
-    del more
+def _no_progress(steps: int) -> None:
+    del steps
+
+
+def _optuna() -> Any:
+    with extra_named():
+        import optuna
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _open_study(folder: Path, about: Mapping[str, Any], configured: Mapping[str, Any]) -> Any:
+    """Open the study in a folder, or create it with the configured settings as its first trial."""
+    optuna = _optuna()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / JOURNAL
+    if path.exists():
+        _check_journal(path)
+    elif any(folder.glob("trial-*")):
+        raise ValueError(f"{folder} holds trials, but not their {JOURNAL}; choose another folder")
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    storage = optuna.storages.JournalStorage(backend)
+    names = [one.study_name for one in optuna.get_all_study_summaries(storage)]
+    if names and _STUDY not in names:
+        raise ValueError(f"{path} holds no search of this package, but studies {names}")
+    if names:
+        study = optuna.load_study(storage=storage, study_name=_STUDY)
+    else:
+        study = optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize")
+    # Each of these steps is skipped where a start that was killed has done it.
+    if _ABOUT not in study.user_attrs:
+        study.set_user_attr(_ABOUT, dict(about))
+    held = study.user_attrs[_ABOUT]
+    for name, value in about.items():
+        if held.get(name) != value:
+            raise ValueError(
+                f"{folder} holds another search: its {name} is {held.get(name)!r}, wanted "
+                f"{value!r}; choose another folder"
+            )
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(dict(configured))
+    return study
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a file that is no journal, and cut off half a line at its end, left by a full disk."""
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        if content and not all(
+            "op_code" in json.loads(line) for line in whole.splitlines() or [b""]
+        ):
+            raise ValueError("not a journal of Optuna")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no search of this package: {error}") from error
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+
+
+def _retry_killed(study: Any) -> None:
+    """Mark trials that ran when the search was killed as failed, and queue their settings again."""
+    optuna = _optuna()
+    killed = _retried(study)
+    names = set(study.user_attrs[_ABOUT]["space"])
+    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+        if trial.number not in killed:
+            if set(trial.params) != names:  # killed while its settings were drawn: draw them again
+                trial.params, trial.distributions = {}, {}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna.storages.RetryHeartbeatStaleTrialCallback()(study, trial)
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _retried(study: Any) -> set[int]:
+    """Numbers of the killed trials that have been queued again."""
+    optuna = _optuna()
+    history = optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return {n for trial in study.get_trials(deepcopy=False) for n in history(trial)}
+
+
+def _ask(study: Any, seed: int, place: int) -> Any:
+    """Next trial: a queued one, or else a draw of the tree-structured Parzen estimator.
+
+    The seed of the draw is made of the seed of the search and the number of earlier trials.
+    """
+    drawn = np.random.SeedSequence([seed, place]).generate_state(1)
+    study.sampler = _optuna().samplers.TPESampler(seed=int(drawn[0]))
+    return study.ask()
+
+
+def _ended(study: Any) -> list[dict[str, Any]]:
+    """Records of the trials that were not killed: "trial", "state", "settings" and the result."""
+    states = _optuna().trial.TrialState
+    names = {states.COMPLETE: "complete", states.FAIL: "failed"}
+    killed = _retried(study)
+    trials = study.get_trials(deepcopy=False, states=tuple(names))
+    return [
+        {
+            "trial": place,
+            "state": names[trial.state],
+            "settings": dict(trial.params),
+            **trial.user_attrs[_RESULT],
+        }
+        for place, trial in enumerate(one for one in trials if one.number not in killed)
+    ]
 
 
 def _about(plan: Plan, space: Space) -> dict[str, Any]:
-    """What makes two searches the same, as JSON holds it."""
+    """Properties that identify a search, as JSON holds them."""
     setting = plan.setting
     about = {
         "env": setting.env_id,
@@ -176,7 +294,7 @@ def _returns(
     progress: Callable[[int], None],
     trainer: Trainer | None,
 ) -> list[list[float]]:
-    """Train and play: the return of each run in each episode."""
+    """Train and evaluate: the return of each run in each episode."""
     runs = train_runs(
         plan.setting.env_id,
         plan.seeds,
@@ -198,7 +316,7 @@ def _returns(
 
 
 def _references(study: Any, plan: Plan) -> dict[str, list[float]]:
-    """Returns of the reference agents in the same episodes; played once a search."""
+    """Returns of the reference policies in the same episodes, evaluated once a search."""
     kept = study.user_attrs.get("references")
     if kept is None:
         names = [name for name in REFERENCES if name in registry.agent_names(plan.setting.env_id)]

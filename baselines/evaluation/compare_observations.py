@@ -1,4 +1,4 @@
-"""Agents that learnt with different observation models, on the same episodes."""
+"""Comparison of agents trained with different observation models, on the same episodes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,15 +21,14 @@ from microgym.baselines.evaluation.protocols import (
 )
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
-from microgym.baselines.reporting.formatting import decimals, written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import decimals, markdown, written
 
 ARGUMENT = "reconstructor"
-"""The argument of an environment that chooses its observation model."""
+"""Argument of an environment that selects its observation model."""
 
 
 def views_path(env_id: str, folder: Path = RESULTS) -> Path:
-    """Where the comparison of an environment's observation models is."""
+    """Path of the record that compares an environment's observation models."""
     return folder / f"{env_id}.views.json"
 
 
@@ -42,15 +41,15 @@ def write_views(
     protocol: EvaluationProtocol = COMPARED,
     folder: Path = RESULTS,
 ) -> Path:
-    """Train with each observation model, compare, and record.
+    """Train with each observation model, compare, and write the record.
 
-    The reward is the same with all, so returns can be compared as they are.
+    The reward does not depend on the observation model, so returns can be compared directly.
 
     Args:
         setting: the environment.
-        runs: folder; the runs of each model are in a folder of its name in it.
+        runs: folder with a folder of runs for each model, named after it.
         jobs: training processes side by side.
-        reuse: take the finished runs instead of training anew.
+        reuse: take the finished runs instead of training again.
         protocol: steps, seeds and episodes.
         folder: of the records.
 
@@ -92,7 +91,7 @@ def write_views(
 
 
 def views_text(record: Mapping[str, Any]) -> str:
-    """What the record says, as Markdown.
+    """Record as Markdown.
 
     Args:
         record: as `write_views` wrote it.
@@ -103,7 +102,7 @@ def views_text(record: Mapping[str, Any]) -> str:
     try:
         means = {name: Estimate(**one["returns"]) for name, one in record["models"].items()}
         gaps = [
-            PairedDifference(one["better"], one["worse"], Estimate(**one["difference"]))
+            PairedDifference(**{**one, "difference": Estimate(**one["difference"])})
             for one in record["differences"]
         ]
         about = (
@@ -114,7 +113,7 @@ def views_text(record: Mapping[str, Any]) -> str:
     except (KeyError, TypeError) as error:
         raise ValueError(f"the record of observation models lacks {error}") from error
     digits = decimals([*means.values(), *(one.difference for one in gaps)])
-    rows = [("what the agents learn from and see", "return", "")]
+    rows = [("observation model", "return", "")]
     rows += [(f"`{name}`", written(one, digits), "") for name, one in means.items()]
     rows += [
         (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
@@ -124,34 +123,29 @@ def views_text(record: Mapping[str, Any]) -> str:
 
 
 def differences(returns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """How much better the first observation model is than each other.
+    """Paired differences between the first observation model and each other.
 
     Args:
         returns: model to [runs, episodes], of the same seeds and episodes.
 
     Returns:
-        "better", "worse" and "difference", a paired estimate, of each.
+        Records of `PairedDifference`.
     """
     first, *others = returns
     return [
-        {
-            "better": first,
-            "worse": other,
-            "difference": asdict(paired_difference(returns[first], returns[other])),
-        }
+        asdict(PairedDifference(first, other, paired_difference(returns[first], returns[other])))
         for other in others
     ]
 
 
 def _summary(table: np.ndarray) -> dict[str, Any]:
-    means: Estimate = bootstrap(table)
-    return {"returns": asdict(means), "run_means": table.mean(axis=1)}
+    return {"returns": asdict(bootstrap(table)), "run_means": table.mean(axis=1)}
 
 
 def _returns(
     setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
 ) -> np.ndarray:
-    """Returns of every run, seeing what it learnt with, [runs, episodes]."""
+    """Returns of every run with the observation model of its training, [runs, episodes]."""
     shown = setting.with_(arguments={**setting.arguments, ARGUMENT: name})
     agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
     with progress_bar(protocol.episodes * len(group), name, "episode") as progress:

@@ -27,13 +27,13 @@ SHIPPED = "trained"
 FRESH = "trained now"
 """Name of the agents that were trained in this run, all seeds together."""
 
-_LADDER = ("random", "expert", "oracle", SHIPPED, FRESH)
+_LADDER = ("idle", "random", "expert", "oracle", SHIPPED, FRESH)
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class PolicyScore:
-    """One policy's results.
+    """Results of one policy.
 
     Attributes:
         agent: its name.
@@ -44,9 +44,9 @@ class PolicyScore:
         cost: mean cost.
         metrics: means at the end of the episode.
         ledger: means at the end of the episode.
-        outcomes: what the environment wants beside the score, by label.
-        kept: returns of the first episodes, one by one, so that they can be had again to the bit;
-            none of an agent that is not kept itself.
+        outcomes: metrics shown beside the score, by label.
+        kept: returns of the first episodes, one by one, to be reproduced to the bit; empty for
+            agents that are not shipped.
     """
 
     agent: str
@@ -62,13 +62,13 @@ class PolicyScore:
 
     @property
     def runs(self) -> int:
-        """How many training seeds it stands for."""
+        """Number of training runs."""
         return len(self.run_means)
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The paired difference of two policies' returns.
+    """Paired difference of the returns of two policies.
 
     Attributes:
         better: the one expected to be better.
@@ -82,7 +82,7 @@ class PairedDifference:
 
     @property
     def verdict(self) -> str:
-        """What the interval says."""
+        """Sign of the difference as far as the interval determines it."""
         if self.difference.above_zero:
             return "higher"
         return "lower" if self.difference.below_zero else "not told apart"
@@ -95,12 +95,12 @@ class Comparison:
     Attributes:
         split: of the specimens.
         specimen: their family.
-        episodes: how many for each policy.
+        episodes: number for each policy.
         seed: of the first episode.
         complete: all episodes asked for were played.
         scores: one for each policy, in ascending order of return.
         gaps: the differences that the claims rest on.
-        outcomes: what the scores' outcomes are.
+        outcomes: metrics shown beside the scores.
     """
 
     split: str
@@ -113,7 +113,7 @@ class Comparison:
     outcomes: tuple[Metric, ...] = ()
 
     def score(self, agent: str) -> PolicyScore | None:
-        """The results of the policy of this name, if it took part."""
+        """Results of the policy of this name, if it took part."""
         return next((one for one in self.scores if one.agent == agent), None)
 
     def as_record(self) -> dict[str, Any]:
@@ -122,20 +122,23 @@ class Comparison:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Comparison":
-        """From what `as_record` gave and JSON has kept.
+        """Comparison from a record made by `as_record` and read from JSON.
 
         Raises:
             ValueError: something is missing.
         """
         try:
-            scores = [_score_from(one) for one in record["scores"]]
-            gaps = [
-                PairedDifference(one["better"], one["worse"], _estimate(one["difference"]))
-                for one in record["gaps"]
-            ]
-            told = tuple(Metric(**one) for one in record.get("outcomes", ()))
-            found: dict[str, Any] = {"scores": tuple(scores), "gaps": tuple(gaps), "outcomes": told}
-            return cls(**{**record, **found})
+            return cls(
+                **{
+                    **record,
+                    "scores": tuple(_score_from(one) for one in record["scores"]),
+                    "gaps": tuple(
+                        PairedDifference(**{**one, "difference": read_estimate(one["difference"])})
+                        for one in record["gaps"]
+                    ),
+                    "outcomes": tuple(Metric(**one) for one in record.get("outcomes", ())),
+                }
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"the record lacks or does not know {error}") from error
 
@@ -149,14 +152,14 @@ class FixedActionAgent:
     """
 
     def __init__(self, agent: Agent, fixed_action: Mapping[int, float]) -> None:
-        self.name, self.needs_truth = agent.name, agent.needs_truth
+        self.name, self.uses_privileged_info = agent.name, agent.uses_privileged_info
         self._agent, self._fixed = agent, dict(fixed_action)
 
-    def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
+    def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
         """Begin N episodes."""
         self._agent.reset(num_envs, seeds)
 
-    def act(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+    def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> NDArray[Any]:
         """Action of the agent with its fixed components."""
         action = np.array(self._agent.act(observation, info))
         for component, value in self._fixed.items():
@@ -224,11 +227,11 @@ def compare(
 
 
 def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, ...]:
-    """The differences that the claims rest on, as far as the policies are there.
+    """Differences that the claims rest on, of the policies that took part.
 
-    Best fixed pattern against random, expert against that, oracle against expert; and each trained
-    agent against the expert. Fixed is every policy that is none of the others; the best of them on
-    these very episodes is taken, which favours it.
+    They are: best fixed policy - random, expert - best fixed policy, oracle - expert, and each
+    trained agent - expert. Every policy that is none of the others is fixed; the best of them on
+    these episodes is taken, which favours it.
 
     Args:
         returns: policy to [runs, episodes].
@@ -285,13 +288,14 @@ def _means(columns: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, fl
 def _score_from(record: Mapping[str, Any]) -> PolicyScore:
     words: dict[str, Any] = dict(record)
     for name in ("returns", "score", "score_iqm"):
-        words[name] = _estimate(words[name])
+        words[name] = read_estimate(words[name])
     words["run_means"] = tuple(words["run_means"])
-    words["outcomes"] = {k: _estimate(v) for k, v in words.get("outcomes", {}).items()}
+    words["outcomes"] = {k: read_estimate(v) for k, v in words.get("outcomes", {}).items()}
     words["kept"] = tuple(words.get("kept", ()))
     return PolicyScore(**words)
 
 
-def _estimate(value: Mapping[str, float | None]) -> Estimate:
+def read_estimate(value: Mapping[str, float | None]) -> Estimate:
+    """Estimate from its record, in which null stands for NaN."""
     numbers = {name: math.nan if one is None else float(one) for name, one in value.items()}
     return Estimate(**numbers)

@@ -1,4 +1,4 @@
-"""Which environment, with which arguments: what every claim is about."""
+"""Environment and arguments of an evaluation."""
 
 import difflib
 import inspect
@@ -18,13 +18,13 @@ from microgym.envs.core.metrics import Metric
 
 @dataclass(frozen=True)
 class EnvironmentConfig:
-    """An environment and its arguments, checked before any work.
+    """Environment and its arguments, checked before any work.
 
     Attributes:
         env_id: such as "Ptycho-v0".
         split: "train", "validation" or "test".
-        specimen: family of specimens; None means the environment's default.
-        arguments: any other arguments of the environment.
+        specimen: family of specimens; None for the environment's default.
+        arguments: further arguments of the environment.
     """
 
     env_id: str
@@ -46,7 +46,7 @@ class EnvironmentConfig:
 
     @property
     def specimen_name(self) -> str | None:
-        """The family of specimens, the environment's default if none was asked for."""
+        """Family of specimens, by default the environment's; None if it has no families."""
         return self.specimen or _defaults(self.env_id).get("specimen")
 
     def keywords(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class EnvironmentConfig:
         return words
 
     def check(self) -> None:
-        """Build the environment once, so that bad arguments show before long work.
+        """Build the environment once to find bad arguments before long work.
 
         Raises:
             ValueError: an argument of a wrong type, or out of range.
@@ -72,7 +72,7 @@ class EnvironmentConfig:
             raise ValueError(str(error)) from error
 
     def outcomes(self) -> tuple[Metric, ...]:
-        """Facts of an episode's end that belong beside the score, as the environment says."""
+        """Metrics that the environment shows beside the score."""
         env = self.make(1)
         try:
             return cast("Any", env.unwrapped).outcomes
@@ -80,18 +80,18 @@ class EnvironmentConfig:
             env.close()
 
     def with_(self, **changes: Any) -> "EnvironmentConfig":
-        """The same with some attributes changed."""
+        """Copy with some attributes changed."""
         return replace(self, **changes)
 
     def make(
         self, num_envs: int, *, reveal: bool = False, render: bool = False
     ) -> VectorEnv[Any, Any, Any]:
-        """A vector environment whose episodes end without the next one beginning by itself.
+        """Make a vector environment that does not reset by itself.
 
         Args:
-            num_envs: how many microscopes.
-            reveal: tell the hidden state in `info["latent"]`, as an oracle needs.
-            render: make `render()` return pictures.
+            num_envs: number of environments.
+            reveal: put the hidden state into `info["latent"]`, as an oracle needs.
+            render: let `render()` return frames.
 
         Returns:
             The environment, in autoreset mode DISABLED.
@@ -105,11 +105,11 @@ class EnvironmentConfig:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """The end of an error message about an unknown name.
+    """End of an error message about an unknown name.
 
     Args:
-        word: what was given.
-        known: what is possible.
+        word: the unknown name.
+        known: all names.
 
     Returns:
         "; did you mean ...?" if there are close names, "; there are ..." otherwise.
@@ -122,7 +122,7 @@ def suggestion(word: str, known: list[str]) -> str:
 
 
 def environment_id(text: str) -> str:
-    """The registered id that a user meant.
+    """Registered id of an environment.
 
     Args:
         text: "Ptycho-v0" or "microgym:Ptycho-v0".
@@ -134,7 +134,7 @@ def environment_id(text: str) -> str:
         ValueError: no such environment; the message names close ones.
     """
     bare = text.removeprefix("microgym:")
-    known = [entry.id for entry in registry.ENTRIES]
+    known = [entry.id for entry in registry.entries()]
     if bare not in known:
         raise ValueError(f"no environment {text!r}{suggestion(bare, known)}")
     return bare
@@ -149,7 +149,8 @@ def _defaults(env_id: str) -> Mapping[str, Any]:
     for name, one in inspect.signature(creator.task_class).parameters.items():
         if one.kind is inspect.Parameter.VAR_KEYWORD:
             # A task with many arguments keeps them, checked, in a dataclass.
-            kept = creator.task_class(1).arguments
+            task = creator.task_class(1, **spec.kwargs)
+            kept = getattr(task, "config", None) or task.arguments
             found |= {one.name: getattr(kept, one.name) for one in fields(kept)}
         elif one.kind is inspect.Parameter.KEYWORD_ONLY:
             found[name] = one.default

@@ -1,8 +1,8 @@
-"""Episodes of several agents on the same specimens, with the same weather and the same noise."""
+"""Evaluation of several agents on the same episodes: same specimens, drift, damage and noise."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,23 +16,23 @@ from microgym.envs.core.metrics import Metric
 Array = NDArray[np.float64]
 
 EPISODES = 200
-"""Enough for a gap of a fifth of the spread between specimens to show (design choice)."""
+"""Number that resolves a fifth of the spread between specimens (design choice)."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an agent did in each episode.
+    """Results of one agent, a value for each episode.
 
     Attributes:
         agent: its name.
-        returns: [episodes], sum of rewards.
-        costs: [episodes], sum of `info["cost"]`.
-        lengths: [episodes], decisions.
+        returns: [episodes] float64, sum of rewards.
+        costs: [episodes] float64, sum of `info["cost"]`.
+        lengths: [episodes] float64, number of steps.
         ledger: entry to [episodes], at the end of the episode, in its own unit.
-        metrics: name to [episodes], at the end of the episode; numbers only.
+        metrics: name to [episodes], at the end of the episode; scalar metrics only.
         reward_terms: term to [episodes], summed.
-        cost_terms: what must not happen to [episodes], summed.
-        asked: how many episodes were wanted; fewer are held if it was interrupted.
+        cost_terms: term to [episodes], summed.
+        asked: number of episodes asked for; an interrupted evaluation has fewer.
     """
 
     agent: str
@@ -47,29 +47,29 @@ class Evaluation:
 
     @property
     def episodes(self) -> int:
-        """How many episodes are held."""
+        """Number of episodes."""
         return self.returns.size
 
-    def outcome(self, which: Metric) -> Array:
-        """One fact of the episodes' ends, [episodes]."""
-        return cast("dict[str, Array]", getattr(self, which.group))[which.name]
+    def outcome(self, metric: Metric) -> Array:
+        """Values of a metric shown beside the score, [episodes]."""
+        return cast("dict[str, Array]", getattr(self, metric.group))[metric.name]
 
     @property
     def complete(self) -> bool:
-        """All episodes asked for are held."""
+        """Whether all episodes asked for were played."""
         return self.episodes >= self.asked
 
 
 def run_episodes(
     env: Any, agent: Agent, seeds: Sequence[int], progress: Callable[[int], None] | None = None
 ) -> Evaluation:
-    """One episode in each environment of a vector environment.
+    """Play one episode in each environment of a vector environment.
 
     Args:
         env: as made by `EnvironmentConfig.make`, with as many environments as there are seeds.
-        agent: who decides.
-        seeds: of the episodes, and of the agent's own choices in them.
-        progress: is told of every episode that ends.
+        agent: the agent.
+        seeds: of the episodes, and of the agent's own randomness in them.
+        progress: called with the number of episodes that ended.
 
     Returns:
         The episodes, in the order of the seeds.
@@ -98,7 +98,7 @@ def run_episodes(
         running &= ~ended
         if progress is not None and finished.any():
             progress(int(finished.sum()))
-        if ended.any() and running.any():  # rows that are through idle along until all are
+        if ended.any() and running.any():  # finished rows start new episodes, which do not count
             observation, fresh = env.reset(options={"reset_mask": ended})
             info = _merged(info, fresh, ended)
     return Evaluation(agent.name, returns, costs, lengths, **last, **sums, asked=len(seeds))
@@ -116,16 +116,16 @@ def evaluate_all(
     """Evaluate agents on the same episodes.
 
     Episode i has the seed `seed + i` for every agent: the same specimen, and the same drift and
-    damage whatever is done. The agents take turns batch by batch, so that an interruption (Ctrl-C)
-    leaves episodes that all of them have played; they are returned if there are any.
+    damage whatever the actions. The agents alternate batch by batch, so that an interruption
+    (Ctrl-C) leaves episodes that all of them have played; these are returned if there are any.
 
     Args:
         setting: the environment.
         agents: names and agents.
-        episodes: how many each, at least 1.
+        episodes: number for each agent, at least 1.
         seed: of the first episode, at least 0.
-        num_envs: how many at a time; the result does not depend on it.
-        progress: is told of every episode that ends; `episodes` times agents in all.
+        num_envs: number of environments at a time; the result does not depend on it.
+        progress: called with the number of episodes that ended, `episodes` times agents in all.
 
     Returns:
         An evaluation for each name.
@@ -159,7 +159,7 @@ def summary(
     oracle: Evaluation | None,
     seed: int,
 ) -> dict[str, Any]:
-    """What `microgym evaluate --json` prints.
+    """Object that `microgym evaluate --json` prints.
 
     Args:
         setting: the environment.
@@ -170,9 +170,9 @@ def summary(
 
     Returns:
         "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-        "score", "score_interval", "cost_mean", "ledger", "outcomes" (what the environment wants
-        beside the score: label to mean, interval, unit and what is better); and "partial": True if
-        it was interrupted. Intervals are 95%.
+        "score", "score_interval", "cost_mean", "ledger", "outcomes" (metrics shown beside the
+        score: label to mean, interval, unit and better direction); and "partial": True if it was
+        interrupted. Intervals are 95%.
     """
     returns = bootstrap(evaluation.returns)
     score = Estimate(np.nan, np.nan, np.nan)
@@ -191,19 +191,15 @@ def summary(
         "score_interval": None if np.isnan(score.low) else list(score.interval),
         "cost_mean": float(evaluation.costs.mean()),
         "ledger": {name: float(column.mean()) for name, column in evaluation.ledger.items()},
-        "outcomes": {one.label: _told(one, evaluation) for one in setting.outcomes()},
+        "outcomes": {one.label: _outcome(one, evaluation) for one in setting.outcomes()},
     }
     return result if evaluation.complete else result | {"partial": True}
 
 
-def _told(one: Metric, evaluation: Evaluation) -> dict[str, Any]:
-    found = bootstrap(evaluation.outcome(one))
-    return {
-        "mean": found.value,
-        "interval": list(found.interval),
-        "unit": one.unit,
-        "better": one.better,
-    }
+def _outcome(metric: Metric, evaluation: Evaluation) -> dict[str, Any]:
+    found = bootstrap(evaluation.outcome(metric))
+    ends = list(found.interval)
+    return {"mean": found.value, "interval": ends, "unit": metric.unit, "better": metric.better}
 
 
 def _batches(seed: int, episodes: int, num_envs: int) -> Iterator[tuple[int, list[int]]]:
@@ -225,45 +221,38 @@ def _play(
 ) -> None:
     with ExitStack() as stack:
         envs: dict[bool, Any] = {}
-        for reveal in sorted({agent.needs_truth for agent in agents.values()}):
+        for reveal in sorted({agent.uses_privileged_info for agent in agents.values()}):
             envs[reveal] = setting.make(size, reveal=reveal)
             stack.callback(envs[reveal].close)
         for start in starts:
             for name, agent in agents.items():
                 seeds = range(start, start + size)
-                parts[name].append(run_episodes(envs[agent.needs_truth], agent, seeds, progress))
+                env = envs[agent.uses_privileged_info]
+                parts[name].append(run_episodes(env, agent, seeds, progress))
 
 
 def _joined(parts: Sequence[Evaluation], asked: int) -> Evaluation:
-    def columns(name: str) -> dict[str, Array]:
-        keys = cast("dict[str, Array]", getattr(parts[0], name))
-        return {key: np.concatenate([getattr(part, name)[key] for part in parts]) for key in keys}
+    """Episodes of all parts, one after the other."""
 
-    def column(name: str) -> Array:
-        return np.concatenate([cast("Array", getattr(part, name)) for part in parts])
+    def join(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], Mapping):
+            return {key: join([one[key] for one in values]) for key in values[0]}
+        return np.concatenate(values)
 
-    return Evaluation(
-        agent=parts[0].agent,
-        returns=column("returns"),
-        costs=column("costs"),
-        lengths=column("lengths"),
-        ledger=columns("ledger"),
-        metrics=columns("metrics"),
-        reward_terms=columns("reward_terms"),
-        cost_terms=columns("cost_terms"),
-        asked=asked,
-    )
+    names = ("returns", "costs", "lengths", "ledger", "metrics", "reward_terms", "cost_terms")
+    joined = {name: join([getattr(part, name) for part in parts]) for name in names}
+    return replace(parts[0], asked=asked, **joined)
 
 
 def _numbers(group: Mapping[str, Any]) -> Iterator[tuple[str, Array]]:
-    """The entries of an info group that are one number an environment."""
+    """Entries of a group of `info` that have one number for each environment."""
     for name, value in group.items():
         if not name.startswith("_") and value.ndim == 1 and value.dtype != object:
             yield name, value.astype(np.float64)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any], rows: NDArray[np.bool_]) -> Any:
-    """Infos of which the listed rows are new."""
+    """Copy of `old` with some rows taken from `new`."""
     merged: dict[str, Any] = {}
     for name, value in old.items():
         if isinstance(value, Mapping):

@@ -40,7 +40,7 @@ class SearchablePolicy:
 
 def searchable_environments() -> list[str]:
     """Environments that have policies to search for."""
-    return [one.id for one in registry.ENTRIES if searchable_policies(one.id)]
+    return [one.id for one in registry.entries() if searchable_policies(one.id)]
 
 
 def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:

@@ -1,4 +1,4 @@
-"""Agents by name, with messages for those who mistype one."""
+"""Agents by name or path, with messages that suggest a name."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig, suggesti
 
 
 def find_agent(setting: EnvironmentConfig, name: str) -> Agent:
-    """An agent for an environment.
+    """Agent of an environment.
 
     Args:
         setting: the environment.
@@ -32,7 +32,7 @@ def find_agent(setting: EnvironmentConfig, name: str) -> Agent:
 
 
 def all_agents(setting: EnvironmentConfig) -> tuple[dict[str, list[Agent]], list[str]]:
-    """Every agent that the package has for an environment.
+    """All agents that the package has for an environment.
 
     Args:
         setting: the environment.

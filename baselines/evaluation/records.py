@@ -1,4 +1,4 @@
-"""Files that results go to, and what must stand beside a result so that it can be had again."""
+"""Files of results, and the provenance that makes a result reproducible."""
 
 import json
 import math
@@ -17,14 +17,14 @@ from typing import Any, cast
 import microgym
 
 PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
-"""Whose versions can change a number."""
+"""Packages whose versions can change a number."""
 
 RESULTS = Path(__file__).parents[1] / "results"
-"""Where committed records are: `<env>.json` and `<env>.small.json`."""
+"""Folder of the committed records: `<env>.json` and `<env>.small.json`."""
 
 
 def check_writable(path: Path | str) -> Path:
-    """Make sure, before long work, that its result can be written.
+    """Check before long work that its result can be written.
 
     Args:
         path: the file to be written.
@@ -33,7 +33,7 @@ def check_writable(path: Path | str) -> Path:
         The path.
 
     Raises:
-        OSError: it is a folder, or its place cannot be made or written to.
+        OSError: it is a folder, or its folder cannot be made or written to.
     """
     target = Path(path)
     if target.is_dir():
@@ -50,7 +50,7 @@ def check_writable(path: Path | str) -> Path:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON text; a number that is not finite becomes null, since JSON has none.
+    """JSON text, in which null replaces numbers that are not finite.
 
     Args:
         value: dicts, sequences, strings, numbers, NumPy numbers.
@@ -63,10 +63,10 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def read_record(path: Path | str) -> dict[str, Any]:
-    """A record written by `microgym reproduce --write` or `microgym report`.
+    """Read a record written by `microgym reproduce --write`.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: no such file.
         ValueError: it is not a JSON object.
     """
     target = Path(path)
@@ -82,10 +82,10 @@ def read_record(path: Path | str) -> dict[str, Any]:
 
 
 def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """Command, commit, machine, package versions and date: what a result came from.
+    """Command, commit, machine, package versions and date of a result.
 
     Args:
-        arguments: what followed `microgym` on the command line; None reads it from the process.
+        arguments: of the command `microgym`; None takes those of the process.
 
     Returns:
         "command", "commit", "date", "machine" and "packages"; no host or user name, no path.
@@ -111,7 +111,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of those that can change a number."""
+    """Versions of this package and of `PACKAGES`."""
     found = {"microgym": microgym.__version__}
     for name in PACKAGES:
         try:
@@ -122,7 +122,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The source's git commit, with "+" where tracked files were changed; None outside git."""
+    """Git commit of the source, with "+" if tracked files are changed; None outside git."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None

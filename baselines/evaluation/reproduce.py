@@ -1,11 +1,11 @@
-"""Results that anyone can have again: how they are recorded, and how they are checked.
+"""Reproducible results: records of trainings and evaluations, and checks against them.
 
-A record holds what was trained (steps, seeds, curves, mean return of each run), what was measured
-(every policy on the same episodes), and what it was made with (command, commit, machine, package
-versions). Training is a chaotic thing: the same seed on another processor gives another agent. So
-a retrained agent is compared with the interval in which one further run is expected 99 times in
-100. A policy that is only evaluated again must find the returns of the first episodes again, one by
-one, and its mean in the interval of the mean. Where nothing learns, a record has no training.
+A record holds the training (steps, seeds, curves, mean return of each run), the evaluation (every
+policy on the same episodes), and its provenance (command, commit, machine, package versions).
+Training is chaotic: the same seed on another processor gives another agent. So a retrained agent is
+compared with the interval in which one further run is expected 99 times in 100. A policy that is
+only evaluated must reproduce the returns of the first episodes one by one, and its mean must lie in
+the interval of the mean. Where no agent learns, a record has no training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,20 +36,20 @@ from microgym.baselines.evaluation.records import (
 from microgym.baselines.evaluation.statistics import prediction_interval
 
 FLOOR = ("random",)
-"""What a small agent is held against."""
+"""Policies that a small agent is compared with."""
 CLOSE = 1e-4
-"""How far the return of a network's episode may be off: another processor rounds single precision
-otherwise (design choice). The returns of reference policies must be the same to the bit."""
+"""Tolerance of the return of an episode of a network: another processor rounds single precision
+differently (design choice). The returns of reference policies must be equal to the bit."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One number had again.
+    """Comparison of one number with a record.
 
     Attributes:
-        name: what it is.
+        name: of the number.
         value: as found now.
-        low: lower end of what the record allows.
+        low: lower end of the range that the record allows.
         high: upper end.
     """
 
@@ -60,7 +60,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """The number is where it should be."""
+        """Whether the value lies in the range."""
         return self.low <= self.value <= self.high
 
     def __str__(self) -> str:
@@ -69,15 +69,12 @@ class Check:
 
 
 def record_path(env_id: str, small: bool, folder: Path = RESULTS) -> Path:
-    """Where an environment's record is.
+    """Path of an environment's record.
 
     Args:
         env_id: the environment.
-        small: the small agent's, which the tests retrain.
+        small: the record of the small agent, which the tests retrain.
         folder: of the records.
-
-    Returns:
-        The path.
     """
     return folder / f"{env_id}{'.small' if small else ''}.json"
 
@@ -92,22 +89,22 @@ def write_record(
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:
-    """Train if there is something to train, measure and record.
+    """Train if an agent learns there, evaluate, and write the record.
 
     Args:
         setting: the environment.
-        small: the small agent, several times, for the interval of its result.
+        small: train the small agent, several times, for the interval of its return.
         runs: folder of the training runs.
         jobs: training processes side by side.
         protocol: instead of the environment's.
         folder: of the records.
-        reuse: take the finished runs in `runs` instead of training anew.
+        reuse: take the finished runs in `runs` instead of training again.
 
     Returns:
         The record's path.
 
     Raises:
-        ValueError: the small agent of an environment in which nothing learns.
+        ValueError: `small` for an environment in which no agent learns.
         KeyboardInterrupt: interrupted; the old record stays, and policies are in `runs`.
     """
     path = check_writable(record_path(setting.env_id, small, folder))
@@ -146,12 +143,12 @@ def check_record(
     folder: Path = RESULTS,
     brief: bool = False,
 ) -> list[Check]:
-    """Do again what a record says, and compare.
+    """Repeat the training and evaluation of a record, and compare.
 
     Args:
         setting: the environment.
         small: the small agent's record; one run is retrained, not all.
-        train: retrain, if something learns there; otherwise only evaluate the shipped agent and the
+        train: retrain, if an agent learns there; otherwise only evaluate the shipped agent and the
             reference policies.
         runs: folder of the training runs.
         jobs: training processes side by side.
@@ -159,7 +156,7 @@ def check_record(
         brief: play only the episodes of which the record keeps every return.
 
     Returns:
-        The checks, passed or not.
+        The checks, whether passed or not.
 
     Raises:
         FileNotFoundError: there is no record.
@@ -209,13 +206,15 @@ def _checks(
         if old.agent == FRESH or new is None:
             continue
         if after.episodes == before.episodes:
-            checks.append(Check(f"{old.agent} again", new.returns.value, *old.returns.interval))
+            checks.append(
+                Check(f"{old.agent} reproduced", new.returns.value, *old.returns.interval)
+            )
         if old.kept:
             off = CLOSE if old.agent == SHIPPED else 0.0
             pairs = zip(new.kept, old.kept, strict=True)
-            had = sum(abs(one - other) <= off for one, other in pairs)
+            equal = sum(abs(one - other) <= off for one, other in pairs)
             count = len(old.kept)
-            checks.append(Check(f"{old.agent}, episodes had again", had, count, count))
+            checks.append(Check(f"{old.agent}, episodes reproduced", equal, count, count))
     fresh, floor = after.score(FRESH), after.score("random")
     for seed, value in zip(seeds, fresh.run_means if fresh else (), strict=True):
         if accepted is not None:

@@ -1,14 +1,13 @@
 """Interval estimates for comparisons on shared specimens.
 
-The usual package for this in reinforcement learning, rliable, fails to import beside pandas 3
-(through `arch`), and needs neither pandas nor a plotting library for what is used here; hence
-these functions. The recommendations are those of Agarwal et al., "Deep reinforcement learning at
-the edge of the statistical precipice", NeurIPS 2021: bootstrap intervals, the interquartile mean,
-and training seeds counted as a source of uncertainty of their own.
+The methods are those of Agarwal et al., "Deep reinforcement learning at the edge of the
+statistical precipice", NeurIPS 2021: bootstrap intervals, the interquartile mean, and training
+seeds as a source of uncertainty of their own. Their package rliable fails to import beside pandas
+3, and `scipy.stats.bootstrap` resamples one axis, not training seeds and episodes independently.
 
-Everything is paired: results come as `[episodes]`, or `[runs, episodes]` for several training
-seeds, and column i is the same specimen with the same weather for everybody. A resample draws
-columns once for all that enter a comparison, and rows (training seeds) beside them.
+All comparisons are paired: results come as `[episodes]`, or `[runs, episodes]` for several training
+seeds, and column i is the same specimen with the same drift for every policy. A resample draws
+columns once for all quantities of a comparison, and rows (training seeds) independently of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,15 +22,15 @@ Statistic = Callable[[Array], Array]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-"""Monte Carlo error of a 95% bound is then about a hundredth of the interval (design choice)."""
+"""Monte Carlo error of an end of the interval: about a hundredth of its width (design choice)."""
 
 _BLOCK = 1 << 21
-"""Numbers resampled at a time, to bound memory."""
+"""Numbers resampled at a time, which limits memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its interval; NaN where the data do not determine it.
+    """Number with its interval; NaN where the data do not determine it.
 
     Attributes:
         value: the estimate from all data.
@@ -67,8 +66,8 @@ def mean(values: ArrayLike) -> Array:
 def interquartile_mean(values: ArrayLike) -> Array:
     """Mean of the middle half along the last axis.
 
-    A quarter of the values, rounded down, is left out at each end: the 25% trimmed mean. It
-    hardly feels outliers, and needs fewer values than the median for the same precision.
+    A quarter of the values, rounded down, is left out at each end: the 25% trimmed mean. It is
+    robust against outliers and needs fewer values than the median for the same precision.
 
     Args:
         values: [..., n].
@@ -95,10 +94,10 @@ def bootstrap(
     Args:
         values: [episodes] or [runs, episodes]. Runs and episodes are resampled independently of
             each other. With few runs the interval is somewhat too short.
-        statistic: of all values together: takes [..., n], gives [...].
+        statistic: function of all values together, from [..., n] to [...].
         strata: [episodes], labels; each label keeps its number of episodes in every resample.
         confidence: of the interval, between 0 and 1.
-        resamples: how many, at least 1.
+        resamples: number of resamples, at least 1.
         seed: of the resampling.
 
     Returns:
@@ -116,7 +115,7 @@ def bootstrap(
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, **arguments: Any) -> Estimate:
-    """Mean of a − b on the same episodes, with its interval.
+    """Mean of a - b on the same episodes, with its interval.
 
     Args:
         a: [episodes] or [runs, episodes].
@@ -124,7 +123,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, **arguments: Any) -> Estimate:
         **arguments: of `bootstrap`.
 
     Returns:
-        The difference; `above_zero` says whether a beats b.
+        The difference; `above_zero` tells whether a is better.
 
     Raises:
         ValueError: different numbers of episodes, and as for `bootstrap`.
@@ -149,9 +148,9 @@ def normalised_score(
 ) -> Estimate:
     """Score on the scale where the expert is 0 and the oracle 1.
 
-    (returns − expert) / mean(oracle − expert), summarised by the statistic. The divisor is the
-    mean headroom, not each specimen's own, which may be next to nothing. Numerator and divisor
-    are resampled together, so the interval knows the uncertainty of both.
+    (returns - expert) / mean(oracle - expert), summarised by the statistic. The divisor is the mean
+    headroom, since that of a single specimen may be nearly zero. Numerator and divisor are
+    resampled together, so the interval contains the uncertainty of both.
 
     Args:
         returns: [episodes] or [runs, episodes].
@@ -159,11 +158,11 @@ def normalised_score(
         oracle: [episodes], the same ones.
         statistic: `mean` or `interquartile_mean`.
         confidence: of the interval, between 0 and 1.
-        resamples: how many, at least 1.
+        resamples: number of resamples, at least 1.
         seed: of the resampling.
 
     Returns:
-        Score and interval; NaN where these episodes do not show the oracle above the expert.
+        Score and interval; NaN where the oracle is not above the expert on these episodes.
 
     Raises:
         ValueError: different numbers of episodes, and as for `bootstrap`.
@@ -198,14 +197,14 @@ _T995 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
 
 
 def prediction_interval(values: ArrayLike) -> tuple[float, float]:
-    """Where one further value of the same normal population falls 99 times in 100.
+    """Prediction interval that contains one further value of a normal population 99 times in 100.
 
     Mean ± t s √(1 + 1/n) (Whitmore, "Prediction limits for a univariate normal observation",
-    The American Statistician 40, 1986). Used for the result of one more training run: on another
-    processor the same seed gives another run.
+    The American Statistician 40, 1986). It is used for the result of one more training run: on
+    another processor the same seed gives another run.
 
     Args:
-        values: [n], 2 to 11 of them.
+        values: [n], n from 2 to 11.
 
     Returns:
         Lower and upper end.

@@ -14,8 +14,7 @@ from microgym.baselines.observation_models.specification import (
     Rows,
 )
 from microgym.baselines.observation_models.weights_io import made_from
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 
 
 def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> str:

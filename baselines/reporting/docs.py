@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
@@ -27,10 +26,16 @@ from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import record_path
 from microgym.baselines.observation_models.page import network_card, network_page
 from microgym.baselines.observation_models.specification import specifications
-from microgym.baselines.reporting.formatting import OUTCOMES, decimals, outcome_table, written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import (
+    OUTCOMES,
+    decimals,
+    markdown,
+    outcome_table,
+    written,
+)
 from microgym.baselines.reporting.readme import table as scores
-from microgym.envs.core.registry import ENTRIES, Entry
+from microgym.envs.core.docs import STANDARD, Table, tables
+from microgym.envs.core.registry import Entry, entries
 
 SECTIONS = (
     "Description",
@@ -101,8 +106,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
 def tasks() -> list[list[Entry]]:
     """Lines of the registry, those of one task together, in the order of the registry."""
     found: dict[str, list[Entry]] = {}
-    for entry in ENTRIES:
-        found.setdefault(entry.module, []).append(entry)
+    for entry in entries():
+        found.setdefault(entry.package, []).append(entry)
     return list(found.values())
 
 
@@ -121,16 +126,18 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         ValueError: the docstring lacks a section or has one too many; a bad record.
     """
     entry = ids[0]
-    module = importlib.import_module(entry.module)
-    title, parts = sections(getattr(module, f"{entry.name}Env"))
-    added = _added(ids, module, results)
+    title, parts = sections(entry.load("Env"))
+    added = _added(ids, results)
     lines = [_MADE, "", f"# {entry.id}", "", title, ""]
     for one in ids:
         lines += _picture(one, images)
     lines += _head(ids)
-    for name, text in parts.items():
-        lines += ["", f"## {name}", "", text]
-        for block in added.get(name, ()):
+    for name in SECTIONS:
+        blocks = [parts[name]] if name in parts else []
+        blocks += added.get(name, [])
+        if blocks:
+            lines += ["", f"## {name}"]
+        for block in blocks:
             lines += ["", block]
     return "\n".join(lines) + "\n"
 
@@ -149,8 +156,9 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
     """
     title, *parts = re.split(r"^## ", inspect.getdoc(environment) or "", flags=re.MULTILINE)
     found = {name: text.strip() for name, _, text in (part.partition("\n") for part in parts)}
-    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in OPTIONAL):
-        wrong = sorted((set(found) ^ set(SECTIONS)) - OPTIONAL) or "their order"
+    optional = OPTIONAL | STANDARD.keys()
+    if tuple(found) != tuple(one for one in SECTIONS if one in found or one not in optional):
+        wrong = sorted((set(found) ^ set(SECTIONS)) - optional) or "their order"
         raise ValueError(f"the docstring of {environment.__name__} is not as it should be: {wrong}")
     return title.strip(), found
 
@@ -276,18 +284,35 @@ def _head(ids: Sequence[Entry]) -> list[str]:
         ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
         *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
         *((f"`{one.id}`", one.summary) for one in ids[1:]),
-        ("source", f"[{entry.module}](../../{entry.module.split('.', 1)[1].replace('.', '/')})"),
+        ("source", f"[{entry.package}](../../{entry.package.split('.', 1)[1].replace('.', '/')})"),
     ]
     return [markdown(rows)]
 
 
-def _added(ids: Sequence[Entry], module: ModuleType, results: Path) -> Mapping[str, list[str]]:
+def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """What the code and the records add to each section."""
     added: dict[str, list[str]] = {}
-    task = getattr(module, f"{ids[0].name}Task")(1, **ids[0].kwargs)
-    added["Arguments"] = [markdown(arguments(task))]
-    for name, tables in importlib.import_module(f"{module.__name__}.facts").facts().items():
-        added.setdefault(name, []).extend(markdown(rows) for rows in tables)
+    told: dict[str, Table] = {}
+    for one in ids:
+        task = one.load("Task")(1, **one.kwargs)
+        if not hasattr(task, "config"):
+            added["Arguments"] = [markdown(arguments(task))]
+            facts = importlib.import_module(f"{one.package}.facts").facts()
+            for name, found in facts.items():
+                added.setdefault(name, []).extend(markdown(rows) for rows in found)
+            break
+        found = tables(task)
+        for name in SECTIONS:
+            known = told.setdefault(name, [])
+            some = found.get(name, [])
+            new = [[rows[0], *(row for row in rows[1:] if row not in known)] for rows in some]
+            texts = [markdown(rows) for rows in new if len(rows) > 1]
+            if one is ids[0]:
+                texts = [*([STANDARD[name]] if name in STANDARD else []), *texts]
+            elif texts:
+                texts = [f"### {one.id}", *texts]
+            added.setdefault(name, []).extend(texts)
+            known.extend(row for rows in some for row in rows[1:])
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []

@@ -1,4 +1,4 @@
-"""How numbers with their intervals are written, on pages and in reports alike."""
+"""Format of numbers and tables, the same on pages and in reports."""
 
 import math
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from microgym.baselines.evaluation.statistics import Estimate
 OUTCOMES = (
     "Means at the end of the same episodes, with 95% intervals; ↑ higher is better, ↓ lower is."
 )
-"""What stands beside a table of outcomes."""
+"""Caption of a table of outcomes."""
 _BETTER = {"higher": " ↑", "lower": " ↓", "": ""}
 
 
 def decimals(estimates: Sequence[Estimate]) -> int:
-    """Digits after the point that suit a column: two digits of the typical half interval."""
+    """Digits after the point for a column: two digits of the median half interval."""
     halves = sorted((one.high - one.low) / 2 for one in estimates)
     halves = [one for one in halves if math.isfinite(one) and one > 0]
     return min(4, max(0, 1 - math.floor(math.log10(halves[len(halves) // 2])))) if halves else 2
 
 
 def written(estimate: Estimate, digits: int) -> str:
-    """An estimate with its interval, such as "0.62 [0.55, 0.69]"; a dash where there is none."""
+    """Estimate with its interval, such as "0.62 [0.55, 0.69]"; a dash if it is NaN."""
     if not math.isfinite(estimate.value):
         return "–"
     if math.isclose(estimate.low, estimate.high, abs_tol=1e-9):  # 0 and 1 by definition
@@ -32,7 +32,7 @@ def written(estimate: Estimate, digits: int) -> str:
 
 
 def number(value: float) -> str:
-    """A plain number with three digits."""
+    """Number with three digits."""
     if not math.isfinite(value):
         return "–"
     if value == 0:
@@ -41,19 +41,19 @@ def number(value: float) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """A number with so many digits after the point, a true minus, and no minus before zero."""
+    """Number with so many digits after the point, a minus sign, and no minus before zero."""
     text = f"{value:,.{digits}f}"
     return text.removeprefix("-") if not text.strip("-0.,") else text.replace("-", "−")
 
 
 def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
-    """What the environment wants to see beside the score, a row a policy, the best first.
+    """Table of the metrics shown beside the score, one row a policy, the best first.
 
     Args:
         comparison: the results.
 
     Returns:
-        Head and rows of a table; nothing where the environment wants nothing.
+        Head and rows; empty if the environment shows no metrics.
     """
     told = comparison.outcomes
     if not told:
@@ -67,7 +67,14 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def _digits(estimate: Estimate) -> int:
-    """Digits after the point that suit one number: as its interval has it, three in all at most."""
+    """Digits after the point for one number: as for a column, but three digits in all at most."""
     size = abs(estimate.value)
     most = 2 - math.floor(math.log10(size)) if 0.0 < size < math.inf else 2
     return max(0, min(decimals([estimate]), most))
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as a Markdown table; the first row is the head."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""The score table of the README, from committed records."""
+"""Score table of the README, from committed records."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison
 from microgym.baselines.evaluation.records import RESULTS, read_record
-from microgym.baselines.reporting.formatting import decimals, written
+from microgym.baselines.reporting.formatting import decimals, markdown, written
 
 BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
 
@@ -23,22 +23,20 @@ def table(comparison: Comparison) -> str:
     """
     scores = sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True)
     digits = [decimals([getattr(one, name) for one in scores]) for name in ("returns", "score")]
-    lines = ["| policy | return | score |", "| --- | --- | --- |"]
+    rows = [("policy", "return", "score")]
+    names = {SHIPPED: "**trained** (shipped)"}
     for one in scores:
-        name = {
-            SHIPPED: "**trained** (shipped)",
-            FRESH: f"trained afresh, {one.runs} seeds",
-        }.get(one.agent, one.agent)
+        fresh = f"trained afresh, {one.runs} seeds" if one.agent == FRESH else one.agent
         returns, score = written(one.returns, digits[0]), written(one.score, digits[1])
-        lines.append(f"| {name} | {returns} | {score} |")
+        rows.append((names.get(one.agent, fresh), returns, score))
     about = f"{comparison.episodes} episodes, split {comparison.split}"
     if comparison.specimen:
         about += f", specimens `{comparison.specimen}`"
-    return "\n".join([*lines, "", f"Means and 95% intervals; {about}."])
+    return f"{markdown(rows)}\n\nMeans and 95% intervals; {about}."
 
 
 def update(path: Path, results: Path = RESULTS) -> Path:
-    """Rewrite what stands between the two marks of a README.
+    """Rewrite the text between the two marks of a README.
 
     Args:
         path: the README.

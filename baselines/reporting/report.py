@@ -9,7 +9,7 @@ from microgym.agents.core.agent import Agent
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.video import animation, still
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.cli.record_video import film
+from microgym.baselines.cli.record_video import record_episode
 from microgym.baselines.cli.train import Run, configured_steps, train_with_bar
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
@@ -147,7 +147,7 @@ def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]
     video: Picture | None = None
     with progress_bar(len(agents), "pictures", "policy") as progress:
         for name, group in agents.items():
-            frames, outcome = film(plan.setting, group[0], _PICTURED)
+            frames, outcome = record_episode(plan.setting, group[0], _PICTURED)
             if not outcome["complete"]:
                 raise KeyboardInterrupt
             note = f"return {outcome['return']:.3g}"

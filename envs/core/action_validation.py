@@ -1,10 +1,10 @@
-"""Actions are checked before they reach the physics, and refused in words.
+"""Validation of actions: shape, type, NaN and bounds, before anything reaches the physics.
 
-Compiled code can neither check well nor complain well; so everything an agent may do wrong is
-caught here: shape, type, NaN, bounds. What passes is a fresh, contiguous, writeable array in the
-action space's own dtype (a read-only one would make Numba compile every kernel a second time).
+A valid action becomes a fresh, contiguous, writeable array in the action space's own dtype (a
+read-only one would make Numba compile every kernel a second time).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,55 @@ TOLERANCE = 1e-6
 (design choice)."""
 
 
+def action_checker(space: Space[Any], num_envs: int, *, single: bool) -> "Checker":
+    """The checker of an action space.
+
+    Args:
+        space: one microscope's action space; `Dict` spaces of the others, too.
+        num_envs: N.
+        single: actions come without the batch axis (N is 1).
+
+    Raises:
+        TypeError: a kind of space that no task of this package uses.
+    """
+    kind = DictActionChecker if isinstance(space, spaces.Dict) else ActionChecker
+    return kind(space, num_envs, single=single)
+
+
+class DictActionChecker:
+    """Checks actions of several parts; arguments as `action_checker`."""
+
+    def __init__(self, space: spaces.Dict, num_envs: int, *, single: bool) -> None:
+        self._parts = {
+            name: action_checker(part, num_envs, single=single) for name, part in space.items()
+        }
+
+    def __call__(self, actions: Any, used: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """Check and convert every part.
+
+        Args:
+            actions: a mapping of the parts, each as `ActionChecker` takes it.
+            used: bool [N]: rows whose values matter.
+
+        Raises:
+            TypeError: no mapping.
+            ValueError: parts that are missing or unknown; a bad part, named.
+        """
+        if not isinstance(actions, Mapping):
+            raise TypeError(f"actions must map {sorted(self._parts)} to values, got {actions!r}")
+        if set(actions) != set(self._parts):
+            raise ValueError(f"actions must have {sorted(self._parts)}, got {sorted(actions)}")
+        found: dict[str, Any] = {}
+        for name, part in self._parts.items():
+            try:
+                found[name] = part(actions[name], used)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name!r}: {error}") from error
+        return found
+
+
 class ActionChecker:
-    """Turns what the agent sent into a batch [N, ...] of valid actions.
+    """Turns an agent's actions into a batch [N, ...] of valid actions.
 
     Args:
         space: one microscope's action space.
@@ -117,3 +164,6 @@ class ActionChecker:
         if np.isnan(value):
             raise ValueError(f"{label} is NaN; it must be in [{low}, {high}]")
         raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")
+
+
+Checker = ActionChecker | DictActionChecker

@@ -147,15 +147,27 @@ def single_info(info: Mapping[str, Any]) -> dict[str, Any]:
         info: nested dict of arrays [1, ...].
 
     Returns:
-        The same keys; one number a row becomes a Python float, int or bool, the rest an array.
+        The same keys; one number a row becomes a float64 or int64 scalar of NumPy or a bool, the
+        rest an array.
     """
     result: dict[str, Any] = {}
     for name, value in info.items():
         if isinstance(value, dict):
             result[name] = single_info(cast("dict[str, Any]", value))
         else:
-            result[name] = value.item() if value.ndim == 1 else value[0]
+            result[name] = _scalar(value[0]) if value.ndim == 1 else value[0]
     return result
+
+
+def _scalar(value: Any) -> Any:
+    """A number with a dtype, which readers of `info` ask for; bools and objects as in Python."""
+    if isinstance(value, np.floating):
+        return np.float64(value)
+    return np.int64(value) if isinstance(value, np.integer) else _item(value)
+
+
+def _item(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def vector_info(

@@ -75,6 +75,7 @@ def fingerprint(thing: Any) -> str:
 
 
 def _parts(thing: Any) -> Iterator[bytes]:
+    thing = thing.item() if isinstance(thing, np.generic) else thing
     if isinstance(thing, Mapping):
         items = cast("Mapping[str, Any]", thing)
         yield b"{"
@@ -103,7 +104,8 @@ class ActionSource:
     change from version to version and recorded trajectories must not.
 
     Args:
-        space: one microscope's action space: Box, Discrete, MultiDiscrete or MultiBinary.
+        space: one microscope's action space: Box, Discrete, MultiDiscrete, MultiBinary, or a Dict
+            of these.
         seed: any non-negative integer.
     """
 
@@ -130,11 +132,23 @@ class ActionSource:
         if isinstance(space, spaces.MultiBinary):
             fractions = self._uniform(int(np.prod(space.shape))).reshape(space.shape)
             return (fractions < 0.5).astype(space.dtype)
+        if isinstance(space, spaces.Dict):
+            parts = {name: ActionSource(part, 0) for name, part in space.items()}
+            for part in parts.values():
+                part._bits = self._bits
+            return {name: part.one() for name, part in parts.items()}
         raise TypeError(f"no actions for {space}")
 
-    def batch(self, num_envs: int) -> NDArray[Any]:
-        """Actions of N microscopes, [N, ...]."""
-        return np.stack([self.one() for _ in range(num_envs)])
+    def batch(self, num_envs: int) -> Any:
+        """Actions of N microscopes, [N, ...], or a dict of such arrays."""
+        return stacked([self.one() for _ in range(num_envs)])
+
+
+def stacked(actions: Sequence[Any]) -> Any:
+    """Actions of single environments as a vector environment takes them."""
+    if isinstance(actions[0], dict):
+        return {name: np.stack([one[name] for one in actions]) for name in actions[0]}
+    return np.stack(actions)
 
 
 def rollout(

@@ -1,40 +1,212 @@
-"""What the arguments of all tasks have in common."""
+"""Declared arguments of an environment: defaults, ranges, units and meanings.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+A task's configuration is a frozen dataclass whose fields are made by the functions below:
+
+    @dataclass(frozen=True)
+    class FocusConfig(Config):
+        exposures: int = integer(12, 1, 100, doc="exposures of an episode")
+        drift: str = level(DRIFT, doc="drift of the lens")
+
+Validation, messages, the command line and the table of the page follow from them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from microgym import validation
+from microgym.numerics.threads import check_threads
+from microgym.specimens.splits import SPLITS
 
 LEVELS = ("off", "easy", "real", "hard")
-"""Of a switch that makes a task harder."""
+"""Levels of a switch that makes a task harder."""
+REWARD_MODES = ("scalar", "vector")
+
+Check = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """Declaration of one argument.
+
+    Attributes:
+        check: takes name and value, and returns the value to keep; raises on a bad one.
+        doc: meaning of the argument.
+        unit: of its value.
+        levels: of a switch, its levels and their numbers; else None.
+    """
+
+    check: Check
+    doc: str
+    unit: str = ""
+    levels: Mapping[str, Any] | None = None
+
+
+def option(
+    default: Any,
+    check: Check,
+    doc: str,
+    unit: str = "",
+    levels: Mapping[str, Any] | None = None,
+) -> Any:
+    """A dataclass field with its declaration."""
+    words: dict[str, Any] = {"metadata": {"option": Option(check, doc, unit, levels)}}
+    if isinstance(default, Mapping):
+        frozen = MappingProxyType(dict(default))
+        return dataclasses.field(default_factory=lambda: frozen, **words)
+    return dataclasses.field(default=default, **words)
+
+
+def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
+    """One of several names."""
+
+    def check(name: str, value: Any) -> Any:
+        validation.choice(name, value, allowed)
+        return value
+
+    names = ", ".join(f'"{one}"' for one in allowed)
+    return option(default, check, f"{doc}: {names}")
+
+
+def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
+    """A switch: one of `LEVELS`.
+
+    Args:
+        levels: what each level stands for.
+        doc: meaning.
+        default: level by default.
+    """
+
+    def check(name: str, value: Any) -> Any:
+        validation.choice(name, value, LEVELS)
+        return value
+
+    return option(default, check, doc, "", levels)
+
+
+def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:
+    """An integer in a closed range."""
+
+    def check(name: str, value: Any) -> int:
+        return validation.integer(name, value, low, high)
+
+    return option(default, check, f"{doc}, {low:,} to {high:,}", unit)
+
+
+def positive(default: float | None, doc: str, unit: str = "", optional: bool = False) -> Any:
+    """A number above zero, or None where that is allowed."""
+
+    def check(name: str, value: Any) -> float | None:
+        return None if optional and value is None else validation.positive(name, value)
+
+    return option(default, check, doc, unit)
+
+
+def number(default: float, low: float, high: float, doc: str, unit: str = "") -> Any:
+    """A number in a closed range."""
+
+    def check(name: str, value: Any) -> float:
+        found = validation.finite(name, value)
+        if not low <= found <= high:
+            raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
+        return found
+
+    return option(default, check, f"{doc}, {low:g} to {high:g}", unit)
+
+
+def flag(default: bool, doc: str) -> Any:
+    """True or False."""
+
+    def check(name: str, value: Any) -> Any:
+        validation.boolean(name, value)
+        return value
+
+    return option(default, check, doc)
+
+
+def changes(doc: str, known: tuple[str, ...] = ()) -> Any:
+    """A mapping of names to numbers that changes defaults; `known` names, or any."""
+
+    def check(name: str, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{name} must map names to numbers, got {value!r}")
+        for one in value if known else ():
+            validation.choice(name, one, known)
+        return value
+
+    return option({}, check, doc)
+
+
+def split() -> Any:
+    """The split that specimens are drawn from."""
+    return choice("train", SPLITS, "disjoint set of specimens")
+
+
+def anything(default: Any, doc: str) -> Any:
+    """A value that `Config.validate` of the task checks."""
+    return option(default, lambda _, value: value, doc)
+
+
+def _threads(_: str, value: Any) -> int:
+    return check_threads(value)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a user may choose of an environment; a task's own is derived from this.
+    """Arguments that all environments have."""
 
-    Attributes:
-        env_id: the environment, as errors name it.
-    """
+    reward_weights: Mapping[str, float] = changes("weights of reward terms to change, by name")
+    reward_mode: str = choice("scalar", REWARD_MODES, "reward as a sum or as a vector of its terms")
+    reveal: bool = flag(False, 'put the hidden state into `info["latent"]`')
+    threads: int = option(1, _threads, "threads that share a batch")
 
-    env_id: ClassVar[str]
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Self:
-        """Check keyword arguments by name and by value.
-
-        Args:
-            given: what the user passed to `gymnasium.make`.
-
-        Returns:
-            The arguments.
+    def __post_init__(self) -> None:
+        """Check every value, then what they make together.
 
         Raises:
-            TypeError: an unknown name (with the list of known ones) or a value of the wrong type.
+            TypeError: a value of the wrong type.
             ValueError: a value out of range.
         """
-        known = tuple(f.name for f in fields(cls))
-        unknown = sorted(set(given) - set(known))
-        if unknown:
-            raise TypeError(f"{cls.env_id} has no arguments {unknown}; it has {sorted(known)}")
-        make: Any = cls
-        return make(**given)
+        for name, declared in options(type(self)).items():
+            object.__setattr__(self, name, declared.check(name, getattr(self, name)))
+        self.validate()
+
+    def validate(self) -> None:
+        """Check values against each other; a task's own configuration overrides it."""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], name: str) -> Self:
+        """A configuration from keyword arguments.
+
+        Args:
+            given: arguments of `gymnasium.make`.
+            name: of the environment class, for the message.
+
+        Raises:
+            TypeError: an unknown name, worded as Python does, with the list of known ones.
+            ValueError: a value out of range.
+        """
+        known = sorted(one.name for one in dataclasses.fields(cls))
+        for word in given:
+            if word not in known:
+                raise TypeError(
+                    f"{name}.__init__() got an unexpected keyword argument {word!r}; "
+                    f"known are {known}"
+                )
+        return cls(**given)
+
+
+def options(kind: type[Config]) -> dict[str, Option]:
+    """The declarations of a configuration's arguments, by name.
+
+    Raises:
+        TypeError: a field that was not made by a function of this module.
+    """
+    found: dict[str, Option] = {}
+    for one in dataclasses.fields(kind):
+        if "option" not in one.metadata:
+            raise TypeError(f"{kind.__name__}.{one.name} must be declared by an option")
+        found[one.name] = one.metadata["option"]
+    return found

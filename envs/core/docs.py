@@ -1,40 +1,206 @@
-"""Tables of an environment's page."""
+"""Tables of an environment's page, generated from its declarations."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+import inspect
+import re
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
 from typing import Any
+
+from microgym.envs.core.channels import Channels, Choices, Plane
+from microgym.envs.core.config import Config, options
+from microgym.envs.core.task import Modes, Task
 
 Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the head."""
+
+STANDARD: Mapping[str, str] = {
+    "Rewards": """A weighted sum of the terms below, each the change of a quantity in this step;
+with `reward_mode="vector"` the vector of unweighted terms.""",
+    "Cost": """Costs are apart from the reward, in `info["cost"]` and `info["cost_terms"]`.""",
+    "Episode End": """Never truncated by itself; `max_episode_steps` of `gymnasium.make`
+truncates.""",
+    "Info": """`reward_terms`, `cost` and `cost_terms` of this step; the `ledger` with `time_s`,
+`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; `action_mask` where
+actions can be listed; with `reveal=True` the hidden state, `latent`.""",
+    "Arguments": """Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses
+one of Gymnasium's three modes for vector environments.""",
+    "Difficulty switches": """Each off, easy, real or hard. A different level of one changes no
+random draw of another. `intervene` sets hidden quantities in the middle of an episode, and every
+other draw stays as it was.""",
+    "Reference policies": """Score = (return - expert) / (oracle - expert), on the same specimens
+    and
+seeds. Experts were tuned by search on training specimens.""",
+    "Reproducing": """The same seed gives the same episode to the bit, for any number of
+environments and threads.""",
+}
+"""Text that the pages of all environments share, by section."""
 
 _NEVER = 1e9
 """Bounds of this size stand for what never happens."""
 
 
-def number(value: float) -> str:
-    """A number for a reader."""
+def number(value: float | str) -> str:
+    """A number, or the name of a unit, for a reader."""
+    if isinstance(value, str):
+        return value
     if value >= _NEVER:
         return "none"
     return f"{value:,.0f}" if value >= 1000.0 else f"{value:g}"
 
 
-def switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """A switch whose levels are dataclasses of numbers.
+def tables(task: Task) -> Mapping[str, list[Table]]:
+    """Tables of a task's page.
 
     Args:
-        name: of the argument.
-        levels: the switch's levels, from off to hard.
+        task: with its default arguments.
 
     Returns:
-        One row a level, one column a number that is not zero on all of them.
+        Section of the page to its tables.
     """
+    settings: Any = getattr(task.config, "settings", None)
+    switches = {name for name, one in options(type(task.config)).items() if one.levels}
+    found = {
+        "Physics": [] if settings is None else [_settings(settings, switches)],
+        "Observation Space": _declared(task.OBSERVATION),
+        "Action Space": _declared(task.ACTION),
+        "Rewards": [
+            [
+                ("term", "weight", "sum over an episode"),
+                *((f"`{n}`", f"{one.weight:g}", one.doc) for n, one in task.REWARD.items()),
+            ]
+        ],
+        "Cost": [_two("cost", "meaning", task.COST)],
+        "Starting State": [_two("reset option", "meaning", task.OPTIONS)],
+        "Info": [
+            [
+                ("metric", "meaning", "unit"),
+                *(
+                    (f"`{one.name}`", one.label, one.unit)
+                    for one in task.METRICS
+                    if one.group == "metrics"
+                ),
+            ],
+            _two("hidden quantity", "meaning", task.LATENT),
+        ],
+        "Arguments": [_arguments(task)],
+        "Difficulty switches": [*_switches(task), _interventions(task)],
+    }
+    return {name: [one for one in some if len(one) > 1] for name, some in found.items()}
+
+
+def _two(head: str, other: str, declared: Mapping[str, str]) -> Table:
+    return [(head, other), *((f"`{name}`", doc) for name, doc in declared.items())]
+
+
+def _declared(declared: Any) -> list[Table]:
+    """Tables of an observation or action, each part once."""
+    found: list[Table] = []
+    parts: list[tuple[str, Any]] = []
+    for mode, one in declared.items() if isinstance(declared, Modes) else [("", declared)]:
+        several = one.items() if isinstance(one, dict) else [(mode, one)]
+        parts += [(name, part) for name, part in several if all(part is not p for _, p in parts)]
+    for name, part in parts:
+        if isinstance(part, Choices):
+            listed = [(str(k), one, "") for k, one in enumerate(part.names)]
+            found.append(
+                [("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed]
+            )
+        elif len(part) <= 100:
+            found.append(_channels(name, part))
+    return found
+
+
+def _channels(name: str, channels: Channels) -> Table:
+    axes = channels.shape if isinstance(channels, Plane) else ("channels", *channels.shape)
+    shape = ", ".join(str(one) for one in axes)
+    return [
+        ("index", f"`{name}` ({shape})", "unit of 1", "meaning"),
+        *(
+            (str(place), f"`{one}`", channel.unit, channel.doc)
+            for place, (one, channel) in enumerate(channels.items())
+        ),
+    ]
+
+
+def _settings(settings: Any, left_out: Set[str] = frozenset()) -> Table:
+    """Numbers of an instrument by default: fields and properties, with their meanings."""
+    kind = type(settings)
+    meanings = described(kind)
+    for name, one in vars(kind).items():
+        if isinstance(one, property):
+            meanings[name] = (one.__doc__ or "").partition("\n")[0].rstrip(".")
+    values = {name: getattr(settings, name) for name in meanings if name not in left_out}
+    rows = [
+        (f"`{name}`", number(value), meanings[name])
+        for name, value in values.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+    ]
+    for name, value in values.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            rows += [(f"`{name}.{row[0][1:]}", *row[1:]) for row in _settings(value)[1:]]
+    return [("instrument", "default", "meaning"), *rows]
+
+
+def described(kind: type) -> dict[str, str]:
+    """Meanings of a class's attributes, from the Google-style "Attributes" of its docstring."""
+    block = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    found: dict[str, str] = {}
+    for names, text in re.findall(
+        r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE
+    ):
+        found |= dict.fromkeys(
+            names.split(", "), " ".join(text.split()).rstrip(".").replace("|", "\\|")
+        )
+    return found
+
+
+def _arguments(task: Task) -> Table:
+    config, common = task.config, options(Config)
+    declared = sorted(options(type(config)).items(), key=lambda one: one[0] in common)
+    return [
+        ("argument", "default", "unit", "meaning"),
+        *(
+            (f"`{name}`", f"`{_default(getattr(config, name))}`", one.unit, one.doc)
+            for name, one in declared
+        ),
+    ]
+
+
+def _default(value: Any) -> str:
+    return repr(dict(value) if isinstance(value, Mapping) else value)
+
+
+def _switches(task: Task) -> list[Table]:
+    """A table of each switch whose levels are dataclasses, and one of those that are numbers."""
+    declared = {n: one for n, one in options(type(task.config)).items() if one.levels}
+    plain = {name: one.levels or {} for name, one in declared.items()}
+    found = [
+        _switch(name, levels)
+        for name, levels in plain.items()
+        if is_dataclass(next(iter(levels.values())))
+    ]
+    numbers = {n: one for n, one in plain.items() if not is_dataclass(next(iter(one.values())))}
+    if numbers:
+        names = next(iter(numbers.values()))
+        rows = [(level, *(number(one[level]) for one in numbers.values())) for level in names]
+        found.append([("level", *(f"`{name}`" for name in numbers)), *rows])
+    return found
+
+
+def _switch(name: str, levels: Mapping[str, Any]) -> Table:
+    """One row a level, one column a number that is not zero on all of them."""
     columns = [
-        field.name
-        for field in fields(next(iter(levels.values())))
-        if any(getattr(level, field.name) for level in levels.values())
+        one.name
+        for one in fields(next(iter(levels.values())))
+        if any(getattr(level, one.name) for level in levels.values())
     ]
     rows = [
         (level, *(number(getattr(found, column)) for column in columns))
         for level, found in levels.items()
     ]
     return [(f"`{name}`", *(f"`{column}`" for column in columns)), *rows]
+
+
+def _interventions(task: Task) -> Table:
+    rows = [(f"`{n}`", one.doc, f"`{one.example!r}`") for n, one in task.INTERVENTIONS.items()]
+    return [("intervention", "meaning", "example"), *rows]

@@ -142,6 +142,23 @@ def dashes(pen: Pen, box: tuple[int, int, int], color: Color, dash: int = 6) -> 
             pen.line((left + side, top + start, left + side, top + stop), fill=color, width=2)
 
 
+def scale_bar(pen: Pen, box: tuple[int, int, int, int], part: float, text: str) -> None:
+    """Draw a scale bar into the lower left corner of a box.
+
+    Args:
+        pen: where.
+        box: left, top, width and height, px.
+        part: length of the bar, as a share of the width.
+        text: its length in words.
+    """
+    left, top, width, height = box
+    bottom, length = top + height, part * width
+    shade = (left + 5, bottom - 30, left + max(length, 44.0) + 15, bottom - 5)
+    pen.rectangle(shade, (8, 12, 30))
+    pen.line((left + 10, bottom - 10, left + 10 + length, bottom - 10), fill=INK, width=3)
+    write(pen, (left + 10, bottom - 28), text, 12)
+
+
 def trail(pen: Pen, points: Sequence[Point], color: Color, faint: float = 0.25) -> None:
     """Draw a path whose older parts are fainter.
 

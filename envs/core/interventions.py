@@ -1,4 +1,4 @@
-"""Checks of what a task lets one set of its hidden quantities."""
+"""Declared interventions: hidden quantities that may be set, and their ranges."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,28 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Quantity:
+class BoxIntervention:
     """Numbers that may be set.
 
     Attributes:
-        shape: of one environment's.
-        low, high: they must lie in between, ends included.
-        above: and above this.
+        doc: meaning, with the unit.
+        target: attribute of the task that is the array to be set, such as "instrument.state.wear";
+            empty where the task's `apply_intervention` does it.
+        column: of the array's last axis, where it is one of several.
+        shape: of one environment's value.
+        low, high: closed range.
+        above: open lower bound.
+        example: a value for tests and pages.
     """
 
+    doc: str = ""
+    target: str = ""
+    column: int | None = None
     shape: tuple[int, ...] = ()
     low: float = -np.inf
     high: float = np.inf
     above: float = -np.inf
+    example: Any = None
 
     def read(self, name: str, value: Any, rows: Rows) -> NDArray[np.float64]:
         """Check a value.
@@ -55,14 +64,20 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChoiceIntervention:
     """One of several states.
 
     Attributes:
         names: of the states.
+        doc, target, column, example: as in `BoxIntervention`; the array holds the position among
+            the names.
     """
 
     names: tuple[str, ...]
+    doc: str = ""
+    target: str = ""
+    column: int | None = None
+    example: Any = None
 
     def read(self, name: str, value: Any, rows: Rows) -> NDArray[np.int64]:
         """Check a value; the same for all rows.
@@ -79,9 +94,9 @@ class Choice:
 
 
 def read(
-    rows: Rows, values: Mapping[str, Any], known: Mapping[str, Quantity | Choice]
+    rows: Rows, values: Mapping[str, Any], known: Mapping[str, BoxIntervention | ChoiceIntervention]
 ) -> dict[str, NDArray[Any]]:
-    """Check all that is to be set before anything is.
+    """Check all values before anything is set.
 
     Args:
         rows: (k,) int64.

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.batch import first_row, single_info
 
@@ -28,7 +28,7 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
         task = self._batch.task
         self.observation_space = task.single_observation_space
         self.action_space = task.single_action_space
-        self._check = ActionChecker(task.single_action_space, 1, single=True)
+        self._check = action_checker(task.single_action_space, 1, single=True)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

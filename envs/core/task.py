@@ -1,228 +1,280 @@
-"""What one environment has to say about itself: spaces, transition, observation, reward, end.
+"""Environment tasks as declarations: state, spaces, rewards, costs, metrics, and their dynamics.
 
-A task is a batch of N microscopes with a decision to make at each. It states its physics and its
-rewards once; the shell (`microgym.envs.core.shell`) turns it into a `gymnasium.Env` (a batch of
-one) and a `gymnasium.vector.VectorEnv` (a batch of N), and owns everything that is not physics:
-seeds, autoreset, time limits, checks of actions and options, snapshots, pickling and the shape of
-`info`.
+A task is a batch of N microscopes with a decision to make at each. It declares what it consists of
+and implements how an episode begins, how it advances, its potentials, when it is over, and what is
+observed. The framework makes the rest: validation, allocation, zeroing at a reset, snapshots,
+spaces, rewards and costs, `info`, frames, tables of the page, a `gymnasium.Env` (a batch of one), a
+`gymnasium.vector.VectorEnv` (a batch of N), and a PettingZoo `ParallelEnv` where there are agents.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from gymnasium import Space
 from numpy.typing import NDArray
 
+from microgym import state as states
+from microgym.envs.core import interventions, rendering, rewards
+from microgym.envs.core.channels import Channels, Choices, Declared, space_of
+from microgym.envs.core.config import Config
+from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.numerics.threads import check_threads
+from microgym.envs.core.rewards import Term
+from microgym.numerics.threads import parallel_rows
+from microgym.validation import integer
 
-REWARD_MODES = ("scalar", "vector")
+Rows = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+class NoState(NamedTuple):
+    """State of a task that keeps none beside its instrument's."""
+
+
+class Modes(dict[str, Declared]):
+    """Alternatives of an action or observation, chosen by the argument of that name."""
 
 
 class Task(ABC):
-    """A batch of N microscopes and what is asked of whoever drives them.
+    """N microscopes, and the decision problem that they pose.
 
-    A subclass's constructor has the signature `(num_envs, *, threads=1, ...)`; every further
-    argument is an argument of `gymnasium.make` and of `gymnasium.make_vec`. It calls this class's
-    constructor, allocates all its arrays with leading axis N, and keeps their shapes for life.
+    Rows are independent: one row's course depends neither on the others, nor on N, nor on the
+    number of threads. All randomness comes from the episode keys given to `begin`.
 
-    Rows are independent: what happens in one may depend neither on what the others do, nor on N,
-    nor on the number of threads. All randomness comes from the episode keys given to `reset`.
+    Args:
+        num_envs: N, at least 1.
+        **arguments: fields of `Config`.
 
     Attributes:
-        num_envs: N.
-        single_observation_space: space of one microscope's observation.
-        single_action_space: space of one microscope's action: `Box`, `Discrete`, `MultiDiscrete`
-            or `MultiBinary`.
-        reward_terms: names of the reward's terms, in the order of a vector reward's columns.
-        reward_mode: "scalar" (one number) or "vector" (one number a term, for multi-objective
-            work; Gymnasium's own tools expect "scalar").
-        reward_weights: float64 [terms]: the scalar reward is the vector reward times these.
-        threads: number of threads that may share the batch, at least 1.
-        closed: `close` has been called.
-        reward: float64 [N], or [N, terms] in vector mode: reward of the last step; 0 after a reset.
-        terminated: bool [N]: the last step ended the episode by the task's own rules.
-        truncated: bool [N]: the last step ended it for a reason outside the task (a time limit).
+        Config: class of the arguments.
+        State: NamedTuple class of the task's own arrays; cleared at a reset, part of snapshots.
+        OBSERVATION: named parts, each of named channels; or `Modes` of such by "observation".
+        ACTION: channels, choices, or several of them by name; or `Modes` of such by "action".
+        REWARD: terms in the order in which they are added.
+        COST: events that must never happen, and their meaning.
+        METRICS: facts for `info`, frames and reports, in the order of their columns.
+        LATENT: hidden quantities that `reveal=True` puts into `info["latent"]`, and their meaning.
+        INTERVENTIONS: hidden quantities that `intervene` sets.
+        PANELS: functions of task and row that draw parts of a frame.
+        GAUGES: left and upper edge and pitch of the columns of gauges of a frame, px.
+        OPTIONS: names that `reset(options=...)` accepts, and their meaning.
         render_fps: frames per second of a rendered episode (design choice).
-        reset_options: names that `reset(options=...)` accepts.
-        outcomes: facts of an episode's end that reports show beside the score of every policy.
+        config: the arguments.
+        state: `State` of N rows.
+        reward: float64 [N], or [N, terms] in vector mode: reward of the last step.
+        terminated: bool [N]: the last step ended the episode by the task's own rules.
+        truncated: bool [N]: the last step ended it for a reason outside the task.
+        returns: float64 [N], sum of the scalar rewards of the episode.
+        terms: float64 [N, terms], unweighted terms of the last step.
+        costs: float64 [N, costs], costs of the last step; `advance` sets them, from zero.
     """
 
+    Config: ClassVar[type[Any]] = Config
+    State: ClassVar[type[Any]] = NoState
+    OBSERVATION: ClassVar[Declared | Modes]
+    ACTION: ClassVar[Declared | Modes]
+    REWARD: ClassVar[Mapping[str, Term]]
+    COST: ClassVar[Mapping[str, str]] = {}
+    METRICS: ClassVar[tuple[Metric, ...]] = ()
+    LATENT: ClassVar[Mapping[str, str]] = {}
+    INTERVENTIONS: ClassVar[Mapping[str, BoxIntervention | ChoiceIntervention]] = {}
+    PANELS: ClassVar[tuple[Callable[[Any, int], rendering.Panel], ...]] = ()
+    GAUGES: ClassVar[tuple[tuple[int, int, int], ...]] = rendering.GAUGES
+    OPTIONS: ClassVar[Mapping[str, str]] = {}
     render_fps: ClassVar[int] = 4
-    reset_options: ClassVar[frozenset[str]] = frozenset()
-    outcomes: tuple[Metric, ...] = ()
 
-    def __init__(
-        self,
-        num_envs: int,
-        *,
-        observation_space: Space[Any],
-        action_space: Space[Any],
-        reward_terms: tuple[str, ...] = (),
-        reward_mode: str = "scalar",
-        reward_weights: NDArray[np.float64] | None = None,
-        threads: int = 1,
-    ) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer):
-            raise TypeError(f"num_envs must be an integer, got {num_envs!r}")
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-        if reward_mode not in REWARD_MODES:
-            raise ValueError(f"reward_mode must be one of {REWARD_MODES}, got {reward_mode!r}")
-        if reward_mode == "vector" and not reward_terms:
-            raise ValueError("reward_mode='vector' needs a task with named reward terms")
-        self.num_envs = int(num_envs)
-        self.single_observation_space = observation_space
-        self.single_action_space = action_space
-        self.reward_terms = reward_terms
-        self.reward_mode = reward_mode
-        self.reward_weights: NDArray[np.float64] = (
-            np.ones(len(reward_terms)) if reward_weights is None else reward_weights
-        )
-        self.threads = check_threads(threads)
+    def __init__(self, num_envs: int, **arguments: Any) -> None:
+        self.num_envs = integer("num_envs", num_envs, 1, 1 << 16)
+        name = f"{type(self).__name__.removesuffix('Task')}Env"
+        self.config: Any = self.Config.parse(arguments, name)
+        self.threads: int = self.config.threads
+        self.reward_weights = rewards.weights(self.REWARD, self.config.reward_weights)
+        self.reward_mode: str = self.config.reward_mode
+        self.reward_terms = tuple(self.REWARD)
+        self.reset_options = frozenset(self.OPTIONS)
+        self.outcomes = tuple(one for one in self.METRICS if one.report)
+        self.build()
+        sizes = self.sizes()
+        self.observation, self.action = self._chosen("observation"), self._chosen("action")
+        self.single_observation_space = space_of(self.observation, sizes)
+        self.single_action_space = space_of(self.action, sizes)
+        self.state: Any = states.allocate(self.State, self.num_envs, **sizes)
+        n, terms = self.num_envs, len(self.REWARD)
+        vector = self.reward_mode == "vector"
+        self.reward: Float64 = np.zeros((n, terms) if vector else (n,))
+        self.terms: Float64 = np.zeros((n, terms))
+        self.costs: Float64 = np.zeros((n, len(self.COST)))
+        self.returns: Float64 = np.zeros(n)
+        self.terminated: NDArray[np.bool_] = np.zeros(n, np.bool_)
+        self.truncated: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.closed = False
-        shape = (self.num_envs, len(reward_terms)) if reward_mode == "vector" else (self.num_envs,)
-        self.reward: NDArray[np.float64] = np.zeros(shape)
-        self.terminated: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
-        self.truncated: NDArray[np.bool_] = np.zeros(self.num_envs, np.bool_)
 
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse reset options that this task does not know; called before anything changes.
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents; a task with several overrides it and has an axis for them."""
+        return ()
 
-        A task with options overrides this, calls `super().check_options(options)` and then checks
-        their values.
+    def _chosen(self, what: str) -> Any:
+        declared = getattr(self, what.upper())
+        return declared[getattr(self.config, what)] if isinstance(declared, Modes) else declared
 
-        Args:
-            options: what the user gave to `reset(options=...)`, less the shell's `reset_mask`.
+    # Implemented by a task.
 
-        Raises:
-            ValueError: an unknown name, or a value out of range.
-        """
-        unknown = sorted(str(name) for name in options if name not in self.reset_options)
-        if unknown:
-            known = sorted(self.reset_options)
-            raise ValueError(
-                f"unknown reset options {unknown}; this environment knows {known or 'none'}"
-            )
+    def build(self) -> None:
+        """Make the instrument and what else the arguments ask for; before the state is made."""
+        return
+
+    def sizes(self) -> dict[str, int]:
+        """Lengths of the axes that the declarations name."""
+        return {}
 
     @abstractmethod
-    def reset(
-        self, rows: NDArray[np.int64], keys: NDArray[np.uint32], options: dict[str, Any]
-    ) -> None:
-        """Begin a new episode in the listed rows and leave every other row as it is.
-
-        Sets `reward` to 0 and `terminated` and `truncated` to False in those rows.
+    def begin(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+        """Begin new episodes in some rows; the state there is zero.
 
         Args:
             rows: int64 [k], distinct, ascending.
             keys: uint32 [k, 2], the episodes' keys (`microgym.random`).
-            options: checked options, the same for all listed rows; empty if there are none.
+            options: checked options, the same for all listed rows.
         """
 
     @abstractmethod
-    def step(self, rows: NDArray[np.int64], actions: NDArray[Any]) -> None:
-        """Carry out one action in each of the listed rows and set reward and flags there.
+    def advance(self, rows: Rows, actions: Any) -> None:
+        """Carry out one action in each of some rows.
 
         Args:
-            rows: int64 [k], distinct, ascending; often all of them.
-            actions: [N, ...] in the action space's dtype; valid in the listed rows, undefined
-                elsewhere. A fresh array, which the task may keep.
+            rows: int64 [k], distinct, ascending.
+            actions: [N, ...] in the action space's dtype (a dict of such arrays for a `Dict`
+                space); valid in the listed rows.
         """
+
+    @abstractmethod
+    def potentials(self, rows: Rows) -> Mapping[str, Float64]:
+        """Quantities whose changes are the reward's terms.
+
+        Args:
+            rows: int64 [k].
+
+        Returns:
+            Every term's name to fresh float64 [k].
+        """
+
+    @abstractmethod
+    def over(self, rows: Rows) -> NDArray[np.bool_]:
+        """Whether episodes have ended by the task's own rules, bool [k]."""
 
     @abstractmethod
     def observe(self) -> Any:
-        """What the agents see now.
+        """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
 
-        Returns:
-            An array [N, ...], or a dict of them, in the observation space's dtypes: fresh memory
-            on every call.
-        """
+    def agent_rewards(self) -> Float64:
+        """Rewards of the last step, [N, agents]; by default, the team's reward for each agent."""
+        return np.repeat(self.reward[:, None], len(self.agents), axis=1)
 
-    @abstractmethod
-    def info(self) -> dict[str, Any]:
-        """What is told beside the observation.
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """Figures of merit for `info["metrics"]`, each [N], fresh; `METRICS` in that group."""
+        return {}
 
-        Returns:
-            A nested dict of arrays [N, ...], fresh on every call and with the same keys always:
-            "reward_terms", "cost", "cost_terms", "metrics", "ledger"; "action_mask" if there are
-            masks; "latent" if the user asked to see the hidden state. One number a row becomes a
-            Python number in the single environment. Objects (names) are object arrays [N].
-        """
+    def latent(self) -> dict[str, NDArray[Any]]:
+        """Hidden quantities, each [N, ...], fresh; those of `LATENT`."""
+        return {}
+
+    def ledger(self) -> dict[str, NDArray[Any]]:
+        """Resources used, each [N], fresh."""
+        instrument: Any = getattr(self, "instrument", None)
+        return {} if instrument is None else instrument.state.ledger.copy()
 
     def action_masks(self) -> NDArray[np.bool_] | None:
-        """Which actions make sense now.
-
-        Returns:
-            bool [N, n], or None where actions are not enumerable.
-        """
+        """Actions that make sense now, bool [N, n]; None where actions are not enumerable."""
         return None
 
-    @abstractmethod
+    def headline(self, row: int) -> str:
+        """State of one episode in words, at the head of its frame."""
+        return "over" if self.terminated[row] else "running"
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Validate reset options before anything changes.
+
+        Args:
+            options: names and values given to `reset(options=...)`.
+
+        Raises:
+            ValueError: an unknown name, or a value out of range.
+        """
+        unknown = sorted(str(name) for name in options if name not in self.OPTIONS)
+        if unknown:
+            known = sorted(self.OPTIONS) or "none"
+            raise ValueError(f"unknown reset options {unknown}; this environment knows {known}")
+
+    # Made from the declarations.
+
+    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+        """Begin new episodes in some rows and leave every other row as it is."""
+        states.clear(self.state, rows)
+        for array in self._own().values():
+            array[rows] = 0
+        self.begin(rows, keys, options)
+
+    def step(self, rows: Rows, actions: Any) -> None:
+        """Carry out one action in each of some rows; set reward, costs and flags there."""
+        before = self.potentials(rows)
+        self.costs[rows] = 0.0
+        self.advance(rows, actions)
+        after = self.potentials(rows)
+        for place, (name, term) in enumerate(self.REWARD.items()):
+            scale: Any = getattr(self, term.scale) if isinstance(term.scale, str) else term.scale
+            scale = scale[rows] if isinstance(scale, np.ndarray) else scale
+            self.terms[rows, place] = term.of(before[name], after[name], scale)
+        terms = self.terms[rows]
+        scalar = rewards.weighted_sum(terms, self.reward_weights)
+        self.reward[rows] = terms if self.reward_mode == "vector" else scalar
+        self.returns[rows] += scalar
+        self.terminated[rows] = self.over(rows)
+        self.truncated[rows] = False
+
+    def share(
+        self, function: Callable[[Rows], object], rows: Rows, at_most: int | None = None
+    ) -> None:
+        """Call a function on pieces of some rows, on all threads.
+
+        Args:
+            function: of rows; what it does in a row depends on no other.
+            rows: int64 [k].
+            at_most: rows of a piece, at least 2; None for no limit.
+        """
+        parallel_rows(
+            lambda start, stop: function(rows[start:stop]), rows.size, self.threads, at_most=at_most
+        )
+
+    def info(self) -> dict[str, Any]:
+        """Terms, costs, metrics and ledger; masks and the hidden state where there are some.
+
+        Returns:
+            A nested dict of arrays [N, ...], fresh, with the same keys at every call.
+        """
+        result: dict[str, Any] = {
+            "reward_terms": {name: self.terms[:, i].copy() for i, name in enumerate(self.REWARD)},
+            "cost": sum(self.costs.T[1:], start=self.costs[:, 0].copy())
+            if self.COST
+            else np.zeros(self.num_envs),
+            "cost_terms": {name: self.costs[:, i].copy() for i, name in enumerate(self.COST)},
+            "metrics": self.metrics(),
+            "ledger": self.ledger(),
+        }
+        masks = self.action_masks()
+        if masks is not None:
+            result["action_mask"] = masks
+        if self.config.reveal:
+            result["latent"] = self.latent()
+        return result
+
     def render(self, row: int) -> NDArray[np.uint8]:
-        """A picture of one microscope.
+        """A picture of one microscope, uint8 [640, 480, 3], fresh."""
+        return rendering.frame(self, row)
 
-        Args:
-            row: which one, 0 to N - 1.
-
-        Returns:
-            uint8 [height, width, 3], fresh.
-        """
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays, leading axis N, that together with the arguments are the whole state.
-
-        `reward`, `terminated` and `truncated` are added by `snapshot`. Names, shapes and dtypes
-        never change. A task whose state is not of this kind overrides `snapshot` and `restore`.
-        """
-        raise NotImplementedError(f"{type(self).__name__} says neither state_arrays nor snapshot")
-
-    def own_arrays(self, *derived: str) -> dict[str, NDArray[Any]]:
-        """Attributes of this task that are arrays with leading axis N, for `state_arrays`.
-
-        Args:
-            *derived: names of those that follow from the others or never change.
-
-        Returns:
-            "task_" and the attribute's name, without leading underscores, to the live array.
-        """
-        left_out = {"reward", "terminated", "truncated", "reward_weights", *derived}
-        return {
-            f"task_{name.lstrip('_')}": value
-            for name, value in vars(self).items()
-            if isinstance(value, np.ndarray)
-            and value.shape[:1] == (self.num_envs,)
-            and name not in left_out
-        }
-
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state; possible at any time, before the first reset too.
-
-        Returns:
-            Named arrays, always of the same names, shapes and dtypes.
-        """
-        return {name: array.copy() for name, array in self._all_arrays().items()}
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state given by `snapshot`; the shell has checked names, shapes, dtypes.
-
-        Args:
-            state: as returned by `snapshot`; copied, not kept.
-        """
-        for name, array in self._all_arrays().items():
-            array[...] = state[name]
-
-    def _all_arrays(self) -> dict[str, NDArray[Any]]:
-        outcome: dict[str, NDArray[Any]] = {
-            "reward": self.reward,
-            "terminated": self.terminated,
-            "truncated": self.truncated,
-        }
-        return outcome | self.state_arrays()
-
-    def intervene(self, rows: NDArray[np.int64], **values: Any) -> None:
-        """Set hidden quantities in the listed rows; every random draw stays as it was.
+    def intervene(self, rows: Rows, **values: Any) -> None:
+        """Set hidden quantities in some rows; every random draw stays as it was.
 
         Args:
             rows: int64 [k].
@@ -231,11 +283,50 @@ class Task(ABC):
         Raises:
             ValueError: an unknown name or a value out of range; nothing has changed then.
         """
-        del rows
-        raise ValueError(
-            f"unknown interventions {sorted(values)}; this environment has nothing to intervene on"
-        )
+        ready = interventions.read(rows, values, self.INTERVENTIONS)
+        for name, value in ready.items():
+            self.apply_intervention(name, rows, value)
+
+    def apply_intervention(self, name: str, rows: Rows, value: NDArray[Any]) -> None:
+        """Set one hidden quantity: by default, the array that its declaration points at."""
+        target: Any = self
+        for part in self.INTERVENTIONS[name].target.split("."):
+            target = getattr(target, part)
+        column = self.INTERVENTIONS[name].column
+        target[rows if column is None else (rows, column)] = value
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """A copy of the whole state, possible before the first reset too."""
+        return {name: array.copy() for name, array in self.arrays().items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back a state given by `snapshot`, whose names, shapes and dtypes were checked."""
+        for name, array in self.arrays().items():
+            array[...] = state[name]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole state, by name."""
+        found = self._own() | dict(states.arrays(self.state, "state."))
+        for name, part in self._parts():
+            found |= {f"{name}.{key}": array for key, array in part}
+        return found
+
+    def _own(self) -> dict[str, NDArray[Any]]:
+        names = ("reward", "terminated", "truncated", "terms", "costs", "returns")
+        return {name: getattr(self, name) for name in names}
+
+    def _parts(self) -> Iterator[tuple[str, Iterator[tuple[str, NDArray[Any]]]]]:
+        """Attributes that hold a state: instruments, reconstructions, observation models."""
+        for name, value in vars(self).items():
+            held = getattr(value, "state", None)
+            if isinstance(held, tuple) and hasattr(held, "_fields"):
+                yield f"{name}.state", states.arrays(held)
+            elif hasattr(value, "state_arrays"):
+                yield name, iter(value.state_arrays().items())
 
     def close(self) -> None:
         """Release what Python would not (open files). May be called twice."""
         self.closed = True
+
+
+__all__ = ["Channels", "Choices", "Modes", "NoState", "Task"]

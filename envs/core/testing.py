@@ -5,8 +5,8 @@ Each takes what `gymnasium.make` and `gymnasium.make_vec` take (an id such as
 difference. Actions come from `ActionSource`, which does not depend on any library's sampler.
 
 Example:
-    >>> from microgym.envs import checks
-    >>> checks.check_all("microgym:Ptycho-v0", exposures=4)  # doctest: +SKIP
+    >>> from microgym.envs.core import testing
+    >>> testing.check_all("microgym:Ptycho-v0", exposures=4)  # doctest: +SKIP
 """
 
 import copy
@@ -31,6 +31,7 @@ __all__ = [
     "check_fresh_data",
     "check_intervention",
     "check_pickle",
+    "check_reset",
     "check_snapshot",
     "check_threads_do_not_matter",
     "check_vector_equals_single",
@@ -341,6 +342,36 @@ def check_intervention(
     assert_same(back, plain, f"{env_id}: {name} taken back")
 
 
+def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
+    """A reset leaves nothing of the episode before it, whatever that was.
+
+    The whole state is overwritten by arbitrary numbers before the reset. What follows must be what
+    follows a reset of a fresh environment, and so must every declared state array.
+
+    Args:
+        env_id: the environment.
+        seed: seeds episodes, actions and numbers.
+        **arguments: the environment's arguments.
+    """
+    fresh, used = (gym.make(env_id, **arguments) for _ in range(2))
+    native: Any = used.unwrapped
+    used.reset(seed=seed + 1)
+    rng = np.random.default_rng(seed)
+    state = native.snapshot()
+    for name, array in state.items():
+        if name.startswith("task/") and array.dtype != np.bool_:
+            state[name] = rng.integers(1, 100, array.shape).astype(array.dtype)
+    native.restore(state)
+    fresh.reset(seed=seed)
+    used.reset(seed=seed)
+    clean: Any = fresh.unwrapped
+    for name, array in clean.snapshot().items():
+        if "state." in name:
+            assert_same(native.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
+    expected = rollout(fresh, seed=seed)
+    assert_same(rollout(used, seed=seed), expected, f"{env_id}: something was forgotten at reset")
+
+
 def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
     """Every check of this module.
 
@@ -356,6 +387,7 @@ def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
     check_fresh_data(env_id, **arguments)
     check_pickle(env_id, **arguments)
     check_snapshot(env_id, **arguments)
+    check_reset(env_id, **arguments)
     check_vector_state(env_id, **arguments)
     check_threads_do_not_matter(env_id, **arguments)
     for mode in MODES:

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.batch import Batch, take_row, vector_info
 
@@ -81,7 +81,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         self.single_action_space = task.single_action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._check = ActionChecker(self.single_action_space, self.num_envs, single=False)
+        self._check = action_checker(self.single_action_space, self.num_envs, single=False)
         self._streams: list[np.random.Generator | None] = [None] * self.num_envs
         self._stream_seeds: list[int | None] = [None] * self.num_envs
 
@@ -215,6 +215,64 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         if np.unique(chosen).size != chosen.size:
             raise ValueError(f"rows must be distinct, got {rows}")
         batch.task.intervene(chosen, **values)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """A method's results, or an attribute's values, in every environment.
+
+        As `gymnasium.vector.SyncVectorEnv.call` over single environments. `render`,
+        `action_masks` and `intervene` act on each environment; other methods of the vector
+        environment do not belong to one of them.
+
+        Args:
+            name: of a method or attribute of the single environment.
+            *args, **kwargs: of the method.
+
+        Returns:
+            N results.
+
+        Raises:
+            AttributeError: the single environment has nothing of that name.
+        """
+        return tuple(self._call_row(row, name, args, kwargs) for row in range(self.num_envs))
+
+    def _call_row(self, row: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        batch = self._batch
+        if name in ("observation_space", "action_space"):
+            return getattr(self, f"single_{name}")
+        if name in ("np_random", "np_random_seed"):
+            return getattr(self, name)[row]
+        if name == "render":
+            return batch.task.render(row) if self.render_mode else None
+        if name == "action_masks":
+            return self.action_masks()[row]
+        if name == "intervene":
+            return self.intervene(*args, rows=[row], **kwargs)
+        found = getattr(self, name)
+        if callable(found):
+            raise AttributeError(f"{name} is no method of a single environment of the batch")
+        return found
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute's values in every environment; as `call` without arguments."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute that all environments share, such as `render_mode`.
+
+        Args:
+            name: of the attribute.
+            values: one value, or N equal ones in a list or tuple.
+
+        Raises:
+            ValueError: values that differ, since the environments are one batch.
+            AttributeError: an attribute that cannot be set.
+        """
+        given = list(values) if isinstance(values, list | tuple) else [values] * self.num_envs
+        if len(given) != self.num_envs or any(one != given[0] for one in given):
+            raise ValueError(f"{name} must be one value, or {self.num_envs} equal ones")
+        if name not in ("render_mode", "spec", "metadata"):
+            raise AttributeError(f"{name} cannot be set in a batch")
+        setattr(self, name, given[0])
 
     def close_extras(self, **kwargs: Any) -> None:
         """Release resources; called once by `close()`."""

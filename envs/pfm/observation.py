@@ -1,44 +1,61 @@
-"""What the operator sees: maps of the film, a few numbers, and no more."""
+"""Observations of PFM-v0 and PFMLoop-v0: channels, and the kernels that fill them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from microgym.envs.core.channels import Channel, Channels, flattened
+from microgym.envs.pfm.config import CELLS
 from microgym.jit import kernel
 from microgym.metrics.incremental import pooled
 from microgym.numerics.array_views import copy_plane
 from microgym.physics.ferroelectric import add_tip_field
 
-Plane = NDArray[np.float32]
-Rows = NDArray[np.int64]
-
-CHANNELS = ("response", "wanted", "fresh", "raised", "lowered")
-"""Maps of an observation, in order."""
-NUMBERS = (
-    "y", "x", "volts", "seconds", "pulses_left", "time_left", "age", "asked", "rising", "falling",
-)  # fmt: skip
-"""Numbers of an observation, in order."""
-
 FULL_V = 30.0
-"""Volts of pulses at one place that fill the maps of what was done (design choice)."""
+"""Volts of pulses at one place that fill the maps of past pulses (design choice)."""
+
+MAPS = Channels(
+    "cells",
+    "cells",
+    response="last image; -1 (all down) before the first, and throughout where loops are taken",
+    wanted="1 where the film is to point up; for a loop, the tip's field at the point",
+    fresh=Channel("pulses since the last look: bias times the tip's field", "10 V"),
+    raised=Channel("all positive pulses so far, likewise", "30 V"),
+    lowered=Channel("all negative pulses so far, as a positive number", "30 V"),
+)
+NUMBERS = Channels(
+    y="commanded place of the last pulse, from top to bottom; 0 before the first",
+    x="the same from left to right",
+    volts=Channel("bias of the last pulse", "10 V"),
+    seconds="length of the last pulse, on the action's logarithmic scale",
+    pulses_left="share of the pulses that is left",
+    time_left="share of the time that is left",
+    age="time since the last look, over the time limit",
+    asked=Channel("wanted imprint; 0 where a pattern is wanted", "largest bias of a loop"),
+    rising=Channel("bias at which the last loop changed sign on the way up", "the same"),
+    falling=Channel("the same on the way down", "the same"),
+)
+SHOWN = MAPS.names[:3]
+"""Maps in the vector of `observation="features"`."""
+FEATURES = flattened(NUMBERS, MAPS, SHOWN, CELLS["features"])
 
 
 @kernel
-def draw_maps(rows, books, area, out):
-    """Pool the operator's books of the listed rows into the maps of the observation.
+def draw_maps(rows, maps, area, out):
+    """Pool the maps of the listed rows to the cells of the observation.
 
     Args:
         rows: (k,) int64.
-        books: (N, 5, size, size) float32, in the order of `CHANNELS`.
+        maps: (N, 5, size, size) float32, in the order of `MAPS`.
         area: (4,) int64, all of the maps as `pooled` has it: 0, cells, 0, cells.
         out: (N, 5, cells, cells) written, clipped to [-1, 1].
     """
     one = np.float32(1.0)
     cells = out.shape[2]
-    block = books.shape[2] // cells
+    block = maps.shape[2] // cells
     for k in range(rows.size):
         b = rows[k]
-        for channel in range(books.shape[1]):
-            pooled(books[b, channel], 0, 0, block, area, out[b, channel])
+        for channel in range(maps.shape[1]):
+            # Mean over the sites of each cell.
+            pooled(maps[b, channel], 0, 0, block, area, out[b, channel])
             for row in range(cells):
                 values = out[b, channel, row]
                 for cell in range(cells):
@@ -46,61 +63,61 @@ def draw_maps(rows, books, area, out):
 
 
 @kernel
-def record_pulses(rows, places, volts, d, books, work):
-    """Enter a pulse of each row into the operator's books.
+def record_pulses(rows, places, volts, d, maps, work):
+    """Add a pulse of each row to the maps of fresh and of past pulses.
 
     Args:
         rows: (k,) int64.
         places: (N, 2) float64, as commanded, cells.
         volts: (N,) float64.
         d: height of a sharp tip's charge, cells.
-        books: (N, 5, size, size) float32; fresh pulses over 10 V, and all of either sign over
-            `FULL_V`, each times the shape of the tip's field, are added.
+        maps: (N, 5, size, size) float32, updated.
         work: (size, size) float32.
     """
     for k in range(rows.size):
         b = rows[k]
+        # The bias times the profile of a sharp tip's field.
         work[:] = np.float32(0.0)
         add_tip_field(places[b, 0], places[b, 1], volts[b], d, work)
         side = 3 if volts[b] > 0.0 else 4
         sign = np.float32(1.0) if volts[b] > 0.0 else np.float32(-1.0)
         for i in range(work.shape[0]):
-            fresh, past, field = books[b, 2, i], books[b, side, i], work[i]
+            fresh, past, field = maps[b, 2, i], maps[b, side, i], work[i]
             for j in range(work.shape[1]):
                 fresh[j] += np.float32(0.1) * field[j]
                 past[j] += sign * np.float32(1.0 / FULL_V) * field[j]
 
 
 @kernel
-def record_images(rows, image, books):
-    """Put the latest image of each row into the operator's books; no pulse is fresh any more."""
+def record_images(rows, image, maps):
+    """Put the last image of each row into its maps; no pulse is fresh any more."""
     for k in range(rows.size):
         b = rows[k]
-        copy_plane(image[b], books[b, 0])
-        books[b, 2] = np.float32(0.0)
+        copy_plane(image[b], maps[b, 0])
+        maps[b, 2] = np.float32(0.0)
 
 
 @kernel
-def count_rows(rows, p, barrier, target, counts):
+def count_rows(rows, film, target, counts):
     """Cells of each row: wanted, up and wanted, up and not wanted, destroyed.
 
     Args:
         rows: (k,) int64.
-        p: (N, size, size) float32, polarisation.
-        barrier: (N, size, size) float32, below 0 where the film is destroyed.
+        film: `PFMState`.
         target: (N, size, size) uint8.
         counts: (N, 4) int64, written.
     """
     for k in range(rows.size):
         b = rows[k]
         wanted, hit, spilt, lost = 0, 0, 0, 0
-        for i in range(p.shape[1]):
-            state, hole, mask = p[b, i], barrier[b, i], target[b, i]
-            for j in range(p.shape[2]):
-                up = 1 if state[j] > np.float32(0.0) else 0
+        for i in range(target.shape[1]):
+            p, barrier, mask = film.p[b, i], film.barrier[b, i], target[b, i]
+            for j in range(target.shape[2]):
+                up = 1 if p[j] > np.float32(0.0) else 0
                 inside = 1 if mask[j] > 0 else 0
                 wanted += inside
                 hit += up & inside
                 spilt += up & (1 - inside)
-                lost += 1 if hole[j] < np.float32(0.0) else 0
+                # Destroyed by a breakdown.
+                lost += 1 if barrier[j] < np.float32(0.0) else 0
         counts[b, 0], counts[b, 1], counts[b, 2], counts[b, 3] = wanted, hit, spilt, lost

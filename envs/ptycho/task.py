@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core import interventions
-from microgym.envs.core.interventions import Quantity
+from microgym.envs.core.interventions import BoxIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.rewards import combine, damage, discovery, dose, resolution, time
-from microgym.envs.core.task import Task
+from microgym.envs.core.old_rewards import combine, damage, discovery, dose, resolution, time
+from microgym.envs.core.old_task import Task
 from microgym.envs.ptycho import observation, progress_kernels
 from microgym.envs.ptycho.config import (
     DETECTOR_PIXELS,
@@ -56,11 +56,11 @@ VIEWS: Mapping[str, type[ImageModel]] = {
 }
 """Observation models by the name that the argument `reconstructor` takes."""
 OUTCOMES = (
-    Metric("metrics", "snr_db", "signal-to-noise ratio", "dB", "higher"),
-    Metric("metrics", "found", "of the structure, found", "", "higher"),
-    Metric("metrics", "contrast_lost", "contrast lost to damage"),
-    Metric("ledger", "dose", "dose", "photons"),
-    Metric("ledger", "time_s", "time taken", "s", ""),
+    Metric("snr_db", "signal-to-noise ratio", "dB", "higher", group="metrics"),
+    Metric("found", "of the structure, found", "", "higher", group="metrics"),
+    Metric("contrast_lost", "contrast lost to damage"),
+    Metric("dose", "dose", "photons", group="ledger"),
+    Metric("time_s", "time taken", "s", "", group="ledger"),
 )
 """Beside the score: what is known of the specimen, and what it cost."""
 
@@ -359,7 +359,7 @@ class PtychoTask(Task):
         edge = self.region // cells
         structure = instrument.sample.structure[:, inside, inside].astype(np.float32)
         structure = structure.reshape(self.num_envs, cells, edge, cells, edge).mean(axis=(2, 4))
-        return {"structure": structure, "drift_px": instrument.state.stage.motion.drift.copy()}
+        return {"structure": structure, "drift_px": instrument.state.drift.drift.copy()}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
@@ -428,9 +428,11 @@ class PtychoTask(Task):
         """
         if values and self.arguments.recording is not None:
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
-        motion = self.instrument.state.stage.motion
+        motion = self.instrument.state.drift
         targets = {"drift_velocity_px_s": motion.velocity, "settling_px": motion.settling}
-        ready = interventions.read(rows, values, dict.fromkeys(targets, Quantity((2,))))
+        ready = interventions.read(
+            rows, values, dict.fromkeys(targets, BoxIntervention(shape=(2,)))
+        )
         for name, value in ready.items():
             targets[name][rows] = value
 

@@ -1,324 +1,394 @@
-"""Moving adatoms to their targets: what is known of them, what is done, how far it has come."""
+"""STM-v0 and STMBuild-v0: moving adatoms to their targets by drags of the tip."""
 
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.envs.stm.config import NEAREST_NM, STMConfig
-from microgym.envs.stm.tracking import AdatomTracker
-from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.state import CRASHED, LOST, TRACE
-from microgym.physics.adatoms import LATTICE_NM, nearest_site
-from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
-
-Float64 = NDArray[np.float64]
-Rows = NDArray[np.int64]
-
-START_NM, END_NM = 0.4, 2.0
-"""How far from the adatom a drag may begin and end along each axis, nm; these and the two ranges
-below are those that Chen et al., Nat. Commun. 13, 7499 (2022), used on hardware."""
-BIAS_V = (0.005, 0.015)
-CONDUCTANCE_US = (3.0, 6.0)
-
-ACTION = ("start_x", "start_y", "end_x", "end_y", "bias", "conductance", "look")
-"""Components of the action; "build" has "which" besides."""
-LOOK = 1.0 / 3.0
-"""Below minus this the action is a drag alone, above it a look alone, between them both."""
-ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
-"""An adatom is on its target within half the way to the next hollow, nm."""
-BINS = 16
-"""Parts of the current trace that are shown, each a mean."""
-_BORDER = 0.5 * FIELD_NM
-
-SLOT = ("way_x", "way_y", "x", "y", "placed", "stale", "near_x", "near_y")
-"""What is told of each adatom that is to be moved, see `STMMoveTask.features`."""
-SHARED = (
-    "hollow",
-    "shift_x",
-    "shift_y",
-    "drift_x",
-    "drift_y",
-    "since_look",
-    "time_left",
-    "landed",
-    "landing_x",
-    "landing_y",
-    *(f"last_{name}" for name in ACTION),
-    *(f"trace_{k}" for k in range(BINS)),
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import Term
+from microgym.envs.stm import render
+from microgym.envs.stm.base_task import USAGE, TunnellingTask, modes
+from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
+from microgym.envs.stm.observation import (
+    BIAS_V,
+    BINS,
+    BORDER_NM,
+    CONDUCTANCE_US,
+    DRAG,
+    DRAG_ONE,
+    END_NM,
+    LOOK,
+    SHARED,
+    SLOT,
+    START_NM,
+    numbers_of,
 )
-"""What is told once."""
+from microgym.instruments.stm.state import CRASHED, LOST, PIXELS, TRACE
+from microgym.physics.adatoms import LATTICE_NM, nearest_site
+from microgym.reconstruction.adatoms.tracker import AdatomTracker
+from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
+
+ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
+"""An adatom is on its target within half the distance to the next hollow, nm."""
+
+
+class MoveState(NamedTuple):
+    """Beliefs and records of N episodes; beliefs are in scanner coordinates.
+
+    Attributes:
+        believed: (N, movers, 2) float64, positions of the adatoms: those of the last image, or the
+            ends of their drags since.
+        goals: (N, movers, 2) float64, positions of the targets, from the last image.
+        stale: (N, movers) int64, drags since the last image.
+        order: (N, movers) int64, adatoms in the order of the observation.
+        rate: (N, 2) float64, measured drift, nm/s.
+        looked_s: (N,) float64, end of the last image.
+        last: (N, 7) float64, last action that dragged.
+        landing: (N, 3) float64, 1 if the last image showed the result of the drag before it, and
+            from the end of that drag to the adatom.
+        dragged: (N,) int64, adatom that was dragged last, -1 after an image.
+        begun: (N, ATOMS, 2) float64, true positions at the start, surface coordinates.
+        way: (N,) float64, sum of the true distances from the targets at the start.
+        disturbed: (N, ATOMS) bool, whether an adatom has moved since the start.
+        hollow: (N, movers) float64, kinds of the targets' hollows, -1 fcc, 1 hcp.
+        path: (N, 4) float64, start and end of the last drag.
+        harm: (N, 3) float64, costs so far.
+    """
+
+    believed: Annotated[Float64, Shape("movers", 2, unit="nm")]
+    goals: Annotated[Float64, Shape("movers", 2, unit="nm")]
+    stale: Annotated[Int64, Shape("movers")]
+    order: Annotated[Int64, Shape("movers")]
+    rate: Annotated[Float64, Shape(2, unit="nm/s")]
+    looked_s: Annotated[Float64, Shape(unit="s")]
+    last: Annotated[Float64, Shape(len(DRAG))]
+    landing: Annotated[Float64, Shape(3)]
+    dragged: Annotated[Int64, Shape()]
+    begun: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
+    way: Annotated[Float64, Shape(unit="nm")]
+    disturbed: Annotated[Bool, Shape(ATOMS)]
+    hollow: Annotated[Float64, Shape("movers")]
+    path: Annotated[Float64, Shape(4, unit="nm")]
+    harm: Annotated[Float64, Shape(3)]
 
 
 def length(vectors: Float64) -> Float64:
-    """Lengths of vectors along the last axis, of two; plain arithmetic, the same everywhere."""
+    """Lengths of 2-vectors along the last axis; plain arithmetic, the same on every machine."""
     return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2)
 
 
-class STMMoveTask:
-    """N surfaces on which adatoms are to be moved; arrays have the leading axis N.
+def within(interval: tuple[float, float], action: Float64) -> Float64:
+    """Values in an interval for actions from -1 to 1."""
+    low, high = interval
+    return low + 0.5 * (high - low) * (action + 1.0)
 
-    What an operator believes is kept in the scanner's coordinates: an adatom is where the last
-    image has it, or where it was last dragged to since; a target is where the last image has it.
 
-    Args:
-        instrument: the microscopes.
-        arguments: of the task.
+class STMTask(TunnellingTask):
+    """N surfaces on which an adatom is to be moved to its target.
+
+    Attributes:
+        tracker: detector and tracking of adatoms in images; None if a model gives positions.
     """
 
-    def __init__(self, instrument: STMInstrument, arguments: STMConfig) -> None:
-        self.instrument = instrument
-        self.arguments = arguments
-        count, movers = instrument.num_envs, arguments.movers
-        self.movers = movers
-        self.names = ACTION if arguments.goal == "move" else (*ACTION, "which")
-        self.believed = np.zeros((count, movers, 2))
-        self.goals = np.zeros((count, movers, 2))
-        self.stale = np.zeros((count, movers), np.int64)
-        self.order = np.zeros((count, movers), np.int64)
-        self.rate = np.zeros((count, 2))
-        self.marked_s = np.zeros(count)
-        self.looked_s = np.zeros(count)
-        self.last = np.zeros((count, len(ACTION)))
-        self.landing = np.zeros((count, 3))
-        self.dragged = np.zeros(count, np.int64)
-        self.begun = np.zeros((count, ATOMS, 2))
-        self.way = np.ones(count)
-        self.disturbed = np.zeros((count, ATOMS), np.bool_)
-        self.hollow = np.zeros((count, movers))
-        self.path = np.zeros((count, 4))
-        chosen = arguments.reconstructor
-        self.sight = AdatomTracker(instrument, movers, chosen) if arguments.detects else None
+    Config = STMConfig
+    State = MoveState
+    OBSERVATION = modes(numbers_of(1))
+    ACTION = DRAG
+    REWARD = {
+        "time": Term(1.0, "minus the time used, over the time there is", "lower", "budget_s"),
+        "safety": Term(0.2, "minus the bystanders moved, adatoms lost and crashes", "lower"),
+        "agreement": Term(1.0, "part of the adatoms that are on their targets"),
+        "approach": Term(1.0, "part of the distance to the targets that was gone", "lower"),
+    }
+    COST = {
+        "bystanders": "bystanders that this step has moved",
+        "crash": "crash of the tip, which ends the episode",
+        "lost": "adatoms lost at a step edge",
+    }
+    METRICS = (
+        Metric("placed", "adatoms in place, part", "", "higher", gauge=1.0),
+        Metric("bystanders", "bystanders moved", group="cost_terms"),
+        Metric("lost", "adatoms lost", group="cost_terms"),
+        Metric("crash", "crashes of the tip", group="cost_terms"),
+        *USAGE,
+        Metric("way_left", "distance left, part", report=False),
+        Metric("bystanders_moved", "bystanders moved so far", report=False),
+    )
+    LATENT = {
+        "places_nm": "true positions of the adatoms, surface coordinates",
+        "present": "whether there is such an adatom",
+        "targets_nm": "positions of the targets, surface coordinates",
+        "believed_nm": "believed positions, in the order of the observation",
+        "order": "adatoms in the order of the observation",
+        "drift_nm": "drift since the scan frame was corrected last",
+        "drift_velocity_nm_s": "linear drift",
+        "traits": "traits of the tip, see `microgym.physics.stm_tip.TRAITS`",
+        "tip_state": "state of the tip",
+    }
+    PANELS = (render.surface_with_targets, render.trace)
 
-    def action_space(self) -> spaces.Box:
-        """Space of one action."""
-        return spaces.Box(-1.0, 1.0, (len(self.names),), np.float32)
+    def build(self) -> None:
+        """Make the instrument, and a tracker where positions come from a detector."""
+        super().build()
+        self.tracker = None
+        if self.config.detects:
+            sizes, name = (self.num_envs, self.movers, ATOMS), self.config.reconstructor
+            self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """What the elements of `features` are."""
-        slots = [f"{name}_{k}" for k in range(self.movers) for name in SLOT]
-        return (*slots, *SHARED)
+    def movers(self) -> int:
+        """Adatoms that are to be moved."""
+        return 1
 
-    def reset(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
-        """Draw new surfaces, and look at them once."""
-        instrument, chosen = self.instrument, self.arguments
-        ways = (NEAREST_NM, chosen.farthest_nm)
-        instrument.reset(rows, keys, chosen.specimen, chosen.split, self.movers, ways)
-        for array in (
-            self.rate,
-            self.marked_s,
-            self.last,
-            self.landing,
-            self.disturbed,
-            self.path,
-            self.stale,
-        ):
-            array[rows] = 0
-        self.dragged[rows] = -1
-        self.begun[rows] = instrument.state.field.places[rows]
+    def sizes(self) -> dict[str, int]:
+        """Number of adatoms that are to be moved."""
+        return {"movers": self.movers}
+
+    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+        """Draw new surfaces, and take one image of each."""
+        state, config = self.state, self.config
+        # The distances of several movers follow from their figure.
+        farthest = config.farthest_nm if self.movers == 1 else NEAREST_NM
+        specimen = (config.specimen, config.split, self.movers, (NEAREST_NM, farthest))
+        self.instrument.reset(rows, keys, *specimen)
+        state.dragged[rows] = -1
+        field = self.instrument.state.field
+        state.begun[rows] = field.places[rows]
         for row in rows:
             for k in range(self.movers):
-                x, y = instrument.state.field.targets[row, k]
-                self.hollow[row, k] = 2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0
-        if self.sight is not None:
-            self.sight.reset(rows)
+                x, y = field.targets[row, k]
+                state.hollow[row, k] = 2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0
         self._look(rows, first=True)
-        self.rate[rows] = 0.0
-        self.way[rows] = np.maximum(self.distances(rows).sum(axis=1), LATTICE_NM)
+        state.rate[rows] = 0.0
+        state.way[rows] = np.maximum(self.distances(rows).sum(axis=1), LATTICE_NM)
 
-    def step(self, rows: Rows, actions: NDArray[np.float32]) -> None:
-        """Drag, look, or both."""
+    def advance(self, rows: Int64, actions: Any) -> None:
+        """Drag, take an image, or both."""
         action = np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
+        self.share(lambda part: self._act(part, action), rows)
+
+    def _act(self, rows: Int64, action: Float64) -> None:
+        state, now = self.state, self.instrument.state
         look = action[rows, 6]
         dragging, looking = rows[look <= LOOK], rows[look >= -LOOK]
-        self.landing[rows, 0] = 0.0
+        state.landing[rows, 0] = 0.0
         if dragging.size:
             self._drag(dragging, action)
         if looking.size:
-            # What a drag did is not to be forgotten by the look that follows it.
-            kept = self.instrument.state.events[looking]
+            # Events of the drag are kept beside those of the image that follows it.
+            kept = now.events[looking]
             kept[look[look >= -LOOK] > LOOK] = 0.0
             self._look(looking)
-            self.instrument.state.events[looking] += kept
+            now.events[looking] += kept
         self._reorder(rows)
-        moved = self.instrument.state.field.places[rows] - self.begun[rows]
-        self.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
+        moved = now.field.places[rows] - state.begun[rows]
+        state.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
+        # Disturbed bystanders are counted once; crashes and lost adatoms add up.
+        before = state.harm[rows]
+        state.harm[rows, 0] = state.disturbed[rows, self.movers :].sum(axis=1)
+        state.harm[rows, 1] += now.events[rows, CRASHED]
+        state.harm[rows, 2] += now.events[rows, LOST]
+        self.costs[rows] = np.maximum(state.harm[rows] - before, 0.0)
 
-    def _drag(self, rows: Rows, action: Float64) -> None:
-        instrument = self.instrument
-        which = np.zeros(instrument.num_envs, np.int64)
+    def _drag(self, rows: Int64, action: Float64) -> None:
+        state, now = self.state, self.instrument.state
+        which = np.zeros(self.num_envs, np.int64)
         if self.movers > 1:
             slots = np.floor(0.5 * (action[:, 7] + 1.0) * self.movers).astype(np.int64)
-            which = self.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
-        at = self.believed[np.arange(which.size), which]
-        starts = np.clip(at + START_NM * action[:, 0:2], -_BORDER, _BORDER)
-        ends = np.clip(at + END_NM * action[:, 2:4], -_BORDER, _BORDER)
-        bias = BIAS_V[0] + 0.5 * (BIAS_V[1] - BIAS_V[0]) * (action[:, 4] + 1.0)
-        low, high = CONDUCTANCE_US
-        conductance = low + 0.5 * (high - low) * (action[:, 5] + 1.0)
-        instrument.drag(rows, starts, ends, bias, conductance)
-        self.believed[rows, which[rows]] = ends[rows]
-        if self.sight is not None:
-            self.sight.drag(rows, which, ends)
-        self.stale[rows, which[rows]] += 1
-        self.dragged[rows] = which[rows]
-        self.last[rows] = action[rows, : len(ACTION)]
-        self.path[rows, :2], self.path[rows, 2:] = starts[rows], ends[rows]
+            which = state.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
+        at = state.believed[np.arange(which.size), which]
+        starts = np.clip(at + START_NM * action[:, 0:2], -BORDER_NM, BORDER_NM)
+        ends = np.clip(at + END_NM * action[:, 2:4], -BORDER_NM, BORDER_NM)
+        setting = (within(BIAS_V, action[:, 4]), within(CONDUCTANCE_US, action[:, 5]))
+        self.instrument.drag(rows, starts, ends, *setting)
+        state.believed[rows, which[rows]] = ends[rows]
+        if self.tracker is not None:
+            self.tracker.drag(rows, which, ends, now.ledger.time_s)
+        state.stale[rows, which[rows]] += 1
+        state.dragged[rows] = which[rows]
+        state.last[rows] = action[rows, : len(DRAG)]
+        state.path[rows, :2], state.path[rows, 2:] = starts[rows], ends[rows]
 
-    def _look(self, rows: Rows, first: bool = False) -> None:
-        """Take an image and believe it."""
-        instrument, movers = self.instrument, self.movers
-        half = 0.5 * instrument.settings.image_s
-        instrument.look(rows)
-        if self.sight is None:
-            found = instrument.state.field.present[rows, :movers]
-            seen, kept = instrument.state.seen[rows, :movers], self.believed[rows]
+    def _look(self, rows: Int64, first: bool = False) -> None:
+        """Take an image, and set beliefs by it."""
+        state, now, movers = self.state, self.instrument.state, self.movers
+        half = 0.5 * self.instrument.settings.image_s
+        self.take_image(rows)
+        # Middle of this image and of the one before.
+        middle = now.ledger.time_s[rows] - half
+        before = 0.0 if first else state.looked_s[rows] - half
+        if self.tracker is None:
+            found = now.field.present[rows, :movers]
+            seen, kept = now.seen[rows, :movers], state.believed[rows]
         else:
-            found = self.sight.look(rows, self.marked_s, first)
-            seen = kept = self.sight.believed(rows)
-        seconds = instrument.state.ledger.time_s[rows] - half
-        passed = np.maximum(seconds - self.marked_s[rows], 1.0)[:, None]
-        self.rate[rows] = instrument.state.registered[rows] / passed
-        self.marked_s[rows] = seconds
-        self.looked_s[rows] = instrument.state.ledger.time_s[rows]
-        # The line on which a target is written comes before or after the middle of the image.
-        targets = instrument.state.field.targets[rows, :movers]
+            if first:
+                self.tracker.begin(rows, now.seen[rows, :movers])
+            found = self.tracker.look(rows, now.image, middle, now.registered[rows])
+            seen = kept = self.tracker.believed(rows)
+        state.rate[rows] = now.registered[rows] / np.maximum(middle - before, 1.0)[:, None]
+        state.looked_s[rows] = now.ledger.time_s[rows]
+        # The line of a target is written before or after the middle of the image: r + v t(y).
+        targets = now.field.targets[rows, :movers]
         lines = 2.0 * half * targets[:, :, 1] / FIELD_NM
-        drift = lines[:, :, None] * self.rate[rows][:, None]
-        known = self.dragged[rows] >= 0
-        which = np.maximum(self.dragged[rows], 0)
-        at = np.arange(rows.size)
-        once = known & (self.stale[rows, which] == 1)
-        if self.sight is not None:
+        drift = lines[:, :, None] * state.rate[rows][:, None]
+        # The result of a drag is known if it was the only one of its adatom since the last image.
+        at, which = np.arange(rows.size), np.maximum(state.dragged[rows], 0)
+        once = (state.dragged[rows] >= 0) & (state.stale[rows, which] == 1)
+        if self.tracker is not None:
             once &= found[at, which]
-        landing = seen[at, which] - self.believed[rows, which]
-        self.landing[rows, 0] = once
-        self.landing[rows, 1:] = np.where(once[:, None], landing, 0.0)
-        # Where an adatom is gone or missed, the place it was believed to be at stays.
-        self.believed[rows] = np.where(found[:, :, None], seen, kept)
-        self.goals[rows] = targets + drift
-        missed = 0 if self.sight is None else np.maximum(self.stale[rows], 1)
-        self.stale[rows] = np.where(found, 0, missed)
-        self.dragged[rows] = -1
+        landing = seen[at, which] - state.believed[rows, which]
+        state.landing[rows, 0] = once
+        state.landing[rows, 1:] = np.where(once[:, None], landing, 0.0)
+        # The believed position of an adatom that is gone or missed stays.
+        state.believed[rows] = np.where(found[:, :, None], seen, kept)
+        state.goals[rows] = targets + drift
+        missed = 0 if self.tracker is None else np.maximum(state.stale[rows], 1)
+        state.stale[rows] = np.where(found, 0, missed)
+        state.dragged[rows] = -1
         self._reorder(rows)
 
-    def _reorder(self, rows: Rows) -> None:
-        """Put those not yet placed first, the nearest to its target foremost."""
-        left = length(self.goals[rows] - self.believed[rows])
+    def _reorder(self, rows: Int64) -> None:
+        """Put adatoms that are not in place first, the nearest to its target foremost."""
+        left = length(self.state.goals[rows] - self.state.believed[rows])
         left = np.where(left < 1.5 * ON_TARGET_NM, 100.0 + left, left)
-        self.order[rows] = np.argsort(left, axis=1, kind="stable")
+        self.state.order[rows] = np.argsort(left, axis=1, kind="stable")
 
-    def distances(self, rows: Rows) -> Float64:
+    def distances(self, rows: Int64) -> Float64:
         """True distances of the movers from their targets, (k, movers), nm."""
-        fields, movers = self.instrument.state.field, self.movers
-        ways = fields.targets[rows, :movers] - fields.places[rows, :movers]
-        return length(ways)
+        field, movers = self.instrument.state.field, self.movers
+        return length(field.targets[rows, :movers] - field.places[rows, :movers])
 
-    def potentials(self, rows: Rows) -> tuple[Float64, Float64]:
-        """Way that is left over the one at the start, and part of the movers on their targets."""
-        distances = self.distances(rows)
-        there = self.instrument.state.field.present[rows, : self.movers]
-        placed = (distances < ON_TARGET_NM) & there
-        return distances.sum(axis=1) / self.way[rows], placed.mean(axis=1)
+    def potentials(self, rows: Int64) -> dict[str, Float64]:
+        """Time used, costs so far, part of the adatoms in place, and part of the distance left."""
+        distances, now = self.distances(rows), self.instrument.state
+        placed = (distances < ON_TARGET_NM) & now.field.present[rows, : self.movers]
+        return {
+            "time": now.ledger.time_s[rows],
+            "safety": self.state.harm[rows].sum(axis=1),
+            "agreement": placed.mean(axis=1),
+            "approach": distances.sum(axis=1) / self.state.way[rows],
+        }
 
-    def harm(self, rows: Rows) -> dict[str, Float64]:
-        """What must not happen, so far or in the last action; each (k,)."""
-        bystanders = self.disturbed[rows, self.movers :].sum(axis=1).astype(np.float64)
-        events = self.instrument.state.events[rows]
-        return {"bystanders": bystanders, "crash": events[:, CRASHED], "lost": events[:, LOST]}
+    def over(self, rows: Int64) -> NDArray[np.bool_]:
+        """Whether an image shows all in place, one is lost, the tip has crashed, or time is up."""
+        now = self.instrument.state
+        confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
+        done = confirmed & (self.potentials(rows)["agreement"] == 1.0)
+        gone = ~now.field.present[rows, : self.movers].all(axis=1)
+        return done | gone | (now.events[rows, CRASHED] > 0.0) | self.late(rows)
 
-    def over(self, rows: Rows) -> NDArray[np.bool_]:
-        """Whether an image has shown all in place, or there is no more to be done."""
-        instrument = self.instrument
-        confirmed = instrument.state.ledger.time_s[rows] == self.looked_s[rows]
-        done = confirmed & (self.potentials(rows)[1] == 1.0)
-        gone = ~instrument.state.field.present[rows, : self.movers].all(axis=1)
-        return done | gone | (instrument.state.events[rows, CRASHED] > 0.0)
-
-    def features(self, time_left: Float64) -> NDArray[np.float32]:
-        """What is told, (N, features) float32 in [-1, 1]; see `feature_names`.
-
-        Args:
-            time_left: (N,) part of the time.
-        """
-        instrument, movers = self.instrument, self.movers
-        count = instrument.num_envs
-        at = np.arange(count)
-        columns: list[NDArray[Any]] = []
-        present, seen = instrument.state.field.present, instrument.state.seen
-        if self.sight is not None:
-            present = np.concatenate([self.stale >= 0, self.sight.shown], axis=1)
-            seen = np.concatenate([self.believed, self.sight.others], axis=1)
-        for k in range(movers):
-            which = self.order[:, k]
-            place, way = self.believed[at, which], self.goals[at, which] - self.believed[at, which]
-            placed = length(way) < 1.5 * ON_TARGET_NM
-            others = seen - place[:, None]
-            others[:, :movers] = self.believed - place[:, None]
-            away = np.where(present, length(others), 9.0)
-            away[at, which] = 9.0
-            nearest = others[at, away.argmin(axis=1)]
-            columns += [way / 3.0, place / _BORDER, placed[:, None]]
-            columns += [self.stale[at, which][:, None] / 4.0, nearest / 2.0]
-        first = self.order[:, 0]
-        since = instrument.state.ledger.time_s - self.looked_s
-        bins = instrument.state.trace.reshape(count, BINS, TRACE // BINS).mean(axis=2)
-        columns += [
-            self.hollow[at, first][:, None],
-            self.rate * since[:, None] / 0.5,
-            self.rate / 0.03,
-            since[:, None] / 60.0,
-            time_left[:, None],
-            self.landing / (1.0, 0.5, 0.5),
-            self.last,
-            bins / 1.5,
-        ]
-        return np.clip(np.concatenate(columns, axis=1), -1.0, 1.0).astype(np.float32)
+    def numbers(self) -> NDArray[np.float32]:
+        """Channels of the adatoms in their order, then those that are shared."""
+        state, now, at = self.state, self.instrument.state, np.arange(self.num_envs)
+        rank = (at[:, None], state.order)
+        place = state.believed[rank]
+        way = state.goals[rank] - place
+        present, others = now.field.present, now.seen.copy()
+        if self.tracker is not None:
+            found = self.tracker.state
+            present = np.concatenate([state.stale >= 0, found.shown], axis=1)
+            others[:, self.movers :] = found.others
+        others[:, : self.movers] = state.believed
+        # From each adatom to the nearest other one that is present.
+        apart = others[:, None] - place[:, :, None]
+        distance = np.where(present[:, None], length(apart), 9.0)
+        np.put_along_axis(distance, state.order[:, :, None], 9.0, axis=2)
+        near = apart[(*np.ix_(at, range(self.movers)), distance.argmin(axis=2))]
+        slots = SLOT.pack(
+            way_x=way[..., 0] / 3.0,
+            way_y=way[..., 1] / 3.0,
+            x=place[..., 0] / BORDER_NM,
+            y=place[..., 1] / BORDER_NM,
+            placed=length(way) < 1.5 * ON_TARGET_NM,
+            stale=state.stale[rank] / 4.0,
+            near_x=near[..., 0] / 2.0,
+            near_y=near[..., 1] / 2.0,
+        )
+        since = now.ledger.time_s - state.looked_s
+        bins = now.trace.reshape(self.num_envs, BINS, TRACE // BINS).mean(axis=2)
+        shared = SHARED.pack(
+            hollow=state.hollow[at, state.order[:, 0]],
+            shift_x=state.rate[:, 0] * since / 0.5,
+            shift_y=state.rate[:, 1] * since / 0.5,
+            drift_x=state.rate[:, 0] / 0.03,
+            drift_y=state.rate[:, 1] / 0.03,
+            since_look=since / 60.0,
+            time_left=self.time_left(),
+            landed=state.landing[:, 0],
+            landing_x=state.landing[:, 1] / 0.5,
+            landing_y=state.landing[:, 2] / 0.5,
+            **{f"last_{name}": one for name, one in zip(DRAG, state.last.T, strict=True)},
+            **{f"trace_{k}": one / 1.5 for k, one in enumerate(bins.T)},
+        )
+        return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
 
     def metrics(self) -> dict[str, Float64]:
-        """Figures of merit, each (N,)."""
-        rows = np.arange(self.instrument.num_envs)
-        left, placed = self.potentials(rows)
+        """Part in place, part of the distance left, and bystanders moved, each (N,)."""
+        now = self.potentials(np.arange(self.num_envs))
+        moved = self.state.disturbed[:, self.movers :].sum(axis=1).astype(np.float64)
         return {
-            "placed": placed,
-            "way_left": left,
-            "bystanders_moved": self.disturbed[:, self.movers :].sum(axis=1).astype(np.float64),
+            "placed": now["agreement"],
+            "way_left": now["approach"],
+            "bystanders_moved": moved,
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """What no instrument would know."""
-        instrument = self.instrument
-        fields = instrument.state.field
+        """Hidden quantities; see `LATENT`."""
+        state, now = self.state, self.instrument.state
+        at = np.arange(self.num_envs)[:, None]
         return {
-            "places_nm": fields.places.copy(),
-            "present": fields.present.copy(),
-            "targets_nm": fields.targets[:, : self.movers].copy(),
-            "believed_nm": self.believed[np.arange(self.order.shape[0])[:, None], self.order],
-            "order": self.order.copy(),
-            "drift_nm": instrument.state.drift.drift - instrument.state.frame,
-            "drift_velocity_nm_s": instrument.state.drift.velocity.copy(),
-            "traits": instrument.state.tip.traits.copy(),
-            "tip_state": instrument.state.tip.kind.copy(),
+            "places_nm": now.field.places.copy(),
+            "present": now.field.present.copy(),
+            "targets_nm": now.field.targets[:, : self.movers].copy(),
+            "believed_nm": state.believed[at, state.order],
+            "order": state.order.copy(),
+            "drift_nm": now.drift.drift - now.frame,
+            "drift_velocity_nm_s": now.drift.velocity.copy(),
+            "traits": now.tip.traits.copy(),
+            "tip_state": now.tip.kind.copy(),
         }
 
-    def sighting(self) -> dict[str, NDArray[Any]] | None:
-        """How sure the last image is of the adatoms to be moved, in the order of the vector.
+    def info(self) -> dict[str, Any]:
+        """As of all tasks, and with a detector its certainty of each adatom, in their order."""
+        result = super().info()
+        if self.tracker is not None:
+            at = np.arange(self.num_envs)[:, None]
+            found = self.tracker.state
+            seen = found.seen[at, self.state.order]
+            result["sighting"] = {
+                "probability": seen[..., 2],
+                "uncertainty_nm": seen[..., 3],
+                "missed": found.missed[at, self.state.order],
+            }
+        return result
 
-        Returns:
-            "probability" that what was taken for each is an adatom, 0 where it was missed;
-            "uncertainty_nm" of its place along one axis; "missed", images in a row; each
-            (N, movers). None where no detector is asked.
-        """
-        if self.sight is None:
-            return None
-        at = np.arange(self.order.shape[0])[:, None]
-        seen = self.sight.seen[at, self.order]
-        missed = self.sight.missed[at, self.order]
-        return {"probability": seen[..., 2], "uncertainty_nm": seen[..., 3], "missed": missed}
+    def headline(self, row: int) -> str:
+        """State of an episode in words."""
+        if self.instrument.state.events[row, CRASHED] > 0.0:
+            return "the tip has crashed"
+        there = self.potentials(np.array([row]))["agreement"][0]
+        placed = f"{round(there * self.movers)} of {self.movers} in place"
+        if self.terminated[row]:
+            return "done: all adatoms in place" if there == 1.0 else f"over: {placed}"
+        return "move the adatom" if self.movers == 1 else f"build: {placed}"
 
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """Every array that changes."""
-        own = {f"goal_{n}": a for n, a in vars(self).items() if isinstance(a, np.ndarray)}
-        return own if self.sight is None else own | self.sight.state_arrays()
+
+class STMBuildTask(STMTask):
+    """N surfaces on which several adatoms are to be moved into a figure."""
+
+    Config = STMBuildConfig
+    OBSERVATION = modes(numbers_of(3))
+    ACTION = DRAG_ONE
+
+    @property
+    def movers(self) -> int:
+        """Adatoms that are to be moved."""
+        return self.config.atoms
+
+    def _chosen(self, what: str) -> Any:
+        # The vector has as many slots as there are adatoms to be moved.
+        if what == "observation":
+            return modes(numbers_of(self.movers))[self.config.observation]
+        return super()._chosen(what)

@@ -1,4 +1,4 @@
-"""A cantilever over a surface: force law, amplitude against distance, peak force, and the truth.
+"""A cantilever over a surface: force law, amplitude against distance, and peak force.
 
 An oscillating cantilever obeys m z'' + (m w / Q) z' + k z = F0 cos(w t) + F(gap + z). At resonance
 and in one harmonic its amplitude A at a mean gap g solves (San Paulo and Garcia, Phys. Rev. B 64,
@@ -11,8 +11,8 @@ contact, F = -H R / (6 a0^2) + (4/3) E sqrt(R) (a0 - d)^(3/2), and van der Waals
 plane, F = -H R / (6 d^2), beyond a0. Lengths are in nm, forces in nN, stiffness in nN/nm (N/m),
 moduli in nN/nm^2 (GPa), Hamaker constants in nN nm (1e-18 J).
 
-Amplitude tables are what the scan runs on; `tap` integrates the equation of motion, and tests hold
-the tables against it.
+A scan reads the amplitude from tables; tests compare the tables with the integrated equation of
+motion.
 """
 
 import functools
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
-from microgym.numerics.libm import sincos, sincos64
+from microgym.numerics.libm import sincos
 from microgym.validation import positive
 
 HAMAKER_NN_NM = 0.064
@@ -418,62 +418,3 @@ def peak_force(amplitude, target, modulus, radius, spring, quality, free):
         force += pressed(-target, spring, 4.0 / 3.0 * elastic)
         share = 1.0
     return force, share
-
-
-@kernel
-def tap(gap, closing, lift, settings, cycles, listen, steps, out):
-    """Integrate the equation of motion (fourth-order Runge-Kutta), starting from free oscillation.
-
-    Args:
-        gap: mean gap at the start, nm.
-        closing: how fast it shrinks, nm a cycle.
-        lift: the gap shrinks to this and no further, nm.
-        settings: (6,) k, Q, free amplitude, H R, (4/3) E sqrt(R), initial amplitude over the free
-            one (oscillating in phase with steady resonance).
-        cycles: how many.
-        listen: average amplitude, phase and force over so many of the last cycles.
-        steps: a cycle.
-        out: (6,) written: amplitude, cosine over sine
-            of its lag behind the drive, mean force, peak force in the last cycles, peak
-            force since the start, gap at the end.
-    """
-    k, quality, free, hamaker_radius, stiffness = settings[:5]
-    h = 2.0 * np.pi / steps
-    drive = free / quality
-    z, v = 0.0, free * settings[5]
-    # At resonance the motion lags the drive by a quarter of a cycle: z = A0 sin t.
-    sine_sum, cosine_sum, total, peak, ever = 0.0, 0.0, 0.0, 0.0, 0.0
-    first = (cycles - listen) * steps
-    g = gap
-    for n in range(cycles * steps):
-        t = (n % steps) * h
-        rise, push, rises, pushes = 0.0, 0.0, 0.0, 0.0
-        for stage in range(4):
-            part = 0.0 if stage == 0 else (1.0 if stage == 3 else 0.5)
-            weight = 1.0 if stage == 0 or stage == 3 else 2.0
-            zi, vi = z + part * h * rise, v + part * h * push
-            c = sincos64(t + part * h)[1]
-            f = tip_force(g + zi, hamaker_radius, stiffness)
-            rise = vi
-            push = drive * c - vi / quality - zi + f / k
-            rises += weight * rise
-            pushes += weight * push
-        f = tip_force(g + z, hamaker_radius, stiffness)
-        ever = max(ever, f)
-        if n >= first:
-            s, c = sincos64(t)
-            sine_sum += z * s
-            cosine_sum += z * c
-            total += f
-            peak = max(peak, f)
-        z += h / 6.0 * rises
-        v += h / 6.0 * pushes
-        g = max(g - closing / steps, lift)
-    count = listen * steps
-    a, b = 2.0 * sine_sum / count, 2.0 * cosine_sum / count
-    out[0] = np.sqrt(a * a + b * b)
-    out[1] = b / a
-    out[2] = total / count
-    out[3] = peak
-    out[4] = ever
-    out[5] = g

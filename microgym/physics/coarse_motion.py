@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.physics.drift import disturb_settling, draw_normal
+from microgym.physics.drift import disturb_settling
 from microgym.physics.piezo import advance_creep
+from microgym.random import draw_normal
 from microgym.validation import finite, positive
 
 Rows = NDArray[np.float64]

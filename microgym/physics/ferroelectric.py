@@ -17,6 +17,7 @@ piezoresponse is the polarisation seen through the tip, which blurs it.
 
 import math
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,22 @@ _BYTES_MEAN = np.float32(255.0)
 _BYTES_SCALE = np.float32(1.0 / math.sqrt(2.0 * (256.0**2 - 1.0) / 12.0))
 
 _FWHM = 2.0 * math.sqrt(2.0 ** (2.0 / 3.0) - 1.0)
+
+
+class LatticeConstants(NamedTuple):
+    """Constants of `evolve`.
+
+    Attributes:
+        kappa: coupling of neighbours.
+        depolarisation: strength of the field that opposes the mean polarisation.
+        dt: step, in 1 / (gamma |alpha|).
+        noise: standard deviation of the thermal field of a step.
+    """
+
+    kappa: np.float32
+    depolarisation: np.float32
+    dt: np.float32
+    noise: np.float32
 
 
 @dataclass(frozen=True)
@@ -84,10 +101,10 @@ class LatticeParameters:
             raise ValueError(f"dt={self.dt!r} must be below {limit:.4g} for kappa={self.kappa!r}")
 
     @property
-    def constants(self) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-        """Coupling, depolarisation, step, and noise in units of a field, as `evolve` takes them."""
+    def constants(self) -> LatticeConstants:
+        """The constants that `evolve` takes."""
         noise = math.sqrt(2.0 * self.theta / self.dt)
-        return (
+        return LatticeConstants(
             np.float32(self.kappa),
             np.float32(self.depolarisation),
             np.float32(self.dt),

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.libm import sincos64
-from microgym.physics.drift import draw_normal, draw_uniform, exponential
-from microgym.random import fill_normal
+from microgym.numerics.libm import exponential, sincos64
+from microgym.random import draw_normal, draw_uniform, fill_normal
 from microgym.validation import finite, integer
 
 Rows = NDArray[np.float64]

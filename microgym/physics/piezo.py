@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.physics.drift import draw_uniform, exponential
+from microgym.numerics.libm import exponential
+from microgym.random import draw_uniform
 from microgym.state import Float64, Shape, allocate
 from microgym.validation import finite, integer, positive
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import log64
-from microgym.physics.drift import draw_uniform
+from microgym.random import draw_uniform
 from microgym.state import Float64, Shape, allocate
 from microgym.validation import integer
 

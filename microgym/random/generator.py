@@ -28,17 +28,21 @@ STRIP = 64
 
 
 class Role(IntEnum):
-    """What a stream's randomness stands for, so that one role can be redrawn without the others.
+    """Role of a stream, so that the numbers of one role can be redrawn without the others.
 
     Attributes:
         WORLD: the specimen and hidden parameters.
-        EXOGENOUS: what goes on whatever the agent does, such as drift.
-        MEASUREMENT: noise of what is measured, such as photon counting.
+        EXOGENOUS: processes that do not depend on the agent, such as drift.
+        MEASUREMENT: noise of measurements, such as photon counting.
     """
 
     WORLD = 0
     EXOGENOUS = 1
     MEASUREMENT = 2
+
+
+# For kernels: Numba would compile a helper anew for every literal and every member.
+WORLD, EXOGENOUS, MEASUREMENT = (np.int64(role) for role in Role)
 
 
 def _splat(value: int, kind: ir.Type) -> ir.Constant:
@@ -199,9 +203,22 @@ def normal(s0, s1, tick, index):
     return ndtri64(uniform(s0, s1, tick, index))
 
 
+# The code of the inlined draws is long: compiled here once, it is called from many places.
+@kernel
+def draw_uniform(s0, s1, tick, index):
+    """`uniform` as a call."""
+    return uniform(s0, s1, tick, index)
+
+
+@kernel
+def draw_normal(s0, s1, tick, index):
+    """`normal` as a call."""
+    return normal(s0, s1, tick, index)
+
+
 @inline_kernel
 def element_words(s0, s1, tick, i):
-    """Both words of a counter that belongs to element i alone."""
+    """Both words of the counter of element i."""
     return threefry(s0, s1, _U32(_U32(i) | _ARRAY_DRAW), _U32(tick))
 
 

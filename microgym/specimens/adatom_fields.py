@@ -16,7 +16,8 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.libm import sincos64
 from microgym.physics.adatoms import LATTICE_NM, nearest_site, site_place
-from microgym.random import Role, stream, uniform
+from microgym.random import WORLD, stream, uniform
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.splits import specimen_key, validate_family
 from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
@@ -56,7 +57,7 @@ for _count in range(1, MOVERS + 1):
     for _number, _order in enumerate(itertools.permutations(range(_count))):
         _ORDERS[_count, _number, :_count] = _order
 
-_PROCESS = np.int64(1)
+_STREAM = np.int64(SpecimenWorld.ADATOMS)
 _TRIES = 200
 
 
@@ -238,7 +239,7 @@ def fill_rows(rows, keys, recipe, field):
     edge = 0.5 * FIELD_NM - MARGIN_NM
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = stream(keys[k, 0], keys[k, 1], Role.WORLD, _PROCESS)
+        s0, s1 = stream(keys[k, 0], keys[k, 1], WORLD, _STREAM)
         tick = np.int64(0)
         field.sites[b], places[b], field.present[b], targets[b], patches[b] = (
             0,

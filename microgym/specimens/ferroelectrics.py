@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.libm import sincos64
-from microgym.random import Role, normal, stream, uniform
+from microgym.random import WORLD, normal, stream, uniform
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import lattice_points, smooth_noise
 
 Plane = NDArray[np.float32]
@@ -36,8 +37,9 @@ REGION_SPACING = 11.0
 PINNING_SPACING = 2.5
 """Spacing of the noise that walls stick to: about the width of a wall."""
 
-_WORLD = np.int64(Role.WORLD)
-_REGIONS, _PINS, _BONDS, _GRAINS, _EDGES = (np.int64(11 + k) for k in range(5))
+_REGIONS, _PINS = np.int64(SpecimenWorld.FILM_REGIONS), np.int64(SpecimenWorld.FILM_PINS)
+_BONDS, _GRAINS = np.int64(SpecimenWorld.FILM_BONDS), np.int64(SpecimenWorld.FILM_GRAINS)
+_EDGES = np.int64(SpecimenWorld.FILM_EDGES)
 _ZERO = np.int64(0)
 _MAX_GRAINS = 16
 
@@ -128,18 +130,18 @@ def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first, place):
     for k in range(keys.shape[0]):
         k0, k1 = keys[k, 0], keys[k, 1]
         imprint[k], bond[k], barrier[k] = np.float32(0.0), np.float32(0.0), ALIVE
-        s0, s1 = stream(k0, k1, _WORLD, _REGIONS)
+        s0, s1 = stream(k0, k1, WORLD, _REGIONS)
         _noise(s0, s1, REGION_SPACING, recipe[0], everywhere, imprint[k], work, first)
-        s0, s1 = stream(k0, k1, _WORLD, _PINS)
+        s0, s1 = stream(k0, k1, WORLD, _PINS)
         _noise(s0, s1, PINNING_SPACING, recipe[1], everywhere, imprint[k], work, first)
-        s0, s1 = stream(k0, k1, _WORLD, _BONDS)
+        s0, s1 = stream(k0, k1, WORLD, _BONDS)
         _noise(s0, s1, PINNING_SPACING, recipe[2], everywhere, bond[k], work, first)
         for i in range(bond.shape[1]):
             row = bond[k, i]
             for j in range(bond.shape[2]):
                 row[j] = min(max(row[j], np.float32(-0.4)), np.float32(0.6))
-        s0, s1 = stream(k0, k1, _WORLD, _GRAINS)
-        e0, e1 = stream(k0, k1, _WORLD, _EDGES)
+        s0, s1 = stream(k0, k1, WORLD, _GRAINS)
+        e0, e1 = stream(k0, k1, WORLD, _EDGES)
         if recipe[4] == 1.0:
             _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k], place)
         elif recipe[4] == 2.0:

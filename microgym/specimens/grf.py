@@ -13,15 +13,14 @@ from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view2d
 from microgym.numerics.fft import workspace
 from microgym.numerics.libm import exp64
-from microgym.random import stream
+from microgym.random import WORLD, stream
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
 from microgym.specimens.spectral import periodic_field
 
 Plane = NDArray[np.float32]
 
-PROCESS_FIELD = 1003
-"""Process number of the field in the WORLD role."""
-
+_FIELD = np.int64(SpecimenWorld.RANDOM_FIELD)
 _EXPONENT = -0.4
 _BLUR = 1.0
 _HALO = 4
@@ -94,7 +93,7 @@ def draw_grf(
         twiddles: of the same plan.
         work: (`grf_work(H, W)`,) float32.
     """
-    s0, s1 = stream(k0, k1, 0, PROCESS_FIELD)
+    s0, s1 = stream(k0, k1, WORLD, _FIELD)
     height, width = amplitude.shape
     n = 16
     while 2 * n < max(height, width):

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view2d
-from microgym.random import fill_uniform, stream
+from microgym.random import WORLD, fill_uniform, stream
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import blur_columns, blur_rows, gaussian_weights
 
 Plane = NDArray[np.float32]
 
-PROCESS_LINES = 1002
-"""Process number of the lines in the WORLD role."""
-
+_STREAM = np.int64(SpecimenWorld.LINES)
 _LINES = 400
 _CANVAS = 784
 _SIGMAS = (1.0, 5.0, 10.0)
@@ -69,7 +68,7 @@ def draw_lines(k0: np.uint32, k1: np.uint32, out: Plane, work: Plane) -> None:
         out: (H, W) float32, written.
         work: (`lines_work(H, W)`,) float32.
     """
-    s0, s1 = stream(k0, k1, 0, PROCESS_LINES)
+    s0, s1 = stream(k0, k1, WORLD, _STREAM)
     height, width = out.shape
     tall, wide = height + 2 * _HALO, width + 2 * _HALO
     canvas = view2d(work, 0, tall, wide)

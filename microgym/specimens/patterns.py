@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import sincos64
-from microgym.random import Role, stream, uniform
+from microgym.random import WORLD, stream, uniform
+from microgym.random.streams import PFMWorld
 
 PATTERNS: Final = ("strokes", "islands", "frames")
 """Every family of patterns, by name."""
@@ -21,8 +22,7 @@ HELD_OUT: Final = ("frames",)
 MARGIN: Final = 9.0
 """Distance that figures keep from the border."""
 
-_WORLD = np.int64(Role.WORLD)
-_FIGURES = np.int64(21)
+_PATTERN = np.int64(PFMWorld.PATTERN)
 _ZERO = np.int64(0)
 _MOST_ISLANDS = 5
 
@@ -122,7 +122,7 @@ def _frames(s0, s1, unit, mask):
 def _fill(keys, kind, unit, masks, place):
     """Draw all masks of a batch."""
     for k in range(keys.shape[0]):
-        s0, s1 = stream(keys[k, 0], keys[k, 1], _WORLD, _FIGURES)
+        s0, s1 = stream(keys[k, 0], keys[k, 1], WORLD, _PATTERN)
         masks[k] = np.uint8(0)
         if kind == 0:
             _strokes(s0, s1, unit, masks[k])

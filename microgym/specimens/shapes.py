@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view2d
 from microgym.numerics.libm import sincos32, sincos64
-from microgym.random import fill_uniform, stream
+from microgym.random import WORLD, fill_uniform, stream
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import (
     clip_unit,
     coverage,
@@ -23,13 +24,8 @@ from microgym.specimens.drawing import (
 
 Plane = NDArray[np.float32]
 
-PROCESS_FEATURES = 1004
-"""Process number of the shapes of `large_features` in the WORLD role."""
-PROCESS_GRAIN = 1005
-"""Process number of the grain of `large_features`."""
-PROCESS_STAR = 1006
-"""Process number of `siemens_star`."""
-
+_SHAPES, _STAR = np.int64(SpecimenWorld.FEATURES), np.int64(SpecimenWorld.STAR)
+_TEXTURE = np.int64(SpecimenWorld.FEATURE_TEXTURE)
 _GRAIN = 3.0
 _FEATURES = 26
 
@@ -135,8 +131,8 @@ def draw_features(
     weights = view2d(work, 3 * size, 4, longest)
     line = work[3 * size + 4 * longest : 3 * size + 8 * longest + 64]
     lattice = work[3 * size + 8 * longest + 64 :]
-    s0, s1 = stream(k0, k1, 0, PROCESS_FEATURES)
-    g0, g1 = stream(k0, k1, 0, PROCESS_GRAIN)
+    s0, s1 = stream(k0, k1, WORLD, _SHAPES)
+    g0, g1 = stream(k0, k1, WORLD, _TEXTURE)
     unit = np.float64(min(height, width) - 2 * margin)
     draws = line[:8]
     _features(s0, s1, np.int64(0), deep, unit, draws)
@@ -187,7 +183,7 @@ def draw_star(
         structure: (H, W) uint8, written; 1 where the specimen is not vacuum.
     """
     height, width = real.shape
-    s0, s1 = stream(k0, k1, 0, PROCESS_STAR)
+    s0, s1 = stream(k0, k1, WORLD, _STAR)
     unit = np.float64(min(height, width) - 2 * margin)
     # The plane to be written lends its first pixels to the draws.
     draws = real[0, :8]

@@ -14,22 +14,20 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view2d
 from microgym.numerics.libm import sincos32
-from microgym.random import stream
+from microgym.random import WORLD, stream
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import clip_unit, coverage, lattice_points, smooth_noise
 from microgym.specimens.ribbons import DRAWS_WORK, draw_strands
 
 Plane = NDArray[np.float32]
-
-PROCESS_SHAPE = 1000
-"""Process number of the ribbons in the WORLD role."""
-PROCESS_TEXTURE = 1001
-"""Process number of the texture."""
 
 OVERHANG = 4
 """Most px by which structure may reach beyond the scanned region."""
 GRAIN_RANGE = (1.25, 2.0)
 """Lattice spacing of the fine texture, px; it is correlated over about 1.9 times that."""
 
+_RIBBONS = np.int64(SpecimenWorld.RIBBONS)
+_TEXTURE = np.int64(SpecimenWorld.RIBBON_TEXTURE)
 _ABSORPTION = np.float32(0.45)
 _PHASE_RAD = np.float32(1.2)
 
@@ -112,8 +110,8 @@ def draw_sparse(
         state: (`STATE_WORK`,) float64 work.
     """
     height, width = real.shape
-    shape0, shape1 = stream(k0, k1, 0, PROCESS_SHAPE)
-    grain0, grain1 = stream(k0, k1, 0, PROCESS_TEXTURE)
+    shape0, shape1 = stream(k0, k1, WORLD, _RIBBONS)
+    grain0, grain1 = stream(k0, k1, WORLD, _TEXTURE)
     size = height * width
     depth = view2d(work, 0, height, width)
     for i in range(height):

@@ -20,7 +20,7 @@ class ToyAgent:
     """Aims at the lamp (oracle), half way (expert), or anywhere; own draws from own seeds."""
 
     def __init__(self, name: str, skill: float) -> None:
-        self.name, self.skill, self.needs_truth = name, skill, name == "oracle"
+        self.name, self.skill, self.uses_privileged_info = name, skill, name == "oracle"
 
     def reset(self, num_envs: int, seeds: Sequence[int]) -> None:
         self.draws = [np.random.default_rng([seed, 5]) for seed in seeds]
@@ -30,7 +30,7 @@ class ToyAgent:
         assert len(observation["vector"]) == self.started
         noise = np.stack([one.uniform(-1, 1, 3) for one in self.draws]).astype(np.float32)
         noise[:, :2] = np.clip((1 - self.skill) * noise[:, :2], -1, 1)
-        if self.needs_truth:
+        if self.uses_privileged_info:
             noise[:, :2] = np.clip(info["latent"]["lamp"], -1, 1)
         return noise
 
@@ -85,7 +85,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the toy into the table of environments and its agents into theirs."""
-    monkeypatch.setattr(environments, "ENTRIES", (*environments.ENTRIES, ENTRY))
+    known = environments.entries()
+    monkeypatch.setattr(environments, "entries", lambda: (*known, ENTRY))
     monkeypatch.setattr("microgym.agents.core.registry.agent_names", agent_names)
     monkeypatch.setattr("microgym.agents.core.registry.make_agent", make_agent)
     monkeypatch.setattr("microgym.agents.training.trainer.train", train)

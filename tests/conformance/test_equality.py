@@ -74,6 +74,11 @@ def test_snapshots_are_exact(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_reset_forgets_everything(case):
+    testing.check_reset(case.id, **case.arguments)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_state(case):
     testing.check_vector_state(case.id, **case.arguments)
 
@@ -85,7 +90,7 @@ def test_threads_do_not_matter(case):
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)
 def test_interventions(case):
-    for name, value in case.entry.interventions.items():
+    for name, value in case.interventions.items():
         testing.check_intervention(case.id, name, value, **case.arguments)
 
 

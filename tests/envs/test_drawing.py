@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from microgym.envs.core import drawing
-from tests.envs.ptycho import action, make, richest, task_of
+from tests.envs.ptycho.helpers import action, make, richest, task_of
 
 
 def lightness(pixels):
@@ -47,7 +47,7 @@ def test_pictures_are_pasted_where_they_belong():
 
 
 def test_a_frame_shows_this_microscope_and_not_another():
-    from microgym.envs.ptycho import PtychoVectorEnv
+    from microgym.envs.ptycho.env import PtychoVectorEnv
 
     envs = PtychoVectorEnv(2, render_mode="rgb_array", exposures=2, drift="off")
     envs.reset(seed=0)

@@ -9,36 +9,38 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from microgym.envs.core import testing
-from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.action_validation import ActionChecker, action_checker
 from microgym.envs.core.testing import ActionSource, assert_same, fingerprint
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
-from tests.envs.toy import ToyTask
+from tests.envs.toy.task import ToyTask
 
 TOY = "tests.envs.toy:MicrogymToy-v0"
-observe, info, state = ToyTask.observe, ToyTask.info, ToyTask.state_arrays
-advance, reset, renew = ToyTask._advance, ToyTask.reset, MicroscopeVectorEnv._renew
+observe, info, arrays = ToyTask.observe, ToyTask.info, ToyTask.arrays
+look, reset, renew = ToyTask._look, ToyTask.reset, MicroscopeVectorEnv._renew
 
 
 def shares_its_image(task: ToyTask) -> Any:
-    return observe(task) | {"image": task.image}
+    return observe(task) | {"image": task.state.image}
 
 
 def shares_its_ledger(task: ToyTask) -> Any:
-    return info(task) | {"ledger": {"exposures": task.tick}}
+    return info(task) | {"ledger": {"exposures": task.state.tick}}
 
 
 def forgets(name: str) -> Callable[[ToyTask], Any]:
-    return lambda task: {key: array for key, array in state(task).items() if key != name}
+    return lambda task: {
+        key: array for key, array in arrays(task).items() if key != f"state.{name}"
+    }
 
 
 def knows_the_batch(task: ToyTask, rows: Any, actions: Any) -> None:
-    advance(task, rows, actions)
-    task.lamp[rows] += 1e-9 * task.num_envs
+    look(task, rows, actions)
+    task.state.lamp[rows] += 1e-9 * task.num_envs
 
 
 def knows_its_piece(task: ToyTask, rows: Any, actions: Any) -> None:
-    advance(task, rows, actions)
-    task.lamp[rows] += 1e-9 * rows.size
+    look(task, rows, actions)
+    task.state.lamp[rows] += 1e-9 * rows.size
 
 
 def repeats_itself(task: ToyTask, rows: Any, keys: Any, options: Any) -> None:
@@ -46,9 +48,9 @@ def repeats_itself(task: ToyTask, rows: Any, keys: Any, options: Any) -> None:
 
 
 def keeps_old_dose(task: ToyTask, rows: Any, keys: Any, options: Any) -> None:
-    dose = task.dose[rows].copy()
+    dose = task.state.dose[rows].copy()
     reset(task, rows, keys, options)
-    task.dose[rows] = dose
+    task.state.dose[rows] = dose
 
 
 def marks_all_as_final(envs: MicroscopeVectorEnv) -> dict[str, Any]:
@@ -68,11 +70,12 @@ def does_nothing(task: ToyTask, rows: Any, **values: Any) -> None:
         (testing.check_fresh_data, ToyTask, "info", shares_its_ledger, "changed afterwards"),
         (testing.check_deterministic, ToyTask, "reset", repeats_itself, "repeat themselves"),
         (testing.check_deterministic, ToyTask, "reset", keeps_old_dose, "reset again"),
-        (testing.check_snapshot, ToyTask, "state_arrays", forgets("budget"), "restored after"),
-        (testing.check_pickle, ToyTask, "state_arrays", forgets("lamp"), "pickled after"),
-        (testing.check_vector_state, ToyTask, "state_arrays", forgets("path"), "pickled"),
-        (testing.check_vector_equals_single, ToyTask, "_advance", knows_the_batch, "N=3"),
-        (testing.check_threads_do_not_matter, ToyTask, "_advance", knows_its_piece, "2 threads"),
+        (testing.check_reset, ToyTask, "reset", keeps_old_dose, r"forgotten at reset: .*dose"),
+        (testing.check_snapshot, ToyTask, "arrays", forgets("budget"), "restored after"),
+        (testing.check_pickle, ToyTask, "arrays", forgets("lamp"), "pickled after"),
+        (testing.check_vector_state, ToyTask, "arrays", forgets("path"), "pickled"),
+        (testing.check_vector_equals_single, ToyTask, "_look", knows_the_batch, "N=3"),
+        (testing.check_threads_do_not_matter, ToyTask, "_look", knows_its_piece, "2 threads"),
     ],
 )
 def test_sins_are_found(monkeypatch, check, owner, method, sin, message):
@@ -135,6 +138,7 @@ SPACES = [
     spaces.MultiDiscrete([2, 3, 4]),
     spaces.MultiBinary(3),
 ]
+PARTS = spaces.Dict({"move": SPACES[0], "look": SPACES[2]})
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
@@ -165,6 +169,23 @@ def test_actions_of_every_space(space):
 def test_bad_actions_of_every_space(space, action, error, message):
     with pytest.raises(error, match=message):
         ActionChecker(space, 1, single=True)(action)
+
+
+def test_actions_of_several_parts():
+    source, check = ActionSource(PARTS, 1), action_checker(PARTS, 3, single=False)
+    batch = source.batch(3)
+    checked = check(batch)
+    assert set(checked) == {"move", "look"}
+    assert_same(checked["move"], batch["move"])
+    assert all(ActionSource(PARTS, seed).one() in PARTS for seed in range(4))
+    ignored = check(batch | {"move": np.full((3, 2, 2), np.nan)}, np.zeros(3, np.bool_))
+    assert np.isfinite(ignored["move"]).all()
+    with pytest.raises(TypeError, match="must map"):
+        check(np.zeros(3))
+    with pytest.raises(ValueError, match=r"must have \['look', 'move'\], got \['move'\]"):
+        check({"move": batch["move"]})
+    with pytest.raises(ValueError, match="'look': actions"):
+        check(batch | {"look": np.array([9, 3, 3])})
 
 
 def test_unknown_spaces_are_refused():

@@ -1,9 +1,7 @@
-"""A line of the force microscope as one would write it first.
-
-NumPy where there are arrays, Python where one number follows from the one before.
+"""Line of the force microscope in NumPy, with the recurrence of the feedback loop in Python.
 
 For comparison only: the same line as `microgym.instruments.afm.kernels.scan_rows` of an instrument
-without noise, drift and wear, and half of what that one does besides (no ledger, no events).
+without noise, drift and wear, and without its ledger and events.
 """
 
 import math
@@ -21,7 +19,7 @@ Float64 = NDArray[np.float64]
 
 
 def dilate_rows(strip: Float64, window: Float64, limit: float) -> Float64:
-    """The line along which a tip's apex runs: the largest of the surface less the tip.
+    """Path of a tip's apex along a line: grey dilation, the maximum of surface less tip.
 
     Args:
         strip: (2 r + 1, P + 2 r) surface around the line, nm.
@@ -65,14 +63,14 @@ class NumpyLines:
     """Lines of one microscope, scanned in NumPy and Python.
 
     Args:
-        instrument: one microscope without noise, drift and wear; what it holds is not changed.
-        generator: of the noise that is drawn, and multiplied by zero.
+        instrument: one microscope without noise, drift and wear; it is not changed.
+        generator: of noise that is drawn and multiplied by zero.
 
     Attributes:
         trace, retrace: (P,) heights of the last line, nm.
-        force: (P,) largest force at each place on the way there, nN.
-        truth: (P,) what a new tip would have shown, nm.
-        state: the loop: integral, height, velocity, signal, command.
+        force: (P,) peak force of the trace, nN.
+        truth: (P,) heights that a new tip would have measured, nm.
+        state: integral, height, velocity, signal and command of the loop.
     """
 
     def __init__(self, instrument: AFMInstrument, generator: np.random.Generator) -> None:
@@ -84,10 +82,10 @@ class NumpyLines:
         self.tables = instrument.state.tip.table[0].tolist()
 
     def scan(self, setpoint: float, gain: float, rate_hz: float) -> None:
-        """Scan the next line, there and back.
+        """Scan the next line, trace and retrace.
 
         Args:
-            setpoint: part of the free amplitude.
+            setpoint: fraction of the free amplitude.
             gain: integral gain, 1/s.
             rate_hz: lines a second.
         """
@@ -140,7 +138,7 @@ class NumpyLines:
         setpoint: float,
         gain: float,
     ) -> Float64:
-        """The closed loop: commanded heights, lowest targets and the signals there, (3, P)."""
+        """Closed loop: commanded heights, lowest targets and the signals there, (3, P) float64."""
         signals, scanner = self.instrument.parameters.signals, self.instrument.settings.scanner
         low, step, free = signals.low_nm, signals.step_nm, signals.free
         hidden = self.instrument.state.hidden

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = [
         {"id": entry.id, "summary": entry.summary, "agents": list(agent_names(entry.id))}
-        for entry in environments.ENTRIES
+        for entry in environments.entries()
     ]
     if arguments.json:
         print(to_json({"environments": found}))

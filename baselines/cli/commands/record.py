@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Play one episode and write its frames."""
     setting = options.read_setting(arguments)
-    from microgym.baselines.cli.record_video import check_format, film, write_film
+    from microgym.baselines.cli.record_video import check_format, record_episode, write_video
     from microgym.baselines.evaluation.load_agent import find_agent
 
     check_writable(check_format(arguments.output))
     setting.check()
     agent = find_agent(setting, arguments.agent)
     with progress_bar(0, "recording", "step") as progress:
-        frames, outcome = film(setting, agent, arguments.seed, progress)
-    write_film(arguments.output, frames, outcome["fps"])
+        frames, outcome = record_episode(setting, agent, arguments.seed, progress)
+    write_video(arguments.output, frames, outcome["fps"])
     result = f"{outcome['decisions']} decisions, return {outcome['return']:.3g}"
     print(f"{arguments.output}: {result}, cost {outcome['cost']:.3g}")
     return options.OK if outcome["complete"] else options.interrupted(arguments)

@@ -19,8 +19,7 @@ from microgym.baselines.observation_models.page import (
     winner,
 )
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
 Table = list[tuple[str, ...]]

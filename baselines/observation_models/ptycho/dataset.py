@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from microgym.baselines.observation_models.ptycho.inputs import make_inputs
 from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.diffraction import add_fluence
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family

@@ -14,8 +14,7 @@ from microgym.baselines.observation_models.ptycho.evaluate import CLAIMED, claim
 from microgym.baselines.observation_models.ptycho.inputs import LIT
 from microgym.baselines.observation_models.ptycho.robustness import TABLE_STOPS
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 from microgym.specimens.splits import HELD_OUT
 
 Table = list[tuple[str, ...]]

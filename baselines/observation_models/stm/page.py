@@ -6,8 +6,7 @@ from microgym.baselines.observation_models.page import coverage_cells
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.observation_models.stm.dataset import LEARNT, SCAN_S
 from microgym.baselines.observation_models.stm.scores import NEAR_NM
-from microgym.baselines.reporting.formatting import written
-from microgym.baselines.reporting.markdown import markdown
+from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 from microgym.specimens.adatom_fields import HELD_OUT
 

@@ -30,11 +30,20 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
 from microgym.physics.cantilever import peak_force
-from microgym.physics.drift import advance_drift, disturb_settling, draw_uniform, start_drift
+from microgym.physics.drift import advance_drift, disturb_settling, start_drift
 from microgym.physics.feedback import LoopSettings, scan_line, ticks_of
 from microgym.physics.piezo import move_piezo, rest_piezo, sweep_piezo
 from microgym.physics.stochastic_events import next_event, start_events
-from microgym.random import fill_normal, normal, row_stream
+from microgym.random import (
+    EXOGENOUS,
+    MEASUREMENT,
+    WORLD,
+    draw_uniform,
+    fill_normal,
+    normal,
+    row_stream,
+)
+from microgym.random.streams import AFMExogenous, AFMMeasurement, AFMWorld
 
 BANDWIDTH_HZ = 10e3
 """Bandwidth in which the detector's noise is quoted, Hz."""
@@ -47,10 +56,10 @@ DIALS = ("setpoint", "integral_gain", "proportional_gain", "line_rate_hz")
 in nN; gains, the first in 1/s; lines a second."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _EVENTS, _LANDING = np.int64(10), np.int64(11), np.int64(14)
-_HIDDEN, _CREEP = np.int64(20), np.int64(22)
-_THERMAL, _DETECTOR = np.int64(30), np.int64(31)
+_HIDDEN, _CREEP = np.int64(AFMWorld.HIDDEN), np.int64(AFMWorld.CREEP)
+_DRIFT, _EVENTS = np.int64(AFMExogenous.DRIFT), np.int64(AFMExogenous.EVENTS)
+_LANDING = np.int64(AFMExogenous.LANDING)
+_THERMAL, _DETECTOR = np.int64(AFMMeasurement.THERMAL), np.int64(AFMMeasurement.DETECTOR)
 _FIRST = np.int64(0)
 
 
@@ -66,20 +75,20 @@ def reset_rows(rows, setpoint, parameters, state, work):
     for k in range(rows.size):
         b = rows[k]
         # Properties of the instrument, lognormal; the z-scanner stays underdamped.
-        s0, s1 = row_stream(keys, b, _WORLD, _HIDDEN)
+        s0, s1 = row_stream(keys, b, WORLD, _HIDDEN)
         hidden.resonance_hz[b] = draw_lognormal(s0, s1, _FIRST, _FIRST, parameters.resonance_hz)
         hidden.damping[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 1, parameters.damping)
         hidden.damping[b] = min(hidden.damping[b], 0.9)
         hidden.crash_nn[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 2, parameters.crash_nn)
         hidden.wear[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 3, parameters.wear)
         # Creep of the lateral scanner, uniform from 0 on.
-        s0, s1 = row_stream(keys, b, _WORLD, _CREEP)
+        s0, s1 = row_stream(keys, b, WORLD, _CREEP)
         piezo.coefficient[b] = parameters.creep * draw_uniform(s0, s1, _FIRST, _FIRST)
         # First candidate of debris, at the largest rate there can be.
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _EVENTS)
+        s0, s1 = row_stream(keys, b, EXOGENOUS, _EVENTS)
         start_events(s0, s1, parameters.debris_per_s * MOST_RATE, state.debris.candidate[b])
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.drift)
+        s0, s1 = row_stream(keys, b, EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
         # Lateral scanner at rest at the corner of the frame, overscan included.
         corner = -0.5 * parameters.field_nm - LEAD * parameters.pixel_nm
         for axis in range(2):
@@ -94,7 +103,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
 @kernel
 def let_drift(b, seconds, parameters, state):
     """Let row b drift for a time, s."""
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
     advance_drift(b, s0, s1, seconds, parameters.rates, state.drift)
 
 
@@ -135,10 +144,10 @@ def exchange_rows(rows, setpoint, parameters, state, work):
         renew_tip(b, state.keys, parameters, tip)
         refit_tip(b, parameters, tip)
         # The stage is disturbed and settles anew.
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
-        disturb_settling(s0, s1, tip.exchanges[b], parameters.settling_nm, drift.settling[b])
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
+        disturb_settling(s0, s1, tip.exchanges[b], parameters.rates.settling, drift.settling[b])
         # Correction of the drift so far, with a normal error along each axis.
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _LANDING)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _LANDING)
         for axis in range(2):
             lost = parameters.landing_nm * normal(s0, s1, tip.exchanges[b], axis)
             state.correction[b, axis] = drift.drift[b, axis] + lost
@@ -193,9 +202,9 @@ def run_loop(b, tick, ticks, loop, parameters, state, work):
     if state.engaged[b]:
         count = work.material.size * ticks
         thermal, detector = view1d(work.noise, 0, count), view1d(work.noise, count, count)
-        s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _THERMAL)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _THERMAL)
         fill_normal(s0, s1, tick, thermal)
-        s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _DETECTOR)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _DETECTOR)
         fill_normal(s0, s1, tick, detector)
         table, signals = state.tip.table[b], parameters.signals
         low, step, ground, material = signals.low_nm, signals.step_nm, work.ground, work.material
@@ -305,7 +314,7 @@ def change_tip(b, hit, worn, parameters, state):
     # Hazard of debris: r (1 + (F / F_0)^2), bounded, while the tip is at the surface.
     push, rate = hit / DEBRIS_FORCE_NN, parameters.debris_per_s
     often = rate * min(1.0 + push * push, MOST_RATE) if state.engaged[b] else 0.0
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _EVENTS)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _EVENTS)
     now, most = state.ledger.time_s[b], rate * MOST_RATE
     while next_event(s0, s1, now, often, most, state.debris.candidate[b]) <= now:
         meet_debris(b, state.keys, tip)

@@ -116,8 +116,9 @@ class AFMSettings:
         loop: spread of the loop's properties, and noise.
         drift, piezo: imperfections of the lateral scanner.
         soft_limit_nn: force above which a specimen suffers, nN.
-        exchange_s, engage_s, withdraw_s: time of an exchange of the tip, of an approach and of a
-            withdrawal, s.
+        exchange_s: time of an exchange of the tip, s.
+        engage_s: time of an approach, s.
+        withdraw_s: time of a withdrawal, s.
 
     Raises:
         TypeError: a value is of a wrong type.
@@ -182,6 +183,6 @@ class AFMSettings:
             crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
             wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
             tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
-            landing_nm=LANDING_NM if self.drift.drift_nm_s > 0.0 else 0.0,
+            landing_nm=LANDING_NM if self.drift.speed > 0.0 else 0.0,
             hysteresis=self.piezo.loop,
         )

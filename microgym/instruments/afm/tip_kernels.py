@@ -10,8 +10,8 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64, log64
 from microgym.physics.afm_tip import TipShape, apex_radius, shape_window
 from microgym.physics.cantilever import MODULI_GPA, RADII_NM
-from microgym.physics.drift import draw_normal, draw_uniform
-from microgym.random import row_stream
+from microgym.random import EXOGENOUS, WORLD, draw_normal, draw_uniform, row_stream
+from microgym.random.streams import AFMExogenous, AFMWorld
 
 WORST_RADIUS_NM = 120.0
 """Largest radius after a crash, nm (design choice)."""
@@ -23,8 +23,8 @@ LOG_MODULUS_STEP = float(np.log(MODULI_GPA[1] / MODULI_GPA[0]))
 """Logarithm of the ratio of two successive moduli of the tables."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_WORLD, _EXOGENOUS = np.int64(0), np.int64(1)
-_SHAPES, _CRASHES, _TIPS = np.int64(12), np.int64(13), np.int64(21)
+_TIPS = np.int64(AFMWorld.TIPS)
+_SHAPES, _CRASHES = np.int64(AFMExogenous.SHAPES), np.int64(AFMExogenous.CRASHES)
 _SHARPEST = RADII_NM[0]
 _LOG_DOUBLE = float(np.log(2.0))
 
@@ -62,7 +62,7 @@ def _fit_table(radius, tables, out):
 @kernel
 def renew_tip(b, keys, parameters, tip):
     """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted."""
-    s0, s1 = row_stream(keys, b, _WORLD, _TIPS)
+    s0, s1 = row_stream(keys, b, WORLD, _TIPS)
     drawn = draw_lognormal(s0, s1, tip.exchanges[b], np.int64(0), parameters.tip_radius_nm)
     tip.radius_nm[b] = max(drawn, 2.0)
     tip.half_angle_deg[b], tip.worn_nm[b] = parameters.half_angle_deg, 0.0
@@ -105,7 +105,7 @@ def _add_second_apex(b, s0, s1, n, tip):
 @kernel
 def break_tip(b, keys, tip):
     """Break the apex of row b: it becomes blunter, and with probability 1/2 there are two."""
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _CRASHES)
+    s0, s1 = row_stream(keys, b, EXOGENOUS, _CRASHES)
     n = tip.crashes[b]
     tip.crashes[b] += 1
     # R' = R + 10 to 40 nm, at most `WORST_RADIUS_NM`; the worn flat breaks off.
@@ -119,7 +119,7 @@ def break_tip(b, keys, tip):
 @kernel
 def meet_debris(b, keys, tip):
     """Let debris become a second apex of row b, or a second apex fall off."""
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _SHAPES)
+    s0, s1 = row_stream(keys, b, EXOGENOUS, _SHAPES)
     n = tip.changes[b]
     tip.changes[b] += 1
     if tip.second_z_nm[b] < np.inf and draw_uniform(s0, s1, n, np.int64(1)) < 0.5:

@@ -1,13 +1,13 @@
-"""The compiled steps of the piezoresponse force microscope: a bias pulse, an image, a loop."""
+"""Kernels of the piezoresponse force microscope: a bias pulse, an image, a hysteresis loop."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import copy_plane, view2d
 from microgym.numerics.libm import exp64
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.ferroelectric import (
+    LatticeConstants,
     add_tip_field,
     creep_steps,
     evolve,
@@ -15,12 +15,17 @@ from microgym.physics.ferroelectric import (
     respond,
     respond_work,
 )
-from microgym.physics.stage import CELL_S
-from microgym.random import fill_normal, normal, row_stream, uniform
+from microgym.random import (
+    EXOGENOUS,
+    MEASUREMENT,
+    WORLD,
+    fill_normal,
+    normal,
+    row_stream,
+    uniform,
+)
+from microgym.random.streams import PFMExogenous, PFMMeasurement, PFMWorld
 from microgym.specimens.ferroelectrics import DEAD_PART
-
-Plane = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 PULSE_UNIT_S = 1e-4
 """Time from which domains grow with the logarithm of the pulse, s: the shortest pulse."""
@@ -40,18 +45,20 @@ CRATER = 2.5
 SAME_PLACE = 1.0
 """Pulses of one sign that fall within this of each other, in cells, go on where the last one
 stopped: many short pulses do what a long one does (design choice)."""
+BEARABLE_SPREAD = 0.1
+"""Relative half range of the bias that a film bears (design choice)."""
 LOOP_STEPS = 5
 """Lattice steps at each bias of a hysteresis loop (design choice)."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _HEAT, _BREAKDOWN = np.int64(0), np.int64(1), np.int64(2)
-_NOISE, _OFFSET, _READING = np.int64(0), np.int64(1), np.int64(2)
-_STRENGTH = np.int64(31)
+_STRENGTH = np.int64(PFMWorld.STRENGTH)
+_DRIFT, _HEAT = np.int64(PFMExogenous.DRIFT), np.int64(PFMExogenous.HEAT)
+_BREAKDOWN = np.int64(PFMExogenous.BREAKDOWN)
+_NOISE, _OFFSET = np.int64(PFMMeasurement.NOISE), np.int64(PFMMeasurement.OFFSET)
 _ZERO = np.int64(0)
 
 
-def poling_work(size: int, sigma: float) -> int:
+def pfm_work(size: int, sigma: float) -> int:
     """Length of the float32 work array of these kernels."""
     return 5 * size * size + max(evolve_work(size, size), respond_work(size, size, sigma))
 
@@ -71,88 +78,91 @@ def _exp(x):
     return exp64(x)
 
 
+@inline_kernel
+def _coefficients(work, size):
+    """Views of the work array that hold the lattice's coefficients: beta, mobility, field."""
+    area = size * size
+    return (
+        view2d(work, 0, size, size),
+        view2d(work, area, size, size),
+        view2d(work, 2 * area, size, size),
+    )
+
+
 @kernel
-def _drift_for(b, duration, keys, drifting, motion):
+def _drift_for(b, duration, parameters, state):
     """Let the tip of row b drift over the film for a time."""
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, (motion[0], motion[1], motion[2], CELL_S), drifting)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
+    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
 
 
 @kernel
-def _prepare(b, film, beta, mobility, field):
-    """The coefficients of row b's film at the strength that its disorder has, without any tip."""
-    imprint, bond, barrier, strength, base = film
-    scale, dead = np.float32(strength[b]), np.float32(DEAD_PART * strength[b])
-    size = imprint.shape[1]
+def _prepare(b, parameters, state, beta, mobility, field):
+    """Write the coefficients of row b's film at the strength of its disorder, without any tip."""
+    scale, dead = np.float32(state.strength[b]), np.float32(DEAD_PART * state.strength[b])
+    size = beta.shape[0]
     for i in range(size):
-        soft, wall, prefers = bond[b, i], barrier[b, i], imprint[b, i]
+        soft, wall, prefers = state.bond[b, i], state.barrier[b, i], state.imprint[b, i]
         well, moves, drive = beta[i], mobility[i], field[i]
         for j in range(size):
-            well[j] = base * (np.float32(1.0) + scale * soft[j])
+            # Random bond: the depth of the double well.
+            well[j] = parameters.beta * (np.float32(1.0) + scale * soft[j])
+            # Dead sites do not move.
             moves[j] = np.float32(0.0) if wall[j] < dead else np.float32(1.0)
+            # Random field: the preferred direction.
             drive[j] = scale * prefers[j]
 
 
 @kernel
-def _rest(b, seconds, keys, rested_s, ticks, constants, beta, mobility, field, p, work):
-    """Back-switching of row b while the tip does nothing."""
-    before = np.floor(creep_steps(rested_s[b], REST_UNIT_S, REST_STEPS))
-    rested_s[b] += seconds
-    after = np.floor(creep_steps(rested_s[b], REST_UNIT_S, REST_STEPS))
+def _rest(b, seconds, parameters, state, beta, mobility, field, work):
+    """Back-switching of row b: relaxation by the logarithm of the time since the last pulse."""
+    before = np.floor(creep_steps(state.rested_s[b], REST_UNIT_S, REST_STEPS))
+    state.rested_s[b] += seconds
+    after = np.floor(creep_steps(state.rested_s[b], REST_UNIT_S, REST_STEPS))
     steps = int(after - before)
-    s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
-    evolve(s0, s1, ticks[b], steps, constants, beta, mobility, field, p[b], work)
-    ticks[b] += steps
+    tick = state.ticks[b]
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
+    evolve(s0, s1, tick, steps, parameters.lattice, beta, mobility, field, state.p[b], work)
+    state.ticks[b] += steps
 
 
 @kernel
-def start_rows(rows, keys, p, film, drifting, tip, motion, limits, constants, ticks, work):
+def reset_rows(rows, parameters, state, work):
     """Put new films at rest in the lower state, and new tips at the centre.
 
     Args:
         rows: (k,) int64.
-        keys: (N, 2) uint32.
-        p: (N, size, size) float32, written.
-        film: imprint, bond, barrier (N, size, size), strength (N,), quartic coefficient.
-        drifting: `DriftState.arrays`, in cells.
-        tip: wear, strongest bias that a film bears and offset of the read-out, (N,) float64.
-        motion: settling time, wander size, wander time, drift speed, settling size.
-        limits: mean of the strongest bias, its relative spread, standard deviation of the offset.
-        constants: `LatticeParameters.constants`.
-        ticks: (N,) int64, written.
-        work: (`poling_work(size, sigma)`,) float32.
+        parameters: `PFMParameters`.
+        state: `PFMState`; film, keys and positions are set, the rest is zero.
+        work: (`pfm_work(size, sigma)`,) float32.
     """
-    wear, bearable, offset = tip
-    size = p.shape[1]
-    area = size * size
-    beta = view2d(work, 0, size, size)
-    mobility = view2d(work, area, size, size)
-    field = view2d(work, 2 * area, size, size)
-    rest = work[5 * area :]
+    size = state.p.shape[1]
+    beta, mobility, field = _coefficients(work, size)
+    rest = work[5 * size * size :]
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, motion[3], motion[4], drifting)
-        wear[b] = 0.0
-        s0, s1 = row_stream(keys, b, _WORLD, _STRENGTH)
-        bearable[b] = limits[0] * (1.0 + limits[1] * (2.0 * _uniform(s0, s1, _ZERO) - 1.0))
-        s0, s1 = row_stream(keys, b, _MEASUREMENT, _OFFSET)
-        offset[b] = limits[2] * _normal(s0, s1, _ZERO)
-        _prepare(b, film, beta, mobility, field)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
+        # Bias that the film bears: uniform within a tenth of its mean.
+        s0, s1 = row_stream(state.keys, b, WORLD, _STRENGTH)
+        spread = BEARABLE_SPREAD * (2.0 * _uniform(s0, s1, _ZERO) - 1.0)
+        state.bearable_v[b] = parameters.mean_bearable_v * (1.0 + spread)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _OFFSET)
+        state.offset[b] = parameters.electrostatic * _normal(s0, s1, _ZERO)
+        # The film is poled down and comes to rest.
+        _prepare(b, parameters, state, beta, mobility, field)
         for i in range(size):
-            state, moves = p[b, i], mobility[i]
+            polarisation, moves = state.p[b, i], mobility[i]
             for j in range(size):
-                state[j] = -moves[j]
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
-        evolve(s0, s1, _ZERO, START_STEPS, constants, beta, mobility, field, p[b], rest)
-        ticks[b] = START_STEPS
+                polarisation[j] = -moves[j]
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
+        lattice = parameters.lattice
+        evolve(s0, s1, _ZERO, START_STEPS, lattice, beta, mobility, field, state.p[b], rest)
+        state.ticks[b] = START_STEPS
 
 
 @kernel
-def pulse_rows(
-    rows, places, volts, seconds, keys, p, film, drifting, tip, clocks, accounts, constants,
-    optics, motion, work,
-):  # fmt: skip
+def pulse_rows(rows, places, volts, seconds, parameters, state, work):
     """Move the tip and give one bias pulse in each of the listed rows.
 
     Args:
@@ -160,74 +170,68 @@ def pulse_rows(
         places: (N, 2) float64, commanded (y, x), cells.
         volts: (N,) float64, bias of the tip.
         seconds: (N,) float64, length of the pulse.
-        keys: (N, 2) uint32.
-        p: (N, size, size) float32, updated.
-        film: as for `start_rows`.
-        drifting: as for `start_rows`.
-        tip: command and true place (N, 2), wear, bearable bias, sign and time of the pulses held at
-            one place, place where they began (N, 2), whether the film has broken down (N,) uint8.
-        clocks: time since the last pulse (N,) float64, lattice steps (N,) int64.
-        accounts: time_s, dose, exposures, path_m.
-        constants: `LatticeParameters.constants`.
-        optics: field a volt, height d of the tip's charge, dead time, speed, cell in m, wear a
-            pulse at 10 V, breakdowns a volt above the bearable bias.
-        motion: as for `start_rows`.
-        work: (`poling_work(size, sigma)`,) float32.
+        parameters: `PFMParameters`.
+        state: `PFMState`, updated.
+        work: (`pfm_work(size, sigma)`,) float32.
     """
-    command, place, wear, bearable, held, origin, broken = tip
-    rested_s, ticks = clocks
-    time_s, dose, exposures, path_m = accounts
-    drift = drifting[5]
-    size = p.shape[1]
-    area = size * size
-    beta = view2d(work, 0, size, size)
-    mobility = view2d(work, area, size, size)
-    field = view2d(work, 2 * area, size, size)
-    rest = work[5 * area :]
+    size = state.p.shape[1]
+    beta, mobility, field = _coefficients(work, size)
+    rest = work[5 * size * size :]
+    command, place, origin, held = state.command, state.place, state.origin, state.held
+    ledger = state.ledger
     for k in range(rows.size):
         b = rows[k]
+        # The tip moves; meanwhile the film switches back and the tip drifts.
         dy, dx = places[b, 0] - command[b, 0], places[b, 1] - command[b, 1]
-        way = np.sqrt(dy * dy + dx * dx)
+        distance = np.sqrt(dy * dy + dx * dx)
         command[b, 0], command[b, 1] = places[b, 0], places[b, 1]
-        before = way / optics[3] + optics[2]
-        _prepare(b, film, beta, mobility, field)
-        _rest(b, before, keys, rested_s, ticks, constants, beta, mobility, field, p, rest)
-        _drift_for(b, before, keys, drifting, motion)
+        before = distance / parameters.speed_cells_s + parameters.dead_time_s
+        _prepare(b, parameters, state, beta, mobility, field)
+        _rest(b, before, parameters, state, beta, mobility, field, rest)
+        _drift_for(b, before, parameters, state)
+        drift = state.drift.drift
         place[b, 0], place[b, 1] = command[b, 0] + drift[b, 0], command[b, 1] + drift[b, 1]
         bias, length = volts[b], seconds[b]
+        # A pulse of the same sign at the same place goes on where the last one stopped.
         dy, dx = place[b, 0] - origin[b, 0], place[b, 1] - origin[b, 1]
         same = dy * dy + dx * dx < SAME_PLACE * SAME_PLACE and held[b, 0] * bias > 0.0
         if not same:
             held[b, 1] = 0.0
             origin[b, 0], origin[b, 1] = place[b, 0], place[b, 1]
         held[b, 0] = 1.0 if bias > 0.0 else (-1.0 if bias < 0.0 else 0.0)
+        # Lattice time is the logarithm of the time of the pulse.
         done = np.floor(creep_steps(held[b, 1], PULSE_UNIT_S, PULSE_STEPS))
         held[b, 1] += length
         steps = int(np.floor(creep_steps(held[b, 1], PULSE_UNIT_S, PULSE_STEPS)) - done)
         if bias != 0.0:
-            d = optics[1] * (1.0 + wear[b])
-            add_tip_field(place[b, 0], place[b, 1], optics[0] * bias, d, field)
-            s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
-            evolve(s0, s1, ticks[b], steps, constants, beta, mobility, field, p[b], rest)
-            ticks[b] += steps
-            rested_s[b] = 0.0
-        _drift_for(b, length, keys, drifting, motion)
-        wear[b] += optics[5] * (0.1 * bias) * (0.1 * bias)
-        excess = abs(bias) - bearable[b]
+            # The bias drives the lattice through the field of the tip's charge.
+            d = parameters.tip_cells * (1.0 + state.wear[b])
+            add_tip_field(place[b, 0], place[b, 1], parameters.field_per_v * bias, d, field)
+            s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
+            tick, lattice = state.ticks[b], parameters.lattice
+            evolve(s0, s1, tick, steps, lattice, beta, mobility, field, state.p[b], rest)
+            state.ticks[b] += steps
+            state.rested_s[b] = 0.0
+        _drift_for(b, length, parameters, state)
+        # The tip wears as the square of the bias.
+        state.wear[b] += parameters.wear_per_pulse * (0.1 * bias) * (0.1 * bias)
+        # Breakdown: a hazard that grows linearly above the bearable bias.
+        excess = abs(bias) - state.bearable_v[b]
         if excess > 0.0:
-            s0, s1 = row_stream(keys, b, _EXOGENOUS, _BREAKDOWN)
-            if _uniform(s0, s1, exposures[b]) > _exp(-optics[6] * excess):
-                broken[b] = 1
-                _destroy(place[b, 0], place[b, 1], film[2][b], p[b])
-        time_s[b] += before + length
-        dose[b] += abs(bias) * length
-        exposures[b] += 1
-        path_m[b] += way * optics[4]
+            s0, s1 = row_stream(state.keys, b, EXOGENOUS, _BREAKDOWN)
+            survival = _exp(-parameters.breakdowns_per_v * excess)
+            if _uniform(s0, s1, ledger.exposures[b]) > survival:
+                state.broken[b] = 1
+                _destroy(place[b, 0], place[b, 1], state.barrier[b], state.p[b])
+        ledger.time_s[b] += before + length
+        ledger.dose[b] += abs(bias) * length
+        ledger.exposures[b] += 1
+        ledger.path_m[b] += distance * parameters.cell_m
 
 
 @kernel
 def _destroy(y, x, barrier, p):
-    """Burn a hole into the film."""
+    """Destroy the film within a crater around a place."""
     for i in range(p.shape[0]):
         for j in range(p.shape[1]):
             if (i - y) * (i - y) + (j - x) * (j - x) <= CRATER * CRATER:
@@ -235,66 +239,52 @@ def _destroy(y, x, barrier, p):
 
 
 @kernel
-def image_rows(
-    rows, keys, p, film, drifting, tip, clocks, accounts, constants, optics, motion, image, work
-):
+def scan_rows(rows, parameters, state, work):
     """Take an image in each of the listed rows, line by line while the tip drifts.
 
     Args:
         rows: (k,) int64.
-        keys: (N, 2) uint32.
-        p: (N, size, size) float32, updated: reading disturbs.
-        film: as for `start_rows`.
-        drifting: as for `start_rows`.
-        tip: wear, offset, (N,) float64.
-        clocks: time since the last pulse (N,) float64, lattice steps (N,) int64, images (N,) int64.
-        accounts: time_s, dose, exposures, path_m.
-        constants: `LatticeParameters.constants`.
-        optics: standard deviation of the response of a sharp tip, cells; time of an image, cell in
-            m, wear an image, standard deviation of the noise.
-        motion: as for `start_rows`.
-        image: (N, size, size) float32, written.
-        work: (`poling_work(size, sigma)`,) float32.
+        parameters: `PFMParameters`.
+        state: `PFMState`, updated: reading disturbs the polarisation.
+        work: (`pfm_work(size, sigma)`,) float32.
     """
-    wear, offset = tip
-    rested_s, ticks, images = clocks
-    time_s, _, _, path_m = accounts
-    drift = drifting[5]
-    size = p.shape[1]
+    size = state.p.shape[1]
     area = size * size
-    beta = view2d(work, 0, size, size)
-    mobility = view2d(work, area, size, size)
-    field = view2d(work, 2 * area, size, size)
+    beta, mobility, field = _coefficients(work, size)
     seen = view2d(work, 3 * area, size, size)
     noise = work[4 * area : 5 * area]
     rest = work[5 * area :]
-    line_s = optics[1] / size
+    line_s = parameters.image_s / size
     for k in range(rows.size):
         b = rows[k]
-        _prepare(b, film, beta, mobility, field)
+        # The contact potential of the reading tip acts on every cell while the film rests.
+        _prepare(b, parameters, state, beta, mobility, field)
         for i in range(size):
             drive = field[i]
             for j in range(size):
                 drive[j] += READ_FIELD
-        _rest(b, optics[1], keys, rested_s, ticks, constants, beta, mobility, field, p, rest)
-        respond(p[b], optics[0] * min(1.0 + wear[b], 2.0), seen, rest)
-        s0, s1 = row_stream(keys, b, _MEASUREMENT, _NOISE)
-        fill_normal(s0, s1, images[b], noise)
-        images[b] += 1
+        _rest(b, parameters.image_s, parameters, state, beta, mobility, field, rest)
+        # The response is the polarisation blurred by the tip, at most twice worn.
+        respond(state.p[b], parameters.response_cells * min(1.0 + state.wear[b], 2.0), seen, rest)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _NOISE)
+        fill_normal(s0, s1, state.images[b], noise)
+        state.images[b] += 1
         for i in range(size):
-            _drift_for(b, line_s, keys, drifting, motion)
-            _scan_line(i, drift[b, 0], drift[b, 1], seen, image[b, i])
-            row, draws = image[b, i], noise[i * size : (i + 1) * size]
+            _drift_for(b, line_s, parameters, state)
+            drift = state.drift.drift
+            _scan_line(i, drift[b, 0], drift[b, 1], seen, state.image[b, i])
+            row, draws = state.image[b, i], noise[i * size : (i + 1) * size]
+            # Read-out: an electrostatic offset, and white noise.
             for j in range(size):
-                row[j] += np.float32(offset[b]) + np.float32(optics[4]) * draws[j]
-        wear[b] += optics[3]
-        time_s[b] += optics[1]
-        path_m[b] += 2.0 * area * optics[2]
+                row[j] += np.float32(state.offset[b]) + np.float32(parameters.noise) * draws[j]
+        state.wear[b] += parameters.wear_per_image
+        state.ledger.time_s[b] += parameters.image_s
+        state.ledger.path_m[b] += 2.0 * area * parameters.cell_m
 
 
 @kernel
 def _scan_line(i, dy, dx, seen, out):
-    """What a line of the scan meets on a film that has drifted, between cells linearly."""
+    """Sample one scan line of a film that has drifted, by linear interpolation."""
     size = seen.shape[0]
     y = min(max(i + dy, 0.0), size - 1.001)
     top = int(y)
@@ -309,9 +299,7 @@ def _scan_line(i, dy, dx, seen, out):
 
 
 @kernel
-def loop_rows(
-    rows, spots, disturb, keys, p, film, drift, wear, ticks, constants, optics, points, found, work
-):
+def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
     """Take a hysteresis loop with the tip at one place in each of the listed rows.
 
     The bias goes up, down, up again and back to nothing; the branches of the full cycle count.
@@ -321,43 +309,37 @@ def loop_rows(
         spots: (N, 2) float64, commanded (y, x), cells.
         disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
             and without thermal noise.
-        keys: (N, 2) uint32.
-        p: (N, size, size) float32.
-        film: as for `start_rows`.
-        drift: (N, 2) float64, cells.
-        wear: (N,) float64.
-        ticks: (N,) int64, lattice steps, updated where it disturbs.
-        constants: `LatticeParameters.constants`.
-        optics: field a volt, height d of the tip's charge, standard deviation of the response, in
-            cells, and the largest bias, V.
+        parameters: `PFMParameters`.
         points: biases of a quarter of the loop.
+        state: `PFMState`; polarisation and lattice steps are updated where it disturbs.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
-        work: (`poling_work(size, sigma)`,) float32.
+        work: (`pfm_work(size, sigma)`,) float32.
     """
-    size = p.shape[1]
+    size = state.p.shape[1]
     area = size * size
-    beta = view2d(work, 0, size, size)
-    mobility = view2d(work, area, size, size)
-    field = view2d(work, 2 * area, size, size)
+    beta, mobility, field = _coefficients(work, size)
     q = view2d(work, 3 * area, size, size)
     drive = view2d(work, 4 * area, size, size)
     rest = work[5 * area :]
-    kappa, depolarisation, dt, noise = constants
-    calm = (kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
-    highest = optics[3]
+    kappa, depolarisation, dt, noise = parameters.lattice
+    calm = LatticeConstants(kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
+    highest = parameters.loop_v
     for k in range(rows.size):
         b = rows[k]
-        _prepare(b, film, beta, mobility, field)
+        _prepare(b, parameters, state, beta, mobility, field)
+        drift = state.drift.drift
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
-        sharp = 1.0 + wear[b]
-        d, sigma = optics[1] * sharp, optics[2] * min(sharp, 2.0)
-        copy_plane(p[b], q)
-        s0, s1 = row_stream(keys, b, _EXOGENOUS, _HEAT)
-        tick = ticks[b]
+        # A worn tip reaches farther and reads a wider spot.
+        sharp = 1.0 + state.wear[b]
+        d, sigma = parameters.tip_cells * sharp, parameters.response_cells * min(sharp, 2.0)
+        copy_plane(state.p[b], q)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
+        tick = state.ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
         before, volts, rising = 0.0, 0.0, 0.0
         for point in range(6 * points):
+            # Triangular sweep of the bias, six quarters long.
             last = volts
             quarter = point // points
             part = (point - quarter * points + 1) / points
@@ -371,9 +353,10 @@ def loop_rows(
                 volts = -highest * (1.0 - part)
             copy_plane(field, drive)
             if volts != 0.0:
-                add_tip_field(y, x, optics[0] * volts, d, drive)
+                add_tip_field(y, x, parameters.field_per_v * volts, d, drive)
             evolve(s0, s1, tick, LOOP_STEPS, calm, beta, mobility, drive, q, rest)
             tick += LOOP_STEPS
+            # Coercive bias: where the response changes sign, between points linearly.
             seen = _response_at(y, x, sigma, q)
             rising = volts - last
             crossed = (before < 0.0) != (seen < 0.0)
@@ -382,8 +365,8 @@ def loop_rows(
                 found[b, 0 if rising > 0.0 else 1] = at
             before = seen
         if disturb:
-            copy_plane(q, p[b])
-            ticks[b] = tick
+            copy_plane(q, state.p[b])
+            state.ticks[b] = tick
 
 
 @kernel
@@ -404,7 +387,7 @@ def _response_at(y, x, sigma, p):
 
 
 @kernel
-def pass_rows(rows, seconds, keys, drifting, motion):
+def wait_rows(rows, seconds, parameters, state):
     """Let the tips of the listed rows drift for a time."""
     for k in range(rows.size):
-        _drift_for(rows[k], seconds, keys, drifting, motion)
+        _drift_for(rows[k], seconds, parameters, state)

@@ -19,14 +19,14 @@ from microgym.instruments.recorded.reference_reconstruction import (
 )
 from microgym.jit import kernel
 from microgym.physics.probe import intensity
-from microgym.random import Role, row_stream, thin_counts
+from microgym.random import MEASUREMENT, row_stream, thin_counts
+from microgym.random.streams import ReplayMeasurement
 from microgym.specimens.readers import existing_file
 from microgym.specimens.sample import Sample, Specimens, load_sample
 from microgym.state import Float64, Int64, Uint32, allocate, clear
 from microgym.validation import integer, positive
 
-_MEASUREMENT = np.int64(Role.MEASUREMENT)
-_THINNING = np.int64(0)
+_THINNING = np.int64(ReplayMeasurement.THINNING)
 
 
 @kernel
@@ -42,7 +42,7 @@ def _thin_rows(rows, chosen, share, patterns, state):
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(state.keys, b, _MEASUREMENT, _THINNING)
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _THINNING)
         tick, counts = state.ledger.exposures[b], state.measurement.counts[b]
         # Binomial thinning: of Poisson counts with mean m, Poisson counts with mean share * m.
         thin_counts(s0, s1, tick, patterns[chosen[b]], share[b], counts)

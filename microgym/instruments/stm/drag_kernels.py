@@ -14,12 +14,13 @@ from microgym.jit import kernel
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import Well, hop_reach, pass_over, well_depth
-from microgym.random import normal, row_stream, uniform
+from microgym.random import EXOGENOUS, MEASUREMENT, normal, row_stream, uniform
+from microgym.random.streams import STMExogenous, STMMeasurement
 from microgym.specimens.adatom_fields import STEP_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_EXOGENOUS, _MEASUREMENT = np.int64(1), np.int64(2)
-_HOPS, _TIP, _TRACE = np.int64(1), np.int64(2), np.int64(0)
+_HOPS, _TIP = np.int64(STMExogenous.HOPS), np.int64(STMExogenous.TIP)
+_TRACE = np.int64(STMMeasurement.TRACE)
 _EXTRA_HZ = 0.0  # rate of hops besides the thermal ones, 1/s
 
 PITCH_NM = 0.02
@@ -69,8 +70,8 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
     for k in range(rows.size):
         b = rows[k]
-        h0, h1 = row_stream(keys, b, _EXOGENOUS, _HOPS)
-        m0, m1 = row_stream(keys, b, _MEASUREMENT, _TRACE)
+        h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
+        m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
         tick = state.actions[b]
         pass_time(b, parameters.drag_s, state, parameters)
         site, place, here = sites[b], places[b], present[b]
@@ -127,7 +128,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         change_under_current(b, duration * done, current, bias_v[b], state, parameters)
         if crashed:
             events[b, CRASHED] = 1.0
-            e0, e1 = row_stream(keys, b, _EXOGENOUS, _TIP)
+            e0, e1 = row_stream(keys, b, EXOGENOUS, _TIP)
             change_tip(b, stm_tip.CRASH, uniform(e0, e1, tick, 2), state, parameters)
         elif dirty:
             events[b, CHANGED] = 1.0

@@ -14,13 +14,14 @@ from microgym.numerics.workspace import workspace
 from microgym.physics import stm_tip
 from microgym.physics.noise import MAINS_HZ, PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
-from microgym.random import normal, row_stream, uniform
+from microgym.random import MEASUREMENT, normal, row_stream, uniform
+from microgym.random.streams import STMMeasurement
 from microgym.specimens.adatom_fields import FIELD_NM, STEP_NM
 from microgym.state import Float32, Float64
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_MEASUREMENT = np.int64(2)
-_IMAGE, _HUM, _FLICKER = np.int64(2), np.int64(4), np.int64(5)
+_IMAGE, _HUM = np.int64(STMMeasurement.IMAGE), np.int64(STMMeasurement.HUM)
+_FLICKER = np.int64(STMMeasurement.FLICKER)
 _NO_WAVES = 0.0
 
 RIPPLE = 0.02
@@ -118,9 +119,9 @@ def draw_rows(rows, state, parameters, work):
     for k in range(rows.size):
         b = rows[k]
         number = state.ledger.exposures[b]
-        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _IMAGE)
-        n0, n1 = row_stream(state.keys, b, _MEASUREMENT, _FLICKER)
-        h0, h1 = row_stream(state.keys, b, _MEASUREMENT, _HUM)
+        m0, m1 = row_stream(state.keys, b, MEASUREMENT, _IMAGE)
+        n0, n1 = row_stream(state.keys, b, MEASUREMENT, _FLICKER)
+        h0, h1 = row_stream(state.keys, b, MEASUREMENT, _HUM)
         # 1/f noise from its stationary distribution, mains from a random phase.
         for process in range(PROCESSES):
             work.slow[process] = normal(h0, h1, number, process)

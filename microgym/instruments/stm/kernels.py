@@ -8,12 +8,14 @@ from microgym.jit import kernel
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
 from microgym.physics.drift import advance_drift, start_drift
-from microgym.random import normal, row_stream, uniform
+from microgym.random import EXOGENOUS, MEASUREMENT, WORLD, normal, row_stream, uniform
+from microgym.random.streams import STMExogenous, STMMeasurement, STMWorld
 from microgym.specimens.adatom_fields import FIELD_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_WORLD, _EXOGENOUS, _MEASUREMENT = np.int64(0), np.int64(1), np.int64(2)
-_DRIFT, _TIP, _PLACES, _READING = np.int64(0), np.int64(2), np.int64(1), np.int64(3)
+_NEW_TIP = np.int64(STMWorld.TIP)
+_DRIFT, _TIP = np.int64(STMExogenous.DRIFT), np.int64(STMExogenous.TIP)
+_PLACES, _READING = np.int64(STMMeasurement.PLACES), np.int64(STMMeasurement.READING)
 _FIRST = np.int64(0)
 
 ADATOM_WIDTH_NM = 0.3
@@ -32,10 +34,10 @@ def reset_rows(rows, state, parameters):
     tip = state.tip
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.drift)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
-        t0, t1 = row_stream(state.keys, b, _WORLD, _TIP)
+        t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
         tip.kind[b], tip.generation[b] = stm_tip.SHARP, 0
         if uniform(t0, t1, _FIRST, 20) < parameters.bent:
             others = len(stm_tip.STATES) - 1
@@ -49,7 +51,7 @@ def replace_tip(b, kind, state, parameters):
     tip = state.tip
     tip.kind[b] = kind
     tip.generation[b] += 1
-    t0, t1 = row_stream(state.keys, b, _WORLD, _TIP)
+    t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
     stm_tip.draw_traits(t0, t1, tip.generation[b], kind, parameters.spread, tip.traits[b])
 
 
@@ -70,7 +72,7 @@ def change_tip(b, cause, u, state, parameters):
 @kernel
 def pass_time(b, duration, state, parameters):
     """Advance the clock and the drift of row b by a duration, s."""
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _DRIFT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
     advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
     state.ledger.time_s[b] += duration
 
@@ -87,7 +89,7 @@ def change_under_current(b, duration, current_pa, bias_v, state, parameters):
         state: `STMState`; `tip` is written, and the event CHANGED.
         parameters: `STMParameters`.
     """
-    s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _TIP)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
     tick = state.actions[b]
     rate = stm_tip.change_rate(current_pa, bias_v, parameters.spread.change_hz)
     if uniform(s0, s1, tick, 0) < 1.0 - exp64(-rate * duration):
@@ -112,7 +114,7 @@ def scan_rows(rows, state, parameters):
     duration = parameters.image_s
     for k in range(rows.size):
         b = rows[k]
-        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _PLACES)
+        m0, m1 = row_stream(state.keys, b, MEASUREMENT, _PLACES)
         tick = ledger.exposures[b]
         # Error of a position: sigma sqrt(1 + 4 (blur / width)^2 + (flicker / 10 pm)^2).
         blur = traits[b, stm_tip.BLUR] / ADATOM_WIDTH_NM
@@ -160,7 +162,7 @@ def read_rows(rows, noise, state, out):
     tip, tick = state.tip, state.ledger.exposures
     for k in range(rows.size):
         b = rows[k]
-        m0, m1 = row_stream(state.keys, b, _MEASUREMENT, _READING)
+        m0, m1 = row_stream(state.keys, b, MEASUREMENT, _READING)
         stm_tip.read_tip(m0, m1, tick[b], tip.kind[b], tip.traits[b], noise, out[b])
 
 
@@ -176,7 +178,7 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
     """
     for k in range(rows.size):
         b = rows[k]
-        s0, s1 = row_stream(state.keys, b, _EXOGENOUS, _TIP)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
         tick = state.actions[b]
         # p = 1 - exp(-(d / d_0)^2 - (V / V_0)^2), d_0 the hardness of this tip.
         hardness = state.tip.traits[b, stm_tip.HARDNESS]

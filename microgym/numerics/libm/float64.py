@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from microgym.jit import inline_kernel
+from microgym.jit import inline_kernel, kernel
 
 _I32 = np.int32
 _I64 = np.int64
@@ -41,6 +41,12 @@ def exp64(x):
     edge = _INF if x > 0.0 else 0.0
     edge = edge if x == x else _NAN
     return y if inside else edge
+
+
+@kernel
+def exponential(x):
+    """`exp64` as a call, for its code is long."""
+    return exp64(x)
 
 
 @inline_kernel

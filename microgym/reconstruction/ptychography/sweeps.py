@@ -14,7 +14,8 @@ from microgym.numerics.array_views import view2d
 from microgym.numerics.fft import fft2
 from microgym.physics.diffraction import diffraction_work, shift_probe
 from microgym.physics.probe import phase_ramp
-from microgym.random import stream, uniform
+from microgym.random import WORLD, stream, uniform
+from microgym.random.streams import SolverWorld
 from microgym.reconstruction.ptychography.pie import (
     Indices,
     Plane,
@@ -34,8 +35,7 @@ from microgym.reconstruction.ptychography.positions import (
 Float64s = NDArray[np.float64]
 
 # The order of a sweep is the solver's own choice, drawn with a key that no instrument uses.
-_ORDER_ROLE = 0
-_ORDER_PROCESS = 0
+_ORDER = np.int64(SolverWorld.ORDER)
 
 
 class Scans(NamedTuple):
@@ -104,7 +104,7 @@ def permute(key: NDArray[np.uint32], tick: int, order: Indices) -> None:
         tick: number of the permutation.
         order: (k,) int64, written.
     """
-    s0, s1 = stream(key[0], key[1], _ORDER_ROLE, _ORDER_PROCESS)
+    s0, s1 = stream(key[0], key[1], WORLD, _ORDER)
     for i in range(order.size):
         order[i] = i
     for i in range(order.size - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""Surfaces: what a probe feels, as heights in nm and moduli in GPa."""
+"""Surfaces of force microscopy: heights in nm and reduced moduli in GPa."""
 
 from microgym.specimens.surfaces.families import (
     CONTRASTS,

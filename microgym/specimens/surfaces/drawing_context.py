@@ -1,4 +1,4 @@
-"""What every family of surfaces draws with: its numbers, its noise, its work arrays."""
+"""Drawing context of the families of surfaces: random numbers, smooth noise, work arrays."""
 
 from functools import cache
 from typing import NamedTuple
@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.numerics.fft import FFTPlan, plan, workspace
 from microgym.numerics.libm import exp64, log64
-from microgym.random import uniform
 from microgym.specimens.drawing import lattice_points, smooth_noise
 from microgym.specimens.grf import field_size
 
@@ -21,13 +20,17 @@ FINEST = 1.5
 """Smallest distance of lattice points of smooth noise, px."""
 GRAINS = 64
 """Most particles of one surface."""
+SCENE_NUMBERS = 92
+"""Random parameters of one scene, at most."""
 NOISE_SLOPE = 1.478
-"""sqrt(pi / 2 * 210 / 151): how steep smooth noise is on average, times the spacing of its lattice,
-since the squared derivative of the cubic B-spline integrates to 2/3, its square to 151/315."""
+"""sqrt(pi / 2 * 210 / 151): mean slope of smooth noise times the spacing of its lattice, since the
+squared derivative of the cubic B-spline integrates to 2/3, its square to 151/315."""
+
+Key = tuple[np.uint32, np.uint32]
 
 
 class Work(NamedTuple):
-    """Work arrays of all families, for a grid of n by n; the contents of most mean nothing.
+    """Work arrays of all families, for a grid of n by n.
 
     Attributes:
         noise: (n, n) float32.
@@ -40,6 +43,7 @@ class Work(NamedTuple):
         edges: (`EDGES`, along) float32, places of meandering edges, px.
         draws: (along,) float32.
         points: (along, 3) float64, of particles or of a fibre; along exceeds `GRAINS`.
+        numbers: (`SCENE_NUMBERS`,) float64.
     """
 
     noise: Plane
@@ -57,6 +61,31 @@ class Work(NamedTuple):
     edges: Plane
     draws: Plane
     points: NDArray[np.float64]
+    numbers: NDArray[np.float64]
+
+
+class Scene(NamedTuple):
+    """One surface while it is drawn.
+
+    Attributes:
+        numbers: (`SCENE_NUMBERS`,) float64, uniform numbers of the scene's parameters.
+        edges, roughness, islands, particles: keys of the streams of meandering edges, of roughness,
+            of islands and regions, and of particles and fibres.
+        pixel_nm: edge of a pixel, nm.
+        height: (n, n) float32, nm.
+        phase: (n, n) float32, part of a pixel in [0, 1] that stands out in the height.
+        work: of `surface_work(n)`.
+    """
+
+    numbers: NDArray[np.float64]
+    edges: Key
+    roughness: Key
+    islands: Key
+    particles: Key
+    pixel_nm: float
+    height: Plane
+    phase: Plane
+    work: Work
 
 
 @cache
@@ -93,20 +122,20 @@ def surface_work(n: int) -> Work:
         edges=np.empty((EDGES, along), np.float32),
         draws=np.empty(along, np.float32),
         points=np.empty((along, 3)),
+        numbers=np.empty(SCENE_NUMBERS),
     )
 
 
-@kernel
-def between(s0: np.uint32, s1: np.uint32, index: int, low: float, high: float) -> float:
-    """A number uniform between two, the one at tick 0 and this index of a stream."""
-    return low + (high - low) * uniform(s0, s1, np.int64(0), index)
+@inline_kernel
+def between(number: float, low: float, high: float) -> float:
+    """A number uniform between two, from one uniform in (0, 1)."""
+    return low + (high - low) * number
 
 
 @kernel
-def between_log(s0: np.uint32, s1: np.uint32, index: int, low: float, high: float) -> float:
+def between_log(number: float, low: float, high: float) -> float:
     """As `between`, uniform in the logarithm."""
-    u = uniform(s0, s1, np.int64(0), index)
-    return low * exp64(u * log64(high / low))
+    return low * exp64(number * log64(high / low))
 
 
 @kernel

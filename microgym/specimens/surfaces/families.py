@@ -1,8 +1,8 @@
-"""The families of height maps, and the one function that draws them.
+"""Families of height maps, and the function that draws them.
 
-A surface is a function of its key and of the grid: neither the batch it is drawn in nor its place
-there matters. Lateral sizes are fractions of the edge of the field, so that every field shows a
-scene of its kind; heights of films and steps are in nm.
+A surface is a function of its key and of the grid, whatever the batch it is drawn in. Lateral sizes
+are fractions of the edge of the field, so that every field shows a scene of its kind; heights of
+films and steps are in nm.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from microgym.specimens.splits import SURFACES, validate_family
 from microgym.specimens.surfaces.drawing_context import surface_work
-from microgym.specimens.surfaces.recipes import draw_surfaces
+from microgym.specimens.surfaces.recipes import Recipe, draw_surfaces
 from microgym.validation import positive
 
 Plane = NDArray[np.float32]
@@ -24,8 +24,8 @@ PIXEL_RANGE_NM: Final = (0.05, 100.0)
 MODULUS_RANGE_GPA: Final = (1.0, 60.0)
 """Reduced modulus of materials, GPa: from a polymer to silicon or its oxide."""
 CONTRASTS: Final = ("none", "height", "patches", "drawn")
-"""How the modulus varies: not at all; with the height; in patches apart from it; one of the last
-two, by a coin for each surface."""
+"""Variation of the modulus: none; with the height; in patches of its own; one of the last two, by a
+coin for each surface."""
 
 
 def fill_surfaces(
@@ -62,18 +62,8 @@ def fill_surfaces(
     low, high = (positive("modulus_range_gpa", value) for value in modulus_range_gpa)
     if low > high:
         raise ValueError(f"modulus_range_gpa={modulus_range_gpa!r} must rise")
-    work = surface_work(height_nm.shape[1])
-    draw_surfaces(
-        SURFACES.index(family),
-        keys,
-        pixel,
-        CONTRASTS.index(contrast),
-        low,
-        high,
-        height_nm,
-        modulus_gpa,
-        work,
-    )
+    recipe = Recipe(SURFACES.index(family), pixel, CONTRASTS.index(contrast), low, high)
+    draw_surfaces(keys, recipe, height_nm, modulus_gpa, surface_work(height_nm.shape[1]))
 
 
 def _check_grids(keys: NDArray[Any], height_nm: NDArray[Any], modulus_gpa: NDArray[Any]) -> None:

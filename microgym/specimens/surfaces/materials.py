@@ -1,10 +1,11 @@
-"""Of what a surface is made: a map of the reduced modulus."""
+"""Materials of a surface: a map of the reduced modulus."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64, log64
+from microgym.random import draw_uniform
 from microgym.specimens.drawing import clip_unit
 from microgym.specimens.surfaces.drawing_context import (
     FINEST,
@@ -29,7 +30,7 @@ def draw_modulus(
     modulus: Plane,
     work: Work,
 ) -> None:
-    """Draw two materials, and where each is.
+    """Draw two materials, and the map of the one and the other.
 
     Args:
         s0: first word of the stream key of the materials.
@@ -42,21 +43,22 @@ def draw_modulus(
         modulus: (n, n) float32, GPa, written.
         work: of `surface_work(n)`.
     """
-    n = phase.shape[0]
-    first = between_log(s0, s1, np.int64(0), low_gpa, high_gpa)
-    second = between_log(s0, s1, np.int64(1), low_gpa, high_gpa)
+    n, tick = phase.shape[0], np.int64(0)
+    first = between_log(draw_uniform(s0, s1, tick, 0), low_gpa, high_gpa)
+    second = between_log(draw_uniform(s0, s1, tick, 1), low_gpa, high_gpa)
     if contrast == 0:
         second = first
-    coin = between(s0, s1, np.int64(2), 0.0, 1.0)
+    coin = draw_uniform(s0, s1, tick, 2)
     patches = contrast == 2 or (contrast == 3 and coin < 0.5)
     if patches:
-        spacing = n * between(s0, s1, np.int64(3), 0.05, 0.15)
+        spacing = n * between(draw_uniform(s0, s1, tick, 3), 0.05, 0.15)
         draw_noise(s0, s1, np.int64(1), spacing, work.noise, work)
         # Borders are a pixel wide, on average.
         sharp = np.float32(max(spacing, FINEST) / NOISE_SLOPE)
         for i in range(n):
             for j in range(n):
                 modulus[i, j] = clip_unit(np.float32(0.5) + sharp * work.noise[i, j])
+    # E = E1 (E2 / E1)^part: moduli mix in the logarithm.
     span = log64(second / first)
     for i in range(n):
         for j in range(n):

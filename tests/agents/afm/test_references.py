@@ -12,7 +12,7 @@ from microgym.agents.afm.references import (
     RATES_HZ,
     ConstantAgent,
     ExpertAgent,
-    Operator,
+    ExpertConfig,
     OracleAgent,
     RandomAgent,
     setpoint_to_action,
@@ -22,7 +22,7 @@ from microgym.agents.core.registry import agent_names, make_agent
 from microgym.envs.afm.observation import NUMBERS
 
 AT = {name: place for place, name in enumerate(NUMBERS)}
-NAMES = ("random", "steady", "expert", "oracle")
+NAMES = ("random", "constant", "expert", "oracle")
 
 
 def observed(count: int = 1, **numbers: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def gain(action: np.ndarray) -> np.ndarray:
 
 
 def test_the_registry_has_them():
-    assert agent_names("AFM-v0")[:4] == NAMES
+    assert agent_names("AFM-v0") == ("idle", *NAMES, "trained")
     for name in NAMES:
         assert make_agent("AFM-v0", name).name == name
 
@@ -89,7 +89,7 @@ def test_the_random_agent_draws_anew():
     assert not np.array_equal(again[1], first[1])
 
 
-def test_the_steady_agent_uses_all_the_time():
+def test_the_constant_agent_uses_all_the_time():
     agent = ConstantAgent()
     agent.reset(1, [0])
     assert rate(agent.act(observed(), {})) == pytest.approx(1.0 / LINE_S, rel=1e-5)
@@ -98,27 +98,27 @@ def test_the_steady_agent_uses_all_the_time():
 
 
 def test_the_expert_climbs_until_the_loop_rings_and_backs_off():
-    operator = Operator()
-    agent = ExpertAgent(operator)
+    config = ExpertConfig()
+    agent = ExpertAgent(config)
     agent.reset(1, [0])
     gains = [gain(agent.act(observed(), {}))[0] for _ in range(3)]
-    assert gains[0] == pytest.approx(1e3 * operator.gain, rel=1e-5)
-    assert gains[2] == pytest.approx(gains[0] * operator.climb**2, rel=1e-5)
+    assert gains[0] == pytest.approx(1e3 * config.gain, rel=1e-5)
+    assert gains[2] == pytest.approx(gains[0] * config.climb**2, rel=1e-5)
     rings = gain(agent.act(observed(error=0.2, ripple=0.4), {}))[0]
-    assert rings == pytest.approx(gains[2] * operator.back_off, rel=1e-5)
+    assert rings == pytest.approx(gains[2] * config.back_off, rel=1e-5)
     # It stays there, and gives way again only if it rings again.
     assert gain(agent.act(observed(), {}))[0] == pytest.approx(rings, rel=1e-5)
     again = gain(agent.act(observed(error=0.2, ripple=0.4), {}))[0]
-    assert again == pytest.approx(rings * operator.back_off, rel=1e-5)
+    assert again == pytest.approx(rings * config.back_off, rel=1e-5)
 
 
 def test_the_expert_lowers_the_setpoint_where_the_tip_has_lost_the_surface():
-    operator = Operator()
-    agent = ExpertAgent(operator)
+    config = ExpertConfig()
+    agent = ExpertAgent(config)
     agent.reset(1, [0])
     agent.act(observed(), {})
     lost = agent.act(observed(saturated=0.5), {})[0, 0]
-    expected = setpoint_to_action(np.array(operator.setpoint - operator.lower))
+    expected = setpoint_to_action(np.array(config.setpoint - config.lower))
     assert lost == pytest.approx(expected, abs=1e-6)
     found = agent.act(observed(), {})[0, 0]
     assert found > lost
@@ -148,6 +148,7 @@ def latent(count: int, slope: np.ndarray) -> dict[str, Any]:
 
 def test_the_oracle_shares_the_time_out_over_what_lies_ahead():
     agent = OracleAgent()
+    agent.reset(1)
     slope = np.full(64, 0.2)
     slope[32] = 1.0
     slow = rate(agent.act(observed(), latent(1, slope)))[0]
@@ -158,6 +159,7 @@ def test_the_oracle_shares_the_time_out_over_what_lies_ahead():
 
 def test_the_oracle_knows_the_limit_and_the_tip():
     agent = OracleAgent()
+    agent.reset(2)
     info = latent(2, np.full(64, 0.2))
     info["latent"]["gain_limit"][1] = 6000.0
     action = agent.act(observed(2, lines_left=0.95, time_left=0.95), info)
@@ -190,5 +192,5 @@ def test_who_knows_more_earns_more():
             total += np.where(running, reward, 0.0)
             running &= ~terminated
         returns[name] = float(total.mean())
-    assert returns["random"] < returns["steady"] < returns["oracle"]
+    assert returns["random"] < returns["constant"] < returns["oracle"]
     assert returns["random"] < returns["expert"] < returns["oracle"]

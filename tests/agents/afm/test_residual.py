@@ -1,4 +1,4 @@
-"""Corrections to an operator's dials: what is seen, what the tutor pays and teaches."""
+"""Residual policy of AFM-v0: features, corrections, privileged targets and potential."""
 
 from typing import Any
 
@@ -7,25 +7,31 @@ import numpy as np
 import pytest
 import torch
 
+from microgym.agents.afm.privileged import AFMTeacher
 from microgym.agents.afm.references import ExpertAgent
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidualSpec
-from microgym.agents.core.privileged_teachers import AFMTeacher, tutor_for
-from microgym.agents.core.residual import (
+from microgym.agents.core.learner import Learner
+from microgym.agents.core.network import CRITIC, TARGET
+from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
+from microgym.agents.core.residual_policy import (
     HISTORY,
     ResidualController,
-    proposals_for,
-    proposals_within,
+    ResidualPolicyNet,
+    residual_spec,
 )
-from microgym.agents.core.residual_policy import TRUTH, CorrectionLearner, ResidualActionWrapper
+from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.agents.training.config import load_config
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
+GAMMA = 0.9
 
-def corrected(count: int, **arguments: Any) -> ResidualActionWrapper:
+
+def corrected(count: int, gamma: float = GAMMA, **arguments: Any) -> PrivilegedObservationWrapper:
     words: Any = {"lines": 16, "reveal": True, "autoreset_mode": "SameStep", **arguments}
-    proposals = AFMResidualSpec()
-    return ResidualActionWrapper(
-        gym.make_vec("AFM-v0", count, **words), proposals, AFMTeacher(proposals), 2
+    controller = ResidualController(AFMResidualSpec(), 2)
+    teacher = AFMTeacher(controller, {}, {})
+    return PrivilegedObservationWrapper(
+        gym.make_vec("AFM-v0", count, **words), controller, teacher, gamma
     )
 
 
@@ -33,11 +39,11 @@ def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
     env: Any = gym.make_vec("AFM-v0", 3, split="validation")
     observation, _ = env.reset(seed=4)
     corrections, alone = ResidualController(AFMResidualSpec(), 2), ExpertAgent()
-    corrections.reset(3)
+    corrections.allocate(3)
     alone.reset(3, range(3))
     for _ in range(6):
-        corrections.see(observation)
-        action = corrections.answer(np.zeros((3, 3)))
+        corrections.adapt_observation(observation)
+        action = corrections.adapt_action(np.zeros((3, 3)))
         assert np.array_equal(action, alone.act(observation, {}))
         observation, *_ = env.step(action)
 
@@ -47,13 +53,13 @@ def test_lines_to_come_keep_their_share_of_the_time():
     env: Any = gym.make_vec("AFM-v0", 4, split="validation", autoreset_mode="Disabled")
     observation, info = env.reset(seed=4)
     corrections = ResidualController(AFMResidualSpec(), 1)
-    corrections.reset(4)
+    corrections.allocate(4)
     slowest, over = np.tile([0.0, 0.0, -1.0], (4, 1)), np.zeros(4, np.bool_)
     rates = []
     for _ in range(64):
         assert not over.any()
-        corrections.see(observation)
-        action = corrections.answer(slowest)
+        corrections.adapt_observation(observation)
+        action = corrections.adapt_action(slowest)
         rates.append(0.5 * 40.0 ** (0.5 * (action[:, 3] + 1.0)))
         observation, _, over, _, info = env.step(action)
     assert (info["ledger"]["exposures"] == 64).all()
@@ -66,14 +72,14 @@ def test_only_three_dials_are_corrected_and_within_bounds():
     env: Any = gym.make_vec("AFM-v0", 2, lines=8)
     observation, _ = env.reset(seed=1)
     corrections = ResidualController(AFMResidualSpec(), 2)
-    corrections.reset(2)
-    seen = corrections.see(observation)[HISTORY]
-    assert seen.shape == (2, 2 * corrections.proposals.width)
+    corrections.allocate(2)
+    seen = corrections.adapt_observation(observation)[HISTORY]
+    assert seen.shape == (2, 2 * corrections.spec.width)
     assert np.abs(seen).max() <= 1.0
-    far = corrections.answer(np.full((2, 3), -9.0))
-    apart = np.clip(corrections.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
+    far = corrections.adapt_action(np.full((2, 3), -9.0))
+    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
     assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
-    assert np.array_equal(far[:, [2, 4]], corrections.proposed[:, [2, 4]])
+    assert np.array_equal(far[:, [2, 4]], corrections.state.proposed[:, [2, 4]])
 
 
 def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
@@ -82,31 +88,32 @@ def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
     quiet: dict[float, np.ndarray] = {}
     for part in (0.5, 1.2):
         proposals = AFMResidualSpec()
-        proposals.operator.reset(16, range(16))
+        proposals.expert.reset(16)
         observation, info = env.reset(seed=3)
         action = np.tile(np.array([0.4, 0.0, -1.0, 0.1, -1.0], np.float32), (16, 1))
         action[:, 1] = 2.0 * np.log(part * info["latent"]["gain_limit"] / 200) / np.log(100) - 1
         for _ in range(3):
             observation, *_ = env.step(action)
-        quiet[part] = proposals.told(observation, action)[:, 22]
+        quiet[part] = proposals.features(observation, action)[:, 22]
     assert (quiet[1.2] > quiet[0.5]).mean() > 0.9
 
 
-def test_prospects_move_rewards_and_do_not_change_their_sum():
+def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return():
     env, plain = corrected(3), gym.make_vec("AFM-v0", 3, lines=16, autoreset_mode="SameStep")
     env.reset(seed=5)
     plain.reset(seed=5)
     rng = np.random.default_rng(0)
-    paid, earned, steps = np.zeros(3), np.zeros(3), []
+    paid, earned, discount, steps = np.zeros(3), np.zeros(3), 1.0, []
     for _ in range(16):
         choice = rng.uniform(-0.3, 0.3, (3, 3))
-        action = env.corrections.answer(choice)
+        action = env.adapter.adapt_action(choice)
         _, reward, over, _, _ = env.step(choice)
         _, plainly, ended, _, _ = plain.step(action)
         assert np.array_equal(over, ended)
         running = ~np.isnan(paid)
-        paid[running] += reward[running]
-        earned[running] += plainly[running]
+        paid[running] += discount * reward[running]
+        earned[running] += discount * plainly[running]
+        discount *= GAMMA
         steps.append(reward - plainly)
         if over.any():
             assert paid[over] == pytest.approx(earned[over], abs=1e-9)
@@ -118,11 +125,11 @@ def test_prospects_move_rewards_and_do_not_change_their_sum():
 def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
     returns: dict[bool, float] = {}
     for taught in (False, True):
-        env = corrected(24, lines=32, split="validation")
+        env = corrected(24, 1.0, lines=32, split="validation")
         seen, _ = env.reset(seed=7)
         total, running = np.zeros(24), np.ones(24, np.bool_)
         while running.any():
-            seen, reward, over, _, _ = env.step(seen["lesson"] * taught)
+            seen, reward, over, _, _ = env.step(seen[TARGET] * taught)
             total += np.where(running, reward, 0.0)
             running &= ~over
         returns[taught] = float(total.mean())
@@ -131,16 +138,16 @@ def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
 
 def test_the_actor_sees_nothing_of_the_truth_and_the_critic_does():
     chosen = {**load_config("AFM-v0")["training"], "num_envs": 2}
-    learner = CorrectionLearner(chosen)
-    native: Any = learner.environment("AFM-v0", {"lines": 8})
+    learner = Learner("AFM-v0", chosen)
+    native: Any = learner.environment({"lines": 8})
     env = SB3VecEnv(native)
     policy: Any = learner.policy(
-        env.observation_space, env.action_space, lambda _: 1e-3, **learner.policy_arguments()
+        env.observation_space, env.action_space, lambda _: 1e-3, **learner.policy_kwargs()
     )
     native.reset(seed=1)
     seen, *_ = native.step(np.zeros((2, 3)))
     told = {name: torch.from_numpy(part) for name, part in seen.items()}
-    other = {**told, TRUTH: told[TRUTH] + 1.0, "lesson": told["lesson"] + 1.0}
+    other = {**told, CRITIC: told[CRITIC] + 1.0, TARGET: told[TARGET] + 1.0}
     with torch.no_grad():
         means = [policy.get_distribution(one).distribution.mean for one in (told, other)]
         values = [policy.predict_values(one) for one in (told, other)]
@@ -165,12 +172,11 @@ def test_a_snapshot_brings_everything_back():
 
 
 def test_what_cannot_be_corrected():
-    with pytest.raises(ValueError, match=r"operators can be corrected in .*, not in 'PFM-v0'"):
-        proposals_for("PFM-v0", {})
-    with pytest.raises(ValueError, match=r"7 numbers a decision must be .* in AFM-v0"):
-        proposals_within("AFM-v0", 7)
-    with pytest.raises(ValueError, match='observation="signals"'):
-        AFMResidualSpec().check(np.zeros((1, 17), np.float32))
-    other: Any = object()
-    with pytest.raises(TypeError, match="there is no tutor for object"):
-        tutor_for(other)
+    with pytest.raises(ValueError, match=r"PFM-v0 has no expert that can be corrected"):
+        residual_spec("PFM-v0")
+    with pytest.raises(ValueError, match=r"7 features must be .* in AFM-v0"):
+        ResidualPolicyNet(1, 7, 3, [4]).adapter("AFM-v0")
+    agent = PolicyAgent(ResidualPolicyNet(1, 34, 3, [4]), "AFM-v0", "net")
+    agent.reset(1)
+    with pytest.raises(ValueError, match=r"must be a mapping with \['numbers', 'signals'\]"):
+        agent.act(np.zeros((1, 17), np.float32))

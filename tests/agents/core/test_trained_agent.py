@@ -171,17 +171,21 @@ def test_decisions_do_not_depend_on_the_batch(path):
     agent.reset(5, list(range(5)))
     seen = observations()
     together = agent.act(seen, {})
+    backwards = agent.act({name: one[::-1].copy() for name, one in seen.items()}, {})
+    assert backwards[::-1].tobytes() == together.tobytes()
+    agent.reset(1)
     for row in range(5):
         alone = agent.act({name: one[row : row + 1] for name, one in seen.items()}, {})
         assert alone.tobytes() == together[row : row + 1].tobytes()
-    backwards = agent.act({name: one[::-1].copy() for name, one in seen.items()}, {})
-    assert backwards[::-1].tobytes() == together.tobytes()
+        single = agent.act({name: one[row] for name, one in seen.items()})
+        assert single.tobytes() == together[row].tobytes()
 
 
 def test_actions_are_the_best_cells(path):
     agent = PretrainedAgent(path, name="mine")
     assert agent.name == "mine"
-    assert not agent.needs_truth
+    agent.reset(5)
+    assert not agent.uses_privileged_info
     actions = agent.act(observations(), {})
     best = logits(network()).argmax(dim=1).numpy()
     assert actions.dtype == np.float32
@@ -196,6 +200,7 @@ def test_actions_are_the_best_cells(path):
 
 def test_the_truth_is_not_looked_at(path):
     agent = PretrainedAgent(path)
+    agent.reset(5)
     seen = observations()
     without = {name: seen[name] for name in ("maps", "numbers")}
     assert agent.act(seen, {}).tobytes() == agent.act(without, {}).tobytes()

@@ -12,21 +12,28 @@ from microgym.agents.pfm.domain_model import (
     DomainBelief,
     DomainModel,
     coordinates,
-    domain_radius,
+    update_belief,
 )
 from microgym.agents.pfm.oracle import OracleAgent, PulseLookahead, written
-from microgym.agents.pfm.references import ExpertAgent, Operator, RandomAgent
+from microgym.agents.pfm.references import (
+    ExpertAgent,
+    ExpertConfig,
+    LoopExpertAgent,
+    LoopExpertConfig,
+    RandomAgent,
+)
 from microgym.envs.pfm.config import PFMConfig
-from microgym.envs.pfm.observation import CHANNELS, NUMBERS
+from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.random import episode_key
+from microgym.state import allocate
 
-RESPONSE, WANTED = CHANNELS.index("response"), CHANNELS.index("wanted")
+RESPONSE, WANTED = MAPS.index("response"), MAPS.index("wanted")
 
 
 def observation(count: int = 1) -> dict[str, Any]:
     """A film that points down, nothing wanted."""
-    maps = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
+    maps = np.zeros((count, len(MAPS), CELLS, CELLS), np.float32)
     maps[:, RESPONSE] = -1.0
     return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
 
@@ -60,10 +67,10 @@ def test_chance_depends_on_the_episode_alone():
 
 
 def test_a_stronger_pulse_is_thought_to_write_a_larger_domain():
-    radii = [domain_radius(volts, 0.134, 3.5) for volts in (1.0, 2.0, 4.0, 8.0)]
+    radii = [DomainModel(coercive=0.134).radius(volts) for volts in (1.0, 2.0, 4.0, 8.0)]
     assert radii[0] == 0.0
     assert radii == sorted(radii)
-    assert domain_radius(-8.0, 0.134, 3.5) == radii[-1]
+    assert DomainModel(coercive=0.134).radius(-8.0) == radii[-1]
     # Where the field of 8 V has fallen to that of 1.34 V.
     d, r = 3.5, radii[-1]
     assert 8.0 * d**3 / (r * r + d * d) ** 1.5 == pytest.approx(1.34)
@@ -71,16 +78,16 @@ def test_a_stronger_pulse_is_thought_to_write_a_larger_domain():
 
 def test_the_calibration_is_that_of_the_films():
     """Half of the cells at the reckoned radius are switched, give or take what disorder does."""
-    instrument = PFMInstrument(24, PFMConfig().settings())
+    instrument = PFMInstrument(24, PFMConfig().settings)
     rows, n = np.arange(24), 24
     keys = np.stack([episode_key(k) for k in range(n)])
     for volts in (5.0, 8.0):
         instrument.reset(rows, keys, "mixed", "train")
-        before = (instrument.p > 0.0).sum(axis=(1, 2))
+        before = (instrument.state.p > 0.0).sum(axis=(1, 2))
         instrument.pulse(rows, np.full((n, 2), 31.5), np.full(n, volts), np.full(n, 1e-2))
-        area = ((instrument.p > 0.0).sum(axis=(1, 2)) - before).mean()
+        area = ((instrument.state.p > 0.0).sum(axis=(1, 2)) - before).mean()
         found = np.sqrt(area / np.pi)
-        assert found == pytest.approx(domain_radius(volts, DomainModel().coercive, 3.5), abs=1.0)
+        assert found == pytest.approx(DomainModel().radius(volts), abs=1.0)
 
 
 def test_the_expert_pulses_in_the_middle_of_what_is_missing():
@@ -117,16 +124,16 @@ def test_the_expert_trusts_what_it_did_over_an_old_image():
 
 
 def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
-    brush = DomainModel()
-    belief, seen = DomainBelief(brush), observation(2)
-    belief.reset(2)
+    model, seen = DomainModel(), observation(2)
+    belief = allocate(DomainBelief, 2)
 
     def see() -> None:
-        belief.see(seen["maps"].astype(np.float64), seen["numbers"].astype(np.float64))
+        numbers = seen["numbers"].astype(np.float64)
+        update_belief(belief, model, seen["maps"].astype(np.float64), numbers)
 
     pulsed(seen, (10, 20), 8.0)
     see()
-    radius = domain_radius(8.0, brush.coercive, brush.tip_cells)
+    radius = model.radius(8.0)
     assert 4.0 * belief.up[0].sum() == pytest.approx(np.pi * radius**2, rel=0.1)
     assert belief.up[0, 10, 20] == 1.0
     before = belief.up.copy()
@@ -146,8 +153,11 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
     assert belief.surprise[0, 3:5, 3:5] == pytest.approx(0.9)
     assert np.abs(belief.surprise[0]).sum() == pytest.approx(3.6)
     assert not belief.surprise[1].any()
-    belief.begin(np.array([True, False]))
-    assert not any(array[0].any() for array in belief.state_arrays().values())
+    agent = fresh(ExpertAgent(), 2)
+    agent.act(seen, {})
+    agent.reset_rows(np.array([True, False]))
+    assert not any(array[0].any() for array in agent.state_arrays().values())
+    assert agent.state.since[1] == 1
 
 
 def test_the_expert_waits_and_looks_where_nothing_is_missing():
@@ -158,14 +168,14 @@ def test_the_expert_waits_and_looks_where_nothing_is_missing():
 
 
 def test_the_expert_looks_after_so_many_pulses():
-    agent, seen = fresh(ExpertAgent(Operator(first_look=3, look_every=2))), observation()
+    agent, seen = fresh(ExpertAgent(ExpertConfig(first_look=3, look_every=2))), observation()
     seen["maps"][0, WANTED] = 1.0
     looks = [bool(agent.act(seen, {})[0, 4] > 0.0) for _ in range(7)]
     assert looks == [False, False, True, False, True, False, True]
 
 
 def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
-    agent, seen = fresh(ExpertAgent(goal="loop")), observation()
+    agent, seen = fresh(LoopExpertAgent()), observation()
     numbers = seen["numbers"][0]
     numbers[NUMBERS.index("time_left")] = 1.0
     first = agent.act(seen, {})[0]
@@ -176,7 +186,7 @@ def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
     second = agent.act(seen, {})[0]
     assert second[2] > 0.0, "the imprint is 1.8 V, and 0 is asked for"
     distance = 2.0 * np.hypot(*(place(second) - 15.5))
-    assert distance == pytest.approx(Operator().ring_cells, abs=0.3)
+    assert distance == pytest.approx(LoopExpertConfig().ring_cells, abs=0.3)
     numbers[NUMBERS.index("rising")] = -0.9
     third = agent.act(seen, {})[0]
     assert third[2] < 0.0, "now it is too low"
@@ -186,13 +196,13 @@ def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
 # --- oracle --------------------------------------------------------------------------------------
 
 
-def returns(name: str, count: int, **arguments: Any) -> Any:
+def returns(name: str, count: int, env_id: str = "PFM-v0", **arguments: Any) -> Any:
     """Returns of `count` episodes on validation films."""
     env: Any = gym.make_vec(
-        "microgym:PFM-v0", count, split="validation", reveal=name == "oracle",
+        f"microgym:{env_id}", count, split="validation", reveal=name == "oracle",
         autoreset_mode="Disabled", **arguments,
     )  # fmt: skip
-    agent = make_agent("PFM-v0", name, arguments)
+    agent = make_agent(env_id, name, arguments)
     seen, info = env.reset(seed=0)
     agent.reset(count, list(range(count)))
     total, live = np.zeros(count), np.ones(count, np.bool_)
@@ -215,7 +225,7 @@ def test_those_who_know_more_do_better():
 
 
 def test_the_oracle_knows_how_loops_shift():
-    found = {name: returns(name, 8, goal="loop", pulses=10) for name in ("expert", "oracle")}
+    found = {name: returns(name, 8, "PFMLoop-v0", pulses=10) for name in ("expert", "oracle")}
     gap = found["oracle"] - found["expert"]
     assert gap.mean() > 0.0
 
@@ -242,8 +252,10 @@ def test_what_is_tried_on_a_copy_is_what_happens():
     places = np.array([[[30.0, 30.0], [20.0, 40.0]]] * 2)
     volts = np.array([[8.0, 5.0]] * 2)
     trials = PulseLookahead(PFMConfig(**quiet))
-    hit, spilt = written(trials.pulsed(latent, places, volts), latent["target"])
-    again = written(trials.pulsed(latent, places[:, ::-1], volts[:, ::-1]), latent["target"])
+    hit, spilt = written(trials.pulsed(latent, places, volts).state.p, latent["target"])
+    again = written(
+        trials.pulsed(latent, places[:, ::-1], volts[:, ::-1]).state.p, latent["target"]
+    )
     assert np.array_equal(hit, again[0][:, ::-1])
     assert np.array_equal(spilt, again[1][:, ::-1])
     action = np.zeros((2, 5), np.float32)
@@ -256,4 +268,4 @@ def test_what_is_tried_on_a_copy_is_what_happens():
 
 
 def test_the_registry_knows_them():
-    assert agent_names("PFM-v0")[:3] == ("random", "expert", "oracle")
+    assert agent_names("PFM-v0") == ("idle", "random", "expert", "oracle", "trained")

@@ -11,14 +11,14 @@ from microgym.agents.stm.oracle import OracleAgent, drags_left
 from microgym.agents.stm.references import (
     ROWS,
     ExpertAgent,
-    Operator,
+    ExpertConfig,
     RandomAgent,
     legs,
-    movers_of,
+    movers_for,
     side_of_row,
     snapped,
 )
-from microgym.agents.stm.tip_references import TipExpertAgent, TipOracleAgent
+from microgym.agents.stm.tip_references import TipExpertAgent, TipOracleAgent, TipRandomAgent
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.envs.stm.tip_task import ACCEPT, DIP, LOOK, MOVE, PULSE
@@ -69,9 +69,11 @@ def test_measured_places_snap_to_hollows(hollow):
 # --- who moves adatoms ---------------------------------------------------------------------------
 
 
-def played(agents: dict[str, Any], episodes: int = 12, **arguments: Any) -> dict[str, Any]:
+def played(
+    agents: dict[str, Any], episodes: int = 12, env_id: str = "STM-v0", **arguments: Any
+) -> dict[str, Any]:
     return evaluate_all(
-        EnvironmentConfig("STM-v0", "validation", None, arguments),
+        EnvironmentConfig(env_id, "validation", None, arguments),
         agents,
         episodes=episodes,
         num_envs=12,
@@ -84,15 +86,15 @@ def test_the_operator_needs_no_luck_where_nothing_is_hidden():
     assert np.median(found.lengths) <= 3
 
 
-@pytest.mark.parametrize("goal", ["move", "build"])
-def test_the_oracle_is_better_than_the_operator_and_that_than_chance(goal):
-    movers = movers_of({"goal": goal})
+@pytest.mark.parametrize("env_id", ["STM-v0", "STMBuild-v0"])
+def test_the_oracle_is_better_than_the_operator_and_that_than_chance(env_id):
+    movers = movers_for(env_id, {})
     agents = {
-        "random": RandomAgent(goal),
+        "random": RandomAgent(movers),
         "expert": ExpertAgent(movers),
         "oracle": OracleAgent(movers),
     }
-    found = played(agents, goal=goal)
+    found = played(agents, env_id=env_id)
     returns = [found[name].returns.mean() for name in agents]
     assert returns == sorted(returns)
     assert found["oracle"].metrics["placed"].mean() > 0.9
@@ -101,7 +103,7 @@ def test_the_oracle_is_better_than_the_operator_and_that_than_chance(goal):
 def test_the_operator_presses_harder_and_goes_further_after_a_failure():
     env: Any = gym.make_vec("STM-v0", 1, **QUIET)
     observation, info = env.reset(seed=3)
-    agent = ExpertAgent(1, Operator(conductance=-1.0, firmer=0.5))
+    agent = ExpertAgent(1, ExpertConfig(conductance=-1.0, firmer=0.5))
     agent.reset(1, [0])
     first = agent.act(observation, info)
     behind = observation.copy()
@@ -112,7 +114,7 @@ def test_the_operator_presses_harder_and_goes_further_after_a_failure():
     second = agent.act(np.clip(behind, -1, 1), info)
     assert second[0, 5] == first[0, 5] + 0.5
     assert np.hypot(*second[0, 2:4]) > np.hypot(*first[0, 2:4])
-    agent.begin(np.array([True]))
+    agent.reset_rows(np.array([True]))
     assert agent.act(observation, info) == pytest.approx(first)
 
 
@@ -125,13 +127,13 @@ def test_the_operator_foresees_drift():
     moving = observation.copy()
     moving[0, 8 + 1] = 0.2  # 0.1 nm along x since the image
     shifted = agent.act(moving, info)
-    ahead = 0.1 * Operator().foresight
+    ahead = 0.1 * ExpertConfig().foresight
     assert (shifted - still)[0, 0] * 0.4 == pytest.approx(ahead, abs=1e-6)
     assert (shifted - still)[0, 2] * 2.0 == pytest.approx(ahead, abs=1e-6)
 
 
 def test_random_drags_belong_to_the_seed():
-    agent = RandomAgent("build")
+    agent = RandomAgent(3)
     agent.reset(3, [1, 2, 3])
     three = agent.act(None, {})
     agent.reset(1, [2])
@@ -141,6 +143,11 @@ def test_random_drags_belong_to_the_seed():
 
 
 # --- who mends tips ------------------------------------------------------------------------------
+
+
+def fresh(agent: Any) -> Any:
+    agent.reset(1)
+    return agent
 
 
 def seen_tip(**means: float) -> np.ndarray:
@@ -164,44 +171,44 @@ def seen_tip(**means: float) -> np.ndarray:
 )
 def test_the_operator_reads_the_tip(means, action):
     free = {"action_mask": np.ones((1, 15), np.bool_)}
-    assert TipExpertAgent().act(seen_tip(**means), free).tolist() == [action]
+    assert fresh(TipExpertAgent()).act(seen_tip(**means), free).tolist() == [action]
 
 
 def test_without_room_one_goes_elsewhere_or_looks():
     mask = np.ones((1, 15), np.bool_)
     mask[0, DIP + 3] = False
     bad = seen_tip(blur=0.9)
-    assert TipExpertAgent().act(bad, {"action_mask": mask}).tolist() == [MOVE]
+    assert fresh(TipExpertAgent()).act(bad, {"action_mask": mask}).tolist() == [MOVE]
     mask[0, MOVE] = False
-    assert TipExpertAgent().act(bad, {"action_mask": mask}).tolist() == [LOOK]
+    assert fresh(TipExpertAgent()).act(bad, {"action_mask": mask}).tolist() == [LOOK]
 
 
 def test_who_knows_the_tip_mends_it_sooner():
-    agents = {"random": RandomAgent("tip"), "expert": TipExpertAgent(), "oracle": TipOracleAgent()}
-    found = played(agents, episodes=36, goal="tip")
+    agents = {"random": TipRandomAgent(), "expert": TipExpertAgent(), "oracle": TipOracleAgent()}
+    found = played(agents, episodes=36, env_id="STMTip-v0")
     returns = [found[name].returns.mean() for name in agents]
     assert returns == sorted(returns)
     assert found["oracle"].metrics["recovered"].mean() == 1.0
     assert found["expert"].metrics["recovered"].mean() > 0.8
 
 
-@pytest.mark.parametrize("goal", ["move", "build", "tip"])
-def test_the_registry_knows_the_goal(goal):
-    env: Any = gym.make_vec("STM-v0", 2, goal=goal, reveal=True)
+@pytest.mark.parametrize("env_id", ["STM-v0", "STMBuild-v0", "STMTip-v0"])
+def test_the_registry_has_agents_of_every_id(env_id):
+    env: Any = gym.make_vec(env_id, 2, reveal=True)
     observation, info = env.reset(seed=1)
     for name in ("random", "expert", "oracle"):
-        agent = make_agent("STM-v0", name, {"goal": goal})
+        agent = make_agent(env_id, name)
         agent.reset(2, [1, 2])
         for action in agent.act(observation, info):
             assert env.single_action_space.contains(action)
-    assert movers_of({"goal": "build", "atoms": 4}) == 4
+    assert movers_for("STMBuild-v0", {"atoms": 4}) == 4
 
 
 def test_the_oracle_does_not_think_for_idle_rows():
     setting = EnvironmentConfig("STMBuild-v0", "train")
     env = setting.make(3, reveal=True)
     observation, info = env.reset(seed=[5, 6, 7])
-    agent = OracleAgent(movers_of({"goal": "build"}))
+    agent = OracleAgent(movers_for("STMBuild-v0", {}))
     agent.reset(3, [5, 6, 7])
     whole = agent.act(observation, info)
     some = agent.act(observation, {**info, "idle": np.array([False, True, False])})

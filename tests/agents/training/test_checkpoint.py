@@ -201,10 +201,10 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"env": "AFM-v0"}, "environment 'Ptycho-v0', asked was 'AFM-v0'"),
-        ({"seed": 4}, "seed 3, asked was 4"),
-        ({"version": "0.2.0"}, r"microgym version '0\.1\.0', asked was '0\.2\.0'"),
-        ({"total_timesteps": 200}, "100 steps, asked were 200: the learning rate"),
+        ({"env": "AFM-v0"}, "env='Ptycho-v0', asked was env='AFM-v0'"),
+        ({"seed": 4}, "seed=3, asked was seed=4"),
+        ({"version": "0.2.0"}, r"version='0\.1\.0', asked was version='0\.2\.0'"),
+        ({"total_timesteps": 200}, "total_timesteps=100, asked was total_timesteps=200"),
         (
             {"training": {"clip_range": 0.1, "width": 24}},
             "clip_range=0.2, asked was clip_range=0.1",

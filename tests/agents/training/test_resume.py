@@ -65,7 +65,7 @@ def test_a_log_holds_every_loss_of_every_update(unkilled):
     for row in rows:
         assert all(float(row[f"train/{name}"]) == float(row[f"train/{name}"]) for name in losses)
     assert len({row["train/value_loss"] for row in rows}) == ROLLOUTS
-    assert all(float(row["train/belief_loss"]) > 0 for row in rows[:-1])
+    assert all(float(row["train/auxiliary_loss"]) > 0 for row in rows[:-1])
 
 
 @pytest.mark.filterwarnings("error")

@@ -5,11 +5,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from microgym.agents.training.sb3_vec_env import SB3VecEnv, make_sb3
 from microgym.envs.core.testing import ActionSource, assert_same
-from tests.envs.toy import ToyEnv
+from tests.envs.toy.env import ToyEnv
 
 TOY = "tests.envs.toy:MicrogymToy-v0"
 
@@ -46,6 +48,46 @@ def test_cut_episodes_are_marked():
     assert dones.all()
     assert [info["TimeLimit.truncated"] for info in infos] == [True, True]
     assert infos[0]["terminal_observation"]["image"][1].sum() == 2
+
+
+class Rewards(BaseCallback):
+    """Rewards that PPO learns from, and those of the environments."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        model: Any = self.model
+        self.learnt = model.rollout_buffer.rewards.copy()
+        self.expected = np.array([rewards for _, rewards, _, _ in self.steps])
+        for t, (_, _, dones, infos) in enumerate(self.steps):
+            for row in np.flatnonzero(dones):
+                last, _ = model.policy.obs_to_tensor(infos[row]["terminal_observation"])
+                value = model.policy.predict_values(last).item()
+                assert value != 0.0
+                self.expected[t, row] += model.gamma * value
+
+
+def test_cut_episodes_are_bootstrapped_from_their_last_observation(monkeypatch):
+    envs = make_sb3(TOY, 2, max_episode_steps=2, drift="off", infos="final")
+    steps: list[Any] = []
+    step_wait = envs.step_wait
+
+    def recorded() -> Any:
+        observations, rewards, dones, infos = step_wait()
+        steps.append((observations, rewards.copy(), dones, infos))
+        return observations, rewards, dones, infos
+
+    monkeypatch.setattr(envs, "step_wait", recorded)
+    model = PPO("MultiInputPolicy", envs, n_steps=4, batch_size=8, n_epochs=1, seed=0, device="cpu")
+    rewards = Rewards(steps)
+    model.learn(8, callback=rewards)
+    assert sum(dones.sum() for _, _, dones, _ in steps) == 4
+    assert rewards.learnt == pytest.approx(rewards.expected, abs=1e-6)
 
 
 def test_lean_infos():

@@ -128,7 +128,7 @@ def test_an_interruption_from_progress_is_ctrl_c(whole, tmp_path):
 
 
 def test_a_finished_run_is_not_done_again_by_resuming(whole, monkeypatch):
-    monkeypatch.setattr(trainer, "make_learner", None)
+    monkeypatch.setattr(trainer, "Learner", None)
     heard: list[int] = []
     before = (whole / POLICY_FILE).stat().st_mtime_ns
     found = train(whole, resume=True, progress=heard.append)
@@ -141,8 +141,8 @@ def test_a_finished_run_is_not_done_again_by_resuming(whole, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 2}, "seed 1, asked was 2"),
-        ({"total_timesteps": STEPS + 1}, "24 steps, asked were 25: the learning rate"),
+        ({"seed": 2}, "seed=1, asked was seed=2"),
+        ({"total_timesteps": STEPS + 1}, "total_timesteps=24, asked was total_timesteps=25"),
         ({"config": {**TINY, "clip_range": 0.1}}, "clip_range=0.2, asked was clip_range=0.1"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_finished_run_gives_way_to_a_new_one(tmp_path, whole):
     assert newest(tmp_path).run["seed"] == 5
 
 
-@pytest.mark.parametrize("part", ["policy", "adam", "teacher", "env", "seen", "random"])
+@pytest.mark.parametrize("part", ["policy", "adam", "auxiliary", "env", "observation", "random"])
 def test_a_checkpoint_of_other_shapes_is_refused(tmp_path, part):
     def progress(more: int) -> None:
         raise KeyboardInterrupt

@@ -249,13 +249,13 @@ def main() -> None:
 
     import torch
 
-    from microgym.agents.core.learner_kinds import make_learner
+    from microgym.agents.core.learner import Learner
     from microgym.agents.training import trainer
 
     warnings.filterwarnings("ignore", "You have specified a mini-batch size")
     with tiny_arguments():
         config = trainer.load_config(ENV, TINY)
-    env: Any = make_learner(config["training"]).environment(ENV, config["environment"])
+    env: Any = Learner(ENV, config["training"]).environment(config["environment"])
     env.reset(seed=0)
     env.env.unwrapped.restore(env.env.unwrapped.snapshot())
     for _ in range(ARGUMENTS["exposures"] + 1):

@@ -171,12 +171,12 @@ def test_report_says_where_it_is(toy, capsys, tmp_path):
 def test_reproduce_fails_where_results_differ(toy, capsys, monkeypatch):
     from microgym.baselines.evaluation import reproduce
 
-    checks = [reproduce.Check("expert again", 0.5, 0.4, 0.6)]
+    checks = [reproduce.Check("expert reproduced", 0.5, 0.4, 0.6)]
     monkeypatch.setattr(reproduce, "check_record", lambda *w, **k: checks)
     assert run("reproduce", toy, "--small") == 0
-    checks.append(reproduce.Check("random again", 0.5, 0.0, 0.1))
+    checks.append(reproduce.Check("random reproduced", 0.5, 0.0, 0.1))
     assert run("reproduce", toy, "--small") == 1
-    assert "FAIL random again" in capsys.readouterr().out
+    assert "FAIL random reproduced" in capsys.readouterr().out
 
 
 MISTAKES = [

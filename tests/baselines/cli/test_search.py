@@ -2,7 +2,6 @@ import csv
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,9 @@ import numpy as np
 import pytest
 
 from microgym.agents.training import config
-from microgym.agents.training.search_space import search_space
-from microgym.baselines.cli import main, parser, search, search_storage
+from microgym.baselines.cli import main, parser, search
 from microgym.baselines.cli.console import read_option
+from microgym.baselines.cli.search_space import search_space
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from tests.baselines import stubs
 
@@ -320,7 +319,7 @@ def test_impossible_plans_are_refused(space, tmp_path, changes, message):
 
 def test_another_search_is_not_mixed_with_this_one(space, tmp_path):
     run(tmp_path / "search", trials=1)
-    before = (tmp_path / "search" / "search.db").read_bytes()
+    before = (tmp_path / "search" / "journal.log").read_bytes()
     for changes, message in (
         ({"steps": 80}, "its steps is 40, wanted 80"),
         ({"seeds": (0,)}, r"its seeds is \[0, 1\], wanted \[0\]"),
@@ -331,40 +330,48 @@ def test_another_search_is_not_mixed_with_this_one(space, tmp_path):
     space.write_text(SPACE.replace("high = 64", "high = 32"))
     with pytest.raises(ValueError, match="holds another search: its space"):
         run(tmp_path / "search")
-    assert (tmp_path / "search" / "search.db").read_bytes() == before
-
-
-def foreign_database(path):
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE wages (name TEXT)")
-    database.close()
+    assert (tmp_path / "search" / "journal.log").read_bytes() == before
 
 
 def foreign_study(path):
     import optuna
 
-    optuna.create_study(storage=f"sqlite:///{path}", study_name="mine")
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    optuna.create_study(storage=optuna.storages.JournalStorage(backend), study_name="mine")
 
 
 @pytest.mark.parametrize(
     "make",
-    [lambda path: path.write_text("not a database, " * 99), foreign_database, foreign_study],
+    [
+        lambda path: path.write_text("not a journal, " * 99),
+        lambda path: path.write_text("not a journal\n" * 99),
+        lambda path: path.write_text('{"a": 1}\n'),
+        lambda path: path.write_text("[1]\n"),
+        foreign_study,
+    ],
 )
 def test_a_foreign_file_is_refused_and_left_as_it_is(space, tmp_path, make):
-    path = tmp_path / "search.db"
+    path = tmp_path / "journal.log"
     make(path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"search\.db holds no search of this package"):
+    with pytest.raises(ValueError, match=r"journal\.log holds no search of this package"):
         run(tmp_path)
     assert path.read_bytes() == before
 
 
+def test_half_a_line_at_the_end_of_the_journal_is_cut_off(space, tmp_path, whole):
+    run(tmp_path / "search", trials=2)
+    with (tmp_path / "search" / "journal.log").open("ab") as file:
+        file.write(b'{"op_code":4,"work')
+    assert results(run(tmp_path / "search")) == results(whole)
+
+
 def test_trials_without_their_database_are_not_taken_for_others(space, tmp_path):
     run(tmp_path / "search", trials=1)
-    (tmp_path / "search" / "search.db").unlink()
-    with pytest.raises(ValueError, match=r"holds trials, but not their search\.db"):
+    (tmp_path / "search" / "journal.log").unlink()
+    with pytest.raises(ValueError, match=r"holds trials, but not their journal\.log"):
         run(tmp_path / "search")
-    assert not (tmp_path / "search" / "search.db").exists()
+    assert not (tmp_path / "search" / "journal.log").exists()
 
 
 def test_a_killed_trial_goes_on_where_it_was_killed(space, tmp_path):
@@ -389,16 +396,26 @@ def test_optuna_is_named_where_it_is_missing(space, tmp_path, monkeypatch):
     assert not (tmp_path / "search").exists()
 
 
-def test_a_database_is_there_whole_or_not_at_all(space, tmp_path, monkeypatch):
-    def killed(*words):
+@pytest.mark.parametrize("point", ["create_study", "Study.set_user_attr", "Study.enqueue_trial"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_search_killed_while_it_begins_ends_as_one_that_was_not(
+    space, tmp_path, monkeypatch, whole, point, when
+):
+    import optuna
+
+    owner = optuna.Study if "." in point else optuna
+    usual = getattr(owner, point.rpartition(".")[2])
+
+    def killed(*words, **more):
+        if when == "after":
+            usual(*words, **more)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(search_storage.os, "replace", killed)
+        patch.setattr(owner, point.rpartition(".")[2], killed)
         with pytest.raises(Killed):
             run(tmp_path / "search")
-    assert not (tmp_path / "search" / "search.db").exists()
-    assert len(run(tmp_path / "search", trials=1)["trials"]) == 1
+    assert results(run(tmp_path / "search")) == results(whole)
 
 
 # --- the command -------------------------------------------------------------------------------

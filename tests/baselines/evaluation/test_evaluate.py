@@ -7,9 +7,10 @@ from microgym.agents.core import registry
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id, suggestion
 from microgym.baselines.evaluation.evaluate import evaluate_all, run_episodes, summary
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.registry import ENTRIES
+from microgym.envs.core.registry import entries
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
-from tests.envs.toy import OUTCOMES
+from tests.conformance.cases import declared
+from tests.envs.toy.task import ToyTask
 
 SETTING = EnvironmentConfig(TOY)
 NAMES = ("random", "expert", "oracle")
@@ -104,7 +105,7 @@ def test_summary_has_the_promised_keys_and_a_paired_score():
 def test_what_the_environment_wants_beside_the_score_is_told_with_its_interval():
     found = evaluate_all(SETTING, agents("random"), episodes=24)["random"]
     told = summary(SETTING, found, None, None, 0)["outcomes"]
-    assert list(told) == [one.label for one in OUTCOMES]
+    assert list(told) == [one.label for one in ToyTask(1).outcomes]
     assert told["dose"]["mean"] == found.ledger["dose"].mean()
     assert told["dose"]["interval"][0] < told["dose"]["mean"] < told["dose"]["interval"][1]
     assert (told["dose"]["unit"], told["dose"]["better"]) == ("s", "lower")
@@ -116,14 +117,18 @@ def test_what_the_environment_wants_beside_the_score_is_told_with_its_interval()
 
 def test_an_outcome_of_no_known_kind_is_refused():
     with pytest.raises(ValueError, match="group must be one of"):
-        Metric("reward_terms", "dose", "dose")
+        Metric("dose", "dose", group="reward_terms")
     with pytest.raises(ValueError, match="better must be one of"):
-        Metric("ledger", "dose", "dose", "s", "less")
+        Metric("dose", "dose", "s", "less", "ledger")
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_every_environment_says_what_belongs_beside_the_score(entry):
-    arguments = {name: value for name, value in entry.brief.items() if name not in entry.kwargs}
+    arguments = {
+        name: value
+        for name, value in declared(entry).get("brief", {}).items()
+        if name not in entry.kwargs
+    }
     setting = EnvironmentConfig(entry.id, arguments=arguments)
     found = evaluate_all(setting, {"random": registry.make_agent(entry.id, "random")}, episodes=1)
     told = setting.outcomes()

@@ -9,7 +9,7 @@ from microgym.baselines.evaluation.comparison import compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.protocols import SMALL, full_protocol
 from microgym.baselines.evaluation.reproduce import Check, check_record, record_path, write_record
-from microgym.envs.core.registry import ENTRIES
+from microgym.envs.core.registry import entries
 from tests.baselines import stubs
 
 KEPT = 5
@@ -50,7 +50,7 @@ def test_what_was_recorded_is_had_again(toy, tmp_path):
     checks = again(tmp_path, small=False, train=False)
     policies = ("random", "raster", "expert", "oracle", "trained")
     assert sorted(check.name for check in checks) == sorted(
-        f"{one}{what}" for one in policies for what in (" again", ", episodes had again")
+        f"{one}{what}" for one in policies for what in (" reproduced", ", episodes reproduced")
     )
     assert all(check.passed for check in checks), [str(check) for check in checks]
 
@@ -67,7 +67,7 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
     checks = again(tmp_path, small=False, train=False, brief=True)
     assert played == [KEPT]
     assert {check.name for check in checks} == {
-        f"{one}, episodes had again" for one in ("random", "raster", "expert", "oracle", "trained")
+        f"{one}, episodes reproduced" for one in ("random", "raster", "expert", "oracle", "trained")
     }
     assert all(check.passed and check.value == KEPT for check in checks)
     record = json.loads(path.read_text())
@@ -77,7 +77,7 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
     path.write_text(json.dumps(record))
     failed = [c for c in again(tmp_path, small=False, train=False, brief=True) if not c.passed]
     # A network's arithmetic is rounded otherwise elsewhere; a rule's is not.
-    assert [(one.name, one.value) for one in failed] == [("expert, episodes had again", KEPT - 1)]
+    assert [(one.name, one.value) for one in failed] == [("expert, episodes reproduced", KEPT - 1)]
 
 
 def test_a_record_without_single_returns_cannot_be_had_again_in_brief(toy, tmp_path):
@@ -98,7 +98,7 @@ def test_where_nothing_learns_the_reference_policies_are_recorded(toy, tmp_path)
     assert not (tmp_path / "again").exists()
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_what_is_trained_for_a_record(entry):
     found = full_protocol(entry.id)
     assert bool(found.seeds) == is_trained(entry.id)
@@ -135,7 +135,7 @@ def test_the_full_record_retrains_every_seed(toy, tmp_path):
 def test_without_training_only_evaluations_are_repeated(toy, tmp_path):
     recorded(tmp_path, small=False)
     checks = again(tmp_path, small=False, train=False)
-    assert all("again" in check.name for check in checks)
+    assert all("reproduced" in check.name for check in checks)
     assert not (tmp_path / "again").exists()
 
 
@@ -161,7 +161,7 @@ def test_a_changed_environment_is_found_out(toy, tmp_path):
             one["returns"] = {"value": 9.0, "low": 8.0, "high": 10.0}
     path.write_text(json.dumps(record))
     failed = [c.name for c in again(tmp_path, small=False, train=False) if not c.passed]
-    assert failed == ["expert again"]
+    assert failed == ["expert reproduced"]
 
 
 def test_an_interrupted_recording_leaves_the_old_record(toy, tmp_path, monkeypatch):
@@ -186,6 +186,6 @@ def test_a_missing_or_broken_record_is_named(toy, tmp_path):
 
 
 def test_checks_read_well():
-    check = Check("expert again", 0.5, 0.4, 0.6)
-    assert str(check) == "ok   expert again: 0.5, recorded 0.4 to 0.6"
+    check = Check("expert reproduced", 0.5, 0.4, 0.6)
+    assert str(check) == "ok   expert reproduced: 0.5, recorded 0.4 to 0.6"
     assert str(replace(check, value=0.7)).startswith("FAIL")

@@ -14,11 +14,14 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import provenance, to_json
 from microgym.baselines.reporting import docs
-from microgym.envs.core.registry import ENTRIES, find
-from microgym.envs.ptycho import PtychoEnv, PtychoTask
+from microgym.envs.core import docs as task_docs
+from microgym.envs.core.registry import entries, find
 from microgym.envs.ptycho.config import TERMS, PtychoConfig
+from microgym.envs.ptycho.env import PtychoEnv
 from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
+from microgym.envs.ptycho.task import PtychoTask
 from tests.baselines.stubs import TOY, make_agent
+from tests.conformance.cases import Case
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -61,7 +64,7 @@ def test_links_in_the_pages_lead_somewhere(made):
 
 def test_the_index_lists_all_there_is(made):
     index = made["README.md"]
-    assert all(f"[{entry.id}](environments/" in index for entry in ENTRIES)
+    assert all(f"[{entry.id}](environments/" in index for entry in entries())
     assert all(f"`microgym {name}`" in index for name in summaries())
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "`make test-independent`" in index
@@ -79,17 +82,15 @@ def test_every_page_has_all_sections_and_says_what_can_be_intervened_on(made, id
     assert all(section(page, name).strip() for name in found)
     for entry in ids:
         assert entry.id in page
-        assert all(name in page for name in entry.interventions)
+        assert all(name in page for name in Case(entry, {}).interventions)
         assert all(
             f"| {name} |" in section(page, "Reference policies") for name in agent_names(entry.id)
         )
 
 
 def test_every_id_is_on_one_page():
-    assert [one for ids in docs.tasks() for one in ids] == list(ENTRIES)
-    assert {ids[0].id for ids in docs.tasks()} == {
-        entry.id for entry in ENTRIES if not entry.kwargs
-    }
+    assert [one for ids in docs.tasks() for one in ids] == list(entries())
+    assert {ids[0].id for ids in docs.tasks()} == {"AFM-v0", "PFM-v0", "Ptycho-v0", "STM-v0"}
 
 
 def test_every_argument_is_described_once(made):
@@ -229,9 +230,13 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
     assert "| `make all` | everything |" in (tmp_path / "docs" / "README.md").read_text("utf-8")
 
 
-def test_every_environment_has_facts_for_sections_that_exist():
-    for entry in ENTRIES:
-        given = importlib.import_module(f"{entry.module}.facts").facts()
+def test_every_environment_has_tables_for_sections_that_exist():
+    for entry in entries():
+        task = entry.load("Task")(1, **entry.kwargs)
+        if hasattr(task, "config"):
+            given = task_docs.tables(task)
+        else:
+            given = importlib.import_module(f"{entry.package}.facts").facts()
         assert set(given) <= set(docs.SECTIONS)
         for table in (one for many in given.values() for one in many):
             assert len({len(row) for row in table}) == 1

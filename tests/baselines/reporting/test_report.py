@@ -24,7 +24,7 @@ from microgym.baselines.reporting.readme import BEGIN, END, table, update
 from microgym.baselines.reporting.report import Plan, make_report
 from microgym.baselines.reporting.report_page import Picture, Report, Section, render
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
-from tests.envs.toy import OUTCOMES
+from tests.envs.toy.task import ToyTask
 
 AGENTS = {name: [make_agent(TOY, name, {})] for name in ("random", "raster", "expert", "oracle")}
 
@@ -90,7 +90,7 @@ def test_the_report_is_one_file_with_everything_in_it(toy, tmp_path):
         assert expected in words
     assert "0, 1, 2" in words
     assert "paired difference" in words
-    for one in OUTCOMES:
+    for one in ToyTask(1).outcomes:
         assert one.label in words
     assert page.tags.count("svg") == 2
     assert page.tags.count("img") == 7
@@ -205,7 +205,7 @@ def test_outcomes_stand_beside_the_scores(comparison):
     assert [row[0] for row in rows] == [one.agent for one in reversed(comparison.scores)]
     found = evaluate_all(EnvironmentConfig(TOY), {n: g[0] for n, g in AGENTS.items()}, episodes=24)
     for name, *cells in rows:
-        for one, cell in zip(OUTCOMES, cells, strict=True):
+        for one, cell in zip(ToyTask(1).outcomes, cells, strict=True):
             told = [float(word) for word in re.findall(r"[0-9.]+", cell)]
             estimate = bootstrap(found[name].outcome(one))
             assert told[0] == pytest.approx(estimate.value, rel=0.006, abs=6e-4)
@@ -233,7 +233,7 @@ def test_held_components_are_held():
     agent.reset(2, [0, 1])
     info = {"latent": {"lamp": np.zeros((2, 2))}}
     action = agent.act({"vector": np.zeros((2, 3))}, info)
-    assert agent.needs_truth
+    assert agent.uses_privileged_info
     assert action[:, 2].tolist() == [0.25, 0.25]
 
 

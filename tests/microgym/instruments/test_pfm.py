@@ -6,21 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.instruments.pfm.instrument import (
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import (
     DRIFT_LEVELS,
     READOUT_LEVELS,
-    SIZE,
     TIP_LEVELS,
-    PFMInstrument,
     PFMSettings,
     ReadoutParameters,
     TipParameters,
-    field_width_m,
-    tip_radius_m,
 )
+from microgym.instruments.pfm.state import SIZE
+from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, respond, respond_work
-from microgym.physics.stage import StageParameters
 from microgym.random import episode_key
+from microgym.state import arrays
 
 CENTRE = 0.5 * (SIZE - 1)
 CALM = PFMSettings(
@@ -49,7 +48,7 @@ def pulse(
 
 
 def radius_nm(instrument: PFMInstrument) -> Any:
-    cells = (instrument.p > 0.0).sum(axis=(1, 2))
+    cells = (instrument.state.p > 0.0).sum(axis=(1, 2))
     return np.sqrt(cells / np.pi) * instrument.settings.cell_m * 1e9
 
 
@@ -83,17 +82,17 @@ def test_domains_grow_with_the_logarithm_of_time():
 def test_a_negative_pulse_takes_back_what_a_positive_one_wrote():
     film = make()
     pulse(film, 8.0)
-    assert (film.p > 0.0).sum() > 20
+    assert (film.state.p > 0.0).sum() > 20
     pulse(film, -9.0)
-    assert (film.p > 0.0).sum() == 0
+    assert (film.state.p > 0.0).sum() == 0
 
 
 def test_a_pulse_without_bias_writes_nothing():
     film = make()
-    before = film.p.copy()
+    before = film.state.p.copy()
     pulse(film, 0.0, 1.0)
-    assert np.abs(film.p - before).max() < 1e-6
-    assert film.ledger.exposures[0] == 1
+    assert np.abs(film.state.p - before).max() < 1e-6
+    assert film.state.ledger.exposures[0] == 1
 
 
 def test_many_short_pulses_do_what_a_long_one_does():
@@ -102,31 +101,31 @@ def test_many_short_pulses_do_what_a_long_one_does():
     for _ in range(10):
         pulse(sliced, 8.0, 1e-3)
         # Nothing is left to rest in: dead time is nil and the tip does not move.
-    assert np.array_equal(whole.p, sliced.p)
-    assert whole.ledger.time_s == pytest.approx(sliced.ledger.time_s)
-    assert whole.ledger.dose == pytest.approx(sliced.ledger.dose)
-    assert whole.ledger.dose[0] == pytest.approx(0.08)
+    assert np.array_equal(whole.state.p, sliced.state.p)
+    assert whole.state.ledger.time_s == pytest.approx(sliced.state.ledger.time_s)
+    assert whole.state.ledger.dose == pytest.approx(sliced.state.ledger.dose)
+    assert whole.state.ledger.dose[0] == pytest.approx(0.08)
 
 
 def test_a_pulse_elsewhere_or_of_the_other_sign_begins_anew():
     film = make(dead_time_s=0.0)
     pulse(film, 8.0, 1.0)
-    held = film.held[0, 1]
+    held = film.state.held[0, 1]
     pulse(film, 8.0, 1e-3, (CENTRE, CENTRE + 0.5))
-    assert film.held[0, 1] == pytest.approx(held + 1e-3)
+    assert film.state.held[0, 1] == pytest.approx(held + 1e-3)
     pulse(film, -8.0, 1e-3)
-    assert film.held[0].tolist() == [-1.0, 1e-3]
+    assert film.state.held[0].tolist() == [-1.0, 1e-3]
     pulse(film, -8.0, 1e-3, (10.0, 10.0))
-    assert film.held[0, 1] == 1e-3
+    assert film.state.held[0, 1] == 1e-3
 
 
 def test_small_domains_switch_back_while_nothing_is_done():
     film = make()
     pulse(film, 5.0)
-    total = [float(film.p.sum())]
+    total = [float(film.state.p.sum())]
     for _ in range(4):
         pulse(film, 0.0)
-        total.append(float(film.p.sum()))
+        total.append(float(film.state.p.sum()))
     assert np.all(np.diff(total) < 0.0)
     # Less and less: what a relaxation does goes with the logarithm of time.
     assert total[3] - total[4] < 0.5 * (total[0] - total[1])
@@ -136,12 +135,12 @@ def test_disorder_holds_domains():
     kept: list[float] = []
     for strength in (0.0, 1.0):
         film = make(16, disorder=strength, family="random_field")
-        start = (film.p > 0.0).sum(axis=(1, 2))
+        start = (film.state.p > 0.0).sum(axis=(1, 2))
         pulse(film, 8.0)
         for _ in range(25):
             # Each tiny pulse far away lets the film rest anew.
             pulse(film, 1e-6, 1e-4, (2.0, 2.0))
-        kept.append(float(((film.p > 0.0).sum(axis=(1, 2)) - start).mean()))
+        kept.append(float(((film.state.p > 0.0).sum(axis=(1, 2)) - start).mean()))
     assert kept[1] > kept[0] + 10.0
 
 
@@ -159,13 +158,13 @@ def test_equal_pulses_differ_on_different_films_only_by_disorder():
 
 
 def test_the_tip_misses_by_the_drift():
-    film = make(drift=StageParameters(drift_px_s=2.0))
+    film = make(drift=DriftParameters(speed=2.0))
     pulse(film, 8.0, at=(30.0, 30.0))
-    moved = film.place[0] - film.command[0]
-    elapsed = film.ledger.time_s[0] - 1e-2
-    assert moved == pytest.approx(film.stage.velocity[0] * elapsed, abs=1e-9)
-    up = np.argwhere(film.p[0] > 0.0).mean(axis=0)
-    assert up == pytest.approx(film.place[0], abs=0.6)
+    moved = film.state.place[0] - film.state.command[0]
+    elapsed = film.state.ledger.time_s[0] - 1e-2
+    assert moved == pytest.approx(film.state.drift.velocity[0] * elapsed, abs=1e-9)
+    up = np.argwhere(film.state.p[0] > 0.0).mean(axis=0)
+    assert up == pytest.approx(film.state.place[0], abs=0.6)
 
 
 def test_drift_does_not_depend_on_what_is_done():
@@ -173,21 +172,21 @@ def test_drift_does_not_depend_on_what_is_done():
     for _ in range(4):
         pulse(busy, 8.0, 0.5)
     pulse(idle, 0.0, 3.5)
-    assert busy.ledger.time_s == pytest.approx(idle.ledger.time_s)
-    assert busy.stage.drift == pytest.approx(idle.stage.drift, abs=1e-9)
+    assert busy.state.ledger.time_s == pytest.approx(idle.state.ledger.time_s)
+    assert busy.state.drift.drift == pytest.approx(idle.state.drift.drift, abs=1e-9)
 
 
 def test_tips_wear_with_pulses_and_images():
     film = make(tip=TipParameters(wear_per_pulse=0.01, wear_per_image=0.1))
     pulse(film, 5.0)
-    assert film.wear[0] == pytest.approx(0.0025)
+    assert film.state.wear[0] == pytest.approx(0.0025)
     film.scan(np.arange(1))
-    assert film.wear[0] == pytest.approx(0.1025)
+    assert film.state.wear[0] == pytest.approx(0.1025)
 
 
 def test_a_worn_tip_writes_wider():
     sharp, worn = make(), make()
-    worn.wear[:] = 0.5
+    worn.state.wear[:] = 0.5
     pulse(sharp, 7.0)
     pulse(worn, 7.0)
     assert radius_nm(worn)[0] > radius_nm(sharp)[0] + 3.0
@@ -195,19 +194,19 @@ def test_a_worn_tip_writes_wider():
 
 def test_films_break_down_above_what_they_bear_and_only_there():
     film = make(200, tip=TipParameters(bearable_v=8.0, breakdowns_per_v=0.5), disorder=0.0)
-    assert np.all((film.bearable_v >= 7.2) & (film.bearable_v <= 8.8))
+    assert np.all((film.state.bearable_v >= 7.2) & (film.state.bearable_v <= 8.8))
     pulse(film, 7.1)
-    assert not film.broken.any()
+    assert not film.state.broken.any()
     pulse(film, 10.0)
-    expected = 1.0 - np.exp(-0.5 * (10.0 - film.bearable_v))
+    expected = 1.0 - np.exp(-0.5 * (10.0 - film.state.bearable_v))
     spread = np.sqrt(np.sum(expected * (1.0 - expected)))
-    assert abs(film.broken.sum() - expected.sum()) < 3.0 * spread
-    row = int(np.flatnonzero(film.broken)[0])
-    hole = film.barrier[row] < 0.0
+    assert abs(film.state.broken.sum() - expected.sum()) < 3.0 * spread
+    row = int(np.flatnonzero(film.state.broken)[0])
+    hole = film.state.barrier[row] < 0.0
     assert hole.sum() == pytest.approx(np.pi * 2.5**2, abs=5)
-    assert np.all(film.p[row][hole] == 0.0)
+    assert np.all(film.state.p[row][hole] == 0.0)
     pulse(film, -7.0)
-    assert np.all(film.p[row][hole] == 0.0)
+    assert np.all(film.state.p[row][hole] == 0.0)
 
 
 # --- images --------------------------------------------------------------------------------------
@@ -219,32 +218,34 @@ def test_an_image_is_the_polarisation_through_the_tip():
     film.scan(np.arange(1))
     expected = np.empty((SIZE, SIZE), np.float32)
     sigma = film.settings.response_cells
-    respond(film.p[0], sigma, expected, np.empty(respond_work(SIZE, SIZE, sigma), np.float32))
+    respond(film.state.p[0], sigma, expected, np.empty(respond_work(SIZE, SIZE, sigma), np.float32))
     # The last line and column lie on the border, a thousandth of a cell off.
-    assert film.image[0, :-1, :-1] == pytest.approx(expected[:-1, :-1], abs=1e-6)
-    assert film.images[0] == 1
+    assert film.state.image[0, :-1, :-1] == pytest.approx(expected[:-1, :-1], abs=1e-6)
+    assert film.state.images[0] == 1
 
 
 def test_images_have_noise_and_an_offset():
     film = make(64, readout=ReadoutParameters(noise=0.2, electrostatic=0.3))
     film.scan(np.arange(64))
-    means = film.image.mean(axis=(1, 2))
+    means = film.state.image.mean(axis=(1, 2))
     assert np.std(means) == pytest.approx(0.3, rel=0.25)
     assert means.mean() == pytest.approx(-1.0, abs=0.12)
-    assert (film.image - means[:, None, None]).std() == pytest.approx(0.2, rel=0.02)
-    first = film.image.copy()
+    assert (film.state.image - means[:, None, None]).std() == pytest.approx(0.2, rel=0.02)
+    first = film.state.image.copy()
     film.scan(np.arange(64))
-    assert np.corrcoef(first.ravel(), film.image.ravel())[0, 1] < 0.75  # the offset is the same
-    assert film.image.mean(axis=(1, 2)) == pytest.approx(means, abs=0.02)
+    assert (
+        np.corrcoef(first.ravel(), film.state.image.ravel())[0, 1] < 0.75
+    )  # the offset is the same
+    assert film.state.image.mean(axis=(1, 2)) == pytest.approx(means, abs=0.02)
 
 
 def test_an_image_is_sheared_by_the_drift():
     film = make()
-    film.p[0] = -1.0
-    film.p[0, :, 32:] = 1.0
-    film.stage.velocity[0] = (0.0, 1.0)
+    film.state.p[0] = -1.0
+    film.state.p[0, :, 32:] = 1.0
+    film.state.drift.velocity[0] = (0.0, 1.0)
     film.scan(np.arange(1))
-    walls = [int(np.argmax(line > 0.0)) for line in film.image[0]]
+    walls = [int(np.argmax(line > 0.0)) for line in film.state.image[0]]
     assert walls[0] == pytest.approx(32, abs=1)
     assert walls[-1] == pytest.approx(32 - film.settings.image_s, abs=1)
 
@@ -256,7 +257,7 @@ def test_reading_disturbs():
     for _ in range(4):
         looked.scan(np.arange(16))
         pulse(left, 0.0)  # as long as an image
-    assert (looked.p > 0.0).sum() < 0.98 * (left.p > 0.0).sum()
+    assert (looked.state.p > 0.0).sum() < 0.98 * (left.state.p > 0.0).sum()
 
 
 # --- loops ---------------------------------------------------------------------------------------
@@ -273,8 +274,8 @@ def test_an_imprint_shifts_the_loop_against_itself():
     loops: dict[float, Any] = {}
     for imprint in (-0.1, 0.0, 0.1):
         film = make(disorder=1.0)
-        film.imprint[:], film.bond[:], film.barrier[:] = imprint, 0.0, 2.0
-        film.p[:] = np.sign(imprint - 1e-9)
+        film.state.imprint[:], film.state.bond[:], film.state.barrier[:] = imprint, 0.0, 2.0
+        film.state.p[:] = np.sign(imprint - 1e-9)
         loops[imprint] = loop(film)[0]
     # Nowhere is the tip's field stronger than right below it: the bias that makes up for the
     # imprint is at least this.
@@ -287,12 +288,12 @@ def test_an_imprint_shifts_the_loop_against_itself():
 
 def test_a_loop_on_a_copy_leaves_the_film_alone_and_a_real_one_does_not():
     film = make()
-    before = {name: array.copy() for name, array in film.state_arrays().items()}
+    before = {name: array.copy() for name, array in arrays(film.state)}
     first = loop(film)
-    assert all(np.array_equal(array, before[name]) for name, array in film.state_arrays().items())
+    assert all(np.array_equal(array, before[name]) for name, array in arrays(film.state))
     assert np.array_equal(loop(film, disturb=True), first)
-    assert film.ledger.time_s[0] == film.settings.loop_s
-    assert (film.p > 0.0).any()
+    assert film.state.ledger.time_s[0] == film.settings.loop_s
+    assert (film.state.p > 0.0).any()
 
 
 def test_what_surrounds_a_point_shifts_its_loop():
@@ -310,7 +311,7 @@ def test_what_surrounds_a_point_shifts_its_loop():
 def test_time_way_and_dose_are_charged():
     film = make()
     pulse(film, 4.0, 0.1, (CENTRE + 30.0, CENTRE))
-    settings, ledger = film.settings, film.ledger
+    settings, ledger = film.settings, film.state.ledger
     way = 30.0
     assert ledger.time_s[0] == pytest.approx(way / settings.speed_cells_s + 0.5 + 0.1)
     assert ledger.dose[0] == pytest.approx(0.4)
@@ -335,25 +336,25 @@ def test_a_row_does_not_depend_on_the_batch():
             pulse(instrument, 7.0, at=(20.0 + 5 * k, 30.0))
         instrument.scan(np.arange(instrument.num_envs))
         loop(instrument, disturb=True)
-    for name, array in many.state_arrays().items():
-        assert np.array_equal(array[2:], one.state_arrays()[name]), name
+    for name, array in arrays(many.state):
+        assert np.array_equal(array[2:], dict(arrays(one.state))[name]), name
 
 
 def test_rows_that_are_not_listed_stay():
     film = make(3, disorder=1.0)
-    before = {name: array.copy() for name, array in film.state_arrays().items()}
+    before = {name: array.copy() for name, array in arrays(film.state)}
     rows, n = np.array([1]), 3
     film.pulse(rows, np.full((n, 2), 20.0), np.full(n, 8.0), np.full(n, 1e-2))
     film.scan(rows)
     film.reset(rows, episode_key(9)[None], "grains", "test")
-    for name, array in film.state_arrays().items():
+    for name, array in arrays(film.state):
         assert np.array_equal(array[[0, 2]], before[name][[0, 2]]), name
 
 
 def test_the_tip_has_a_size():
     settings = PFMSettings()
-    assert tip_radius_m(settings) == pytest.approx(27.5e-9, rel=0.01)
-    assert field_width_m(settings) == pytest.approx(26.8e-9, rel=0.01)
+    assert settings.tip_radius_m == pytest.approx(27.5e-9, rel=0.01)
+    assert settings.field_width_m == pytest.approx(26.8e-9, rel=0.01)
 
 
 @pytest.mark.parametrize(

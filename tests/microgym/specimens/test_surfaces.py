@@ -18,7 +18,13 @@ from microgym.specimens.surfaces import CONTRASTS, MODULUS_RANGE_GPA, fill_surfa
 from microgym.specimens.surfaces.drawing_context import surface_work
 from microgym.specimens.surfaces.particles import add_fibre, add_particles, stamp_sphere, walk_chain
 from microgym.specimens.surfaces.roughness import add_islands, add_roughness
-from microgym.specimens.surfaces.steps import draw_edges, draw_terraces, draw_trenches
+from microgym.specimens.surfaces.steps import (
+    Bands,
+    Trench,
+    draw_edges,
+    draw_terraces,
+    draw_trenches,
+)
 
 NO_LAYER = 9.0
 
@@ -170,7 +176,7 @@ def test_a_second_layer_lies_within_the_first():
 def test_straight_terraces_are_a_staircase():
     n, angle, width, offset, step = 128, 0.6, 21.0, 0.3, 0.314
     work, (height, phase) = surface_work(n), planes(n)
-    draw_terraces(1, 2, angle, width, offset, step, 0.0, 9.0, height, phase, work)
+    draw_terraces(1, 2, Bands(angle, width, offset, 0.0, 9.0), step, height, phase, work)
     i, j = np.mgrid[:n, :n] - 0.5 * (n - 1)
     q = (math.cos(angle) * j + math.sin(angle) * i) / width + offset
     away = np.abs(q - np.rint(q)) * width > 0.51
@@ -182,7 +188,7 @@ def test_straight_terraces_are_a_staircase():
 def test_meandering_terraces_keep_their_steps():
     n, step = 256, 0.25
     work, (height, phase) = surface_work(n), planes(n)
-    draw_terraces(5, 6, 1.1, 24.0, 0.2, step, 0.15, 30.0, height, phase, work)
+    draw_terraces(5, 6, Bands(1.1, 24.0, 0.2, 0.15, 30.0), step, height, phase, work)
     levels = height / step
     on_a_level = np.abs(levels - np.rint(levels)) < 1e-4
     # An edge of about n px in every 24 leaves a pixel or two in between.
@@ -217,7 +223,8 @@ def test_edges_never_cross():
 def test_straight_trenches_have_their_section():
     n, pitch, width, depth, wall = 128, 30.0, 14.0, 80.0, 4.0
     work, (height, phase) = surface_work(n), planes(n)
-    draw_trenches(1, 2, 0.0, pitch, width, 0.0, depth, wall, 0.0, 9.0, height, phase, work)
+    bands, trench = Bands(0.0, pitch, 0.0, 0.0, 9.0), Trench(width, depth, wall)
+    draw_trenches(1, 2, bands, trench, height, phase, work)
     x = np.arange(n) - 0.5 * (n - 1)
     u = np.abs(x - pitch * np.rint(x / pitch))
     section = -depth * np.clip((0.5 * width - u) / wall, 0.0, 1.0)
@@ -228,7 +235,8 @@ def test_straight_trenches_have_their_section():
 def test_walls_that_meet_end_in_a_groove():
     n, width, depth, wall = 128, 10.0, 80.0, 20.0
     work, (height, phase) = surface_work(n), planes(n)
-    draw_trenches(1, 2, 0.0, 30.0, width, 0.0, depth, wall, 0.0, 9.0, height, phase, work)
+    bands, trench = Bands(0.0, 30.0, 0.0, 0.0, 9.0), Trench(width, depth, wall)
+    draw_trenches(1, 2, bands, trench, height, phase, work)
     # No pixel lies nearer than half of one to the middle.
     deepest = depth * 0.5 * width / wall
     assert -deepest <= height.min() <= -deepest * (1 - 1.01 / width)

@@ -11,8 +11,8 @@ from microgym.baselines.observation_models.afm.dataset import (
     random_frames,
     scan_frames,
 )
-from microgym.envs.afm import AFMTask
 from microgym.envs.afm.config import SETPOINTS
+from microgym.envs.afm.task import AFMTask
 from microgym.physics.feedback import largest_gain
 from microgym.random import episode_key
 from microgym.specimens.splits import HELD_OUT_SURFACES
@@ -36,11 +36,11 @@ def test_frames_are_those_of_the_environment():
     task.instrument.reset(rows, keys, "fibres", "test", 0.7)
     task.instrument.set_radius(rows, np.full(2, 8.0))
     for n in range(8):
-        task._dials[:] = frames.dials[:, n]
+        task.state.dials[:] = frames.dials[:, n]
         task._scan(rows)
         assert task.instrument.state.line.trace.tobytes() == frames.signals[:, n, 0].tobytes()
         assert task.instrument.state.line.error_back.tobytes() == frames.signals[:, n, 3].tobytes()
-        assert task.ideal[:, n].tobytes() == frames.truth[:, n].tobytes()
+        assert task.state.ideal[:, n].tobytes() == frames.truth[:, n].tobytes()
 
 
 def test_dials_are_those_of_a_sane_operator():
@@ -50,7 +50,7 @@ def test_dials_are_those_of_a_sane_operator():
     assert (rate.min() >= 3.0, rate.max() <= 9.0) == (True, True)
     low, high = SETPOINTS["amplitude"]
     assert (setpoint.min() >= low, setpoint.max() <= high) == (True, True)
-    lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings().scanner
+    lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings.scanner
     middle = largest_gain(lag, scanner.resonance_hz, scanner.damping)
     assert np.median(gain) == pytest.approx(middle * np.sqrt(np.prod(GAIN_SHARES)), rel=0.5)
     assert proportional.min() == 0.0

@@ -1,0 +1,115 @@
+"""Privileged training of the residual policy of AFM-v0: the oracle's settings as targets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microgym.agents.afm.references import OracleAgent, OracleConfig
+from microgym.agents.core.network import TARGET
+from microgym.agents.core.privileged_observation import PrivilegedTeacher
+from microgym.agents.core.residual_policy import ResidualController
+from microgym.envs.afm.observation import NUMBERS
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+RELATIVE_ERROR = 0.04
+"""Squared error of a line over its variance that is expected at an even pace of all the time: 14 dB
+(design choice, about what the expert reaches)."""
+PACE_EXPONENT = 1.7
+"""Power of the pace with which that grows (measured with the oracle's gain at 0.7 to 1.4 of the
+default time: 1.5 to 2.0)."""
+TARGET_CONFIG = OracleConfig(gain=0.8)
+"""Configuration of the oracle with a larger margin to the limit of the gain, which a network knows
+only roughly (design choice)."""
+_FLOOR = 1e-3
+
+
+class AFMTeacher(PrivilegedTeacher):
+    """Targets are the corrections that bring the expert's settings to the oracle's.
+
+    The quality of an image counts lines that are still to come as wholly wrong, so that the reward
+    for a line comes at the end of a frame only. The potential expects the usual quality of the
+    lines to come in the time that is left, so that the cost of a line shows at once.
+
+    Args:
+        controller: of the expert that is corrected.
+        env_kwargs: arguments of the environment.
+        settings: of the training.
+    """
+
+    critic_size = 10
+    adapter: ResidualController
+
+    def __init__(
+        self,
+        controller: ResidualController,
+        env_kwargs: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> None:
+        super().__init__(controller, env_kwargs, settings)
+        self._spec = controller.spec
+        self.target_shape = (len(self._spec.corrected),)
+        self._oracle = OracleAgent(TARGET_CONFIG)
+
+    def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """The oracle's settings less the expert's, in parts of the largest corrections."""
+        self._oracle.reset(len(observation["numbers"]))
+        wanted = self._oracle.act(observation, info)
+        apart = (wanted - self.adapter.state.proposed)[:, self._spec.corrected] / self._spec.limits
+        return np.clip(apart, -1.0, 1.0).astype(np.float32)
+
+    def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean squared error of the corrections."""
+        return ((net(batch) - batch[TARGET]) ** 2).mean()
+
+    def critic_features(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """The next line and those after it, the limit of the gain, the image so far, the tip."""
+        del observation
+        latent = info["latent"]
+        gain = self._spec.expert.state.gain
+        slope, variance = np.asarray(latent["slope"]), np.asarray(latent["variance"])
+        now, ahead = _ahead(info)
+        rows = np.arange(len(now))
+        total, left = variance.sum(axis=1) + 1e-9, (variance * ahead).sum(axis=1)
+        usual = (slope * ahead).sum(axis=1) / np.maximum(ahead.sum(axis=1), 1)
+        sizes = (
+            np.asarray(latent["gain_limit"]) / gain,
+            slope[rows, now],
+            usual,
+            np.asarray(latent["steepest"])[rows, now],
+            np.sqrt(total / slope.shape[1]),
+            np.asarray(latent["tip_radius_nm"]) / 10.0,
+        )
+        parts = (
+            variance[rows, now] * slope.shape[1] / total - 1.0,
+            left / total,
+            info["metrics"]["snr_db"] / 20.0,
+            np.asarray(latent["second_apex"]),
+        )
+        logs = [np.log(np.maximum(size, 0.02)) / 3.0 for size in sizes]
+        return np.clip(np.stack([*logs, *parts], axis=1), -2.0, 2.0).astype(np.float32)
+
+    def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64:
+        """Bels that lines of the usual quality will bring, less the time that they take."""
+        variance = np.asarray(info["latent"]["variance"])
+        merit = np.asarray(info["metrics"]["snr_db"]) / 10.0
+        _, ahead = _ahead(info)
+        lines = variance.shape[1]
+        total = variance.sum(axis=1) + 1e-9
+        left = (variance * ahead).sum(axis=1) / total
+        wrong = np.maximum(10.0**-merit - left, 0.0)
+        time = observation["numbers"][:, NUMBERS.index("time_left")].astype(np.float64)
+        pace = np.maximum(time, 1e-3) / np.maximum(ahead.sum(axis=1) / lines, 1.0 / lines)
+        usual = np.minimum(RELATIVE_ERROR * pace**-PACE_EXPONENT, 1.0)
+        return -np.log10(np.maximum(wrong + usual * left, _FLOOR)) - merit - time
+
+
+def _ahead(info: Mapping[str, Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The next line, (N,), and a mask of the lines that are still to be scanned, (N, lines)."""
+    lines = np.asarray(info["latent"]["slope"]).shape[1]
+    done = np.asarray(info["ledger"]["exposures"]).astype(np.int64)
+    return np.minimum(done, lines - 1), np.arange(lines)[None, :] >= done[:, None]

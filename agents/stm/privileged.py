@@ -1,0 +1,74 @@
+"""Privileged training of the residual policy of STM-v0: the true places of drags as targets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microgym.agents.core.network import TARGET
+from microgym.agents.core.privileged_observation import PrivilegedTeacher
+from microgym.agents.core.residual_policy import ResidualController
+from microgym.agents.stm.references import SHARED_AT, snapped
+from microgym.agents.stm.residual import RANGE
+from microgym.envs.stm.observation import END_NM, SLOT, START_NM
+from microgym.instruments.stm.settings import STMSettings
+from microgym.physics import stm_tip
+
+Float32 = NDArray[np.float32]
+
+_CURABLE_NM = 0.35
+"""Largest offset of a drag that corrections can make up for."""
+
+
+class STMTeacher(PrivilegedTeacher):
+    """Targets are the offset of a drag by hidden drift and by the offset of the tip's apex.
+
+    Both are the same for the beginning and the end of a drag: a target is the place of the true
+    drag less that of the expert's, (x, y) nm, and 1 where corrections can make up for it.
+
+    Args:
+        controller: of the expert that is corrected.
+        env_kwargs: arguments of the environment.
+        settings: of the training.
+    """
+
+    target_shape = (3,)
+    adapter: ResidualController
+
+    def __init__(
+        self,
+        controller: ResidualController,
+        env_kwargs: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> None:
+        super().__init__(controller, env_kwargs, settings)
+        self._expert = controller.spec.expert
+        self._scale = torch.tensor([START_NM * RANGE[0]] * 2 + [END_NM * RANGE[2]] * 2)
+
+    def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
+        """The true hollow of the first adatom, less the one that the expert assumes."""
+        latent, expert = info["latent"], self._expert
+        first, rows = latent["order"][:, 0], np.arange(len(observation))
+        drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
+        offset = latent["traits"][:, [stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
+        true = latent["places_nm"][rows, first] + drift - offset - latent["believed_nm"][:, 0]
+        shared = observation[:, len(SLOT) * expert.movers :].astype(np.float64)
+        way = 3.0 * observation[:, 0:2].astype(np.float64)
+        fixed, _ = snapped(way, shared[:, SHARED_AT["hollow"]])
+        missing = true - (way - fixed + expert.shift(shared) - expert.state.correction)
+        curable = np.hypot(missing[:, 0], missing[:, 1]) < _CURABLE_NM
+        return np.concatenate([missing, curable[:, None]], axis=1).astype(np.float32)
+
+    def target_mask(self, target: Tensor) -> Tensor:
+        """The drags that corrections can make up for."""
+        return target[:, 2] > 0.0
+
+    def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Mean squared error of both ends of the drag, and a small penalty on all else."""
+        found = net(batch)
+        wanted = (batch[TARGET][:, :2].repeat(1, 2) / self._scale).clamp(-1.2, 1.2)
+        loss = ((found[:, :4] - wanted) ** 2).mean()
+        return loss + 0.1 * (found[:, 4:] ** 2).mean()

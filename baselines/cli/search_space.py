@@ -1,0 +1,110 @@
+"""Search spaces of hyperparameters: the table "search" of an agent's configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from microgym.agents.training.config import read_tables
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Range:
+    """Interval of numbers; of integers if the ends are integers.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        log: uniform in the logarithm.
+    """
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    def __contains__(self, value: Value) -> bool:
+        return type(value) is type(self.low) and self.low <= cast("float", value) <= self.high
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Finite set of values.
+
+    Attributes:
+        values: the values, in the order of the file.
+    """
+
+    values: tuple[Value, ...]
+
+    def __contains__(self, value: Value) -> bool:
+        return any(type(value) is type(one) and value == one for one in self.values)
+
+
+Space = dict[str, Range | Choice]
+
+
+def search_space(env_id: str) -> Space:
+    """Search space that the configuration of an environment declares.
+
+    Each line of the table "search" names a hyperparameter of the table "training":
+    `{ low = 1e-4, high = 2e-3, log = true }`, where `log` is optional, or
+    `{ choices = [128, 256] }`.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Returns:
+        Values by hyperparameter, in the order of the file.
+
+    Raises:
+        ValueError: no configuration or no such table; an unknown hyperparameter, or values that it
+            cannot have, which the message names.
+    """
+    tables = read_tables(env_id)
+    space = {
+        name: _values(f"[search] {name} of {env_id}", one, name, tables["training"])
+        for name, one in tables.get("search", {}).items()
+    }
+    if not space:
+        raise ValueError(f"the configuration of {env_id} declares nothing to search: no [search]")
+    return space
+
+
+def _values(where: str, given: Any, name: str, training: Mapping[str, Any]) -> Range | Choice:
+    if name not in training:
+        raise ValueError(f"{where}: unknown setting; there are {', '.join(sorted(training))}")
+    wanted = type(training[name])
+    keys: set[str] = set(given) if isinstance(given, dict) else set()
+    if keys == {"choices"}:
+        values = given["choices"]
+        if not isinstance(values, list) or len(cast("list[Any]", values)) < 2:
+            raise ValueError(f"{where}: choices must be a list of two or more, got {values!r}")
+        found = tuple(_typed(where, wanted, one) for one in cast("list[Any]", values))
+        if len(set(found)) < len(found):
+            raise ValueError(f"{where}: choices must be distinct, got {values!r}")
+        return Choice(found)
+    if not {"low", "high"} <= keys <= {"low", "high", "log"}:
+        raise ValueError(
+            f"{where}: expected {{ low, high }}, {{ low, high, log }} or {{ choices }}, "
+            f"got {given!r}"
+        )
+    if wanted not in (int, float):
+        raise ValueError(f"{where}: a {wanted.__name__} needs choices, not low and high")
+    low, high = (_typed(where, wanted, given[end]) for end in ("low", "high"))
+    log = given.get("log", False)
+    if not isinstance(log, bool):
+        raise ValueError(f"{where}: log must be true or false, got {log!r}")
+    if not low < high < float("inf"):
+        raise ValueError(f"{where}: low must be below high, got {low} and {high}")
+    if log and low <= 0:
+        raise ValueError(f"{where}: with log, low must be above 0, got {low}")
+    return Range(low, high, log)
+
+
+def _typed(where: str, wanted: type, value: Any) -> Any:
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise ValueError(f"{where}: values must be {wanted.__name__}, got {value!r}")
+    return value

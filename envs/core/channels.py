@@ -1,0 +1,158 @@
+"""Declared observations and actions: named channels, and the spaces that follow from them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One named entry of an array.
+
+    Attributes:
+        doc: meaning, with the value where there is none.
+        unit: quantity that 1 stands for, such as "10 V"; empty for pure numbers.
+        scale: standard deviation that the entry has in use, where it is far below 1.
+    """
+
+    doc: str
+    unit: str = ""
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.doc.strip():
+            raise ValueError("a channel must be documented")
+
+
+class Channels(Mapping[str, Channel]):
+    """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.
+
+    Args:
+        *shape: axes that follow the channels; a name stands for a length known to the task.
+        **channels: name to `Channel`, or to its meaning.
+    """
+
+    def __init__(self, *shape: int | str, **channels: Channel | str) -> None:
+        self.shape = shape
+        self.low, self.high = -1.0, 1.0
+        self._channels = {
+            name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
+        }
+
+    def __getitem__(self, name: str) -> Channel:
+        return self._channels[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._channels)
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def within(self, low: float, high: float) -> "Channels":
+        """The same channels with elements in another range."""
+        self.low, self.high = low, high
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels' names, in order."""
+        return tuple(self._channels)
+
+    def index(self, name: str) -> int:
+        """Position of a channel."""
+        return self.names.index(name)
+
+    def space(self, sizes: Mapping[str, int]) -> spaces.Box:
+        """Space of the array.
+
+        Args:
+            sizes: lengths of named axes.
+        """
+        axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
+        return spaces.Box(self.low, self.high, (len(self), *axes), np.float32)
+
+    def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
+        """Stack the channels of N environments and clip them to their range.
+
+        Args:
+            **values: (N, ...), every channel in the declared order.
+
+        Returns:
+            (N, channels, ...) float32.
+
+        Raises:
+            ValueError: other names, or another order.
+        """
+        if tuple(values) != self.names:
+            raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
+        return np.clip(np.stack(list(values.values()), axis=1), self.low, self.high).astype(
+            np.float32
+        )
+
+
+class Plane(Channels):
+    """One array without an axis of channels.
+
+    Args:
+        *shape: axes; a name stands for a length known to the task.
+        **channel: its name, and its `Channel` or meaning.
+    """
+
+    def space(self, sizes: Mapping[str, int]) -> spaces.Box:
+        """Space of the array; see `Channels.space`."""
+        whole = super().space(sizes)
+        return spaces.Box(self.low, self.high, whole.shape[1:], np.float32)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A discrete action: one of n.
+
+    Attributes:
+        n: number of actions.
+        doc: meaning of an action's number.
+        names: names of the actions, where they have some.
+    """
+
+    n: int
+    doc: str
+    names: tuple[str, ...] = ()
+
+    def space(self, sizes: Mapping[str, int]) -> spaces.Discrete[Any]:
+        """Space of the action."""
+        del sizes
+        return spaces.Discrete(self.n)
+
+
+Declared = Channels | Choices | Mapping[str, Channels | Choices]
+
+
+def space_of(declared: Declared, sizes: Mapping[str, int]) -> spaces.Space[Any]:
+    """Space of a declared observation or action; a `Dict` where it has several parts.
+
+    Args:
+        declared: channels, choices, or several of them by name.
+        sizes: lengths of named axes.
+    """
+    if isinstance(declared, Channels | Choices):
+        return declared.space(sizes)
+    return spaces.Dict({name: part.space(sizes) for name, part in declared.items()})
+
+
+def flattened(numbers: Channels, maps: Channels, names: tuple[str, ...], edge: int) -> Channels:
+    """Channels of a vector: numbers, then some square maps in reading order.
+
+    Args:
+        numbers: the first entries.
+        maps: where the maps' meanings are.
+        names: of the maps.
+        edge: pixels along an edge of a map.
+    """
+    pixels = {
+        f"{name}_{i}_{j}": maps[name] for name in names for i in range(edge) for j in range(edge)
+    }
+    return Channels(**{**numbers, **pixels})

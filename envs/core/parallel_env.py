@@ -1,0 +1,160 @@
+"""PettingZoo's parallel API for tasks with an agent axis."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import seeding
+from pettingzoo import ParallelEnv
+
+from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.base_env import MicroscopeEnvBase
+from microgym.envs.core.batch import first_row, single_info
+
+
+class MicroscopeParallelEnv(MicroscopeEnvBase, ParallelEnv[str, Any, Any]):
+    """A task with an agent axis as a `pettingzoo.ParallelEnv`: a batch of one.
+
+    The arrays of the task's observations and actions have the axes [N, agents, ...]; an agent sees
+    and sends its own part. All agents act at once, and an episode ends for all of them at once.
+
+    Args:
+        render_mode: None or "rgb_array".
+        **arguments: the task's own arguments.
+
+    Attributes:
+        possible_agents: names of all agents.
+        agents: those of the running episode; empty before the first reset and after the end.
+    """
+
+    def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
+        self._build(1, arguments, render_mode)
+        task = self._batch.task
+        name = type(self).__name__.removesuffix("ParallelEnv")
+        self.metadata = {**self.metadata, "name": name, "is_parallelizable": True}
+        self.possible_agents = list(task.agents)
+        self.agents: list[str] = []
+        self._spaces = {
+            name: (part_of(task.single_observation_space), part_of(task.single_action_space))
+            for name in self.possible_agents
+        }
+        self._check = action_checker(task.single_action_space, 1, single=True)
+        self._generator, _ = seeding.np_random()
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of an agent's observations; the same object at every call."""
+        return self._spaces[agent][0]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of an agent's actions; the same object at every call."""
+        return self._spaces[agent][1]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Begin an episode.
+
+        Args:
+            seed: seeds the generator from which this and later episodes are drawn.
+            options: the task's reset options.
+
+        Returns:
+            Observation and info by agent.
+
+        Raises:
+            ValueError: unknown option or bad value; nothing has changed.
+        """
+        batch, given = self._batch, dict(options or {})
+        batch.task.check_options(given)
+        if seed is not None:
+            self._generator, _ = seeding.np_random(seed)
+        batch.reset(batch.all_rows(), [self._generator], given)
+        self.agents = list(self.possible_agents)
+        return self._observations(), self._infos()
+
+    def step(
+        self, actions: Mapping[str, Any]
+    ) -> tuple[
+        dict[str, Any],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Carry out one action of every agent at once.
+
+        Args:
+            actions: an element of its action space by agent.
+
+        Returns:
+            Observations, rewards, terminated, truncated and infos by agent.
+
+        Raises:
+            ResetNeeded: before the first reset, or after the end of an episode.
+            TypeError, ValueError: a missing, unknown or impossible action; nothing has changed.
+        """
+        batch, agents = self._batch, self.possible_agents
+        batch.require_running()
+        if set(actions) != set(agents):
+            raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
+        joint = self._check(np.stack([np.asarray(actions[agent]) for agent in agents]))
+        batch.step(batch.all_rows(), joint)
+        task = batch.task
+        rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
+        ends = [dict.fromkeys(agents, bool(one[0])) for one in (task.terminated, task.truncated)]
+        result = self._observations(), rewards, *ends, self._infos()
+        if batch.done[0]:
+            self.agents = []
+        return result
+
+    def state(self) -> Any:
+        """Observations of all agents stacked, as the centralised environment has them."""
+        return first_row(self._batch.task.observe())
+
+    def render(self) -> Any:
+        """A picture, uint8 [height, width, 3]; None (and a warning) without a render mode."""
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array"')
+            return None
+        self._batch.require_started()
+        return self._batch.task.render(0)
+
+    def close(self) -> None:
+        """Release resources; may be called again."""
+        self._batch.task.close()
+
+    def _observations(self) -> dict[str, Any]:
+        joint = self.state()
+        return {name: agent_part(joint, k) for k, name in enumerate(self.possible_agents)}
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        return {name: single_info(self._batch.task.info()) for name in self.possible_agents}
+
+    def _generators(self) -> Sequence[np.random.Generator]:
+        return [self._generator]
+
+    def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
+        self._generator = generators[0]
+        self.agents = [] if self._batch.done[0] else list(self.possible_agents)
+
+
+def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:
+    """Space of one agent, from that of all agents stacked along the first axis.
+
+    Raises:
+        TypeError: a space without an agent axis.
+    """
+    if isinstance(space, spaces.Dict):
+        return spaces.Dict({name: part_of(part) for name, part in space.items()})
+    if isinstance(space, spaces.Box):
+        return spaces.Box(space.low[0], space.high[0], dtype=space.low.dtype.type)
+    raise TypeError(f"{type(space).__name__} has no agent axis")
+
+
+def agent_part(joint: Any, place: int) -> Any:
+    """One agent's part of an observation, fresh memory."""
+    if isinstance(joint, dict):
+        return {name: part[place].copy() for name, part in joint.items()}
+    return joint[place].copy()

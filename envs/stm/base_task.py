@@ -1,0 +1,105 @@
+"""Parts that the three STM tasks share: instrument, image, time, interventions."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.envs.core.channels import Channel, Channels
+from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.task import Modes, Task
+from microgym.envs.stm import render
+from microgym.instruments.stm.instrument import STMInstrument
+from microgym.instruments.stm.state import PIXELS
+from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
+
+Float64 = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+_TRAITS = "instrument.state.tip.traits"
+
+IMAGE_NM = 0.3
+"""Height that an image shows as 1, nm."""
+IMAGE = Channels(PIXELS, PIXELS, height=Channel("last image, y from low to high", f"{IMAGE_NM} nm"))
+
+_TIME = "{value:.0f} of {full:.0f} s"
+USAGE = (
+    Metric("exposures", "images", "", "", "ledger", gauge="most_images", text="{value:.0f}"),
+    Metric("time_s", "time taken", "s", "", "ledger", gauge="budget_s", text=_TIME),
+    Metric("dose", "charge", "nC", "", "ledger", False, 2000.0, "{value:.0f} nC"),
+)
+"""Metrics of the ledger."""
+
+
+def modes(numbers: Channels) -> Modes:
+    """Observations by the argument `observation`: a vector, or the image beside it."""
+    return Modes(features=numbers, image={"image": IMAGE, "numbers": numbers})
+
+
+class TunnellingTask(Task):
+    """N tunnelling microscopes; base of the three tasks.
+
+    Attributes:
+        instrument: the microscopes.
+    """
+
+    INTERVENTIONS = {
+        "drift_velocity_nm_s": BoxIntervention(
+            "linear drift (x, y)", "instrument.state.drift.velocity", shape=(2,), example=0.5
+        ),
+        "settling_nm": BoxIntervention(
+            "drift (x, y) to be settled", "instrument.state.drift.settling", shape=(2,), example=2.0
+        ),
+        "well_strength_ev": BoxIntervention(
+            "depth of the well at 77 uS", _TRAITS, STRENGTH, above=0.0, example=0.7
+        ),
+        "well_width_nm": BoxIntervention(
+            "width of the well", _TRAITS, WIDTH, above=0.0, example=0.3
+        ),
+        "tip_state": ChoiceIntervention(
+            STATES, "state of the tip; traits stay", "instrument.state.tip.kind", example="blunt"
+        ),
+    }
+    GAUGES = render.GAUGES
+
+    def build(self) -> None:
+        """Make the instrument."""
+        self.instrument = STMInstrument(self.num_envs, self.config.settings)
+
+    @property
+    def budget_s(self) -> float:
+        """Time of an episode, s."""
+        return self.config.time_budget_s
+
+    @property
+    def most_images(self) -> float:
+        """Images that there is time for."""
+        return self.budget_s / self.instrument.settings.image_s
+
+    def time_left(self) -> Float64:
+        """Part of the time that is left, (N,)."""
+        time_s = self.instrument.state.ledger.time_s
+        return np.maximum(1.0 - time_s / self.budget_s, 0.0)
+
+    def late(self, rows: Rows) -> NDArray[np.bool_]:
+        """Whether the time is up, (k,)."""
+        return self.instrument.state.ledger.time_s[rows] >= self.budget_s
+
+    def take_image(self, rows: Rows) -> None:
+        """Take an image in some rows, and draw it where it is observed or searched for adatoms."""
+        self.instrument.look(rows)
+        if self.config.observation == "image" or self.config.detects:
+            self.instrument.draw(rows)
+
+    def numbers(self) -> NDArray[np.float32]:
+        """The vector of the observation, (N, channels)."""
+        raise NotImplementedError
+
+    def observe(self) -> Any:
+        """The vector, and the last image where asked for."""
+        numbers = self.numbers()
+        if self.config.observation == "features":
+            return numbers
+        heights = self.instrument.state.image / np.float32(IMAGE_NM)
+        return {"image": IMAGE.pack(height=heights), "numbers": numbers}

@@ -1,0 +1,103 @@
+"""Channels of the observations and actions of the STM environments."""
+
+from functools import cache
+
+from microgym.envs.core.channels import Channel, Channels
+from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
+
+START_NM, END_NM = 0.4, 2.0
+"""Largest distance of the start and the end of a drag from the adatom along each axis, nm; these
+and the two ranges below are those that Chen et al., Nat. Commun. 13, 7499 (2022), used on
+hardware."""
+BIAS_V = (0.005, 0.015)
+CONDUCTANCE_US = (3.0, 6.0)
+LOOK = 1.0 / 3.0
+"""Below minus this the action is a drag alone, above it an image alone, between them both."""
+BINS = 16
+"""Parts of the current trace that are observed, each a mean."""
+BORDER_NM = 4.0
+"""Largest coordinate in the field, nm."""
+
+
+def _pair(name: str, doc: str, unit: str) -> dict[str, Channel]:
+    """Channels of a vector along x and y."""
+    return {f"{name}_{axis}": Channel(f"{doc}, along {axis}", unit) for axis in "xy"}
+
+
+DRAG = Channels(
+    **_pair(
+        "start", "start of the drag, from the believed position of the adatom", f"{START_NM} nm"
+    ),
+    **_pair("end", "end of the drag, from the believed position of the adatom", f"{END_NM} nm"),
+    bias="bias, from 5 to 15 mV",
+    conductance="conductance of the junction over the adatom, from 3 to 6 uS",
+    look="below -1/3: drag only; above 1/3: image only; between: both",
+)
+"""Action of STM-v0."""
+DRAG_ONE = Channels(
+    **DRAG, which="adatom, in the observation's order, in equal shares of the range"
+)
+"""Action of STMBuild-v0."""
+
+SLOT = Channels(
+    **_pair("way", "from the adatom to its target, as believed", "3 nm"),
+    x=Channel("believed position of the adatom, along x", "4 nm"),
+    y=Channel("believed position of the adatom, along y", "4 nm"),
+    placed="1 if it seems to be in place",
+    stale=Channel("drags of it since the last image", "4"),
+    **_pair("near", "from it to the nearest other adatom", "2 nm"),
+)
+"""Channels of each adatom that is to be moved: those not yet in place first, the nearest to its
+target foremost. The believed position is that of the last image, and after a drag without an image
+the end of the drag."""
+SHARED = Channels(
+    hollow="kind of hollow of the first adatom's target: -1 fcc, 1 hcp",
+    **_pair("shift", "expected drift since the last image", "0.5 nm"),
+    **_pair("drift", "drift between the last two images", "0.03 nm/s"),
+    since_look=Channel("time since the last image", "60 s"),
+    time_left="part of the time that is left",
+    landed="1 if the image shows the result of the drag before it",
+    **_pair("landing", "from the end of that drag to the adatom", "0.5 nm"),
+    **{f"last_{name}": f"`{name}` of the last action that dragged" for name in DRAG},
+    **{
+        f"trace_{k}": Channel(f"current of the last drag over its set value, part {k + 1}", "1.5")
+        for k in range(BINS)
+    },
+)
+"""Channels that follow those of the adatoms."""
+
+
+@cache
+def numbers_of(movers: int) -> Channels:
+    """Channels of the vector for a number of adatoms that are to be moved."""
+    slots = {f"{name}_{k}": channel for k in range(movers) for name, channel in SLOT.items()}
+    return Channels(**{**slots, **SHARED})
+
+
+ACTIONS = (
+    "look again",
+    *(f"pulse {volts:+g} V" for volts in PULSES_V),
+    *(f"dip {depth:g} nm" for depth in DIPS_NM),
+    "move to a fresh place",
+    "accept",
+)
+"""Actions by number."""
+
+SCALES = (0.2, 1.0, 0.02, 1.0)
+"""Readings of the tip that are observed as 1: nm, part, nm, part."""
+_UNITS = dict(zip(READINGS, ("0.2 nm", "", "0.02 nm", ""), strict=True))
+
+TIP = Channels(
+    **{name: Channel(f"{name} in the last image", unit) for name, unit in _UNITS.items()},
+    **{
+        f"mean_{name}": Channel(f"mean {name} since the tip was last touched", unit)
+        for name, unit in _UNITS.items()
+    },
+    readings=Channel("images since the tip was last touched", "5"),
+    **{f"last_{k}": f"1 if the last action was {name}" for k, name in enumerate(ACTIONS)},
+    **{f"count_{k}": Channel(f"actions {name} so far", "5") for k, name in enumerate(ACTIONS)},
+    clean="clean surface, part of a place",
+    places=Channel("fresh places left", "20"),
+    time_left="part of the time that is left",
+)
+"""Channels of STMTip-v0."""

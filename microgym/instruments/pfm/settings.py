@@ -1,0 +1,187 @@
+"""Settings of a piezoresponse force microscope, and the levels of its imperfections."""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from microgym.instruments.pfm.state import PFMParameters
+from microgym.physics.drift import DriftParameters
+from microgym.physics.ferroelectric import LatticeParameters, tip_width
+from microgym.validation import finite, positive
+
+WIDEST_TIP_CELLS = 12.0
+"""Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
+
+DRIFT_LEVELS: dict[str, DriftParameters] = {
+    level: DriftParameters(speed, settling, 60.0, wander, 120.0, 0.25, length_unit="cells")
+    for level, speed, settling, wander in (
+        ("off", 0.0, 0.0, 0.0),
+        ("easy", 0.011, 0.3, 0.05),
+        ("real", 0.033, 1.0, 0.1),
+        ("hard", 0.1, 3.0, 0.3),
+    )
+}
+"""Drift of the tip over the film, in cells of 5 nm: "real" is 10 nm/min, the upper end of the 1 to
+10 nm/min that are commonly quoted for ambient scanning probes, and wanders by 0.5 nm in 120 s (not
+verified here); "easy" is a third and "hard" three times that. The settling is a design choice."""
+
+
+@dataclass(frozen=True)
+class TipParameters:
+    """How a tip and the film under it suffer; the default is for ever sharp.
+
+    Attributes:
+        wear_per_pulse: relative growth of the tip's radius by a pulse of 10 V; as the bias squared.
+        wear_per_image: growth of the radius by an image.
+        bearable_v: bias above which the film may break down, V; drawn per episode within a tenth.
+        breakdowns_per_v: hazard of a pulse for each volt above that.
+    """
+
+    wear_per_pulse: float = 0.0
+    wear_per_image: float = 0.0
+    bearable_v: float = 1e9
+    breakdowns_per_v: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for one in fields(self):
+            if finite(one.name, getattr(self, one.name)) < 0.0:
+                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+
+
+TIP_LEVELS: dict[str, TipParameters] = {
+    "off": TipParameters(),
+    "easy": TipParameters(0.002, 0.002, 9.0, 0.1),
+    "real": TipParameters(0.006, 0.006, 8.0, 0.2),
+    "hard": TipParameters(0.02, 0.02, 7.0, 0.4),
+}
+"""The switch of the tip: wear and breakdown (design choices)."""
+
+
+@dataclass(frozen=True)
+class ReadoutParameters:
+    """What an image adds to the piezoresponse.
+
+    Attributes:
+        noise: standard deviation of a pixel; the response of a large domain is 1.
+        electrostatic: standard deviation of the offset that the contact potential gives a tip.
+    """
+
+    noise: float = 0.0
+    electrostatic: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for one in fields(self):
+            if finite(one.name, getattr(self, one.name)) < 0.0:
+                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+
+
+READOUT_LEVELS: dict[str, ReadoutParameters] = {
+    "off": ReadoutParameters(),
+    "easy": ReadoutParameters(0.1, 0.03),
+    "real": ReadoutParameters(0.25, 0.1),
+    "hard": ReadoutParameters(0.6, 0.25),
+}
+"""The switch of the read-out (design choices)."""
+
+HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 2e-3, "real": 5e-3, "hard": 1e-2}
+"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 50 times "real" (design
+choices)."""
+
+DISORDER_LEVELS: dict[str, float] = {"off": 0.0, "easy": 0.6, "real": 1.0, "hard": 1.5}
+"""Strength of the disorder (design choices)."""
+
+
+@dataclass(frozen=True)
+class PFMSettings:
+    """What the instrument is made of.
+
+    Attributes:
+        lattice: the film.
+        cell_m: edge of a cell of the lattice, m.
+        field_per_v: field under a sharp tip a volt, reduced units.
+        tip_cells: height d of the tip's charge: 2 R / pi for a disk of contact of radius R, cells.
+        dead_time_s: approach, settling and contact of a pulse, s.
+        speed_cells_s: speed of the tip between pulses, cells a second.
+        image_s: time of an image, s.
+        loop_v: largest bias of a hysteresis loop, V.
+        loop_s: time of a hysteresis loop, s.
+        disorder: strength of the film's disorder.
+        drift: drift of the tip over the film.
+        tip: wear and breakdown.
+        readout: noise of an image.
+    """
+
+    lattice: LatticeParameters = field(default_factory=lambda: LatticeParameters(theta=2e-3))
+    cell_m: float = 5e-9
+    field_per_v: float = 0.7
+    tip_cells: float = 3.5
+    dead_time_s: float = 0.5
+    speed_cells_s: float = 100.0
+    image_s: float = 8.0
+    loop_v: float = 6.0
+    loop_s: float = 4.0
+    disorder: float = 1.0
+    drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
+    tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
+    readout: ReadoutParameters = field(default_factory=lambda: READOUT_LEVELS["easy"])
+
+    def __post_init__(self) -> None:
+        """Check, as floats: Numba would compile the kernels anew for integers."""
+        for name in (
+            "cell_m",
+            "field_per_v",
+            "tip_cells",
+            "speed_cells_s",
+            "image_s",
+            "loop_v",
+            "loop_s",
+        ):
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        if self.tip_cells > WIDEST_TIP_CELLS:
+            raise ValueError(f"tip_cells={self.tip_cells!r} must be at most {WIDEST_TIP_CELLS:g}")
+        for name in ("dead_time_s", "disorder"):
+            value = finite(name, getattr(self, name))
+            if value < 0.0:
+                raise ValueError(f"{name}={value!r} must be at least 0")
+            object.__setattr__(self, name, value)
+
+    @property
+    def response_cells(self) -> float:
+        """Standard deviation of what a sharp tip reads, cells: full width at half maximum 1.5 d."""
+        return 1.5 * self.tip_cells / 2.3548
+
+    @property
+    def tip_radius_m(self) -> float:
+        """Radius R of the contact that the tip's field stands for, d = 2 R / pi, m."""
+        return 0.5 * np.pi * self.tip_cells * self.cell_m
+
+    @property
+    def field_width_m(self) -> float:
+        """Full width at half maximum of the tip's field, m."""
+        return tip_width(self.tip_cells) * self.cell_m
+
+    @property
+    def parameters(self) -> PFMParameters:
+        """The numbers that kernels take."""
+        drift, tip, readout = self.drift, self.tip, self.readout
+        return PFMParameters(
+            lattice=self.lattice.constants,
+            beta=np.float32(self.lattice.beta),
+            field_per_v=self.field_per_v,
+            tip_cells=self.tip_cells,
+            response_cells=self.response_cells,
+            cell_m=self.cell_m,
+            speed_cells_s=self.speed_cells_s,
+            dead_time_s=self.dead_time_s,
+            image_s=self.image_s,
+            loop_v=self.loop_v,
+            wear_per_pulse=float(tip.wear_per_pulse),
+            wear_per_image=float(tip.wear_per_image),
+            mean_bearable_v=float(tip.bearable_v),
+            breakdowns_per_v=float(tip.breakdowns_per_v),
+            noise=float(readout.noise),
+            electrostatic=float(readout.electrostatic),
+            rates=drift.rates,
+        )

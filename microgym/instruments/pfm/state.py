@@ -1,0 +1,98 @@
+"""State and parameters of piezoresponse force microscopes, as kernels take them."""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from microgym.instruments.ledger import Ledger
+from microgym.physics.drift import DriftRates, DriftState
+from microgym.physics.ferroelectric import LatticeConstants
+from microgym.state import Float32, Float64, Int64, Shape, Uint8, Uint32
+
+SIZE = 64
+"""Cells along an edge of the film."""
+
+
+class PFMState(NamedTuple):
+    """State of N microscopes; positions are (y, x) in cells of the film, from 0 to `SIZE` - 1.
+
+    Attributes:
+        keys: (N, 2) uint32, keys of the episodes.
+        p: (N, SIZE, SIZE) float32, polarisation.
+        imprint, bond, barrier: (N, SIZE, SIZE) float32, the film, see
+            `microgym.specimens.ferroelectrics`; the barrier is below 0 where it is destroyed.
+        strength: (N,) float64, strength of the disorder.
+        ticks: (N,) int64, lattice steps so far.
+        rested_s: (N,) float64, time since the last pulse, s.
+        held: (N, 2) float64, sign and total time, s, of the pulses that go on at one place.
+        origin: (N, 2) float64, place where those pulses began, cells.
+        command, place: (N, 2) float64, commanded and true place of the last pulse, cells.
+        wear: (N,) float64, relative growth of the tip's radius.
+        bearable_v: (N,) float64, bias above which the film may break down, V.
+        broken: (N,) uint8, 1 after a breakdown.
+        offset: (N,) float64, electrostatic offset of the read-out.
+        image: (N, SIZE, SIZE) float32, last image.
+        images: (N,) int64, images so far.
+        drift: drift of the tip over the film, lengths in cells, two axes.
+        ledger: time, bias times time in V s as the dose, pulses as the exposures, path.
+    """
+
+    keys: Annotated[Uint32, Shape(2)]
+    p: Annotated[Float32, Shape(SIZE, SIZE)]
+    imprint: Annotated[Float32, Shape(SIZE, SIZE)]
+    bond: Annotated[Float32, Shape(SIZE, SIZE)]
+    barrier: Annotated[Float32, Shape(SIZE, SIZE)]
+    strength: Annotated[Float64, Shape()]
+    ticks: Annotated[Int64, Shape()]
+    rested_s: Annotated[Float64, Shape(unit="s")]
+    held: Annotated[Float64, Shape(2)]
+    origin: Annotated[Float64, Shape(2, unit="cells")]
+    command: Annotated[Float64, Shape(2, unit="cells")]
+    place: Annotated[Float64, Shape(2, unit="cells")]
+    wear: Annotated[Float64, Shape()]
+    bearable_v: Annotated[Float64, Shape(unit="V")]
+    broken: Annotated[Uint8, Shape()]
+    offset: Annotated[Float64, Shape()]
+    image: Annotated[Float32, Shape(SIZE, SIZE)]
+    images: Annotated[Int64, Shape()]
+    drift: DriftState
+    ledger: Ledger
+
+
+class PFMParameters(NamedTuple):
+    """Numbers of the instrument and the film that do not change; see `PFMSettings`.
+
+    Attributes:
+        lattice: constants of the lattice.
+        beta: quartic coefficient of a site without disorder.
+        field_per_v: field under a sharp tip, reduced units a volt.
+        tip_cells: height d of a sharp tip's charge, cells.
+        response_cells: standard deviation of the response of a sharp tip, cells.
+        cell_m: edge of a cell, m.
+        speed_cells_s: speed of the tip between pulses, cells/s.
+        dead_time_s, image_s: time of a pulse besides the pulse, and of an image, s.
+        loop_v: largest bias of a hysteresis loop, V.
+        wear_per_pulse, wear_per_image: growth of the tip by a pulse of 10 V and by an image.
+        mean_bearable_v: mean bias that a film bears, V.
+        breakdowns_per_v: hazard of a pulse for each volt above the bearable bias.
+        noise, electrostatic: standard deviations of a pixel and of the read-out's offset.
+        rates: parameters of the drift, lengths in cells.
+    """
+
+    lattice: LatticeConstants
+    beta: np.float32
+    field_per_v: float
+    tip_cells: float
+    response_cells: float
+    cell_m: float
+    speed_cells_s: float
+    dead_time_s: float
+    image_s: float
+    loop_v: float
+    wear_per_pulse: float
+    wear_per_image: float
+    mean_bearable_v: float
+    breakdowns_per_v: float
+    noise: float
+    electrostatic: float
+    rates: DriftRates

@@ -1,0 +1,169 @@
+"""Stream numbers: the one list of all sources of randomness, by subject and role.
+
+A stream is a `Role` and a number. Numbers are unique within the streams that one episode key feeds:
+those of an instrument, of the specimens that it looks at, and of agents. Kernels take a number as a
+module-level constant, such as `_DRIFT = np.int64(PFMExogenous.DRIFT)`: Numba would compile a helper
+anew for every literal.
+
+Numbers never change: golden trajectories and trained agents depend on them.
+"""
+
+from enum import IntEnum, unique
+
+
+@unique
+class SpecimenWorld(IntEnum):
+    """Specimens, in the world role.
+
+    Attributes:
+        ADATOMS: adatoms, targets and steps of an STM field.
+        FILM_REGIONS, FILM_PINS, FILM_BONDS, FILM_GRAINS, FILM_EDGES: regions of preferred
+            polarisation, pinning, bond disorder, grains and their edges of a ferroelectric film.
+        RIBBONS, RIBBON_TEXTURE: shapes and texture of the family `sparse`.
+        LINES: family `lines`.
+        RANDOM_FIELD: family `grf`.
+        FEATURES, FEATURE_TEXTURE: shapes and texture of the family `large_features`.
+        STAR: family `siemens_star`.
+        SURFACE_SCENE, SURFACE_EDGES, SURFACE_ROUGHNESS, SURFACE_ISLANDS, SURFACE_PARTICLES,
+            SURFACE_MATERIALS: parameters, meandering edges, roughness, islands and regions,
+            particles and fibres, and materials of a height map.
+    """
+
+    ADATOMS = 1
+    FILM_REGIONS = 11
+    FILM_PINS = 12
+    FILM_BONDS = 13
+    FILM_GRAINS = 14
+    FILM_EDGES = 15
+    RIBBONS = 1000
+    RIBBON_TEXTURE = 1001
+    LINES = 1002
+    RANDOM_FIELD = 1003
+    FEATURES = 1004
+    FEATURE_TEXTURE = 1005
+    STAR = 1006
+    SURFACE_SCENE = 1010
+    SURFACE_EDGES = 1011
+    SURFACE_ROUGHNESS = 1012
+    SURFACE_ISLANDS = 1013
+    SURFACE_PARTICLES = 1014
+    SURFACE_MATERIALS = 1015
+
+
+@unique
+class PtychoExogenous(IntEnum):
+    """Ptychography: drift of the specimen, and jitter of the stage."""
+
+    DRIFT = 0
+    JITTER = 1
+
+
+@unique
+class PtychoMeasurement(IntEnum):
+    """Ptychography: photon counting, and read noise."""
+
+    PHOTONS = 0
+    READ_NOISE = 1
+
+
+@unique
+class ReplayMeasurement(IntEnum):
+    """Replay of a recorded scan: thinning of the recorded counts."""
+
+    THINNING = 0
+
+
+@unique
+class SolverWorld(IntEnum):
+    """Ptychographic solver: order of the exposures in a sweep, below the solver's own seed."""
+
+    ORDER = 0
+
+
+@unique
+class AFMWorld(IntEnum):
+    """Force microscope: hidden parameters of the loop, of the tips, and of the creep."""
+
+    HIDDEN = 20
+    TIPS = 21
+    CREEP = 22
+
+
+@unique
+class AFMExogenous(IntEnum):
+    """Force microscope: drift, tip changes, shapes of tips, crashes, and places of landing."""
+
+    DRIFT = 10
+    EVENTS = 11
+    SHAPES = 12
+    CRASHES = 13
+    LANDING = 14
+
+
+@unique
+class AFMMeasurement(IntEnum):
+    """Force microscope: thermal noise of the cantilever, and noise of the detector."""
+
+    THERMAL = 30
+    DETECTOR = 31
+
+
+@unique
+class STMWorld(IntEnum):
+    """Tunnelling microscope: the tip at the start and after conditioning."""
+
+    TIP = 2
+
+
+@unique
+class STMExogenous(IntEnum):
+    """Tunnelling microscope: drift, hops of adatoms, and changes of the tip."""
+
+    DRIFT = 0
+    HOPS = 1
+    TIP = 2
+
+
+@unique
+class STMMeasurement(IntEnum):
+    """Tunnelling microscope: noise of currents, places, images and readings, and its slow part."""
+
+    TRACE = 0
+    PLACES = 1
+    IMAGE = 2
+    READING = 3
+    HUM = 4
+    FLICKER = 5
+
+
+@unique
+class PFMWorld(IntEnum):
+    """Ferroelectric tasks: pattern to be written, strongest bias, and imprint that is asked for."""
+
+    PATTERN = 21
+    STRENGTH = 31
+    IMPRINT = 41
+
+
+@unique
+class PFMExogenous(IntEnum):
+    """Piezoresponse microscope: drift, heat bath of the lattice, and breakdown."""
+
+    DRIFT = 0
+    HEAT = 1
+    BREAKDOWN = 2
+
+
+@unique
+class PFMMeasurement(IntEnum):
+    """Piezoresponse microscope: noise and offset of images."""
+
+    NOISE = 0
+    OFFSET = 1
+
+
+@unique
+class AgentWorld(IntEnum):
+    """Agents: actions of the random policy."""
+
+    RANDOM = 7

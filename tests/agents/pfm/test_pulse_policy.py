@@ -1,0 +1,226 @@
+"""Candidate-ranking policy of PFM-v0: candidates, scores, privileged targets, training."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from microgym.agents.core.learner import Learner
+from microgym.agents.core.network import CRITIC, TARGET
+from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
+from microgym.agents.core.registry import make_agent
+from microgym.agents.core.trained_agent import PolicyAgent, load_policy
+from microgym.agents.pfm.candidates import (
+    BELIEFS,
+    COUNT,
+    MAPS,
+    MODEL,
+    PLACES,
+    STATUS,
+    TRIES,
+    PulseProposals,
+)
+from microgym.agents.pfm.domain_model import CELLS, coordinates
+from microgym.agents.pfm.network import REACH, PulsePolicyNet
+from microgym.agents.pfm.privileged import PulseTeacher
+from microgym.agents.training.config import load_config
+from microgym.agents.training.trainer import train
+from microgym.envs.pfm import observation as channels
+from microgym.envs.pfm.observation import NUMBERS
+
+SMALL = {
+    "num_envs": 4,
+    "n_steps": 8,
+    "batch_size": 16,
+    "n_epochs": 1,
+    "num_privileged_envs": 2,
+    "aux_batch_size": 8,
+    "aux_epochs": 1,
+    "width": 8,
+    "record_every": 0,
+    "checkpoint_s": 0.0,
+}
+
+
+def observation(count: int = 1) -> dict[str, Any]:
+    """A film that points down; a figure is wanted."""
+    maps = np.zeros((count, len(channels.MAPS), CELLS, CELLS), np.float32)
+    maps[:, channels.MAPS.index("response")] = -1.0
+    maps[:, channels.MAPS.index("wanted"), 8:14, 20:26] = 1.0
+    return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
+
+
+def tensors(seen: dict[str, Any]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(part) for name, part in seen.items()}
+
+
+def fresh_net() -> PulsePolicyNet:
+    torch.manual_seed(0)
+    return PulsePolicyNet(8)
+
+
+def test_places_are_proposed_for_every_bias_and_one_may_wait():
+    candidates = PulseProposals()
+    candidates.allocate(2)
+    seen = candidates.adapt_observation(observation(2))
+    assert seen[MAPS].shape == (2, len(BELIEFS), CELLS, CELLS)
+    assert seen[STATUS].shape == (2, len(NUMBERS))
+    assert seen[PLACES].shape == (2, COUNT)
+    assert sorted(set(candidates.volts)) == sorted([*MODEL.volts, 0.0])
+    strongest = seen[PLACES][0, 4 * TRIES : 5 * TRIES]
+    assert (strongest[0] // CELLS, strongest[0] % CELLS) == pytest.approx((10.5, 22.5), abs=0.6)
+    assert len(set(strongest)) == TRIES
+    action = candidates.adapt_action(np.array([4 * TRIES + 1, 2 * COUNT - 1]))
+    where = coordinates(np.array([strongest[1]]))[0]
+    assert 31.5 * (action[0, :2] + 1.0) == pytest.approx(where, abs=1e-4)
+    assert 10.0 * action[0, 2] == pytest.approx(MODEL.volts[-1])
+    assert action[0, 4] < 0.0
+    assert (action[1, 2], action[1, 4] > 0.0) == (0.0, True)
+    agent = PolicyAgent(fresh_net(), "PFM-v0", "net")
+    agent.reset(1)
+    with pytest.raises(
+        ValueError, match=r"'maps' must have shape \(5, 32, 32\) or \(1, 5, 32, 32\)"
+    ):
+        agent.act({**observation(), "maps": np.zeros((1, 5, 64, 64))})
+
+
+def test_the_network_sees_what_surrounds_a_proposal():
+    net = fresh_net()
+    maps = torch.arange(CELLS * CELLS, dtype=torch.float32).view(1, 1, CELLS, CELLS)
+    maps = maps.expand(1, len(BELIEFS), -1, -1)
+    places = torch.zeros(1, COUNT)
+    places[0, 3] = 12 * CELLS + 17
+    around = net._around(maps, places)
+    assert around.shape == (1, COUNT, len(BELIEFS), 2 * REACH + 1, 2 * REACH + 1)
+    wanted = maps[0, 0, 12 - REACH : 13 + REACH, 17 - REACH : 18 + REACH]
+    assert torch.equal(around[0, 3, 1], wanted)
+    corner = around[0, 0, 0]
+    assert not corner[:REACH].any()
+    assert torch.equal(corner[REACH:, REACH:], maps[0, 0, : REACH + 1, : REACH + 1])
+
+
+def test_an_untrained_network_is_a_careful_operator():
+    """It writes where something is missing, with the disks alone, and looks at last."""
+    candidates, net = PulseProposals(), fresh_net()
+    looks: list[bool] = []
+    for age in (0.0, 0.3):
+        candidates.allocate(1)
+        seen = observation()
+        seen["numbers"][0, NUMBERS.index("age")] = age
+        choice = net.decide(tensors(candidates.adapt_observation(seen))).numpy()
+        action = candidates.adapt_action(choice)[0]
+        where = (31.5 * (action[:2] + 1.0) + 0.5) / 2.0 - 0.5
+        assert where == pytest.approx([10.5, 22.5], abs=1.5)
+        assert action[2] > 0.0
+        looks.append(bool(action[4] > 0.0))
+    assert looks == [False, True]
+
+
+def test_the_lesson_is_what_the_pulses_do():
+    """The proposal that writes most, given, writes what was foretold of it."""
+    chosen: dict[str, Any] = {"drift": "off", "tip": "off", "heat": "off"}
+    env: Any = gym.make_vec(
+        "PFM-v0", 3, split="validation", reveal=True, autoreset_mode="SameStep", **chosen
+    )
+    proposals = PulseProposals()
+    teacher = PulseTeacher(proposals, chosen, {"num_privileged_envs": 2})
+    wrapped = PrivilegedObservationWrapper(env, proposals, teacher, 0.9)
+    seen, info = wrapped.reset(seed=1)
+    assert wrapped.single_observation_space.contains({name: x[0] for name, x in seen.items()})
+    assert (seen[TARGET][:2, :, 2] == 1.0).all()
+    assert not seen[TARGET][2].any(), "nothing is tried for the others"
+    assert np.abs(seen[TARGET][:2, -1, :2]).max() <= 5.0, "to wait changes next to nothing"
+    best = seen[TARGET][..., 0].argmax(axis=1)
+    told = seen[TARGET][np.arange(3), best]
+    size = np.count_nonzero(info["latent"]["target"], axis=(1, 2))
+    before = seen[CRITIC]
+    seen, _, _, _, info = wrapped.step(best)
+    gained = size[:, None] * (seen[CRITIC] - before)
+    assert (told[:2, 0] > 20.0).all()
+    assert gained[:2] == pytest.approx(told[:2, :2], abs=2.0)
+    state = wrapped.snapshot()
+    after = wrapped.step(best)
+    wrapped.restore(state)
+    again = wrapped.step(best)
+    assert all(np.array_equal(after[0][name], again[0][name]) for name in after[0])
+    with pytest.raises(ValueError, match=r"memory_belief\.up must have shape"):
+        wrapped.restore({**state, "memory_belief.up": np.zeros(3)})
+
+
+def test_lessons_teach_to_foresee():
+    config = load_config("PFM-v0")["training"]
+    net = fresh_net()
+    learner = Learner("PFM-v0", {**config, "num_envs": 1, "num_privileged_envs": 1})
+    learner.environment({}).close()
+    lessons = learner.auxiliary_loss(net)
+    assert lessons is not None
+    candidates = PulseProposals()
+    candidates.allocate(8)
+    seen = tensors(candidates.adapt_observation(observation(8)))
+    tried = torch.zeros(8, COUNT, 3)
+    tried[..., :2] = net.predict_domain_change(seen[MAPS], seen[PLACES]).detach() - 8.0
+    tried[..., 2] = 1.0
+
+    def error() -> float:
+        found = net.predict_domain_change(seen[MAPS], seen[PLACES])
+        return float((found - tried[..., :2]).square().mean().detach())
+
+    assert error() == pytest.approx(64.0, rel=1e-5)
+    lessons.model = type("Model", (), {"logger": type("Log", (), {"record": print})})  # type: ignore[assignment]
+    lessons.locals = {"total_timesteps": 10}
+    for _ in range(60):
+        lessons._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
+        lessons._on_rollout_start()
+    assert error() < 1.0
+    lessons.num_timesteps = 10
+    lessons._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
+    lessons._on_rollout_start()
+    assert lessons.optimizer.param_groups[0]["lr"] == pytest.approx(
+        0.1 * config["aux_learning_rate"]
+    )
+
+
+def test_training_runs_resumes_and_leaves_a_policy(tmp_path):
+    whole = train("PFM-v0", seed=1, output=tmp_path / "whole", total_timesteps=96, config=SMALL)
+    assert whole.complete
+
+    def stop(done: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    part = train(
+        "PFM-v0", seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, progress=stop
+    )
+    assert not part.complete
+    rest = train(
+        "PFM-v0", seed=1, output=tmp_path / "part", total_timesteps=96, config=SMALL, resume=True
+    )
+    assert rest.complete
+    one, other = (load_policy(tmp_path / name, "PFM-v0") for name in ("whole", "part"))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert isinstance(one, PulsePolicyNet)
+
+
+def test_a_decision_does_not_depend_on_the_batch():
+    env: Any = gym.make_vec("PFM-v0", 3, split="validation", autoreset_mode="Disabled")
+    many, one = (PolicyAgent(fresh_net(), "PFM-v0", "net") for _ in range(2))
+    seen, info = env.reset(seed=4)
+    many.reset(3, [0, 1, 2])
+    one.reset(1, [2])
+    for _ in range(14):
+        actions = many.act(seen, info)
+        alone = one.act({name: part[2:] for name, part in seen.items()}, info)
+        assert np.array_equal(actions[2:], alone)
+        seen, _, _, _, info = env.step(actions)
+
+
+def test_a_policy_comes_with_the_package_for_writing_alone():
+    env: Any = gym.make_vec("PFM-v0", 2)
+    seen, info = env.reset(seed=1)
+    agent = make_agent("PFM-v0", "trained")
+    agent.reset(2, [1, 2])
+    assert agent.act(seen, info).shape == (2, 5)
+    with pytest.raises(FileNotFoundError, match="there is no policy at"):
+        make_agent("PFMLoop-v0", "trained")

@@ -1,0 +1,388 @@
+"""Ptycho-v0 in NumPy alone: the same steps in the same order, and equal observation, reward, info.
+
+It shares with the package only what happens once an episode: the drawing of a specimen and its
+division into bands. Fed with the same draws, both agree within float32 rounding.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
+from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoConfig
+from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
+from microgym.envs.ptycho.spaces import action_space, observation_space
+from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
+from microgym.instruments.ptychography.settings import STAGE_LEVELS
+from microgym.physics.damage import split_bands
+from microgym.physics.drift import DriftParameters
+from microgym.random import episode_key
+from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST
+
+Array = NDArray[Any]
+
+CELLS = OBSERVATIONS["compact"]
+OFFERED = frozenset(
+    {
+        "damage",
+        "drift",
+        "exposures",
+        "final_sweeps",
+        "photons",
+        "reconstructor",
+        "specimen",
+        "split",
+        "time_budget_s",
+    }
+)
+"""Arguments that the environment in NumPy knows."""
+_CEILING = 1e-12  # 120 dB as a ratio of powers
+
+
+class NumpyStage:
+    """A stage that drifts, settles, wanders, lags and jitters; see `microgym.physics.drift`.
+
+    Two numbers at a time are no work for arrays: lists of Python's floats, (y, x), px.
+
+    Args:
+        parameters: how imperfect it is.
+        generator: source of all its draws.
+    """
+
+    def __init__(self, parameters: DriftParameters, generator: np.random.Generator) -> None:
+        self.parameters = parameters
+        self.generator = generator
+        self.perfect = parameters == STAGE_LEVELS["off"]
+
+    def start(self, centre: float) -> None:
+        """Come to rest at (centre, centre), px, and draw the drift of an episode."""
+        self.play = [centre, centre]
+        self.velocity = self._vector(self.parameters.speed)
+        self.settling = self._vector(self.parameters.settling)
+        self.moved, self.drift = [0.0, 0.0], [0.0, 0.0]
+        self.wander = [(0.0, 0.0), (0.0, 0.0)]
+        self.clock_s, self.cell = 0.0, -1
+
+    def go(self, target: Sequence[float], before_s: float, dwell_s: float) -> Sequence[float]:
+        """Drive to a command and expose there.
+
+        Args:
+            target: (y, x), whole px.
+            before_s: motion and dead time.
+            dwell_s: exposure.
+
+        Returns:
+            Where the beam falls in the middle of the exposure, (y, x), px.
+        """
+        if self.perfect:
+            return target
+        half, jitter_px = 0.5 * self.parameters.backlash, self.parameters.jitter
+        pairs = zip(self.play, target, strict=True)
+        self.play = [min(max(play, at - half), at + half) for play, at in pairs]
+        self._advance(before_s + 0.5 * dwell_s)
+        parts = zip(self.play, self.drift, self.jitter(), strict=True)
+        beam = [play + drift + jitter_px * draw for play, drift, draw in parts]
+        self._advance(0.5 * dwell_s)
+        return beam
+
+    def jitter(self) -> list[float]:
+        """Two normal numbers."""
+        return self.generator.standard_normal(2).tolist()
+
+    def steps(self, count: int) -> list[list[float]]:
+        """Two normal numbers for each of the next cells of the wandering clock."""
+        return self.generator.standard_normal((count, 2)).tolist()
+
+    def _vector(self, mean: float) -> list[float]:
+        turn, share = self.generator.random(2).tolist()
+        size = mean * (0.5 + share)
+        return [size * math.sin(2.0 * math.pi * turn), size * math.cos(2.0 * math.pi * turn)]
+
+    def _advance(self, dt: float) -> None:
+        parameters = self.parameters
+        kept = math.exp(-dt / parameters.settling_time_s)
+        for axis in range(2):
+            self.moved[axis] += self.velocity[axis] * dt + self.settling[axis] * (1.0 - kept)
+            self.settling[axis] *= kept
+        self.clock_s += dt
+        cell_s = parameters.cell_time_s
+        cell = math.floor(self.clock_s / cell_s)
+        if cell > self.cell:
+            keep = math.exp(-cell_s / parameters.wander_time_s)
+            fresh = math.sqrt(1.0 - keep * keep)
+            for draw_y, draw_x in self.steps(cell - self.cell):
+                y, x = self.wander[1]
+                self.wander = [(y, x), (keep * y + fresh * draw_y, keep * x + fresh * draw_x)]
+            self.cell = cell
+        part = self.clock_s / cell_s - cell
+        for axis in range(2):
+            first, second = self.wander[0][axis], self.wander[1][axis]
+            level = first + part * (second - first)
+            self.drift[axis] = self.moved[axis] + parameters.wander * level
+
+
+class DriftingMicroscope(NumpyMicroscope):
+    """Microscope with an imperfect stage and radiation damage, which can sweep again.
+
+    Args:
+        settings: of the compiled instrument; one probe mode.
+        generator: source of photon noise and drift.
+        precision: np.complex64 or np.complex128.
+
+    Attributes:
+        pristine: (H, W) complex, transmission before the first photon.
+        bands: (B, H, W) complex, contrast by band of spatial frequency, where damage is on.
+        history: patch and amplitude of every exposure.
+    """
+
+    def __init__(
+        self, settings: PtychographySettings, generator: np.random.Generator, *, precision: Any
+    ) -> None:
+        super().__init__(settings, generator, precision=precision)
+        (probe,) = settings.probe
+        self.spectrum = np.fft.fft2(probe.astype(np.complex128)).astype(precision)
+        self.frequencies = np.fft.fftfreq(self.n)
+        self.disk = direct_beam(settings.probe).reshape(self.n, self.n).astype(self.real)
+        fading = settings.damage.critical_fluence < math.inf
+        rates = settings.damage.inverse_critical()[: None if fading else 0]
+        self.rates = rates.astype(self.real)[:, None, None]
+        self.fatal = float(1.0 / rates[-1]) if fading else math.inf
+        self.stage = NumpyStage(settings.stage, generator)
+
+    def reset(self, key: NDArray[np.uint32], family: str, split: str) -> None:
+        super().reset(key, family, split)
+        side = self.settings.field_px
+        self.pristine = self.specimen.copy()
+        re, im = (
+            np.ascontiguousarray(one, np.float32)
+            for one in (self.pristine.real, self.pristine.imag)
+        )
+        bands = np.empty((len(self.rates), 2, side, side), np.float32)
+        if len(bands):
+            split_bands(re, im, bands, np.empty((2, side, side), np.float32))
+        self.bands = (bands[:, 0] + 1j * bands[:, 1]).astype(self.precision)
+        self.history: list[tuple[Patch, Array]] = []
+        self.stage.start(0.5 * side)
+
+    def illuminate(
+        self, target: tuple[int, int], before_s: float, dwell_s: float
+    ) -> tuple[Array, Array, Patch]:
+        beam = self.stage.go(target, before_s, dwell_s)
+        half, last = self.n // 2, self.settings.field_px - self.n
+        top, left = (min(max(math.floor(at + 0.5) - half, 0), last) for at in beam)
+        off_y, off_x = beam[0] - (top + half), beam[1] - (left + half)
+        probe, light = self.probe, self.footprint
+        if off_y != 0.0 or off_x != 0.0:
+            rows = np.exp(-2j * math.pi * off_y * self.frequencies).astype(self.precision)
+            columns = np.exp(-2j * math.pi * off_x * self.frequencies).astype(self.precision)
+            probe = np.fft.ifft2(self.spectrum * rows[:, None] * columns)
+            light = np.abs(probe) ** 2
+        return probe, light, self.patch(top, left)
+
+    def expose(self, y: float, x: float, dwell_s: float) -> None:
+        super().expose(y, x, dwell_s)
+        if len(self.rates):
+            lit = self.lit
+            kept = np.exp(-self.rates * self.fluence[lit])
+            self.specimen[lit] = 1.0 + (kept * self.bands[:, lit[0], lit[1]]).sum(axis=0)
+
+    def improve(self) -> None:
+        super().improve()
+        amplitude = np.sqrt(self.counts.astype(self.real) / self.photons)
+        self.history.append((self.patch(*self.corner), amplitude))
+
+    def sweep(self, sweeps: int) -> None:
+        """Iterate again over all exposures, in the order they were taken."""
+        for _ in range(sweeps):
+            for patch, amplitude in self.history:
+                self.iterate(patch, amplitude)
+
+
+class NumpyPtychoEnv(gym.Env[Any, Any]):
+    """Ptycho-v0 as it is by default, with classical reconstruction.
+
+    Args:
+        precision: np.complex64 or np.complex128.
+        **arguments: those of `OFFERED`, as `gymnasium.make("Ptycho-v0")` takes them.
+
+    Raises:
+        TypeError: another argument.
+        ValueError: a value out of range, or another reconstructor.
+    """
+
+    def __init__(self, *, precision: Any = np.complex64, **arguments: Any) -> None:
+        foreign = sorted(set(arguments) - OFFERED)
+        if foreign:
+            raise TypeError(f"{foreign} cannot be chosen here, only {sorted(OFFERED)}")
+        if arguments.setdefault("reconstructor", "classical") != "classical":
+            raise ValueError(f"reconstructor={arguments['reconstructor']!r} must be 'classical'")
+        self.arguments = PtychoConfig(**arguments)
+        settings = self.arguments.settings()
+        self.weights = {name: getattr(self.arguments.weights, name) for name in TERMS}
+        self.microscope = DriftingMicroscope(
+            settings, np.random.default_rng(0), precision=precision
+        )
+        self.observation_space = observation_space("compact")
+        self.action_space = action_space("continuous")
+        self.region, self.start = settings.region_px, self.microscope.n // 2
+        self.unit = self.arguments.photons * float(np.sum(self.microscope.footprint**2))
+        self.budget = self.arguments.photons * self.arguments.exposures
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; the specimen is the one that Ptycho-v0 has for this seed."""
+        super().reset(seed=seed)
+        raw = self.np_random.bit_generator.random_raw()
+        microscope = self.microscope
+        microscope.generator = microscope.stage.generator = self.np_random
+        key = np.asarray(episode_key(raw & ((1 << 63) - 1)), np.uint32)
+        microscope.reset(key, self.arguments.family, self.arguments.split)
+        inside = microscope.structure
+        truth = microscope.pristine[inside].astype(np.complex128)
+        self.masked = microscope.pristine * inside
+        self.power = float(np.sum(np.abs(truth) ** 2))
+        self.contrast = self.power - abs(complex(truth.sum())) ** 2 / max(truth.size, 1)
+        self.vacuum = max(float(np.sum(np.abs(truth - 1.0) ** 2)), 1e-12)
+        self.pixels = truth.size
+        self._agree()
+        self.fluence = np.zeros_like(microscope.fluence)
+        self.lost = np.zeros_like(microscope.fluence)
+        self.status = np.zeros(inside.shape, np.uint8)
+        self.seen, self.faded, self.cost, self.snr_db = 0, 0.0, 0.0, 0.0
+        self.signal = (0.0, 0.0)
+        centre = 0.5 * microscope.settings.field_px
+        self.position = (centre, centre)
+        self.terms = dict.fromkeys(TERMS, 0.0)
+        return self._observe(), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Take one exposure, reconstruct, and pay."""
+        microscope, chosen = self.microscope, self.arguments
+        low, high = DWELL_RANGE_S
+        y, x, level = (float(one) for one in action)
+        dwell_s = low * (high / low) ** (0.5 * (level + 1.0))
+        half = 0.5 * self.region
+        self.position = self.start + half * (y + 1.0), self.start + half * (x + 1.0)
+        before = self.snr_db, self.seen, self.faded, microscope.dose, microscope.time_s
+        microscope.expose(*self.position, dwell_s)
+        patch = microscope.patch(*microscope.corner)
+        self._add(patch, -1.0)
+        microscope.improve()
+        self._add(patch, 1.0)
+        self._enter(patch)
+        self._inspect(microscope.lit)
+        spent = microscope.exposures >= chosen.exposures or microscope.time_s >= chosen.time_limit_s
+        if spent and chosen.final_sweeps:
+            microscope.sweep(chosen.final_sweeps)
+            self._agree()
+        self.snr_db = self._score()
+        area = max(self.pixels, 1)
+        self.terms = {
+            "resolution": (self.snr_db - before[0]) / 10.0,
+            "discovery": (self.seen - before[1]) / area,
+            "dose": (before[3] - microscope.dose) / self.budget,
+            "damage": before[2] - self.faded,
+            "time": (before[4] - microscope.time_s) / chosen.time_limit_s,
+        }
+        reward = sum(self.weights[name] * term for name, term in self.terms.items())
+        return self._observe(), reward, spent, False, self._info()
+
+    def _agree(self) -> None:
+        """Take the agreement of estimate and truth over the whole field afresh."""
+        estimate, inside = self.microscope.estimate, self.microscope.structure
+        self.overlap = complex(np.vdot(estimate, self.masked))
+        self.energy = float(np.sum(np.abs(estimate[inside]) ** 2))
+
+    def _add(self, patch: Patch, sign: float) -> None:
+        """Add a patch's share of that agreement, times `sign`."""
+        under, inside = self.microscope.estimate[patch], self.microscope.structure[patch]
+        self.overlap += sign * complex(np.vdot(under, self.masked[patch]))
+        self.energy += sign * float(np.vdot(under, under * inside).real)
+
+    def _score(self) -> float:
+        """Signal-to-noise ratio on the structure, dB."""
+        if self.contrast <= 1e-13 * self.power:
+            return 0.0
+        fit = abs(self.overlap) ** 2 / self.energy if self.energy > 0.0 else 0.0
+        left = max(self.power - fit, _CEILING * self.contrast)
+        return 10.0 * math.log10(self.contrast / left)
+
+    def _enter(self, patch: Patch) -> None:
+        """Enter the latest exposure into the operator's books."""
+        microscope = self.microscope
+        self.fluence[patch] += microscope.photons * microscope.footprint
+        total = float(microscope.counts.sum())
+        direct = float(np.vdot(microscope.counts, microscope.disk))
+        photons = microscope.photons
+        self.signal = min(direct / photons, 1.0), min((total - direct) / photons, 1.0)
+
+    def _inspect(self, patch: Patch) -> None:
+        """Find what the latest exposure has shown and destroyed."""
+        microscope = self.microscope
+        inside, fluence = microscope.structure[patch], microscope.fluence[patch]
+        status = self.status[patch]
+        shows = inside & (fluence >= SEEN_EXPOSURES * self.unit)
+        dies = inside & (fluence >= microscope.fatal)
+        self.seen += int(np.count_nonzero(shows & (status == 0)))
+        destroyed = int(np.count_nonzero(dies & (status < 2)))
+        np.maximum(status, shows, out=status)
+        status[dies] = 2
+        change = microscope.specimen[patch] - microscope.pristine[patch]
+        now = np.abs(change) ** 2 * inside
+        self.faded += float(np.sum(now - self.lost[patch])) / self.vacuum
+        self.lost[patch] = now
+        self.cost = destroyed / max(self.pixels, 1)
+
+    def _observe(self) -> dict[str, NDArray[np.float32]]:
+        microscope, chosen = self.microscope, self.arguments
+        image = self._pooled(microscope.estimate)
+        flux = self._pooled(self.fluence) / self.unit
+        maps = np.empty((5, CELLS, CELLS), np.float32)
+        maps[0] = np.minimum(0.5 * np.abs(image), 1.0)
+        maps[1] = np.angle(image) / math.pi
+        maps[2] = 1.0 - np.exp(-3.0 * np.minimum(flux, 20.0))
+        maps[3] = np.minimum(0.1 * flux, 1.0)
+        sigma = 1.0 / np.sqrt(1.0 / PRIOR_CONTRAST**2 + 2.0 * self.fluence)
+        maps[4] = np.minimum(2.0 * self._pooled(sigma), 1.0)
+        dose = microscope.dose / self.budget
+        numbers = [
+            *(2.0 * (at - self.start) / self.region - 1.0 for at in self.position),
+            1.0 - microscope.exposures / chosen.exposures,
+            max(1.0 - microscope.time_s / chosen.time_limit_s, 0.0),
+            dose / (1.0 + dose),
+            *self.signal,
+        ]
+        return {"maps": maps, "numbers": np.clip(numbers, -1.0, 1.0).astype(np.float32)}
+
+    def _pooled(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """Means over the cells of the region."""
+        inside = slice(self.start, self.start + self.region)
+        edge = self.region // CELLS
+        return plane[inside, inside].reshape(CELLS, edge, CELLS, edge).mean(axis=(1, 3))
+
+    def _info(self) -> dict[str, Any]:
+        microscope = self.microscope
+        agreement = abs(self.overlap) ** 2 / max(self.energy, 1e-12)
+        relative = 1.0 - agreement / max(self.power, 1e-12)
+        return {
+            "reward_terms": self.terms,
+            "cost": self.cost,
+            "cost_terms": {"specimen_destroyed": self.cost},
+            "metrics": {
+                "snr_db": self.snr_db,
+                "complex_error": math.sqrt(min(max(relative, 0.0), 1.0)),
+                "found": self.seen / max(self.pixels, 1),
+                "contrast_lost": self.faded,
+            },
+            "ledger": {
+                "time_s": microscope.time_s,
+                "dose": microscope.dose,
+                "exposures": microscope.exposures,
+                "path_m": microscope.path_m,
+            },
+        }

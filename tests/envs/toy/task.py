@@ -1,0 +1,159 @@
+"""The toy's task, as a declaration."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.envs.core.channels import Channels, Choices
+from microgym.envs.core.config import Config, choice, level
+from microgym.envs.core.interventions import BoxIntervention
+from microgym.envs.core.metrics import Metric
+from microgym.envs.core.rewards import Term
+from microgym.envs.core.task import Modes, Task
+from microgym.random import Role, normal, stream, uniform
+from microgym.state import Float32, Float64, Int64, Shape, Uint32
+
+GRID = 4
+DRIFTS = {"off": 0.0, "easy": 0.02, "real": 0.1, "hard": 0.3}
+
+
+class ToyState(NamedTuple):
+    keys: Annotated[Uint32, Shape(2)]
+    lamp: Annotated[Float64, Shape(2)]
+    place: Annotated[Float64, Shape(2)]
+    image: Annotated[Float32, Shape(2, GRID, GRID)]
+    tick: Annotated[Int64, Shape()]
+    budget: Annotated[Int64, Shape()]
+    dose: Annotated[Float64, Shape(unit="s")]
+    path: Annotated[Float64, Shape()]
+    light: Annotated[Float64, Shape()]
+
+
+@dataclass(frozen=True)
+class ToyConfig(Config):
+    action: str = choice("continuous", ("continuous", "grid"), "kind of action")
+    observation: str = choice("dict", ("dict", "features"), "kind of observation")
+    drift: str = level(DRIFTS, "drift of the lamp")
+
+
+VECTOR = Channels(y="place, from top to bottom", x="from left to right", left="looks left, of 100")
+IMAGE = Channels(GRID, GRID, signal="last signal", looks="number of looks").within(0.0, 255.0)
+
+
+class ToyTask(Task):
+    Config, State = ToyConfig, ToyState
+    render_fps = 3
+    OPTIONS = {"budget": "looks of the episode, 1 to 100"}
+    OBSERVATION = Modes(dict={"vector": VECTOR, "image": IMAGE}, features=VECTOR)
+    ACTION = Modes(
+        continuous=Channels(y="place", x="place", dwell="seconds less 1.5"),
+        grid=Choices(GRID**2, "cell in reading order"),
+    )
+    REWARD = {
+        "signal": Term(1.0, "sum of the signals"),
+        "dose": Term(1.0, "minus a tenth of the dose", better="lower", scale=10.0),
+    }
+    COST = {"overdose": "1 where the dose is above 8"}
+    METRICS = (
+        Metric("dose", "dose", "s", group="ledger"),
+        Metric("best", "best signal", "", "higher"),
+        Metric("map", "looks", report=False),
+        Metric("overdose", "doses too many", group="cost_terms"),
+        Metric("exposures", "looks", "", "", "ledger"),
+    )
+    LATENT = {"lamp": "place of the lamp"}
+    INTERVENTIONS = {
+        "lamp": BoxIntervention("place", "state.lamp", shape=(2,), low=-1.0, high=1.0, example=0.5)
+    }
+
+    def check_options(self, options: Any) -> None:
+        super().check_options(options)
+        budget = options.get("budget", 1)
+        if not 1 <= budget <= 100:
+            raise ValueError(f"options['budget'] must be in 1..100, got {budget}")
+
+    def begin(self, rows: Any, keys: Any, options: dict[str, Any]) -> None:
+        state = self.state
+        state.keys[rows] = keys
+        for row in rows:
+            world = stream(*state.keys[row], Role.WORLD, 0)
+            state.lamp[row] = [2 * uniform(*world, 0, i) - 1 for i in range(2)]
+            state.budget[row] = options.get("budget", 4 + int(4 * uniform(*world, 0, 2)))
+
+    def advance(self, rows: Any, actions: Any) -> None:
+        self.share(lambda some: self._look(some, actions), rows)
+        self.costs[rows, 0] = self.state.dose[rows] > 8
+
+    def _look(self, rows: Any, actions: Any) -> None:
+        state, grid = self.state, self.config.action == "grid"
+        for row in rows:
+            dwell = 1.0 if grid else 1.5 + float(actions[row, 2])
+            if grid:
+                cell = divmod(int(actions[row]), GRID)
+                place = (np.array(cell) + 0.5) * 2 / GRID - 1
+            else:
+                place = actions[row, :2].astype(np.float64)
+                cell = tuple(np.minimum((place + 1) * GRID / 2, GRID - 1).astype(int))
+            tick, key = state.tick[row], state.keys[row]
+            wind, noise = stream(*key, Role.EXOGENOUS, 0), stream(*key, Role.MEASUREMENT, 0)
+            push = np.array([normal(*wind, tick, i) for i in range(2)])
+            state.lamp[row] += DRIFTS[self.config.drift] * push
+            state.path[row] += np.sqrt(np.square(place - state.place[row]).sum())
+            state.place[row] = place
+            distance2 = np.square(place - state.lamp[row]).sum()
+            signal = 1 / (1 + 9 * distance2) + 0.05 * normal(*noise, tick, 0) / np.sqrt(dwell)
+            state.image[(row, 0, *cell)] = max(signal, 0.0)
+            state.image[(row, 1, *cell)] += 1
+            state.dose[row] += dwell
+            state.tick[row] += 1
+            state.light[row] += signal
+
+    def potentials(self, rows: Any) -> dict[str, Any]:
+        return {"signal": self.state.light[rows], "dose": self.state.dose[rows]}
+
+    def over(self, rows: Any) -> NDArray[np.bool_]:
+        state = self.state
+        return (self.terms[rows, 0] > 0.9) | (state.tick[rows] >= state.budget[rows])
+
+    def step(self, rows: Any, actions: Any) -> None:
+        super().step(rows, actions)
+        self.truncated[rows] = np.abs(self.state.lamp[rows]).max(-1) > 1.3
+
+    def observe(self) -> Any:
+        state = self.state
+        left = (state.budget - state.tick) / 100
+        vector = VECTOR.pack(y=state.place[:, 0], x=state.place[:, 1], left=left)
+        if self.config.observation == "features":
+            return vector
+        return {"vector": vector, "image": state.image.copy()}
+
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        image = self.state.image
+        return {"best": image[:, 0].max((-2, -1)), "map": image[:, 1].copy()}
+
+    def latent(self) -> dict[str, NDArray[Any]]:
+        return {"lamp": self.state.lamp.copy()}
+
+    def ledger(self) -> dict[str, NDArray[Any]]:
+        state = self.state
+        return {
+            "time_s": state.tick * 0.5,
+            "dose": state.dose.copy(),
+            "exposures": state.tick.astype(np.int32),
+            "path_m": state.path.copy(),
+        }
+
+    def info(self) -> dict[str, Any]:
+        names = np.array([f"lamp-{budget}" for budget in self.state.budget], object)
+        return {**super().info(), "specimen": names}
+
+    def action_masks(self) -> NDArray[np.bool_] | None:
+        if self.config.action != "grid":
+            return None
+        return self.state.image[:, 1].reshape(self.num_envs, -1) == 0
+
+    def render(self, row: int) -> NDArray[np.uint8]:
+        grey = np.clip(self.state.image[row, 0] * 255, 0, 255).astype(np.uint8)
+        return np.repeat(np.kron(grey, np.ones((8, 8), np.uint8))[..., None], 3, -1)
