@@ -10,8 +10,8 @@ AGENTS = {
 }
 """Reference agents by environment and name."""
 
-RESIDUAL = {"AFM-v0": "microgym.agents.afm.residual:AFMResidualSpec"}
-"""Specifications of residual policies."""
+RESIDUAL = {"AFM-v0": "microgym.agents.afm.residual:AFMResidual"}
+"""Controllers of residual policies."""
 
 TEACHERS = {"corrections": "microgym.agents.afm.privileged:AFMTeacher"}
 """Privileged teachers by kind of network."""

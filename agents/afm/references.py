@@ -57,7 +57,6 @@ class RandomAgent(SeededRandomAgent):
     process = 8
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
         draws = self.draw(4)
         action = np.full((len(draws), 5), _SCAN, np.float32)
         action[:, :4] = 2.0 * draws - 1.0
@@ -91,7 +90,6 @@ class ConstantAgent(BaseAgent):
         self._config = config or ConstantConfig()
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del info
         numbers = observation["numbers"].astype(np.float64)
         action = np.full((self.num_envs, 5), _SCAN, np.float32)
         action[:, 0] = setpoint_to_action(np.array(self._config.setpoint))
@@ -174,7 +172,6 @@ class ExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Settings of the next line from the statistics of the last one."""
-        del info
         config, numbers = self._config, observation["numbers"].astype(np.float64)
         gain, setpoint, climbing, fresh = self.state
         seen = ~fresh

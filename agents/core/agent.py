@@ -69,7 +69,6 @@ class BaseAgent(Memory, ABC):
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
         """An agent for an environment made with given arguments; by default for any of them."""
-        del env_id, env_kwargs
         return cls()
 
     def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
@@ -110,7 +109,6 @@ class BaseAgent(Memory, ABC):
 
     def _reset(self, seeds: Sequence[int]) -> None:
         """Begin `num_envs` episodes."""
-        del seeds
         self.allocate(self.num_envs)
 
     @abstractmethod

@@ -73,14 +73,4 @@ class Learner:
         Args:
             net: the network.
         """
-        if self._teacher is None:
-            return None
-        chosen = self.settings
-        return AuxiliaryLossCallback(
-            net,
-            self._teacher,
-            learning_rate=chosen["aux_learning_rate"],
-            batch_size=chosen["aux_batch_size"],
-            n_epochs=chosen.get("aux_epochs", 1),
-            until_step=chosen.get("aux_until_step"),
-        )
+        return None if self._teacher is None else AuxiliaryLossCallback(net, self._teacher)

@@ -32,6 +32,7 @@ class PrivilegedTeacher(ABC):
         settings: table "training" of the configuration.
 
     Attributes:
+        adapter, env_kwargs, settings: as given.
         target_shape: shape of the target of the auxiliary loss in one environment.
         critic_size: number of features that only the critic sees, 0 for none.
         final_learning_rate: learning rate of the auxiliary loss at the end of training, as a part
@@ -45,8 +46,7 @@ class PrivilegedTeacher(ABC):
     def __init__(
         self, adapter: PolicyAdapter, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> None:
-        del env_kwargs, settings
-        self.adapter = adapter
+        self.adapter, self.env_kwargs, self.settings = adapter, env_kwargs, settings
 
     @abstractmethod
     def target(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
@@ -76,7 +76,6 @@ class PrivilegedTeacher(ABC):
 
     def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64 | float:
         """Potential of the shaped reward, (N,): an estimate of the return that is still to come."""
-        del observation, info
         return 0.0
 
 

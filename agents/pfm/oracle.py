@@ -106,7 +106,6 @@ class _LookaheadAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The proposal with the largest value, aimed against the drift."""
-        del observation
         latent = info["latent"]
         places, volts = self._proposals(latent)
         copy = self._lookahead.pulsed(latent, places, volts)

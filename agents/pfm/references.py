@@ -40,7 +40,6 @@ class RandomAgent(SeededRandomAgent):
     """Uniform places and biases, pulses of 10 ms, and an image after every fourth pulse."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
         draws = self.draw(3)
         action = np.zeros((len(draws), 5), np.float32)
         action[:, :3] = 2.0 * draws - 1.0
@@ -92,7 +91,6 @@ class ExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The pulse with the largest expected gain."""
-        del info
         config = self._config
         belief, since, looks = self.state
         maps, numbers = (observation[name].astype(np.float64) for name in ("maps", "numbers"))
@@ -157,7 +155,6 @@ class LoopExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """A pulse on a ring around the point, against the expected error."""
-        del info
         config, numbers = self._config, observation["numbers"].astype(np.float64)
         since, turn, loops, error = self.state
         looked = (numbers[:, _AGE] == 0.0) & (numbers[:, _TIME_LEFT] < 1.0)

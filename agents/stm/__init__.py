@@ -17,8 +17,8 @@ AGENTS = {
 }
 """Reference agents by environment and name."""
 
-RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidualSpec")
-"""Specifications of residual policies."""
+RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidual")
+"""Controllers of residual policies."""
 
 TEACHERS = {"corrections": "microgym.agents.stm.privileged:STMTeacher"}
 """Privileged teachers by kind of network."""

@@ -62,7 +62,6 @@ class RandomAgent(DragAgent, SeededRandomAgent):
     """
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
         return (2.0 * self.draw(components_for(self.movers)) - 1.0).astype(np.float32)
 
 
@@ -178,7 +177,6 @@ class ExpertAgent(DragAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """One drag, or an image."""
-        del info
         config = self._config
         seen = observation["numbers"].astype(np.float64)
         shared = seen[:, len(SLOT) * self.movers :]

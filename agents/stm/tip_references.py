@@ -25,7 +25,6 @@ class TipRandomAgent(SeededRandomAgent):
     """Uniform over the allowed actions."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
-        del observation
         allowed = [np.flatnonzero(mask) for mask in info["action_mask"]]
         draws = self.draw(1)[:, 0]
         return np.array([a[int(u * len(a))] for a, u in zip(allowed, draws, strict=True)])
@@ -112,7 +111,6 @@ class TipOracleAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """The conditioning with the largest probability of a sharp tip."""
-        del observation
         masks, latent = info["action_mask"], info["latent"]
         wanted = [
             self._decide(int(state), float(traits[stm_tip.HARDNESS]), mask)

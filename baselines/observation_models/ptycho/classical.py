@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho.references import halton
+from microgym.agents.ptycho.references import HaltonAgent
 from microgym.baselines.observation_models.ptycho.dataset import (
     FIELD,
     INSIDE,
@@ -136,7 +136,7 @@ def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> C
 
 def halton_places(exposures: int) -> Float64:
     """Halton's sequence over the region, (exposures, 2), px of the field."""
-    return MARGIN + 0.5 * (halton(exposures) + 1.0) * REGION
+    return MARGIN + 0.5 * (HaltonAgent.pattern(exposures) + 1.0) * REGION
 
 
 def restore(weights: Weights, inputs: Float32) -> tuple[Complex64, Float32]:

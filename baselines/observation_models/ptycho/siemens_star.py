@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.ptycho.references import halton
+from microgym.agents.ptycho.references import HaltonAgent
 from microgym.baselines.observation_models.evaluate import tracked
 from microgym.baselines.observation_models.ptycho.classical import INPUT_SWEEPS, SolverSettings
 from microgym.baselines.observation_models.ptycho.inputs import LIT
@@ -51,7 +51,7 @@ def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
     low, high = places.min(axis=0), places.max(axis=0)
     free = np.ones(len(places), np.bool_)
     chosen: list[int] = []
-    for point in low + 0.5 * (halton(exposures) + 1.0) * (high - low):
+    for point in low + 0.5 * (HaltonAgent.pattern(exposures) + 1.0) * (high - low):
         away = np.where(free, np.sum((places - point) ** 2, axis=1), np.inf)
         chosen.append(int(np.argmin(away)))
         free[chosen[-1]] = False
