@@ -119,7 +119,7 @@ class Plane(Channels):
     def space(self, sizes: Mapping[str, int]) -> spaces.Box:
         """Space of the array; see `Channels.space`."""
         whole = super().space(sizes)
-        return spaces.Box(self.low, self.high, whole.shape[1:], np.float32)
+        return spaces.Box(whole.low[0], whole.high[0], dtype=np.float32)
 
 
 @dataclass(frozen=True)
