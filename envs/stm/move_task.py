@@ -292,8 +292,9 @@ class STMTask(TunnellingTask):
         # From each adatom to the nearest other one that is present.
         apart = others[:, None] - place[:, :, None]
         distance = np.where(present[:, None], length(apart), 9.0)
-        np.put_along_axis(distance, state.order[:, :, None], 9.0, axis=2)
-        near = apart[at[:, None], np.arange(self.movers), distance.argmin(axis=2)]
+        slot = (at[:, None], np.arange(self.movers))
+        distance[(*slot, state.order)] = 9.0
+        near = apart[(*slot, distance.argmin(axis=2))]
         slots = SLOT.pack(
             way_x=way[..., 0] / 3.0,
             way_y=way[..., 1] / 3.0,
@@ -318,7 +319,7 @@ class STMTask(TunnellingTask):
             landing_x=state.landing[:, 1] / 0.5,
             landing_y=state.landing[:, 2] / 0.5,
             **{f"last_{name}": one for name, one in zip(DRAG, state.last.T, strict=True)},
-            **{f"trace_{k}": one / 1.5 for k, one in enumerate(bins.T)},
+            **{f"trace_{k}": one for k, one in enumerate((bins / 1.5).T)},
         )
         return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
 
