@@ -1,7 +1,7 @@
 """Settings of force microscopes, and the levels of their difficulty switches."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from microgym.instruments.afm.state import AFMParameters, Spread
 from microgym.physics.afm_tip import Tip, window_of
@@ -50,16 +50,10 @@ class TipParameters:
         positive("radius_nm", self.radius_nm)
         if not self.crash_nn > 0.0:
             raise ValueError(f"crash_nn={self.crash_nn!r} must be above zero")
-        for name in (
-            "radius_spread",
-            "half_angle_deg",
-            "wear_nm3_nn_nm",
-            "wear_spread",
-            "crash_spread",
-            "debris_per_s",
-        ):
-            if finite(name, getattr(self, name)) < 0.0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be at least 0")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name != "crash_nn" and finite(one.name, value) < 0.0:
+                raise ValueError(f"{one.name}={value!r} must be at least 0")
 
 
 TIP_LEVELS: dict[str, TipParameters] = {

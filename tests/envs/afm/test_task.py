@@ -1,4 +1,4 @@
-"""AFM-v0: what its actions do, what its reward pays, what it hides."""
+"""AFM-v0: actions, rewards, costs, observations, hidden state, frames, observation models."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def play(env, actions):
     return [env.step(one) for one in actions]
 
 
-def test_actions_are_the_settings_they_say():
+def test_actions_set_the_dials():
     env = make()
     env.step(dials(0.6, 1500.0, 2.5))
     assert task_of(env).state.dials[0] == pytest.approx([0.6, 1500.0, 0.0, 2.5], rel=1e-5, abs=1e-9)
@@ -65,7 +65,7 @@ def test_actions_are_the_settings_they_say():
     assert task_of(contact).state.dials[0, 3] == pytest.approx(0.25 * 6.0 / left, rel=1e-5)
 
 
-def test_time_is_that_of_the_lines():
+def test_time_follows_the_line_rate():
     env = make()
     play(env, [dials(rate=2.0), dials(rate=4.0)])
     info = env.step(dials(rate=8.0))[4]
@@ -84,7 +84,7 @@ def test_an_episode_ends_with_the_frame_or_with_its_time():
     assert not any(step[3] for step in (*quick, *slow))
 
 
-def test_terms_add_up_to_what_the_page_says():
+def test_terms_add_up_to_their_documented_sums():
     env = make(lines=16)
     steps = play(env, [dials(gain=1000.0 + 300.0 * k, rate=4.0) for k in range(16)])
     sums = {name: sum(step[4]["reward_terms"][name] for step in steps) for name in AFMTask.REWARD}
@@ -111,7 +111,7 @@ def test_errors_are_those_of_the_image():
         assert off.std() == pytest.approx(np.sqrt(task.state.errors[0, line]), rel=1e-3)
 
 
-def test_lines_that_are_missing_are_all_error():
+def test_missing_lines_count_as_error():
     env = make()
     info = env.step(dials(rate=0.5))[4]
     # One line of eight, and time is up.
@@ -120,7 +120,7 @@ def test_lines_that_are_missing_are_all_error():
     assert info["metrics"]["snr_db"] == pytest.approx(-10.0 * np.log10(left))
 
 
-def test_the_right_gain_is_paid_for():
+def test_the_right_gain_earns_most():
     returns: list[float] = []
     for part in (0.15, 0.7, 2.5):
         env = make(seed=4, loop="easy", lines=16)
@@ -149,7 +149,7 @@ def test_signals_are_the_last_line():
     assert make(None, observation="features").reset(seed=1)[0].shape == (len(NUMBERS),)
 
 
-def test_the_image_so_far_is_shown_where_asked_for():
+def test_the_image_so_far_is_an_observation_mode():
     env = make(observation="image", lines=16)
     before = env.reset(seed=1)[0]["image"]
     assert not before.any()
@@ -190,7 +190,7 @@ def test_a_crash_is_a_cost_and_dulls_the_tip():
     assert sum(step[4]["reward_terms"]["force"] for step in steps) < 0.0
 
 
-def test_what_is_hidden_is_shown_only_where_asked_for():
+def test_the_latent_state_needs_reveal():
     hidden, shown = make(loop="easy"), make(loop="easy", reveal=True)
     assert "latent" not in hidden.step(dials())[4]
     latent = shown.step(dials())[4]["latent"]
@@ -202,7 +202,7 @@ def test_what_is_hidden_is_shown_only_where_asked_for():
     )
 
 
-def test_interventions_do_what_they_say():
+def test_interventions_set_hidden_quantities():
     env = make(drift="easy", tip="easy")
     env.step(dials())
     env.intervene(tip_radius_nm=60.0)
@@ -232,7 +232,7 @@ def test_every_family_can_be_scanned(family):
     assert steps[-1][4]["metrics"]["snr_db"] > 0.0
 
 
-def test_arguments_that_cannot_be_are_refused():
+def test_bad_arguments_are_refused():
     for given, error, word in (
         ({"lines": 4}, ValueError, "lines"),
         ({"lines": 3.5}, TypeError, "lines"),
@@ -256,7 +256,7 @@ def test_arguments_that_cannot_be_are_refused():
             AFMTask(1, **given)
 
 
-def test_pictures_change_with_the_scan_and_do_not_change_it():
+def test_frames_change_with_the_scan_and_do_not_change_it():
     env = AFMEnv(**QUIET, render_mode="rgb_array")
     env.reset(seed=1)
     task = task_of(env)
@@ -271,7 +271,7 @@ def test_pictures_change_with_the_scan_and_do_not_change_it():
     assert len({frame.tobytes() for frame in frames}) == 4
 
 
-def test_what_is_given_is_what_is_declared():
+def test_info_has_the_declared_keys():
     task = AFMTask(1, lines=8, reveal=True)
     info = task.info()
     assert set(info["latent"]) == set(task.LATENT)
@@ -347,7 +347,7 @@ def test_frames_show_the_restored_line_beside_the_trace():
     assert columns.max() - columns.min() > 400
 
 
-def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
+def test_a_withdrawn_tip_gives_a_flat_line_of_full_uncertainty():
     env = make(reconstructor="neural")
     env.step(dials())
     env.step(dials(event=WITHDRAW))
@@ -366,6 +366,6 @@ def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
         ({"reconstructor": "classical", "observation": "features"}, "needs an observation of line"),
     ],
 )
-def test_models_that_cannot_be_are_refused(arguments, message):
+def test_bad_observation_models_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         AFMConfig(**arguments)

@@ -3,23 +3,26 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.benchmarks.alternatives.afm import NumpyLines, peak_forces
-from microgym.baselines.benchmarks.force import (
+from microgym.baselines.benchmarks.instruments import (
     GAIN,
     PERFECT,
     RATE_HZ,
     SETPOINT,
-    CompiledLines,
-    microscope,
+    Lines,
+    force_microscope,
 )
 from microgym.physics.cantilever import peak_force
 from microgym.physics.feedback import ticks_of
+from tests.microgym.instruments.numpy_afm import NumpyLines, peak_forces
 
 
 def test_both_scan_the_same_lines():
-    ours, theirs = CompiledLines(microscope(3)), NumpyLines(microscope(3), np.random.default_rng(0))
+    ours, theirs = (
+        Lines(force_microscope(3)),
+        NumpyLines(force_microscope(3), np.random.default_rng(0)),
+    )
     for _ in range(3):
-        ours.scan()
+        ours.run()
         theirs.scan(SETPOINT, GAIN, RATE_HZ)
     line = ours.instrument.state.line
     assert np.ptp(theirs.trace) > 1.0
@@ -29,7 +32,7 @@ def test_both_scan_the_same_lines():
 
 
 def test_the_benchmark_has_the_ticks_it_says():
-    instrument = microscope()
+    instrument = force_microscope()
     lag = instrument.settings.cantilever.lag_s
     pixel_s = 0.5 / (RATE_HZ * (instrument.settings.pixels + 16))
     assert ticks_of.py_func(pixel_s, instrument.state.hidden.resonance_hz[0], lag, GAIN) == 8

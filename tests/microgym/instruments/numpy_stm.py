@@ -1,15 +1,12 @@
-"""Benchmark of the tunnelling microscope: dragging an adatom, without images."""
+"""Drag of an adatom in NumPy and Python, one microscope after another."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.thresholds import AtLeast, AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
+from microgym.baselines.benchmarks.instruments import CONDUCTANCE_US, tunnelling_microscopes
 from microgym.instruments.stm.drag_kernels import ADATOM_NM, PITCH_NM
-from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.kernels import ADATOM_WIDTH_NM
 from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
 from microgym.instruments.stm.state import TRACE
@@ -22,16 +19,6 @@ from microgym.physics.adatoms import (
     TRANSFER,
 )
 from microgym.physics.tunnelling import QUANTUM_US, decay_constant
-from microgym.random import episode_key
-
-COUNT = 16
-"""Number of microscopes in one call."""
-BIAS_V, CONDUCTANCE_US = 0.01, 4.5
-"""Setpoint of every drag: the middle of the action space."""
-WAY = np.array([5.0 * LATTICE_NM, 0.0])
-"""Displacement of every drag, along a row and back in turn, nm."""
-SLOWEST_US = 50.0
-"""Largest time of a drag: 20,000 a second on one core."""
 
 Float64 = NDArray[np.float64]
 
@@ -42,7 +29,7 @@ class NumpyDrag:
     """Drag in NumPy and Python, one microscope after another."""
 
     def __init__(self, seed: int) -> None:
-        instrument = _instrument(1, seed)
+        instrument = tunnelling_microscopes(1, seed)
         fields = instrument.state.field
         present = fields.present[0]
         self.sites = [tuple(int(k) for k in site) for site in fields.sites[0][present]]
@@ -108,46 +95,3 @@ class NumpyDrag:
                 return
             choice = int(self.rng.choice(3, p=rates / total))
             self.sites[atom], self.places[atom] = around[choice], places[choice]
-
-
-def _instrument(count: int, seed: int = 0) -> STMInstrument:
-    instrument = STMInstrument(count, STMSettings())
-    keys = np.stack([episode_key(seed + number) for number in range(count)])
-    instrument.reset(np.arange(count), keys, "terrace", "train", 1, (1.0, 3.0))
-    return instrument
-
-
-class CompiledDrags:
-    """Drags of `COUNT` compiled microscopes in one call, back and forth."""
-
-    def __init__(self) -> None:
-        self.instrument = _instrument(COUNT)
-        self.rows = np.arange(COUNT)
-        self.bias, self.conductance = np.full(COUNT, BIAS_V), np.full(COUNT, CONDUCTANCE_US)
-        here = self.instrument.state.field.places[:, 0].copy()
-        self.ends = [here, here + WAY]
-
-    def run(self) -> None:
-        """One drag of each microscope."""
-        start, end = self.ends
-        self.instrument.drag(self.rows, start, end, self.bias, self.conductance)
-        self.ends = [end, start]
-
-
-@benchmark("drag")
-def drag(effort: Effort) -> Iterator[Benchmark]:
-    """Drag of an adatom over five lattice constants, with the current trace."""
-    compiled, plain = CompiledDrags(), NumpyDrag(0)
-    ends = [plain.places[0].copy(), plain.places[0] + WAY]
-
-    def numpy() -> None:
-        plain.run(ends[0], ends[1])
-        ends.reverse()
-
-    yield Benchmark(
-        f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current",
-        "NumPy",
-        {"NumPy": Alternative(numpy), "microgym": Alternative(compiled.run, COUNT)},
-        [AtLeast("microgym", 20.0, ("NumPy",)), AtMost("microgym", SLOWEST_US)],
-        "drag",
-    )
