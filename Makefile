@@ -11,6 +11,11 @@ READY := $(VENV)/.ready
 GYMNASIUM_VERSIONS ?= 1.1.0 1.2.2 1.4.0
 CONFORMANCE        ?= tests/conformance tests/envs
 
+# Clients of the environments, with what they need that .venv lacks.
+CLIENTS ?= torchrl==0.14.1 tensordict==0.14.3 hoptorch==0.1.4 pyvers==0.2.3 orjson==3.13.0 \
+	importlib-metadata==10.2.0 zipp==4.1.2 skrl==2.1.1 minari==0.5.4 jax==0.10.2 jaxlib==0.10.2 \
+	ml-dtypes==0.6.0 opt-einsum==3.4.0 mo-gymnasium==1.3.2 pygame==2.6.1
+
 # Numba versions, each with its llvmlite, on which kernels are linked besides that of
 # constraints.txt (LINKED_VERSIONS in microgym/jit), and the smoke test that they must pass.
 NUMBA_VERSIONS ?= 0.66.0:0.48.0 0.67.0:0.49.0 0.68.0:0.50.0
@@ -22,7 +27,7 @@ export OMP_NUM_THREADS ?= 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-numba test-minimal test-independent pages bench clean
+.PHONY: help setup run test lint types test-fast test-slow test-gymnasium test-numba test-minimal test-clients test-independent pages bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 26
@@ -85,6 +90,12 @@ test-numba: setup ## the compiled code and the golden trajectories on Numba 0.66
 
 test-minimal: setup ## the environments in an installation without PyTorch
 	@$(BIN)/python -m pytest -q -m slow $(PYTEST_FLAGS) tests/slow/test_minimal.py
+
+# As with Gymnasium's versions; --no-deps leaves PyTorch and the rest as they are.
+test-clients: setup ## every environment in TorchRL, skrl, Minari, MO-Gymnasium and vector wrappers
+	@place="$(CURDIR)/.venvs/clients"; test -e "$$place/.ready" || { rm -rf "$$place"; \
+		$(BIN)/python -m pip install -qq --no-deps --target "$$place" $(CLIENTS) && touch "$$place/.ready"; }
+	@PYTHONPATH="$(CURDIR)/.venvs/clients" $(BIN)/python -m pytest -q -p no:cacheprovider -m slow $(PYTEST_FLAGS) tests/slow/test_clients.py
 
 # CDTools is laid in a folder of its own that only this test looks into: it asks for packages, and
 # versions of them, that the rest can do without.

@@ -1,15 +1,17 @@
 """Validation of arguments: the checks, and the messages of bad input."""
 
 import math
+from dataclasses import fields
 from numbers import Integral, Real
+from typing import Any
 
 
 def finite(name: str, value: object) -> float:
     """Check that an argument is a finite real number.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Returns:
         The value as a float.
@@ -30,8 +32,8 @@ def positive(name: str, value: object) -> float:
     """Check that an argument is a finite number above zero.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Returns:
         The value as a float.
@@ -46,12 +48,70 @@ def positive(name: str, value: object) -> float:
     return number
 
 
+def non_negative(name: str, value: object) -> float:
+    """Check that an argument is a finite number of at least zero.
+
+    Args:
+        name: name of the argument, for the message.
+        value: value that the user gave.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is negative, NaN or infinite.
+    """
+    number = finite(name, value)
+    if number < 0.0:
+        raise ValueError(f"{name}={value!r} must be at least 0")
+    return number
+
+
+def within(name: str, value: object, low: float, high: float) -> float:
+    """Check that an argument is a number in a closed range.
+
+    Args:
+        name: name of the argument, for the message.
+        value: value that the user gave.
+        low: smallest accepted value.
+        high: largest accepted value.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is out of range, NaN or infinite.
+    """
+    number = finite(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
+    return number
+
+
+def check_sizes(parameters: Any) -> None:
+    """Check a dataclass of sizes: numbers of at least 0, those named `..._time_s` above 0.
+
+    Args:
+        parameters: an instance of a dataclass of numbers; fields of type str are left out.
+
+    Raises:
+        TypeError: if a number is not a number.
+        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
+    """
+    for field in fields(parameters):
+        if field.type is not str:
+            check = positive if field.name.endswith("time_s") else non_negative
+            check(field.name, getattr(parameters, field.name))
+
+
 def integer(name: str, value: object, low: int, high: int) -> int:
     """Check that an argument is an integer in a closed range.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
         low: smallest accepted value.
         high: largest accepted value.
 
@@ -74,8 +134,8 @@ def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Check that an argument is one of several names.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
         allowed: accepted names.
 
     Raises:
@@ -89,8 +149,8 @@ def boolean(name: str, value: object) -> None:
     """Check that an argument is a bool.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Raises:
         TypeError: if it is not.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.agents.afm.references import OracleAgent, OracleConfig
+from microgym.agents.afm.residual import DIALS
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
@@ -34,33 +35,19 @@ class AFMTeacher(PrivilegedTeacher):
     The quality of an image counts lines that are still to come as wholly wrong, so that the reward
     for a line comes at the end of a frame only. The potential expects the usual quality of the
     lines to come in the time that is left, so that the cost of a line shows at once.
-
-    Args:
-        controller: of the expert that is corrected.
-        env_kwargs: arguments of the environment.
-        settings: of the training.
     """
 
+    target_shape = (len(DIALS),)
     critic_size = 10
     adapter: ResidualController
 
-    def __init__(
-        self,
-        controller: ResidualController,
-        env_kwargs: Mapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> None:
-        super().__init__(controller, env_kwargs, settings)
-        self._spec = controller.spec
-        self.target_shape = (len(self._spec.corrected),)
-        self._oracle = OracleAgent(TARGET_CONFIG)
-
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The oracle's settings less the expert's, in parts of the largest corrections."""
-        self._oracle.reset(len(observation["numbers"]))
-        wanted = self._oracle.act(observation, info)
-        apart = (wanted - self.adapter.state.proposed)[:, self._spec.corrected] / self._spec.limits
-        return np.clip(apart, -1.0, 1.0).astype(np.float32)
+        oracle, controller = OracleAgent(TARGET_CONFIG), self.adapter
+        oracle.reset(len(observation["numbers"]))
+        wanted = oracle.act(observation, info)
+        apart = (wanted - controller.state.proposed)[:, controller.corrected]
+        return np.clip(apart / controller.limits, -1.0, 1.0).astype(np.float32)
 
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error of the corrections."""
@@ -68,9 +55,8 @@ class AFMTeacher(PrivilegedTeacher):
 
     def critic_features(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The next line and those after it, the limit of the gain, the image so far, the tip."""
-        del observation
         latent = info["latent"]
-        gain = self._spec.expert.state.gain
+        gain = self.adapter.expert.state.gain
         slope, variance = np.asarray(latent["slope"]), np.asarray(latent["variance"])
         now, ahead = _ahead(info)
         rows = np.arange(len(now))

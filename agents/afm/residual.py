@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.afm.references import ExpertAgent, even_pace, to_action
-from microgym.agents.core.residual_policy import ResidualSpec
+from microgym.agents.core.residual_policy import ResidualController
 from microgym.envs.afm.config import GAINS, LINE_S, RATES_HZ, AFMConfig
 from microgym.envs.afm.observation import CELLS, NUMBERS, SIGNALS
 
@@ -35,36 +35,33 @@ def _ranked(cells: NDArray[Any]) -> NDArray[Any]:
     return np.sort(cells, axis=1)[:, _RANKS]
 
 
-class AFMResidualSpec(ResidualSpec):
+class AFMResidual(ResidualController):
     """Settings of the next line, of which setpoint, integral gain and line rate are corrected.
 
-    Attributes:
-        expert, components, corrected, limits, width: as for `ResidualSpec`.
+    Args:
+        history: number of lines in an observation.
     """
 
-    observation_shapes: Mapping[str, tuple[int, ...]] = {
-        "signals": (len(SIGNALS), CELLS),
-        "numbers": (len(NUMBERS),),
-    }
-
-    def __init__(self) -> None:
-        self.expert = ExpertAgent()
-        self.components = 5
-        self.corrected = np.array(DIALS)
-        self.limits = np.array(RANGE)
-        self.width = len(NUMBERS) + 4 + 1 + 3 * len(_RANKS)
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The only specification."""
-        del env_id, env_kwargs
-        return cls()
+    def __init__(self, history: int) -> None:
+        super().__init__(
+            ExpertAgent(),
+            history,
+            {"signals": (len(SIGNALS), CELLS), "numbers": (len(NUMBERS),)},
+            components=5,
+            corrected=DIALS,
+            limits=RANGE,
+            width=len(NUMBERS) + 4 + 1 + 3 * len(_RANKS),
+        )
 
     @classmethod
-    def for_width(cls, width: int) -> Self:
-        """The only specification, whose width may be another."""
-        del width
-        return cls()
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
+        """The only controller."""
+        return cls(history)
+
+    @classmethod
+    def for_width(cls, width: int, history: int) -> Self:
+        """The only controller, whose width may be another."""
+        return cls(history)
 
     def observe_correction(self, changes: NDArray[np.float64]) -> None:
         """Continue from the corrected gain; the expert would undo the correction otherwise."""

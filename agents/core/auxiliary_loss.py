@@ -1,5 +1,6 @@
 """Auxiliary loss of a policy's network, trained between the updates of PPO."""
 
+import math
 from typing import Any
 
 import torch
@@ -19,30 +20,23 @@ class AuxiliaryLossCallback(BaseCallback):
 
     Args:
         net: the network.
-        teacher: loss and mask of the targets.
-        learning_rate: of Adam.
-        batch_size: observations a gradient step.
-        n_epochs: passes over each rollout.
-        until_step: number of environment steps after which there is no auxiliary loss; None for
-            no end.
+        teacher: loss, and mask of the targets. Its settings are `aux_learning_rate` of Adam,
+            `aux_batch_size`, `aux_epochs` (passes over each rollout, 1 by default) and
+            `aux_until_step` (environment step after which there is no loss; no end by default).
 
     Attributes:
         optimizer: of the weights that the auxiliary loss trains.
     """
 
-    def __init__(
-        self,
-        net: Network,
-        teacher: PrivilegedTeacher,
-        learning_rate: float,
-        batch_size: int,
-        n_epochs: int = 1,
-        until_step: int | None = None,
-    ) -> None:
+    def __init__(self, net: Network, teacher: PrivilegedTeacher) -> None:
         super().__init__()
-        self._net, self._teacher, self._learning_rate = net, teacher, learning_rate
-        self._batch_size, self._n_epochs, self._until_step = batch_size, n_epochs, until_step
-        self.optimizer = torch.optim.Adam(net.auxiliary_parameters(), lr=learning_rate)
+        self._net, self._teacher, settings = net, teacher, teacher.settings
+        self._learning_rate, self._batch_size = (
+            settings[f"aux_{name}"] for name in ("learning_rate", "batch_size")
+        )
+        self._n_epochs = settings.get("aux_epochs", 1)
+        self._until_step = settings.get("aux_until_step", math.inf)
+        self.optimizer = torch.optim.Adam(net.auxiliary_parameters(), lr=self._learning_rate)
         self._rollout: dict[str, Tensor] | None = None
 
     def _on_step(self) -> bool:
@@ -59,7 +53,7 @@ class AuxiliaryLossCallback(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         rollout, self._rollout = self._rollout, None
-        if rollout is None or self._is_over():
+        if rollout is None or self.num_timesteps > self._until_step:
             return
         done = min(self.num_timesteps / self.locals["total_timesteps"], 1.0)
         decay = 1.0 - (1.0 - self._teacher.final_learning_rate) * done
@@ -73,6 +67,3 @@ class AuxiliaryLossCallback(BaseCallback):
                 loss.backward()
                 self.optimizer.step()
         self.logger.record("train/auxiliary_loss", loss.item())
-
-    def _is_over(self) -> bool:
-        return self._until_step is not None and self.num_timesteps > self._until_step

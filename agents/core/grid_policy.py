@@ -28,7 +28,7 @@ class GridPolicyNet(ChoiceNet):
 
     def __init__(self, channels: int, numbers: int, levels: int, width: int) -> None:
         super().__init__()
-        self._sizes = {"channels": channels, "numbers": numbers, "levels": levels, "width": width}
+        self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
 
     @classmethod
     def from_spaces(
@@ -39,10 +39,6 @@ class GridPolicyNet(ChoiceNet):
         assert isinstance(action_space, spaces.Discrete)
         levels = int(action_space.n) // ((maps[1] // 2) * (maps[2] // 2))
         return cls(maps[0], spaces.flatdim(observation_space["numbers"]), levels, **settings)
-
-    def sizes(self) -> dict[str, int]:
-        """Arguments of this network."""
-        return dict(self._sizes)
 
 
 def random_symmetry() -> Callable[[Tensor], Tensor]:

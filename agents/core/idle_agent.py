@@ -42,7 +42,6 @@ class IdleAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
         """Zeros; the lowest number whose entry in `info["action_mask"]` is not 0."""
-        del observation
         if "action_mask" in info and isinstance(self._space, spaces.Discrete):
             return np.asarray(info["action_mask"]).argmax(axis=1)
         actions: Any = create_empty_array(self._space, n=self.num_envs, fn=np.zeros)

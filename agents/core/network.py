@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,8 @@ TARGET = "target"
 """Part of the training observation that holds the target of the auxiliary loss."""
 CRITIC = "critic"
 """Part of the training observation that only the critic sees."""
+PRIVILEGED = (TARGET, CRITIC)
+"""Parts of the training observation that the actor does not see."""
 
 
 class Network(nn.Module):
@@ -24,33 +27,34 @@ class Network(nn.Module):
     Attributes:
         kind: name of the class in stored policies and in training configurations.
         settings: entries of the training configuration that `from_spaces` takes.
+        adapter_class: class of the adapter, where it has no arguments.
     """
 
     kind: ClassVar[str]
     settings: ClassVar[tuple[str, ...]]
+    adapter_class: ClassVar[type[PolicyAdapter]] = PolicyAdapter
 
     @classmethod
-    @abstractmethod
     def from_spaces(
         cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
     ) -> Self:
         """A network for the spaces of one environment in training."""
+        return cls(**settings)
 
-    @abstractmethod
     def sizes(self) -> dict[str, Any]:
-        """Arguments of this network, as JSON holds them."""
+        """Arguments of this network, which are attributes too, as JSON holds them."""
+        return {name: getattr(self, name) for name in signature(type(self)).parameters}
 
-    @abstractmethod
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Adapter between this network and the default environment."""
+        return self.adapter_class()
 
     @classmethod
     def training_adapter(
         cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> PolicyAdapter:
         """Adapter between a network of this kind and the environments that it is trained in."""
-        del env_id, env_kwargs, settings
-        return PolicyAdapter()
+        return cls.adapter_class()
 
     @abstractmethod
     def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
@@ -157,14 +161,8 @@ class MLPPolicyNet(Network):
             return cls(parts, hidden, "multidiscrete", choices=action_space.nvec.tolist())
         raise TypeError(f"actions must be Box, Discrete or MultiDiscrete, got {action_space}")
 
-    def sizes(self) -> dict[str, Any]:
-        """Arguments of this network."""
-        names = ("parts", "hidden", "action", "low", "high", "choices")
-        return {name: getattr(self, name) for name in names}
-
     def adapter(self, env_id: str) -> PolicyAdapter:
         """The identity."""
-        del env_id
         return PolicyAdapter(self.parts)
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:

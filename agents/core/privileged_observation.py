@@ -32,6 +32,7 @@ class PrivilegedTeacher(ABC):
         settings: table "training" of the configuration.
 
     Attributes:
+        adapter, env_kwargs, settings: as given.
         target_shape: shape of the target of the auxiliary loss in one environment.
         critic_size: number of features that only the critic sees, 0 for none.
         final_learning_rate: learning rate of the auxiliary loss at the end of training, as a part
@@ -45,8 +46,7 @@ class PrivilegedTeacher(ABC):
     def __init__(
         self, adapter: PolicyAdapter, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> None:
-        del env_kwargs, settings
-        self.adapter = adapter
+        self.adapter, self.env_kwargs, self.settings = adapter, env_kwargs, settings
 
     @abstractmethod
     def target(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
@@ -76,15 +76,15 @@ class PrivilegedTeacher(ABC):
 
     def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64 | float:
         """Potential of the shaped reward, (N,): an estimate of the return that is still to come."""
-        del observation, info
         return 0.0
 
 
 class PrivilegedObservationWrapper(VectorWrapper):
-    """Observations and actions of a network in training, with privileged parts and a shaped reward.
+    """Observations and actions of a network in training, with privileged parts and shaping.
 
     Shaping adds gamma * potential(s') - potential(s) to the reward, which leaves the best policy
-    unchanged; the potential is zero at the start of an episode and where it terminates.
+    unchanged; the potential is zero at the start of an episode and where it terminates. `step`
+    returns the environment's reward, of which returns are reported; `ShapedMonitor` adds the rest.
 
     Args:
         env: a vector environment in autoreset mode SAME_STEP, made with `reveal=True`, whose
@@ -95,6 +95,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
 
     Attributes:
         adapter: as given.
+        shaping: (N,) float64, shaping of the last step.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
     ) -> None:
         super().__init__(env)
         self.adapter, self._teacher, self._gamma = adapter, teacher, gamma
-        self._potential = np.zeros(env.num_envs)
+        self._potential, self.shaping = np.zeros((2, env.num_envs))
         adapter.allocate(env.num_envs)
         own = adapter.observation_space or env.single_observation_space
         assert isinstance(own, spaces.Dict)
@@ -141,7 +142,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
             last = _last(observation, info, ended)
             info["final_obs"] = np.full(self.num_envs, None)
         potential = np.where(terminated, 0.0, self._teacher.potential(*last))
-        reward = reward + self._gamma * potential - self._potential
+        self.shaping[:] = self._gamma * potential - self._potential
         self._potential[:] = np.where(ended, 0.0, potential)
         if cut.any():
             memory = {name: array.copy() for name, array in self.adapter.state_arrays().items()}

@@ -6,7 +6,7 @@
   informed;
 * `NETWORKS`: kind, as stored with weights, to the class of a network of its own;
 * `TEACHERS`: kind to the privileged teacher of its training;
-* `RESIDUAL`: environment id to the residual specification, where the expert can be corrected.
+* `RESIDUAL`: environment id to the residual controller, where the expert can be corrected.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from microgym.agents.core.agent import Agent
 from microgym.agents.core.extras import extra_named
 from microgym.agents.core.folders import agent_folder
 from microgym.agents.core.idle_agent import IdleAgent
-from microgym.envs.core.registry import find, named
+from microgym.envs.core.registry import find
 
 TRAINED = "trained"
 """Name of the agent that comes with the package."""
@@ -85,7 +85,7 @@ def shipped_policy(env_id: str) -> Path:
     Args:
         env_id: such as "Ptycho-v0".
     """
-    return agent_folder(env_id) / "weights" / f"{env_id}.safetensors"
+    return agent_folder(env_id) / "weights" / f"{find(env_id).id}.safetensors"
 
 
 def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = None) -> Agent:
@@ -104,21 +104,21 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
         FileNotFoundError: no such file.
         ImportError: a trained agent, and PyTorch is not installed.
     """
-    entry = named(env_id, env_kwargs or {})
-    given = {**find(env_id).kwargs, **(env_kwargs or {})}
-    known = _references(entry.id)
+    entry = find(env_id)
+    given = {**entry.kwargs, **(env_kwargs or {})}
+    known = _references(env_id)
     if name == IdleAgent.name:
         return IdleAgent.for_env(env_id, given)
     if name in known:
         return resolve_name(known[name]).for_env(entry.id, given)
-    # PyTorch takes seconds to load, and reference policies do not need it.
+    # PyTorch is optional and takes seconds to load; reference agents need none.
     with extra_named():
         from microgym.agents.core.trained_agent import PretrainedAgent
 
     if name == TRAINED:
         return PretrainedAgent(shipped_policy(entry.id), entry.id)
-    return PretrainedAgent(name, env_id, name)
+    return PretrainedAgent(name, entry.id, name)
 
 
 def _references(env_id: str) -> Mapping[str, str]:
-    return agents_package(env_id).AGENTS[env_id.removeprefix("microgym:")]
+    return agents_package(env_id).AGENTS[find(env_id).id]

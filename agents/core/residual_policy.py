@@ -4,7 +4,7 @@ Johannink et al., arXiv 1812.03201. To infer what is hidden, the network sees th
 decisions, each with the observation, the expert's action and the expert's memory.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -21,34 +21,59 @@ HISTORY = "history"
 """Part of the network's observation: features of the last decisions."""
 
 
-class ResidualSpec(ABC):
-    """Specification of a residual policy: the expert, the features and the corrections.
+class ResidualState(NamedTuple):
+    """The expert's present actions, and the features of the last decisions."""
 
-    Attributes:
+    proposed: Annotated[Float32, Shape("components")]
+    features: Annotated[Float32, Shape("history", "width")]
+
+
+class ResidualController(PolicyAdapter):
+    """Adapter of a residual policy: histories of features, and corrected actions.
+
+    Args:
         expert: `BaseAgent` that is corrected.
+        history: number of decisions in an observation, the present one included.
+        observation_shapes: parts of the environment's observation that are read.
         components: number of components of an action.
         corrected: (k,) components that may be corrected.
         limits: (k,) largest correction of each of them.
         width: number of features of one decision.
-        observation_shapes: parts of the observation that are read.
+
+    Attributes:
+        expert, corrected, limits, width: as given.
     """
 
-    expert: Any
-    components: int
-    corrected: NDArray[np.int64]
-    limits: NDArray[np.float64]
-    width: int
-    observation_shapes: Mapping[str, tuple[int, ...]]
+    State = ResidualState
+
+    def __init__(
+        self,
+        expert: Any,
+        history: int,
+        observation_shapes: Mapping[str, Sequence[int]],
+        *,
+        components: int,
+        corrected: Sequence[int],
+        limits: Sequence[float],
+        width: int,
+    ) -> None:
+        super().__init__(observation_shapes)
+        self.expert, self.width = expert, width
+        self.corrected, self.limits = np.array(corrected), np.array(limits)
+        self.sizes = {"history": history, "width": width, "components": components}
+        seen = spaces.Box(-1.0, 1.0, (history * width,), np.float32)
+        self.observation_space = spaces.Dict({HISTORY: seen})
+        self.action_space = spaces.Box(-1.0, 1.0, (len(corrected),), np.float32)
 
     @classmethod
     @abstractmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The specification for an environment made with given arguments."""
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
+        """The controller for an environment made with given arguments."""
 
     @classmethod
     @abstractmethod
-    def for_width(cls, width: int) -> Self:
-        """The specification with a number of features, as stored with a policy.
+    def for_width(cls, width: int, history: int) -> Self:
+        """The controller with a number of features, as stored with a policy.
 
         Raises:
             ValueError: there is none.
@@ -65,55 +90,23 @@ class ResidualSpec(ABC):
 
     def observe_correction(self, changes: NDArray[np.float64]) -> None:
         """Update the expert's memory with the corrections, (N, k); by default it ignores them."""
-        del changes
 
     def clip_action(self, action: NDArray[np.float64], features: Float32) -> None:
         """Limit corrected actions (N, components) in place; by default all are allowed."""
-        del action, features
-
-
-class ResidualState(NamedTuple):
-    """Memory of a residual policy, beside the expert's."""
-
-    proposed: Annotated[Float32, Shape("components")]
-    features: Annotated[Float32, Shape("history", "width")]
-
-
-class ResidualController(PolicyAdapter):
-    """Adapter of a residual policy: histories of features, and corrected actions.
-
-    Args:
-        spec: the expert, the features and the corrections.
-        history: number of decisions in an observation, the present one included.
-
-    Attributes:
-        spec, history: as given.
-        state: the expert's present actions, and the features of the last decisions.
-    """
-
-    State = ResidualState
-
-    def __init__(self, spec: ResidualSpec, history: int) -> None:
-        super().__init__(spec.observation_shapes)
-        self.spec, self.history = spec, history
-        self.sizes = {"history": history, "width": spec.width, "components": spec.components}
-        seen = spaces.Box(-1.0, 1.0, (history * spec.width,), np.float32)
-        self.observation_space = spaces.Dict({HISTORY: seen})
-        self.action_space = spaces.Box(-1.0, 1.0, (len(spec.corrected),), np.float32)
 
     def allocate(self, num_envs: int) -> None:
         """Begin N episodes."""
-        self.spec.expert.reset(num_envs)
+        self.expert.reset(num_envs)
         super().allocate(num_envs)
 
     def reset_rows(self, rows: NDArray[np.bool_]) -> None:
         """Begin new episodes in some rows, (N,) bool, and continue in the others."""
-        self.spec.expert.reset_rows(rows)
+        self.expert.reset_rows(rows)
         super().reset_rows(rows)
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays that are the whole memory, by name."""
-        return {**self.spec.expert.state_arrays(), **super().state_arrays()}
+        return {**self.expert.state_arrays(), **super().state_arrays()}
 
     def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
         """Let the expert act, and append the features of its decision to the history.
@@ -122,10 +115,10 @@ class ResidualController(PolicyAdapter):
             `HISTORY` (N, history * width) float32 in -1 to 1, the present decision last.
         """
         proposed, memory = self.state
-        proposed[:] = self.spec.expert.act(observation)
+        proposed[:] = self.expert.act(observation)
         parts = observation if isinstance(observation, Mapping) else {"numbers": observation}
         memory[:, :-1] = memory[:, 1:].copy()
-        memory[:, -1] = np.clip(self.spec.features(parts, proposed), -1.0, 1.0)
+        memory[:, -1] = np.clip(self.features(parts, proposed), -1.0, 1.0)
         return {HISTORY: memory.reshape(len(memory), -1).copy()}
 
     def adapt_action(self, choice: NDArray[Any]) -> Float32:
@@ -137,11 +130,11 @@ class ResidualController(PolicyAdapter):
         Returns:
             (N, components) actions.
         """
-        changes = self.spec.limits * np.clip(choice, -1.0, 1.0)
-        self.spec.observe_correction(changes)
+        changes = self.limits * np.clip(choice, -1.0, 1.0)
+        self.observe_correction(changes)
         action = self.state.proposed.astype(np.float64)
-        action[:, self.spec.corrected] += changes
-        self.spec.clip_action(action, self.state.features[:, -1])
+        action[:, self.corrected] += changes
+        self.clip_action(action, self.state.features[:, -1])
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
@@ -173,40 +166,27 @@ class ResidualPolicyNet(MLPPolicyNet):
         width = spaces.flatdim(observation_space) // history
         return cls(history, width, spaces.flatdim(action_space), settings["net_arch"])
 
-    def sizes(self) -> dict[str, Any]:
-        """Arguments of this network."""
-        return {name: getattr(self, name) for name in ("history", "width", "components", "hidden")}
-
     def adapter(self, env_id: str) -> ResidualController:
         """The controller of the expert that this network corrects.
 
         Raises:
             ValueError: an environment without one, or another number of features.
         """
-        spec = residual_spec(env_id).for_width(self.width)
-        if spec.width != self.width:
-            raise ValueError(f"{self.width} features must be {spec.width} in {env_id}")
-        return ResidualController(spec, self.history)
+        controller = _controller_class(env_id).for_width(self.width, self.history)
+        if controller.width != self.width:
+            raise ValueError(f"{self.width} features must be {controller.width} in {env_id}")
+        return controller
 
     @classmethod
     def training_adapter(
         cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> ResidualController:
         """The controller of an environment's expert."""
-        spec = residual_spec(env_id).for_env(env_id, env_kwargs)
-        return ResidualController(spec, settings["history"])
+        return _controller_class(env_id).for_env(env_id, env_kwargs, settings["history"])
 
 
-def residual_spec(env_id: str) -> type[ResidualSpec]:
-    """Class of an environment's residual specification.
-
-    Args:
-        env_id: such as "STM-v0".
-
-    Raises:
-        ValueError: the environment has none.
-    """
-    spec = declared(env_id, "RESIDUAL", env_id)
-    if spec is None:
+def _controller_class(env_id: str) -> type[ResidualController]:
+    controller = declared(env_id, "RESIDUAL", env_id)
+    if controller is None:
         raise ValueError(f"{env_id} has no expert that can be corrected")
-    return spec
+    return controller

@@ -101,14 +101,12 @@ class PolicyAgent(BaseAgent):
 
     def _reset(self, seeds: Sequence[int]) -> None:
         """Begin the episodes; nothing is drawn."""
-        del seeds
         self._adapter.allocate(self.num_envs)
 
     def _act(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> NDArray[Any]:
         """Decide for one environment at a time: rounding then cannot depend on the batch."""
-        del info
         seen = self._adapter.adapt_observation(observation)
         best: list[NDArray[Any]] = []
         with torch.inference_mode():

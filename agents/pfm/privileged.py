@@ -1,6 +1,7 @@
 """Privileged training of the policy of PFM-v0: candidates are simulated on copies of the films."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.pfm.candidates import COUNT, MAPS, PLACES, PulseProposals
 from microgym.agents.pfm.domain_model import coordinates
-from microgym.agents.pfm.network import CELLS_OUT
 from microgym.agents.pfm.oracle import PulseLookahead, written
 from microgym.envs.pfm.config import PFMConfig
 
@@ -22,11 +22,8 @@ Float32 = NDArray[np.float32]
 class PulseTeacher(PrivilegedTeacher):
     """Targets are the cells that each candidate would write, in some of the environments.
 
-    Args:
-        proposals: adapter of the network.
-        env_kwargs: arguments of the environment.
-        settings: of the training; `num_privileged_envs` is the number of the first environments in
-            which candidates are simulated.
+    The setting `num_privileged_envs` is the number of the first environments in which candidates
+    are simulated.
     """
 
     target_shape = (COUNT, 3)
@@ -34,12 +31,10 @@ class PulseTeacher(PrivilegedTeacher):
     final_learning_rate = 0.1
     adapter: PulseProposals
 
-    def __init__(
-        self, proposals: PulseProposals, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> None:
-        super().__init__(proposals, env_kwargs, settings)
-        self._lookahead = PulseLookahead(PFMConfig.parse(env_kwargs, "PFM-v0"))
-        self._rows = slice(0, settings["num_privileged_envs"])
+    @cached_property
+    def lookahead(self) -> PulseLookahead:
+        """Copies of the films."""
+        return PulseLookahead(PFMConfig.parse(self.env_kwargs, "PFM-v0"))
 
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Cells that each candidate would write in the pattern and beside it, and 1 if simulated.
@@ -47,12 +42,11 @@ class PulseTeacher(PrivilegedTeacher):
         Returns:
             (N, COUNT, 3), cells of the film; zeros where nothing was simulated.
         """
-        del observation
-        rows = self._rows
+        rows = slice(0, self.settings["num_privileged_envs"])
         first = {name: array[rows] for name, array in info["latent"].items()}
         places = coordinates(self.adapter.state.places[rows]) + first["drift_cells"][:, None]
         volts = np.broadcast_to(self.adapter.volts, places.shape[:2])
-        after = written(self._lookahead.pulsed(first, places, volts).state.p, first["target"])
+        after = written(self.lookahead.pulsed(first, places, volts).state.p, first["target"])
         before = written(first["p"], first["target"])
         target = np.zeros((len(info["latent"]["p"]), COUNT, 3), np.float32)
         target[rows, :, 0], target[rows, :, 1] = after[0] - before[0], after[1] - before[1]
@@ -65,12 +59,11 @@ class PulseTeacher(PrivilegedTeacher):
 
     def critic_features(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Cells written in the pattern and beside it, over the size of the pattern, (N, 2)."""
-        del observation
         target = info["latent"]["target"]
         now = np.concatenate(written(info["latent"]["p"], target), axis=1)
         return (now / np.count_nonzero(target > 0, axis=(1, 2))[:, None]).astype(np.float32)
 
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error of the predicted cells, under a random symmetry of the square."""
-        found = net.predict_domain_change(batch[MAPS], batch[PLACES], random_symmetry())
-        return ((found - batch[TARGET][..., :2]) / CELLS_OUT).square().mean()
+        found = net.predict(batch[MAPS], batch[PLACES], random_symmetry())
+        return ((found - batch[TARGET][..., :2]) / net.unit).square().mean()

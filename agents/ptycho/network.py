@@ -22,6 +22,9 @@ VACUUM = (0.5, 0.0, 0.0, 0.0, 0.6)
 CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 """Factors that bring structure in the maps to order one (design choice)."""
 
+DILATIONS = (1, 2, 4)
+"""Dilation of each hidden layer, cells of the grid."""
+
 COVERAGE = 2
 """Index of the coverage among the maps (`microgym.envs.ptycho.observation.CHANNELS`)."""
 
@@ -39,7 +42,6 @@ class ScanPolicyNet(GridPolicyNet):
         numbers: numbers of the observation.
         levels: exposure times to choose from.
         width: channels of the hidden layers.
-        dilations: dilation of each hidden layer, cells of the grid.
 
     Attributes:
         logits_scale: inverse temperature of the policy.
@@ -55,12 +57,11 @@ class ScanPolicyNet(GridPolicyNet):
         numbers: int = 7,
         levels: int = 3,
         width: int = 24,
-        dilations: tuple[int, ...] = (1, 2, 4),
     ) -> None:
         super().__init__(channels, numbers, levels, width)
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in dilations
+            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in DILATIONS
         )
         self.belief = nn.Conv2d(width, 4, 1)
         self.free = nn.Conv2d(width, levels, 1)
@@ -101,10 +102,8 @@ class ScanPolicyNet(GridPolicyNet):
 
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Cells of the grid as continuous actions."""
-        del env_id
-        sizes = self.sizes()
-        maps = (sizes["channels"], 2 * GRID, 2 * GRID)
-        return ExposureGridAdapter({"maps": maps, "numbers": (sizes["numbers"],)})
+        maps = (self.channels, 2 * GRID, 2 * GRID)
+        return ExposureGridAdapter({"maps": maps, "numbers": (self.numbers,)})
 
     def auxiliary_parameters(self) -> list[nn.Parameter]:
         """Weights that the prediction of structure depends on."""

@@ -19,7 +19,6 @@ class StructureTeacher(PrivilegedTeacher):
 
     def target(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
         """(N, 2 * GRID, 2 * GRID) float32 between 0 and 1."""
-        del observation
         return info["latent"]["structure"]
 
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -32,7 +32,6 @@ class RandomAgent(SeededRandomAgent):
     """Uniform positions, exposed for one second."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
         draws = self.draw(2)
         action = np.zeros((len(draws), 3), np.float32)
         action[:, :2] = 2.0 * draws - 1.0
@@ -52,7 +51,6 @@ class PatternAgent(BaseAgent):
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
         """The pattern with as many positions as the episode has exposures."""
-        del env_id
         return cls(int(env_kwargs.get("exposures", EXPOSURES)))
 
     @staticmethod
@@ -61,88 +59,55 @@ class PatternAgent(BaseAgent):
         """Positions (exposures, 2), (y, x) in about -1 to 1."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
         action = np.zeros((self.num_envs, 3), np.float32)
         action[:, :2] = self.points[self.steps % len(self.points)]
         return action
 
 
-def raster(exposures: int) -> Float64:
-    """Rows from top to bottom, alternately left to right and back, as even as possible.
-
-    Args:
-        exposures: number of positions.
-
-    Returns:
-        (exposures, 2) positions (y, x) in [-1, 1].
-    """
-    rows = math.ceil(math.sqrt(exposures))
-    points: list[tuple[float, float]] = []
-    share = np.full(rows, exposures // rows)
-    share[: exposures % rows] += 1
-    for i, columns in enumerate(share):
-        line = (np.arange(columns) + 0.5) / columns
-        line = line if i % 2 == 0 else line[::-1]
-        points += [((i + 0.5) / rows, float(x)) for x in line]
-    return 2.0 * np.asarray(points) - 1.0
-
-
-def spiral(exposures: int) -> Float64:
-    """Fermat's spiral from the centre outwards (Huang et al., Opt. Express 22, 12634, 2014).
-
-    Args:
-        exposures: number of positions.
-
-    Returns:
-        (exposures, 2) positions (y, x) in [-1, 1].
-    """
-    k = np.arange(exposures) + 0.5
-    radius = np.sqrt(k / exposures) * 1.05
-    angle = k * math.pi * (3.0 - math.sqrt(5.0))
-    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
-
-
-def halton(exposures: int) -> Float64:
-    """Halton sequence in bases 2 and 3 (Numer. Math. 2, 84, 1960).
-
-    Args:
-        exposures: number of positions.
-
-    Returns:
-        (exposures, 2) positions (y, x) in [-1, 1].
-    """
-
-    def radical_inverse(number: int, base: int) -> float:
-        value, scale = 0.0, 1.0 / base
-        while number:
-            value += scale * (number % base)
-            number //= base
-            scale /= base
-        return value
-
-    points = [[radical_inverse(k, 2), radical_inverse(k, 3)] for k in range(1, exposures + 1)]
-    return 2.0 * np.asarray(points) - 1.0
-
-
 class RasterAgent(PatternAgent):
-    """Rows from top to bottom."""
+    """Rows from top to bottom, alternately left to right and back, as even as possible."""
 
     name = "raster"
-    pattern = staticmethod(raster)
+
+    @staticmethod
+    def pattern(exposures: int) -> Float64:
+        """Positions (exposures, 2), (y, x) in -1 to 1."""
+        rows = math.ceil(math.sqrt(exposures))
+        share = np.full(rows, exposures // rows)
+        share[: exposures % rows] += 1
+        points: list[tuple[float, float]] = []
+        for i, columns in enumerate(share):
+            line = (np.arange(columns) + 0.5) / columns
+            line = line if i % 2 == 0 else line[::-1]
+            points += [((i + 0.5) / rows, float(x)) for x in line]
+        return 2.0 * np.asarray(points) - 1.0
 
 
 class SpiralAgent(PatternAgent):
-    """Fermat's spiral."""
+    """Fermat's spiral from the centre outwards (Huang et al., Opt. Express 22, 12634, 2014)."""
 
     name = "spiral"
-    pattern = staticmethod(spiral)
+
+    @staticmethod
+    def pattern(exposures: int) -> Float64:
+        """Positions (exposures, 2), (y, x) in about -1 to 1."""
+        k = np.arange(exposures) + 0.5
+        radius = np.sqrt(k / exposures) * 1.05
+        angle = k * math.pi * (3.0 - math.sqrt(5.0))
+        return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
 
 
 class HaltonAgent(PatternAgent):
-    """Halton sequence."""
+    """Halton sequence in bases 2 and 3 (Numer. Math. 2, 84, 1960)."""
 
     name = "halton"
-    pattern = staticmethod(halton)
+
+    @staticmethod
+    def pattern(exposures: int) -> Float64:
+        """Positions (exposures, 2), (y, x) in -1 to 1."""
+        from scipy.stats import qmc  # takes half a second to import
+
+        return 2.0 * qmc.Halton(2, scramble=False).random(exposures + 1)[1:] - 1.0
 
 
 @dataclass(frozen=True)
@@ -160,16 +125,27 @@ class GreedyConfig:
     dwell_s: float = 1.0
 
 
+@dataclass(frozen=True)
+class OracleConfig(GreedyConfig):
+    """Model of an exposure with which the oracle chooses; see `GreedyConfig`."""
+
+    probe_cells: float = 5.6
+    saturation: float = 2.0
+    dwell_s: float = 0.7
+
+
 class _GreedyAgent(BaseAgent):
     """Exposes where the expected unseen structure under the probe is largest.
 
     Args:
-        greedy: model of an exposure.
+        config: a `GreedyConfig`, or a configuration that has one; None for the best one found.
     """
 
     observation_shapes = _SHAPES
 
-    def __init__(self, greedy: GreedyConfig) -> None:
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        greedy: GreedyConfig = getattr(self.config, "greedy", self.config)
         self._greedy = greedy
         disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
         self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
@@ -188,17 +164,11 @@ class _GreedyAgent(BaseAgent):
 
 
 class OracleAgent(_GreedyAgent):
-    """Knows structure and drift; exposes where most of the structure is still unseen.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Knows structure and drift; exposes where most of the structure is still unseen."""
 
     name = "oracle"
+    Config = OracleConfig
     uses_privileged_info = True
-
-    def __init__(self, config: GreedyConfig | None = None) -> None:
-        super().__init__(config or GreedyConfig(probe_cells=5.6, saturation=2.0, dwell_s=0.7))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Aim at the known structure, less the drift."""
@@ -237,25 +207,24 @@ class ExpertAgent(_GreedyAgent):
     """A coarse raster, then greedy exposure of structure that shows or is expected to continue.
 
     Args:
-        config: None for the best configuration.
+        config: None for the best configuration found.
     """
 
     name = "expert"
+    Config = ExpertConfig
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
-        self._config = config or ExpertConfig()
-        super().__init__(self._config.greedy)
-        line = np.exp(-0.5 * (radii(CELLS)[0] / self._config.reach) ** 2)
+        super().__init__(config)
+        line = np.exp(-0.5 * (radii(CELLS)[0] / self.config.reach) ** 2)
         self._spread = np.fft.rfft2(np.outer(line, line))
-        looks = self._config.survey**2
-        self._survey = raster(looks) if looks else np.empty((0, 2))
+        looks = self.config.survey**2
+        self._survey = RasterAgent.pattern(looks) if looks else np.empty((0, 2))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del info
         action = np.empty((self.num_envs, 3), np.float32)
         if self.steps < len(self._survey):
             action[:, :2] = self._survey[self.steps]
-            action[:, 2] = math.log10(self._config.survey_s)
+            action[:, 2] = math.log10(self.config.survey_s)
         else:
             maps = observation["maps"].astype(np.float64)
             unknown = self._unknown(maps)
@@ -268,7 +237,7 @@ class ExpertAgent(_GreedyAgent):
 
         The mean of the known contrast, weighted by a Gaussian of the distance, and of the prior.
         """
-        config = self._config
+        config = self.config
         wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
         noise = config.caution * 0.5 * maps[:, 4]
         contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)

@@ -43,7 +43,6 @@ class OracleAgent(DragAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The best drag in each row; zeros where a row is idle."""
-        del observation
         latent, count = info["latent"], self.num_envs
         found = np.zeros((count, components_for(self.movers)))
         for row in np.flatnonzero(~info.get("idle", np.zeros(count, np.bool_))):

@@ -22,35 +22,23 @@ Float32 = NDArray[np.float32]
 _CURABLE_NM = 0.35
 """Largest offset of a drag that corrections can make up for."""
 
+_SCALE_NM = torch.tensor([START_NM * RANGE[0]] * 2 + [END_NM * RANGE[2]] * 2)
+"""Largest corrections of both ends of a drag."""
+
 
 class STMTeacher(PrivilegedTeacher):
     """Targets are the offset of a drag by hidden drift and by the offset of the tip's apex.
 
     Both are the same for the beginning and the end of a drag: a target is the place of the true
     drag less that of the expert's, (x, y) nm, and 1 where corrections can make up for it.
-
-    Args:
-        controller: of the expert that is corrected.
-        env_kwargs: arguments of the environment.
-        settings: of the training.
     """
 
     target_shape = (3,)
     adapter: ResidualController
 
-    def __init__(
-        self,
-        controller: ResidualController,
-        env_kwargs: Mapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> None:
-        super().__init__(controller, env_kwargs, settings)
-        self._expert = controller.spec.expert
-        self._scale = torch.tensor([START_NM * RANGE[0]] * 2 + [END_NM * RANGE[2]] * 2)
-
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The true hollow of the first adatom, less the one that the expert assumes."""
-        latent, expert = info["latent"], self._expert
+        latent, expert = info["latent"], self.adapter.expert
         first, rows = latent["order"][:, 0], np.arange(len(observation))
         drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
         offset = latent["traits"][:, [stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
@@ -69,6 +57,6 @@ class STMTeacher(PrivilegedTeacher):
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """Mean squared error of both ends of the drag, and a small penalty on all else."""
         found = net(batch)
-        wanted = (batch[TARGET][:, :2].repeat(1, 2) / self._scale).clamp(-1.2, 1.2)
+        wanted = (batch[TARGET][:, :2].repeat(1, 2) / _SCALE_NM).clamp(-1.2, 1.2)
         loss = ((found[:, :4] - wanted) ** 2).mean()
         return loss + 0.1 * (found[:, 4:] ** 2).mean()

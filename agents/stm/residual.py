@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.core.residual_policy import ResidualSpec
+from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.references import ExpertAgent, components_for, movers_for
 from microgym.envs.stm.observation import SHARED, SLOT
 
@@ -24,39 +24,41 @@ def width_of(movers: int) -> int:
     return movers * len(SLOT) + len(SHARED) + components_for(movers) + _MEMORY
 
 
-class STMResidualSpec(ResidualSpec):
+class STMResidual(ResidualController):
     """Drags of adatoms, all of whose components may be corrected.
 
     Args:
         movers: adatoms to be moved.
-
-    Attributes:
-        expert, components, corrected, limits, width: as for `ResidualSpec`.
+        history: number of decisions in an observation.
     """
 
-    def __init__(self, movers: int) -> None:
-        self.expert = ExpertAgent(movers)
-        self.observation_shapes = self.expert.observation_shapes
-        self.components = components_for(movers)
-        self.corrected = np.arange(self.components)
-        self.limits = np.array(RANGE[: self.components])
-        self.width = width_of(movers)
+    def __init__(self, movers: int, history: int) -> None:
+        expert, components = ExpertAgent(movers), components_for(movers)
+        super().__init__(
+            expert,
+            history,
+            expert.observation_shapes,
+            components=components,
+            corrected=range(components),
+            limits=RANGE[:components],
+            width=width_of(movers),
+        )
 
     @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The specification for the number of adatoms to be moved."""
-        return cls(movers_for(env_id, env_kwargs))
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
+        """The controller for the number of adatoms to be moved."""
+        return cls(movers_for(env_id, env_kwargs), history)
 
     @classmethod
-    def for_width(cls, width: int) -> Self:
-        """The specification for the number of adatoms that gives a number of features.
+    def for_width(cls, width: int, history: int) -> Self:
+        """The controller for the number of adatoms that gives a number of features.
 
         Raises:
             ValueError: there is no such number.
         """
         for movers in range(1, 6):
             if width_of(movers) == width:
-                return cls(movers)
+                return cls(movers, history)
         raise ValueError(f"no number of adatoms gives {width} features a decision")
 
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:

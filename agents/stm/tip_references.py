@@ -25,7 +25,6 @@ class TipRandomAgent(SeededRandomAgent):
     """Uniform over the allowed actions."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
-        del observation
         allowed = [np.flatnonzero(mask) for mask in info["action_mask"]]
         draws = self.draw(1)[:, 0]
         return np.array([a[int(u * len(a))] for a, u in zip(allowed, draws, strict=True)])
@@ -75,21 +74,15 @@ def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
 
 
 class TipExpertAgent(BaseAgent):
-    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp in two images.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp."""
 
     name = "expert"
+    Config = TipExpertConfig
     observation_shapes = _SHAPES
-
-    def __init__(self, config: TipExpertConfig | None = None) -> None:
-        self._config = config or TipExpertConfig()
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """Decide by the mean of the images since the tip was last changed."""
-        config = self._config
+        config = self.config
         seen = observation["numbers"].astype(np.float64)
         count = len(READINGS)
         blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T
@@ -112,7 +105,6 @@ class TipOracleAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """The conditioning with the largest probability of a sharp tip."""
-        del observation
         masks, latent = info["action_mask"], info["latent"]
         wanted = [
             self._decide(int(state), float(traits[stm_tip.HARDNESS]), mask)

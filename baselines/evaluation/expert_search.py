@@ -1,9 +1,7 @@
 """Configurations of reference policies to search: the table "expert_search" of an environment.
 
-Each table `[expert_search.<policy>]` of `agents/<env>/<id>.toml` names the class of the policy,
-`agent = "module:Class"`, whose first argument is its configuration, a dataclass, and if need be
-further `arguments` of the class. Every other entry is a field of the configuration with its
-distribution:
+Each table `[expert_search.<policy>]` of `agents/<env>/<id>.toml` gives the distributions of fields
+of the policy's `config`, a dataclass:
 
 - `{ low, high }`: uniform, `log = true` for uniform logarithms, whole numbers (both ends included)
   if both ends are whole; `zero = p` gives 0 with probability p instead;
@@ -16,11 +14,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pkgutil import resolve_name
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.registry import agents_package
 from microgym.agents.training.config import find_tables
 from microgym.envs.core import registry
 
@@ -53,16 +52,14 @@ def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
         ValueError: a distribution of a field that the configuration lacks, or an unknown one.
     """
     tables = find_tables(env_id).get("expert_search", {})
-    return {name: _policy(f"{env_id} {name}", dict(table)) for name, table in tables.items()}
+    return {name: _policy(env_id, name, table) for name, table in tables.items()}
 
 
-def _policy(what: str, table: dict[str, Any]) -> SearchablePolicy:
-    kind, arguments = resolve_name(table.pop("agent")), table.pop("arguments", {})
-    hint = next(iter(get_type_hints(kind.__init__).values()))
-    (config,) = (one for one in (hint, *get_args(hint)) if is_dataclass(one))
-    _check(what, config, table)
+def _policy(env_id: str, name: str, table: Mapping[str, Any]) -> SearchablePolicy:
+    agent = resolve_name(agents_package(env_id).AGENTS[env_id][name])
+    _check(f"{env_id} {name}", agent.Config, table)
     return SearchablePolicy(
-        lambda rng: _draw(rng, config, table), lambda chosen: kind(chosen, **arguments)
+        lambda rng: _draw(rng, agent.Config, table), lambda chosen: agent(config=chosen)
     )
 
 

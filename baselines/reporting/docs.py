@@ -1,10 +1,8 @@
-"""The pages in docs/: one a task and an index, made from what they describe.
+"""Pages in docs/: one for each task module, and an index, generated from source and results.
 
-Ids that differ in their arguments only, such as in the goal, share a page. It is the docstring of
-the environment's class, section by section, with what is known to the code put under the section it
-belongs to: spaces, arguments and their defaults, the numbers that the environment's module `facts`
-gives, and the committed results. Nothing there is typed by hand, and a test fails where a page is
-out of date.
+The ids of one package share a page. It consists of the sections of the docstring of the
+environment's class; under each come the tables that the task's declarations give, and the committed
+results. A test fails if a page is out of date.
 """
 
 import importlib
@@ -24,10 +22,8 @@ from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import record_path
-from microgym.baselines.observation_models.afm import page as topography
-from microgym.baselines.observation_models.model_card import network_card, network_page
-from microgym.baselines.observation_models.ptycho import page as eye
-from microgym.baselines.observation_models.stm import page as adatoms
+from microgym.baselines.observation_models.page import network_card, network_page
+from microgym.baselines.observation_models.specification import specifications
 from microgym.baselines.reporting.formatting import (
     OUTCOMES,
     decimals,
@@ -36,6 +32,7 @@ from microgym.baselines.reporting.formatting import (
     written,
 )
 from microgym.baselines.reporting.readme import table as scores
+from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 
@@ -59,15 +56,15 @@ SECTIONS = (
     "References",
     "Version History",
 )
-"""Sections of an environment's page, in order; those of Gymnasium's pages among them."""
+"""Sections of an environment's page, in order; they include those of Gymnasium's pages."""
 
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-NETWORKS = (eye.SUBJECT, topography.SUBJECT, adatoms.SUBJECT)
-"""The networks that restore what is shown."""
-CARDS = tuple(f"../{one.card.as_posix()}" for one in NETWORKS)
-"""The pages outside docs/: they lie beside the files that they are about."""
+NETWORKS = specifications()
+"""Neural observation models."""
+CARDS = tuple(f"../{one.card_file.as_posix()}" for one in NETWORKS)
+"""Paths of the cards beside the weights of the networks, from docs/."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
 _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
@@ -91,7 +88,7 @@ def update(folder: Path, results: Path = RESULTS) -> list[Path]:
 
 
 def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
-    """The pages' texts by file name, as `update` writes them."""
+    """Texts of the pages by file name; arguments and errors as for `update`."""
     makefile = folder.resolve().parent / "Makefile"
     if not makefile.is_file():
         raise FileNotFoundError(f"no Makefile beside {folder}: pages belong to a checkout")
@@ -99,14 +96,14 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.picture_file).is_file()
-        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / one.card.picture_file).is_file()
+        made[one.card.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
 def tasks() -> list[list[Entry]]:
-    """Lines of the registry, those of one task together, in the order of the registry."""
+    """Registered environments, those of one package together."""
     found: dict[str, list[Entry]] = {}
     for entry in entries():
         found.setdefault(entry.package, []).append(entry)
@@ -114,38 +111,37 @@ def tasks() -> list[list[Entry]]:
 
 
 def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
-    """One task's page.
+    """Page of one package of environments.
 
     Args:
-        ids: its lines of the registry, the default one first.
-        images: folder of pictures; those it holds of the task are on the page.
+        ids: its environments, the default one first.
+        images: folder of pictures; those of the environments are shown.
         results: folder of the records.
 
     Returns:
         Markdown.
 
     Raises:
-        ValueError: the docstring lacks a section or has one too many; a bad record.
+        ValueError: the docstring lacks a section or has an unknown one; a bad record.
     """
     entry = ids[0]
     title, parts = sections(entry.load("Env"))
     added = _added(ids, results)
-    lines = [_MADE, "", f"# {entry.id}", "", title, ""]
-    for one in ids:
-        lines += _picture(one, images)
-    lines += _head(ids)
-    for name in SECTIONS:
-        blocks = [parts[name]] if name in parts else []
-        blocks += added.get(name, [])
-        if blocks:
-            lines += ["", f"## {name}"]
-        for block in blocks:
-            lines += ["", block]
-    return "\n".join(lines) + "\n"
+    blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
+    pictures = ((one, f"{one.id.partition('-')[0].lower()}.gif") for one in ids)
+    return render_template(
+        "environment.md",
+        notice=_MADE,
+        entry=entry,
+        title=title,
+        pictures=[(one, name) for one, name in pictures if (images / name).is_file()],
+        facts=_facts(ids),
+        sections=[(name, some) for name, some in blocks.items() if some],
+    )
 
 
 def sections(environment: type) -> tuple[str, dict[str, str]]:
-    """The docstring of an environment's class, taken apart.
+    """Title and sections of the docstring of an environment's class.
 
     Args:
         environment: the class.
@@ -201,7 +197,7 @@ def described(kind: type) -> dict[str, str]:
 
 
 def index(makefile: str) -> str:
-    """The page that leads to the others.
+    """Page that links to the others and lists commands and folders.
 
     Args:
         makefile: text of the Makefile.
@@ -211,110 +207,38 @@ def index(makefile: str) -> str:
     """
     from microgym.baselines.cli import summaries
 
-    environments = [("environment", "what it is", "agents")]
-    environments += [
-        (f"[{one.id}](environments/{ids[0].id}.md)", one.summary, ", ".join(agent_names(one.id)))
-        for ids in tasks()
-        for one in ids
-    ]
-    targets = re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE)
-    commands = [(f"`make {name}`", text) for name, text in targets]
-    subs = [(f"`microgym {name}`", text) for name, text in summaries().items()]
-    networks = ", ".join(f"[{one.env_id}]({one.page})" for one in NETWORKS)
-    return "\n".join(
-        [
-            _MADE,
-            "",
-            "# microgym",
-            "",
-            "What this is, and how to begin, is in the [README](../README.md).",
-            "",
-            markdown(environments),
-            "",
-            f'The networks behind `reconstructor="neural"`: {networks}.',
-            "",
-            "## Commands of the package",
-            "",
-            "Each has `--help`. The package is installed in `.venv` by `make setup`.",
-            "",
-            markdown([("command", "what it does"), *subs]),
-            "",
-            "## Commands of a checkout",
-            "",
-            markdown([("command", "what it does"), *commands]),
-            "",
-            "## Where things are",
-            "",
-            markdown(_FOLDERS),
-            "",
-        ]
+    return render_template(
+        "index.md",
+        notice=_MADE,
+        environments=[
+            (one, f"{ids[0].id}.md", agent_names(one.id)) for ids in tasks() for one in ids
+        ],
+        networks=NETWORKS,
+        commands=summaries(),
+        targets=re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE),
     )
 
 
-_FOLDERS = (
-    ("folder", "imported as", "what it answers"),
-    (
-        "[microgym](../microgym)",
-        "`microgym`",
-        "what nature does, what is measured, what can be inferred",
-    ),
-    ("[envs](../envs)", "`microgym.envs`", "what an agent may see, do and is paid for"),
-    ("[agents](../agents)", "`microgym.agents`", "who decides"),
-    (
-        "[baselines](../baselines)",
-        "`microgym.baselines`",
-        "what was trained and measured, and how to do it again",
-    ),
-)
-
-
-def _picture(entry: Entry, images: Path) -> list[str]:
-    name = f"{entry.id.partition('-')[0].lower()}.gif"
-    if not (images / name).is_file():
-        return []
-    return [f"![One episode of {entry.id}](../images/{name})", ""]
-
-
-def _head(ids: Sequence[Entry]) -> list[str]:
+def _facts(ids: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Table at the top of a page: how to make the environments, spaces and source."""
     entry = ids[0]
     env = gym.make(entry.id)
     spaces = {"action": env.action_space, "observation": env.observation_space}
     env.close()
-    rows = [
+    folder = entry.package.removeprefix("microgym.").replace(".", "/")
+    return [
         ("", ""),
         ("make", f'`import microgym; gymnasium.make("{entry.id}")`'),
         ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
         *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
         *((f"`{one.id}`", one.summary) for one in ids[1:]),
-        ("source", f"[{entry.package}](../../{entry.package.split('.', 1)[1].replace('.', '/')})"),
+        ("source", f"[{entry.package}](../../{folder})"),
     ]
-    return [markdown(rows)]
 
 
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
-    """What the code and the records add to each section."""
-    added: dict[str, list[str]] = {}
-    told: dict[str, Table] = {}
-    for one in ids:
-        task = one.load("Task")(1, **one.kwargs)
-        if not hasattr(task, "config"):
-            added["Arguments"] = [markdown(arguments(task))]
-            facts = importlib.import_module(f"{one.package}.facts").facts()
-            for name, found in facts.items():
-                added.setdefault(name, []).extend(markdown(rows) for rows in found)
-            break
-        found = tables(task)
-        for name in SECTIONS:
-            known = told.setdefault(name, [])
-            some = found.get(name, [])
-            new = [[rows[0], *(row for row in rows[1:] if row not in known)] for rows in some]
-            texts = [markdown(rows) for rows in new if len(rows) > 1]
-            if one is ids[0]:
-                texts = [*([STANDARD[name]] if name in STANDARD else []), *texts]
-            elif texts:
-                texts = [f"### {one.id}", *texts]
-            added.setdefault(name, []).extend(texts)
-            known.extend(row for rows in some for row in rows[1:])
+    """Tables and results to be added to each section."""
+    added = _declared(ids)
     for one in ids:
         for name, block in _results(one.id, results):
             head = [f"### {one.id}"] if len(ids) > 1 else []
@@ -322,8 +246,35 @@ def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     return added
 
 
+def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
+    """Standard texts and tables of the tasks; of the later tasks only rows that are new."""
+    added: dict[str, list[str]] = {name: [text] for name, text in STANDARD.items()}
+    known: dict[str, Table] = {}
+    for one in ids:
+        task = one.load("Task")(1, **one.kwargs)
+        if not hasattr(task, "config"):
+            return _stated(one, task)
+        for name, found in tables(task).items():
+            old = known.setdefault(name, [])
+            new = [[rows[0], *(row for row in rows[1:] if row not in old)] for rows in found]
+            texts = [markdown(rows) for rows in new if len(rows) > 1]
+            if texts and one is not ids[0]:
+                texts = [f"### {one.id}", *texts]
+            added.setdefault(name, []).extend(texts)
+            old.extend(row for rows in found for row in rows[1:])
+    return added
+
+
+def _stated(entry: Entry, task: Any) -> dict[str, list[str]]:
+    """Tables of an environment that states them in its module `facts`."""
+    added = {"Arguments": [markdown(arguments(task))]}
+    for name, found in importlib.import_module(f"{entry.package}.facts").facts().items():
+        added.setdefault(name, []).extend(markdown(rows) for rows in found)
+    return added
+
+
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
-    """Sections and what the committed records say there."""
+    """Sections and the results of the committed records to be shown there."""
     path = record_path(env_id, False, folder)
     if not path.is_file():
         return [("Reference policies", _NONE.format(env=env_id))]
@@ -341,7 +292,7 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
 
 
 def _measured(comparison: Comparison) -> str:
-    """Scores, the gaps that the claims rest on, and what stands beside the score."""
+    """Tables of scores, of the paired differences, and of the metrics beside the score."""
     rows = [("difference of returns", "mean and 95% interval", "")]
     digits = decimals([one.difference for one in comparison.gaps])
     for one in comparison.gaps:
@@ -353,7 +304,7 @@ def _measured(comparison: Comparison) -> str:
 
 
 def _origin(record: Mapping[str, Any]) -> str:
-    """What the results came from."""
+    """Table of the provenance of the results."""
     training, machine = record["training"], record["machine"]
     learnt = "none: reference policies only"
     if training is not None:
@@ -361,8 +312,8 @@ def _origin(record: Mapping[str, Any]) -> str:
         learnt = f"{training['steps']:,} decisions, seeds {seeds}"
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     rows = [
-        ("results on this page", ""),
-        ("made by", f"`{record['command']}`"),
+        ("provenance of the results", ""),
+        ("command", f"`{record['command']}`"),
         ("training", learnt),
         ("date and commit", f"{record['date']}, {record['commit']}"),
         ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),

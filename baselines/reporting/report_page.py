@@ -5,16 +5,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jinja2 import Environment, PackageLoader
-
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, PolicyScore
-from microgym.baselines.reporting import formatting
 from microgym.baselines.reporting.plots import (
     Points,
     plot_intervals,
     plot_learning_curves,
     to_svg,
 )
+from microgym.baselines.reporting.templating import render_template
 
 ABOUT = {
     "random": "uniformly random actions",
@@ -93,19 +91,8 @@ def render(report: Report) -> str:
         levels = {s.agent: s.returns.value for s in main.scores if s.agent in ("expert", "oracle")}
         return to_svg(plot_learning_curves(report.curves, levels))
 
-    environment = Environment(
-        loader=PackageLoader("microgym.baselines.reporting"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        written=formatting.written,
-        number=formatting.number,
-        signed=formatting.signed,
-        data_url=_data_url,
-    )
-    return environment.get_template("report.html").render(
+    return render_template(
+        "report.html",
         report=report,
         headline=_headline(main),
         about=ABOUT,
@@ -113,9 +100,7 @@ def render(report: Report) -> str:
         nan=math.nan,
         intervals=_intervals,
         learning_curves=learning_curves,
-        decimals=formatting.decimals,
-        outcome_table=formatting.outcome_table,
-        outcomes_caption=formatting.OUTCOMES,
+        data_url=_data_url,
     )
 
 

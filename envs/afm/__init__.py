@@ -1,4 +1,4 @@
-"""AFM-v0: an atomic force microscope that images surfaces."""
+"""AFM-v0: a force microscope that scans a surface line by line."""
 
 from microgym.envs.core.registry import register
 

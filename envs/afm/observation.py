@@ -1,105 +1,108 @@
-"""What an operator makes of a line: a few channels of a few cells, and a few numbers."""
+"""Observations of AFM-v0: channels, and the kernels that reduce lines and images to cells."""
+
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from microgym.envs.core.channels import Channel, Channels, Plane
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.libm import exp64, log64
+from microgym.numerics.libm import log, log64
+from microgym.state import Float64, Shape
 
 CELLS = 64
 """Cells of a line in the observation."""
-SIGNALS = ("trace", "retrace", "error", "unrest", "phase")
-"""Channels: heights of trace and retrace less their mean, as x / (|x| + 20 nm); mean error over the
-free amplitude; root mean square error within a cell, as x / (x + 1 nm); cosine of the phase."""
-RESTORED = ("height", "uncertainty")
-"""What restoration makes of the line: height less its mean, as x / (|x| + 20 nm), and the
-uncertainty of that, root mean square, as x / (x + 1 nm)."""
-NUMBERS = (
-    "setpoint",
-    "integral_gain",
-    "proportional_gain",
-    "line_rate",
-    "lines_left",
-    "time_left",
-    "pace",
-    "discrepancy",
-    "error",
-    "ripple",
-    "steepness",
-    "usual_steepness",
-    "saturated",
-    "worst_error",
-    "engaged",
-    "exchanges",
-    "event",
-)
-"""Numbers: the last settings as in the action; parts of lines and time that are left, and the
-logarithm of their ratio; root mean square of trace less retrace, of the error, and of its change
-from pixel to pixel, mean slope, and its mean over the lines so far, all on a logarithmic scale;
-part of the line in which the error was at its bound; the largest error; whether the tip is
-engaged; exchanges; what happened."""
 HEIGHT_NM, UNREST_NM = 20.0, 1.0
-"""Sizes at which heights and unrest are at half their range, nm (design choices)."""
+"""Sizes at which heights and errors are at half their range, nm (design choices)."""
+
+SIGNALS = Channels(
+    CELLS,
+    trace="height z on the way there, less its mean, as z / (abs(z) + 20 nm)",
+    retrace="the same on the way back",
+    error=Channel("mean of signal less setpoint", "free amplitude"),
+    unrest="root mean square error e in the cell, as e / (e + 1 nm)",
+    phase="cosine of the oscillation's phase: positive in repulsion",
+)
+RESTORED = Channels(
+    CELLS,
+    height="restored height z less its mean, as z / (abs(z) + 20 nm)",
+    uncertainty="root mean square uncertainty s in the cell, as s / (s + 1 nm)",
+)
+IMAGE = Plane(
+    CELLS, CELLS, height="image so far, each line less its mean, as z / (abs(z) + 20 nm); else 0"
+)
+_SIZE = "log(size / 1 nm) / log(100) of the"
+NUMBERS = Channels(
+    setpoint="setpoint of the last action",
+    integral_gain="integral gain of the last action",
+    proportional_gain="proportional gain of the last action",
+    line_rate="line rate of the last action",
+    lines_left="share of the lines that is left",
+    time_left="share of the time that is left",
+    pace="half the logarithm of time_left over lines_left",
+    discrepancy=f"{_SIZE} root mean square of trace less retrace",
+    error=f"{_SIZE} root mean square of the error signal",
+    ripple=f"{_SIZE} root mean square of its change from pixel to pixel",
+    steepness=f"{_SIZE} trace's mean absolute change from pixel to pixel",
+    usual_steepness=f"{_SIZE} steepness, mean of all lines so far",
+    saturated="share of the line in which the amplitude was nearly the free one",
+    worst_error=Channel("largest error", "free amplitude"),
+    engaged="1 while the tip is at the surface",
+    exchanges=Channel("tips used up", "3 tips"),
+    event="last event, in thirds: scan, re-engage, withdraw, change tip",
+)
 
 
-@kernel
-def level_of(size):
-    """A size in nm on a logarithmic scale: 0.01 nm is -1, 1 nm is 0, 100 nm is 1."""
-    return min(max(log64(max(size, 1e-6)) / 4.605170185988092, -1.0), 1.0)
+class LineSizes(NamedTuple):
+    """Summary of the last lines of N microscopes.
 
-
-@kernel
-def between_rows(levels, low, high, out):
-    """Positions in [-1, 1] on a logarithmic scale between two ends."""
-    span = log64(high / low)
-    for i in range(levels.size):
-        out[i] = low * exp64(0.5 * (levels[i] + 1.0) * span)
-
-
-@kernel
-def pace_rows(levels, left, paces, rates, out):
-    """Line rates that are given over the even pace, as positions on their scale.
-
-    Args:
-        levels: (N,) position between the paces, -1 to 1, logarithmic.
-        left: (N, 2) lines and seconds that are left.
-        paces, rates: (2,) ends of the two scales, over the even pace and 1/s.
-        out: (N,) float64, written, -1 to 1.
+    Attributes:
+        discrepancy: root mean square of trace less retrace, means apart.
+        error: root mean square of the error signal.
+        ripple: root mean square of the error signal's change from pixel to pixel.
+        steepness: mean absolute change of the trace from pixel to pixel.
+        total_steepness: sum of the steepness of all lines so far.
+        worst: largest absolute error.
+        mean: mean of the trace.
     """
-    low, span = log64(paces[0]), log64(paces[1] / paces[0])
-    floor, width = log64(rates[0]), log64(rates[1] / rates[0])
-    for i in range(levels.size):
-        even = log64(max(left[i, 0], 1.0) / max(left[i, 1], 1e-3))
-        rate = even + low + 0.5 * (levels[i] + 1.0) * span
-        out[i] = min(max(2.0 * (rate - floor) / width - 1.0, -1.0), 1.0)
+
+    discrepancy: Annotated[Float64, Shape(unit="nm")]
+    error: Annotated[Float64, Shape(unit="nm")]
+    ripple: Annotated[Float64, Shape(unit="nm")]
+    steepness: Annotated[Float64, Shape(unit="nm/px")]
+    total_steepness: Annotated[Float64, Shape(unit="nm/px")]
+    worst: Annotated[Float64, Shape(unit="nm")]
+    mean: Annotated[Float64, Shape(unit="nm")]
+
+
+def level_of(size: Float64) -> Float64:
+    """Sizes in nm on a logarithmic scale: 0.01 nm is -1, 1 nm is 0, 100 nm is 1."""
+    return np.clip(log(np.maximum(size, 1e-6)) / 4.605170185988092, -1.0, 1.0)
 
 
 @kernel
-def inspect_rows(rows, images, free, signals, numbers, summary):
-    """Reduce the last line of the listed rows.
+def reduce_lines(rows, line, free, signals, sizes):
+    """Reduce the last line of the listed rows to cells and to its summary.
 
     Args:
         rows: (k,) int64.
-        images: trace, retrace, error, error of the retrace, phase: (N, P) float32, P a multiple of
-            64.
-        free: largest error there can be, roughly: the free amplitude, nm.
-        signals: (N, 5, 64) float32, written.
-        numbers: (N, 7) float64, written: discrepancy, error, ripple, steepness; the fifth and the
-            sixth are left alone; worst error; all in nm.
-        summary: (N,) float64, written: mean of the trace, nm.
+        line: `LineState` of the instrument, with pixels that are a multiple of 64.
+        free: free amplitude, nm, by which errors are divided.
+        signals: (N, 5, 64) float32, written, see `SIGNALS`.
+        sizes: `LineSizes`, written.
     """
-    trace, retrace, error, error_back, phase = images
+    pixels = line.trace.shape[1]
+    width = pixels // CELLS
     for k in range(rows.size):
         b = rows[k]
-        pixels = trace.shape[1]
-        width = pixels // CELLS
-        z, y = view1d(trace, b * pixels, pixels), view1d(retrace, b * pixels, pixels)
-        e, f = view1d(error, b * pixels, pixels), view1d(error_back, b * pixels, pixels)
+        z, y = view1d(line.trace, b * pixels, pixels), view1d(line.retrace, b * pixels, pixels)
+        e, f = view1d(line.error, b * pixels, pixels), view1d(line.error_back, b * pixels, pixels)
         mean, other = 0.0, 0.0
         for i in range(pixels):
             mean += np.float64(z[i])
             other += np.float64(y[i])
         mean, other = mean / pixels, other / pixels
+        # Sums of squares; errors are those of both directions.
         apart, wrong, ripple, steep, worst = 0.0, 0.0, 0.0, 0.0, 0.0
         for i in range(pixels):
             d = (np.float64(z[i]) - mean) - (np.float64(y[i]) - other)
@@ -111,12 +114,11 @@ def inspect_rows(rows, images, free, signals, numbers, summary):
                 d, h = a - e[i - 1], c - f[i - 1]
                 ripple += 0.5 * (d * d + h * h)
                 steep += abs(np.float64(z[i]) - z[i - 1])
-        numbers[b, 0] = np.sqrt(apart / pixels)
-        numbers[b, 1] = np.sqrt(wrong / pixels)
-        numbers[b, 2] = np.sqrt(ripple / (pixels - 1))
-        numbers[b, 3] = steep / (pixels - 1)
-        numbers[b, 6] = worst
-        summary[b] = mean
+        sizes.discrepancy[b], sizes.error[b] = np.sqrt(apart / pixels), np.sqrt(wrong / pixels)
+        sizes.ripple[b], sizes.steepness[b] = np.sqrt(ripple / (pixels - 1)), steep / (pixels - 1)
+        sizes.total_steepness[b] += sizes.steepness[b]
+        sizes.worst[b], sizes.mean[b] = worst, mean
+        # Means over the pixels of each cell.
         for c in range(CELLS):
             here, there, off, unrest, turn = 0.0, 0.0, 0.0, 0.0, 0.0
             for i in range(c * width, (c + 1) * width):
@@ -124,7 +126,7 @@ def inspect_rows(rows, images, free, signals, numbers, summary):
                 there += y[i]
                 off += 0.5 * (np.float64(e[i]) + f[i])
                 unrest += 0.5 * (np.float64(e[i]) * e[i] + np.float64(f[i]) * f[i])
-                turn += phase[b, i]
+                turn += line.phase[b, i]
             here, there = here / width - mean, there / width - mean
             unrest = np.sqrt(unrest / width)
             signals[b, 0, c] = np.float32(here / (abs(here) + HEIGHT_NM))
@@ -135,15 +137,15 @@ def inspect_rows(rows, images, free, signals, numbers, summary):
 
 
 @kernel
-def restored_rows(rows, heights, sigma, signals):
+def reduce_restored(rows, estimate, signals):
     """Reduce the restored lines of the listed rows to cells.
 
     Args:
         rows: (k,) int64.
-        heights, sigma: (N, P) float32, less their mean, and their uncertainty, nm; P a multiple of
-            64.
+        estimate: `LineEstimate`, with pixels that are a multiple of 64.
         signals: (N, 2, 64) float32, written, see `RESTORED`.
     """
+    heights, sigma = estimate.heights, estimate.sigma
     width = heights.shape[1] // CELLS
     for k in range(rows.size):
         b = rows[k]
@@ -158,70 +160,41 @@ def restored_rows(rows, heights, sigma, signals):
 
 
 @kernel
-def number_rows(settings, left, sizes, status, out):
-    """Write the numbers of all rows.
+def reduce_images(images, done, cells):
+    """Reduce images so far to cells.
 
     Args:
-        settings: (N, 4) the last settings as in the action.
-        left: (N, 2) parts of lines and time that are left.
-        sizes: (N, 7) of `inspect_rows`; the fifth is the mean steepness so far, the sixth the part
-            of the line in saturation, the last is over the free amplitude.
-        status: (N, 3) engaged, exchanges, event, each as it is shown.
-        out: (N, 17) float32, written.
+        images: (N, lines, P) float32, less their lines' means, nm; P a multiple of 64.
+        done: (N,) int64, lines that have been scanned.
+        cells: (N, 64, 64) float32, written, as z / (abs(z) + 20 nm); 0 where nothing is yet.
     """
-    for b in range(out.shape[0]):
-        for i in range(4):
-            out[b, i] = np.float32(settings[b, i])
-        lines, time = left[b, 0], left[b, 1]
-        out[b, 4], out[b, 5] = np.float32(lines), np.float32(time)
-        pace = log64(max(time, 1e-3) / max(lines, 1e-3)) / 2.0
-        out[b, 6] = np.float32(min(max(pace, -1.0), 1.0))
-        for i in range(5):
-            out[b, 7 + i] = np.float32(level_of(sizes[b, i]))
-        out[b, 12] = np.float32(sizes[b, 5])
-        out[b, 13] = np.float32(min(sizes[b, 6], 1.0))
-        for i in range(3):
-            out[b, 14 + i] = np.float32(status[b, i])
-
-
-@kernel
-def image_rows(rows, images, free_line, signals):
-    """Draw the images so far on cells: (N, lines, P) less their lines' means, to (N, 64, 64).
-
-    Args:
-        rows: (k,) int64.
-        images: (N, lines, P) float32, nm.
-        free_line: (N,) int64, lines that have been scanned.
-        signals: (N, 64, 64) float32, written, as x / (|x| + 20 nm); 0 where nothing is yet.
-    """
-    lines, pixels = images.shape[1], images.shape[2]
-    width = pixels // CELLS
-    for k in range(rows.size):
-        b = rows[k]
+    lines, width = images.shape[1], images.shape[2] // CELLS
+    for b in range(images.shape[0]):
         for r in range(CELLS):
+            # Lines of this row of cells: one at least, where there are fewer than 64.
             first, last = r * lines // CELLS, max((r + 1) * lines // CELLS, r * lines // CELLS + 1)
             for c in range(CELLS):
                 total, count = 0.0, 0
-                for j in range(first, min(last, free_line[b])):
+                for j in range(first, min(last, done[b])):
                     for i in range(c * width, (c + 1) * width):
                         total += images[b, j, i]
                         count += 1
                 mean = total / count if count else 0.0
-                signals[b, r, c] = np.float32(mean / (abs(mean) + HEIGHT_NM))
+                cells[b, r, c] = np.float32(mean / (abs(mean) + HEIGHT_NM))
 
 
 @kernel
-def merit_rows(rows, variances, errors, done, floor, out):
+def measure_quality(rows, variances, errors, done, floor, out):
     """Quality of unfinished images in bel: -log10 of the squared error over the variance.
 
-    Lines that are still to be scanned count as wholly wrong, so that what a step adds is what it
-    has made of the image.
+    Lines that are still to be scanned count as wholly wrong, so that a step adds what it has made
+    of the image.
 
     Args:
         rows: (k,) int64.
-        variances: (N, lines) of the truth, nm^2.
+        variances: (N, lines) variance of each line of the truth, nm^2.
         errors: (N, lines) squared errors of the lines so far, nm^2.
-        done: (N,) int64, how many.
+        done: (N,) int64, lines that have been scanned.
         floor: part of the variance below which errors do not count.
         out: (N,) float64, written.
     """

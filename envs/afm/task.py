@@ -1,397 +1,417 @@
-"""The decision: how to scan the next line."""
+"""Task of the force microscope: how to scan the next line of a frame."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.afm import observation
-from microgym.envs.afm.config import (
-    EVENT_FROM,
-    EXCHANGE_UNIT_S,
-    GAINS,
-    LEAST_RELIEF_NM,
-    MOST_EXCHANGES,
-    PACES,
-    PROPORTIONAL,
-    RATES_HZ,
-    SETPOINTS,
-    TERMS,
-    AFMConfig,
-)
-from microgym.envs.afm.reconstruction import LineReconstruction
-from microgym.envs.afm.render import draw
-from microgym.envs.afm.spaces import action_space, observation_space
-from microgym.envs.core import interventions
+from microgym.envs.afm import observation, render
+from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
+from microgym.envs.core.channels import Channels
 from microgym.envs.core.interventions import BoxIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.old_rewards import combine, force, resolution, time, tracking
-from microgym.envs.core.old_task import Task
+from microgym.envs.core.rewards import Term
+from microgym.envs.core.task import Modes, Task
 from microgym.instruments.afm.instrument import AFMInstrument
-from microgym.numerics.libm import exp
-from microgym.numerics.threads import parallel_rows
-from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES
-from microgym.state import arrays
+from microgym.numerics.libm import exp, log
+from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, ScanLine
+from microgym.state import Float32, Float64, Int64, Shape
 
-Rows = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-
+EVENTS = ("scan", "re-engage", "withdraw", "change tip")
 SCAN, ENGAGE, WITHDRAW, EXCHANGE = range(4)
+EVENT_FROM = (0.5, 2.0 / 3.0, 5.0 / 6.0)
+"""Values of the action's last component from which on it means another event than to scan."""
+MOST_EXCHANGES = 3
+"""Tips that are available; the last exchange ends the episode."""
+EXCHANGE_UNIT_S = 120.0
+"""Seconds of an exchange of the tip that the reward counts as one time budget: an exchange of ten
+minutes as five frames (design choice; the frame's own clock stands still meanwhile)."""
+LEAST_RELIEF_NM = 0.5
+"""Relief below which a surface counts as flat, nm: errors are not divided by less."""
 START = (0.2, 0.0, -1.0, 0.0)
 """Settings that are shown before the first line: setpoint 0.69, gain 2000 1/s, 3.2 lines a second
 (design choice)."""
 FLOOR = 1e-3
 """Squared relative error below which an image gets no better: 30 dB (design choice)."""
-OUTCOMES = (
-    Metric("image_error_nm", "error of the image", "nm"),
-    Metric("crash", "crashes a frame", group="cost_terms"),
-    Metric("tip_radius_nm", "tip radius at the end", "nm"),
-    Metric("worn_nm3", "worn off the tip", "nm^3"),
-    Metric("tip_change", "tips used up", group="cost_terms"),
-    Metric("exposures", "lines scanned", "", "higher", group="ledger"),
-    Metric("time_s", "time taken", "s", "", group="ledger"),
-)
-"""Beside the score: what the image is like, and what it did to the tip."""
 _NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
-_SETTABLE = {
-    "drift_velocity_nm_s": BoxIntervention(shape=(3,)),
-    "tip_radius_nm": BoxIntervention(low=2.0, high=120.0),
-    "crash_nn": BoxIntervention(above=0.0),
-}
+
+
+class AFMTaskState(NamedTuple):
+    """Arrays of the task, beside the instrument's.
+
+    Attributes:
+        image: scanned lines less their means.
+        ideal: the same lines as a new tip would have shown them.
+        restored: restored lines less their means; no lines with reconstructor="raw".
+        signals: the last line, reduced to cells.
+        cells: the restored last line, reduced to cells.
+        sizes: summary of the last line.
+        errors: squared errors of the lines so far.
+        relief_nm: root mean variance of the frame's lines.
+        peak_nn: largest force so far.
+        quality: quality of the image so far, bel.
+        lost: sum over the lines of error over relief, each at most 1, over the lines of a frame.
+        excess: sum over the lines of the excess force, over the soft limit and the lines.
+        event: last event, an index into `EVENTS`.
+        shown: settings of the last action, in [-1, 1].
+        dials: the same in physical units, see `microgym.instruments.afm.kernels.DIALS`.
+    """
+
+    image: Annotated[Float32, Shape("lines", "pixels", unit="nm")]
+    ideal: Annotated[Float32, Shape("lines", "pixels", unit="nm")]
+    restored: Annotated[Float32, Shape("restored_lines", "pixels", unit="nm")]
+    signals: Annotated[Float32, Shape(len(observation.SIGNALS), observation.CELLS)]
+    cells: Annotated[Float32, Shape(len(observation.RESTORED), observation.CELLS)]
+    sizes: observation.LineSizes
+    errors: Annotated[Float64, Shape("lines", unit="nm^2")]
+    relief_nm: Annotated[Float64, Shape(unit="nm")]
+    peak_nn: Annotated[Float64, Shape(unit="nN")]
+    quality: Annotated[Float64, Shape(unit="bel")]
+    lost: Annotated[Float64, Shape()]
+    excess: Annotated[Float64, Shape()]
+    event: Annotated[Int64, Shape()]
+    shown: Annotated[Float64, Shape(4)]
+    dials: Annotated[Float64, Shape(4)]
+
+
+def _between(level: Float64, ends: tuple[float, float]) -> Float64:
+    """Value at a position in [-1, 1] on a logarithmic scale between two ends."""
+    low, high = ends
+    return low * exp(0.5 * (level + 1.0) * log(high / low))
+
+
+def to_dials(shown: Float64, imaging: str) -> Float64:
+    """Settings in physical units.
+
+    Args:
+        shown: (k, 4) float64 in [-1, 1].
+        imaging: "amplitude" or "contact".
+
+    Returns:
+        (k, 4) float64, see `microgym.instruments.afm.kernels.DIALS`.
+    """
+    low, high = SETPOINTS[imaging]
+    level = shown[:, 0]
+    linear = low + 0.5 * (level + 1.0) * (high - low)
+    setpoint = _between(level, (low, high)) if imaging == "contact" else linear
+    proportional = np.maximum(_between(shown[:, 2], PROPORTIONAL) - PROPORTIONAL[0], 0.0)
+    gain, rate = _between(shown[:, 1], GAINS), _between(shown[:, 3], RATES_HZ)
+    return np.stack([setpoint, gain, proportional, rate], axis=1)
+
+
+_LINE = {"signals": observation.SIGNALS, "numbers": observation.NUMBERS}
+_SETPOINT = (
+    "setpoint: part of the free amplitude, linear from {:g} to {:g}; in contact mode logarithmic "
+    "from {:g} to {:g} nN"
+).format(*SETPOINTS["amplitude"], *SETPOINTS["contact"])
+_GAIN = "integral gain, logarithmic from {:g} to {:g} 1/s".format(*GAINS)
 
 
 class AFMTask(Task):
-    """N force microscopes; see `microgym.envs.afm.AFMEnv` for the task itself.
+    """N force microscopes that scan a frame each."""
 
-    Args:
-        num_envs: N.
-        **arguments: see `AFMConfig`.
-    """
+    Config = AFMConfig
+    config: AFMConfig
+    State = AFMTaskState
+    state: AFMTaskState
+    OBSERVATION = Modes(
+        signals={**_LINE, "restored": observation.RESTORED},
+        image={**_LINE, "restored": observation.RESTORED, "image": observation.IMAGE},
+        features=observation.NUMBERS,
+    )
+    ACTION = Modes(
+        dials=Channels(
+            setpoint=_SETPOINT,
+            integral_gain=_GAIN,
+            proportional_gain="proportional gain, logarithmic from 0 to 0.99",
+            line_rate="line rate, logarithmic from {:g} to {:g} Hz".format(*RATES_HZ),
+            event="below 0.5, scan the next line; from there on, in equal parts, approach anew, "
+            "withdraw the tip, mount a new one",
+        ),
+        feedback=Channels(
+            setpoint=_SETPOINT,
+            integral_gain=_GAIN,
+            speed="line rate over the even pace, logarithmic from {:g} to {:g}".format(*PACES),
+        ),
+    )
+    REWARD = {
+        "resolution": Term(
+            1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0
+        ),
+        "time": Term(
+            0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
+        ),
+        "tracking": Term(
+            1.0, "minus the mean error of the lines over the relief, each at most 1", "lower"
+        ),
+        "force": Term(
+            1.0, "minus the mean excess of the pixels' peak forces, over the soft limit", "lower"
+        ),
+    }
+    COST = {"crash": "tips broken by a force over their threshold", "tip_change": "tips used up"}
+    METRICS = (
+        Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
+               text="{value:.1f} dB"),
+        Metric("image_error_nm", "error of the image", "nm"),
+        Metric("error_nm", "error of the last line", "nm", report=False),
+        Metric("peak_nn", "largest force", "nN", report=False, gauge=300.0, text="{value:.0f} nN"),
+        Metric("crashes", "crashes", report=False, gauge=3.0, text="{value:.0f}"),
+        Metric("crash", "crashes a frame", group="cost_terms"),
+        Metric("tip_radius_nm", "tip radius at the end", "nm", gauge=60.0, text="{value:.0f} nm"),
+        Metric("worn_nm3", "worn off the tip", "nm^3"),
+        Metric("tip_change", "tips used up", group="cost_terms"),
+        Metric("exposures", "lines scanned", "", "higher", "ledger", gauge="config.lines",
+               text="{value:.0f} of {full:.0f}"),
+        Metric("time_s", "time taken", "s", "", "ledger", gauge="time_given_s",
+               text="{value:.1f} of {full:g} s"),
+    )  # fmt: skip
+    LATENT = {
+        "slope": "mean absolute slope of each line, nm a pixel",
+        "variance": "variance of each line, nm^2",
+        "steepest": "largest absolute slope of each line, nm a pixel",
+        "gain_limit": "integral gain above which the loop rings, 1/s",
+        "resonance_hz": "resonance of the z-scanner, Hz",
+        "crash_nn": "force above which the tip breaks, nN",
+        "tip_radius_nm": "radius of the tip with the flat that is worn on it, nm",
+        "second_apex": "whether the tip has a second apex",
+        "drift_nm": "drift (y, x, z), nm",
+    }
+    INTERVENTIONS = {
+        "drift_velocity_nm_s": BoxIntervention(
+            "linear drift (y, x, z), nm/s", "instrument.state.drift.velocity", shape=(3,),
+            example=5.0,
+        ),
+        "tip_radius_nm": BoxIntervention(
+            "radius of the tip, nm", low=2.0, high=120.0, example=40.0
+        ),
+        "crash_nn": BoxIntervention(
+            "force above which the tip breaks, nN", "instrument.state.hidden.crash_nn", above=0.0,
+            example=30.0,
+        ),
+    }  # fmt: skip
+    PANELS = (render.surface, render.image, render.line, render.tip)
+    GAUGES = render.GAUGES
 
-    outcomes = OUTCOMES
-
-    def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = AFMConfig.parse(arguments)
-        chosen = self.arguments
-        super().__init__(
-            num_envs,
-            observation_space=observation_space(chosen.observation, chosen.reconstructor != "raw"),
-            action_space=action_space(chosen.action),
-            reward_terms=TERMS,
-            reward_mode=chosen.reward_mode,
-            reward_weights=chosen.weights.vector(TERMS),
-            threads=chosen.threads,
-        )
-        self.instrument = AFMInstrument(num_envs, chosen.settings())
-        settings = self.instrument.settings
-        restorer = TOPOGRAPHIES[chosen.reconstructor]
-        self.restoration = restorer and LineReconstruction(
-            restorer, num_envs, chosen.raster, chosen.lines
-        )
-        self.limit_s = chosen.time_limit_s
-        self._weights = chosen.weights
+    def build(self) -> None:
+        """Make the instrument and the observation model."""
+        config = self.config
+        self.instrument = AFMInstrument(self.num_envs, config.settings)
+        model = TOPOGRAPHIES[config.reconstructor]
+        self.topography = model and model(self.num_envs, config.raster)
+        self.limit_s = config.time_limit_s
+        # In contact mode no amplitude bounds the errors that are shown: 25 nm is a design choice.
         self._free = self.instrument.parameters.signals.free or 25.0
-        self.image = np.zeros((num_envs, chosen.lines, settings.pixels), np.float32)
-        self.ideal = np.zeros_like(self.image)
-        self.errors = np.zeros((num_envs, chosen.lines))
-        self.relief = np.ones(num_envs)
-        self.peak = np.zeros(num_envs)
-        self.merit = np.zeros(num_envs)
-        self.dues = np.zeros((num_envs, 2))
-        self.returns = np.zeros(num_envs)
-        self.event = np.zeros(num_envs, np.int64)
-        self.settings_shown = np.zeros((num_envs, 4))
-        self._dials = np.ones((num_envs, 4))
-        self._signals = np.zeros(
-            (num_envs, len(observation.SIGNALS), observation.CELLS), np.float32
-        )
-        self._sizes = np.zeros((num_envs, 7))
-        self._steepness = np.zeros(num_envs)
-        self._means = np.zeros(num_envs)
-        self._terms = np.zeros((num_envs, len(TERMS)))
-        self._costs = np.zeros((num_envs, 2))
-        self._maps = np.zeros((num_envs, observation.CELLS, observation.CELLS), np.float32)
 
-    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
-        """Put new surfaces in; the tip is engaged and nothing has been scanned."""
-        chosen, instrument = self.arguments, self.instrument
-        start = np.broadcast_to(np.asarray(START), (self.num_envs, 4))
-        dials = np.empty((self.num_envs, 4))
-        self._decode(np.asarray(start, np.float64), dials)
-        parallel_rows(
-            lambda low, high: instrument.reset(
-                rows[low:high], keys[low:high], chosen.specimen, chosen.split, float(dials[0, 0])
-            ),
-            rows.size,
-            self.threads,
-        )
-        for array in (
-            *(self.image, self.ideal, self.errors, self.peak, self.merit, self.dues),
-            self.returns,
-            *(self.event, self._signals, self._sizes, self._means, self._terms, self._costs),
-            *(self._maps, self._steepness),
-        ):
-            array[rows] = 0
-        if self.restoration is not None:
-            self.restoration.reset(rows)
-        self.settings_shown[rows] = START
-        self._dials[rows] = dials[rows]
-        variance = instrument.state.surface.variance[rows]
+    def _chosen(self, what: str) -> Any:
+        """Declared observation or action; without an observation model nothing is restored."""
+        declared = super()._chosen(what)
+        if isinstance(declared, dict) and self.topography is None:
+            return {name: part for name, part in declared.items() if name != "restored"}
+        return declared
+
+    def sizes(self) -> dict[str, int]:
+        """Lines and pixels of the images."""
+        lines, restored = self.config.lines, 0 if self.topography is None else self.config.lines
+        pixels = self.instrument.settings.pixels
+        return {"lines": lines, "pixels": pixels, "restored_lines": restored}
+
+    def begin(self, rows: Int64, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+        """Put new surfaces in, the tip engaged; nothing has been scanned."""
+        config, state, instrument = self.config, self.state, self.instrument
+        state.shown[rows] = START
+        state.dials[rows] = to_dials(state.shown[rows], config.imaging)
+        every = np.zeros((self.num_envs, 2), np.uint32)
+        every[rows] = keys
+
+        def reset(some: Int64) -> None:
+            setpoint = float(state.dials[some[0], 0])
+            instrument.reset(some, every[some], config.specimen, config.split, setpoint)
+
+        self.share(reset, rows)
+        if self.topography is not None:
+            self.topography.reset(rows)
         mean = np.zeros(rows.size)
-        for j in range(chosen.lines):
-            mean += variance[:, j] / chosen.lines
-        self.relief[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
-        self.reward[rows] = 0.0
-        self.terminated[rows] = False
-        self.truncated[rows] = False
+        for j in range(config.lines):
+            mean += instrument.state.surface.variance[rows, j] / config.lines
+        state.relief_nm[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
 
-    def _decode(self, action: Float64, dials: Float64) -> None:
-        """Settings in [-1, 1], (N, 4), to dials, (N, 4)."""
-        low, high = SETPOINTS[self.arguments.imaging]
-        if self.arguments.imaging == "contact":
-            observation.between_rows(np.ascontiguousarray(action[:, 0]), low, high, dials[:, 0])
+    def advance(self, rows: Int64, actions: Any) -> None:
+        """Scan one line a row, or attend to the tip."""
+        config, state, instrument = self.config, self.state, self.instrument
+        given = np.asarray(actions, np.float64)[rows]
+        if config.action == "dials":
+            shown, event = given[:, :4], np.searchsorted(EVENT_FROM, given[:, 4], side="right")
         else:
-            dials[:, 0] = low + 0.5 * (action[:, 0] + 1.0) * (high - low)
-        for column, ends in ((1, GAINS), (2, PROPORTIONAL), (3, RATES_HZ)):
-            observation.between_rows(
-                np.ascontiguousarray(action[:, column]), *ends, dials[:, column]
-            )
-        dials[:, 2] = np.maximum(dials[:, 2] - PROPORTIONAL[0], 0.0)
-
-    def step(self, rows: Rows, actions: NDArray[Any]) -> None:
-        """Scan one line a row, or see to the tip, and pay."""
-        instrument, chosen = self.instrument, self.arguments
-        given = np.zeros((self.num_envs, 4))
-        self.event[rows] = SCAN
-        if chosen.action == "dials":
-            given[rows] = actions[rows, :4]
-            what = np.searchsorted(EVENT_FROM, actions[rows, 4].astype(np.float64), side="right")
-            self.event[rows] = what
-        else:
-            given[rows] = np.insert(actions[rows], 2, -1.0, axis=1)
-            left = np.empty((self.num_envs, 2))
-            left[:, 0] = chosen.lines - instrument.state.ledger.exposures
-            left[:, 1] = self.limit_s - self._scan_seconds()
-            levels = np.ascontiguousarray(given[:, 3])
-            observation.pace_rows(levels, left, np.array(PACES), np.array(RATES_HZ), given[:, 3])
-        self.settings_shown[rows] = given[rows]
-        dials = np.ones((self.num_envs, 4))
-        self._decode(given, dials)
-        self._dials[rows] = dials[rows]
-        seconds, merit, crashes = (
-            self._spent(),
-            self.merit.copy(),
-            instrument.state.tip.crashes.copy(),
-        )
-        event = self.event[rows]
-        scanned = rows[event == SCAN]
-        parallel_rows(lambda low, high: self._scan(scanned[low:high]), scanned.size, self.threads)
+            shown, event = np.insert(given, 2, -1.0, axis=1), np.full(rows.size, SCAN)
+            shown[:, 3] = self._line_rate(rows, shown[:, 3])
+        state.shown[rows], state.event[rows] = shown, event
+        state.dials[rows] = to_dials(shown, config.imaging)
+        tip, setpoint = instrument.state.tip, state.dials[:, 0].copy()
+        crashes = tip.crashes[rows]
+        self.share(self._scan, rows[event == SCAN])
         for kind, act in (
-            (ENGAGE, lambda some: instrument.engage(some, self._dials[:, 0])),
+            (ENGAGE, lambda some: instrument.engage(some, setpoint)),
             (WITHDRAW, instrument.withdraw),
-            (EXCHANGE, lambda some: instrument.exchange(some, self._dials[:, 0])),
+            (EXCHANGE, lambda some: instrument.exchange(some, setpoint)),
         ):
-            some = rows[event == kind]
-            if some.size:
-                act(some)
-        self._pay(rows, scanned, seconds, merit)
-        self._costs[rows, 0] = (instrument.state.tip.crashes - crashes)[rows]
-        self._costs[rows, 1] = event == EXCHANGE
-        spent = (
-            (instrument.state.ledger.exposures >= chosen.lines)
-            | (self._scan_seconds() >= self.limit_s)
-            | (instrument.state.tip.exchanges >= MOST_EXCHANGES)
-        )
-        self.terminated[rows] = spent[rows]
-        self.truncated[rows] = False
+            if (event == kind).any():
+                act(rows[event == kind])
+        surface, done = instrument.state.surface, instrument.state.ledger.exposures
+        variance, quality = surface.variance, state.quality
+        observation.measure_quality(rows, variance, state.errors, done, FLOOR, quality)
+        self.costs[rows, 0] = tip.crashes[rows] - crashes
+        self.costs[rows, 1] = event == EXCHANGE
 
-    def _scan_seconds(self) -> Float64:
-        """Time the frames have taken, exchanges of the tip apart, (N,)."""
-        instrument = self.instrument
-        away = instrument.state.tip.exchanges * instrument.settings.exchange_s
-        return instrument.state.ledger.time_s - away
+    def _line_rate(self, rows: Int64, level: Float64) -> Float64:
+        """Line rates on their scale, from positions on that of the speed over the even pace."""
+        lines = self.config.lines - self.instrument.state.ledger.exposures[rows]
+        seconds = self.limit_s - self.scan_s[rows]
+        even = log(np.maximum(lines, 1.0) / np.maximum(seconds, 1e-3))
+        rate = even + log(PACES[0]) + 0.5 * (level + 1.0) * log(PACES[1] / PACES[0])
+        low, width = log(RATES_HZ[0]), log(RATES_HZ[1] / RATES_HZ[0])
+        return np.clip(2.0 * (rate - low) / width - 1.0, -1.0, 1.0)
 
-    def _spent(self) -> Float64:
-        """Parts of the time budget that have been spent, (N,), exchanges at their own price."""
-        away = self.instrument.state.tip.exchanges * self.instrument.settings.exchange_s
-        return self._scan_seconds() / self.limit_s + away / EXCHANGE_UNIT_S
+    def _scan(self, rows: Int64) -> None:
+        """Scan one line, and reduce it to what is observed, for a share of the rows."""
+        state, held, settings = self.state, self.instrument.state, self.instrument.settings
+        number = held.ledger.exposures[rows]
+        self.instrument.scan(rows, state.dials)
+        line = held.line
+        observation.reduce_lines(rows, line, self._free, state.signals, state.sizes)
+        mean = state.sizes.mean[rows, None].astype(np.float32)
+        state.image[rows, number] = line.trace[rows] - mean
+        state.ideal[rows, number] = line.truth[rows]
+        if self.topography is not None:
+            scanned = ScanLine(tuple(line[:5]), state.dials, held.engaged)
+            estimate = self.topography.estimate(rows, scanned)
+            state.restored[rows, number] = estimate.heights[rows]
+            observation.reduce_restored(rows, estimate, state.cells)
+        error, lines = line.error_nm[rows], self.config.lines
+        state.errors[rows, number] = error**2
+        state.lost[rows] += np.minimum(error / state.relief_nm[rows], 1.0) / lines
+        state.excess[rows] += line.excess_nn[rows] / (settings.soft_limit_nn * lines)
+        state.peak_nn[rows] = np.maximum(state.peak_nn[rows], line.peak_nn[rows])
 
-    def _scan(self, rows: Rows) -> None:
-        """One line, and what it looks like, for a share of the rows."""
-        instrument = self.instrument
-        number = instrument.state.ledger.exposures[rows]
-        instrument.scan(rows, self._dials)
-        line = instrument.state.line
-        images = (line.trace, line.retrace, line.error, line.error_back, line.phase)
-        observation.inspect_rows(rows, images, self._free, self._signals, self._sizes, self._means)
-        self._steepness[rows] += self._sizes[rows, 3]
-        self._sizes[rows, 4] = self._steepness[rows] / (number + 1)
-        self._sizes[rows, 5] = line.saturated[rows]
-        self._sizes[rows, 6] /= self._free
-        self.image[rows, number] = line.trace[rows] - self._means[rows, None].astype(np.float32)
-        self.ideal[rows, number] = line.truth[rows]
-        if self.restoration is not None:
-            self.restoration.add(rows, number, images, self._dials, instrument.state.engaged)
-        self.errors[rows, number] = line.error_nm[rows] ** 2
-        self.peak[rows] = np.maximum(self.peak[rows], line.peak_nn[rows])
+    @property
+    def _exchange_s(self) -> Float64:
+        """Time of the exchanges of the tip so far, (N,), s."""
+        exchanges = self.instrument.state.tip.exchanges.astype(np.float64)
+        return exchanges * self.instrument.settings.exchange_s
 
-    def _pay(self, rows: Rows, scanned: Rows, seconds: Float64, merit: Float64) -> None:
-        """Set the reward's terms and their sum in the listed rows."""
-        chosen, instrument = self.arguments, self.instrument
-        observation.merit_rows(
-            rows,
-            instrument.state.surface.variance,
-            self.errors,
-            instrument.state.ledger.exposures,
-            FLOOR,
-            self.merit,
-        )
-        before = self.dues.copy()
-        lost = instrument.state.line.error_nm[scanned] / self.relief[scanned]
-        self.dues[scanned, 0] += np.minimum(lost, 1.0) / chosen.lines
-        limit = instrument.settings.soft_limit_nn * chosen.lines
-        self.dues[scanned, 1] += instrument.state.line.excess_nn[scanned] / limit
-        terms = {
-            "resolution": resolution(10.0 * merit[rows], 10.0 * self.merit[rows]),
-            "time": time(seconds[rows], self._spent()[rows], 1.0),
-            "tracking": tracking(before[rows, 0], self.dues[rows, 0]),
-            "force": force(before[rows, 1], self.dues[rows, 1]),
+    @property
+    def scan_s(self) -> Float64:
+        """Time of the frames without exchanges of the tip, (N,), s."""
+        return self.instrument.state.ledger.time_s - self._exchange_s
+
+    @property
+    def time_given_s(self) -> Float64:
+        """Time of the frames, with the exchanges so far, (N,), s."""
+        return self.limit_s + self._exchange_s
+
+    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
+        """Quality of the image, parts of the time budget, lost relief, excess of force."""
+        state = self.state
+        spent = self.scan_s / self.limit_s + self._exchange_s / EXCHANGE_UNIT_S
+        return {
+            "resolution": 10.0 * state.quality[rows],
+            "time": spent[rows],
+            "tracking": state.lost[rows],
+            "force": state.excess[rows],
         }
-        self._terms[rows] = np.stack([terms[name] for name in TERMS], axis=-1)
-        vector = self.reward_mode == "vector"
-        self.reward[rows] = combine(terms, self._weights, vector=vector)
-        self.returns[rows] += combine(terms, self._weights)
+
+    def over(self, rows: Int64) -> NDArray[np.bool_]:
+        """Whether the frame is complete, its time is used up, or all tips are."""
+        state = self.instrument.state
+        over = (state.ledger.exposures >= self.config.lines) | (self.scan_s >= self.limit_s)
+        return (over | (state.tip.exchanges >= MOST_EXCHANGES))[rows]
 
     def observe(self) -> Any:
-        """The last line and numbers; see `microgym.envs.afm.observation`."""
-        numbers = self._numbers()
-        if self.arguments.observation == "features":
+        """The last line and numbers; the image so far and the restored line where asked for."""
+        state, numbers = self.state, self._numbers()
+        if self.config.observation == "features":
             return numbers
-        seen = {"signals": self._signals.copy(), "numbers": numbers}
-        restoration = self.restoration
-        if restoration is not None:
-            seen["restored"] = restoration.cells.copy()
-        if self.arguments.observation == "image":
-            rows = np.arange(self.num_envs)
-            image = self.image if restoration is None else restoration.image
-            observation.image_rows(rows, image, self.instrument.state.ledger.exposures, self._maps)
-            seen["image"] = self._maps.copy()
+        seen = {"signals": state.signals.copy(), "numbers": numbers}
+        if self.topography is not None:
+            seen["restored"] = state.cells.copy()
+        if self.config.observation == "image":
+            seen["image"] = np.empty(
+                (self.num_envs, observation.CELLS, observation.CELLS), np.float32
+            )
+            image = state.image if self.topography is None else state.restored
+            observation.reduce_images(image, self.instrument.state.ledger.exposures, seen["image"])
         return seen
 
-    def _numbers(self) -> NDArray[np.float32]:
-        """The numbers of the observation, (N, 16) float32 in [-1, 1]."""
-        instrument = self.instrument
-        left = np.empty((self.num_envs, 2))
-        left[:, 0] = 1.0 - instrument.state.ledger.exposures / self.arguments.lines
-        left[:, 1] = np.maximum(1.0 - self._scan_seconds() / self.limit_s, 0.0)
-        status = np.empty((self.num_envs, 3))
-        status[:, 0] = instrument.state.engaged
-        status[:, 1] = instrument.state.tip.exchanges / MOST_EXCHANGES
-        status[:, 2] = self.event / EXCHANGE
-        out = np.empty((self.num_envs, len(observation.NUMBERS)), np.float32)
-        observation.number_rows(self.settings_shown, left, self._sizes, status, out)
-        return out
+    def _numbers(self) -> Float32:
+        """The numbers of the observation."""
+        state, held, level = self.state, self.instrument.state, observation.level_of
+        done, sizes = held.ledger.exposures, state.sizes
+        setpoint, gain, proportional, rate = state.shown.T
+        lines = 1.0 - done / self.config.lines
+        seconds = np.maximum(1.0 - self.scan_s / self.limit_s, 0.0)
+        return observation.NUMBERS.pack(
+            setpoint=setpoint,
+            integral_gain=gain,
+            proportional_gain=proportional,
+            line_rate=rate,
+            lines_left=lines,
+            time_left=seconds,
+            pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)) / 2.0,
+            discrepancy=level(sizes.discrepancy),
+            error=level(sizes.error),
+            ripple=level(sizes.ripple),
+            steepness=level(sizes.steepness),
+            usual_steepness=level(sizes.total_steepness / np.maximum(done, 1)),
+            saturated=held.line.saturated,
+            worst_error=sizes.worst / self._free,
+            engaged=held.engaged,
+            exchanges=held.tip.exchanges / MOST_EXCHANGES,
+            event=state.event / EXCHANGE,
+        )
 
-    def info(self) -> dict[str, Any]:
-        """Terms, cost, figures of merit and ledger; the hidden state where asked for."""
-        instrument = self.instrument
-        result: dict[str, Any] = {
-            "reward_terms": {name: self._terms[:, i].copy() for i, name in enumerate(TERMS)},
-            "cost": self._costs[:, 0] + self._costs[:, 1],
-            "cost_terms": {
-                "crash": self._costs[:, 0].copy(),
-                "tip_change": self._costs[:, 1].copy(),
-            },
-            "metrics": {
-                "snr_db": 10.0 * self.merit,
-                "image_error_nm": self.relief * exp(-_NEPERS * self.merit),
-                "error_nm": instrument.state.line.error_nm.copy(),
-                "peak_nn": self.peak.copy(),
-                "crashes": instrument.state.tip.crashes.astype(np.float64),
-                "tip_radius_nm": self.apex_nm(),
-                "worn_nm3": instrument.state.tip.volume_nm3.copy(),
-            },
-            "ledger": instrument.state.ledger.copy(),
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """Image quality, errors, forces and the tip."""
+        state, held = self.state, self.instrument.state
+        return {
+            "snr_db": 10.0 * state.quality,
+            "image_error_nm": state.relief_nm * exp(-_NEPERS * state.quality),
+            "error_nm": held.line.error_nm.copy(),
+            "peak_nn": state.peak_nn.copy(),
+            "crashes": held.tip.crashes.astype(np.float64),
+            "tip_radius_nm": self._apex_nm(),
+            "worn_nm3": held.tip.volume_nm3.copy(),
         }
-        if self.arguments.reveal:
-            result["latent"] = self._latent()
-        return result
 
-    def apex_nm(self) -> Float64:
-        """Radius of the tips with the flat that has been worn, (N,), nm."""
+    def _apex_nm(self) -> Float64:
+        """Radius of the tips with the flat that is worn on them, (N,), nm."""
         tip = self.instrument.state.tip
         return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
 
-    def _latent(self) -> dict[str, NDArray[Any]]:
-        """What no operator would know."""
-        state = self.instrument.state
-        surface, hidden = state.surface, state.hidden
+    def latent(self) -> dict[str, NDArray[Any]]:
+        """The lines ahead, the loop, the tip and the drift."""
+        held = self.instrument.state
+        surface, hidden = held.surface, held.hidden
         return {
-            "slope": surface.slope.copy(),
-            "variance": surface.variance.copy(),
-            "steepest": surface.steepest.copy(),
-            "gain_limit": hidden.gain_limit.copy(),
-            "resonance_hz": hidden.resonance_hz.copy(),
-            "crash_nn": hidden.crash_nn.copy(),
-            "tip_radius_nm": self.apex_nm(),
-            "second_apex": np.isfinite(state.tip.second_z_nm),
-            "drift_nm": state.drift.drift.copy(),
+            **{name: getattr(surface, name).copy() for name in ("slope", "variance", "steepest")},
+            **{n: getattr(hidden, n).copy() for n in ("gain_limit", "resonance_hz", "crash_nn")},
+            "tip_radius_nm": self._apex_nm(),
+            "second_apex": np.isfinite(held.tip.second_z_nm),
+            "drift_nm": held.drift.drift.copy(),
         }
 
-    def render(self, row: int) -> NDArray[np.uint8]:
-        """Surface, image, last line, tip and accounts of one microscope."""
-        return draw(self, row)
+    def headline(self, row: int) -> str:
+        """Progress of the scan, and the last event."""
+        done, lines = int(self.instrument.state.ledger.exposures[row]), self.config.lines
+        if self.terminated[row]:
+            return "image finished" if done >= lines else f"ended at line {done}"
+        event = int(self.state.event[row])
+        crashed = event == SCAN and self.instrument.state.line.crashes[row]
+        news = "tip crashed" if crashed else ("", "approached", "withdrawn", "new tip")[event]
+        return f"line {done} of {lines}  {news.upper()}"
 
-    def dials(self, row: int) -> str:
-        """The last settings in words."""
-        setpoint, gain, proportional, rate = self._dials[row]
-        unit = f"{setpoint:.2f}" if self.arguments.imaging == "amplitude" else f"{setpoint:.1f} nN"
-        also = f"  P {proportional:.2f}" if proportional > 0.0 else ""
-        return f"setpoint {unit}  I {gain:.0f}/s{also}  {rate:.1f} lines/s"
-
-    def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
-        """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
-        instrument, chosen = self.instrument, self.arguments
-        done, seconds = (
-            int(instrument.state.ledger.exposures[row]),
-            float(self._scan_seconds()[row]),
-        )
-        snr, peak = 10.0 * float(self.merit[row]), float(instrument.state.line.peak_nn[row])
-        apex, crashes = float(self.apex_nm()[row]), int(instrument.state.tip.crashes[row])
-        return [
-            ("image quality", f"{snr:.1f} dB", snr / 20.0, True),
-            ("lines", f"{done} of {chosen.lines}", done / chosen.lines, True),
-            ("time", f"{seconds:.1f} of {self.limit_s:g} s", seconds / self.limit_s, False),
-            ("largest force", f"{peak:.0f} nN", peak / 300.0, False),
-            ("tip radius", f"{apex:.0f} nm", apex / 60.0, False),
-            ("crashes", f"{crashes}", crashes / 3.0, False),
-        ]
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """Every array that changes."""
-        found = self.own_arrays() | dict(arrays(self.instrument.state, "instrument_"))
-        if self.restoration is not None:
-            restored = self.restoration.state_arrays()
-            found |= {f"restored_{name}": array for name, array in restored.items()}
-        return found
-
-    def intervene(self, rows: Rows, **values: Any) -> None:
-        """Set hidden quantities; draws stay as they were.
-
-        Args:
-            rows: (k,) int64.
-            **values: `drift_velocity_nm_s`: (3,) or (k, 3), (y, x, z); `tip_radius_nm`, 2 to 120,
-                and `crash_nn`, above 0: a number or (k,).
-
-        Raises:
-            ValueError: an unknown name, a wrong shape or a number out of range; nothing has changed
-                then.
-        """
-        ready = interventions.read(rows, values, _SETTABLE)
-        instrument = self.instrument
-        if "drift_velocity_nm_s" in ready:
-            instrument.state.drift.velocity[rows] = ready["drift_velocity_nm_s"]
-        if "crash_nn" in ready:
-            instrument.state.hidden.crash_nn[rows] = ready["crash_nn"]
-        if "tip_radius_nm" in ready:
-            instrument.set_radius(rows, ready["tip_radius_nm"])
+    def apply_intervention(self, name: str, rows: Int64, value: NDArray[Any]) -> None:
+        """Set a hidden quantity; the shape of the tip follows its radius."""
+        if name == "tip_radius_nm":
+            self.instrument.set_radius(rows, value)
+        else:
+            super().apply_intervention(name, rows, value)

@@ -94,6 +94,20 @@ class Channels(Mapping[str, Channel]):
         )
 
 
+class Plane(Channels):
+    """One array without an axis of channels.
+
+    Args:
+        *shape: axes; a name stands for a length known to the task.
+        **channel: its name, and its `Channel` or meaning.
+    """
+
+    def space(self, sizes: Mapping[str, int]) -> spaces.Box:
+        """Space of the array; see `Channels.space`."""
+        whole = super().space(sizes)
+        return spaces.Box(self.low, self.high, whole.shape[1:], np.float32)
+
+
 @dataclass(frozen=True)
 class Choices:
     """A discrete action: one of n.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from microgym.envs.core.channels import Channels, Choices
+from microgym.envs.core.channels import Channels, Choices, Plane
 from microgym.envs.core.config import Config, options
 from microgym.envs.core.task import Modes, Task
 
@@ -39,8 +39,10 @@ _NEVER = 1e9
 """Bounds of this size stand for what never happens."""
 
 
-def number(value: float) -> str:
-    """A number for a reader."""
+def number(value: float | str) -> str:
+    """A number, or the name of a unit, for a reader."""
+    if isinstance(value, str):
+        return value
     if value >= _NEVER:
         return "none"
     return f"{value:,.0f}" if value >= 1000.0 else f"{value:g}"
@@ -109,7 +111,8 @@ def _declared(declared: Any) -> list[Table]:
 
 
 def _channels(name: str, channels: Channels) -> Table:
-    shape = ", ".join(str(one) for one in ("channels", *channels.shape))
+    axes = channels.shape if isinstance(channels, Plane) else ("channels", *channels.shape)
+    shape = ", ".join(str(one) for one in axes)
     return [
         ("index", f"`{name}` ({shape})", "unit of 1", "meaning"),
         *(
@@ -130,7 +133,7 @@ def _settings(settings: Any, left_out: Set[str] = frozenset()) -> Table:
     rows = [
         (f"`{name}`", number(value), meanings[name])
         for name, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
     ]
     for name, value in values.items():
         if is_dataclass(value) and not isinstance(value, type):

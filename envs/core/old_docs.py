@@ -11,8 +11,10 @@ _NEVER = 1e9
 """Bounds of this size stand for what never happens."""
 
 
-def number(value: float) -> str:
-    """A number for a reader."""
+def number(value: float | str) -> str:
+    """A number, or the name of a unit, for a reader."""
+    if isinstance(value, str):
+        return value
     if value >= _NEVER:
         return "none"
     return f"{value:,.0f}" if value >= 1000.0 else f"{value:g}"

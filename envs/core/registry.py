@@ -110,22 +110,3 @@ def find(env_id: str) -> Entry:
     if bare not in _ENTRIES:
         raise ValueError(f"no environment {env_id!r}; there are {[one.id for one in entries()]}")
     return _ENTRIES[bare]
-
-
-def named(env_id: str, kwargs: Mapping[str, Any]) -> Entry:
-    """The id that an id with further arguments stands for.
-
-    Args:
-        env_id: such as "STM-v0".
-        kwargs: arguments that the environment is made with.
-
-    Returns:
-        The entry of the same package that has most of these as its own arguments, and no others.
-
-    Raises:
-        ValueError: no such environment.
-    """
-    own = find(env_id)
-    given = {**own.kwargs, **kwargs}
-    same = [own, *(one for one in entries() if one.package == own.package)]
-    return max(same, key=lambda one: len(one.kwargs) if one.kwargs.items() <= given.items() else -1)

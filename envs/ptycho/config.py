@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.old_config import LEVELS, Config
 from microgym.envs.core.old_rewards import RewardWeights
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector
 from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.specimens.splits import SPLITS, validate_family
 from microgym.validation import boolean, choice, integer, positive
 

@@ -19,11 +19,10 @@ from microgym.envs.ptycho.config import (
     PtychoConfig,
 )
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import diameter
 from microgym.physics.sampling import HC_EV_M, Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import Role, episode_key
 from microgym.specimens.families import fill
 from microgym.specimens.splits import specimen_key

@@ -359,7 +359,7 @@ class PtychoTask(Task):
         edge = self.region // cells
         structure = instrument.sample.structure[:, inside, inside].astype(np.float32)
         structure = structure.reshape(self.num_envs, cells, edge, cells, edge).mean(axis=(2, 4))
-        return {"structure": structure, "drift_px": instrument.state.stage.motion.drift.copy()}
+        return {"structure": structure, "drift_px": instrument.state.drift.drift.copy()}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
@@ -428,7 +428,7 @@ class PtychoTask(Task):
         """
         if values and self.arguments.recording is not None:
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
-        motion = self.instrument.state.stage.motion
+        motion = self.instrument.state.drift
         targets = {"drift_velocity_px_s": motion.velocity, "settling_px": motion.settling}
         ready = interventions.read(
             rows, values, dict.fromkeys(targets, BoxIntervention(shape=(2,)))

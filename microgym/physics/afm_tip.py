@@ -1,4 +1,4 @@
-"""Tips: their shapes, the image they make of a surface, and how they wear.
+"""Tips of force microscopes: shape, image of a surface by grey dilation, and wear.
 
 A rigid tip of shape t touches a surface h first where h(x + u) - t(u) is largest, so that its apex
 runs along the grey dilation of h by t (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
-from microgym.validation import finite, integer, positive
+from microgym.validation import finite, integer, non_negative, positive
 
 REACH = 20
 """Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
@@ -36,14 +36,14 @@ class TipShape(NamedTuple):
 
 @dataclass(frozen=True)
 class Tip:
-    """A tip: a sphere on a cone, or a paraboloid; worn flat; perhaps with a second apex.
+    """Tip: a sphere on a cone, or a paraboloid, possibly worn flat and with a second apex.
 
     Attributes:
         radius_nm: radius of curvature of the apex, nm.
         half_angle_deg: half of the cone's opening angle, degrees; 0 for a paraboloid.
-        worn_nm: height that has been worn off, nm.
+        worn_nm: height that is worn off, nm.
         second_y_nm, second_x_nm: place of a second apex of the same shape, nm.
-        second_z_nm: how far it stands back, nm; infinite for none.
+        second_z_nm: distance by which it stands back, nm; infinite for none.
 
     Raises:
         TypeError: a value is no number.
@@ -62,8 +62,7 @@ class Tip:
         positive("radius_nm", self.radius_nm)
         if not 0.0 <= finite("half_angle_deg", self.half_angle_deg) < 80.0:
             raise ValueError(f"half_angle_deg={self.half_angle_deg!r} must be in [0, 80)")
-        if finite("worn_nm", self.worn_nm) < 0.0:
-            raise ValueError(f"worn_nm={self.worn_nm!r} must be at least 0")
+        non_negative("worn_nm", self.worn_nm)
         finite("second_y_nm", self.second_y_nm)
         finite("second_x_nm", self.second_x_nm)
         if not self.second_z_nm >= 0.0:
@@ -128,7 +127,7 @@ def window_of(tip: Tip, pixel_nm: float, half: int = REACH) -> Plane:
 
 @kernel
 def dilate_line(strip, window, limit, out):
-    """The line along which a tip's apex runs.
+    """Grey dilation of a line: path of a tip's apex.
 
     Args:
         strip: (2 r + 1, P + 2 r) float32, C-contiguous, the surface around the line, nm.
@@ -169,7 +168,7 @@ def _filter(surface, window, sign, out):
 
 
 def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """What a tip shows of a surface.
+    """Image that a tip makes of a surface, its grey dilation.
 
     Args:
         surface: (H, W) heights, nm.
@@ -184,7 +183,7 @@ def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArr
 
 
 def erode(image: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The highest surface that a tip would show as an image: its reconstruction.
+    """Highest surface that gives an image: the grey erosion, which reconstructs it.
 
     Args:
         image: (H, W) heights, nm.
@@ -200,7 +199,7 @@ def erode(image: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[
 
 @inline_kernel
 def worn_height(volume, radius):
-    """Height that is worn off a paraboloid with a volume, nm: V = pi R h^2.
+    """Height worn off a paraboloid for a volume, nm: V = pi R h^2.
 
     Args:
         volume: nm^3.
@@ -214,7 +213,7 @@ def archard(rate, force, path):
     """Volume worn off, nm^3 (Archard, J. Appl. Phys. 24, 981, 1953).
 
     Args:
-        rate: volume a unit of force and way, nm^3/(nN nm).
+        rate: volume per force and path, nm^3/(nN nm).
         force: mean normal force, nN.
         path: way, nm.
     """
@@ -223,7 +222,7 @@ def archard(rate, force, path):
 
 @inline_kernel
 def apex_radius(radius, worn):
-    """Radius that counts for forces: that of the sphere and of the flat upon it, nm.
+    """Effective radius for forces: that of the sphere plus that of the flat on it, nm.
 
     The flat's radius is sqrt(2 R h). Their sum is a design choice: it is right at no wear, and
     grows with the flat when the flat is wide.

@@ -1,4 +1,4 @@
-"""A cantilever over a surface: force law, amplitude against distance, peak force, and the truth.
+"""A cantilever over a surface: force law, amplitude against distance, and peak force.
 
 An oscillating cantilever obeys m z'' + (m w / Q) z' + k z = F0 cos(w t) + F(gap + z). At resonance
 and in one harmonic its amplitude A at a mean gap g solves (San Paulo and Garcia, Phys. Rev. B 64,
@@ -11,8 +11,8 @@ contact, F = -H R / (6 a0^2) + (4/3) E sqrt(R) (a0 - d)^(3/2), and van der Waals
 plane, F = -H R / (6 d^2), beyond a0. Lengths are in nm, forces in nN, stiffness in nN/nm (N/m),
 moduli in nN/nm^2 (GPa), Hamaker constants in nN nm (1e-18 J).
 
-Amplitude tables are what the scan runs on; `tap` integrates the equation of motion, and tests hold
-the tables against it.
+A scan reads the amplitude from tables; tests compare the tables with the integrated equation of
+motion.
 """
 
 import functools
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
-from microgym.numerics.libm import sincos, sincos64
+from microgym.numerics.libm import sincos
 from microgym.validation import positive
 
 HAMAKER_NN_NM = 0.064
@@ -48,7 +48,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cantilever:
-    """A cantilever and how it is driven.
+    """A cantilever and its drive.
 
     Attributes:
         stiffness_n_m: spring constant k, N/m.
@@ -106,6 +106,7 @@ def virial(gap, amplitude, hamaker_radius, stiffness, cosines):
         cosines: (nodes,) cosines of the midpoints of equal parts of half a cycle.
     """
     total = 0.0
+    # Midpoint rule over half a cycle: the other half is its mirror image.
     for i in range(cosines.size):
         z = amplitude * cosines[i]
         total += tip_force(gap + z, hamaker_radius, stiffness) * z
@@ -160,12 +161,15 @@ def solve_gaps(amplitudes, free, slope, hamaker_radius, stiffness, cosines, out)
     """
     for i in range(amplitudes.size):
         a = amplitudes[i]
+        # |V| = (k / 2 Q) A sqrt(A0^2 - A^2), from the harmonic balance.
         level = slope * a * np.sqrt(max(free * free - a * a, 0.0))
         top = _most_attractive(a, hamaker_radius, stiffness, cosines)
+        # Repulsive solution: V = -level, below the gap of largest attraction.
         low = top - 4.0
         while virial(low, a, hamaker_radius, stiffness, cosines) > -level:
             low -= 4.0
         out[2, i] = _falling_to(-level, low, top, a, hamaker_radius, stiffness, cosines, True)
+        # Two attractive solutions, V = level, on either side of that gap.
         if virial(top, a, hamaker_radius, stiffness, cosines) > level:
             far = top + 60.0
             out[0, i] = _falling_to(level, top, far, a, hamaker_radius, stiffness, cosines, False)
@@ -194,7 +198,7 @@ def balance(
     """Gaps at which a cantilever has given amplitudes.
 
     Args:
-        cantilever: how it is driven.
+        cantilever: the cantilever and its drive.
         modulus_gpa: reduced modulus of tip and specimen, GPa; 0 for no repulsion at all.
         radius_nm: radius of the tip, nm.
         amplitudes_nm: (n,), below the free amplitude.
@@ -226,15 +230,15 @@ def branches(
     gaps_nm: Float64,
     hamaker_nn_nm: float = HAMAKER_NN_NM,
 ) -> Float64:
-    """Amplitude against gap as one sees it on approach and on retraction.
+    """Amplitude against gap, on approach and on retraction.
 
     All solutions of the harmonic balance form one curve. Where the gap goes back and forth along
-    it, two amplitudes are stable, and which one holds depends on where the tip has come from. Below
-    the gap at which the oscillation is quenched the curve goes on with slope one into negative
-    values: what the amplitude then tends to as it collapses, as the drive works against it.
+    it, two amplitudes are stable, and the history of the gap selects one. Below the gap at which
+    the oscillation is quenched the curve goes on with slope one into negative values, the target of
+    the collapsing amplitude.
 
     Args:
-        cantilever: how it is driven.
+        cantilever: the cantilever and its drive.
         modulus_gpa, radius_nm: reduced modulus and radius of the tip.
         gaps_nm: (n,) rising, nm.
         hamaker_nn_nm: Hamaker constant, nN nm.
@@ -307,7 +311,7 @@ def pressed(push, spring, stiffness):
     converges from there without fail since the function is convex.
 
     Args:
-        push: how far the unbent spring would reach into the surface, nm, at least 0.
+        push: depth that the unbent spring would reach in the surface, nm, at least 0.
         spring: k, N/m.
         stiffness: (4/3) E sqrt(R).
     """
@@ -373,8 +377,8 @@ def mean_force(target, slope, free):
     """Time average of the force on the tip, nN: (k / 2Q) sqrt(A0^2 - T^2).
 
     In steady state T is the amplitude (San Paulo and Garcia 2001). While the amplitude falls, T is
-    what it falls towards, A + (2Q / w) dA/dt: the drive's phase turns until it brakes the
-    oscillation, and the mean force is what holds that phase.
+    its target A + (2Q / w) dA/dt: the drive's phase turns until it brakes the oscillation, and the
+    mean force holds that phase.
 
     Args:
         target: T, nm.
@@ -390,11 +394,10 @@ def peak_force(amplitude, target, modulus, radius, spring, quality, free):
 
     A contact of depth s lasts a part sqrt(2 s / A) / pi of a cycle and carries E sqrt(R) s^2 /
     (2 sqrt(2 A)) on average (large amplitudes; its scaling: Hu and Raman, Appl. Phys. Lett. 91,
-    123106, 2007). That is the mean force and what van der Waals' attraction takes away: all of the
+    123106, 2007). That is the mean force and the share of van der Waals' attraction: all of the
     adhesion during contact, and on the way there a part sqrt(2 a0 / A) / 4 for an orbit that just
     touches, a0 / (pi sqrt(2 s A)) for one that goes deep (of both the harmonic sum). Where the
-    target is below zero, the oscillation cannot make way, and the cantilever is pushed by so much
-    besides.
+    target is below zero, the cantilever is pushed by that much besides.
 
     Args:
         amplitude: nm, above 0.
@@ -409,71 +412,15 @@ def peak_force(amplitude, target, modulus, radius, spring, quality, free):
     scale = 2.0 * np.sqrt(2.0 * least) / elastic
     touching = 4.0 / np.sqrt(2.0 * CONTACT_NM / least)
     share, depth, way = 0.0, 0.0, 1.0 / touching
+    # Fixed point of depth, share of the cycle in contact, and attraction on the way there.
     for _ in range(4):
         depth = np.sqrt(scale * (mean + adhesion * (share + way)))
         share = min(np.sqrt(2.0 * depth / least) / np.pi, 1.0)
         way = 1.0 / (touching + np.pi * np.sqrt(2.0 * depth * least) / CONTACT_NM)
+    # F = (4/3) E sqrt(R) s^(3/2) - H R / (6 a0^2).
     force = max(4.0 / 3.0 * elastic * depth * np.sqrt(depth) - adhesion, 0.0)
+    # A quenched cantilever is pressed into the surface as a spring.
     if target < 0.0:
         force += pressed(-target, spring, 4.0 / 3.0 * elastic)
         share = 1.0
     return force, share
-
-
-@kernel
-def tap(gap, closing, lift, settings, cycles, listen, steps, out):
-    """Integrate the equation of motion (fourth-order Runge-Kutta), starting from free oscillation.
-
-    Args:
-        gap: mean gap at the start, nm.
-        closing: how fast it shrinks, nm a cycle.
-        lift: the gap shrinks to this and no further, nm.
-        settings: (6,) k, Q, free amplitude, H R, (4/3) E sqrt(R), initial amplitude over the free
-            one (oscillating in phase with steady resonance).
-        cycles: how many.
-        listen: average amplitude, phase and force over so many of the last cycles.
-        steps: a cycle.
-        out: (6,) written: amplitude, cosine over sine
-            of its lag behind the drive, mean force, peak force in the last cycles, peak
-            force since the start, gap at the end.
-    """
-    k, quality, free, hamaker_radius, stiffness = settings[:5]
-    h = 2.0 * np.pi / steps
-    drive = free / quality
-    z, v = 0.0, free * settings[5]
-    # At resonance the motion lags the drive by a quarter of a cycle: z = A0 sin t.
-    sine_sum, cosine_sum, total, peak, ever = 0.0, 0.0, 0.0, 0.0, 0.0
-    first = (cycles - listen) * steps
-    g = gap
-    for n in range(cycles * steps):
-        t = (n % steps) * h
-        rise, push, rises, pushes = 0.0, 0.0, 0.0, 0.0
-        for stage in range(4):
-            part = 0.0 if stage == 0 else (1.0 if stage == 3 else 0.5)
-            weight = 1.0 if stage == 0 or stage == 3 else 2.0
-            zi, vi = z + part * h * rise, v + part * h * push
-            c = sincos64(t + part * h)[1]
-            f = tip_force(g + zi, hamaker_radius, stiffness)
-            rise = vi
-            push = drive * c - vi / quality - zi + f / k
-            rises += weight * rise
-            pushes += weight * push
-        f = tip_force(g + z, hamaker_radius, stiffness)
-        ever = max(ever, f)
-        if n >= first:
-            s, c = sincos64(t)
-            sine_sum += z * s
-            cosine_sum += z * c
-            total += f
-            peak = max(peak, f)
-        z += h / 6.0 * rises
-        v += h / 6.0 * pushes
-        g = max(g - closing / steps, lift)
-    count = listen * steps
-    a, b = 2.0 * sine_sum / count, 2.0 * cosine_sum / count
-    out[0] = np.sqrt(a * a + b * b)
-    out[1] = b / a
-    out[2] = total / count
-    out[3] = peak
-    out[4] = ever
-    out[5] = g

@@ -1,13 +1,14 @@
-"""Thermal drift: linear, settling, and wandering.
+"""Drift of a microscope against its specimen, and position errors of its stage.
 
-Lengths are in the caller's unit, one for all arguments; times are in s. Wandering is an
-Ornstein-Uhlenbeck process whose draws belong to a clock of fixed cells, not to the agent's steps:
-the same seed gives the same path as a function of time whatever the agent does, however its time is
-sliced.
+Drift is linear, settling and wandering at once. Wandering is an Ornstein-Uhlenbeck process whose
+draws belong to a clock of fixed cells, not to the agent's steps: the same seed gives the same path
+as a function of time, however time is sliced. The stage follows commands with backlash and jitter.
+
+Lengths are in one unit, which `DriftParameters.length_unit` names; times are in s.
 """
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,73 +16,76 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, uniform
-from microgym.state import Float64, Shape, allocate
-from microgym.validation import finite, integer, positive
+from microgym.state import Float64, Shape, gather
+from microgym.validation import check_sizes, choice
 
 REMEMBERED = 40.0
-"""Times of the wandering that a long wait follows in full: older numbers have faded below 1e-17."""
+"""Correlation times of the wandering that a long wait follows; older numbers are below 1e-17."""
+
+LENGTH_UNITS = ("nm", "px", "cells")
+"""Units of length: nm, pixels of the specimen array, or cells of a ferroelectric film."""
 
 Rows = NDArray[np.float64]
 
 _AGAIN = 1 << 10
 
 
-def check_sizes(parameters: Any) -> None:
-    """Check a dataclass of sizes: numbers of at least 0, those named `..._time_s` above 0.
+class DriftRates(NamedTuple):
+    """Parameters of the drift as kernels take them, the same in all of an episode.
 
-    Args:
-        parameters: an instance of a dataclass of numbers.
-
-    Raises:
-        TypeError: if a number is not a number.
-        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
+    Attributes:
+        speed, settling, settling_time_s, wander, wander_time_s, cell_time_s: of `DriftParameters`.
     """
-    for field in fields(parameters):
-        value = getattr(parameters, field.name)
-        if field.name.endswith("time_s"):
-            positive(field.name, value)
-        elif finite(field.name, value) < 0.0:
-            raise ValueError(f"{field.name}={value!r} must be at least 0")
+
+    speed: float
+    settling: float
+    settling_time_s: float
+    wander: float
+    wander_time_s: float
+    cell_time_s: float
 
 
 @dataclass(frozen=True)
 class DriftParameters:
-    """How a scanning-probe microscope drifts; the default is not at all.
+    """Drift of a microscope and errors of its stage; the default is none.
 
     Attributes:
-        drift_nm_s: mean speed of linear drift, nm/s; direction and speed are drawn per episode.
-        settling_nm: mean distance still to be settled at the start and after a coarse move, nm;
-            drawn each time.
+        speed: mean speed of linear drift, length/s; direction and speed are drawn per episode.
+        settling: mean distance to be settled at the start and after a coarse move, length; drawn
+            each time.
         settling_time_s: time constant of settling, s.
-        wander_nm: stationary standard deviation of wandering along each axis, nm.
+        wander: stationary standard deviation of wandering along each axis, length.
         wander_time_s: correlation time of wandering, s.
         cell_time_s: length of a cell of the wandering clock, s; see `advance_drift`.
+        backlash: dead band of the drive along each axis, length.
+        jitter: standard deviation of the position of one exposure along each axis, length.
+        length_unit: unit of the lengths, one of `LENGTH_UNITS`.
 
     Raises:
         TypeError: if a number is not a number.
-        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
+        ValueError: if one is negative, a time is zero, any is NaN or infinite, or the unit is
+            unknown.
     """
 
-    drift_nm_s: float = 0.0
-    settling_nm: float = 0.0
-    settling_time_s: float = 1200.0
-    wander_nm: float = 0.0
+    speed: float = 0.0
+    settling: float = 0.0
+    settling_time_s: float = 600.0
+    wander: float = 0.0
     wander_time_s: float = 120.0
     cell_time_s: float = 1.0
+    backlash: float = 0.0
+    jitter: float = 0.0
+    length_unit: str = "nm"
 
     def __post_init__(self) -> None:
-        """Check every number."""
+        """Check every field."""
+        choice("length_unit", self.length_unit, LENGTH_UNITS)
         check_sizes(self)
 
     @property
-    def rates(self) -> "DriftRates":
-        """Parameters of `advance_drift`."""
-        return DriftRates(
-            float(self.settling_time_s),
-            float(self.wander_nm),
-            float(self.wander_time_s),
-            float(self.cell_time_s),
-        )
+    def rates(self) -> DriftRates:
+        """Parameters of the kernels."""
+        return gather(DriftRates, self)
 
 
 AMBIENT_DRIFT: dict[str, DriftParameters] = {
@@ -90,25 +94,12 @@ AMBIENT_DRIFT: dict[str, DriftParameters] = {
     "real": DriftParameters(0.05, 90.0, 600.0, 0.5),
     "hard": DriftParameters(0.15, 270.0, 600.0, 1.5),
 }
-"""The switch of drift for microscopes in air.
+"""Levels of drift of microscopes in air.
 
 "real" drifts 3 nm/min, within the 1 to 10 nm/min that are commonly quoted (not verified here), and
 settles three times as fast at first, with a time constant of 10 minutes, the shortest of the 10 to
 30 that are usual; wandering of 0.5 nm over 120 s. These are design choices. "easy" is a third of
 "real", "hard" three times.
-"""
-
-COLD_DRIFT: dict[str, DriftParameters] = {
-    "off": DriftParameters(),
-    "easy": DriftParameters(5e-6, 3e-3, 600.0, 1.7e-3),
-    "real": DriftParameters(1.5e-5, 9e-3, 600.0, 5e-3),
-    "hard": DriftParameters(1.5e-4, 9e-2, 600.0, 1.5e-2),
-}
-"""The switch of drift for microscopes at the temperature of liquid helium.
-
-"real" drifts 0.9 pm/min, just within the 1 pm/min that are commonly quoted (not verified here); the
-rest as in `AMBIENT_DRIFT`, wandering of 5 pm. "hard" is a cryostat that is still cooling, ten times
-as bad. These are design choices.
 """
 
 
@@ -133,43 +124,6 @@ class DriftState(NamedTuple):
     clock: Annotated[Float64, Shape(2, unit="s, cells")]
     drift: Annotated[Float64, Shape("drift_axes", unit="length")]
 
-    @classmethod
-    def zeros(cls, num_envs: int, axes: int = 3) -> "DriftState":
-        """Microscopes that do not drift.
-
-        Args:
-            num_envs: N, at least 1.
-            axes: A, 2 (y, x) or 3 (y, x, z).
-
-        Returns:
-            A state of zeros.
-        """
-        count = integer("num_envs", num_envs, 1, 1 << 20)
-        state = allocate(cls, count, drift_axes=integer("axes", axes, 2, 3))
-        state.clock[:, 1] = -1.0
-        return state
-
-    @property
-    def arrays(self) -> "DriftState":
-        """The state itself, as kernels take it."""
-        return self
-
-
-class DriftRates(NamedTuple):
-    """Parameters of `advance_drift`, the same in all of an episode.
-
-    Attributes:
-        settling_time_s: time constant of settling, s.
-        wander: stationary standard deviation of wandering along each axis, length.
-        wander_time_s: correlation time of wandering, s.
-        cell_time_s: length of a cell of the wandering clock, s.
-    """
-
-    settling_time_s: float
-    wander: float
-    wander_time_s: float
-    cell_time_s: float
-
 
 @kernel
 def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
@@ -187,79 +141,85 @@ def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
 
 
 @kernel
-def start_drift(b, s0, s1, speed, distance, drifting):
-    """Begin an episode: draw how one microscope drifts.
+def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) -> None:
+    """Begin an episode: draw the drift of one microscope.
 
     Directions are uniform, speed and settling distance uniform between a half and one and a half of
     their means (design choice). Wandering starts from zero: all was aligned at the start.
 
     Args:
-        b: which microscope.
-        s0, s1: stream of the drift, of the exogenous role; draws of tick 0.
-        speed: mean speed of linear drift, in the plane and along z, length/s.
-        distance: mean distance to be settled, likewise.
-        drifting: `DriftState`; row b is written.
+        b: row of the microscope.
+        s0: first word of the stream of the drift, of the exogenous role; draws of tick 0.
+        s1: second word.
+        rates: parameters.
+        state: row b is written.
     """
-    velocity, settling, moved, wander, clock, drift = drifting
     # Not a literal, for each of which Numba would compile the draw anew.
     first = np.int64(0)
-    for axis in range(velocity.shape[1]):
-        velocity[b, axis], settling[b, axis] = 0.0, 0.0
-        moved[b, axis], drift[b, axis] = 0.0, 0.0
-        wander[b, 0, axis], wander[b, 1, axis] = 0.0, 0.0
-    _add_vector(s0, s1, first, speed, velocity[b])
-    _add_vector(s0, s1, first + 2, distance, settling[b])
-    clock[b, 0], clock[b, 1] = 0.0, -1.0
+    for axis in range(state.velocity.shape[1]):
+        state.velocity[b, axis], state.settling[b, axis] = 0.0, 0.0
+        state.moved[b, axis], state.drift[b, axis] = 0.0, 0.0
+        state.wander[b, 0, axis], state.wander[b, 1, axis] = 0.0, 0.0
+    _add_vector(s0, s1, first, rates.speed, state.velocity[b])
+    _add_vector(s0, s1, first + 2, rates.settling, state.settling[b])
+    state.clock[b, 0], state.clock[b, 1] = 0.0, -1.0
 
 
 @kernel
-def advance_drift(b, s0, s1, dt, pace, drifting):
-    """Let one microscope drift for a while.
+def advance_drift(
+    b: int, s0: int, s1: int, duration_s: float, rates: DriftRates, state: DriftState
+) -> None:
+    """Advance the drift of one microscope.
 
     Wandering is exact at the borders of the cells of its clock and linear between them, which takes
     at most cell_time_s / (2 wander_time_s) of its variance off (Uhlenbeck and Ornstein, Phys. Rev.
     36, 823, 1930, for the exact update).
 
     Args:
-        b: which microscope.
-        s0, s1: stream of the drift, of the exogenous role; draws of ticks 1, 2, ..., one a cell.
-        dt: duration, s, at least 0.
-        pace: `DriftRates`.
-        drifting: `DriftState`; row b is updated.
+        b: row of the microscope.
+        s0: first word of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
+        s1: second word.
+        duration_s: duration, s, at least 0.
+        rates: parameters.
+        state: row b is updated.
     """
-    velocity, settling, moved, wander, clock, drift = drifting
-    settling_time_s, wander_size, wander_time_s, cell_time_s = pace
-    axes = velocity.shape[1]
-    kept = exponential(-dt / settling_time_s)
+    moved, wander, clock, cell_s = state.moved, state.wander, state.clock, rates.cell_time_s
+    axes = state.velocity.shape[1]
+    # Linear drift v t, and settling d (1 - exp(-t / tau)).
+    kept = exponential(-duration_s / rates.settling_time_s)
     for axis in range(axes):
-        moved[b, axis] += velocity[b, axis] * dt + settling[b, axis] * (1.0 - kept)
-        settling[b, axis] *= kept
-    keep = exponential(-cell_time_s / wander_time_s)
+        settling = state.settling[b, axis]
+        moved[b, axis] += state.velocity[b, axis] * duration_s + settling * (1.0 - kept)
+        state.settling[b, axis] *= kept
+    # Wandering, cell by cell: x' = e x + sqrt(1 - e^2) xi, with e = exp(-cell / tau).
+    keep = exponential(-cell_s / rates.wander_time_s)
     fresh = np.sqrt(1.0 - keep * keep)
-    clock[b, 0] += dt
-    cell = np.floor(clock[b, 0] / cell_time_s)
-    forgotten = np.floor(cell - REMEMBERED * wander_time_s / cell_time_s) - 1.0
+    clock[b, 0] += duration_s
+    cell = np.floor(clock[b, 0] / cell_s)
+    # After a long wait the cells that are forgotten by now are passed over.
+    forgotten = np.floor(cell - REMEMBERED * rates.wander_time_s / cell_s) - 1.0
     clock[b, 1] = max(clock[b, 1], forgotten)
     # Nothing is drawn for a wandering of no size.
-    while wander_size > 0.0 and clock[b, 1] < cell:
+    while rates.wander > 0.0 and clock[b, 1] < cell:
         clock[b, 1] += 1.0
         tick = int(clock[b, 1]) + 1
         for axis in range(axes):
             last = wander[b, 1, axis]
             wander[b, 0, axis] = last
             wander[b, 1, axis] = keep * last + fresh * draw_normal(s0, s1, tick, axis)
-    part = clock[b, 0] / cell_time_s - cell
+    # Linear between the borders of the present cell.
+    part = clock[b, 0] / cell_s - cell
     for axis in range(axes):
         level = wander[b, 0, axis] + part * (wander[b, 1, axis] - wander[b, 0, axis])
-        drift[b, axis] = moved[b, axis] + wander_size * level
+        state.drift[b, axis] = moved[b, axis] + rates.wander * level
 
 
 @kernel
 def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Rows) -> None:
-    """Arm settling anew after a coarse move or an exchange of the tip.
+    """Begin settling anew after a coarse move or an exchange of the tip.
 
-    What was still to settle goes on settling: the responses add. The n-th disturbance of an episode
-    is the same whenever it comes.
+    The earlier settling goes on: the responses add. The n-th disturbance of an episode is the same
+    whenever it comes.
 
     Args:
         s0: first word of the stream of the drift, as for `start_drift`; draws of tick 0.
@@ -269,3 +229,44 @@ def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Row
         settling: (A,) row of `DriftState`, updated.
     """
     _add_vector(s0, s1, 2 + 2 * move, distance, settling)
+
+
+@kernel
+def move_stage(y: float, x: float, backlash: float, play: Rows) -> None:
+    """Drive one stage to a commanded position through its backlash (the play operator).
+
+    The driven side stays put while the command is within half the dead band of it, and is dragged
+    along beyond: after a long move it lags by half the band (Visintin, Differential Models of
+    Hysteresis, 1994, III.2).
+
+    Args:
+        y: row of the commanded position, length.
+        x: column of the commanded position, length.
+        backlash: dead band, length.
+        play: (2,) float64, updated: position of the driven side, without drift and jitter.
+    """
+    half = 0.5 * backlash
+    play[0] = min(max(play[0], y - half), y + half)
+    play[1] = min(max(play[1], x - half), x + half)
+
+
+@kernel
+def exposure_position(
+    s0: int, s1: int, tick: int, jitter: float, play: Rows, drift: Rows, position: Rows
+) -> None:
+    """Write the position of the beam on the specimen during one exposure.
+
+    Args:
+        s0: first word of the stream of the jitter, of the exogenous role.
+        s1: second word.
+        tick: number of the exposure.
+        jitter: standard deviation along each axis, length.
+        play: (2,) float64, position of the driven side; see `move_stage`.
+        drift: (2,) row of `DriftState`.
+        position: (2,) float64, written (y, x), length.
+    """
+    for axis in range(2):
+        # Position = driven side + drift of the specimen + jitter.
+        position[axis] = play[axis] + drift[axis]
+        if jitter > 0.0:
+            position[axis] += jitter * draw_normal(s0, s1, tick, axis)

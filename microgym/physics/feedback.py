@@ -1,8 +1,8 @@
-"""The loop that keeps a probe at a surface: lag, gains, a scanner with a resonance, and limits.
+"""Feedback loop of a probe at a surface: lag, gains, a scanner with a resonance, and limits.
 
-Everything but the signal's dependence on the gap is linear between two ticks of the controller, and
-is advanced exactly: the signal follows its target with a time constant, the scanner is a damped
-oscillator that hears a constant command. Lengths in nm, times in s.
+All but the signal's dependence on the gap is linear between two ticks of the controller and is
+advanced exactly: the signal follows its target with a time constant, and the scanner is a damped
+oscillator driven by a constant command. Lengths are in nm, times in s.
 """
 
 import math
@@ -17,8 +17,8 @@ from microgym.numerics.libm import exp64, sincos64
 from microgym.state import Float64, Shape
 from microgym.validation import positive
 
-MOST_TICKS = 64
-LEAST_TICKS = 8
+LEAST_TICKS, MOST_TICKS = 8, 64
+"""Smallest and largest number of ticks of the controller in a pixel (design choices)."""
 
 
 class LoopState(NamedTuple):
@@ -119,7 +119,10 @@ def largest_gain(lag_s: float, resonance_hz: float, damping: float) -> float:
 
 @inline_kernel
 def ticks_of(pixel_s, resonance_hz, lag_s, gain):
-    """Ticks of the controller in a pixel: 8 to 64, and as short as the fastest process asks for."""
+    """Ticks of the controller in a pixel, 8 to 64.
+
+    A tick is at most a fifth of the shortest of 1 / w of the scanner, the lag, and 1 / gain.
+    """
     w = 2.0 * np.pi * resonance_hz
     tick = min(min(0.2 / w, 0.2 * lag_s), 0.2 / max(gain, 1.0))
     wanted = np.ceil(pixel_s / tick)
@@ -128,15 +131,15 @@ def ticks_of(pixel_s, resonance_hz, lag_s, gain):
 
 @kernel
 def oscillator(tick_s, resonance_hz, damping):
-    """Exact step of a damped oscillator towards a constant command.
+    """Matrix of the exact step of a damped oscillator towards a constant command.
 
     Args:
         tick_s: duration, s.
         resonance_hz, damping: of the oscillator.
 
     Returns:
-        The matrix that takes (height - command, velocity / w) on, rows first, as four numbers; w is
-        the angular resonance.
+        Matrix that advances (height - command, velocity / w), as four numbers, rows first; w is the
+        angular resonance.
     """
     w = 2.0 * np.pi * resonance_hz
     root = np.sqrt(1.0 - damping * damping)
@@ -151,9 +154,8 @@ def oscillator(tick_s, resonance_hz, damping):
 def scan_line(b, heights, material, table, low, step, loop, state, thermal, detector, out):
     """Scan one line with the loop closed.
 
-    Within a pixel the surface is linear. Where the signal has two targets, the one in whose half it
-    is attracts it: so the oscillation stays on its branch until it is pushed over, or the branch
-    ends.
+    Within a pixel the surface is linear. Where the signal has two targets, the nearer one attracts
+    it, so that the oscillation stays on its branch until it is pushed over, or the branch ends.
 
     Args:
         b: row of the state.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from microgym.envs.core.channels import Channel, Channels, Choices, flattened, space_of
+from microgym.envs.core.channels import Channel, Channels, Choices, Plane, flattened, space_of
 from microgym.envs.core.config import (
     Config,
     anything,
@@ -104,3 +104,9 @@ def test_spaces_follow():
 def test_metrics_know_their_groups():
     with pytest.raises(ValueError, match="group must be one of"):
         Metric("dose", "dose", group="books")
+
+
+def test_a_plane_has_no_axis_of_channels():
+    plane = Plane(4, "edge", height="image so far")
+    assert plane.space({"edge": 5}).shape == (4, 5)
+    assert plane.names == ("height",)

@@ -10,8 +10,8 @@ from microgym.physics.cantilever import (
     hertz_of,
     mean_force,
     peak_force,
-    tap,
 )
+from tests.microgym.physics.tapping import tap
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from microgym.baselines.cli.console import one_thread, progress_bar
 from microgym.baselines.evaluation.env_config import suggestion
 from microgym.baselines.evaluation.records import machine, to_json, versions
 
-SUMMARY = "time compiled code against plain NumPy, side by side in one process"
+SUMMARY = "time compiled code beside plain NumPy and other packages, in one process"
 EXAMPLE = "microgym bench step fft --check"
 
 

@@ -102,7 +102,7 @@ def scan_frames(conditions: Conditions, seeds: NDArray[np.int64], chance: int) -
         The frames.
     """
     chosen, count = conditions.arguments(), len(seeds)
-    instrument = AFMInstrument(count, chosen.settings())
+    instrument = AFMInstrument(count, chosen.settings)
     generator = np.random.default_rng([chance, count])
     rows = np.arange(count)
     keys = np.stack([episode_key(int(seed)) for seed in seeds])

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from microgym.instruments.afm import kernels, tip_kernels
 from microgym.instruments.afm.settings import AFMSettings
 from microgym.instruments.afm.state import AFMState, LineWork
+from microgym.numerics.libm import log
 from microgym.numerics.workspace import workspace
 from microgym.physics.afm_tip import REACH
+from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
 from microgym.specimens.splits import specimen_key
 from microgym.specimens.surfaces import fill_surfaces
@@ -99,9 +101,10 @@ class AFMInstrument:
         base = np.float32(0.25 * self.settings.scanner.range_nm)
         state.surface.height[rows] = height_nm - lowest + base
         state.surface.relief[rows] = np.ptp(height_nm, axis=(1, 2))
-        material = np.array(modulus_gpa, np.float32)
-        tip_kernels.index_moduli(material)
-        state.surface.material[rows] = material
+        # Index of a modulus E in the tables: log(E / E_0) / log(E_1 / E_0).
+        index = log(modulus_gpa.astype(np.float64) / tip_kernels.SOFTEST_GPA)
+        index /= tip_kernels.LOG_MODULUS_STEP
+        state.surface.material[rows] = np.clip(index, 0.0, len(MODULI_GPA) - 1)
         kernels.reset_rows(rows, setpoint, self.parameters, state, self._work())
         drawn = zip(hidden.resonance_hz[rows].tolist(), hidden.damping[rows].tolist(), strict=True)
         hidden.gain_limit[rows] = [largest_gain(self.parameters.lag_s, *pair) for pair in drawn]
@@ -137,16 +140,10 @@ class AFMInstrument:
         """
         kernels.exchange_rows(rows, setpoint, self.parameters, self.state, self._work())
 
-    def refit(self, rows: Int64) -> None:
-        """Bring windows and signal tables up to tips that were changed by hand.
-
-        Args:
-            rows: (k,) int64.
-        """
-        tip_kernels.refit_rows(rows, self.parameters, self.state.tip)
-
     def set_radius(self, rows: Int64, radius_nm: Float64) -> None:
-        """Give tips another radius; the volume that is worn off stays.
+        """Give tips another radius and bring their windows and signal tables up to their shape.
+
+        The volume that is worn off stays.
 
         Args:
             rows: (k,) int64.
@@ -155,7 +152,7 @@ class AFMInstrument:
         tip = self.state.tip
         tip.radius_nm[rows] = radius_nm
         tip.worn_nm[rows] = np.sqrt(tip.volume_nm3[rows] / (np.pi * radius_nm))
-        self.refit(rows)
+        tip_kernels.refit_rows(rows, self.parameters, tip)
 
     def _work(self) -> LineWork:
         """Work arrays of the calling thread."""

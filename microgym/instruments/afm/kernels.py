@@ -88,7 +88,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
         s0, s1 = row_stream(keys, b, EXOGENOUS, _EVENTS)
         start_events(s0, s1, parameters.debris_per_s * MOST_RATE, state.debris.candidate[b])
         s0, s1 = row_stream(keys, b, EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.drift)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
         # Lateral scanner at rest at the corner of the frame, overscan included.
         corner = -0.5 * parameters.field_nm - LEAD * parameters.pixel_nm
         for axis in range(2):
@@ -145,7 +145,7 @@ def exchange_rows(rows, setpoint, parameters, state, work):
         refit_tip(b, parameters, tip)
         # The stage is disturbed and settles anew.
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-        disturb_settling(s0, s1, tip.exchanges[b], parameters.settling_nm, drift.settling[b])
+        disturb_settling(s0, s1, tip.exchanges[b], parameters.rates.settling, drift.settling[b])
         # Correction of the drift so far, with a normal error along each axis.
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _LANDING)
         for axis in range(2):

@@ -1,7 +1,7 @@
 """Settings of force microscopes, and the levels of their difficulty switches."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from microgym.instruments.afm.state import AFMParameters, Spread
 from microgym.physics.afm_tip import Tip, window_of
@@ -10,7 +10,7 @@ from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
 from microgym.state import gather
-from microgym.validation import finite, integer, positive
+from microgym.validation import integer, non_negative, positive
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
@@ -50,16 +50,9 @@ class TipParameters:
         positive("radius_nm", self.radius_nm)
         if not self.crash_nn > 0.0:
             raise ValueError(f"crash_nn={self.crash_nn!r} must be above zero")
-        for name in (
-            "radius_spread",
-            "half_angle_deg",
-            "wear_nm3_nn_nm",
-            "wear_spread",
-            "crash_spread",
-            "debris_per_s",
-        ):
-            if finite(name, getattr(self, name)) < 0.0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be at least 0")
+        for one in fields(self):
+            if one.name != "crash_nn":
+                non_negative(one.name, getattr(self, one.name))
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -116,8 +109,9 @@ class AFMSettings:
         loop: spread of the loop's properties, and noise.
         drift, piezo: imperfections of the lateral scanner.
         soft_limit_nn: force above which a specimen suffers, nN.
-        exchange_s, engage_s, withdraw_s: time of an exchange of the tip, of an approach and of a
-            withdrawal, s.
+        exchange_s: time of an exchange of the tip, s.
+        engage_s: time of an approach, s.
+        withdraw_s: time of a withdrawal, s.
 
     Raises:
         TypeError: a value is of a wrong type.
@@ -182,6 +176,6 @@ class AFMSettings:
             crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
             wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
             tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
-            landing_nm=LANDING_NM if self.drift.drift_nm_s > 0.0 else 0.0,
+            landing_nm=LANDING_NM if self.drift.speed > 0.0 else 0.0,
             hysteresis=self.piezo.loop,
         )

@@ -162,8 +162,7 @@ class AFMParameters(NamedTuple):
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
         resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
         tip_radius_nm: distribution of the radius of new tips, nm.
-        drift_nm_s, settling_nm: mean speed of linear drift, nm/s, and mean settling, nm.
-        rates: rates of the drift.
+        rates: parameters of the drift, lengths in nm.
         landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
         creep: largest creep per decade of the lateral scanner.
         hysteresis: hysteresis of the lateral scanner.
@@ -193,8 +192,6 @@ class AFMParameters(NamedTuple):
     tip_radius_nm: Spread
     half_angle_deg: float
     debris_per_s: float
-    drift_nm_s: float
-    settling_nm: float
     landing_nm: float
     rates: DriftRates
     creep: float

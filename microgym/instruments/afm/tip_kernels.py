@@ -36,16 +36,6 @@ def draw_lognormal(s0, s1, tick, index, spread):
 
 
 @kernel
-def index_moduli(modulus):
-    """Replace moduli E in GPa by their real index in the tables, log(E / E_0) / log(E_1 / E_0)."""
-    flat = view1d(modulus, 0, modulus.size)
-    top = float(len(MODULI_GPA) - 1)
-    for i in range(flat.size):
-        place = log64(np.float64(flat[i]) / SOFTEST_GPA) / LOG_MODULUS_STEP
-        flat[i] = np.float32(min(max(place, 0.0), top))
-
-
-@kernel
 def _fit_table(radius, tables, out):
     """Interpolate the signal table of one radius, linear in log R between the tabulated radii."""
     count = tables.shape[0]

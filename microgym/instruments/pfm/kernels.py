@@ -93,7 +93,7 @@ def _coefficients(work, size):
 def _drift_for(b, duration, parameters, state):
     """Let the tip of row b drift over the film for a time."""
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, parameters.motion, state.drift)
+    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
 
 
 @kernel
@@ -142,7 +142,7 @@ def reset_rows(rows, parameters, state, work):
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_speed, parameters.settling, state.drift)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
         # Bias that the film bears: uniform within a tenth of its mean.
         s0, s1 = row_stream(state.keys, b, WORLD, _STRENGTH)
         spread = BEARABLE_SPREAD * (2.0 * _uniform(s0, s1, _ZERO) - 1.0)

@@ -1,23 +1,25 @@
 """Settings of a piezoresponse force microscope, and the levels of its imperfections."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from microgym.instruments.pfm.state import PFMParameters
-from microgym.physics.drift import DriftRates
+from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
-from microgym.physics.stage import CELL_S, StageParameters
-from microgym.validation import finite, positive
+from microgym.validation import check_sizes, non_negative, positive
 
 WIDEST_TIP_CELLS = 12.0
 """Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
 
-DRIFT_LEVELS: dict[str, StageParameters] = {
-    "off": StageParameters(),
-    "easy": StageParameters(0.011, 0.3, 60.0, 0.05, 120.0),
-    "real": StageParameters(0.033, 1.0, 60.0, 0.1, 120.0),
-    "hard": StageParameters(0.1, 3.0, 60.0, 0.3, 120.0),
+DRIFT_LEVELS: dict[str, DriftParameters] = {
+    level: DriftParameters(speed, settling, 60.0, wander, 120.0, 0.25, length_unit="cells")
+    for level, speed, settling, wander in (
+        ("off", 0.0, 0.0, 0.0),
+        ("easy", 0.011, 0.3, 0.05),
+        ("real", 0.033, 1.0, 0.1),
+        ("hard", 0.1, 3.0, 0.3),
+    )
 }
 """Drift of the tip over the film, in cells of 5 nm: "real" is 10 nm/min, the upper end of the 1 to
 10 nm/min that are commonly quoted for ambient scanning probes, and wanders by 0.5 nm in 120 s (not
@@ -42,9 +44,7 @@ class TipParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for one in fields(self):
-            if finite(one.name, getattr(self, one.name)) < 0.0:
-                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+        check_sizes(self)
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -70,9 +70,7 @@ class ReadoutParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for one in fields(self):
-            if finite(one.name, getattr(self, one.name)) < 0.0:
-                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+        check_sizes(self)
 
 
 READOUT_LEVELS: dict[str, ReadoutParameters] = {
@@ -121,7 +119,7 @@ class PFMSettings:
     loop_v: float = 6.0
     loop_s: float = 4.0
     disorder: float = 1.0
-    drift: StageParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
+    drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
     readout: ReadoutParameters = field(default_factory=lambda: READOUT_LEVELS["easy"])
 
@@ -140,10 +138,7 @@ class PFMSettings:
         if self.tip_cells > WIDEST_TIP_CELLS:
             raise ValueError(f"tip_cells={self.tip_cells!r} must be at most {WIDEST_TIP_CELLS:g}")
         for name in ("dead_time_s", "disorder"):
-            value = finite(name, getattr(self, name))
-            if value < 0.0:
-                raise ValueError(f"{name}={value!r} must be at least 0")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
     @property
     def response_cells(self) -> float:
@@ -181,12 +176,5 @@ class PFMSettings:
             breakdowns_per_v=float(tip.breakdowns_per_v),
             noise=float(readout.noise),
             electrostatic=float(readout.electrostatic),
-            drift_speed=float(drift.drift_px_s),
-            settling=float(drift.settling_px),
-            motion=DriftRates(
-                float(drift.settling_time_s),
-                float(drift.wander_px),
-                float(drift.wander_time_s),
-                CELL_S,
-            ),
+            rates=drift.rates,
         )

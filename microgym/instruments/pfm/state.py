@@ -76,8 +76,7 @@ class PFMParameters(NamedTuple):
         mean_bearable_v: mean bias that a film bears, V.
         breakdowns_per_v: hazard of a pulse for each volt above the bearable bias.
         noise, electrostatic: standard deviations of a pixel and of the read-out's offset.
-        drift_speed, settling: mean speed of linear drift, cells/s, and mean settling, cells.
-        motion: rates of the drift.
+        rates: parameters of the drift, lengths in cells.
     """
 
     lattice: LatticeConstants
@@ -96,6 +95,4 @@ class PFMParameters(NamedTuple):
     breakdowns_per_v: float
     noise: float
     electrostatic: float
-    drift_speed: float
-    settling: float
-    motion: DriftRates
+    rates: DriftRates

@@ -14,9 +14,8 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
-from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.drift import advance_drift, exposure_position, move_stage, start_drift
 from microgym.physics.probe import phase_ramp
-from microgym.physics.stage import exposure_position, move_stage
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
 
@@ -52,9 +51,9 @@ def start_rows(rows, centre, microscope, state):
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, microscope.drift_px_s, microscope.settling_px, state.stage.motion)
+        start_drift(b, s0, s1, microscope.rates, state.drift)
         for axis in range(2):
-            state.stage.play[b, axis] = centre
+            state.play[b, axis] = centre
             state.command[b, axis], state.beam[b, axis] = centre, centre
 
 
@@ -62,7 +61,7 @@ def start_rows(rows, centre, microscope, state):
 def _drift_for(b, duration, microscope, state):
     """Advance the drift of row b by a duration in s."""
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, microscope.rates, state.stage.motion)
+    advance_drift(b, s0, s1, duration, microscope.rates, state.drift)
 
 
 @kernel
@@ -76,7 +75,7 @@ def _aim(b, target, dwell_s, microscope, state):
         microscope: `Microscope`.
         state: `PtychographyState`; everything but the counts is updated.
     """
-    measurement, ledger, stage = state.measurement, state.ledger, state.stage
+    measurement, ledger = state.measurement, state.ledger
     half = microscope.n // 2
     y, x = np.floor(target[0] + 0.5), np.floor(target[1] + 0.5)
     measurement.corner[b, 0], measurement.corner[b, 1] = int(y) - half, int(x) - half
@@ -87,7 +86,7 @@ def _aim(b, target, dwell_s, microscope, state):
     state.command[b, 0], state.command[b, 1] = y, x
     before = way / microscope.speed_px_s + microscope.dead_time_s
     # Backlash of the drive.
-    move_stage(y, x, microscope.backlash_px, stage.play[b])
+    move_stage(y, x, microscope.backlash_px, state.play[b])
     # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
     # beam = play + drift + jitter.
     _drift_for(b, before + 0.5 * dwell_s, microscope, state)
@@ -97,8 +96,8 @@ def _aim(b, target, dwell_s, microscope, state):
         s1,
         ledger.exposures[b],
         microscope.jitter_px,
-        stage.play[b],
-        stage.motion.drift[b],
+        state.play[b],
+        state.drift.drift[b],
         state.beam[b],
     )
     _drift_for(b, 0.5 * dwell_s, microscope, state)

@@ -3,7 +3,7 @@
 from typing import Annotated, NamedTuple
 
 from microgym.instruments.ledger import Ledger
-from microgym.physics.stage import StageState
+from microgym.physics.drift import DriftState
 from microgym.state import Float32, Float64, Int64, Shape, Uint32
 
 
@@ -30,7 +30,8 @@ class PtychographyState(NamedTuple):
 
     Attributes:
         keys: (N, 2) uint32, keys of the episodes.
-        stage: drift and backlash.
+        drift: drift of the specimen under the beam, px.
+        play: (N, 2) float64, position of the driven side of the backlash.
         command: (N, 2) float64, latest commanded position of the probe's centre.
         beam: (N, 2) float64, true position of the latest exposure; hidden from agents.
         measurement: the latest exposure.
@@ -38,7 +39,8 @@ class PtychographyState(NamedTuple):
     """
 
     keys: Annotated[Uint32, Shape(2)]
-    stage: StageState
+    drift: DriftState
+    play: Annotated[Float64, Shape(2, unit="px")]
     command: Annotated[Float64, Shape(2, unit="px")]
     beam: Annotated[Float64, Shape(2, unit="px")]
     measurement: Measurement

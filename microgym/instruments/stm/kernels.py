@@ -35,7 +35,7 @@ def reset_rows(rows, state, parameters):
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-        start_drift(b, s0, s1, parameters.drift_nm_s, parameters.settling_nm, state.drift)
+        start_drift(b, s0, s1, parameters.rates, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
         t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
         tip.kind[b], tip.generation[b] = stm_tip.SHARP, 0

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from microgym.physics.adatoms import BARRIER_EV
-from microgym.physics.drift import DriftParameters, check_sizes
+from microgym.physics.drift import DriftParameters
 from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
-from microgym.validation import finite, positive
+from microgym.validation import check_sizes, finite, positive
 
 BOLTZMANN_EV_K = 8.617333262e-5
 """CODATA 2018."""
@@ -23,7 +23,8 @@ DRIFT_LEVELS: dict[str, DriftParameters] = {
 }
 """The switch of the drift. "hard" is 1 nm/min, as in the reference profile of the simulator
 STM-Bench at 4 K; "real" is half of it, "easy" a tenth; the rest are design choices. They are larger
-than `microgym.physics.drift.COLD_DRIFT`, so that drift shows within minutes."""
+than the 1 pm/min that are commonly quoted for helium temperature, so that drift shows within
+minutes."""
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,7 @@ class STMParameters(NamedTuple):
     """Numbers of `STMSettings` that kernels use.
 
     Attributes:
-        rates: of the drift.
-        drift_nm_s, settling_nm: mean speed of linear drift and mean distance to be settled.
+        rates: parameters of the drift, lengths in nm.
         spread: variation between tips.
         bent: share of episodes that begin with a tip that is not sharp.
         bath: substrate and temperature of the adatoms.
@@ -81,8 +80,6 @@ class STMParameters(NamedTuple):
     """
 
     rates: DriftRates
-    drift_nm_s: float
-    settling_nm: float
     spread: TipSpread
     bent: float
     bath: Bath

@@ -3,7 +3,7 @@
 The C library's and NumPy's versions differ in the last bits between machines and stop a loop from
 vectorising. These are plain additions, multiplications, divisions, square roots and selections, so
 that every IEEE machine gives the same bits, and a loop around them becomes vector code. All but
-`exp` and `sincos`, which take arrays in Python, are scalar kernels; call them from inside a
+`exp`, `log` and `sincos`, which take arrays in Python, are scalar kernels; call them from inside a
 `microgym.jit.kernel`, with an argument of the stated type.
 
 Sources of the numbers: S. L. Moshier, Cephes Math Library 2.8 (exp, log, sin, cos; single and
@@ -13,7 +13,7 @@ double precision); M. Giles, "Approximating the erfinv function", GPU Computing 
 limits. The maximum errors named below are asserted in tests/microgym/numerics/test_libm.py.
 """
 
-from microgym.numerics.libm.arrays import exp, sincos
+from microgym.numerics.libm.arrays import exp, log, sincos
 from microgym.numerics.libm.float32 import (
     atan2_32,
     decay32,
@@ -34,6 +34,7 @@ __all__ = [
     "exp32",
     "exp64",
     "exponential",
+    "log",
     "log32",
     "log32_normal",
     "log64",

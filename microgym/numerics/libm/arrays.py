@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.libm.float64 import exp64, sincos64
+from microgym.numerics.libm.float64 import exp64, log64, sincos64
 
 Real = NDArray[np.float64]
 
@@ -13,6 +13,12 @@ Real = NDArray[np.float64]
 def _fill_exp(x, out):
     for i in range(x.size):
         out[i] = exp64(x[i])
+
+
+@kernel
+def _fill_log(x, out):
+    for i in range(x.size):
+        out[i] = log64(x[i])
 
 
 @kernel
@@ -33,6 +39,21 @@ def exp(x: ArrayLike) -> Real:
     given = np.ascontiguousarray(x, np.float64)
     out = np.empty(given.size)
     _fill_exp(given.ravel(), out)
+    return out.reshape(np.shape(x))
+
+
+def log(x: ArrayLike) -> Real:
+    """Natural logarithm, as `log64`.
+
+    Args:
+        x: real numbers of any shape.
+
+    Returns:
+        float64 of the same shape, fresh.
+    """
+    given = np.ascontiguousarray(x, np.float64)
+    out = np.empty(given.size)
+    _fill_log(given.ravel(), out)
     return out.reshape(np.shape(x))
 
 

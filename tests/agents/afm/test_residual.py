@@ -9,15 +9,13 @@ import torch
 
 from microgym.agents.afm.privileged import AFMTeacher
 from microgym.agents.afm.references import ExpertAgent
-from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidualSpec
+from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
 from microgym.agents.core.residual_policy import (
     HISTORY,
-    ResidualController,
     ResidualPolicyNet,
-    residual_spec,
 )
 from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.agents.training.config import load_config
@@ -26,19 +24,19 @@ from microgym.agents.training.sb3_vec_env import SB3VecEnv
 GAMMA = 0.9
 
 
-def corrected(count: int, gamma: float = GAMMA, **arguments: Any) -> PrivilegedObservationWrapper:
+def corrected(count: int, **arguments: Any) -> PrivilegedObservationWrapper:
     words: Any = {"lines": 16, "reveal": True, "autoreset_mode": "SameStep", **arguments}
-    controller = ResidualController(AFMResidualSpec(), 2)
+    controller = AFMResidual(2)
     teacher = AFMTeacher(controller, {}, {})
     return PrivilegedObservationWrapper(
-        gym.make_vec("AFM-v0", count, **words), controller, teacher, gamma
+        gym.make_vec("AFM-v0", count, **words), controller, teacher, GAMMA
     )
 
 
 def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
     env: Any = gym.make_vec("AFM-v0", 3, split="validation")
     observation, _ = env.reset(seed=4)
-    corrections, alone = ResidualController(AFMResidualSpec(), 2), ExpertAgent()
+    corrections, alone = AFMResidual(2), ExpertAgent()
     corrections.allocate(3)
     alone.reset(3, range(3))
     for _ in range(6):
@@ -52,7 +50,7 @@ def test_lines_to_come_keep_their_share_of_the_time():
     """As slow as can be from the first line on, a frame is complete, its last line not hasty."""
     env: Any = gym.make_vec("AFM-v0", 4, split="validation", autoreset_mode="Disabled")
     observation, info = env.reset(seed=4)
-    corrections = ResidualController(AFMResidualSpec(), 1)
+    corrections = AFMResidual(1)
     corrections.allocate(4)
     slowest, over = np.tile([0.0, 0.0, -1.0], (4, 1)), np.zeros(4, np.bool_)
     rates = []
@@ -71,10 +69,10 @@ def test_lines_to_come_keep_their_share_of_the_time():
 def test_only_three_dials_are_corrected_and_within_bounds():
     env: Any = gym.make_vec("AFM-v0", 2, lines=8)
     observation, _ = env.reset(seed=1)
-    corrections = ResidualController(AFMResidualSpec(), 2)
+    corrections = AFMResidual(2)
     corrections.allocate(2)
     seen = corrections.adapt_observation(observation)[HISTORY]
-    assert seen.shape == (2, 2 * corrections.spec.width)
+    assert seen.shape == (2, 2 * corrections.width)
     assert np.abs(seen).max() <= 1.0
     far = corrections.adapt_action(np.full((2, 3), -9.0))
     apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
@@ -87,7 +85,7 @@ def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
     env: Any = gym.make_vec("AFM-v0", 16, lines=8, split="validation", reveal=True)
     quiet: dict[float, np.ndarray] = {}
     for part in (0.5, 1.2):
-        proposals = AFMResidualSpec()
+        proposals = AFMResidual(1)
         proposals.expert.reset(16)
         observation, info = env.reset(seed=3)
         action = np.tile(np.array([0.4, 0.0, -1.0, 0.1, -1.0], np.float32), (16, 1))
@@ -108,6 +106,7 @@ def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return()
         choice = rng.uniform(-0.3, 0.3, (3, 3))
         action = env.adapter.adapt_action(choice)
         _, reward, over, _, _ = env.step(choice)
+        reward = reward + env.shaping
         _, plainly, ended, _, _ = plain.step(action)
         assert np.array_equal(over, ended)
         running = ~np.isnan(paid)
@@ -125,7 +124,7 @@ def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return()
 def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
     returns: dict[bool, float] = {}
     for taught in (False, True):
-        env = corrected(24, 1.0, lines=32, split="validation")
+        env = corrected(24, lines=32, split="validation")
         seen, _ = env.reset(seed=7)
         total, running = np.zeros(24), np.ones(24, np.bool_)
         while running.any():
@@ -173,7 +172,7 @@ def test_a_snapshot_brings_everything_back():
 
 def test_what_cannot_be_corrected():
     with pytest.raises(ValueError, match=r"PFM-v0 has no expert that can be corrected"):
-        residual_spec("PFM-v0")
+        ResidualPolicyNet(1, 7, 3, [4]).adapter("PFM-v0")
     with pytest.raises(ValueError, match=r"7 features must be .* in AFM-v0"):
         ResidualPolicyNet(1, 7, 3, [4]).adapter("AFM-v0")
     agent = PolicyAgent(ResidualPolicyNet(1, 34, 3, [4]), "AFM-v0", "net")

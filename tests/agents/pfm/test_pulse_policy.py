@@ -23,12 +23,14 @@ from microgym.agents.pfm.candidates import (
     PulseProposals,
 )
 from microgym.agents.pfm.domain_model import CELLS, coordinates
-from microgym.agents.pfm.network import REACH, PulsePolicyNet
+from microgym.agents.pfm.network import PulsePolicyNet
 from microgym.agents.pfm.privileged import PulseTeacher
 from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.envs.pfm import observation as channels
 from microgym.envs.pfm.observation import NUMBERS
+
+REACH = PulsePolicyNet.reach
 
 SMALL = {
     "num_envs": 4,
@@ -92,13 +94,27 @@ def test_the_network_sees_what_surrounds_a_proposal():
     maps = maps.expand(1, len(BELIEFS), -1, -1)
     places = torch.zeros(1, COUNT)
     places[0, 3] = 12 * CELLS + 17
-    around = net._around(maps, places)
-    assert around.shape == (1, COUNT, len(BELIEFS), 2 * REACH + 1, 2 * REACH + 1)
-    wanted = maps[0, 0, 12 - REACH : 13 + REACH, 17 - REACH : 18 + REACH]
+    around = net.surroundings(maps, places)
+    assert around.shape == (
+        1,
+        COUNT,
+        len(BELIEFS),
+        2 * REACH + 1,
+        2 * REACH + 1,
+    )
+    wanted = maps[
+        0,
+        0,
+        12 - REACH : 13 + REACH,
+        17 - REACH : 18 + REACH,
+    ]
     assert torch.equal(around[0, 3, 1], wanted)
     corner = around[0, 0, 0]
     assert not corner[:REACH].any()
-    assert torch.equal(corner[REACH:, REACH:], maps[0, 0, : REACH + 1, : REACH + 1])
+    assert torch.equal(
+        corner[REACH:, REACH:],
+        maps[0, 0, : REACH + 1, : REACH + 1],
+    )
 
 
 def test_an_untrained_network_is_a_careful_operator():
@@ -160,11 +176,11 @@ def test_lessons_teach_to_foresee():
     candidates.allocate(8)
     seen = tensors(candidates.adapt_observation(observation(8)))
     tried = torch.zeros(8, COUNT, 3)
-    tried[..., :2] = net.predict_domain_change(seen[MAPS], seen[PLACES]).detach() - 8.0
+    tried[..., :2] = net.predict(seen[MAPS], seen[PLACES]).detach() - 8.0
     tried[..., 2] = 1.0
 
     def error() -> float:
-        found = net.predict_domain_change(seen[MAPS], seen[PLACES])
+        found = net.predict(seen[MAPS], seen[PLACES])
         return float((found - tried[..., :2]).square().mean().detach())
 
     assert error() == pytest.approx(64.0, rel=1e-5)

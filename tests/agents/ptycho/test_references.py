@@ -17,9 +17,6 @@ from microgym.agents.ptycho.references import (
     RandomAgent,
     RasterAgent,
     SpiralAgent,
-    halton,
-    raster,
-    spiral,
 )
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.envs.ptycho.observation import CHANNELS
@@ -62,18 +59,18 @@ def test_patterns_are_distinct_positions_on_the_field(name, count):
 
 
 def test_raster_goes_to_and_fro():
-    points = raster(9)
+    points = RasterAgent.pattern(9)
     third = 2 / 3
     rows = [[-third, x] for x in (-third, 0, third)]
     rows += [[0, x] for x in (third, 0, -third)]
     rows += [[third, x] for x in (-third, 0, third)]
     assert points == pytest.approx(np.array(rows))
-    uneven = raster(7)
+    uneven = RasterAgent.pattern(7)
     assert [int(np.sum(uneven[:, 0] == y)) for y in np.unique(uneven[:, 0])] == [3, 2, 2]
 
 
 def test_spiral_is_fermats():
-    points = spiral(50)
+    points = SpiralAgent.pattern(50)
     radius = np.hypot(*points.T)
     assert np.all(np.diff(radius) > 0)
     # Equal areas: the square of the radius grows evenly.
@@ -84,7 +81,7 @@ def test_spiral_is_fermats():
 
 
 def test_halton_is_van_der_corput_in_two_bases():
-    points = (halton(4) + 1) / 2
+    points = (HaltonAgent.pattern(4) + 1) / 2
     assert points[:, 0] == pytest.approx([1 / 2, 1 / 4, 3 / 4, 1 / 8])
     assert points[:, 1] == pytest.approx([1 / 3, 2 / 3, 1 / 9, 4 / 9])
 
@@ -141,7 +138,7 @@ def spot(cell: tuple[int, int], value: float, background: float = 0.0) -> np.nda
 def test_the_expert_surveys_first():
     agent = ExpertAgent(ExpertConfig(survey=3, survey_s=0.5))
     agent.reset(2, [0, 1])
-    for point in raster(9):
+    for point in RasterAgent.pattern(9):
         actions = agent.act(observed(2, phase=spot((5, 5), 0.2)), {})
         assert actions == pytest.approx(np.tile([*point, np.log10(0.5)], (2, 1)), abs=1e-6)
 
@@ -227,7 +224,7 @@ def test_the_registry_knows_them():
 
 def test_patterns_are_laid_out_for_the_episode():
     agent: Any = make_agent("Ptycho-v0", "raster", {"exposures": 9})
-    assert agent.points == pytest.approx(raster(9))
+    assert agent.points == pytest.approx(RasterAgent.pattern(9))
 
 
 def actions_of(name: str, rows: list[int], steps: int = 6) -> np.ndarray:

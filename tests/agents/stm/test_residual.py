@@ -11,11 +11,11 @@ from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
 from microgym.agents.core.registry import make_agent
-from microgym.agents.core.residual_policy import HISTORY, ResidualController, ResidualPolicyNet
+from microgym.agents.core.residual_policy import HISTORY, ResidualPolicyNet
 from microgym.agents.core.trained_agent import PretrainedAgent, load_policy, save_policy
 from microgym.agents.stm.privileged import STMTeacher
 from microgym.agents.stm.references import ExpertAgent
-from microgym.agents.stm.residual import RANGE, STMResidualSpec, width_of
+from microgym.agents.stm.residual import RANGE, STMResidual, width_of
 from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
@@ -49,11 +49,11 @@ def silent(net: ResidualPolicyNet) -> ResidualPolicyNet:
 
 @pytest.mark.parametrize("movers", [1, 2, 3, 5])
 def test_the_width_says_how_many_adatoms(movers):
-    assert STMResidualSpec.for_width(width_of(movers)).expert.movers == movers
+    assert STMResidual.for_width(width_of(movers), 1).expert.movers == movers
     env: Any = gym.make("STMBuild-v0", atoms=movers) if movers > 1 else gym.make("STM-v0")
     assert width_of(movers) == env.observation_space.shape[0] + env.action_space.shape[0] + 4
     with pytest.raises(ValueError, match="no number of adatoms gives 7 features"):
-        STMResidualSpec.for_width(7)
+        STMResidual.for_width(7, 1)
 
 
 def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
@@ -67,7 +67,7 @@ def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
 def test_corrections_are_bounded_and_memory_begins_anew():
     env: Any = gym.make_vec("STM-v0", 2)
     observation, _ = env.reset(seed=1)
-    corrections = ResidualController(STMResidualSpec(1), 3)
+    corrections = STMResidual(1, 3)
     corrections.allocate(2)
     first = corrections.adapt_observation(observation)[HISTORY]
     assert first.shape == (2, 3 * width_of(1))
@@ -81,7 +81,7 @@ def test_corrections_are_bounded_and_memory_begins_anew():
     third = corrections.adapt_observation(observation)[HISTORY]
     assert (third[0, : 2 * width_of(1)] == 0.0).all()
     assert (third[1, : width_of(1)] != 0.0).any()
-    two_of_three = ResidualController(STMResidualSpec(3), 2)
+    two_of_three = STMResidual(3, 2)
     two_of_three.allocate(2)
     with pytest.raises(ValueError, match=r"'numbers' must have shape \(57,\) or .*, got \(2, 41\)"):
         two_of_three.adapt_observation(observation)
@@ -94,11 +94,11 @@ def test_the_lesson_says_where_a_drag_should_lie():
         env: Any = gym.make_vec(
             "STM-v0", 32, split="validation", reveal=True, tip="hard", autoreset_mode="SameStep"
         )
-        controller = ResidualController(STMResidualSpec(1), 1)
+        controller = STMResidual(1, 1)
         wrapped = PrivilegedObservationWrapper(
             env, controller, STMTeacher(controller, {}, {}), 0.95
         )
-        controller.spec.limits = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
+        controller.limits = np.array([1.0, 1.0, 0.2, 0.2, 0, 0, 0])
         seen, _ = wrapped.reset(seed=1)
         ended, reached = 0, 0.0
         for _ in range(40):

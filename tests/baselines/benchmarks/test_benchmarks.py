@@ -10,8 +10,8 @@ import pytest
 
 from microgym.baselines.benchmarks import (
     environments,
-    ferroelectric,
     find_benchmarks,
+    instruments,
     kernels,
     processes,
     timing,
@@ -19,7 +19,6 @@ from microgym.baselines.benchmarks import (
 from microgym.baselines.benchmarks.timing import LONG, Effort, measure, run_benchmark
 from microgym.envs.ptycho.config import RECONSTRUCTORS
 from microgym.envs.ptycho.task import PtychoTask
-from microgym.physics.ferroelectric import LatticeParameters
 
 
 def effort(**given: Any) -> Effort:
@@ -121,36 +120,19 @@ def test_frames_are_patterns_of_the_asked_dose():
         assert np.sum((counts - flat) ** 2) == pytest.approx(flat.sum(), rel=0.1)
 
 
-# --- ferroelectrics ------------------------------------------------------------------------------
+# --- instruments ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-4)])
-def test_both_sides_of_the_pulse_do_the_same_work(precision, tolerance, monkeypatch):
-    calm = replace(ferroelectric.settings(), lattice=LatticeParameters())
-    monkeypatch.setattr(ferroelectric, "settings", lambda: calm)
-    ours = ferroelectric.CompiledFilms(3)
-    theirs = ferroelectric.NumpyFilms(ours, precision, noise=False)
-    start = ours.instrument.state.p.copy()
-    for _ in range(3):
-        ticks = ours.instrument.state.ticks.copy()
-        ours.run()
-        theirs.run()
-        assert np.all(ours.instrument.state.ticks - ticks == ferroelectric.STEPS)
-    assert (ours.instrument.state.p > 0.0).sum() > (start > 0.0).sum() + 300
-    assert np.abs(ours.instrument.state.p - theirs.p).max() < tolerance
-
-
-def test_a_pulse_is_held_against_numpy_and_the_clock(races):
-    assert bounds(run_benchmark(ferroelectric.pulse, effort())) == {
-        (">=", 20.0, "x"),
-        ("<=", 250.0, "us"),
-    }
-    assert [race.unit for race in races] == ["pulse", "pulse"]
+def test_actions_of_instruments_are_held_against_the_clock(races):
+    assert bounds(run_benchmark(instruments.pulse, effort())) == {("<=", 250.0, "us")}
+    assert bounds(run_benchmark(instruments.drag, effort())) == {("<=", 50.0, "us")}
+    assert bounds(run_benchmark(instruments.lines, effort())) == {("<=", 500.0, "us")}
+    assert [race.unit for race in races] == ["pulse", "pulse", "drag", "line"]
     # Alternating rounds write and take back: the work stays the same for as long as it is timed.
-    films = ferroelectric.CompiledFilms(1)
-    for _ in range(2 * ferroelectric.PLACES):
+    films = instruments.Films(1)
+    for _ in range(2 * instruments.PLACES):
         films.run()
-    assert films.instrument.state.ledger.exposures[0] == 2 * ferroelectric.PLACES
+    assert films.instrument.state.ledger.exposures[0] == 2 * instruments.PLACES
 
 
 # --- environments --------------------------------------------------------------------------------

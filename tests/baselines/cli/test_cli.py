@@ -269,10 +269,12 @@ def test_one_thread_unless_asked_otherwise(monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_help_loads_nothing_heavy():
+def test_help_and_list_load_nothing_heavy():
+    heavy = {"torch", "numba", "stable_baselines3", "h5py", "matplotlib", "jinja2", "scipy", "PIL"}
     code = (
-        "import sys\nfrom microgym.baselines.cli import parser\nparser()\n"
-        "print(*{'torch', 'numba', 'stable_baselines3', 'h5py'} & set(sys.modules))"
+        "import sys\nfrom microgym.baselines.cli import main, parser\nparser()\nmain(['list'])\n"
+        f"print('loaded', *{heavy} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert "Ptycho-v0" in done.stdout
+    assert done.stdout.splitlines()[-1].split() == ["loaded"]

@@ -18,6 +18,5 @@ CASES = {
                 "reveal": True,
             },
         ),
-        "interventions": {"drift_velocity_nm_s": 5.0, "tip_radius_nm": 40.0, "crash_nn": 30.0},
     }
 }

@@ -1,4 +1,4 @@
-"""AFM-v0: what its actions do, what its reward pays, what it hides."""
+"""AFM-v0: actions, rewards, costs, observations, hidden state, frames, observation models."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from microgym.agents.afm.references import GAINS, RATES_HZ, setpoint_to_action, size_of, to_action
-from microgym.envs.afm import facts
-from microgym.envs.afm.config import EVENTS, EXCHANGE_UNIT_S, TERMS, AFMConfig
+from microgym.envs.afm.config import AFMConfig
 from microgym.envs.afm.env import AFMEnv
 from microgym.envs.afm.observation import NUMBERS, SIGNALS
-from microgym.envs.afm.task import AFMTask
-from microgym.envs.core.panels import HEIGHT, WIDTH
+from microgym.envs.afm.task import EVENTS, EXCHANGE_UNIT_S, AFMTask
+from microgym.envs.core.docs import tables
+from microgym.envs.core.rendering import HEIGHT, WIDTH
 from microgym.physics.feedback import largest_gain
 from microgym.specimens.splits import SURFACES
 
@@ -46,26 +46,26 @@ def play(env, actions):
     return [env.step(one) for one in actions]
 
 
-def test_actions_are_the_settings_they_say():
+def test_actions_set_the_dials():
     env = make()
     env.step(dials(0.6, 1500.0, 2.5))
-    assert task_of(env)._dials[0] == pytest.approx([0.6, 1500.0, 0.0, 2.5], rel=1e-5, abs=1e-9)
+    assert task_of(env).state.dials[0] == pytest.approx([0.6, 1500.0, 0.0, 2.5], rel=1e-5, abs=1e-9)
     env.step(np.array([1, 1, 1, 1, -1], np.float32))
-    assert task_of(env)._dials[0] == pytest.approx([0.95, 20000.0, 0.99, 20.0], rel=1e-5)
+    assert task_of(env).state.dials[0] == pytest.approx([0.95, 20000.0, 0.99, 20.0], rel=1e-5)
     env.step(np.array([-1, -1, -1, -1, -1], np.float32))
-    assert task_of(env)._dials[0] == pytest.approx([0.3, 200.0, 0.0, 0.5], rel=1e-5, abs=1e-9)
+    assert task_of(env).state.dials[0] == pytest.approx([0.3, 200.0, 0.0, 0.5], rel=1e-5, abs=1e-9)
     contact = make(imaging="contact", action="feedback")
     contact.step(np.array([0, 0, 0], np.float32))
     # Eight lines in two seconds: the even pace is four a second.
-    assert task_of(contact)._dials[0] == pytest.approx([5.0, 2000.0, 0.0, 4.0], rel=1e-5)
+    assert task_of(contact).state.dials[0] == pytest.approx([5.0, 2000.0, 0.0, 4.0], rel=1e-5)
     contact.step(np.array([0, 0, 1], np.float32))
-    assert task_of(contact)._dials[0, 3] == pytest.approx(16.0, rel=1e-5)
+    assert task_of(contact).state.dials[0, 3] == pytest.approx(16.0, rel=1e-5)
     contact.step(np.array([0, 0, -1], np.float32))
     left = 2.0 - 0.25 - 1.0 / 16.0
-    assert task_of(contact)._dials[0, 3] == pytest.approx(0.25 * 6.0 / left, rel=1e-5)
+    assert task_of(contact).state.dials[0, 3] == pytest.approx(0.25 * 6.0 / left, rel=1e-5)
 
 
-def test_time_is_that_of_the_lines():
+def test_time_follows_the_line_rate():
     env = make()
     play(env, [dials(rate=2.0), dials(rate=4.0)])
     info = env.step(dials(rate=8.0))[4]
@@ -84,22 +84,22 @@ def test_an_episode_ends_with_the_frame_or_with_its_time():
     assert not any(step[3] for step in (*quick, *slow))
 
 
-def test_terms_add_up_to_what_the_page_says():
+def test_terms_add_up_to_their_documented_sums():
     env = make(lines=16)
     steps = play(env, [dials(gain=1000.0 + 300.0 * k, rate=4.0) for k in range(16)])
-    sums = {name: sum(step[4]["reward_terms"][name] for step in steps) for name in TERMS}
+    sums = {name: sum(step[4]["reward_terms"][name] for step in steps) for name in AFMTask.REWARD}
     task = task_of(env)
     info = steps[-1][4]
     assert sums["time"] == pytest.approx(-1.0)
     assert sums["resolution"] == pytest.approx(info["metrics"]["snr_db"] / 10.0)
     variance = task.instrument.state.surface.variance[0]
-    errors = np.sqrt(task.errors[0])
+    errors = np.sqrt(task.state.errors[0])
     assert sums["resolution"] == pytest.approx(-np.log10(np.sum(errors**2) / np.sum(variance)))
     relief = np.sqrt(variance.mean())
     assert sums["tracking"] == pytest.approx(-np.mean(np.minimum(errors / relief, 1.0)))
     weights = task.reward_weights
     total = sum(step[1] for step in steps)
-    assert total == pytest.approx(weights @ [sums[name] for name in TERMS])
+    assert total == pytest.approx(weights @ [sums[name] for name in AFMTask.REWARD])
 
 
 def test_errors_are_those_of_the_image():
@@ -107,20 +107,20 @@ def test_errors_are_those_of_the_image():
     play(env, [dials(rate=3.0)] * 4)
     task = task_of(env)
     for line in range(4):
-        off = task.image[0, line].astype(float) - task.ideal[0, line]
-        assert off.std() == pytest.approx(np.sqrt(task.errors[0, line]), rel=1e-3)
+        off = task.state.image[0, line].astype(float) - task.state.ideal[0, line]
+        assert off.std() == pytest.approx(np.sqrt(task.state.errors[0, line]), rel=1e-3)
 
 
-def test_lines_that_are_missing_are_all_error():
+def test_missing_lines_count_as_error():
     env = make()
     info = env.step(dials(rate=0.5))[4]
     # One line of eight, and time is up.
     variance = task_of(env).instrument.state.surface.variance[0]
-    left = (task_of(env).errors[0, 0] + variance[1:].sum()) / variance.sum()
+    left = (task_of(env).state.errors[0, 0] + variance[1:].sum()) / variance.sum()
     assert info["metrics"]["snr_db"] == pytest.approx(-10.0 * np.log10(left))
 
 
-def test_the_right_gain_is_paid_for():
+def test_the_right_gain_earns_most():
     returns: list[float] = []
     for part in (0.15, 0.7, 2.5):
         env = make(seed=4, loop="easy", lines=16)
@@ -149,7 +149,7 @@ def test_signals_are_the_last_line():
     assert make(None, observation="features").reset(seed=1)[0].shape == (len(NUMBERS),)
 
 
-def test_the_image_so_far_is_shown_where_asked_for():
+def test_the_image_so_far_is_an_observation_mode():
     env = make(observation="image", lines=16)
     before = env.reset(seed=1)[0]["image"]
     assert not before.any()
@@ -190,7 +190,7 @@ def test_a_crash_is_a_cost_and_dulls_the_tip():
     assert sum(step[4]["reward_terms"]["force"] for step in steps) < 0.0
 
 
-def test_what_is_hidden_is_shown_only_where_asked_for():
+def test_the_latent_state_needs_reveal():
     hidden, shown = make(loop="easy"), make(loop="easy", reveal=True)
     assert "latent" not in hidden.step(dials())[4]
     latent = shown.step(dials())[4]["latent"]
@@ -202,7 +202,7 @@ def test_what_is_hidden_is_shown_only_where_asked_for():
     )
 
 
-def test_interventions_do_what_they_say():
+def test_interventions_set_hidden_quantities():
     env = make(drift="easy", tip="easy")
     env.step(dials())
     env.intervene(tip_radius_nm=60.0)
@@ -232,7 +232,7 @@ def test_every_family_can_be_scanned(family):
     assert steps[-1][4]["metrics"]["snr_db"] > 0.0
 
 
-def test_arguments_that_cannot_be_are_refused():
+def test_bad_arguments_are_refused():
     for given, error, word in (
         ({"lines": 4}, ValueError, "lines"),
         ({"lines": 3.5}, TypeError, "lines"),
@@ -253,10 +253,10 @@ def test_arguments_that_cannot_be_are_refused():
         ({"colour": "red"}, TypeError, "colour"),
     ):
         with pytest.raises(error, match=word):
-            AFMConfig.parse(given)
+            AFMTask(1, **given)
 
 
-def test_pictures_change_with_the_scan_and_do_not_change_it():
+def test_frames_change_with_the_scan_and_do_not_change_it():
     env = AFMEnv(**QUIET, render_mode="rgb_array")
     env.reset(seed=1)
     task = task_of(env)
@@ -271,11 +271,24 @@ def test_pictures_change_with_the_scan_and_do_not_change_it():
     assert len({frame.tobytes() for frame in frames}) == 4
 
 
-def test_facts_name_what_they_show():
-    for name, tables in facts.facts().items():
-        assert f"## {name}\n" in str(AFMEnv.__doc__).replace("    ", "")
-        for table in tables:
-            assert len({len(row) for row in table}) == 1
+def test_info_has_the_declared_keys():
+    task = AFMTask(1, lines=8, reveal=True)
+    info = task.info()
+    assert set(info["latent"]) == set(task.LATENT)
+    assert set(info["metrics"]) == {one.name for one in task.METRICS if one.group == "metrics"}
+    assert set(info["reward_terms"]) == set(task.REWARD)
+    assert set(info["cost_terms"]) == set(task.COST)
+
+
+def test_the_tables_follow_from_the_declarations():
+    found = tables(AFMTask(1))
+    signals, numbers, restored, image = found["Observation Space"]
+    assert [row[1] for row in signals[1:]] == [f"`{name}`" for name in SIGNALS]
+    assert [row[1] for row in numbers[1:]] == [f"`{name}`" for name in NUMBERS]
+    assert len(restored) == 3
+    assert len(image) == 2
+    switches = {table[0][0] for table in found["Difficulty switches"]}
+    assert {"`drift`", "`tip`", "`loop`", "`scanner`", "intervention"} <= switches
 
 
 # --- restored lines ------------------------------------------------------------------------------
@@ -296,7 +309,7 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
             assert np.array_equal(after[name], before[name])
         assert after in shown.observation_space
     assert not np.array_equal(after["image"], before["image"])
-    restored = task_of(shown).restoration._topography.state.estimate
+    restored = task_of(shown).topography.state.estimate
     cells = restored.heights[0].reshape(64, 4).mean(axis=1, dtype=np.float64)
     assert after["restored"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     doubt = np.sqrt(np.mean(restored.sigma[0].reshape(64, 4).astype(np.float64) ** 2, axis=1))
@@ -314,7 +327,7 @@ def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
             truth = scanned.truth[0] - scanned.truth[0].mean()
             for name, line in (
                 ("trace", scanned.trace[0]),
-                ("restored", task.restoration._topography.state.estimate.heights[0]),
+                ("restored", task.topography.state.estimate.heights[0]),
             ):
                 wrong[name] += float(np.sum((line - line.mean() - truth) ** 2))
         assert wrong["restored"] < 0.7 * wrong["trace"]
@@ -334,7 +347,7 @@ def test_frames_show_the_restored_line_beside_the_trace():
     assert columns.max() - columns.min() > 400
 
 
-def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
+def test_a_withdrawn_tip_gives_a_flat_line_of_full_uncertainty():
     env = make(reconstructor="neural")
     env.step(dials())
     env.step(dials(event=WITHDRAW))
@@ -342,7 +355,7 @@ def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
     assert np.all(seen["restored"][0] == 0.0)
     assert np.all(seen["restored"][1] > 0.99)
     env.reset(seed=2)
-    assert not task_of(env).restoration.image.any()
+    assert not task_of(env).state.restored.any()
 
 
 @pytest.mark.parametrize(
@@ -353,6 +366,6 @@ def test_a_withdrawn_tip_shows_a_flat_line_that_nobody_knows():
         ({"reconstructor": "classical", "observation": "features"}, "needs an observation of line"),
     ],
 )
-def test_models_that_cannot_be_are_refused(arguments, message):
+def test_bad_observation_models_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         AFMConfig(**arguments)

@@ -17,8 +17,9 @@ from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, Ptyc
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
 from microgym.envs.ptycho.spaces import action_space, observation_space
 from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
+from microgym.instruments.ptychography.settings import STAGE_LEVELS
 from microgym.physics.damage import split_bands
-from microgym.physics.stage import CELL_S, StageParameters
+from microgym.physics.drift import DriftParameters
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST
 
@@ -43,7 +44,7 @@ _CEILING = 1e-12  # 120 dB as a ratio of powers
 
 
 class NumpyStage:
-    """A stage that drifts, settles, wanders, lags and jitters; see `microgym.physics.stage`.
+    """A stage that drifts, settles, wanders, lags and jitters; see `microgym.physics.drift`.
 
     Two numbers at a time are no work for arrays: lists of Python's floats, (y, x), px.
 
@@ -52,16 +53,16 @@ class NumpyStage:
         generator: source of all its draws.
     """
 
-    def __init__(self, parameters: StageParameters, generator: np.random.Generator) -> None:
+    def __init__(self, parameters: DriftParameters, generator: np.random.Generator) -> None:
         self.parameters = parameters
         self.generator = generator
-        self.perfect = parameters == StageParameters()
+        self.perfect = parameters == STAGE_LEVELS["off"]
 
     def start(self, centre: float) -> None:
         """Come to rest at (centre, centre), px, and draw the drift of an episode."""
         self.play = [centre, centre]
-        self.velocity = self._vector(self.parameters.drift_px_s)
-        self.settling = self._vector(self.parameters.settling_px)
+        self.velocity = self._vector(self.parameters.speed)
+        self.settling = self._vector(self.parameters.settling)
         self.moved, self.drift = [0.0, 0.0], [0.0, 0.0]
         self.wander = [(0.0, 0.0), (0.0, 0.0)]
         self.clock_s, self.cell = 0.0, -1
@@ -79,7 +80,7 @@ class NumpyStage:
         """
         if self.perfect:
             return target
-        half, jitter_px = 0.5 * self.parameters.backlash_px, self.parameters.jitter_px
+        half, jitter_px = 0.5 * self.parameters.backlash, self.parameters.jitter
         pairs = zip(self.play, target, strict=True)
         self.play = [min(max(play, at - half), at + half) for play, at in pairs]
         self._advance(before_s + 0.5 * dwell_s)
@@ -108,19 +109,20 @@ class NumpyStage:
             self.moved[axis] += self.velocity[axis] * dt + self.settling[axis] * (1.0 - kept)
             self.settling[axis] *= kept
         self.clock_s += dt
-        cell = math.floor(self.clock_s / CELL_S)
+        cell_s = parameters.cell_time_s
+        cell = math.floor(self.clock_s / cell_s)
         if cell > self.cell:
-            keep = math.exp(-CELL_S / parameters.wander_time_s)
+            keep = math.exp(-cell_s / parameters.wander_time_s)
             fresh = math.sqrt(1.0 - keep * keep)
             for draw_y, draw_x in self.steps(cell - self.cell):
                 y, x = self.wander[1]
                 self.wander = [(y, x), (keep * y + fresh * draw_y, keep * x + fresh * draw_x)]
             self.cell = cell
-        part = self.clock_s / CELL_S - cell
+        part = self.clock_s / cell_s - cell
         for axis in range(2):
             first, second = self.wander[0][axis], self.wander[1][axis]
             level = first + part * (second - first)
-            self.drift[axis] = self.moved[axis] + parameters.wander_px * level
+            self.drift[axis] = self.moved[axis] + parameters.wander * level
 
 
 class DriftingMicroscope(NumpyMicroscope):

@@ -8,7 +8,7 @@ from gymnasium.vector import SyncVectorEnv
 
 from microgym.envs.ptycho import progress_kernels
 from microgym.envs.ptycho.task import PtychoTask
-from microgym.physics.stage import STAGE_LEVELS
+from microgym.instruments.ptychography.settings import STAGE_LEVELS
 from microgym.random import Role, normal, stream
 from tests.envs.ptycho import helpers as ptycho
 from tests.envs.ptycho.numpy_env import NumpyPtychoEnv, NumpyStage
@@ -25,7 +25,7 @@ def beside(seed: int, precision: Any, **arguments: Any) -> tuple[Any, NumpyPtych
 
 def share_draws(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     """Let the NumPy microscope draw what the compiled one draws; that one goes first."""
-    stage, state = env.microscope.stage, task.instrument.state.stage.motion
+    stage, state = env.microscope.stage, task.instrument.state.drift
     words = [stream(*task.instrument.state.keys[0], Role.EXOGENOUS, process) for process in (0, 1)]
     n = env.microscope.n
     counts = task.instrument.state.measurement.counts
@@ -118,7 +118,7 @@ def test_its_own_draws_are_of_the_right_size():
     for _ in range(400):
         stage.start(0.0)
         speeds.append(np.hypot(*stage.velocity))
-    assert np.mean(speeds) == pytest.approx(STAGE_LEVELS["hard"].drift_px_s, rel=0.05)
+    assert np.mean(speeds) == pytest.approx(STAGE_LEVELS["hard"].speed, rel=0.05)
     assert np.max(speeds) / np.min(speeds) == pytest.approx(3.0, rel=0.05)
 
 

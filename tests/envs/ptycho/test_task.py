@@ -193,7 +193,7 @@ def test_the_hidden_state_is_hidden_unless_asked_for():
     assert 0.02 < latent["structure"].mean() < 0.4
     drift = env.step(action(0.0, 0.0, 5.0))[4]["latent"]["drift_px"]
     assert drift.shape == (2,)
-    assert np.array_equal(drift, task.instrument.state.stage.motion.drift[0])
+    assert np.array_equal(drift, task.instrument.state.drift.drift[0])
     assert np.abs(drift).max() > 0.01
 
 
@@ -440,16 +440,16 @@ def test_interventions_set_the_drift():
     assert np.abs(moved - infos[0]["latent"]["drift_px"]).min() > 1.5
     assert task_of(envs[1]).instrument.state.beam[0] == pytest.approx([96 + 1.1, 96 - 2.2], abs=0.5)
     # Wandering was drawn before and after as without the intervention.
-    stages = [task_of(env).instrument.state.stage.motion for env in envs]
+    stages = [task_of(env).instrument.state.drift for env in envs]
     assert stages[0].wander.tobytes() == stages[1].wander.tobytes()
 
 
 def test_one_row_of_a_batch_can_be_intervened_on():
     envs: Any = gym.make_vec("microgym:Ptycho-v0", 3, exposures=4)
     envs.reset(seed=0)
-    before = envs.unwrapped._batch.task.instrument.state.stage.motion.velocity.copy()
+    before = envs.unwrapped._batch.task.instrument.state.drift.velocity.copy()
     envs.unwrapped.intervene([1], drift_velocity_px_s=[[0.3, 0.4]])
-    after = envs.unwrapped._batch.task.instrument.state.stage.motion.velocity
+    after = envs.unwrapped._batch.task.instrument.state.drift.velocity
     assert after[1].tolist() == [0.3, 0.4]
     assert np.array_equal(after[[0, 2]], before[[0, 2]])
 

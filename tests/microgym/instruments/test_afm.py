@@ -1,4 +1,4 @@
-"""The force microscope: what emerges from its loop, its tip and its clock."""
+"""Force microscope: effects of its feedback loop, its tip, its drift and its clock."""
 
 from typing import Any
 
@@ -167,7 +167,7 @@ def test_a_soft_surface_yields_more_at_a_lower_setpoint():
     assert depths[0] > 0.2
 
 
-def test_too_fast_on_steep_and_hard_ground_breaks_the_tip_once_over_its_threshold():
+def test_forces_over_the_threshold_break_the_tip():
     hard = TipParameters(crash_nn=300.0)
     instrument, rows = mounted(bumps(SIDE, 80.0, 10.0), 60.0, tip=hard)
     safe, _ = mounted(bumps(SIDE, 80.0, 10.0), 60.0)
@@ -213,7 +213,7 @@ def test_a_second_apex_shows_a_ghost():
     # 80 nm to the right is beyond the reach of the window; 40 nm is within it.
     tip = instrument.state.tip
     tip.second_y_nm[0], tip.second_x_nm[0], tip.second_z_nm[0] = 0.0, 40.0, 2.0
-    instrument.refit(rows)
+    instrument.set_radius(rows, tip.radius_nm.copy())
     instrument.scan(rows, dials(rate=0.5))
     both = np.count_nonzero(trace - np.median(trace) > 20.0)
     assert both > 1.6 * alone
@@ -238,7 +238,7 @@ def test_without_contact_there_is_no_force_and_no_image():
     assert tally(instrument, "error_nm") < 3.0
 
 
-def test_the_weather_does_not_depend_on_the_operator():
+def test_drift_and_new_tips_do_not_depend_on_the_actions():
     levels = {"drift": AMBIENT_DRIFT["hard"], "tip": TIP_LEVELS["real"]}
     slow, rows = make(**levels)
     quick, _ = make(**levels)

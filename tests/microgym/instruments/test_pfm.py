@@ -16,8 +16,8 @@ from microgym.instruments.pfm.settings import (
     TipParameters,
 )
 from microgym.instruments.pfm.state import SIZE
+from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, respond, respond_work
-from microgym.physics.stage import StageParameters
 from microgym.random import episode_key
 from microgym.state import arrays
 
@@ -158,7 +158,7 @@ def test_equal_pulses_differ_on_different_films_only_by_disorder():
 
 
 def test_the_tip_misses_by_the_drift():
-    film = make(drift=StageParameters(drift_px_s=2.0))
+    film = make(drift=DriftParameters(speed=2.0))
     pulse(film, 8.0, at=(30.0, 30.0))
     moved = film.state.place[0] - film.state.command[0]
     elapsed = film.state.ledger.time_s[0] - 1e-2

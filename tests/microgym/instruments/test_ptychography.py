@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.settings import (
     DEAD_TIME_S,
+    STAGE_LEVELS,
     STAGE_SPEED_PX_S,
     PtychographySettings,
 )
@@ -17,7 +18,6 @@ from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters, split_bands
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.physics.stage import STAGE_LEVELS
 from microgym.random import episode_key
 from microgym.specimens.sample import Specimens
 from microgym.state import arrays
@@ -227,7 +227,7 @@ def drift_at_3_2_s(moves: list[tuple[float, float, float]], stage: str = "hard")
     for y, x, dwell in moves:
         expose(instrument, (y, x), dwell)
     assert instrument.state.ledger.time_s == pytest.approx(3.2, rel=1e-12)
-    return instrument.state.stage.motion.drift
+    return instrument.state.drift.drift
 
 
 def test_drift_is_the_same_whatever_the_agent_does():
@@ -257,10 +257,10 @@ def test_the_beam_is_command_plus_drift_backlash_and_jitter():
     parameters = STAGE_LEVELS["hard"]
     away = instrument.state.beam - np.array([40.0, 32.0])
     # Moved down by more than the dead band: half of it is lost along that axis, nothing across.
-    away[:, 0] += 0.5 * parameters.backlash_px
-    rest = away - instrument.state.stage.motion.drift
-    assert abs(rest.mean()) < 5 * parameters.jitter_px / np.sqrt(800) + 0.01
-    assert rest.std() == pytest.approx(parameters.jitter_px, rel=0.15)
+    away[:, 0] += 0.5 * parameters.backlash
+    rest = away - instrument.state.drift.drift
+    assert abs(rest.mean()) < 5 * parameters.jitter / np.sqrt(800) + 0.01
+    assert rest.std() == pytest.approx(parameters.jitter, rel=0.15)
 
 
 # --- randomness ----------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_noise_of_places_is_as_asked_and_worse_with_bad_tips():
 
 def test_the_frame_follows_linear_drift():
     """PI/OU registration: what is registered is what has drifted between the images' middles."""
-    instrument = started(drift=replace(DRIFT_LEVELS["real"], wander_nm=0.0))
+    instrument = started(drift=replace(DRIFT_LEVELS["real"], wander=0.0))
     instrument.state.drift.settling[:] = 0.0
     velocity = instrument.state.drift.velocity.copy()
     instrument.look(ROWS)

@@ -17,10 +17,10 @@ from microgym.physics.cantilever import (
     hertz_of,
     mean_force,
     peak_force,
-    tap,
     tip_force,
     virial,
 )
+from tests.microgym.physics.tapping import tap
 
 STANDARD = Cantilever()
 

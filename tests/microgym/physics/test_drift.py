@@ -8,38 +8,32 @@ import pytest
 
 from microgym.physics.drift import (
     AMBIENT_DRIFT,
-    COLD_DRIFT,
     DriftParameters,
     DriftState,
     advance_drift,
     disturb_settling,
     start_drift,
 )
+from microgym.state import allocate
 
 HARD = AMBIENT_DRIFT["hard"]
 
 
 def start(parameters, count=1, seed=0, axes=3):
-    state = DriftState.zeros(count, axes)
+    state = allocate(DriftState, count, drift_axes=axes)
     for b in range(count):
-        start_drift(b, seed, b, parameters.drift_nm_s, parameters.settling_nm, state.arrays)
+        start_drift(b, seed, b, parameters.rates, state)
     return state
 
 
 def advance(state, parameters, dt, seed=0):
-    pace = (
-        parameters.settling_time_s,
-        parameters.wander_nm,
-        parameters.wander_time_s,
-        parameters.cell_time_s,
-    )
     for b in range(state.drift.shape[0]):
-        advance_drift(b, seed, b, dt, pace, state.arrays)
+        advance_drift(b, seed, b, dt, parameters.rates, state)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
 def test_linear_drift(axes):
-    parameters = DriftParameters(drift_nm_s=0.1)
+    parameters = DriftParameters(speed=0.1)
     state = start(parameters, axes=axes)
     velocity = state.velocity.copy()
     advance(state, parameters, 50.0)
@@ -49,7 +43,7 @@ def test_linear_drift(axes):
 
 def test_settling_is_exponential():
     # x += v1 tau (exp(-t / tau) - exp(-(t + dt) / tau)), with v1 tau the distance to settle.
-    parameters = DriftParameters(settling_nm=90.0, settling_time_s=600.0)
+    parameters = DriftParameters(settling=90.0, settling_time_s=600.0)
     state = start(parameters)
     whole = state.settling.copy()
     for t in (0.0, 450.0, 1000.0):
@@ -63,8 +57,8 @@ def test_settling_is_exponential():
 
 
 def test_the_plane_and_the_height_drift_by_sizes_of_their_own():
-    state = start(DriftParameters(drift_nm_s=2.0, settling_nm=3.0), count=2000)
-    plane = start(DriftParameters(drift_nm_s=2.0, settling_nm=3.0), count=2000, axes=2)
+    state = start(DriftParameters(speed=2.0, settling=3.0), count=2000)
+    plane = start(DriftParameters(speed=2.0, settling=3.0), count=2000, axes=2)
     np.testing.assert_array_equal(state.velocity[:, :2], plane.velocity)
     for drawn, mean in ((state.velocity, 2.0), (state.settling, 3.0)):
         for size in (np.hypot(drawn[:, 0], drawn[:, 1]), np.abs(drawn[:, 2])):
@@ -78,7 +72,7 @@ def test_the_plane_and_the_height_drift_by_sizes_of_their_own():
 def test_moments_of_wandering():
     # The variance of an Ornstein-Uhlenbeck process, and its correlation of 1/e after its time.
     # Cells may be long here: the process is exact at their borders.
-    parameters = DriftParameters(wander_nm=0.5, wander_time_s=2.0, cell_time_s=0.5)
+    parameters = DriftParameters(wander=0.5, wander_time_s=2.0, cell_time_s=0.5)
     state = start(parameters)
     count = 120_000
     path = np.empty((count, 3))
@@ -96,7 +90,7 @@ def test_moments_of_wandering():
 
 
 def test_wandering_starts_from_rest():
-    parameters = DriftParameters(wander_nm=2.0, wander_time_s=30.0)
+    parameters = DriftParameters(wander=2.0, wander_time_s=30.0)
     count = 4000
     state = start(parameters, count, axes=2)
     for dt, t in ((10.0, 10.0), (30.0, 40.0), (160.0, 200.0)):
@@ -108,7 +102,7 @@ def test_wandering_starts_from_rest():
 
 
 def test_wandering_is_continuous():
-    parameters = DriftParameters(wander_nm=1.0, wander_time_s=30.0)
+    parameters = DriftParameters(wander=1.0, wander_time_s=30.0)
     state = start(parameters)
     before = state.drift.copy()
     largest = 0.0
@@ -121,7 +115,7 @@ def test_wandering_is_continuous():
 
 
 def test_between_borders_wandering_loses_no_more_than_is_said():
-    parameters = DriftParameters(wander_nm=1.0, wander_time_s=2.0, cell_time_s=0.5)
+    parameters = DriftParameters(wander=1.0, wander_time_s=2.0, cell_time_s=0.5)
     state = start(parameters, 20_000, axes=2)
     advance(state, parameters, 20.25)
     # Midway between two numbers of correlation exp(-1/4): (1 + exp(-1/4)) / 2.
@@ -131,7 +125,7 @@ def test_between_borders_wandering_loses_no_more_than_is_said():
 
 
 def test_a_long_wait_wanders_to_where_short_ones_do():
-    parameters = DriftParameters(wander_nm=1.0, wander_time_s=2.0, cell_time_s=0.25)
+    parameters = DriftParameters(wander=1.0, wander_time_s=2.0, cell_time_s=0.25)
     whole, sliced = start(parameters), start(parameters)
     advance(whole, parameters, 3600.0)
     for _ in range(36):
@@ -150,7 +144,7 @@ def test_slicing_of_time_changes_nothing(seed):
         for dt in np.diff(np.concatenate([[0.0], cuts, [97.3]])):
             advance(sliced, HARD, dt, seed)
         for state in (whole, sliced):
-            disturb_settling(seed, 0, move, HARD.settling_nm, state.settling[0])
+            disturb_settling(seed, 0, move, HARD.settling, state.settling[0])
     np.testing.assert_allclose(sliced.drift, whole.drift, rtol=0, atol=1e-9)
     np.testing.assert_allclose(sliced.settling, whole.settling, rtol=1e-12)
     np.testing.assert_array_equal(sliced.wander, whole.wander)
@@ -178,30 +172,29 @@ def test_a_disturbance_adds_and_does_not_depend_on_when():
     np.testing.assert_array_equal(nothing, early)
 
 
-@pytest.mark.parametrize("levels", [AMBIENT_DRIFT, COLD_DRIFT])
-def test_levels_are_off_and_then_rise(levels):
+def test_levels_are_off_and_then_rise():
+    levels = AMBIENT_DRIFT
     state = start(levels["off"])
     advance(state, levels["off"], 1000.0)
     np.testing.assert_array_equal(state.drift, 0.0)
     rising = [levels[name] for name in ("off", "easy", "real", "hard")]
     for lower, higher in itertools.pairwise(rising):
-        assert lower.drift_nm_s < higher.drift_nm_s
-        assert lower.settling_nm < higher.settling_nm
-        assert lower.wander_nm < higher.wander_nm
+        assert lower.speed < higher.speed
+        assert lower.settling < higher.settling
+        assert lower.wander < higher.wander
     # Settling begins three times as fast as the drift goes on.
     for one in rising[1:3]:
-        fast = one.settling_nm / one.settling_time_s
-        assert fast == pytest.approx(3 * one.drift_nm_s, rel=0.02) or levels is COLD_DRIFT
-    per_minute = 60 * levels["real"].drift_nm_s
-    assert per_minute < 1e-3 if levels is COLD_DRIFT else 1.0 <= per_minute <= 10.0
+        fast = one.settling / one.settling_time_s
+        assert fast == pytest.approx(3 * one.speed, rel=0.02)
+    assert 1.0 <= 60 * levels["real"].speed <= 10.0
 
 
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        ({"drift_nm_s": -1.0}, ValueError, "drift_nm_s=-1.0 must be at least 0"),
+        ({"speed": -1.0}, ValueError, "speed=-1.0 must be at least 0"),
         ({"settling_time_s": 0.0}, ValueError, "settling_time_s=0.0 must be above zero"),
-        ({"wander_nm": math.nan}, ValueError, "wander_nm=nan must be finite"),
+        ({"wander": math.nan}, ValueError, "wander=nan must be finite"),
         ({"cell_time_s": 0.0}, ValueError, "cell_time_s=0.0 must be above zero"),
         ({"wander_time_s": "1"}, TypeError, "wander_time_s must be a real number"),
     ],
@@ -209,10 +202,3 @@ def test_levels_are_off_and_then_rise(levels):
 def test_bad_parameters(changed, error, message):
     with pytest.raises(error, match=message):
         DriftParameters(**changed)
-
-
-def test_bad_sizes():
-    with pytest.raises(ValueError, match="num_envs=0 must be in"):
-        DriftState.zeros(0)
-    with pytest.raises(ValueError, match=r"axes=4 must be in \[2, 3\]"):
-        DriftState.zeros(1, 4)

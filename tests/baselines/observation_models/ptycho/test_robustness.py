@@ -1,0 +1,178 @@
+"""The table at equal time, and the coverage: their arithmetic, on scans with known errors."""
+
+import math
+
+import numpy as np
+import pytest
+
+from microgym.baselines.observation_models.ptycho import evaluate, robustness
+from microgym.baselines.observation_models.ptycho.classical import SolverSettings
+from microgym.baselines.observation_models.ptycho.dataset import MARGIN, REGION, Conditions
+from microgym.baselines.observation_models.ptycho.robustness import (
+    AREA_PX,
+    CONVERGED,
+    EDGES,
+    Times,
+    cells,
+    measure_times,
+    overlap,
+    raster,
+)
+from microgym.reconstruction.nn.network import STATED
+from microgym.specimens.splits import FAMILIES
+from tests.baselines.observation_models.ptycho.synthetic import taken_with, with_error
+from tests.microgym.reconstruction.ptychography.networks import make_weights
+
+QUICK, SLOW = SolverSettings(0.5, 0.5, math.inf, 2), SolverSettings(0.1, 1.0, math.inf, 50)
+
+
+class Known:
+    """Settings as `SolverGridSearch` finds them: quick is good, slow is better."""
+
+    def best(self, most_sweeps=100):
+        return SLOW if most_sweeps >= SLOW.sweeps else QUICK
+
+
+def test_rasters_cover_the_same_square_with_the_stated_overlap():
+    assert [round(overlap(edge), 2) for edge in EDGES] == [0.0, 0.33, 0.6]
+    for edge in EDGES:
+        places = raster(edge, 200, 0)
+        assert places.shape == (200, edge * edge, 2)
+        mean = places.mean(axis=0)
+        low = MARGIN + (REGION - AREA_PX) / 2
+        assert mean.min() == pytest.approx(low, abs=1.0)
+        assert mean.max() == pytest.approx(low + AREA_PX, abs=1.0)
+        assert places.std(axis=0) == pytest.approx(0.1 * AREA_PX / (edge - 1), rel=0.3)
+    assert np.array_equal(raster(5, 2, 3), raster(5, 2, 3))
+    assert not np.array_equal(raster(5, 2, 3), raster(5, 2, 4))
+
+
+def test_the_table_has_one_family_in_full_and_all_others():
+    rows = cells()
+    assert len(set(rows)) == len(rows)
+    assert {one.family for one in rows} == set(FAMILIES)
+    full = [one for one in rows if one.family == "sparse"]
+    assert len(full) == 4 * 3 * 2 * 2
+    assert {one.split for one in rows} == {"test"}
+    assert {one.exposures for one in full} == {25, 49, 121}
+    assert all(one.drift == "off" for one in rows if one.family != "sparse")
+
+
+@pytest.mark.parametrize(
+    ("network", "exposures", "sweeps"), [(1e-3, 25, 3 + 2), (1e-3, 100, 3 + 1), (1e-9, 25, 3 + 1)]
+)
+def test_equal_time_is_rounded_in_favour_of_the_classical_solver(network, exposures, sweeps):
+    assert Times(update=2e-5, network=network).sweeps(exposures) == sweeps
+
+
+def test_times_are_of_one_iteration_and_one_look(monkeypatch):
+    """A clock that only the work moves."""
+    now = [0.0]
+
+    def solve(taken, alpha, step, decay, stops):
+        for sweeps in np.diff([0, *stops]):
+            now[0] += sweeps * taken.photons.size * 2e-5
+            yield taken.truth
+
+    def restore(weights, inputs):
+        now[0] += len(inputs) * 1e-3
+        return None, None
+
+    monkeypatch.setattr(robustness, "solve", solve)
+    monkeypatch.setattr(robustness, "restore", restore)
+    times = measure_times(make_weights(), taken_with(3), lambda: now[0])
+    assert times.update == pytest.approx(2e-5)
+    assert times.network == pytest.approx(1e-3)
+
+
+def test_a_row_compares_everybody_on_the_same_scans(monkeypatch):
+    errors = {QUICK: 0.25, SLOW: 0.15, CONVERGED: 0.4}
+    asked = []
+
+    def take(conditions, seeds, places):
+        asked.append((conditions, seeds, places.shape))
+        return taken_with(len(seeds), running=0.35)
+
+    def image_of(taken, recipe):
+        return with_error(taken.truth, np.full(len(taken.truth), errors[recipe]), 1)
+
+    monkeypatch.setattr(robustness, "take", take)
+    monkeypatch.setattr(robustness, "image_of", image_of)
+    monkeypatch.setattr(
+        robustness,
+        "restore",
+        lambda w, seen: (with_error(taken_with(6).truth, np.full(6, 0.2), 2), None),
+    )
+    conditions = Conditions("lines", "test", 25, 1e4, drift="real", defocus_error=0.1)
+    row = robustness.row(
+        make_weights(), conditions, specimens=6, seed=2, tuned=Known(), times=Times(2e-5, 5e-4)
+    )
+    assert asked[0][0] == conditions
+    assert asked[0][1].tolist() == [2_000_000 + i for i in range(6)]
+    assert asked[0][2] == (6, 25, 2)
+    found = {name: one["value"] for name, one in row["errors"].items()}
+    wanted = {"network": 0.2, "running": 0.35, "equal_time": 0.25, "tuned": 0.15, "converged": 0.4}
+    assert {name: found[name] for name in wanted} == pytest.approx(wanted, abs=1e-3)
+    assert found["vacuum"] == pytest.approx(0.2 / np.sqrt(1.04), abs=1e-3)
+    assert row["gain"]["value"] == pytest.approx(0.05, abs=1e-3)
+    assert row["gain_tuned"]["value"] == pytest.approx(-0.05, abs=1e-3)
+    # Three iterations on 25 exposures of 20 us and half a millisecond: 2 ms.
+    ratios = {"equal_time": 0.5, "tuned": 12.5, "converged": 12.5}
+    assert row["time_ratio"] == pytest.approx(ratios)
+    assert (row["overlap"], row["drift"], row["defocus_error"]) == (0.0, "real", 0.1)
+
+
+def test_recipes_are_tuned_without_drift_and_error_on_validation_specimens(monkeypatch):
+    asked = []
+    monkeypatch.setattr(robustness, "take", lambda c, s, p: asked.append((c, s, p)))
+    monkeypatch.setattr(robustness, "SolverGridSearch", lambda taken, stops: stops)
+    conditions = Conditions("grf", "test", 49, 1e5, drift="real", defocus_error=0.1)
+    assert robustness.tune(conditions, specimens=3, seed=0) == robustness.TABLE_STOPS
+    chosen, seeds, places = asked[0]
+    assert chosen == Conditions("grf", "validation", 49, 1e5)
+    assert len(seeds) == len(places) == 3
+
+
+# --- coverage ------------------------------------------------------------------------------------
+
+
+def test_the_part_covered_is_counted():
+    relative = np.arange(100, dtype=np.float32) / 100
+    assert evaluate.covered(relative, np.array([0.5, 0.68, 2.0])) == pytest.approx([0.5, 0.68, 1.0])
+
+
+def test_coverage_of_a_true_uncertainty_is_what_is_stated(monkeypatch):
+    """A network that knows its own errors exactly, on scans as in training."""
+    rng = np.random.default_rng(0)
+    weights = make_weights()
+    stated = np.array(STATED)
+    weights.calibration["radii"][:] = np.sqrt(-np.log(1.0 - stated))
+
+    def restore(weights, inputs):
+        truth = made[-1].truth[made[-1].specimen]
+        inside = slice(MARGIN, MARGIN + REGION)
+        sigma = rng.uniform(0.005, 0.02, inputs[:, 0].shape).astype(np.float32)
+        wave = rng.normal(size=sigma.shape) + 1j * rng.normal(size=sigma.shape)
+        return truth[:, inside, inside] + sigma * np.sqrt(0.5) * wave, sigma
+
+    made = []
+    make = evaluate.make_dataset
+
+    def remember(*arguments):
+        made.append(make(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(evaluate, "make_dataset", remember)
+    monkeypatch.setattr(evaluate, "restore", restore)
+    found = evaluate.make_coverage(weights, groups=3, seed=0)
+    assert len(made) == 4
+    assert {one.conditions[0].split for one in made} == {"test"}
+    assert made[-1].conditions[0].family == "siemens_star"
+    for one in (found["test"], *found["unseen"].values(), *found["by_family"].values()):
+        assert [each["value"] for each in one["found"]] == pytest.approx(stated, abs=0.02)
+    assert found["test"]["conditions"] == sum(one["conditions"] for one in found["by_dose"]) == 3
+    monkeypatch.setattr(
+        evaluate, "restore", lambda w, s: (restore(w, s)[0], np.full_like(s[:, 0], 1))
+    )
+    wide = evaluate.make_coverage(weights, groups=1, seed=0)
+    assert wide["test"]["found"][0]["value"] == 1.0
