@@ -34,7 +34,7 @@ class Shape:
     """Shape of one row of a state array, and the unit of its elements.
 
     Args:
-        *axes: lengths; a name stands for a length that `allocate` is told.
+        *axes: lengths; a name stands for a length that `allocate` takes.
         unit: such as "nm"; empty for pure numbers.
     """
 

@@ -10,8 +10,8 @@ def finite(name: str, value: object) -> float:
     """Check that an argument is a finite real number.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Returns:
         The value as a float.
@@ -32,8 +32,8 @@ def positive(name: str, value: object) -> float:
     """Check that an argument is a finite number above zero.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Returns:
         The value as a float.
@@ -52,8 +52,8 @@ def non_negative(name: str, value: object) -> float:
     """Check that an argument is a finite number of at least zero.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Returns:
         The value as a float.
@@ -65,6 +65,28 @@ def non_negative(name: str, value: object) -> float:
     number = finite(name, value)
     if number < 0.0:
         raise ValueError(f"{name}={value!r} must be at least 0")
+    return number
+
+
+def within(name: str, value: object, low: float, high: float) -> float:
+    """Check that an argument is a number in a closed range.
+
+    Args:
+        name: name of the argument, for the message.
+        value: value that the user gave.
+        low: smallest accepted value.
+        high: largest accepted value.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        TypeError: if it is not a real number.
+        ValueError: if it is out of range, NaN or infinite.
+    """
+    number = finite(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
     return number
 
 
@@ -88,8 +110,8 @@ def integer(name: str, value: object, low: int, high: int) -> int:
     """Check that an argument is an integer in a closed range.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
         low: smallest accepted value.
         high: largest accepted value.
 
@@ -112,8 +134,8 @@ def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Check that an argument is one of several names.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
         allowed: accepted names.
 
     Raises:
@@ -127,8 +149,8 @@ def boolean(name: str, value: object) -> None:
     """Check that an argument is a bool.
 
     Args:
-        name: what to call it in the error.
-        value: what the user gave.
+        name: name of the argument, for the message.
+        value: value that the user gave.
 
     Raises:
         TypeError: if it is not.

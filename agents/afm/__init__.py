@@ -1,4 +1,4 @@
-"""Agents of AFM-v0."""
+"""Agents of AFM-v0, declared for `microgym.agents.core.registry`."""
 
 AGENTS = {
     "AFM-v0": {
@@ -8,10 +8,7 @@ AGENTS = {
         "oracle": "microgym.agents.afm.references:OracleAgent",
     }
 }
-"""Reference agents by environment and name."""
 
 RESIDUAL = {"AFM-v0": "microgym.agents.afm.residual:AFMResidual"}
-"""Controllers of residual policies."""
 
 TEACHERS = {"corrections": "microgym.agents.afm.privileged:AFMTeacher"}
-"""Privileged teachers by kind of network."""

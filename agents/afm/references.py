@@ -77,23 +77,17 @@ class ConstantConfig:
 
 
 class ConstantAgent(BaseAgent):
-    """The same settings for every line, at the pace that just fills the time.
-
-    Args:
-        config: settings, found by search on training specimens; None for the best ones.
-    """
+    """The same settings for every line, at the pace that just fills the time."""
 
     name = "constant"
+    Config = ConstantConfig
     observation_shapes = _SHAPES
-
-    def __init__(self, config: ConstantConfig | None = None) -> None:
-        self._config = config or ConstantConfig()
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         numbers = observation["numbers"].astype(np.float64)
         action = np.full((self.num_envs, 5), _SCAN, np.float32)
-        action[:, 0] = setpoint_to_action(np.array(self._config.setpoint))
-        action[:, 1] = to_action(GAINS, np.array(1e3 * self._config.gain))
+        action[:, 0] = setpoint_to_action(np.array(self.config.setpoint))
+        action[:, 1] = to_action(GAINS, np.array(1e3 * self.config.gain))
         action[:, 3] = to_action(RATES_HZ, 1.0 / even_pace(numbers))
         return action
 
@@ -150,29 +144,23 @@ class ExpertState(NamedTuple):
 
 
 class ExpertAgent(BaseAgent):
-    """Raises the gain until the loop rings, then backs off; slows down after steep lines.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Raises the gain until the loop rings, then backs off; slows down after steep lines."""
 
     name = "expert"
+    Config = ExpertConfig
     State = ExpertState
     observation_shapes = _SHAPES
 
-    def __init__(self, config: ExpertConfig | None = None) -> None:
-        self._config = config or ExpertConfig()
-
     def reset_rows(self, rows: NDArray[np.bool_]) -> None:
         """Begin new episodes in some rows, (N,) bool, and continue in the others."""
-        self.state.gain[rows] = 1e3 * self._config.gain
-        self.state.setpoint[rows] = self._config.setpoint
+        self.state.gain[rows] = 1e3 * self.config.gain
+        self.state.setpoint[rows] = self.config.setpoint
         self.state.climbing[rows] = True
         self.state.fresh[rows] = True
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Settings of the next line from the statistics of the last one."""
-        config, numbers = self._config, observation["numbers"].astype(np.float64)
+        config, numbers = self.config, observation["numbers"].astype(np.float64)
         gain, setpoint, climbing, fresh = self.state
         seen = ~fresh
         error, ripple = (size_of(numbers[:, _AT[name]]) for name in ("error", "ripple"))
@@ -225,22 +213,16 @@ class OracleConfig:
 
 
 class OracleAgent(BaseAgent):
-    """Shares the time over the known surface, at the known limit of the gain; changes worn tips.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Shares the time over the known surface, at the known limit of the gain; changes worn tips."""
 
     name = "oracle"
+    Config = OracleConfig
     uses_privileged_info = True
     observation_shapes = _SHAPES
 
-    def __init__(self, config: OracleConfig | None = None) -> None:
-        self._config = config or OracleConfig()
-
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Time in proportion to a power of the steepness of each line that is left."""
-        latent, config = info["latent"], self._config
+        latent, config = info["latent"], self.config
         numbers = observation["numbers"].astype(np.float64)
         slope = np.asarray(latent["slope"], np.float64)
         left = numbers[:, _AT["lines_left"]]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,12 @@ class BaseAgent(Memory, ABC):
 
     Subclasses implement `_act` for batches, and declare `State` if they have a memory.
 
+    Args:
+        config: a `Config`; None for its default, which is the best one found.
+
     Attributes:
+        Config: dataclass of the configuration.
+        config: as given.
         name, uses_privileged_info: as for `Agent`.
         observation_shapes: shape in one environment of each part of the observation that is read.
             An agent that reads one part takes it as a plain array, too. Without any, observations
@@ -61,10 +66,14 @@ class BaseAgent(Memory, ABC):
     """
 
     name: str
+    Config: ClassVar[type[Any]] = type(None)
     uses_privileged_info: bool = False
     observation_shapes: Mapping[str, tuple[int, ...]] = {}
     num_envs: int = 0
     steps: int = 0
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:

@@ -4,8 +4,8 @@ The critic sees the hidden state of training specimens, the actor does not, so t
 is kept needs observations only (Pinto et al., arXiv 1710.06542).
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from microgym.agents.core.network import (
     CRITIC,
-    TARGET,
+    PRIVILEGED,
     ChoiceNet,
     MLPPolicyNet,
     Network,
@@ -42,7 +42,7 @@ class ObservationFeatures(ActorCriticFeatures):
     """
 
     def __init__(self, observation_space: spaces.Dict) -> None:
-        self._seen = [name for name in observation_space if name not in (CRITIC, TARGET)]
+        self._seen = [name for name in observation_space if name not in PRIVILEGED]
         self._privileged = [CRITIC] if CRITIC in observation_space.spaces else []
         sizes = {name: spaces.flatdim(one) for name, one in observation_space.items()}
         self.actor_features = sum(sizes[name] for name in self._seen)
@@ -61,12 +61,12 @@ class NetworkFeatures(ActorCriticFeatures):
     Args:
         observation_space: a dict of boxes.
         net: the network that actor and critic share.
-        actions: number of choices.
+        choices: number of choices.
     """
 
-    def __init__(self, observation_space: spaces.Dict, net: ChoiceNet, actions: int) -> None:
-        self.actor_features = actions
-        features = actions + net.value_features + net.privileged_features
+    def __init__(self, observation_space: spaces.Dict, net: ChoiceNet, choices: int) -> None:
+        self.actor_features = choices
+        features = choices + net.value_features + net.privileged_features
         super().__init__(observation_space, features)
         self.net = net
 
@@ -104,12 +104,12 @@ class ActorCriticLayers(nn.Module):
 
 
 class AsymmetricPolicy(ActorCriticPolicy):
-    """An actor and an asymmetric critic.
+    """An actor and an asymmetric critic: side by side, or over one network that scores choices.
 
     Args:
         observation_space: a dict of boxes, of which `TARGET` is not read, and `CRITIC` by the
             critic only.
-        action_space: `Box`, `Discrete` or `MultiDiscrete`.
+        action_space: `Box`, `Discrete` or `MultiDiscrete`; `Discrete` for a `ChoiceNet`.
         lr_schedule: learning rate as a function of the remaining progress.
         network_class: class of the network that is kept.
         settings: of the network.
@@ -126,84 +126,40 @@ class AsymmetricPolicy(ActorCriticPolicy):
         settings: Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
-        self._network_class, self._settings = network_class, settings
+        seen = {name: one for name, one in observation_space.items() if name not in PRIVILEGED}
+        self._new_network = partial(
+            network_class.from_spaces, spaces.Dict(seen), action_space, **settings
+        )
+        self._hidden: Sequence[int] = settings.get("net_arch", ())
+        self._shares_network = issubclass(network_class, ChoiceNet)
+        if self._shares_network:
+            choices = int(cast("spaces.Discrete", action_space).n)
+            kwargs["features_extractor_class"] = NetworkFeatures
+            kwargs["features_extractor_kwargs"] = {"net": self._new_network(), "choices": choices}
+        else:
+            kwargs["features_extractor_class"] = ObservationFeatures
+        kwargs["ortho_init"] = not self._shares_network
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+        if issubclass(network_class, MLPPolicyNet):
+            with torch.no_grad():
+                cast("nn.Linear", self.action_net).weight.mul_(network_class.head_gain)
 
-    @abstractmethod
     def network(self) -> Network:
         """The network that is kept; it shares its weights with this policy."""
-
-    def _build_mlp_extractor(self) -> None:
-        features: Any = self.features_extractor
-        actor, hidden = features.actor_features, self._settings.get("net_arch", ())
-        self.mlp_extractor: Any = ActorCriticLayers(actor, self.features_dim - actor, hidden)
-
-
-class MLPPolicy(AsymmetricPolicy):
-    """Actor and critic side by side, of fully connected layers; see `AsymmetricPolicy`.
-
-    Args:
-        *args: of `AsymmetricPolicy`.
-        **kwargs: of `AsymmetricPolicy`.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, features_extractor_class=ObservationFeatures, **kwargs)
-        with torch.no_grad():
-            gain = cast("type[MLPPolicyNet]", self._network_class).head_gain
-            cast("nn.Linear", self.action_net).weight.mul_(gain)
-
-    def network(self) -> MLPPolicyNet:
-        """The actor alone."""
-        net = self._net()
+        if self._shares_network:
+            return cast("NetworkFeatures", self.features_extractor).net
+        net = cast("MLPPolicyNet", self._new_network())
         net.body, net.head = self.mlp_extractor.policy_net, cast("nn.Linear", self.action_net)
         return net
 
-    def _net(self) -> MLPPolicyNet:
-        space = cast("spaces.Dict", self.observation_space)
-        seen = {name: one for name, one in space.items() if name not in (CRITIC, TARGET)}
-        kind = cast("type[MLPPolicyNet]", self._network_class)
-        return kind.from_spaces(spaces.Dict(seen), self.action_space, **self._settings)
-
-
-class ChoicePolicy(AsymmetricPolicy):
-    """Actor and critic over one network that scores choices; see `AsymmetricPolicy`.
-
-    Args:
-        observation_space, action_space, lr_schedule, network_class, settings: of
-            `AsymmetricPolicy`; the action is discrete.
-        **kwargs: of `ActorCriticPolicy`.
-    """
-
-    def __init__(
-        self,
-        observation_space: spaces.Dict,
-        action_space: spaces.Discrete,
-        lr_schedule: Any,
-        *,
-        network_class: type[ChoiceNet],
-        settings: Mapping[str, Any],
-        **kwargs: Any,
-    ) -> None:
-        net = network_class.from_spaces(observation_space, action_space, **settings)
-        super().__init__(
-            observation_space,
-            action_space,
-            lr_schedule,
-            network_class=network_class,
-            settings=settings,
-            features_extractor_class=NetworkFeatures,
-            features_extractor_kwargs={"net": net, "actions": int(action_space.n)},
-            ortho_init=False,
-            **kwargs,
-        )
-
-    def network(self) -> ChoiceNet:
-        """The network that actor and critic share."""
-        return cast("NetworkFeatures", self.features_extractor).net
+    def _build_mlp_extractor(self) -> None:
+        actor = cast("ActorCriticFeatures", self.features_extractor).actor_features
+        self.mlp_extractor: Any = ActorCriticLayers(actor, self.features_dim - actor, self._hidden)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
-        self.action_net = nn.Identity()
-        optimizer: Any = self.optimizer_class
-        self.optimizer = optimizer(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        if self._shares_network:
+            self.action_net = nn.Identity()
+            optimizer: Any = self.optimizer_class
+            rate = lr_schedule(1)
+            self.optimizer = optimizer(self.parameters(), lr=rate, **self.optimizer_kwargs)

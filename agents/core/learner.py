@@ -4,16 +4,34 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium.vector import VectorEnv
+from stable_baselines3.common.vec_env import VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from microgym.agents.core.asymmetric_policy import AsymmetricPolicy, ChoicePolicy, MLPPolicy
+from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.auxiliary_loss import AuxiliaryLossCallback
-from microgym.agents.core.network import ChoiceNet, Network
+from microgym.agents.core.network import Network
 from microgym.agents.core.privileged_observation import (
     PrivilegedObservationWrapper,
     PrivilegedTeacher,
 )
 from microgym.agents.core.registry import declared
+
+
+class ShapedMonitor(VecMonitor):
+    """Monitor of the environment's own returns, which hands on shaped rewards.
+
+    Args:
+        venv: an `SB3VecEnv`; rewards are shaped if it is one over a `PrivilegedObservationWrapper`.
+    """
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Observations, shaped rewards float32 (N,), dones and infos."""
+        observation, reward, done, infos = super().step_wait()
+        env: Any = self.venv
+        shaping = getattr(env.env, "shaping", 0.0)
+        return observation, (reward + shaping).astype(np.float32), done, infos
 
 
 class Learner:
@@ -25,13 +43,13 @@ class Learner:
 
     Attributes:
         settings: as given.
-        policy: class of actor and critic; its method `network` gives the network that is kept.
+        policy: class of actor and critic.
 
     Raises:
         ValueError: an unknown kind of network.
     """
 
-    policy: type[AsymmetricPolicy]
+    policy = AsymmetricPolicy
 
     def __init__(self, env_id: str, settings: Mapping[str, Any]) -> None:
         kind = settings["network"]
@@ -39,7 +57,6 @@ class Learner:
         if network_class is None:
             raise ValueError(f"network={kind!r} is no kind of network that {env_id} has")
         self.settings = settings
-        self.policy = ChoicePolicy if issubclass(network_class, ChoiceNet) else MLPPolicy
         self._env_id, self._network_class = env_id, network_class
         self._teacher: PrivilegedTeacher | None = None
 

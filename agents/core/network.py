@@ -17,6 +17,8 @@ TARGET = "target"
 """Part of the training observation that holds the target of the auxiliary loss."""
 CRITIC = "critic"
 """Part of the training observation that only the critic sees."""
+PRIVILEGED = (TARGET, CRITIC)
+"""Parts of the training observation that the actor does not see."""
 
 
 class Network(nn.Module):

@@ -80,10 +80,11 @@ class PrivilegedTeacher(ABC):
 
 
 class PrivilegedObservationWrapper(VectorWrapper):
-    """Observations and actions of a network in training, with privileged parts and a shaped reward.
+    """Observations and actions of a network in training, with privileged parts and shaping.
 
     Shaping adds gamma * potential(s') - potential(s) to the reward, which leaves the best policy
-    unchanged; the potential is zero at the start of an episode and where it terminates.
+    unchanged; the potential is zero at the start of an episode and where it terminates. `step`
+    returns the environment's reward, of which returns are reported; `ShapedMonitor` adds the rest.
 
     Args:
         env: a vector environment in autoreset mode SAME_STEP, made with `reveal=True`, whose
@@ -94,6 +95,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
 
     Attributes:
         adapter: as given.
+        shaping: (N,) float64, shaping of the last step.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
     ) -> None:
         super().__init__(env)
         self.adapter, self._teacher, self._gamma = adapter, teacher, gamma
-        self._potential = np.zeros(env.num_envs)
+        self._potential, self.shaping = np.zeros((2, env.num_envs))
         adapter.allocate(env.num_envs)
         own = adapter.observation_space or env.single_observation_space
         assert isinstance(own, spaces.Dict)
@@ -140,7 +142,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
             last = _last(observation, info, ended)
             info["final_obs"] = np.full(self.num_envs, None)
         potential = np.where(terminated, 0.0, self._teacher.potential(*last))
-        reward = reward + self._gamma * potential - self._potential
+        self.shaping[:] = self._gamma * potential - self._potential
         self._potential[:] = np.where(ended, 0.0, potential)
         if cut.any():
             memory = {name: array.copy() for name, array in self.adapter.state_arrays().items()}

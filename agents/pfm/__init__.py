@@ -1,4 +1,4 @@
-"""Agents of PFM-v0 and PFMLoop-v0."""
+"""Agents of PFM-v0 and PFMLoop-v0, declared for `microgym.agents.core.registry`."""
 
 AGENTS = {
     "PFM-v0": {
@@ -12,10 +12,7 @@ AGENTS = {
         "oracle": "microgym.agents.pfm.oracle:LoopOracleAgent",
     },
 }
-"""Reference agents by environment and name."""
 
 NETWORKS = {"pulses": "microgym.agents.pfm.network:PulsePolicyNet"}
-"""Classes of networks by the kind that is stored with their weights."""
 
 TEACHERS = {"pulses": "microgym.agents.pfm.privileged:PulseTeacher"}
-"""Privileged teachers by kind of network."""

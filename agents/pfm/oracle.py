@@ -1,10 +1,9 @@
 """Oracles of PFM-v0 and PFMLoop-v0: they know the film, and simulate pulses on copies of it."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,12 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _MIDDLE = 0.5 * (SIZE - 1)
+_SCORER = PulseScorer(DomainModel(coercive=0.15))
+
+TRIES = 6
+"""Pulses that the oracle of PFM-v0 simulates for each bias."""
+RINGS, RING_VOLTS = 18, (-8.0, -5.0, 4.0, 8.0)
+"""Places around the centre, and biases in V, that the oracle of PFMLoop-v0 simulates."""
 
 
 class PulseLookahead:
@@ -94,15 +99,15 @@ class _LookaheadAgent(BaseAgent):
 
     name = "oracle"
     uses_privileged_info = True
-    config_class: ClassVar[type[PFMLoopConfig]] = PFMLoopConfig
 
     def __init__(self, config: PFMLoopConfig | None = None) -> None:
-        self._lookahead = PulseLookahead(config or self.config_class())
+        super().__init__(config)
+        self._lookahead = PulseLookahead(self.config)
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
         """The oracle for films of the environment's configuration."""
-        return cls(cls.config_class.parse(env_kwargs, env_id))
+        return cls(cls.Config.parse(env_kwargs, env_id))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The proposal with the largest value, aimed against the drift."""
@@ -124,29 +129,16 @@ class _LookaheadAgent(BaseAgent):
 
 
 class OracleAgent(_LookaheadAgent):
-    """Maximises the agreement of the film with the pattern after the next pulse.
+    """Maximises the agreement of the film with the pattern after the next pulse."""
 
-    Args:
-        config: of the environment; None for the default.
-        model: of the domains, which proposes pulses; None for the best one.
-        tries: pulses simulated for each bias.
-    """
-
-    config_class = PFMConfig
-
-    def __init__(
-        self, config: PFMConfig | None = None, model: DomainModel | None = None, tries: int = 6
-    ) -> None:
-        super().__init__(config)
-        self._scorer = PulseScorer(model or DomainModel(coercive=0.15))
-        self._tries = tries
+    Config = PFMConfig
 
     def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
         planes = latent["target"].astype(np.float64).reshape(-1, CELLS, EDGE, CELLS, EDGE)
         up = latent["structure"].astype(np.float64)
-        places = coordinates(self._scorer.propose(up, planes.mean(axis=(2, 4)), self._tries))
+        places = coordinates(_SCORER.propose(up, planes.mean(axis=(2, 4)), TRIES))
         places[:, -1] = _MIDDLE
-        volts = np.append(np.repeat(self._scorer.model.volts, self._tries), 0.0)
+        volts = np.append(np.repeat(_SCORER.model.volts, TRIES), 0.0)
         return places, np.tile(volts, (len(places), 1))
 
     def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
@@ -156,27 +148,18 @@ class OracleAgent(_LookaheadAgent):
 
 
 class LoopOracleAgent(_LookaheadAgent):
-    """Minimises the error of the imprint at the centre after the next pulse.
+    """Minimises the error of the imprint at the centre after the next pulse."""
 
-    Args:
-        config: of the environment; None for the default.
-        rings: number of places around the centre that are simulated with each bias.
-    """
-
-    def __init__(self, config: PFMLoopConfig | None = None, rings: int = 18) -> None:
-        super().__init__(config)
-        number = np.arange(rings)
-        biases = (-8.0, -5.0, 4.0, 8.0)
-        ring = [
-            (radius * math.sin(angle), radius * math.cos(angle))
-            for angle, radius in zip(GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3), strict=True)
-        ]
-        self._places = _MIDDLE + np.append(np.repeat(ring, len(biases), axis=0), [[0, 0]], axis=0)
-        self._volts = np.append(np.tile(biases, rings), 0.0)
+    Config = PFMLoopConfig
 
     def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
+        number = np.arange(RINGS)
+        angle, radius = GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3)
+        ring = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+        places = np.append(np.repeat(ring, len(RING_VOLTS), axis=0), [[0.0, 0.0]], axis=0)
+        volts = np.append(np.tile(RING_VOLTS, RINGS), 0.0)
         count = len(latent["p"])
-        return np.tile(self._places, (count, 1, 1)), np.tile(self._volts, (count, 1))
+        return np.tile(_MIDDLE + places, (count, 1, 1)), np.tile(volts, (count, 1))
 
     def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
         count = copy.num_envs // len(latent["p"])

@@ -75,23 +75,20 @@ class ExpertState(NamedTuple):
 
 
 class ExpertAgent(BaseAgent):
-    """Writes the largest missing part with a calibrated pulse, and takes images regularly.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Writes the largest missing part with a calibrated pulse, and takes images regularly."""
 
     name = "expert"
+    Config = ExpertConfig
     observation_shapes = SHAPES
     State = ExpertState
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
-        self._config = config or ExpertConfig()
-        self._scorer = PulseScorer(self._config.model)
+        super().__init__(config)
+        self._scorer = PulseScorer(self.config.model)
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The pulse with the largest expected gain."""
-        config = self._config
+        config = self.config
         belief, since, looks = self.state
         maps, numbers = (observation[name].astype(np.float64) for name in ("maps", "numbers"))
         update_belief(belief, config.model, maps, numbers)
@@ -140,22 +137,16 @@ class LoopExpertState(NamedTuple):
 
 
 class LoopExpertAgent(BaseAgent):
-    """Takes a loop, gives pulses around the point against the error, and takes the next loop.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Takes a loop, gives pulses around the point against the error, and takes the next loop."""
 
     name = "expert"
+    Config = LoopExpertConfig
     observation_shapes: Mapping[str, tuple[int, ...]] = {"numbers": SHAPES["numbers"]}
     State = LoopExpertState
 
-    def __init__(self, config: LoopExpertConfig | None = None) -> None:
-        self._config = config or LoopExpertConfig()
-
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """A pulse on a ring around the point, against the expected error."""
-        config, numbers = self._config, observation["numbers"].astype(np.float64)
+        config, numbers = self.config, observation["numbers"].astype(np.float64)
         since, turn, loops, error = self.state
         looked = (numbers[:, _AGE] == 0.0) & (numbers[:, _TIME_LEFT] < 1.0)
         measured = 0.5 * (numbers[:, _RISING] + numbers[:, _FALLING])

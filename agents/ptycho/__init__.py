@@ -1,4 +1,4 @@
-"""Agents of Ptycho-v0."""
+"""Agents of Ptycho-v0, declared for `microgym.agents.core.registry`."""
 
 AGENTS = {
     "Ptycho-v0": {
@@ -10,10 +10,7 @@ AGENTS = {
         "oracle": "microgym.agents.ptycho.references:OracleAgent",
     }
 }
-"""Reference agents by environment and name."""
 
 NETWORKS = {"scan": "microgym.agents.ptycho.network:ScanPolicyNet"}
-"""Classes of networks by the kind that is stored with their weights."""
 
 TEACHERS = {"scan": "microgym.agents.ptycho.privileged:StructureTeacher"}
-"""Privileged teachers by kind of network."""

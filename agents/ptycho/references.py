@@ -125,16 +125,27 @@ class GreedyConfig:
     dwell_s: float = 1.0
 
 
+@dataclass(frozen=True)
+class OracleConfig(GreedyConfig):
+    """Model of an exposure with which the oracle chooses; see `GreedyConfig`."""
+
+    probe_cells: float = 5.6
+    saturation: float = 2.0
+    dwell_s: float = 0.7
+
+
 class _GreedyAgent(BaseAgent):
     """Exposes where the expected unseen structure under the probe is largest.
 
     Args:
-        greedy: model of an exposure.
+        config: a `GreedyConfig`, or a configuration that has one; None for the best one found.
     """
 
     observation_shapes = _SHAPES
 
-    def __init__(self, greedy: GreedyConfig) -> None:
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        greedy: GreedyConfig = getattr(self.config, "greedy", self.config)
         self._greedy = greedy
         disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
         self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
@@ -153,17 +164,11 @@ class _GreedyAgent(BaseAgent):
 
 
 class OracleAgent(_GreedyAgent):
-    """Knows structure and drift; exposes where most of the structure is still unseen.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Knows structure and drift; exposes where most of the structure is still unseen."""
 
     name = "oracle"
+    Config = OracleConfig
     uses_privileged_info = True
-
-    def __init__(self, config: GreedyConfig | None = None) -> None:
-        super().__init__(config or GreedyConfig(probe_cells=5.6, saturation=2.0, dwell_s=0.7))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Aim at the known structure, less the drift."""
@@ -202,24 +207,24 @@ class ExpertAgent(_GreedyAgent):
     """A coarse raster, then greedy exposure of structure that shows or is expected to continue.
 
     Args:
-        config: None for the best configuration.
+        config: None for the best configuration found.
     """
 
     name = "expert"
+    Config = ExpertConfig
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
-        self._config = config or ExpertConfig()
-        super().__init__(self._config.greedy)
-        line = np.exp(-0.5 * (radii(CELLS)[0] / self._config.reach) ** 2)
+        super().__init__(config)
+        line = np.exp(-0.5 * (radii(CELLS)[0] / self.config.reach) ** 2)
         self._spread = np.fft.rfft2(np.outer(line, line))
-        looks = self._config.survey**2
+        looks = self.config.survey**2
         self._survey = RasterAgent.pattern(looks) if looks else np.empty((0, 2))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         action = np.empty((self.num_envs, 3), np.float32)
         if self.steps < len(self._survey):
             action[:, :2] = self._survey[self.steps]
-            action[:, 2] = math.log10(self._config.survey_s)
+            action[:, 2] = math.log10(self.config.survey_s)
         else:
             maps = observation["maps"].astype(np.float64)
             unknown = self._unknown(maps)
@@ -232,7 +237,7 @@ class ExpertAgent(_GreedyAgent):
 
         The mean of the known contrast, weighted by a Gaussian of the distance, and of the prior.
         """
-        config = self._config
+        config = self.config
         wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
         noise = config.caution * 0.5 * maps[:, 4]
         contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)

@@ -1,4 +1,4 @@
-"""Agents of STM-v0, STMBuild-v0 and STMTip-v0."""
+"""Agents of STM-v0, STMBuild-v0 and STMTip-v0, declared for `microgym.agents.core.registry`."""
 
 _MOVE = {
     "random": "microgym.agents.stm.references:RandomAgent",
@@ -15,10 +15,7 @@ AGENTS = {
         "oracle": "microgym.agents.stm.tip_references:TipOracleAgent",
     },
 }
-"""Reference agents by environment and name."""
 
 RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidual")
-"""Controllers of residual policies."""
 
 TEACHERS = {"corrections": "microgym.agents.stm.privileged:STMTeacher"}
-"""Privileged teachers by kind of network."""

@@ -40,12 +40,14 @@ class DragAgent(BaseAgent):
 
     Args:
         movers: adatoms to be moved.
+        config: as for `BaseAgent`.
 
     Attributes:
         movers: as given.
     """
 
-    def __init__(self, movers: int = 1) -> None:
+    def __init__(self, movers: int = 1, config: Any = None) -> None:
+        super().__init__(config)
         self.movers = movers
 
     @classmethod
@@ -159,25 +161,25 @@ class ExpertAgent(DragAgent):
 
     Args:
         movers: adatoms to be moved.
-        config: None for the best configuration.
+        config: None for the best configuration found.
     """
 
     name = "expert"
+    Config = ExpertConfig
     State = ExpertState
 
     def __init__(self, movers: int = 1, config: ExpertConfig | None = None) -> None:
-        super().__init__(movers)
+        super().__init__(movers, config)
         self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
-        self._config = config or ExpertConfig()
 
     def reset_rows(self, rows: NDArray[np.bool_]) -> None:
         """Begin new episodes in some rows, (N,) bool, and continue in the others."""
         super().reset_rows(rows)
-        self.state.press[rows] = self._config.conductance
+        self.state.press[rows] = self.config.conductance
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """One drag, or an image."""
-        config = self._config
+        config = self.config
         seen = observation["numbers"].astype(np.float64)
         shared = seen[:, len(SLOT) * self.movers :]
         self._learn(shared)
@@ -219,11 +221,11 @@ class ExpertAgent(DragAgent):
             shared: (N, numbers) of the observation that are the same for all adatoms.
         """
         expected = shared[:, [SHARED_AT["shift_x"], SHARED_AT["shift_y"]]]
-        return self._config.foresight * 0.5 * expected
+        return self.config.foresight * 0.5 * expected
 
     def _learn(self, shared: Float64) -> None:
         """Update the memory with the last landings."""
-        config = self._config
+        config = self.config
         press, correction, failures = self.state
         landed = shared[:, SHARED_AT["landed"]] > 0.0
         error = 0.5 * shared[:, [SHARED_AT["landing_x"], SHARED_AT["landing_y"]]]

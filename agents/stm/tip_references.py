@@ -74,21 +74,15 @@ def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
 
 
 class TipExpertAgent(BaseAgent):
-    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp in two images.
-
-    Args:
-        config: None for the best configuration.
-    """
+    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp."""
 
     name = "expert"
+    Config = TipExpertConfig
     observation_shapes = _SHAPES
-
-    def __init__(self, config: TipExpertConfig | None = None) -> None:
-        self._config = config or TipExpertConfig()
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """Decide by the mean of the images since the tip was last changed."""
-        config = self._config
+        config = self.config
         seen = observation["numbers"].astype(np.float64)
         count = len(READINGS)
         blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T

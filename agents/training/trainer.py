@@ -22,7 +22,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
-from microgym.agents.core.learner import Learner
+from microgym.agents.core.learner import Learner, ShapedMonitor
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
@@ -178,7 +178,7 @@ def _learn(
     torch.set_num_threads(1)
     learner = Learner(env_id, chosen)
     native = learner.environment({"split": "train", **tables["environment"]})
-    env = VecMonitor(SB3VecEnv(native, infos="final"))
+    env = ShapedMonitor(SB3VecEnv(native, infos="final"))
     try:
         model = _model(env, learner, seed)
         model.set_logger(logger)

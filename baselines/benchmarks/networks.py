@@ -30,8 +30,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     import torch
 
     from microgym.baselines.observation_models.network import read_twin
-    from microgym.baselines.observation_models.ptycho.dataset import as_cells
-    from microgym.baselines.observation_models.ptycho.inputs import look
+    from microgym.baselines.observation_models.ptycho.inputs import as_cells, make_inputs
     from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 
     generator = np.random.default_rng(0)
@@ -51,9 +50,9 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
         view.estimate(rows, RunningScan(real, imag, fluence))
 
     def pytorch() -> None:
-        seen = look((real[:, inside, inside], imag[:, inside, inside]), fluence[:, inside, inside])
+        inputs = make_inputs(*(plane[:, inside, inside] for plane in (real, imag, fluence)))
         with torch.inference_mode():
-            cells = torch.from_numpy(as_cells(seen))
+            cells = torch.from_numpy(as_cells(inputs))
             net(cells.to(memory_format=torch.channels_last))
 
     yield Benchmark(
@@ -113,7 +112,7 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
     from microgym.baselines.observation_models.stm.model import AdatomUNet
     from microgym.baselines.observation_models.stm.scores import GEOMETRY
-    from microgym.baselines.observation_models.stm.train import look
+    from microgym.baselines.observation_models.stm.train import infer
     from microgym.reconstruction.adatoms.observation_model import (
         ClassicalDetector,
         NeuralDetector,
@@ -125,7 +124,7 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
     ways = {
-        "PyTorch, without peaks": Alternative(lambda: look(net, heights), ENVS),
+        "PyTorch, without peaks": Alternative(lambda: infer(net, heights), ENVS),
         "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
         "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
     }

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pkgutil import resolve_name
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -57,11 +57,9 @@ def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
 
 def _policy(env_id: str, name: str, table: Mapping[str, Any]) -> SearchablePolicy:
     agent = resolve_name(agents_package(env_id).AGENTS[env_id][name])
-    hint = get_type_hints(agent.__init__)["config"]
-    (config,) = (one for one in (hint, *get_args(hint)) if is_dataclass(one))
-    _check(f"{env_id} {name}", config, table)
+    _check(f"{env_id} {name}", agent.Config, table)
     return SearchablePolicy(
-        lambda rng: _draw(rng, config, table), lambda chosen: agent(config=chosen)
+        lambda rng: _draw(rng, agent.Config, table), lambda chosen: agent(config=chosen)
     )
 
 

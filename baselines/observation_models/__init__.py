@@ -1,1 +1,4 @@
-"""Training and evaluation of the neural observation models."""
+"""Training and evaluation of the neural observation models.
+
+Each sub-package declares one as `SPEC`; see `microgym.baselines.observation_models.specification`.
+"""

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from microgym.reconstruction.nn.network import Network
+from microgym.reconstruction.nn.weights_io import Tensors
 
 TwinT = TypeVar("TwinT", bound="TwinNetwork")
 
@@ -65,6 +66,11 @@ class TwinNetwork(nn.Module):
             else:
                 heads.append(convolve(x.detach() if layer.detached else x))
         return heads
+
+
+def tensors_of(net: nn.Module) -> Tensors:
+    """Copies of the weights of a module, by name."""
+    return {name: one.detach().numpy().copy() for name, one in net.state_dict().items()}
 
 
 def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str] | None = None) -> TwinT:

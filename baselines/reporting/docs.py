@@ -22,10 +22,8 @@ from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import record_path
-from microgym.baselines.observation_models.afm import page as topography
-from microgym.baselines.observation_models.model_card import network_card, network_page
-from microgym.baselines.observation_models.ptycho import page as eye
-from microgym.baselines.observation_models.stm import page as adatoms
+from microgym.baselines.observation_models.page import network_card, network_page
+from microgym.baselines.observation_models.specification import specifications
 from microgym.baselines.reporting.formatting import (
     OUTCOMES,
     decimals,
@@ -63,9 +61,9 @@ SECTIONS = (
 OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
 """Sections that a page may lack."""
 
-NETWORKS = (eye.SUBJECT, topography.SUBJECT, adatoms.SUBJECT)
-"""Cards of the networks of neural observation models."""
-CARDS = tuple(f"../{one.card.as_posix()}" for one in NETWORKS)
+NETWORKS = specifications()
+"""Neural observation models."""
+CARDS = tuple(f"../{one.card_file.as_posix()}" for one in NETWORKS)
 """Paths of the cards beside the weights of the networks, from docs/."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
@@ -98,8 +96,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.picture_file).is_file()
-        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / one.card.picture_file).is_file()
+        made[one.card.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 

@@ -296,7 +296,8 @@ class AFMTask(Task):
     @property
     def _exchange_s(self) -> Float64:
         """Time of the exchanges of the tip so far, (N,), s."""
-        return self.instrument.state.tip.exchanges * self.instrument.settings.exchange_s
+        exchanges = self.instrument.state.tip.exchanges.astype(np.float64)
+        return exchanges * self.instrument.settings.exchange_s
 
     @property
     def scan_s(self) -> Float64:

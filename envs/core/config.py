@@ -36,12 +36,14 @@ class Option:
         doc: meaning of the argument.
         unit: of its value.
         levels: of a switch, its levels and their numbers; else None.
+        choices: names that may be chosen; empty for an argument of another kind.
     """
 
     check: Check
     doc: str
     unit: str = ""
     levels: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
 
 
 def option(
@@ -50,9 +52,10 @@ def option(
     doc: str,
     unit: str = "",
     levels: Mapping[str, Any] | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field with its declaration."""
-    words: dict[str, Any] = {"metadata": {"option": Option(check, doc, unit, levels)}}
+    words: dict[str, Any] = {"metadata": {"option": Option(check, doc, unit, levels, choices)}}
     if isinstance(default, Mapping):
         frozen = MappingProxyType(dict(default))
         return dataclasses.field(default_factory=lambda: frozen, **words)
@@ -67,7 +70,7 @@ def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
         return value
 
     names = ", ".join(f'"{one}"' for one in allowed)
-    return option(default, check, f"{doc}: {names}")
+    return option(default, check, f"{doc}: {names}", choices=allowed)
 
 
 def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
@@ -83,7 +86,7 @@ def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
         validation.choice(name, value, LEVELS)
         return value
 
-    return option(default, check, doc, "", levels)
+    return option(default, check, doc, "", levels, LEVELS)
 
 
 def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:

@@ -1,7 +1,7 @@
-"""How good a reconstruction is: errors, signal-to-noise, similarity, ring correlation, overlap.
+"""Quality of a reconstruction: errors, signal-to-noise, similarity, ring correlation, overlap.
 
 Everything named here is plain NumPy in float64, and batched over leading axes unless it says
-otherwise. The compiled bookkeeping that environments call every step is in
+otherwise. The compiled running sums that environments update every step are in
 `microgym.metrics.incremental`.
 """
 

@@ -1,8 +1,8 @@
-"""How far a complex transmission function is from the truth, whatever the gauge.
+"""Errors of complex transmission functions that do not depend on the gauge.
 
 Diffraction patterns do not fix the specimen's global phase, and not its scale either where the
 probe's is unknown; where the probe's tilt on the detector is unknown, they do not fix a phase ramp.
-These measures fit that freedom away before they compare.
+These measures fit these free parameters first.
 """
 
 import math
@@ -73,13 +73,13 @@ def complex_error(
 
 
 def structure_snr_db(estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike) -> Real:
-    """Signal-to-noise ratio on the structured area, whatever the gauge, in dB (larger is better).
+    """Signal-to-noise ratio on the structured area, in any gauge, in dB (larger is better).
 
     10 log10( C0 / (C - |A|^2 / B) ), with sums over the mask A = sum conj(R) O, B = sum |R|^2,
     C = sum |O|^2 and C0 = C - |sum O|^2 / n. The denominator is the squared error after the best
-    complex factor (see `complex_error`). The numerator is what the same expression gives for an
-    empty estimate, R = 1: so knowing nothing is exactly 0 dB, only contrast counts, and 10 dB are
-    ten times less error power. The measure itself is a design choice.
+    complex factor (see `complex_error`). The numerator is that of an empty estimate, R = 1: an
+    empty estimate has exactly 0 dB, only contrast counts, and 10 dB are ten times less error power.
+    The measure itself is a design choice.
 
     Args:
         estimate: (..., H, W) complex R.
@@ -173,7 +173,7 @@ def _centred(n: int) -> Real:
 
 
 def _one_ramp(product: Complex) -> Real:
-    """Where the transform of one image is largest, rad per pixel."""
+    """Frequency of the largest value of the transform of one image, rad per pixel."""
     if not product.any():
         return np.zeros(2)
     padded = [_PADDING * n for n in product.shape]

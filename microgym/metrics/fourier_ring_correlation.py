@@ -1,4 +1,4 @@
-"""Fourier ring correlation: to what spatial frequency two images agree."""
+"""Fourier ring correlation: agreement of two images by spatial frequency."""
 
 from dataclasses import dataclass
 
@@ -118,9 +118,9 @@ def frc(a: ArrayLike, b: ArrayLike, window: str | ArrayLike | None = "hann") -> 
     turned to a common global phase.
 
     The two thresholds are made for *half data sets*: split the exposures in two, reconstruct each
-    half alone, compare the two results; they speak of the resolution of the whole. Half sets share
-    no noise, but they do share whatever bias the solver and a common starting guess have. Against
-    a noiseless truth the same resolution is where the curve crosses 0.5, because a half-set
+    half alone, compare the two results; they give the resolution of the whole. Half sets share no
+    noise, but they share the bias of the solver and of a common starting guess. Against a noiseless
+    truth the curve crosses 0.5 at the same resolution, because a half-set
     correlation c stands for sqrt(2 c / (1 + c)) against the truth, and 1/7 for 1/2 (Rosenthal and
     Henderson 2003).
 

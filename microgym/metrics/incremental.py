@@ -1,4 +1,4 @@
-"""Compiled bookkeeping of the structure's signal-to-noise ratio, one patch at a time.
+"""Running sums of the structure's signal-to-noise ratio, one patch at a time.
 
 An exposure changes one patch of an estimate. The sums A, B, C of
 `microgym.metrics.structure_snr_db` are sums over pixels, so it is enough to take a patch's share
@@ -126,7 +126,7 @@ def plane_sums(
     mask: MaskPlane,
     columns: Columns,
 ) -> tuple[float, float, float]:
-    """A and B over the whole plane: where the bookkeeping starts, and how its drift is undone.
+    """A and B over the whole plane: the start of the running sums, and the reset of their rounding.
 
     Arguments and result as for `masked_sums`; `columns` is (3, W or more).
     """
@@ -138,7 +138,7 @@ def plane_sums(
 def truth_sums(
     true_re: Plane, true_im: Plane, mask: MaskPlane, columns: Columns
 ) -> tuple[float, float]:
-    """What `snr_db` needs to know of the truth.
+    """Sums over the truth, for `snr_db`.
 
     Args:
         true_re: (H, W) float32, truth O, real part.
@@ -187,12 +187,12 @@ def snr_db(a_re: float, a_im: float, b: float, c: float, c0: float) -> float:
         a_im: its imaginary part.
         b: sum over the estimate, from the same.
         c: sum over the truth (`truth_sums`).
-        c0: what an empty estimate leaves of it, from the same.
+        c0: squared error of an empty estimate, from the same.
 
     Returns:
         10 log10(c0 / (c - |a|^2 / b)), at most 120 dB; 0 where the truth has no structure.
     """
-    if c0 <= 1e-13 * c:  # what rounding leaves of a constant truth
+    if c0 <= 1e-13 * c:  # rounding of a constant truth
         return 0.0
     fit = (a_re * a_re + a_im * a_im) / b if b > 0.0 else 0.0
     return _DB_PER_NAT * log64(c0 / max(c - fit, _CEILING * c0))

@@ -1,4 +1,4 @@
-"""How well a found set of pixels matches the true one."""
+"""Overlap of a found set of pixels with the true one."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

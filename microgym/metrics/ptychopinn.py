@@ -1,11 +1,11 @@
-"""The conventions of PtychoPINN's 2023 table, for comparison with it and for nothing else.
+"""Conventions of PtychoPINN's 2023 table, for comparison with that table only.
 
 Hoidn, Mishra and Mehta, "Physics constrained unsupervised deep learning for rapid, high resolution
 scanning coherent diffraction reconstruction", Sci. Rep. 13, 22789 (2023); conventions as in the
 code that made the table (hoidn/PtychoPINN at 393f5c5, ptycho/evaluation.py, and hoidn/FRC). Its
 PSNR takes 255 as the range of data whose range is about one, 48 dB above the usual convention and
-not comparable between data sets; its FRC50 saturates at Nyquist. `complex_error`, `psnr` and `frc`
-have neither weakness.
+not comparable between data sets; its FRC50 saturates at Nyquist. Use `complex_error`, `psnr` and
+`frc` otherwise.
 """
 
 import math
@@ -93,8 +93,8 @@ def paper_metrics(estimate: ArrayLike, truth: ArrayLike, crop: int = 0) -> Paper
     """MAE, PSNR and FRC50 of amplitude and phase as in PtychoPINN's table.
 
     The estimate's amplitude is scaled by mean(truth) / mean(estimate). Each phase loses its mean;
-    nothing is unwrapped, no ramp and no common factor are removed, so a global phase near pi is
-    punished.
+    nothing is unwrapped, no ramp and no common factor are removed, so that a global phase near pi
+    counts as an error.
 
     Args:
         estimate: (H, H) complex.

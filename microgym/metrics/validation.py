@@ -1,4 +1,4 @@
-"""What the metrics ask of their inputs, checked before anything is computed."""
+"""Checks of the metrics' inputs."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,8 +1,7 @@
 """Unchecked 1-D and 2-D array views for Numba kernels.
 
-Numba asks of every slice whether its ends are within the array, and moves them if they are not; of
-every new shape whether the old one allows it; and it copies what is assigned to a slice to a new
-array first, in case the two overlap. All that takes longer to compile than what is done with them.
+Numba's own slices are checked and clipped, reshapes are checked, and an array that is assigned to a
+slice is copied first, in case the two overlap. That code takes long to compile.
 """
 
 from typing import Any
@@ -17,12 +16,12 @@ from microgym.jit import inline_kernel, kernel
 __all__ = ["BLOCK", "any_nonzero", "copy_plane", "view1d", "view2d"]
 
 BLOCK = 16
-"""Pixels of a line that are passed over together where a mask marks none of them: 64 bytes of
-float32, as much as a processor fetches from memory at a time."""
+"""Pixels of a line that are skipped together where a mask marks none of them: 64 bytes of float32,
+a line of the cache."""
 
 
 def _piece(array: Any, dimensions: int) -> Any:
-    """Signature and code of what takes a piece of so many dimensions, from a flat element on."""
+    """Signature and code of a view of so many dimensions, from a flat element on."""
     kind = types.Array(array.dtype, dimensions, "C", readonly=not array.mutable)
 
     def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
@@ -51,7 +50,7 @@ def _piece(array: Any, dimensions: int) -> Any:
 def _view1d(typing: Any, array: Any, start: Any, length: Any) -> Any:
     """`length` elements of a C-contiguous array from flat element `start` on, as one dimension.
 
-    For kernels. Nothing is checked: the elements must exist, and the array must outlive the piece.
+    For kernels. Nothing is checked: the elements must exist, and the array must outlive the view.
     """
     return _piece(array, 1)
 
@@ -75,7 +74,7 @@ def copy_plane(source: Any, out: Any) -> None:
 
 @inline_kernel
 def any_nonzero(mask: Any) -> bool:
-    """Whether any element of a piece of a mask is not zero."""
+    """True if any element of a part of a mask is not zero."""
     some = 0
     for j in range(mask.size):
         some |= mask[j]

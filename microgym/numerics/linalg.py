@@ -1,7 +1,7 @@
-"""Linear algebra of complex arrays with the same bits on every processor, for what is set up once.
+"""Linear algebra of complex arrays with the same bits on every processor, for one-off set-up.
 
 NumPy multiplies complex numbers, takes their modulus and calls BLAS, LAPACK and the C library in
-ways that depend on the processor. Everything here is made of what does not: additions,
+ways that depend on the processor. The functions here use operations that do not: additions,
 multiplications, divisions and square roots of real float64 arrays, and `microgym.numerics.libm`.
 Complex arrays come in and go out; inside they are pairs of real ones.
 """
@@ -51,7 +51,7 @@ def dft2(wave: NDArray[np.complexfloating], *, inverse: bool = False) -> Complex
     """Unitary discrete Fourier transform over the last two axes, of any size.
 
     Powers of two in a size are taken out by halving (Cooley and Tukey, Math. Comput. 19, 297,
-    1965), what is left is summed directly.
+    1965); the odd rest is summed directly.
 
     Args:
         wave: (..., h, w) complex.
@@ -104,7 +104,7 @@ def span(members: Complex, tolerance: float) -> tuple[Complex, Complex]:
 
     Args:
         members: (k, m), its rows the members; not zero.
-        tolerance: stop when what is left of all rows is below this part of the power in them.
+        tolerance: stop when the power of all residuals is below this part of the power in the rows.
 
     Returns:
         Basis (r, m) and coordinates (k, r): members = coordinates @ basis, up to the tolerance.
@@ -146,7 +146,7 @@ def _rotate(re, im, p, q, cosine, sine_re, sine_im):
 
 @kernel
 def _sweep(a_re, a_im, v_re, v_im, small):
-    """One cyclic Jacobi sweep over a Hermitian matrix; returns how many rotations it took.
+    """One cyclic Jacobi sweep over a Hermitian matrix; returns the number of rotations.
 
     `v` gathers the rotations: its rows become the conjugate eigenvectors.
     """
@@ -159,6 +159,7 @@ def _sweep(a_re, a_im, v_re, v_im, small):
             if size <= small:
                 continue
             rotations += 1
+            # Rotation that zeroes a_pq: t = tan(theta) is the smaller root of t^2 + 2 ratio t - 1.
             ratio = (a_re[q, q] - a_re[p, p]) / (2.0 * size)
             root = abs(ratio) + np.sqrt(ratio * ratio + 1.0)
             tangent = -1.0 / root if ratio >= 0.0 else 1.0 / root

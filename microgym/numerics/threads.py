@@ -1,4 +1,4 @@
-"""A batch shared out between a few threads.
+"""Rows of a batch shared between threads.
 
 Kernels are serial and release the interpreter's lock, so plain Python threads run them side by
 side. Numba's own parallel loops are not used: GNU OpenMP kills a forked child, and the workqueue
@@ -12,17 +12,17 @@ import threading
 from collections.abc import Callable
 
 MAX_THREADS = 256
-"""More than any machine this is meant for; catches a mistyped argument (design choice)."""
+"""Largest number of threads; catches a mistyped argument (design choice)."""
 
 _Piece = Callable[[int, int], object]
 
 
 class _Share:
-    """Rows that several threads do together, each taking the next piece when it is free.
+    """Queue of rows for several threads, each of which takes the next piece when it is free.
 
     Pieces shrink as the rows run out (guided self-scheduling, Polychronopoulos and Kuck, IEEE
-    Trans. Comput. C-36, 1425, 1987), so that a thread whose core is busy with something else does
-    fewer of them, and none has long to wait for the last.
+    Trans. Comput. C-36, 1425, 1987), so that a thread on a busy core does fewer of them, and the
+    last piece is short.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class _Share:
 
 
 class _Pool:
-    """Workers that wait at one queue; how many there are only ever grows."""
+    """Workers that wait at one queue; their number only grows."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -85,7 +85,7 @@ _pool = _Pool()
 
 
 def _forget() -> None:
-    """In a forked child the parent's threads do not exist, and its locks may be held for ever."""
+    """Make a new pool in a forked child: the parent's threads do not exist there."""
     global _pool
     _pool = _Pool()
 
@@ -125,19 +125,18 @@ def parallel_rows(
     """Call `function(start, stop)` on contiguous pieces that together cover `range(rows)`.
 
     The caller takes pieces like the other threads and returns when all are done. `function` must
-    write to its own rows only, so that the result does not depend on how the rows are cut, and must
-    not call `parallel_rows` itself.
+    write to its own rows only, so that the result does not depend on the cutting, and must not call
+    `parallel_rows` itself.
 
     Args:
         function: does the rows start <= row < stop; spends its time in kernels that release the
             interpreter's lock.
         rows: number of rows, 0 or more; nothing is called for 0.
-        threads: at most so many work at a time.
+        threads: largest number of threads that work at a time.
         at_least: no piece is smaller than this, unless there is only one. Handing rows over costs
             some 10 microseconds.
         at_most: pieces are no larger than this, or less than `at_least` larger; None for no limit.
-            A function of several kernels finds in the processor's cache what the one before has
-            touched, if it is called with few rows.
+            With few rows, the data of one kernel is still in the processor's cache for the next.
 
     Raises:
         ValueError: a negative number of rows, `at_least` below 1, or `at_most` below `at_least`.

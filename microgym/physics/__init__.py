@@ -1,1 +1,1 @@
-"""How nature responds: compiled kernels and closed forms, one module a phenomenon."""
+"""Physics: compiled kernels and closed forms, one module a phenomenon."""

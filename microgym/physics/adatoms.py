@@ -185,7 +185,7 @@ def _well(x, y, tip_x, tip_y, depth, half_inverse):
 
 @kernel
 def _blocked(places, present, atom, x, y, lattice):
-    """Whether another adatom is closer to a hollow than two can be."""
+    """True if another adatom is closer to a hollow than two can be."""
     for other in range(places.shape[0]):
         if other != atom and present[other]:
             dx, dy = places[other, 0] - x, places[other, 1] - y
@@ -264,7 +264,7 @@ def hop_for(
 
 @kernel
 def near(places, atom, x, y, reach):
-    """Whether an adatom is within a reach of a place."""
+    """True if an adatom is within a reach of a place."""
     dx, dy = places[atom, 0] - x, places[atom, 1] - y
     return dx * dx + dy * dy < reach * reach
 

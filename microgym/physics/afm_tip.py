@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
-from microgym.validation import finite, integer, positive
+from microgym.validation import finite, integer, non_negative, positive
 
 REACH = 20
 """Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
@@ -62,8 +62,7 @@ class Tip:
         positive("radius_nm", self.radius_nm)
         if not 0.0 <= finite("half_angle_deg", self.half_angle_deg) < 80.0:
             raise ValueError(f"half_angle_deg={self.half_angle_deg!r} must be in [0, 80)")
-        if finite("worn_nm", self.worn_nm) < 0.0:
-            raise ValueError(f"worn_nm={self.worn_nm!r} must be at least 0")
+        non_negative("worn_nm", self.worn_nm)
         finite("second_y_nm", self.second_y_nm)
         finite("second_x_nm", self.second_x_nm)
         if not self.second_z_nm >= 0.0:

@@ -1,9 +1,9 @@
-"""What the detector does to photon counts: full wells, read noise, a beam stop.
+"""Photon-counting camera: full wells, read noise, a beam stop.
 
 Arrays are flat (n*n,) float32 with the zero frequency at element 0. A reading is the number of
 detected photons, clipped at the full well, plus read noise. Readings with read noise are real
 numbers and may be below zero: no digitisation is modelled (design choice: converters are finer than
-the noise they see), and whoever takes a square root must clip at zero.
+the noise), so that a square root must be clipped at zero.
 """
 
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.random import fill_normal
-from microgym.validation import finite, integer
+from microgym.validation import finite, integer, non_negative
 
 Plane = NDArray[np.float32]
 
@@ -44,8 +44,7 @@ class Detector:
             if full_well < 1.0:
                 raise ValueError(f"saturation_counts={full_well!r} must be at least 1")
         for name in ("read_noise_counts", "beam_stop_px"):
-            if finite(name, getattr(self, name)) < 0.0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be at least 0")
+            non_negative(name, getattr(self, name))
 
     def mask(self, n: int) -> Plane:
         """Pixels that are read, for a detector of n by n (see `beam_stop`)."""

@@ -48,7 +48,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cantilever:
-    """A cantilever and how it is driven.
+    """A cantilever and its drive.
 
     Attributes:
         stiffness_n_m: spring constant k, N/m.
@@ -106,6 +106,7 @@ def virial(gap, amplitude, hamaker_radius, stiffness, cosines):
         cosines: (nodes,) cosines of the midpoints of equal parts of half a cycle.
     """
     total = 0.0
+    # Midpoint rule over half a cycle: the other half is its mirror image.
     for i in range(cosines.size):
         z = amplitude * cosines[i]
         total += tip_force(gap + z, hamaker_radius, stiffness) * z
@@ -160,12 +161,15 @@ def solve_gaps(amplitudes, free, slope, hamaker_radius, stiffness, cosines, out)
     """
     for i in range(amplitudes.size):
         a = amplitudes[i]
+        # |V| = (k / 2 Q) A sqrt(A0^2 - A^2), from the harmonic balance.
         level = slope * a * np.sqrt(max(free * free - a * a, 0.0))
         top = _most_attractive(a, hamaker_radius, stiffness, cosines)
+        # Repulsive solution: V = -level, below the gap of largest attraction.
         low = top - 4.0
         while virial(low, a, hamaker_radius, stiffness, cosines) > -level:
             low -= 4.0
         out[2, i] = _falling_to(-level, low, top, a, hamaker_radius, stiffness, cosines, True)
+        # Two attractive solutions, V = level, on either side of that gap.
         if virial(top, a, hamaker_radius, stiffness, cosines) > level:
             far = top + 60.0
             out[0, i] = _falling_to(level, top, far, a, hamaker_radius, stiffness, cosines, False)
@@ -194,7 +198,7 @@ def balance(
     """Gaps at which a cantilever has given amplitudes.
 
     Args:
-        cantilever: how it is driven.
+        cantilever: the cantilever and its drive.
         modulus_gpa: reduced modulus of tip and specimen, GPa; 0 for no repulsion at all.
         radius_nm: radius of the tip, nm.
         amplitudes_nm: (n,), below the free amplitude.
@@ -226,15 +230,15 @@ def branches(
     gaps_nm: Float64,
     hamaker_nn_nm: float = HAMAKER_NN_NM,
 ) -> Float64:
-    """Amplitude against gap as one sees it on approach and on retraction.
+    """Amplitude against gap, on approach and on retraction.
 
     All solutions of the harmonic balance form one curve. Where the gap goes back and forth along
-    it, two amplitudes are stable, and which one holds depends on where the tip has come from. Below
-    the gap at which the oscillation is quenched the curve goes on with slope one into negative
-    values: what the amplitude then tends to as it collapses, as the drive works against it.
+    it, two amplitudes are stable, and the history of the gap selects one. Below the gap at which
+    the oscillation is quenched the curve goes on with slope one into negative values, the target of
+    the collapsing amplitude.
 
     Args:
-        cantilever: how it is driven.
+        cantilever: the cantilever and its drive.
         modulus_gpa, radius_nm: reduced modulus and radius of the tip.
         gaps_nm: (n,) rising, nm.
         hamaker_nn_nm: Hamaker constant, nN nm.
@@ -307,7 +311,7 @@ def pressed(push, spring, stiffness):
     converges from there without fail since the function is convex.
 
     Args:
-        push: how far the unbent spring would reach into the surface, nm, at least 0.
+        push: depth that the unbent spring would reach in the surface, nm, at least 0.
         spring: k, N/m.
         stiffness: (4/3) E sqrt(R).
     """
@@ -373,8 +377,8 @@ def mean_force(target, slope, free):
     """Time average of the force on the tip, nN: (k / 2Q) sqrt(A0^2 - T^2).
 
     In steady state T is the amplitude (San Paulo and Garcia 2001). While the amplitude falls, T is
-    what it falls towards, A + (2Q / w) dA/dt: the drive's phase turns until it brakes the
-    oscillation, and the mean force is what holds that phase.
+    its target A + (2Q / w) dA/dt: the drive's phase turns until it brakes the oscillation, and the
+    mean force holds that phase.
 
     Args:
         target: T, nm.
@@ -390,11 +394,10 @@ def peak_force(amplitude, target, modulus, radius, spring, quality, free):
 
     A contact of depth s lasts a part sqrt(2 s / A) / pi of a cycle and carries E sqrt(R) s^2 /
     (2 sqrt(2 A)) on average (large amplitudes; its scaling: Hu and Raman, Appl. Phys. Lett. 91,
-    123106, 2007). That is the mean force and what van der Waals' attraction takes away: all of the
+    123106, 2007). That is the mean force and the share of van der Waals' attraction: all of the
     adhesion during contact, and on the way there a part sqrt(2 a0 / A) / 4 for an orbit that just
     touches, a0 / (pi sqrt(2 s A)) for one that goes deep (of both the harmonic sum). Where the
-    target is below zero, the oscillation cannot make way, and the cantilever is pushed by so much
-    besides.
+    target is below zero, the cantilever is pushed by that much besides.
 
     Args:
         amplitude: nm, above 0.
@@ -409,11 +412,14 @@ def peak_force(amplitude, target, modulus, radius, spring, quality, free):
     scale = 2.0 * np.sqrt(2.0 * least) / elastic
     touching = 4.0 / np.sqrt(2.0 * CONTACT_NM / least)
     share, depth, way = 0.0, 0.0, 1.0 / touching
+    # Fixed point of depth, share of the cycle in contact, and attraction on the way there.
     for _ in range(4):
         depth = np.sqrt(scale * (mean + adhesion * (share + way)))
         share = min(np.sqrt(2.0 * depth / least) / np.pi, 1.0)
         way = 1.0 / (touching + np.pi * np.sqrt(2.0 * depth * least) / CONTACT_NM)
+    # F = (4/3) E sqrt(R) s^(3/2) - H R / (6 a0^2).
     force = max(4.0 / 3.0 * elastic * depth * np.sqrt(depth) - adhesion, 0.0)
+    # A quenched cantilever is pressed into the surface as a spring.
     if target < 0.0:
         force += pressed(-target, spring, 4.0 / 3.0 * elastic)
         share = 1.0

@@ -1,11 +1,11 @@
-"""Coarse moves: retract the tip, walk the stage, approach again, and what that stirs up.
+"""Coarse moves: retraction of the tip, a walk of the stage, and a new approach.
 
-A coarse move takes time, does not land where it should, warms the stage, so that it has to settle
-anew, and lets the scanner's z axis creep when it is extended again. Nothing of that is scripted for
-later images: it goes on in the states of `microgym.physics.drift` and `microgym.physics.piezo`.
+A coarse move takes time, misses its target, warms the stage, so that it settles anew, and lets the
+scanner's z axis creep when it is extended again. Settling and creep go on in the states of
+`microgym.physics.drift` and `microgym.physics.piezo`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,21 @@ from microgym.jit import kernel
 from microgym.physics.drift import disturb_settling
 from microgym.physics.piezo import advance_creep
 from microgym.random import draw_normal
-from microgym.validation import finite, positive
+from microgym.validation import check_sizes, positive
 
 Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ApproachParameters:
-    """What coarse moves cost.
+    """Times and errors of coarse moves.
 
     Attributes:
         retract_s: time to withdraw the tip, s.
         approach_s: time to find the surface again, s.
         exchange_s: time to exchange the tip, s, between retracting and approaching.
         speed_nm_s: speed of the stage, nm/s.
-        landing_nm: standard deviation of where a move ends along each axis, nm, however short.
+        landing_nm: standard deviation of the end of a move along each axis, nm, however short.
         landing_part: the same as a fraction of the distance, added in square.
 
     Raises:
@@ -46,10 +46,7 @@ class ApproachParameters:
     def __post_init__(self) -> None:
         """Check every number."""
         positive("speed_nm_s", self.speed_nm_s)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if finite(field.name, value) < 0.0:
-                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        check_sizes(self)
 
 
 AMBIENT_APPROACH = ApproachParameters(2.0, 30.0, 600.0, 2e4, 50.0, 0.02)
@@ -80,7 +77,7 @@ def land(
     landing_part: float,
     landed: Rows,
 ) -> None:
-    """Where a coarse move ends.
+    """Draw the end of a coarse move.
 
     Args:
         s0: first word of the stream of the stage, of the exogenous role; draws of tick `move`.
@@ -108,11 +105,10 @@ def engage(
     settling: Rows,
     creep: Rows,
 ) -> None:
-    """What a retraction and an approach leave behind: settling, and creep of the z axis.
+    """Disturb settling and the creep of the z axis by a retraction and an approach.
 
-    The z scanner jumps from where it worked to where it is retracted, and stays there; what it has
-    followed of that is what it creeps back from afterwards. Drift of the time away is the caller's
-    (`advance_drift`), before.
+    The z scanner jumps to its retracted command and creeps towards it meanwhile; after the approach
+    it creeps back. The caller advances the drift of the time away before (`advance_drift`).
 
     Args:
         s0: first word of the stream of the drift, as for `start_drift`.

@@ -79,7 +79,7 @@ def _all_modes(probe: ArrayLike, source_sigma_px: float) -> tuple[NDArray[np.flo
 
 
 def mode_powers(probe: ArrayLike, source_sigma_px: float) -> NDArray[np.float64]:
-    """Part of the power in each mode, falling: how many modes a source needs.
+    """Part of the power in each mode, falling; tells the number of modes that a source needs.
 
     Args:
         probe: (n, n) illumination from a point source.
@@ -97,15 +97,14 @@ def mode_powers(probe: ArrayLike, source_sigma_px: float) -> NDArray[np.float64]
 def coherent_modes(probe: ArrayLike, source_sigma_px: float, modes: int) -> NDArray[np.complex64]:
     """The strongest coherent modes of a probe under a Gaussian source.
 
-    Fringes of period p in the specimen keep the visibility exp(-2 pi^2 sigma^2 / p^2). What the
-    modes left out held is spread over those kept, so that the total power stays one; see
-    `mode_powers` for how much that is.
+    Fringes of period p in the specimen keep the visibility exp(-2 pi^2 sigma^2 / p^2). The power
+    of the modes left out (`mode_powers`) is spread over those kept, so that the total stays one.
 
     Args:
         probe: (n, n) illumination from a point source.
         source_sigma_px: standard deviation of the source's image in the specimen, px, from 0 to
             `LARGEST_SOURCE_PX` and a sixteenth of the edge.
-        modes: how many modes to keep, 1 to 64.
+        modes: number of modes to keep, 1 to 64.
 
     Returns:
         (modes, n, n) complex64, mutually orthogonal, strongest first, total power one. A source of

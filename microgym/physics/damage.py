@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
-from microgym.validation import finite, integer, positive
+from microgym.validation import integer, non_negative, positive, within
 
 Plane = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ BANDS = 3
 
 @dataclass(frozen=True)
 class DamageParameters:
-    """How a specimen fades.
+    """Fading of a specimen.
 
     Attributes:
         critical_fluence: photons per object pixel after which the finest band has fallen to 1/e;
@@ -52,9 +52,7 @@ class DamageParameters:
         """Check every number."""
         if self.critical_fluence != math.inf:
             positive("critical_fluence", self.critical_fluence)
-        exponent = finite("exponent", self.exponent)
-        if not 0.0 <= exponent <= 4.0:
-            raise ValueError(f"exponent={exponent!r} must be in [0, 4]")
+        within("exponent", self.exponent, 0.0, 4.0)
         integer("bands", self.bands, 1, 6)
 
     def inverse_critical(self) -> Plane:
@@ -98,9 +96,7 @@ def gray(fluence: float, pixel_m: float, energy_ev: float, mass_absorption_m2_kg
         TypeError: if a number is not a number.
         ValueError: if one is out of range.
     """
-    photons = finite("fluence", fluence)
-    if photons < 0.0:
-        raise ValueError(f"fluence={photons!r} must be at least 0")
+    photons = non_negative("fluence", fluence)
     area = positive("pixel_m", pixel_m) ** 2
     energy_j = positive("energy_ev", energy_ev) * ELEMENTARY_CHARGE_C
     return photons / area * positive("mass_absorption_m2_kg", mass_absorption_m2_kg) * energy_j

@@ -32,7 +32,7 @@ from microgym.specimens.drawing import (
     blur_rows,
     gaussian_weights,
 )
-from microgym.validation import finite, positive
+from microgym.validation import non_negative, positive
 
 Plane = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ class LatticeConstants(NamedTuple):
 
 @dataclass(frozen=True)
 class LatticeParameters:
-    """The film and how its time is cut.
+    """Constants of the film, and the time step.
 
     Attributes:
         kappa: coupling of neighbours; the wall's width parameter is sqrt(kappa / |alpha|) cells,
@@ -92,10 +92,8 @@ class LatticeParameters:
         """Check every number."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("beta", "dt"):
-                positive(field.name, value)
-            elif finite(field.name, value) < 0.0:
-                raise ValueError(f"{field.name}={value!r} must be at least 0")
+            check = positive if field.name in ("beta", "dt") else non_negative
+            check(field.name, value)
         limit = 2.0 / (8.0 * self.kappa + 2.0)
         if self.dt >= limit:
             raise ValueError(f"dt={self.dt!r} must be below {limit:.4g} for kappa={self.kappa!r}")
@@ -123,9 +121,9 @@ def _bell(bits):
     """A number of mean 0 and variance 1 from 16 random bits: the sum of their two bytes.
 
     Its third moment is that of a normal number and its fourth 2.4 rather than 3. A step of the
-    Euler scheme asks for no more (weak order one: Kloeden and Platen, Numerical Solution of
-    Stochastic Differential Equations, 1992, 14.1), and normal numbers would cost more than all the
-    rest of the step.
+    Euler scheme needs no more (weak order one: Kloeden and Platen, Numerical Solution of
+    Stochastic Differential Equations, 1992, 14.1), and normal numbers would take longer than all
+    the rest of the step.
     """
     total = (bits & _BYTE) + ((bits >> _U32(8)) & _BYTE)
     return (_F32(np.int32(total)) - _BYTES_MEAN) * _BYTES_SCALE
@@ -172,7 +170,7 @@ def _mean(p, height, stride, columns):
 
 @kernel
 def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
-    """One Euler step of all padded rows; what lands on ghost cells is put right afterwards."""
+    """One Euler step of all padded rows; ghost cells are corrected afterwards."""
     up, mid, down = view1d(p, 0, count), view1d(p, stride, count), view1d(p, 2 * stride, count)
     left, right = view1d(p, stride - 1, count), view1d(p, stride + 1, count)
     new = view1d(out, stride, count)
@@ -280,8 +278,8 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
 def add_tip_field(y, x, peak, d, field):
     """Add the field of a tip to a plane: E(r) = peak d^3 / (r^2 + d^2)^(3/2).
 
-    The field under a charge at the height d, which is how a sphere on a film is commonly described
-    (contact: d = 2 R / pi for a disk of radius R).
+    The field under a charge at the height d, the common model of a sphere on a film (contact:
+    d = 2 R / pi for a disk of radius R).
 
     Args:
         y: row of the tip, cells.
@@ -313,10 +311,10 @@ def creep_steps(seconds, unit_s, steps_per_unit):
 
     Walls creep: measured domains grow with the logarithm of the pulse (Blaser and Paruch, New J.
     Phys. 17, 013002, 2015), as r(t) = (V/b) ln(1 + b v0 t / V) does. Lattice time is therefore
-    taken as the logarithm of time (design choice), which also bounds what a long pulse costs.
+    taken as the logarithm of time (design choice), which also bounds the work of a long pulse.
 
     Args:
-        seconds: how long, at least 0.
+        seconds: duration, at least 0.
         unit_s: time from which growth is logarithmic, s.
         steps_per_unit: steps that belong to a factor e of time.
 

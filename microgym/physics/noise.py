@@ -1,12 +1,12 @@
 """Noise of a read-out: white, 1/f, and a line of the mains.
 
-In the units of whatever is read; times in s. The 1/f part is a sum of Ornstein-Uhlenbeck processes,
+Readings have any unit; times are in s. The 1/f part is a sum of Ornstein-Uhlenbeck processes,
 one a decade, each with its exact update, so that its statistics do not depend on when it is read.
 The line is a function of time.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, draw_uniform, fill_normal
-from microgym.validation import finite, integer
+from microgym.validation import check_sizes
 
 Rows = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ MAINS_HZ = (50.0, 60.0)
 
 @dataclass(frozen=True)
 class NoiseParameters:
-    """How noisy a read-out is; the default is not at all.
+    """Noise of a read-out; the default is none.
 
     Attributes:
         white: standard deviation of one reading.
@@ -52,39 +52,9 @@ class NoiseParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for field in fields(self):
-            if finite(field.name, getattr(self, field.name)) < 0.0:
-                value = getattr(self, field.name)
-                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        check_sizes(self)
         if self.mains_hz not in MAINS_HZ:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
-
-
-@dataclass
-class NoiseState:
-    """The noise of N read-outs; every array may be set by hand.
-
-    Attributes:
-        phase: (N,) float64, phase of the line at time 0, rad.
-        flicker: (N, PROCESSES) float64, processes in units of their standard deviation, the
-            fastest first.
-    """
-
-    phase: Rows
-    flicker: Rows
-
-    @classmethod
-    def zeros(cls, num_envs: int) -> "NoiseState":
-        """Read-outs with all processes at zero.
-
-        Args:
-            num_envs: N, at least 1.
-
-        Returns:
-            A state of zeros.
-        """
-        count = integer("num_envs", num_envs, 1, 1 << 20)
-        return cls(phase=np.zeros(count), flicker=np.zeros((count, PROCESSES)))
 
 
 def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArray[np.float64]:
@@ -103,15 +73,16 @@ def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArr
 
 @kernel
 def start_noise(s0: int, s1: int, flicker: Rows) -> float:
-    """Draw the phase of the line, and 1/f noise that has been there for ever.
+    """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
         s0: first word of the stream of the noise; draws of tick 0.
         s1: second word.
-        flicker: (PROCESSES,) row of `NoiseState`, written.
+        flicker: (PROCESSES,) processes in units of their standard deviation, fastest first;
+            written.
 
     Returns:
-        The phase, rad, for `NoiseState`.
+        Phase of the line at time 0, rad.
     """
     first = np.int64(0)
     for k in range(flicker.size):
@@ -136,7 +107,7 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
         s1: second word.
         tick: number of the reading, from 1 on.
         dt: time since the last one, s, at least 0.
-        flicker: (PROCESSES,) row of `NoiseState`, updated.
+        flicker: (PROCESSES,) as `start_noise` wrote it, updated.
 
     Returns:
         The noise, for a standard deviation of 1 per decade.
@@ -176,10 +147,10 @@ def fill_noise(
         s1: second word.
         tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
-        dt: distance in time of readings, also of the first from what came before, s.
+        dt: distance in time of readings, also of the first from the last one before, s.
         white, flicker_size, mains, mains_hz: of `NoiseParameters`.
-        phase: of `NoiseState`.
-        flicker: (PROCESSES,) row of `NoiseState`, updated.
+        phase: of the line at time 0, rad.
+        flicker: (PROCESSES,) as `start_noise` wrote it, updated.
         out: (n,) float32, written.
         draws: (at least PROCESSES * n,) float32 work.
     """

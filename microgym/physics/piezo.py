@@ -1,9 +1,9 @@
 """Piezo scanners: creep, hysteresis, and the bow of a tube.
 
-One axis at a time; lengths in nm, times in s. What a scanner does depends on the path of the
-command, not on how that path is cut into pieces: creep is driven exactly by a command that is
-linear in time, and hysteresis does not depend on time at all. Both add to the command; their
-product, a few per cent of a few per cent, is left out.
+One axis at a time; lengths in nm, times in s. The position depends on the path of the command, not
+on its cutting into pieces: creep is driven exactly by a command that is linear in time, and
+hysteresis does not depend on time at all. Both add to the command; their product, a few per cent of
+a few per cent, is left out.
 """
 
 import math
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential
 from microgym.random import draw_uniform
-from microgym.state import Float64, Shape, allocate
-from microgym.validation import finite, integer, positive
+from microgym.state import Float64, Shape
+from microgym.validation import positive, within
 
 Rows = NDArray[np.float64]
 
@@ -73,8 +73,7 @@ class PiezoParameters:
     def __post_init__(self) -> None:
         """Check every number."""
         for name, high in (("creep", 0.2), ("hysteresis", 0.5)):
-            if not 0.0 <= finite(name, getattr(self, name)) <= high:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be in [0, {high}]")
+            within(name, getattr(self, name), 0.0, high)
         positive("half_range_nm", self.half_range_nm)
         if self.tube_nm != math.inf:
             positive("tube_nm", self.tube_nm)
@@ -127,20 +126,6 @@ class PiezoState(NamedTuple):
     creep: Annotated[Float64, Shape("piezo_axes", DECADES, unit="nm")]
     play: Annotated[Float64, Shape("piezo_axes", OPERATORS, unit="nm")]
 
-    @classmethod
-    def zeros(cls, num_envs: int, axes: int = 3) -> "PiezoState":
-        """Scanners at rest at the origin that do not creep.
-
-        Args:
-            num_envs: N, at least 1.
-            axes: A, 1 to 3.
-
-        Returns:
-            A state of zeros.
-        """
-        count = integer("num_envs", num_envs, 1, 1 << 20)
-        return allocate(cls, count, piezo_axes=integer("axes", axes, 1, 3))
-
 
 @kernel
 def draw_creep(s0: int, s1: int, largest: float) -> float:
@@ -150,7 +135,7 @@ def draw_creep(s0: int, s1: int, largest: float) -> float:
 
 @kernel
 def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
-    """Put one axis where it has been for ever.
+    """Put one axis to rest at a command, without creep or hysteresis left over.
 
     Args:
         command: command, nm.
@@ -192,7 +177,7 @@ def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
         creep: (DECADES,) row of `PiezoState`, updated.
 
     Returns:
-        What is to be multiplied by the creep per decade and added to the command, nm.
+        Displacement, nm, to be multiplied by the creep per decade and added to the command.
     """
     total = 0.0
     for k in range(creep.size):
@@ -207,7 +192,7 @@ def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) 
     """Follow a command with hysteresis (Prandtl and Ishlinskii; Visintin, 1994, III.2).
 
     The position is (1 - 2.2 width) u plus 0.8 width times the sum of four plays with thresholds r
-    of U/8 to U/2. A sweep from -U to U and back ends where it should, is 2 U width wide in the
+    of U/8 to U/2. A sweep from -U to U and back closes, is 2 U width wide in the
     middle, and encloses the sum of 0.8 width 2 r (2 U - 2 r).
 
     Args:
@@ -292,7 +277,7 @@ def sweep_piezo(
 
 @kernel
 def tube_bow(y: float, x: float, tube_nm: float) -> float:
-    """How much higher a tube scanner swings off its axis: (x^2 + y^2) / (2 L), in nm.
+    """Bow of a tube scanner, its height off the axis: (x^2 + y^2) / (2 L), nm.
 
     The parabola of a sphere of radius L, the length of the tube; the sphere itself is higher by
     less than (x^2 + y^2) / (4 L^2) of it.

@@ -1,4 +1,4 @@
-"""The illumination: made in the pupil from aperture, defocus and aberrations; measured; moved.
+"""Illumination: a pupil with defocus and aberrations, its measures, and its motion.
 
 Waves are written exp(+ikz - iwt), so free space over a distance z multiplies the angular spectrum
 by exp(-i pi wavelength z f^2) with f in cycles per metre (paraxial; Goodman, Introduction to
@@ -16,7 +16,7 @@ from microgym.jit import kernel
 from microgym.numerics import linalg
 from microgym.numerics.libm import exp, sincos, sincos64
 from microgym.physics.sampling import Geometry
-from microgym.validation import finite, integer, positive
+from microgym.validation import finite, integer, non_negative, positive
 
 Plane = NDArray[np.float32]
 Complex = NDArray[np.complex64]
@@ -113,9 +113,7 @@ def make_probe(
     stop = finite("central_stop", central_stop)
     if not 0.0 <= stop < 1.0:
         raise ValueError(f"central_stop={stop!r} must be in [0, 1)")
-    edge = finite("soft_edge", soft_edge)
-    if edge < 0.0:
-        raise ValueError(f"soft_edge={edge!r} must be at least 0")
+    edge = non_negative("soft_edge", soft_edge)
     n, wavelength = geometry.detector_pixels, geometry.wavelength_m
     step = wavelength / geometry.field_of_view_m
     angle = (np.arange(n) - n // 2) * step
@@ -154,12 +152,12 @@ def _check_spread(phase: Real64, open_pupil: NDArray[np.bool_]) -> None:
 
 
 def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
-    """Check a probe from anywhere and normalise it.
+    """Check a probe and normalise it.
 
     Args:
         probe: (n, n), or (modes, n, n) for mutually incoherent modes; real or complex.
         n: edge it must have, px.
-        source: where it comes from, for the errors.
+        source: origin, for the errors.
 
     Returns:
         (modes, n, n) complex64, total power over all modes one.
@@ -190,7 +188,7 @@ def check_probe(probe: ArrayLike, n: int, source: str = "probe") -> Complex:
 
 
 def intensity(probe: NDArray[np.complex64]) -> Real64:
-    """Where the light of a probe is.
+    """Intensity of a probe, summed over its modes.
 
     Args:
         probe: (modes, n, n) illumination.

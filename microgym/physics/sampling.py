@@ -23,7 +23,7 @@ FAR_FIELD_LIMIT = 0.1
 
 @dataclass(frozen=True)
 class SamplingReport:
-    """How well a scan with a given probe and step is sampled.
+    """Sampling of a scan with a given probe and step.
 
     Attributes:
         probe_diameter_m: diameter of the probe D, m.
@@ -37,7 +37,7 @@ class SamplingReport:
         pitch_for_step_m: wavelength * distance / R, the pitch ptychography needs (Edo et al., Phys.
             Rev. A 87, 053850, 2013: the step counts, not the size of the probe).
         fresnel_number: D^2 / (wavelength * distance).
-        warnings: what is wrong, one sentence each; empty for a sound experiment.
+        warnings: faults, one sentence each; empty for a sound experiment.
     """
 
     probe_diameter_m: float
@@ -53,7 +53,7 @@ class SamplingReport:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if there are no warnings."""
         return not self.warnings
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Geometry:
     detector_pixels: int
 
     def __post_init__(self) -> None:
-        """Check every number, then what they mean together."""
+        """Check every number, then their combination."""
         low, high = WAVELENGTH_RANGE_M
         wavelength = positive("wavelength_m", self.wavelength_m)
         if not low <= wavelength <= high:
@@ -181,7 +181,7 @@ class Geometry:
             step_m: distance between neighbouring exposures, m.
 
         Returns:
-            The figures and, in `warnings`, what is wrong with them.
+            The figures and, in `warnings`, their faults.
         """
         diameter = positive("probe_diameter_m", probe_diameter_m)
         step = positive("step_m", step_m)

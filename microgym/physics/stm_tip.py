@@ -7,7 +7,7 @@ the action set of Krull et al., Commun. Phys. 3, 54 (2020), voltage pulses and c
 numbers are design choices unless a source is named. Lengths are in nm, energies in eV, biases in V.
 """
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from microgym.numerics.libm import exp64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
 from microgym.state import Float64, Int64, Shape
-from microgym.validation import finite
+from microgym.validation import check_sizes
 
 STATES = ("sharp", "double", "blunt", "contaminated", "unstable")
 """States of a tip; arrays hold the index."""
@@ -102,10 +102,7 @@ class ApexParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if finite(field.name, value) < 0.0:
-                raise ValueError(f"{field.name}={value!r} must be at least 0")
+        check_sizes(self)
 
     def spread(self) -> "TipSpread":
         """The numbers as kernels take them."""
@@ -247,7 +244,7 @@ def draw_traits(s0, s1, tick, state, spread, traits):
 
 @kernel
 def read_tip(s0, s1, tick, kind, traits, noise, out):
-    """Read a tip off an image of clean surface.
+    """Estimate the state of a tip from an image of clean surface.
 
     Args:
         s0, s1: stream of the readings, of the measurement role.

@@ -1,8 +1,8 @@
-"""Events that come by themselves: tip changes, debris, sparks.
+"""Spontaneous events at random times: tip changes, debris, sparks.
 
 Candidates come at the largest rate that is possible, at times that belong to the episode; each is
 taken with the probability rate / largest rate (thinning: Lewis and Shedler, Nav. Res. Logist. Q.
-26, 403, 1979). Whatever raises the rate, the candidates stay, and an event that came still comes.
+26, 403, 1979). A higher rate keeps the candidates, so that every earlier event still comes.
 """
 
 from typing import Annotated, NamedTuple
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import log64
 from microgym.random import draw_uniform
-from microgym.state import Float64, Shape, allocate
-from microgym.validation import integer
+from microgym.state import Float64, Shape
 
 Rows = NDArray[np.float64]
 
@@ -30,20 +29,6 @@ class EventState(NamedTuple):
     """
 
     candidate: Annotated[Float64, Shape(2, unit="s, 1")]
-
-    @classmethod
-    def zeros(cls, num_envs: int) -> "EventState":
-        """Microscopes in which nothing ever happens.
-
-        Args:
-            num_envs: N, at least 1.
-
-        Returns:
-            A state without candidates, to be begun with `start_events`.
-        """
-        state = allocate(cls, integer("num_envs", num_envs, 1, 1 << 20))
-        state.candidate[:, 0] = NEVER
-        return state
 
 
 @kernel
@@ -62,7 +47,7 @@ def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
         s0: first word of the stream of the events, of the exogenous role; two draws a candidate,
             at the tick of its number.
         s1: second word.
-        largest: largest rate that will ever be, 1/s; where it is 0, nothing happens.
+        largest: upper bound of the rate, 1/s; nothing happens where it is 0.
         candidate: (2,) row of `EventState`, written.
     """
     candidate[0] = _wait(s0, s1, np.int64(0), largest)

@@ -27,7 +27,7 @@ Rev. Lett. 94, 126102, 2005)."""
 
 
 def decay_constant(work_function_ev: float) -> float:
-    """How fast the wave function falls off in the gap.
+    """Decay constant of the wave function in the gap.
 
     Args:
         work_function_ev: apparent barrier height, eV, above 0.
@@ -72,7 +72,7 @@ def gap_nm(conductance, kappa):
 
 @inline_kernel
 def settled_log(lead_nm, keep):
-    """What is left of the tip's lead over its set point under a logarithmic amplifier, nm.
+    """Remaining distance of the tip from its set point under a logarithmic amplifier, nm.
 
     The loop dz/dt = K ln(I / I_set) has the plant gain 2 kappa: the lead falls exponentially with
     the rate 2 kappa K.
@@ -126,7 +126,7 @@ def track_line(heights_nm, dt, gain, kappa, linear, lead_nm, trace_nm):
 
 
 def shot_noise_pa(current_pa: float, bandwidth_hz: float) -> float:
-    """Standard deviation of a current from the electrons' independence: sqrt(2 e I B), pA."""
+    """Shot noise of a current, its standard deviation: sqrt(2 e I B), pA."""
     return 1e6 * math.sqrt(2.0 * ELEMENTARY_CHARGE_C * abs(current_pa) * bandwidth_hz)
 
 

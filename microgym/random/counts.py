@@ -146,7 +146,7 @@ def _sum_function(module: ir.Module) -> ir.Function:
     p2 = b.fmul(p1, b.fmul(means, reciprocal(b.add(k, index(1)))))
     once = b.sub(count, b.sext(active, whole))
     twice = b.sub(once, b.sext(b.fcmp_ordered(">", left1, constant(0.0)), whole))
-    # Rounding may leave what no further probability will ever use up: cut off.
+    # A rest that rounding leaves and no further probability uses up is cut off.
     more = b.fcmp_ordered(">", p2, constant(_NEGLIGIBLE))
     left2 = b.select(more, b.fsub(left1, p2), constant(-1.0))
     k_next = b.add(k, index(2))
@@ -177,7 +177,7 @@ _summed: Any = intrinsic(_sum_probabilities)
 
 @inline_kernel
 def _count_large(mean):
-    """How many of the means are large."""
+    """Number of the means that are large."""
     large = _I32(0)
     for j in range(mean.size):
         large += _I32(1) if mean[j] >= _LARGE_MEAN else _I32(0)
@@ -209,8 +209,8 @@ def _finish_large(bits, mean, places, blocks, out, work):
 def _quantile_blocks(bits, mean, out, work):
     """`poisson_quantile` for whole blocks.
 
-    Small means are done strip by strip. Blocks with large ones are held back until there are enough
-    for a loop to be worth its while: in a diffraction pattern they are few.
+    Small means are done strip by strip. Blocks with large ones are collected until they fill a
+    loop: in a diffraction pattern they are few.
     """
     whole = work.view(np.uint32)
     p, left = view1d(work, 0, _STRIP), view1d(work, _STRIP, _STRIP)
@@ -332,7 +332,7 @@ def _binomial_large(n, p, u):
 
 @kernel
 def thin_counts(s0, s1, tick, counts, probability, out):
-    """Fill with what is left of counts if each is kept with one probability: binomial numbers.
+    """Thin counts, keeping each photon with one probability: binomial numbers.
 
     With m = n * min(p, 1 - p), the quantile of a 52-bit uniform number is exact to 1e-9 where
     m < 30, and has a total variation to the exact distribution below 2e-5 elsewhere.

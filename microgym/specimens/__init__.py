@@ -1,6 +1,6 @@
-"""Specimens: what is looked at, as complex transmission functions or as surfaces.
+"""Specimens: complex transmission functions, surfaces, films, and fields of adatoms.
 
-`families` draws the procedural transmission functions, `surfaces` height maps for probes; `splits`
+`families` draws procedural transmission functions, `surfaces` height maps for probes; `splits`
 keeps training and test apart, `files` reads a user's own.
 """
 

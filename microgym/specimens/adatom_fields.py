@@ -145,7 +145,7 @@ def _drawn_site(s0, s1, tick, reach, lattice):
 
 @kernel
 def _room(places, count, x, y, least):
-    """Whether the first `count` places are all at least a distance away."""
+    """True if the first `count` places are all at least a distance away."""
     for other in range(count):
         dx, dy = places[other, 0] - x, places[other, 1] - y
         if dx * dx + dy * dy < least * least:
@@ -155,7 +155,7 @@ def _room(places, count, x, y, least):
 
 @kernel
 def _inside(x, y, step, edge):
-    """Whether a place is on the field, and well on the lower terrace."""
+    """True if a place is on the field, and well on the lower terrace."""
     return max(abs(x), abs(y)) < edge and step[0] * x + step[1] * y < step[2] - 0.7
 
 

@@ -1,7 +1,7 @@
-"""The procedural families, and the one function that draws them.
+"""Procedural families of transmission functions, and the function that draws them.
 
-A specimen is a function of its key alone: neither the batch it is drawn in nor its place there
-matters. It is a complex transmission function with modulus at most 1; vacuum is exactly 1 + 0j.
+A specimen is a function of its key alone, whatever the batch it is drawn in. It is a complex
+transmission function with modulus at most 1; vacuum is exactly 1 + 0j.
 """
 
 from functools import cache

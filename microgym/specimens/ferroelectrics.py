@@ -1,4 +1,4 @@
-"""Ferroelectric films: where they prefer one polarisation, where walls stick, where nothing moves.
+"""Ferroelectric films: maps of preferred polarisation, of pinning, and of dead boundaries.
 
 A film of `size` x `size` cells is three maps. `imprint` is a random field, in reduced units.
 `bond` is the relative change of the quartic coefficient: positive where the double well is shallow
@@ -77,7 +77,7 @@ def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
 
 @kernel
 def _draw(s0, s1, tick, index):
-    """One uniform number; compiled once for all the places that ask."""
+    """One uniform number as a call, for the code of a draw is long."""
     return uniform(s0, s1, tick, index)
 
 
@@ -102,7 +102,7 @@ def _grains(s0, s1, e0, e1, preference, imprint, barrier, place):
                     second, next_one = square, k
             dy, dx = place[own, 0] - place[next_one, 0], place[own, 1] - place[next_one, 1]
             imprint[i, j] += np.float32(place[own, 2])
-            # Half the difference of the squares over the distance: how far the bisector is.
+            # Distance of the bisector: half the difference of the squares over the distance.
             if second - nearest < 1.1 * np.sqrt(dy * dy + dx * dx):
                 barrier[i, j] = np.float32(_draw(e0, e1, i, np.int64(j)))
 

@@ -1,6 +1,6 @@
 """Specimens from a user's own files: images, arrays, complex transmission functions.
 
-A file gives amplitude, phase, or the complex object itself. Whatever it holds becomes a complex64
+A file gives amplitude, phase, or the complex object itself. Its contents become a complex64
 transmission function of the asked shape with modulus at most 1:
 
 * unsigned integers of 8 and 16 bits are scaled by the range of their type: 255 or 65535 means 1;
@@ -41,7 +41,7 @@ def load_image(
             and/or 'phase' to such paths. An npz or HDF5 file holds 'object' (complex), or
             'amplitude' and/or 'phase', at its top level.
         shape: (H, W) of the result, px, each 8 to 4096.
-        role: what a single real image stands for: 'amplitude' (default) or 'phase'.
+        role: meaning of a single real image: 'amplitude' (default) or 'phase'.
         phase_range_rad: phase of the largest integer value, rad, within -100 to 100; the default
             of 1 rad is a design choice.
         margin: px of vacuum kept free on each side.
@@ -53,7 +53,7 @@ def load_image(
         FileNotFoundError: a path does not exist.
         TypeError: an argument of the wrong type.
         ValueError: anything else that is wrong with the arguments or the file; the message names
-            the file and what was found in it.
+            the file and its contents.
     """
     height, width = _checked_shape(shape, margin)
     if role not in ("amplitude", "phase"):
@@ -109,7 +109,7 @@ def _gather(source: FilePath | Mapping[str, FilePath], role: str) -> dict[str, N
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Values of an array that is meant in its own unit; None where its type gives the scale."""
+    """Values of an array in its own unit; None where its type gives the scale."""
     scaled = array.dtype.kind == "b" or (array.dtype.kind == "u" and array.dtype.itemsize <= 2)
     return None if scaled else array.astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""Arrays out of users' files, each error with a message of its own. Nothing is ever unpickled."""
+"""Arrays from users' files, with a message for each error; nothing is unpickled."""
 
 import zipfile
 import zlib
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 FilePath = str | PathLike[str]
-"""What a path may be given as."""
+"""Types that a path may be given as."""
 
 IMAGE_SUFFIXES: Final = (".tif", ".tiff", ".png")
 HDF5_SUFFIXES: Final = (".h5", ".hdf5", ".cxi", ".nxs")
@@ -51,7 +51,7 @@ def read_arrays(source: FilePath, role: str) -> dict[str, NDArray[Any]]:
 
     Args:
         source: path of a TIFF, PNG, npy, npz or HDF5 file.
-        role: what a single nameless real image stands for, 'amplitude' or 'phase'.
+        role: meaning of a single nameless real image, 'amplitude' or 'phase'.
 
     Returns:
         Arrays by role: 'object', or 'amplitude' and/or 'phase'.
@@ -86,7 +86,7 @@ def read_npz(
     """Read named arrays of an npz archive.
 
     Args:
-        path: where it came from, for messages.
+        path: origin, for messages.
         stream: the path again, or an open (decompressing) file.
         choose: given the names in the archive, says which to read, or raises.
 

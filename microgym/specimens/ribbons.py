@@ -1,8 +1,8 @@
-"""Where the ribbons of `sparse` run: random walks with a persistent direction.
+"""Paths of the ribbons of `sparse`: random walks with a persistent direction.
 
 A strand starts somewhere in the scanned region and walks until it has covered its share; direction
 follows a curvature that drifts (an Ornstein-Uhlenbeck process about a constant of the strand). It
-turns away from the region's border, and, unless it is one that crosses, from what is drawn already.
+turns away from the region's border, and, unless it is one that crosses, from earlier ribbons.
 Lengths are in units of the region's edge / 128; all numbers are design choices.
 """
 
@@ -78,7 +78,7 @@ def _stamp(
 
 @kernel
 def _depth_at(depth: Plane, y: float, x: float) -> np.float32:
-    """Distance to what is drawn already; far where (y, x) is off the plane."""
+    """Distance to the nearest ribbon; far where (y, x) is off the plane."""
     i, j = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
     if 0 <= i < depth.shape[0] and 0 <= j < depth.shape[1]:
         return depth[i, j]

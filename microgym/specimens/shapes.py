@@ -1,9 +1,9 @@
 """Drawn shapes: `large_features`, a stand-in for an etched film, and `siemens_star`.
 
 `large_features` stands in for the experimental tungsten patterns of the PtychoNN data set, which
-are not freely at hand: broad plateaus with rounded outlines along one preferred direction, in two
-etch levels, with steps in amplitude and phase, slightly sloping and grainy. It looks like such a
-film; it is none, and numbers on it are not those of the papers. All numbers are design choices,
+are not freely available: broad plateaus with rounded outlines along one preferred direction, in two
+etch levels, with steps in amplitude and phase, slightly sloping and grainy. Results on it cannot be
+compared with those of the papers. All numbers are design choices,
 lengths in units of the scanned region's edge.
 """
 

@@ -1,10 +1,10 @@
 """`sparse`: a few textured filaments in vacuum, their place unknown.
 
 One to three smooth, winding ribbons, sometimes branching, cover a tenth to three tenths of the
-scanned region; everything else is empty. Where a ribbon runs cannot be known beforehand, but a
-piece of it tells where it goes on: its direction drifts slowly, its width is constant, and it turns
-away from the border and mostly from other ribbons. This is the regime in which choosing where to
-look pays. All numbers are design choices, in units of the scanned region's edge / 128, so that
+scanned region; everything else is empty. The path of a ribbon is unknown beforehand, but a piece of
+it predicts the next one: its direction drifts slowly, its width is constant, and it turns away from
+the border and mostly from other ribbons. On such specimens adaptive scanning is worthwhile. All
+numbers are design choices, in units of the scanned region's edge / 128, so that
 other sizes show the same scene.
 """
 

@@ -1,8 +1,8 @@
-"""Which specimens may be learnt from, and which are kept to judge by.
+"""Splits of specimens into training, validation and test.
 
-Two rules keep the judgement honest. Every key of a specimen carries its split in two fixed bits, so
-that no seed, however chosen, gives the same specimen to two splits. And a family of `HELD_OUT` is
-never offered for training at all, so that scores on it are out of distribution.
+Every key of a specimen carries its split in two fixed bits, so that no seed gives the same specimen
+to two splits. A family of `HELD_OUT` is never offered for training at all, so that scores on it are
+out of distribution.
 """
 
 from typing import Final
@@ -31,7 +31,7 @@ HELD_OUT_SURFACES: Final = ("trenches",)
 """Families of height maps that are never shown in training."""
 
 SPLITS: Final = ("train", "validation", "test")
-"""Names of the splits; their position in this tuple is what a key carries."""
+"""Names of the splits; a key carries the position in this tuple."""
 
 _SPLIT_SHIFT: Final = np.uint32(30)
 _FREE_BITS: Final = np.uint32(0x3FFFFFFF)
@@ -95,7 +95,7 @@ def specimen_key(key: NDArray[np.uint32], split: str) -> NDArray[np.uint32]:
     """Turn episode keys into keys of specimens of one split.
 
     The two highest bits of the first word become the number of the split; the other 62 bits stay.
-    Keys of different splits therefore differ always, whatever the seeds.
+    Keys of different splits therefore differ for all seeds.
 
     Args:
         key: (2,) or (k, 2) uint32, as from `microgym.random.episode_key`.

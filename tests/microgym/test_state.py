@@ -24,14 +24,14 @@ class Undeclared(NamedTuple):
 
 class Numbers(NamedTuple):
     length: float
-    count: int
+    number: int
     both: float
 
 
 @dataclass
 class Settings:
     length: int = 2
-    count: int = 3
+    number: int = 3
 
 
 def test_a_state_is_allocated_as_declared():

@@ -1,14 +1,14 @@
-"""Network and simple restorations at their best, on the same lines.
+"""Network and tuned classical restorations on the same lines.
 
-A simple restoration corrects heights by the error signals (the signal's deviation is a height that
-the loop has not followed), joins the two directions, smooths, and may take off the tip: grey
+A classical restoration corrects heights by the error signals (the signal's deviation is a height
+that the loop has not followed), joins the two directions, smooths, and may take off the tip: grey
 erosion by a nominal tip gives the highest surface that would look so, and its dilation by a new tip
 is what a new tip would show of it (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
-1997). Its settings are those that do best on validation surfaces scanned the same way.
+1997). Its settings are the best on validation surfaces scanned the same way.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -33,8 +33,8 @@ NEW_NM = 8.0
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Settings of a simple restoration.
+class RestorationSettings:
+    """Settings of a classical restoration.
 
     Attributes:
         join: "trace", "mean" or "lower" of both directions.
@@ -50,7 +50,7 @@ class Recipe:
     smooth: float = 0.0
     radius_nm: float = 0.0
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In a few words."""
         parts = {"trace": "trace", "mean": "mean of both", "lower": "lower of both"}[self.join]
         if self.share:
@@ -60,15 +60,15 @@ class Recipe:
         return parts + (f", tip of {self.radius_nm:g} nm off" if self.radius_nm else "")
 
 
-TRACE = Recipe()
-FLATTENED = Recipe("mean")
-CORRECTED = Recipe("mean", 1.0)
+TRACE = RestorationSettings()
+FLATTENED = RestorationSettings("mean")
+CORRECTED = RestorationSettings("mean", 1.0)
 SMOOTHED = (0.0, 0.7, 1.5, 3.0, 6.0)
 """Smoothings that are tried, px."""
 RADII_NM = (0.0, 12.0, 20.0, 32.0, 48.0)
 """Nominal tips that are tried, nm; 0 leaves the tip on."""
 GRID = tuple(
-    Recipe(join, share, lag, smooth, radius)
+    RestorationSettings(join, share, lag, smooth, radius)
     for join, (share, lag), smooth, radius in product(
         ("trace", "mean", "lower"),
         ((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (1.0, 1.0)),
@@ -76,11 +76,11 @@ GRID = tuple(
         RADII_NM,
     )
 )
-"""What is tried."""
+"""Settings that are tried."""
 
 
 def relative_error(heights: NDArray[np.floating], truth: Float32) -> Float64:
-    """Error of frames over their relief, each line's mean apart, as AFM-v0 pays.
+    """Error of frames over their relief, each line's mean apart, as in the reward of AFM-v0.
 
     Args:
         heights, truth: (F, lines, P), nm.
@@ -94,38 +94,40 @@ def relative_error(heights: NDArray[np.floating], truth: Float32) -> Float64:
     return np.sqrt(wrong / np.maximum(relief, 1e-12))
 
 
-def simple(frames: Frames, recipes: tuple[Recipe, ...]) -> Iterator[tuple[Recipe, Float64]]:
-    """Restore frames simply.
+def restore_classically(
+    frames: Frames, chosen: Iterable[RestorationSettings]
+) -> Iterator[tuple[RestorationSettings, Float64]]:
+    """Restore frames classically.
 
     Args:
         frames: scanned.
-        recipes: how.
+        chosen: settings.
 
     Yields:
-        A recipe, and heights (F, lines, P), nm; recipes that share steps come together.
+        Settings, and heights (F, lines, P), nm; those that share steps come together.
     """
     z, y, e, f = (frames.signals[:, :, i].astype(np.float64) for i in range(4))
     _, lag_px = line_settings(frames)
     change, change_back = np.gradient(e, axis=-1), -np.gradient(f, axis=-1)
     pixel_nm = frames.conditions.field_nm / z.shape[-1]
     pitch_nm = frames.conditions.field_nm / z.shape[1]
-    done: dict[Recipe, Float64] = {}
-    for recipe in sorted(recipes, key=lambda one: one.radius_nm):
-        bare = Recipe(recipe.join, recipe.share, recipe.lag, recipe.smooth)
+    done: dict[RestorationSettings, Float64] = {}
+    for one in sorted(chosen, key=lambda other: other.radius_nm):
+        bare = replace(one, radius_nm=0.0)
         if bare not in done:
-            ahead = recipe.lag * lag_px[..., None]
-            there = z - recipe.share * (e + ahead * change)
-            back = y - recipe.share * (f + ahead * change_back)
+            ahead = one.lag * lag_px[..., None]
+            there = z - one.share * (e + ahead * change)
+            back = y - one.share * (f + ahead * change_back)
             joined = {
-                "trace": lambda there=there: there,
-                "mean": lambda there=there, back=back: 0.5 * (there + back),
-                "lower": lambda there=there, back=back: np.minimum(there, back),
-            }[recipe.join]()
-            done[bare] = _smoothed(joined, recipe.smooth)
+                "trace": there,
+                "mean": 0.5 * (there + back),
+                "lower": np.minimum(there, back),
+            }
+            done[bare] = _smoothed(joined[one.join], one.smooth)
         heights = done[bare]
-        if recipe.radius_nm:
-            heights = without_tip(heights, recipe.radius_nm, pixel_nm, pitch_nm)
-        yield recipe, heights
+        if one.radius_nm:
+            heights = without_tip(heights, one.radius_nm, pixel_nm, pitch_nm)
+        yield one, heights
 
 
 def without_tip(heights: Float64, radius_nm: float, pixel_nm: float, pitch_nm: float) -> Float64:
@@ -176,30 +178,26 @@ def _smoothed(heights: Float64, sigma: float) -> Float64:
     return out
 
 
-def best_recipe(judged: Frames) -> Recipe:
-    """The recipe of `GRID` with the least mean error on validation frames.
+def best_settings(judged: Frames) -> RestorationSettings:
+    """Settings of `GRID` with the least mean error on validation frames.
 
     Tips are only taken off the best three of those that leave them on.
     """
-    bare = tuple(one for one in GRID if one.radius_nm == 0.0)
-    errors = {
-        one: float(np.mean(relative_error(heights, judged.truth)))
-        for one, heights in simple(judged, bare)
-    }
-    first = sorted(errors, key=lambda one: errors[one])[:3]
-    like = {(one.join, one.share, one.lag, one.smooth) for one in first}
-    tips = tuple(
-        one for one in GRID if one.radius_nm and (one.join, one.share, one.lag, one.smooth) in like
-    )
-    errors |= {
-        one: float(np.mean(relative_error(heights, judged.truth)))
-        for one, heights in simple(judged, tips)
-    }
-    return min(errors, key=lambda one: errors[one])
+
+    def errors(chosen: Iterable[RestorationSettings]) -> dict[RestorationSettings, float]:
+        return {
+            one: float(np.mean(relative_error(heights, judged.truth)))
+            for one, heights in restore_classically(judged, chosen)
+        }
+
+    found = errors(one for one in GRID if not one.radius_nm)
+    first = sorted(found, key=lambda one: found[one])[:3]
+    found |= errors(replace(one, radius_nm=nm) for one in first for nm in RADII_NM if nm)
+    return min(found, key=lambda one: found[one])
 
 
 def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
-    """What the network makes of frames, line by line, as AFM-v0 shows it.
+    """Estimate of the neural observation model, line by line, as AFM-v0 shows it.
 
     Args:
         weights: the network.
@@ -221,5 +219,5 @@ def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
 
 
 def raster_of(frames: Frames) -> Raster:
-    """How frames were scanned."""
+    """Raster of frames."""
     return frames.conditions.arguments().raster

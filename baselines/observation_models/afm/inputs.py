@@ -1,7 +1,7 @@
-"""What the network gets of scanned lines, as training forms it.
+"""Inputs of the network in NumPy, as training forms them.
 
 `microgym.reconstruction.topography.convnet_kernels` forms the same from the lines of a running
-scan, in compiled code.
+scan.
 """
 
 from collections.abc import Sequence
@@ -23,60 +23,60 @@ Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Looks:
+class Inputs:
     """L lines, each with those before it.
 
     Attributes:
-        signals: (S, 5, P) float32, all lines there are, heights less a constant of the line.
-        place: (L, LINES) int64, which of them a look is at, the newest first; -1 for none.
-        told: (L, TOLD) float32, settings of the lines and size of the frame.
+        signals: (S, 5, P) float32, all lines, heights less a constant of the line.
+        place: (L, LINES) int64, numbers of these lines, the newest first; -1 for none.
+        settings: (L, TOLD) float32, settings of the lines and size of the frame.
         lag_px: (L, LINES) float32.
         truth: (L, P) float32, less the line's mean, nm.
     """
 
     signals: Float32
     place: NDArray[np.int64]
-    told: Float32
+    settings: Float32
     lag_px: Float32
     truth: Float32
 
-    def some(self, chosen: NDArray[np.integer]) -> "Looks":
+    def some(self, chosen: NDArray[np.integer]) -> "Inputs":
         """The listed ones."""
-        return Looks(
+        return Inputs(
             self.signals,
             self.place[chosen],
-            self.told[chosen],
+            self.settings[chosen],
             self.lag_px[chosen],
             self.truth[chosen],
         )
 
-    def forget(self, hidden: NDArray[np.bool_]) -> None:
+    def hide(self, hidden: NDArray[np.bool_]) -> None:
         """Hide earlier lines.
 
         Args:
-            hidden: (L, LINES); the newest line is shown whatever it says.
+            hidden: (L, LINES) bool; the newest line is never hidden.
         """
         for n in range(1, LINES):
             gone = hidden[:, n]
             self.place[gone, n] = -1
             self.lag_px[gone, n] = 0.0
-            self.told[gone, n * len(SETTINGS) : (n + 1) * len(SETTINGS)] = 0.0
+            self.settings[gone, n * len(SETTINGS) : (n + 1) * len(SETTINGS)] = 0.0
 
-    def inputs(self) -> tuple[Float32, Float32, Float32]:
-        """Lines (L, LINES, 5, P), told and lags, as the network takes them."""
+    def arrays(self) -> tuple[Float32, Float32, Float32]:
+        """Lines (L, LINES, 5, P), settings and lags, as the network takes them."""
         lines = self.signals[self.place]
         lines[self.place < 0] = 0.0
-        return lines, self.told, self.lag_px
+        return lines, self.settings, self.lag_px
 
 
-def looks_at(frames: Sequence[Frames]) -> Looks:
-    """Look at every line of some frames.
+def make_inputs(frames: Sequence[Frames]) -> Inputs:
+    """Inputs of every line of some frames.
 
     Args:
         frames: at least one.
 
     Returns:
-        The looks, in the order of the lines.
+        In the order of the lines.
     """
     signals: list[Float32] = []
     places: list[NDArray[np.int64]] = []
@@ -104,7 +104,7 @@ def looks_at(frames: Sequence[Frames]) -> Looks:
         settings.append(np.concatenate([history, size], axis=1).astype(np.float32))
         seen = np.where(number >= 0, lag[:, before], 0.0)
         lags.append(seen.reshape(-1, LINES).astype(np.float32))
-    return Looks(
+    return Inputs(
         np.concatenate(signals),
         np.concatenate(places),
         np.concatenate(settings),
@@ -114,7 +114,7 @@ def looks_at(frames: Sequence[Frames]) -> Looks:
 
 
 def line_settings(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Settings of each line as the network is told of them, (F, lines, 5), and lags, px."""
+    """Scaled settings of each line, (F, lines, 5), and lags, px; see `tell_rows`."""
     setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
     width = frames.signals.shape[-1] + 2 * LEAD
     pixel_s = 0.5 / (rate * width)

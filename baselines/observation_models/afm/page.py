@@ -1,52 +1,70 @@
-"""Page and card of the network, made from its record and from what its file says."""
+"""Text and tables of the network's page and card."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from microgym.baselines.evaluation.statistics import Estimate
-from microgym.baselines.observation_models.afm.build import VALIDATION, made_from
-from microgym.baselines.observation_models.afm.classical import GRID, RADII_NM, SMOOTHED, Recipe
+from microgym.baselines.observation_models.afm.classical import (
+    GRID,
+    RADII_NM,
+    SMOOTHED,
+    RestorationSettings,
+)
 from microgym.baselines.observation_models.afm.dataset import LEARNT
-from microgym.baselines.observation_models.afm.evaluate import RECORD, SPEEDS, TIPS, claimed
-from microgym.baselines.observation_models.model_card import ModelCard, Rows, covered, training_rows
+from microgym.baselines.observation_models.afm.evaluate import SPEEDS, TIPS, claimed
+from microgym.baselines.observation_models.evaluate import estimate
+from microgym.baselines.observation_models.page import (
+    coverage_card_rows,
+    coverage_rows,
+    family_cell,
+    verdict_rows,
+    winner,
+)
+from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
-from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
-_WHAT = """\
+Table = list[tuple[str, ...]]
+_PURPOSE = """\
 A fast scan with a worn tip shows less than is there: the loop lags behind, the tip flies off edges,
 trace and retrace differ, and everything is as wide as the tip. With `reconstructor="neural"`
-`AFM-v0` also shows what a small network makes of trace, retrace, error signals and phase of the
-newest line and the two before it, and of their dials: restored heights with an uncertainty. It
-does not replace the scan: what is paid for is the trace."""
+`AFM-v0` also shows heights with an uncertainty that a small network restores from trace, retrace,
+error signals, phase and dials of the newest line and the two before it. They do not replace the
+scan: the reward is that of the trace."""
 _TRAINED = """\
 It was trained on lines of simulated frames, which the package's own microscope scanned: six
 families of surfaces, tips from new to broken and double, dials drawn at random below the onset of
-ringing and changed now and then, frames of 0.5 to 2 µm. The truth is what `AFM-v0` pays by: what a
-new tip would have shown on the trace's path, each line's mean apart. The loss is the mean logarithm
-of a line's error, so that flat surfaces count like steep ones, and a Laplace likelihood of the
-errors, by which the uncertainty is learnt; it is then scaled on validation surfaces.
+ringing and changed now and then, frames of 0.5 to 2 µm. The truth is that of the reward of
+`AFM-v0`: the image of a new tip on the trace's path, each line's mean apart. The loss is the mean
+logarithm of a line's error, so that flat surfaces count like steep ones, and a Laplace likelihood
+of the errors, by which the uncertainty is learnt; it is then scaled on validation surfaces.
 
-For each pixel the network weighs six simple restorations (trace, retrace, both corrected by their
-error signals and half of the signal's lag, and their mean smoothed over 3 and 9 pixels), and adds a
-detail in units of what the signals leave open there."""
+For each pixel the network weighs six classical restorations (trace, retrace, both corrected by
+their error signals and half of the signal's lag, and their mean smoothed over 3 and 9 pixels), and
+adds a detail in units of what the signals leave open there."""
 _LIMITS = (
-    "It has learnt from tapping alone, lines of 256 pixels, line rates of 2 to 20 Hz, and "
+    "Its training has tapping alone, lines of 256 pixels, line rates of 2 to 20 Hz, and "
     "instruments whose levers are those of `AFM-v0`. All else is extrapolation.",
-    "What no signal tells cannot be restored: the floor of a trench that the tip does not reach. "
-    "There, and on other families than it has learnt from, its uncertainty is too small.",
+    "The floor of a trench that the tip does not reach cannot be restored. "
+    "There, and on families that are not in its training, its uncertainty is too small.",
     "Heights are of one line, less its mean: offsets between lines are not restored, nor is where "
     "creep and hysteresis have led the trace.",
     "Its uncertainty is true on average over pixels and scans, not for each pixel or family.",
 )
 
 
-def _results(record: Mapping[str, Any]) -> list[str]:
-    """The sections about what was measured, paragraph by paragraph."""
+def _data(made: Record) -> str:
+    return (
+        f"{made['groups']} sets of random conditions, 4 training frames each of "
+        f"{', '.join(f'`{n}`' for n in LEARNT)}; never "
+        f"{', '.join(f'`{n}`' for n in HELD_OUT_SURFACES)}"
+    )
+
+
+def _results(record: Record) -> list[str]:
+    """The sections about results, paragraph by paragraph."""
     return [
         "## Where it wins, and where not",
         _about(record),
-        markdown(_verdict(record)),
+        markdown(verdict_rows(claimed(record))),
         _lost(record),
         markdown(_rows(record["claims"], "lines", "speed")),
         "## States of tips",
@@ -56,40 +74,17 @@ def _results(record: Mapping[str, Any]) -> list[str]:
         "## Its uncertainty",
         "Part of pixels whose error stays below what is stated; means over sets of conditions, "
         "four frames each, with 95% intervals.",
-        markdown(coverage_rows(record)),
+        markdown(coverage_rows(record["coverage"], "frames")),
     ]
 
 
-def _metrics(record: Mapping[str, Any]) -> Rows:
-    """What the card tells of the results."""
+def _metrics(record: Record) -> Rows:
+    """Rows of the card about the results."""
     gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
-    return gains + covered(record["coverage"])
+    return gains + coverage_card_rows(record["coverage"])
 
 
-def _facts(made: Mapping[str, Any], record: Mapping[str, Any] | None) -> Rows:
-    """What it is, as rows of a table."""
-    unseen = ", ".join(f"`{name}`" for name in HELD_OUT_SURFACES)
-    rows = [
-        ("network", ""),
-        ("file", f"`{NETWORK.file}`, safetensors, {NETWORK.parameters:,} parameters"),
-        ("sees", "trace, retrace, error signals, phase and dials of the last three lines"),
-        ("shows", "heights of the newest line, and the uncertainty of each pixel"),
-        ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
-        (
-            "data",
-            f"{made['groups']} sets of random conditions, 4 training frames each of "
-            f"{', '.join(f'`{n}`' for n in LEARNT)}; never {unseen}; scaled on {VALIDATION} sets "
-            "of validation frames",
-        ),
-        *training_rows(made),
-    ]
-    if record is not None:
-        took = record["line_us"]
-        rows.append(("cost", f"{took:.0f} µs a line, one core, {record['machine']['processor']}"))
-    return rows
-
-
-def _about(record: Mapping[str, Any]) -> str:
+def _about(record: Record) -> str:
     effort = record["effort"]
     radii = ", ".join(f"{one:g}" for one in RADII_NM if one)
     speeds = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in SPEEDS.items())
@@ -98,8 +93,8 @@ def _about(record: Mapping[str, Any]) -> str:
         "height of the truth), each line's mean apart; less is better. Line rates in 1/s: "
         f"{speeds}; `AFM-v0` gives time for 4 on average. Tips of 6 to 45 nm, every fifth with a "
         "second apex. `trace` is the image as scanned; `flattened` the mean of trace and retrace; "
-        "`corrected` the mean of both less their error signals. `best simple` is the best of "
-        f"{len(GRID)} recipes on {effort['judges']} validation frames scanned alike: trace, mean "
+        "`corrected` the mean of both less their error signals. `best classical` is the best of "
+        f"{len(GRID)} settings on {effort['judges']} validation frames scanned alike: trace, mean "
         "or lower of both, with or without the error signals, none, half or all of the signal's "
         f"lag, smoothed over none to {max(SMOOTHED):g} pixels, and for the best three of these the "
         f"erosion by a nominal tip ({radii} nm) over the same three lines, and dilation by a new "
@@ -116,11 +111,7 @@ def _tips() -> str:
     )
 
 
-def _verdict(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [("", "network better by"), *((n, written(g, 3)) for n, g in claimed(record))]
-
-
-def _lost(record: Mapping[str, Any]) -> str:
+def _lost(record: Record) -> str:
     """Where the network does not win, in a sentence."""
     places = [
         f"`{one['family']}`, {one.get('speed') or 'tip ' + one['tip']}"
@@ -132,67 +123,47 @@ def _lost(record: Mapping[str, Any]) -> str:
     return f"It does not win on: {'; '.join(places)}."
 
 
-def _rows(found: Sequence[Mapping[str, Any]], name: str, key: str) -> list[tuple[str, ...]]:
+def _rows(found: Sequence[Record], name: str, key: str) -> Table:
     """A table of comparisons."""
-    head = ("surfaces", name, "relief", "trace", "flattened", "corrected", "best simple",
+    head = ("surfaces", name, "relief", "trace", "flattened", "corrected", "best classical",
             "network", "better by", "better is")  # fmt: skip
-    rows: list[tuple[str, ...]] = [head]
+    rows: Table = [head]
     for one in found:
-        errors, gain = one["errors"], Estimate(**one["gain"])
+        errors, gain = one["errors"], estimate(one["gain"])
         values = {method: f"{errors[method]['value']:.3f}" for method in errors}
-        recipe = Recipe(**one["recipe"]).told()
-        winner = "network" if gain.above_zero else "**simple**" if gain.below_zero else "neither"
+        settings = RestorationSettings(**one["recipe"]).describe()
         rows.append(
             (
-                f"`{one['family']}`" + (" (never seen)" if one["unseen"] else ""),
+                family_cell(one),
                 one[key],
                 f"{one['relief_nm']:.2g} nm",
                 *(values[method] for method in ("trace", "flattened", "corrected")),
-                f"{values['tuned']} ({recipe})",
+                f"{values['tuned']} ({settings})",
                 values["network"],
                 written(gain, 3),
-                winner,
+                winner(gain),
             )
         )
     return rows
 
 
-def coverage_rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Stated and found coverage, as rows of a table."""
-    found = record["coverage"]
-    rows: list[tuple[str, ...]] = [
-        ("frames", "conditions", *(f"stated {one:.0%}" for one in found["stated"]))
-    ]
-    named = [("test frames of learnt families", found["test"])]
-    named += [(f"`{name}`, never seen", one) for name, one in found["unseen"].items()]
-    named += [(f"`{name}`", one) for name, one in found["by_family"].items()]
-    for name, one in named:
-        shares = (
-            Estimate(*(100 * each[part] for part in ("value", "low", "high")))
-            for each in one["found"]
-        )
-        rows.append((name, str(one["conditions"]), *(written(share, 1) for share in shares)))
-    return rows
-
-
-SUBJECT = ModelCard(
-    env_id="AFM-v0",
+CARD = ModelCard(
+    page="topography.md",
     title="The neural observation of AFM-v0",
-    what=_WHAT,
+    purpose=_PURPOSE,
     picture=(
-        "Truth, trace, simple restoration, network, its stated uncertainty and its error on three "
-        "surfaces",
-        "Three unseen surfaces at about 10 lines a second with a tip of about 14 nm. The simple "
+        "Truth, trace, classical restoration, network, its stated uncertainty and its error on "
+        "three surfaces",
+        "Three unseen surfaces at about 10 lines a second with a tip of about 14 nm. The classical "
         "restoration is the best that tuned settings give. Uncertainty and error are shown on one "
         "scale.",
     ),
     trained=_TRAINED,
     limits=_LIMITS,
-    page="topography.md",
-    picture_file="topography.png",
-    record=RECORD.name,
-    made=lambda: made_from(NETWORK.shipped_file),
-    facts=_facts,
+    inputs="trace, retrace, error signals, phase and dials of the last three lines",
+    outputs="heights of the newest line, and the uncertainty of each pixel",
+    data=_data,
+    cost=lambda record: f"{record['line_us']:.0f} µs a line",
     results=_results,
     metrics=_metrics,
 )

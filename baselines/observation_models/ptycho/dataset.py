@@ -1,7 +1,7 @@
-"""Scans to learn from and to judge by: random optics, doses, places and drifts.
+"""Simulated scans for training and evaluation: random optics, doses, places and drifts.
 
-A scan is run as `Ptycho-v0` runs it, with its instrument and its reconstruction, and looked at now
-and then while it goes on.
+A scan is run as `Ptycho-v0` runs it, with its instrument and its reconstruction; inputs of the
+network are taken several times while it goes on.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.observation_models.ptycho.inputs import look
+from microgym.baselines.observation_models.ptycho.inputs import make_inputs
 from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
@@ -19,18 +19,17 @@ from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.reconstruction.ptychography.unet_kernels import CELL
 from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
 LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
-"""Families that the network learns from: all but the one kept to judge by."""
+"""Families of the training: all but those held out."""
 REGION = 128
 """Edge of the scanned region, px, as in Ptycho-v0."""
 MARGIN = DETECTOR_PIXELS // 2
-"""What a specimen has outside the region on each side, px."""
+"""Width of the specimen outside the region on each side, px."""
 FIELD = REGION + 2 * MARGIN
 INSIDE = slice(MARGIN, MARGIN + REGION)
 """Rows, and columns, of the region in a field."""
@@ -55,7 +54,7 @@ def zone_plate(aperture: float = 1.0, defocus: float = 1.0) -> Complex64:
 
 @dataclass(frozen=True)
 class Conditions:
-    """How a scan is taken.
+    """Conditions of a scan.
 
     Attributes:
         family: of the specimens.
@@ -63,8 +62,8 @@ class Conditions:
         exposures: number of them.
         photons: of an exposure of one second.
         drift, damage: switches, as in Ptycho-v0.
-        aperture, defocus: factors on those of Ptycho-v0, of the probe that there is.
-        aperture_error, defocus_error: relative errors of the probe that the operator knows.
+        aperture, defocus: factors on those of Ptycho-v0, of the true probe.
+        aperture_error, defocus_error: relative errors of the known probe.
     """
 
     family: str = "sparse"
@@ -83,18 +82,18 @@ class Scans:
     """Scans of N specimens under one set of conditions, side by side.
 
     Args:
-        conditions: how they are taken.
+        conditions: of the scans.
         seeds: (N,) of the specimens.
 
     Attributes:
         instrument: the microscopes.
         estimate: the running reconstructions, as in Ptycho-v0.
-        fluence: (N, FIELD, FIELD) float32, photons per pixel that the operator knows of.
-        probe: (n, n) complex64, the probe that there is.
-        known: (n, n) complex64, the probe that the operator knows of.
+        fluence: (N, FIELD, FIELD) float32, photons per pixel by the commanded positions.
+        probe: (n, n) complex64, the true probe.
+        known: (n, n) complex64, the probe as assumed by the reconstruction.
 
     Raises:
-        ValueError: a family that there is not, or that is held out from its split.
+        ValueError: an unknown family, or one that is held out from its split.
     """
 
     def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
@@ -123,7 +122,7 @@ class Scans:
         self.estimate.reset(self._rows)
 
     def expose(self, places: NDArray[np.float64], dwell_s: NDArray[np.float64]) -> None:
-        """Take one exposure a specimen and let the reconstruction answer.
+        """Take one exposure of each specimen and update the reconstruction.
 
         Args:
             places: (N, 2) of the probe, px of the field.
@@ -141,14 +140,10 @@ class Scans:
         """Sweep through all exposures so far."""
         self.estimate.sweep(self._rows, times)
 
-    def seen(self) -> Float32:
-        """What the network gets of the region.
-
-        Returns:
-            (N, 3, REGION, REGION) float32, as `look` gives it.
-        """
-        real, imag = self.estimate.re[:, INSIDE, INSIDE], self.estimate.im[:, INSIDE, INSIDE]
-        return look((real, imag), self.fluence[:, INSIDE, INSIDE])
+    def inputs(self) -> Float32:
+        """Inputs of the network, (N, 3, REGION, REGION) float32; see `make_inputs`."""
+        planes = (self.estimate.re, self.estimate.im, self.fluence)
+        return make_inputs(*(plane[:, INSIDE, INSIDE] for plane in planes))
 
     def truth(self) -> Complex64:
         """(N, FIELD, FIELD) complex64: the specimens before the first photon."""
@@ -159,12 +154,12 @@ class Scans:
 def places(
     generator: np.random.Generator, exposures: int, structure: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Places of a scan as random, raster or structure-seeking operators choose them.
+    """Places of a scan by a random, a raster or a structure-seeking policy.
 
     Args:
         generator: source of the choice.
         exposures: number of places.
-        structure: (FIELD, FIELD), where the specimen is.
+        structure: (FIELD, FIELD), mask of the specimen.
 
     Returns:
         (exposures, 2) float64, px of the field, inside the region.
@@ -190,7 +185,7 @@ def places(
 
 
 def random_conditions(generator: np.random.Generator, split: str) -> Conditions:
-    """Conditions as wide as the network is meant for (all ranges are design choices)."""
+    """Conditions of the training (all ranges are design choices)."""
     wrong = generator.random() < 0.4
     return Conditions(
         family=str(generator.choice(LEARNT, p=[0.4 if n == "sparse" else 0.2 for n in LEARNT])),
@@ -207,19 +202,19 @@ def random_conditions(generator: np.random.Generator, split: str) -> Conditions:
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """Many looks at many scans.
+class Dataset:
+    """Inputs of the network from many scans, and their specimens.
 
     Attributes:
-        seen: (L, 3, REGION, REGION) float16, looks.
-        specimen: (L,) which of the specimens each is of.
-        truth: (S, FIELD, FIELD) complex64, the specimens, of which patterns are made.
-        optics: (S,) which of the probes each was seen with.
+        inputs: (L, 3, REGION, REGION) float16.
+        specimen: (L,) number of the specimen of each input.
+        truth: (S, FIELD, FIELD) complex64, the specimens.
+        optics: (S,) number of the probe of each specimen.
         probes: (P, n, n) complex64.
-        conditions: (P,) under which each probe was used.
+        conditions: (P,) of the scans with each probe.
     """
 
-    seen: NDArray[np.float16]
+    inputs: NDArray[np.float16]
     specimen: NDArray[np.int64]
     truth: Complex64
     optics: NDArray[np.int64]
@@ -227,12 +222,12 @@ class Lessons:
     conditions: list[Conditions]
 
 
-def make_lessons(
+def make_dataset(
     seed: int, groups: int, split: str, group: int = 8, family: str | None = None
-) -> Lessons:
-    """Run scans under random conditions and look at each four or five times.
+) -> Dataset:
+    """Run scans under random conditions and take the inputs of each four or five times.
 
-    Looks are taken twice during the scan, at its end, and after 5 and sometimes 25 final sweeps.
+    They are taken twice during the scan, at its end, and after 5 and sometimes 25 final sweeps.
 
     Args:
         seed: of everything random.
@@ -242,10 +237,10 @@ def make_lessons(
         family: of all specimens; None draws one of `LEARNT` for each set of conditions.
 
     Returns:
-        The looks; float16, since the noise of an estimate is far above its rounding.
+        The dataset; float16, since the noise of an estimate is far above its rounding.
     """
     generator = np.random.default_rng([seed, groups])
-    looks: list[NDArray[np.float16]] = []
+    inputs: list[NDArray[np.float16]] = []
     specimen: list[NDArray[np.int64]] = []
     truth: list[Complex64] = []
     probes: list[Complex64] = []
@@ -260,34 +255,26 @@ def make_lessons(
         dwell = 10.0 ** generator.uniform(-0.5, 0.5, (group, exposures))
         pauses = {*generator.integers(1, exposures, 2).tolist(), exposures}
 
-        def look(scans: Scans = scans, number: int = number) -> None:
-            looks.append(scans.seen().astype(np.float16))
+        def add(scans: Scans = scans, number: int = number) -> None:
+            inputs.append(scans.inputs().astype(np.float16))
             specimen.append(number * group + np.arange(group))
 
         for e in range(exposures):
             scans.expose(np.stack([r[e] for r in route]), np.ascontiguousarray(dwell[:, e]))
             if e + 1 in pauses:
-                look()
+                add()
         scans.sweep(5)
-        look()
+        add()
         if generator.random() < 0.3:
             scans.sweep(20)
-            look()
+            add()
         truth.append(scans.truth())
         probes.append(scans.probe)
-    return Lessons(
-        np.concatenate(looks),
+    return Dataset(
+        np.concatenate(inputs),
         np.concatenate(specimen),
         np.concatenate(truth),
         np.repeat(np.arange(groups), group),
         np.stack(probes),
         conditions,
     )
-
-
-def as_cells(seen: Float32) -> Float32:
-    """Pixels of cells to channels, (L, 3, H, W) to (L, 3*16, H/4, W/4), as PyTorch orders them."""
-    count, planes, height, width = seen.shape
-    split = seen.reshape(count, planes, height // CELL, CELL, width // CELL, CELL)
-    shape = (count, planes * CELL * CELL, height // CELL, width // CELL)
-    return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 2, 4).reshape(shape))

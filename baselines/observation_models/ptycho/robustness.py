@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.evaluation.statistics import bootstrap, paired_difference
+from microgym.baselines.evaluation.statistics import paired_difference
+from microgym.baselines.observation_models.evaluate import SEEDS, compared, tracked
 from microgym.baselines.observation_models.ptycho.classical import (
-    LOOKS,
-    Recipe,
-    Taken,
-    Tuned,
+    INPUT_SWEEPS,
+    CompletedScans,
+    SolverGridSearch,
+    SolverSettings,
     image_of,
     restore,
     solve,
@@ -39,12 +40,10 @@ DEFOCUS_ERRORS = (0.0, 0.1)
 DRIFTS = ("off", "real")
 ITERATIONS = 3
 """Iterations of the running reconstruction on each new exposure."""
-CONVERGED = Recipe(alpha=0.5, step=1.0, decay=3.0, sweeps=50)
-"""What is called converged: its step length falls, or noise would keep it moving (Konijnenberg et
+CONVERGED = SolverSettings(alpha=0.5, step=1.0, decay=3.0, sweeps=50)
+"""A solver that converges: its step length falls, or noise would keep it moving (Konijnenberg et
 al., arXiv 1703.10892)."""
 TABLE_STOPS = (0, 1, 2, 5, 10, 25, 50)
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Times:
 
     Attributes:
         update: one iteration of a classical solver on one exposure.
-        network: one look of the network at one scan.
+        network: one estimate of the network.
     """
 
     update: float
@@ -64,21 +63,23 @@ class Times:
         return ITERATIONS + int(np.ceil(self.network / (exposures * self.update)))
 
 
-def measure_times(weights: Weights, taken: Taken, clock: Clock = time.process_time) -> Times:
+def measure_times(
+    weights: Weights, scans: CompletedScans, clock: Callable[[], float] = time.process_time
+) -> Times:
     """Time the parts on scans; the best of several rounds, as others use the machine too."""
-    count, exposures = taken.photons.shape
+    count, exposures = scans.photons.shape
     updates: list[float] = []
-    looks: list[float] = []
+    estimates: list[float] = []
     for _ in range(5):
-        images = solve(taken, 0.5, 1.0, np.inf, (1, 4))
+        images = solve(scans, 0.5, 1.0, np.inf, (1, 4))
         next(images)
         start = clock()
         next(images)
         updates.append((clock() - start) / (3 * count * exposures))
         start = clock()
-        restore(weights, taken.looks[0])
-        looks.append((clock() - start) / count)
-    return Times(min(updates), min(looks))
+        restore(weights, scans.inputs[0])
+        estimates.append((clock() - start) / count)
+    return Times(min(updates), min(estimates))
 
 
 def raster(edge: int, count: int, seed: int) -> NDArray[np.float64]:
@@ -100,22 +101,13 @@ def overlap(edge: int) -> float:
 
 def cells() -> list[Conditions]:
     """Conditions of all rows: one family in full, the others at the ends."""
-    full = product(DOSES, EDGES, DRIFTS, DEFOCUS_ERRORS)
-    rows = [_conditions("sparse", *one) for one in full]
+    full = product(("sparse",), DOSES, EDGES, DRIFTS, DEFOCUS_ERRORS)
     others = [name for name in (*LEARNT, *HELD_OUT) if name != "sparse"]
-    few = product(others, (DOSES[0], DOSES[2]), (EDGES[0], EDGES[2]))
-    return rows + [_conditions(*one, "off", 0.0) for one in few]
-
-
-def _conditions(family: str, photons: float, edge: int, drift: str, error: float) -> Conditions:
-    return Conditions(
-        family=family,
-        split="test",
-        exposures=edge * edge,
-        photons=photons,
-        drift=drift,
-        defocus_error=error,
-    )
+    few = product(others, (DOSES[0], DOSES[2]), (EDGES[0], EDGES[2]), ("off",), (0.0,))
+    return [
+        Conditions(family, "test", edge * edge, photons, drift=drift, defocus_error=error)
+        for family, photons, edge, drift, error in (*full, *few)
+    ]
 
 
 def row(
@@ -124,7 +116,7 @@ def row(
     *,
     specimens: int,
     seed: int,
-    tuned: Tuned,
+    tuned: SolverGridSearch,
     times: Times,
 ) -> dict[str, Any]:
     """One row of the table.
@@ -134,30 +126,28 @@ def row(
         conditions: of the scans.
         specimens: number of test specimens.
         seed: of specimens and jitter.
-        tuned: recipes, judged on validation specimens.
+        tuned: classical solvers on validation specimens.
         times: of the parts.
 
     Returns:
-        What was done, mean E0 on lit pixels of each method with its 95% interval, and the
-        difference of the network from the best classical one of equal time.
+        The conditions, mean E0 on lit pixels of each method with its 95% interval, and the
+        difference of the network from the best classical solver of equal time, and from the best.
     """
     edge = round(conditions.exposures**0.5)
-    taken = take(conditions, first_seed(seed) + np.arange(specimens), raster(edge, specimens, seed))
-    allowed = times.sweeps(conditions.exposures)
-    equal, best = tuned.best(allowed), tuned.best()
-    sight = LOOKS[0]
-    neural, _ = restore(weights, taken.looks[sight])
+    scans = take(conditions, SEEDS * seed + np.arange(specimens), raster(edge, specimens, seed))
+    solvers = {
+        "equal_time": tuned.best(times.sweeps(conditions.exposures)),
+        "tuned": tuned.best(),
+        "converged": CONVERGED,
+    }
     errors = {
-        "network": taken.errors(neural),
-        "running": taken.errors(taken.running(sight)),
-        "equal_time": taken.errors(image_of(taken, equal)),
-        "tuned": taken.errors(image_of(taken, best)),
-        "converged": taken.errors(image_of(taken, CONVERGED)),
-        "vacuum": taken.errors(np.ones_like(taken.truth)),
+        "network": scans.errors(restore(weights, scans.inputs[INPUT_SWEEPS[0]])[0]),
+        "running": scans.errors(scans.running(INPUT_SWEEPS[0])),
+        **{name: scans.errors(image_of(scans, one)) for name, one in solvers.items()},
+        "vacuum": scans.errors(np.ones_like(scans.truth)),
     }
     mine = ITERATIONS * conditions.exposures * times.update + times.network
-    spent = {name: r.sweeps * conditions.exposures * times.update for name, r in
-             (("equal_time", equal), ("tuned", best), ("converged", CONVERGED))}  # fmt: skip
+    found = compared(errors, "equal_time")
     return {
         "family": conditions.family,
         "photons": conditions.photons,
@@ -166,63 +156,47 @@ def row(
         "drift": conditions.drift,
         "defocus_error": conditions.defocus_error,
         "specimens": specimens,
-        "errors": {name: asdict(bootstrap(values)) for name, values in errors.items()},
-        "time_ratio": {name: seconds / mine for name, seconds in spent.items()},
-        "recipes": {"equal_time": asdict(equal), "tuned": asdict(best)},
-        "gain": asdict(paired_difference(errors["equal_time"], errors["network"])),
+        "errors": found["errors"],
+        "time_ratio": {
+            name: one.sweeps * conditions.exposures * times.update / mine
+            for name, one in solvers.items()
+        },
+        "recipes": {name: asdict(solvers[name]) for name in ("equal_time", "tuned")},
+        "gain": found["gain"],
         "gain_tuned": asdict(paired_difference(errors["tuned"], errors["network"])),
     }
 
 
-def tune(conditions: Conditions, *, specimens: int, seed: int) -> Tuned:
-    """Judge recipes under conditions without drift and error, on validation specimens."""
+def tune(conditions: Conditions, *, specimens: int, seed: int) -> SolverGridSearch:
+    """Run classical solvers on validation specimens, without drift and error of the probe."""
     ideal = replace(conditions, split="validation", drift="off", defocus_error=0.0)
     edge = round(conditions.exposures**0.5)
-    taken = take(ideal, first_seed(seed) + np.arange(specimens), raster(edge, specimens, seed + 1))
-    return Tuned(taken, TABLE_STOPS)
+    scans = take(ideal, SEEDS * seed + np.arange(specimens), raster(edge, specimens, seed + 1))
+    return SolverGridSearch(scans, TABLE_STOPS)
 
 
-def first_seed(seed: int) -> int:
-    """First of a million seeds of specimens that belong to one seed of an assessment."""
-    return 1_000_000 * seed
-
-
-def make_table(
-    weights: Weights,
-    *,
-    specimens: int,
-    judges: int,
-    seed: int,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, Any]:
+def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> dict[str, Any]:
     """The whole table.
 
     Args:
         weights: the network.
         specimens: test specimens in each row.
-        judges: validation specimens that classical recipes are chosen by.
+        judges: validation specimens for the settings of the classical solvers.
         seed: of specimens and jitter.
-        progress: is told of every row.
 
     Returns:
         "times_us" and "rows".
     """
-    chosen: dict[tuple[str, float, int], Tuned] = {}
+    sample = take(cells()[0], SEEDS * seed + np.arange(4), raster(5, 4, seed))
+    times = measure_times(weights, sample)
+    chosen: dict[tuple[str, float, int], SolverGridSearch] = {}
     rows: list[dict[str, Any]] = []
-    times: Times | None = None
-    for conditions in cells():
+    for conditions in tracked(cells(), "dose, overlap, drift, probe", "row"):
         key = (conditions.family, conditions.photons, conditions.exposures)
         if key not in chosen:
             chosen[key] = tune(conditions, specimens=judges, seed=seed)
-        if times is None:
-            sample = take(conditions, first_seed(seed) + np.arange(4), raster(5, 4, seed))
-            times = measure_times(weights, sample)
-        tuned = chosen[key]
         rows.append(
-            row(weights, conditions, specimens=specimens, seed=seed, tuned=tuned, times=times)
+            row(weights, conditions, specimens=specimens, seed=seed, tuned=chosen[key], times=times)
         )
-        if progress is not None:
-            progress(1)
-    assert times is not None
-    micro = {"update": 1e6 * times.update, "network": 1e6 * times.network}
+    micro = {name: 1e6 * seconds for name, seconds in asdict(times).items()}
     return {"times_us": micro, "rows": rows}

@@ -1,8 +1,9 @@
-"""A recorded scan at a tenth of its dose: network and classical solver against all of its photons.
+"""Network and classical solver on a recorded scan at a tenth of its dose.
 
-The recording is thinned (`microgym.instruments.recorded.replay`) and both get the same exposures,
-and the probe that the whole recording gave. The network has never seen such pixels, such a probe or
-such a specimen. Classical settings are the best in hindsight on this very scan.
+The recording is thinned (`microgym.instruments.recorded.replay`); the reference is the
+reconstruction from all of its photons. Both methods get the same exposures and the probe of the
+whole recording. Pixels, probe and specimen are not among those of the training. Classical settings
+are the best in hindsight on this very scan.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.ptycho.references import HaltonAgent
-from microgym.baselines.observation_models.ptycho.classical import LOOKS, Recipe
+from microgym.baselines.observation_models.evaluate import tracked
+from microgym.baselines.observation_models.ptycho.classical import INPUT_SWEEPS, SolverSettings
 from microgym.baselines.observation_models.ptycho.inputs import LIT
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error
@@ -29,7 +31,7 @@ from microgym.reconstruction.ptychography.solver import PIESolver
 from microgym.reconstruction.ptychography.unet_kernels import CELL
 
 SHARE = 0.1
-"""Part of the recorded photons that is kept."""
+"""Share of the recorded photons that is kept."""
 EXPOSURES = (24, 100, None)
 """Exposures of the thinned scans; None takes all that were recorded."""
 STAR_GRID = tuple(product((0.1, 1.0), (0.5, 1.0)))
@@ -57,7 +59,7 @@ def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
 
 
 def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) -> dict[str, Any]:
-    """Take one thinned scan and judge what is made of it.
+    """Take one thinned scan and compare the methods on it.
 
     Args:
         weights: the network.
@@ -72,7 +74,7 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     recorded = len(microscope.places)
     order = np.arange(recorded) if exposures is None else spread(microscope.places, exposures)
     rows, n, side = np.arange(1), microscope.n, microscope.field_px
-    taken, sample = microscope.state.measurement, microscope.sample
+    measured, sample = microscope.state.measurement, microscope.sample
     microscope.reset(rows, episode_key(seed)[None], "", "")
     running = OnlineReconstruction(1, side, microscope.known_probe, order.size)
     counts = np.empty((order.size, n, n), np.float32)
@@ -80,8 +82,8 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     dwell = np.array([SHARE * microscope.most_photons])  # at one photon a second
     for e, place in enumerate(places):
         microscope.expose(rows, place[None], dwell)
-        counts[e] = taken.counts.reshape(n, n)
-        running.add(rows, *taken)
+        counts[e] = measured.counts.reshape(n, n)
+        running.add(rows, *measured)
     truth = (sample.pristine_re + 1j * sample.pristine_im)[0]
     mask = sample.structure[0].astype(np.bool_) & (sample.fluence[0] >= LIT)
 
@@ -89,23 +91,23 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
         return float(complex_error(image, truth, mask, remove_ramp=True))
 
     errors = {"vacuum": error(np.ones_like(truth))}
-    view = NeuralImage(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
+    model = NeuralImage(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
     done = 0
-    for sweeps in LOOKS:
+    for sweeps in INPUT_SWEEPS:
         running.sweep(rows, sweeps - done)
         done = sweeps
-        seen = RunningScan(running.re, running.im, sample.fluence)
+        scan = RunningScan(running.re, running.im, sample.fluence)
         errors[f"running_{sweeps}"] = error(running.re[0] + 1j * running.im[0])
-        re, im, _ = view.estimate(rows, seen)
+        re, im, _ = model.estimate(rows, scan)
         errors[f"network_{sweeps}"] = error(re[0] + 1j * im[0])
-    best, recipe = _best(microscope, counts, places, error)
+    best, settings = _best(microscope, counts, places, error)
     return {
         "exposures": int(order.size),
         "recorded": recorded,
         "photons": float(dwell[0]),
         "pixels": int(mask.sum()),
         "errors": errors | {"tuned": best},
-        "recipe": asdict(recipe),
+        "recipe": asdict(settings),
     }
 
 
@@ -114,50 +116,43 @@ def _best(
     counts: NDArray[np.float32],
     places: NDArray[np.float64],
     error: Callable[[NDArray[np.complex64]], float],
-) -> tuple[float, Recipe]:
-    """Least error of the classical recipes, and which it was."""
-    found: dict[Recipe, float] = {}
-    taken = microscope.state.measurement
+) -> tuple[float, SolverSettings]:
+    """Least error of the classical solvers, and its settings."""
+    found: dict[SolverSettings, float] = {}
+    measured = microscope.state.measurement
     modes, side = len(microscope.known_probe), microscope.field_px
     for alpha, step in STAR_GRID:
         settings = PIESettings(alpha=alpha, object_step=step, decay=np.inf, modes=modes)
         solver = PIESolver(
             microscope.known_probe, (side, side), capacity=len(counts), settings=settings,
-            known=taken.known[0].reshape(microscope.n, microscope.n) > 0,
+            known=measured.known[0].reshape(microscope.n, microscope.n) > 0,
         )  # fmt: skip
-        solver.add([0], counts[None], places[None], taken.photons[0])
+        solver.add([0], counts[None], places[None], measured.photons[0])
         done = 0
         for stop in STAR_STOPS:
             solver.sweep(count=stop - done)
             done = stop
-            found[Recipe(alpha, step, np.inf, stop)] = error(solver.object[0])
+            found[SolverSettings(alpha, step, np.inf, stop)] = error(solver.object[0])
     best = min(found, key=lambda one: found[one])
     return found[best], best
 
 
 def make_star(
-    weights: Weights,
-    path: Path,
-    *,
-    exposures: Sequence[int | None] = EXPOSURES,
-    seed: int,
-    progress: Callable[[int], None] | None = None,
+    weights: Weights, path: Path, seed: int, exposures: Sequence[int | None] = EXPOSURES
 ) -> dict[str, Any]:
-    """Judge thinned scans of several lengths.
+    """Compare on thinned scans of several lengths.
 
     Args:
         weights: the network.
         path: of the recording.
-        exposures: of each scan; None for all that were recorded.
         seed: of the thinning.
-        progress: is told of every scan.
+        exposures: of each scan; None for all that were recorded.
 
     Returns:
         "recording", "share" and "scans".
     """
-    scans: list[dict[str, Any]] = []
-    for each in exposures:
-        scans.append(scan_star(weights, path, each, seed))
-        if progress is not None:
-            progress(1)
+    scans = [
+        scan_star(weights, path, each, seed)
+        for each in tracked(exposures, f"recorded {path.name}", "scan")
+    ]
     return {"recording": path.name, "share": SHARE, "scans": scans}

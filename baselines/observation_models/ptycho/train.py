@@ -1,24 +1,20 @@
-"""Training of the network from diffraction patterns: what it restores must predict others.
+"""Training of the network from diffraction patterns: its image must predict others.
 
-The network looks at the running reconstruction of one scan and is asked what further exposures of
-the same specimen, at other places, would count. The loss is the Poisson likelihood of those counts
-(PtychoPINN: Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023; that the counts are others than
-those it has seen keeps it from learning the noise: Batson and Royer, arXiv 1901.11365). All
-exposures see one specimen, so overlap binds them. Patterns do not fix the
-specimen's global phase; it is held to that of the estimate. What is scattered out of the direct
-beam grows with the square of the contrast, so its power asks for detail of any kind, right or
-wrong; only how it is spread along rings counts there, and where no light has been a prior holds
-detail down.
+The input is the running reconstruction of one scan, the target the counts of further exposures of
+the same specimen at other places. The loss is the Poisson likelihood of those counts (PtychoPINN:
+Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023). That the counts are others than those of the
+input keeps the network from learning their noise (Batson and Royer, arXiv 1901.11365). Patterns do
+not fix the specimen's global phase; it is held to that of the estimate. The power that is scattered
+out of the direct beam grows with the square of the contrast, right or wrong, so only its
+distribution along rings counts there; a prior holds detail down where no light has been.
 
-The image is learnt without the truth; only the uncertainty is learnt from the error, which
-simulated specimens have, and calibrated on specimens of the validation split.
+The image is learnt without the truth. Only the uncertainty is learnt from true errors, and
+calibrated on specimens of the validation split.
 """
 
 import functools
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +25,19 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     INSIDE,
     MARGIN,
     REGION,
-    Lessons,
-    as_cells,
+    Dataset,
+    make_dataset,
 )
-from microgym.baselines.observation_models.ptycho.inputs import estimate_in, lit_in
+from microgym.baselines.observation_models.ptycho.inputs import (
+    aligned_error,
+    as_cells,
+    estimate_in,
+    lit_in,
+)
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
+from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
+from microgym.metrics import complex_error
+from microgym.reconstruction.nn.weights_io import Tensors
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
@@ -43,86 +47,84 @@ _FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What training leaves.
+class ScanTask(TrainingTask[PtychoUNet]):
+    """Prediction of further exposures from the running reconstruction.
+
+    The reported loss is relative to that of counts predicted exactly.
 
     Attributes:
-        net: the network.
-        losses: mean loss of each hundred steps: relative to counts predicted exactly.
+        dataset: scans of training specimens.
     """
 
-    net: PtychoUNet
-    losses: list[float]
+    dataset: Dataset
 
+    @classmethod
+    def prepare(cls, seed: int, groups: int) -> "ScanTask":
+        """Scan training specimens; see `TrainingTask.prepare`."""
+        return cls(make_dataset(seed, groups, "train"))
 
-def train_eye(
-    lessons: Lessons,
-    *,
-    seed: int,
-    steps: int,
-    rate: float = 2e-3,
-    progress: Callable[[int], None] | None = None,
-) -> Trained:
-    """Train from scratch.
+    def make_net(self) -> PtychoUNet:
+        """An untrained network."""
+        return PtychoUNet()
 
-    Args:
-        lessons: looks at scans of training specimens.
-        seed: of the weights and of the order.
-        steps: of sixteen looks each.
-        rate: highest learning rate; it falls to a hundredth along a cosine.
-        progress: is told of every step.
-
-    Returns:
-        The network and how its loss fell.
-    """
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    generator = np.random.default_rng(seed)
-    net = PtychoUNet()
-    # Typed for tensors only, but modules take it too.
-    cast("Any", net).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), rate)
-    recent: list[float] = []
-    losses: list[float] = []
-    for step in range(steps):
-        share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
-        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * share)
-        chosen = generator.integers(0, len(lessons.seen), _BATCH)
-        specimen = lessons.specimen[chosen]
+    def loss(
+        self, net: PtychoUNet, generator: np.random.Generator, step: int, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of sixteen inputs; see `TrainingTask.loss`."""
+        data = self.dataset
+        chosen = generator.integers(0, len(data.inputs), _BATCH)
+        specimen = data.specimen[chosen]
         turns, mirrored = int(generator.integers(4)), bool(generator.integers(2))
-        seen = _turned(lessons.seen[chosen].astype(np.float32), turns, mirrored)
-        truth = torch.from_numpy(_turned(lessons.truth[specimen], turns, mirrored))
-        probe = torch.from_numpy(_turned(lessons.probes[lessons.optics[specimen]], turns, mirrored))
-        cells = torch.from_numpy(as_cells(seen)).to(memory_format=torch.channels_last)
-        contrast, doubt = net(cells)
-        doubt = doubt.clamp(-7.0, 1.0)
+        inputs = _turned(data.inputs[chosen].astype(np.float32), turns, mirrored)
+        truth = torch.from_numpy(_turned(data.truth[specimen], turns, mirrored))
+        probe = torch.from_numpy(_turned(data.probes[data.optics[specimen]], turns, mirrored))
+        cells = torch.from_numpy(as_cells(inputs)).to(memory_format=torch.channels_last)
+        contrast, log_sigma = net(cells)
+        log_sigma = log_sigma.clamp(-7.0, 1.0)
         image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
         corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
         misfit = _misfit(image, truth, probe, corners)
-        estimate = torch.from_numpy(estimate_in(seen))
-        lit = torch.from_numpy(lit_in(seen))
-        gauge = _phase(image, estimate, lit).square().mean()
+        lit = torch.from_numpy(lit_in(inputs))
+        phase = _phase(image, torch.from_numpy(estimate_in(inputs)), lit).square().mean()
         error = _aligned_error(image.detach(), truth[:, INSIDE, INSIDE], lit)
-        surprise = (error / torch.exp(2.0 * doubt) + 2.0 * doubt).mean()
+        surprise = (error / torch.exp(2.0 * log_sigma) + 2.0 * log_sigma).mean()
         prior = (contrast.square() * ~lit[:, None]).mean()
-        loss = 10.0 * misfit + gauge + prior + 0.1 * surprise
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        recent.append(float(misfit.detach()))
-        if len(recent) == 100:
-            losses.append(float(np.mean(recent)))
-            recent.clear()
-        if progress is not None:
-            progress(1)
-    return Trained(net.eval(), losses)
+        return 10.0 * misfit + phase + prior + 0.1 * surprise, misfit
+
+    def calibrate(
+        self, net: PtychoUNet, seed: int, groups: int
+    ) -> tuple[Tensors, dict[str, float]]:
+        """Calibrate the uncertainty on lit pixels; see `TrainingTask.calibrate`."""
+        return calibrate(net, make_dataset(seed, groups, "validation"))
+
+
+def calibrate(net: PtychoUNet, data: Dataset) -> tuple[Tensors, dict[str, float]]:
+    """Calibrate the uncertainty of lit pixels.
+
+    Args:
+        net: the network.
+        data: scans of validation specimens.
+
+    Returns:
+        Tensors of the calibration, and mean E0 on lit pixels of the estimate and of the network.
+    """
+    images, sigmas = restore(net, data.inputs)
+    truth = data.truth[data.specimen][:, INSIDE, INSIDE]
+    lit = lit_in(data.inputs)
+    errors = np.stack([aligned_error(*one) for one in zip(images, truth, lit, strict=True)])
+    some = lit.any(axis=(1, 2))
+    classical = estimate_in(data.inputs.astype(np.float32))
+    scores = {
+        name: float(np.mean(complex_error(image[some], truth[some], lit[some])))
+        for name, image in (("classical", classical), ("neural", images))
+    }
+    return calibrate_uncertainty((errors / sigmas)[lit]), scores
 
 
 def _turned(planes: NDArray[Any], turns: int, mirrored: bool) -> NDArray[Any]:
-    """Specimen, look and probe from another side: as good a scan as the one that was taken."""
-    seen_from = np.flip(planes, -1) if mirrored else planes
-    return np.ascontiguousarray(np.rot90(seen_from, turns, (-2, -1)))
+    """Specimen, input or probe turned by quarters and mirrored: an equally valid scan."""
+    viewed = np.flip(planes, -1) if mirrored else planes
+    return np.ascontiguousarray(np.rot90(viewed, turns, (-2, -1)))
 
 
 def _intensity(field: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor:
@@ -134,10 +136,10 @@ def _intensity(field: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor
 
 
 def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]]) -> Tensor:
-    """Poisson likelihood of counts that the specimen gives, of what the image predicts.
+    """Negative logarithm of the Poisson likelihood of the specimen's counts by the image.
 
-    Negative logarithm a photon, less that of counts predicted exactly. Outside the direct beam
-    each ring of the prediction is scaled to the counts.
+    A photon, less that of counts predicted exactly. Outside the direct beam each ring of the
+    prediction is scaled to the counts.
     """
     with torch.no_grad():
         counts = torch.poisson(_PHOTONS * _intensity(truth, probe, corners)) / _PHOTONS
@@ -160,7 +162,7 @@ def _rings(patterns: Tensor) -> Tensor:
 
 @functools.cache
 def _membership(n: int) -> Tensor:
-    """Which ring each pixel belongs to, (n*n, rings) of zeros and ones."""
+    """Membership of pixels in rings, (n*n, rings) of zeros and ones."""
     # For products with it, which are many times as fast as gathering by indices.
     frequency = n * torch.fft.fftfreq(n)
     ring = torch.hypot(frequency[:, None], frequency).round().long().ravel()
@@ -182,23 +184,23 @@ def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
 
 
 def restore(
-    net: PtychoUNet, seen: NDArray[np.float16]
+    net: PtychoUNet, inputs: NDArray[np.float16]
 ) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
     """Run the network in PyTorch.
 
     Args:
         net: the network.
-        seen: (L, 3, REGION, REGION) looks.
+        inputs: (L, 3, REGION, REGION) inputs.
 
     Returns:
         (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.
     """
     images: list[NDArray[np.complex128]] = []
-    doubts: list[NDArray[np.float32]] = []
+    sigmas: list[NDArray[np.float32]] = []
     with torch.inference_mode():
-        for start in range(0, len(seen), 32):
-            cells = torch.from_numpy(as_cells(seen[start : start + 32].astype(np.float32)))
-            contrast, doubt = net(cells)
+        for start in range(0, len(inputs), 32):
+            cells = torch.from_numpy(as_cells(inputs[start : start + 32].astype(np.float32)))
+            contrast, log_sigma = net(cells)
             images.append(1.0 + contrast[:, 0].numpy() + 1j * contrast[:, 1].numpy())
-            doubts.append(np.exp(doubt.clamp(-7.0, 1.0).numpy()))
-    return np.concatenate(images).astype(np.complex64), np.concatenate(doubts)
+            sigmas.append(np.exp(log_sigma.clamp(-7.0, 1.0).numpy()))
+    return np.concatenate(images).astype(np.complex64), np.concatenate(sigmas)

@@ -1,30 +1,22 @@
-"""The classical detector at its best: settings that find most on images with known adatoms."""
+"""Settings of the classical detector with the best F1 score on images with known adatoms."""
 
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from microgym.baselines.observation_models.stm.dataset import Images
-from microgym.baselines.observation_models.stm.scores import GEOMETRY, Found, at_least, judge
-from microgym.reconstruction.adatoms.observation_model import (
-    ClassicalDetector,
-    MatchedFilter,
-)
+from microgym.baselines.observation_models.stm.dataset import LabelledImages
+from microgym.baselines.observation_models.stm.scores import Detections, at_least, find_classically
+from microgym.reconstruction.adatoms.observation_model import MatchedFilter
 
 WIDTHS_NM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 REACHES_PX = (1, 2, 3, 4)
 THRESHOLDS = tuple(round(0.15 + 0.05 * k, 2) for k in range(18))
 LAGS_NM = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-"""Settings that are tried; the lag at a middling threshold before the others."""
+"""Settings that are tried; the lag at a medium threshold before the others."""
 
 
-def find(settings: MatchedFilter, images: Images) -> Found:
-    """What the classical detector finds."""
-    return judge(ClassicalDetector(len(images), *GEOMETRY, settings), images)
-
-
-def tuned(images: Images) -> MatchedFilter:
+def tuned(images: LabelledImages) -> MatchedFilter:
     """Settings of the best mean F1 score, their probability and uncertainty fitted.
 
     Args:
@@ -37,7 +29,7 @@ def tuned(images: Images) -> MatchedFilter:
     for width, reach in product(WIDTHS_NM, REACHES_PX):
         plain = _plain(MatchedFilter(width, reach, THRESHOLDS[0], lag_nm=0.0), images)
 
-        def f1(threshold: float, lag: float, plain: Found = plain) -> float:
+        def f1(threshold: float, lag: float, plain: Detections = plain) -> float:
             return float(at_least(_moved(plain, lag), logistic(threshold), images).f1.mean())
 
         lag = max(LAGS_NM, key=lambda one: f1(0.45, one))
@@ -48,18 +40,18 @@ def tuned(images: Images) -> MatchedFilter:
     return fitted(best, images)
 
 
-def _moved(found: Found, lag_nm: float) -> Found:
+def _moved(found: Detections, lag_nm: float) -> Detections:
     """The same spots, moved against the direction of the lines."""
     spots = found.spots.copy()
     spots[..., 0] -= lag_nm
     return replace(found, spots=spots)
 
 
-def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
-    """The same settings, with the probability, uncertainty and lag that hold on some images."""
+def fitted(settings: MatchedFilter, images: LabelledImages) -> MatchedFilter:
+    """The same settings, with probability, uncertainty and lag fitted to images."""
     plain = _plain(settings, images)
-    chance = plain.spots[plain.told][:, 2]
-    slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.told])
+    chance = plain.spots[plain.valid][:, 2]
+    slope, shift = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.valid])
     slope = min(max(slope, 0.01), 100.0)
     place = min(max(-shift / slope, -10.0), 10.0)
     more = float(np.nanmean(plain.offsets[..., 0]))
@@ -68,9 +60,9 @@ def fitted(settings: MatchedFilter, images: Images) -> MatchedFilter:
     return replace(settings, slope=slope, place=place, spread_nm=spread, lag_nm=lag)
 
 
-def _plain(settings: MatchedFilter, images: Images) -> Found:
-    """What is found, with the logistic function of the response itself as the probability."""
-    return find(replace(settings, slope=1.0, place=0.0), images)
+def _plain(settings: MatchedFilter, images: LabelledImages) -> Detections:
+    """Detections with the logistic function of the response itself as the probability."""
+    return find_classically(replace(settings, slope=1.0, place=0.0), images)
 
 
 def logistic(x: float) -> float:
@@ -82,8 +74,8 @@ def logistic_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Logistic regression (Platt scaling), by Newton's method with a slight ridge.
 
     Args:
-        x: (n,) evidence.
-        y: (n,) bool, what is so.
+        x: (n,) logarithms of the odds.
+        y: (n,) bool, the outcomes.
 
     Returns:
         Slope and shift: the probability is 1 / (1 + exp(-(slope x + shift))).

@@ -1,7 +1,7 @@
-"""Images to learn from and to judge by: random tips, noises, speeds and drifts.
+"""Simulated images for training and evaluation: random tips, noises, speeds and drifts.
 
-Images are those of `STM-v0`, made by its instrument; besides, adatoms are put beside each other
-here as nobody's drags would, and the field is shifted, so that some lie at its border.
+Images are those of `STM-v0`, made by its instrument. Besides, some adatoms are put closely beside
+each other, and the field is shifted, so that some lie at its border.
 """
 
 from dataclasses import dataclass, replace
@@ -25,9 +25,9 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
-"""Families that the network learns from: all but the one kept to judge by."""
+"""Families of the training: all but those held out."""
 SCAN_S = (4.0, 40.0)
-"""Shortest and longest time of an image to learn from, s (design choice)."""
+"""Shortest and longest time of an image in training, s (design choice)."""
 PIXEL_NM = FIELD_NM / PIXELS
 GROUP = 32
 """Images under one set of conditions."""
@@ -35,7 +35,7 @@ GROUP = 32
 
 @dataclass(frozen=True)
 class Conditions:
-    """How images are taken.
+    """Conditions of images.
 
     Attributes:
         family: of the specimens.
@@ -75,12 +75,12 @@ class Conditions:
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """Images and what is in them.
+class LabelledImages:
+    """Images with their adatoms.
 
     Attributes:
         heights: (N, PIXELS, PIXELS) float32, nm.
-        places: (N, ATOMS, 2) float64, where adatoms are in the image, from its middle, nm.
+        places: (N, ATOMS, 2) float64, places of the adatoms in the image, from its middle, nm.
         present: (N, ATOMS) bool, whether there is such an adatom, inside the image.
         states: (N,) int64, states of the tips.
     """
@@ -94,9 +94,9 @@ class Images:
         return len(self.heights)
 
 
-def joined(parts: list[Images]) -> Images:
+def joined(parts: list[LabelledImages]) -> LabelledImages:
     """Several sets of images as one."""
-    return Images(
+    return LabelledImages(
         *(
             np.concatenate([getattr(one, name) for one in parts])
             for name in ("heights", "places", "present", "states")
@@ -104,11 +104,11 @@ def joined(parts: list[Images]) -> Images:
     )
 
 
-def take(conditions: Conditions, seeds: NDArray[np.int64]) -> Images:
+def take(conditions: Conditions, seeds: NDArray[np.int64]) -> LabelledImages:
     """Take images.
 
     Args:
-        conditions: how.
+        conditions: of the images.
         seeds: (N,) of the specimens, tips and noises.
 
     Returns:
@@ -132,7 +132,7 @@ def take(conditions: Conditions, seeds: NDArray[np.int64]) -> Images:
     instrument.draw(rows)
     places = _apparent(fields.places, state.bands)
     inside = fields.present & (np.abs(places).max(axis=2) < 0.5 * FIELD_NM)
-    return Images(state.image.copy(), places, inside, state.tip.kind.copy())
+    return LabelledImages(state.image.copy(), places, inside, state.tip.kind.copy())
 
 
 def _set_tips(instrument: STMInstrument, state: int, seed: int) -> None:
@@ -160,7 +160,7 @@ def _put_beside(
 
 
 def _apparent(places: Float64, bands: Float64) -> Float64:
-    """Where adatoms are in the image, (N, ATOMS, 2): where they are when their line is written."""
+    """Places of adatoms when their line is written, (N, ATOMS, 2), nm."""
     row = np.arange(len(places))[:, None]
     apparent = places.copy()
     for _ in range(4):
@@ -172,7 +172,7 @@ def _apparent(places: Float64, bands: Float64) -> Float64:
 
 
 def levelled(heights: Float32) -> Float32:
-    """What the network gets of images (N, n, n), nm."""
+    """Inputs of the network from images (N, n, n), nm."""
     out = np.empty_like(heights)
     _level(heights, out)
     return out
@@ -185,7 +185,7 @@ def _level(heights, out):
         level_line(view1d(heights, row * n, n), BACKGROUND, view1d(out, row * n, n))
 
 
-def lessons(seed: int, groups: int, split: str) -> Images:
+def make_dataset(seed: int, groups: int, split: str) -> LabelledImages:
     """Images under random conditions.
 
     Args:
@@ -197,7 +197,7 @@ def lessons(seed: int, groups: int, split: str) -> Images:
         groups * GROUP images.
     """
     generator = np.random.default_rng([seed, ("train", "validation", "test").index(split)])
-    parts: list[Images] = []
+    parts: list[LabelledImages] = []
     for _ in range(groups):
         conditions = Conditions(
             family=str(generator.choice(LEARNT)),

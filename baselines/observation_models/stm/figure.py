@@ -1,20 +1,19 @@
-"""Images with what is in them and what the two detectors find."""
+"""Images with their adatoms and the detections of network and classical detector."""
 
-import io
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from microgym.baselines.observation_models.stm.build import find
-from microgym.baselines.observation_models.stm.classical import find as find_classical
+from microgym.baselines.observation_models.figure import png
+from microgym.baselines.observation_models.specification import Record
 from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
+from microgym.baselines.observation_models.stm.scores import find, find_classically
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.stm.state import PIXELS
-from microgym.reconstruction.adatoms.observation_model import NETWORK, MatchedFilter
+from microgym.reconstruction.adatoms.observation_model import MatchedFilter
+from microgym.reconstruction.nn.network import Weights
 
 SHOWN = ("as STM-v0, many bystanders", "double tip", "close pairs", "step edge")
 """Conditions that are shown, three images of each."""
@@ -22,19 +21,18 @@ COLUMNS = 3
 _ZOOM, _GAP, _TOP = 5, 8, 26
 
 
-def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
+def draw_figure(weights: Weights, record: Record) -> bytes:
     """Draw the figure.
 
     Args:
-        weights: file of the network.
-        record: of `assess`, for the settings of the classical detector.
+        weights: the network.
+        record: source of the settings of the classical detector.
 
     Returns:
-        A PNG file: green circles are adatoms, blue dots what the network finds, white crosses what
-        the classical detector finds.
+        A PNG file: green circles are adatoms, blue dots detections of the network, white crosses
+        those of the classical detector.
     """
     settings = {one["name"]: one["settings"] for one in record["conditions"]}
-    network = NETWORK.load(weights)
     edge = _ZOOM * PIXELS
     width = COLUMNS * (edge + _GAP) - _GAP
     canvas = Image.new("RGB", (width, len(SHOWN) * (edge + _TOP)), PAPER)
@@ -43,8 +41,8 @@ def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
         top = line * (edge + _TOP)
         write(pen, (4, top + 5), name, 14, INK)
         images = images_of(conditions()[name], COLUMNS, record["seed"])
-        mine = find(network, images)
-        theirs = find_classical(MatchedFilter(**settings[name]), images)
+        mine = find(weights, images)
+        theirs = find_classically(MatchedFilter(**settings[name]), images)
         for column, heights in enumerate(levelled(images.heights)):
             left = column * (edge + _GAP)
             plane = (0.8 * colored(heights, -0.4, 1.6)).astype(np.uint8)
@@ -57,13 +55,11 @@ def draw_figure(weights: Path, record: Mapping[str, Any]) -> bytes:
 
             for place in images.places[column][images.present[column]]:
                 ring(pen, at(place), 9, GOOD)
-            for spot in theirs.spots[column][theirs.told[column]]:
+            for spot in theirs.spots[column][theirs.valid[column]]:
                 x, y = at(spot)
                 pen.line((x - 6, y - 6, x + 6, y + 6), fill=INK, width=2)
                 pen.line((x - 6, y + 6, x + 6, y - 6), fill=INK, width=2)
-            for spot in mine.spots[column][mine.told[column]]:
+            for spot in mine.spots[column][mine.valid[column]]:
                 x, y = at(spot)
                 pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=ACCENT)
-    file = io.BytesIO()
-    canvas.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return png(canvas)

@@ -1,43 +1,52 @@
-"""What a detector found, held against what is there."""
+"""Detections of adatoms matched with the true ones, and their scores."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.observation_models.stm.dataset import Images
+from microgym.baselines.observation_models.stm.dataset import LabelledImages
 from microgym.instruments.stm.state import PIXELS
 from microgym.jit import kernel
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.reconstruction.adatoms.observation_model import DetectorModel
+from microgym.reconstruction.adatoms.observation_model import (
+    ClassicalDetector,
+    DetectorModel,
+    MatchedFilter,
+    NeuralDetector,
+)
 from microgym.reconstruction.adatoms.tracking import association_work, pair_nearest
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import FIELD_NM
 
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 
+GEOMETRY = (PIXELS, FIELD_NM)
+"""Edge of the images, px and nm."""
 NEAR_NM = 0.5 * LATTICE_NM
-"""Largest distance of what was found from what is there, nm: half the least distance of adatoms."""
+"""Largest distance of a detection from its adatom, nm: half the least distance of adatoms."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What was found in N images; S spots at most, A adatoms at most.
+class Detections:
+    """Detections in N images; S spots at most, A adatoms at most.
 
     Attributes:
         spots: (N, S, 4) float64, as `Adatoms.found`.
-        told: (N, S) bool, whether there is such a spot.
+        valid: (N, S) bool, whether there is such a spot.
         hit: (N, S) bool, whether it is an adatom.
         offsets: (N, A, 2) float64, of each adatom's spot from it, nm; NaN where it was missed.
-        spreads: (N, A) float64, uncertainty stated of each along one axis, nm; NaN the same.
+        spreads: (N, A) float64, stated uncertainty along one axis, nm; NaN where it was missed.
         present: (N, A) bool, whether there is such an adatom.
     """
 
     spots: Float64
-    told: NDArray[np.bool_]
-    hit: NDArray[np.bool_]
+    valid: Bool
+    hit: Bool
     offsets: Float64
     spreads: Float64
-    present: NDArray[np.bool_]
+    present: Bool
 
     @property
     def errors(self) -> Float64:
@@ -46,75 +55,72 @@ class Found:
 
     @property
     def relative(self) -> Float64:
-        """(n,) errors along both axes over the uncertainties stated, of all that were found."""
+        """(n,) errors along both axes over the stated uncertainties, of all hits."""
         ratio = np.abs(self.offsets / self.spreads[..., None])
         return ratio[np.isfinite(ratio)]
 
     @property
-    def true(self) -> NDArray[np.int64]:
-        """(N,) adatoms found."""
-        return self.hit.sum(axis=1)
-
-    @property
-    def false(self) -> NDArray[np.int64]:
-        """(N,) spots that are none."""
-        return (self.told & ~self.hit).sum(axis=1)
-
-    @property
     def f1(self) -> Float64:
-        """(N,) F1 score of each image; 1 where nothing is there and nothing was found."""
-        total = self.told.sum(axis=1) + self.present.sum(axis=1)
-        return np.where(total > 0, 2.0 * self.true / np.maximum(total, 1), 1.0)
+        """(N,) F1 score of each image; 1 where there is no adatom and no spot."""
+        total = self.valid.sum(axis=1) + self.present.sum(axis=1)
+        return np.where(total > 0, 2.0 * self.hit.sum(axis=1) / np.maximum(total, 1), 1.0)
 
     @property
     def precision(self) -> float:
-        """Part of all spots that are adatoms; 1 where there are none."""
-        told = int(self.told.sum())
-        return float(self.hit.sum() / told) if told else 1.0
+        """Share of all spots that are adatoms; 1 where there are none."""
+        spots = int(self.valid.sum())
+        return float(self.hit.sum() / spots) if spots else 1.0
 
     @property
     def recall(self) -> float:
-        """Part of all adatoms that were found; 1 where there are none."""
-        there = int(self.present.sum())
-        return float(self.hit.sum() / there) if there else 1.0
+        """Share of all adatoms that were found; 1 where there are none."""
+        present = int(self.present.sum())
+        return float(self.hit.sum() / present) if present else 1.0
 
 
-def judge(detector: DetectorModel, images: Images) -> Found:
-    """Look at images, and match what is found with what is there, the nearest pairs first.
+def find(weights: Weights, images: LabelledImages) -> Detections:
+    """Detections of the network."""
+    return detect(NeuralDetector(len(images), *GEOMETRY, weights), images)
+
+
+def find_classically(settings: MatchedFilter, images: LabelledImages) -> Detections:
+    """Detections of the classical detector."""
+    return detect(ClassicalDetector(len(images), *GEOMETRY, settings), images)
+
+
+def detect(detector: DetectorModel, images: LabelledImages) -> Detections:
+    """Detections of a detector of N images in N images."""
+    return matched(*detector.estimate(np.arange(len(images)), images.heights), images)
+
+
+def matched(spots: Float64, counts: NDArray[np.int64], images: LabelledImages) -> Detections:
+    """Match spots with the true adatoms, the nearest pairs first.
 
     Args:
-        detector: of as many images.
+        spots: (N, S, 4) float64, as `Adatoms.found`.
+        counts: (N,) int64, number of spots.
         images: N of them.
-
-    Returns:
-        What was found.
     """
-    found, counts = detector.estimate(np.arange(len(images)), images.heights)
-    return matched(found, counts, images)
-
-
-def matched(spots: Float64, counts: NDArray[np.int64], images: Images) -> Found:
-    """Match what was found, as `Adatoms` has them, with what is there."""
     hit = np.zeros(spots.shape[:2], np.bool_)
     offsets = np.full(images.places.shape, np.nan)
     spreads = np.full(images.present.shape, np.nan)
     work = association_work(images.places.shape[1], spots.shape[1])
-    _match(spots, counts, images.places, images.present, (hit, offsets, spreads), work)
-    told = np.arange(spots.shape[1]) < counts[:, None]
-    return Found(spots.copy(), told, hit, offsets, spreads, images.present)
+    _match(spots, counts, images.places, images.present, hit, offsets, spreads, work)
+    valid = np.arange(spots.shape[1]) < counts[:, None]
+    return Detections(spots.copy(), valid, hit, offsets, spreads, images.present)
 
 
-def at_least(found: Found, least: float, images: Images) -> Found:
-    """The same, had only spots of some probability at least been told."""
-    kept = found.told & (found.spots[..., 2] >= least)
+def at_least(found: Detections, least: float, images: LabelledImages) -> Detections:
+    """The detections with at least some probability."""
+    kept = found.valid & (found.spots[..., 2] >= least)
     order = np.argsort(~kept, axis=1, kind="stable")
     spots = np.take_along_axis(found.spots, order[..., None], axis=1)
     return matched(spots, kept.sum(axis=1), images)
 
 
 @kernel
-def _match(found, counts, places, present, answers, work):
-    hit, offsets, spreads = answers
+def _match(found, counts, places, present, hit, offsets, spreads, work):
+    """Pair spots and adatoms of each image within `NEAR_NM`; see `matched`."""
     costs, gates, pairs, free = work
     adatoms = gates.size
     for i in range(adatoms):
@@ -134,7 +140,3 @@ def _match(found, counts, places, present, answers, work):
                 spreads[b, i] = found[b, pairs[i], 3]
                 for axis in range(2):
                     offsets[b, i, axis] = found[b, pairs[i], axis] - places[b, i, axis]
-
-
-GEOMETRY = (PIXELS, FIELD_NM)
-"""Edge of the images, px and nm."""

@@ -1,95 +1,115 @@
-"""Training of the network that finds adatoms: where their centres are, of simulated images.
+"""Training of the network that finds adatoms, on simulated images with known ones.
 
-Every pixel is asked whether the centre of an adatom is in it (cross entropy), and pixels next to
-one where it is (likelihood of a normal distribution, whose width the network states too), as in
-DECODE (Speiser et al., Nat. Methods 18, 1082, 2021) but for the number of adatoms in an image,
-which is not asked for.
+The probability that the centre of an adatom lies in a pixel is learnt by cross entropy, the place
+of the centre and its uncertainty by the likelihood of a normal distribution at pixels near one, as
+in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021) but for the number of adatoms in an image.
 """
-
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, Images, levelled
+from microgym.baselines.observation_models.network import tensors_of
+from microgym.baselines.observation_models.stm.classical import logistic_fit
+from microgym.baselines.observation_models.stm.dataset import (
+    PIXEL_NM,
+    LabelledImages,
+    levelled,
+    make_dataset,
+)
 from microgym.baselines.observation_models.stm.model import AdatomUNet
+from microgym.baselines.observation_models.stm.scores import at_least, find
+from microgym.baselines.observation_models.train import TrainingTask
 from microgym.instruments.stm.state import PIXELS
+from microgym.reconstruction.adatoms.observation_model import NETWORK
+from microgym.reconstruction.nn.weights_io import Tensors
 
+THRESHOLDS = tuple(round(0.2 + 0.02 * k, 2) for k in range(31))
+"""Least probabilities that are tried."""
+STATED = 0.6827
+"""Share of errors along an axis that is to stay below the uncertainty."""
 _BATCH = 32
-_NEAR = 1.5  # px: pixels that are asked where an adatom is
+_NEAR = 1.5  # px: pixels at which the place of an adatom is learnt
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves.
-
-    Attributes:
-        net: the network.
-        losses: mean loss of each hundred steps, an image.
-    """
-
-    net: AdatomUNet
-    losses: list[float]
-
-
-def train_detector(
-    images: Images,
-    *,
-    seed: int,
-    steps: int,
-    rate: float = 3e-3,
-    progress: Callable[[int], None] | None = None,
-) -> Trained:
-    """Train from scratch.
+class DetectionTask(TrainingTask[AdatomUNet]):
+    """Detection of adatoms; the reported loss is that of an image.
 
     Args:
         images: of training specimens.
-        seed: of the weights and of the order.
-        steps: of thirty-two images each.
-        rate: highest learning rate; it falls to a hundredth along a cosine.
-        progress: is told of every step.
+    """
+
+    learning_rate = 3e-3
+    max_grad_norm = 5.0
+
+    def __init__(self, images: LabelledImages) -> None:
+        self._heights = torch.from_numpy(levelled(images.heights))
+        places = torch.from_numpy((images.places / PIXEL_NM + 0.5 * PIXELS).astype(np.float32))
+        places[torch.from_numpy(~images.present)] = -100.0
+        self._places = places
+
+    @classmethod
+    def prepare(cls, seed: int, groups: int) -> "DetectionTask":
+        """Take images of training specimens; see `TrainingTask.prepare`."""
+        return cls(make_dataset(seed, groups, "train"))
+
+    def make_net(self) -> AdatomUNet:
+        """An untrained network."""
+        return AdatomUNet()
+
+    def loss(
+        self, net: AdatomUNet, generator: np.random.Generator, step: int, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of thirty-two images; see `TrainingTask.loss`."""
+        chosen = torch.from_numpy(generator.integers(0, len(self._heights), _BATCH))
+        loss = _loss(net, self._heights[chosen], self._places[chosen])
+        return loss, loss
+
+    def calibrate(
+        self, net: AdatomUNet, seed: int, groups: int
+    ) -> tuple[Tensors, dict[str, float]]:
+        """Calibrate probability and uncertainty; see `TrainingTask.calibrate`."""
+        images, tensors = make_dataset(seed, groups, "validation"), tensors_of(net)
+        calibration = calibrate(tensors, images)
+        found = find(NETWORK.pack({**tensors, "calibration": calibration}), images)
+        error = float(np.nanmean(found.errors)) if found.hit.any() else float("nan")
+        scores = {
+            "f1": float(found.f1.mean()),
+            "precision": found.precision,
+            "recall": found.recall,
+            "error_pm": 1e3 * error,
+        }
+        return {"calibration": calibration}, scores
+
+
+def calibrate(tensors: Tensors, images: LabelledImages) -> NDArray[np.float32]:
+    """Fit a network's probabilities, places and uncertainties to the truth.
+
+    Args:
+        tensors: of the network's layers.
+        images: of validation specimens.
 
     Returns:
-        The network and how its loss fell.
+        (4,) float32, see `microgym.reconstruction.adatoms.observation_model.NETWORK`.
     """
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    generator = np.random.default_rng(seed)
-    heights = torch.from_numpy(levelled(images.heights))
-    places = torch.from_numpy((images.places / PIXEL_NM + 0.5 * PIXELS).astype(np.float32))
-    places[torch.from_numpy(~images.present)] = -100.0
-    net = AdatomUNet()
-    # Typed for tensors only, but modules take it too.
-    cast("Any", net).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(net.parameters(), rate)
-    recent: list[float] = []
-    losses: list[float] = []
-    for step in range(steps):
-        share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
-        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * share)
-        chosen = torch.from_numpy(generator.integers(0, len(heights), _BATCH))
-        loss = _loss(net, heights[chosen], places[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
-        recent.append(float(loss.detach()))
-        if len(recent) == 100:
-            losses.append(float(np.mean(recent)))
-            recent.clear()
-        if progress is not None:
-            progress(1)
-    return Trained(net.eval(), losses)
+    identity = np.array([0.0, 1.0, 1.0, 0.0], np.float32)
+    plain = find(NETWORK.pack({**tensors, "calibration": identity}), images)
+    if not plain.hit.any():
+        return identity
+    chance = plain.spots[plain.valid][:, 2]
+    slope, place = logistic_fit(np.log(chance / (1.0 - chance)), plain.hit[plain.valid])
+    trust = float(np.quantile(plain.relative, STATED))
+    fit = np.array([0.0, trust, slope, place], np.float32)
+    found = find(NETWORK.pack({**tensors, "calibration": fit}), images)
+    scores = [float(at_least(found, least, images).f1.mean()) for least in THRESHOLDS]
+    fit[0] = THRESHOLDS[int(np.argmax(scores))]
+    return fit
 
 
 def _loss(net: AdatomUNet, heights: Tensor, places: Tensor) -> Tensor:
-    """Cross entropy an image, and surprise at the place a pixel that is asked for it."""
-    odds, offset, doubt = net(heights)
+    """Cross entropy of an image, and surprise at the place of a pixel near an adatom."""
+    odds, offset, log_sigma = net(heights)
     centres = torch.arange(PIXELS) + 0.5
     x = places[:, :, 0, None] - centres
     y = places[:, :, 1, None] - centres
@@ -97,11 +117,11 @@ def _loss(net: AdatomUNet, heights: Tensor, places: Tensor) -> Tensor:
     _, nearest = square.min(dim=1)
     dx = _picked(x, nearest, 2)
     dy = _picked(y, nearest, 1)
-    there = ((dx.abs() <= 0.5) & (dy.abs() <= 0.5)).float()
+    inside = ((dx.abs() <= 0.5) & (dy.abs() <= 0.5)).float()
     near = (dx.abs() <= _NEAR) & (dy.abs() <= _NEAR)
-    found = torch.nn.functional.binary_cross_entropy_with_logits(odds, there, reduction="sum")
+    found = torch.nn.functional.binary_cross_entropy_with_logits(odds, inside, reduction="sum")
     error = (offset[:, 0] - dx).square() + (offset[:, 1] - dy).square()
-    surprise = 0.5 * error * torch.exp(-2.0 * doubt) + 2.0 * doubt
+    surprise = 0.5 * error * torch.exp(-2.0 * log_sigma) + 2.0 * log_sigma
     return found / len(heights) + surprise[near].mean()
 
 
@@ -111,9 +131,7 @@ def _picked(distance: Tensor, nearest: Tensor, axis: int) -> Tensor:
     return wide.expand(-1, -1, PIXELS, PIXELS).gather(1, nearest[:, None])[:, 0]
 
 
-def look(
-    net: AdatomUNet, heights: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def infer(net: AdatomUNet, heights: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """Run the network in PyTorch.
 
     Args:
@@ -127,7 +145,6 @@ def look(
     parts: list[tuple[NDArray[np.float32], ...]] = []
     with torch.inference_mode():
         for start in range(0, len(heights), 64):
-            odds, offset, doubt = net(torch.from_numpy(levelled(heights[start : start + 64])))
-            parts.append((odds.sigmoid().numpy(), offset.numpy(), doubt.exp().numpy()))
-    chance, place, spread = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return chance, place, spread
+            odds, offset, log_sigma = net(torch.from_numpy(levelled(heights[start : start + 64])))
+            parts.append((odds.sigmoid().numpy(), offset.numpy(), log_sigma.exp().numpy()))
+    return tuple(np.concatenate(some) for some in zip(*parts, strict=True))

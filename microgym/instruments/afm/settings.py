@@ -10,7 +10,7 @@ from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
 from microgym.state import gather
-from microgym.validation import finite, integer, positive
+from microgym.validation import integer, non_negative, positive
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
@@ -51,9 +51,8 @@ class TipParameters:
         if not self.crash_nn > 0.0:
             raise ValueError(f"crash_nn={self.crash_nn!r} must be above zero")
         for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name != "crash_nn" and finite(one.name, value) < 0.0:
-                raise ValueError(f"{one.name}={value!r} must be at least 0")
+            if one.name != "crash_nn":
+                non_negative(one.name, getattr(self, one.name))
 
 
 TIP_LEVELS: dict[str, TipParameters] = {

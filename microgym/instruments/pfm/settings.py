@@ -1,13 +1,13 @@
 """Settings of a piezoresponse force microscope, and the levels of its imperfections."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from microgym.instruments.pfm.state import PFMParameters
 from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
-from microgym.validation import finite, positive
+from microgym.validation import check_sizes, non_negative, positive
 
 WIDEST_TIP_CELLS = 12.0
 """Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
@@ -44,9 +44,7 @@ class TipParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for one in fields(self):
-            if finite(one.name, getattr(self, one.name)) < 0.0:
-                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+        check_sizes(self)
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -72,9 +70,7 @@ class ReadoutParameters:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for one in fields(self):
-            if finite(one.name, getattr(self, one.name)) < 0.0:
-                raise ValueError(f"{one.name}={getattr(self, one.name)!r} must be at least 0")
+        check_sizes(self)
 
 
 READOUT_LEVELS: dict[str, ReadoutParameters] = {
@@ -142,10 +138,7 @@ class PFMSettings:
         if self.tip_cells > WIDEST_TIP_CELLS:
             raise ValueError(f"tip_cells={self.tip_cells!r} must be at most {WIDEST_TIP_CELLS:g}")
         for name in ("dead_time_s", "disorder"):
-            value = finite(name, getattr(self, name))
-            if value < 0.0:
-                raise ValueError(f"{name}={value!r} must be at least 0")
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
     @property
     def response_cells(self) -> float:

@@ -15,7 +15,7 @@ from microgym.physics.drift import DriftParameters, DriftRates
 from microgym.physics.probe import check_probe
 from microgym.physics.sampling import Geometry
 from microgym.state import Float32, Int64
-from microgym.validation import finite, integer, positive
+from microgym.validation import integer, non_negative, positive
 
 DEAD_TIME_S = 0.2
 """Read-out and shutter of one exposure, s (design choice)."""
@@ -75,8 +75,7 @@ class PtychographySettings:
         """Check and normalise."""
         object.__setattr__(self, "probe", check_probe(self.probe, self.geometry.detector_pixels))
         integer("region_px", self.region_px, 16, 2048)
-        if finite("dead_time_s", self.dead_time_s) < 0.0:
-            raise ValueError(f"dead_time_s={self.dead_time_s!r} must be at least 0")
+        non_negative("dead_time_s", self.dead_time_s)
         for name in ("photons_per_s", "stage_speed_px_s"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
 

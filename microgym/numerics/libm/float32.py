@@ -165,9 +165,9 @@ def ndtri32_log(x, w):
 def ndtri32(u):
     """Standard normal quantile of a float32 probability, as float32.
 
-    Relative error below 4e-7 for 1e-6 <= u <= 1 - 1e-6, below 5e-4 down to 1e-10, and what is
-    smaller counts as 1e-10 (-6.36). Zero gives minus infinity, one infinity, anything else outside
-    or NaN gives NaN.
+    Relative error below 4e-7 for 1e-6 <= u <= 1 - 1e-6, below 5e-4 down to 1e-10; smaller
+    probabilities count as 1e-10 (-6.36). Zero gives minus infinity, one infinity, anything else
+    outside or NaN gives NaN.
     """
     inside = (u > _F32(0.0)) & (u < _F32(1.0))
     v = (u if u > _F32(1e-10) else _F32(1e-10)) if inside else _F32(0.5)

@@ -35,8 +35,8 @@ def draw_modulus(
     Args:
         s0: first word of the stream key of the materials.
         s1: second word.
-        contrast: 0 for one material; 1 where the second one is what stands out in the height; 2
-            where it lies in patches of its own; 3 for one of the last two, by a coin.
+        contrast: 0 for one material; 1 if the second one is the part that stands out in the height;
+            2 if it lies in patches of its own; 3 for one of the last two, by a coin.
         low_gpa: smallest modulus, GPa; moduli are uniform in the logarithm.
         high_gpa: largest.
         phase: (n, n) float32 in [0, 1], the part of a pixel that stands out; it may be `modulus`.

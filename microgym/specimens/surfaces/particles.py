@@ -70,7 +70,7 @@ def add_particles(
     Args:
         s0: first word of the stream key; one tick a particle, from 0 on.
         s1: second word.
-        count: how many to try, at most `GRAINS`.
+        count: number to try, at most `GRAINS`.
         low_nm: smallest radius, nm; radii are uniform in the logarithm.
         high_nm: largest.
         gather: probability of lying against another.
@@ -81,7 +81,7 @@ def add_particles(
             `points` hold (y, x, radius), all in px, afterwards.
 
     Returns:
-        How many found room.
+        Number of particles that found room.
     """
     n = height.shape[0]
     grains = work.points
@@ -120,7 +120,7 @@ def add_particles(
 
 @kernel
 def _mark(y: float, x: float, radius: float, phase: Plane) -> None:
-    """Set to 1 what lies within a circle."""
+    """Set the pixels within a circle to 1."""
     n = phase.shape[0]
     first, last = max(0, int(y - radius)), min(n, int(y + radius) + 2)
     start, stop = max(0, int(x - radius)), min(n, int(x + radius) + 2)
@@ -183,7 +183,7 @@ def add_fibre(
     phase: Plane,
     work: Work,
 ) -> None:
-    """Lay a round fibre on the surface; where it crosses another it lies on top.
+    """Lay a round fibre on the surface, on top of those it crosses.
 
     Args:
         s0: first word of the stream key; tick 0 from index `2^16 tick` on, and this tick.

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from microgym.agents.core.asymmetric_policy import MLPPolicy
+from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import MLPPolicyNet
 from microgym.agents.core.trained_agent import POLICY_FILE, PretrainedAgent, save_policy
@@ -49,17 +49,17 @@ class Still(gym.Env[Any, Any]):
 
 
 @pytest.fixture(params=sorted(ACTIONS))
-def policy(request) -> MLPPolicy:
+def policy(request) -> AsymmetricPolicy:
     """A policy after one update."""
     env = DummyVecEnv([lambda: Still(request.param)])
     model = PPO(
-        MLPPolicy, env, n_steps=8, batch_size=8, n_epochs=1, seed=0, device="cpu",
+        AsymmetricPolicy, env, n_steps=8, batch_size=8, n_epochs=1, seed=0, device="cpu",
         policy_kwargs={
             "network_class": MLPPolicyNet, "settings": {"net_arch": [6, 5]}, "log_std_init": -0.5
         },
     )  # fmt: skip
     model.learn(8)
-    assert isinstance(model.policy, MLPPolicy)
+    assert isinstance(model.policy, AsymmetricPolicy)
     return model.policy
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from microgym.agents.core.learner import ShapedMonitor
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.policy_adapter import PolicyAdapter
 from microgym.agents.core.privileged_observation import (
@@ -74,13 +75,14 @@ def actions(count: int, step: int) -> np.ndarray:
 def test_a_truncated_episode_ends_with_its_real_last_observation():
     """The same as the observation there without a time limit; and the memory goes on as it was."""
     cut, free = wrapped(2, max_episode_steps=3), wrapped(2)
-    one, _ = cut.reset(seed=[1, 2])
+    one, info = cut.reset(seed=[1, 2])
     other, _ = free.reset(seed=[1, 2])
+    truncated = np.zeros(2, np.bool_)
     for step in range(3):
         assert all(np.array_equal(one[name], other[name]) for name in other)
-        one, reward, _, truncated, info = cut.step(actions(2, step))
-        other, free_reward, _, _, _ = free.step(actions(2, step))
-        assert np.array_equal(reward, free_reward), "the potential at the cut is the real one"
+        one, _, _, truncated, info = cut.step(actions(2, step))
+        other, *_ = free.step(actions(2, step))
+        assert np.array_equal(cut.shaping, free.shaping), "the potential there is the real one"
     assert truncated.all()
     for row, last in enumerate(info["final_obs"]):
         assert cut.single_observation_space.contains(last)
@@ -92,12 +94,29 @@ def test_a_truncated_episode_ends_with_its_real_last_observation():
     assert np.array_equal(one[CRITIC], np.zeros((2, 1)))
 
 
+def test_the_learner_is_paid_the_shaping_and_reports_go_without():
+    plain: Any = gym.make_vec("PFM-v0", 2, pulses=3, autoreset_mode="SameStep")
+    plain.reset(seed=[1, 2])
+    env = ShapedMonitor(SB3VecEnv(wrapped(2, pulses=3), infos="final"))
+    env.seed(1)
+    env.reset()
+    returns, infos = np.zeros(2), []
+    for step in range(3):
+        reward = plain.step(actions(2, step))[1]
+        returns += reward
+        _, shaped, _, infos = env.step(actions(2, step))
+        wanted = (GAMMA * 2.0, GAMMA * 3.0 - 2.0, -3.0)[step]
+        assert shaped - reward == pytest.approx([wanted] * 2, abs=1e-6)
+    assert [info["episode"]["r"] for info in infos] == pytest.approx(returns, abs=1e-5)
+
+
 def test_stable_baselines_is_given_that_observation():
     env = SB3VecEnv(wrapped(2, max_episode_steps=3), infos="final")
     env.seed(1)
     env.reset()
-    for step in range(3):
-        _, _, dones, infos = env.step(actions(2, step))
+    for step in range(2):
+        env.step(actions(2, step))
+    _, _, dones, infos = env.step(actions(2, 2))
     assert dones.all()
     for info in infos:
         assert info["TimeLimit.truncated"]
@@ -107,8 +126,9 @@ def test_stable_baselines_is_given_that_observation():
 def test_no_value_is_bootstrapped_from_a_termination():
     env = wrapped(2, pulses=3)
     env.reset(seed=[1, 2])
-    for step in range(3):
-        _, _, terminated, truncated, info = env.step(actions(2, step))
+    for step in range(2):
+        env.step(actions(2, step))
+    _, _, terminated, truncated, info = env.step(actions(2, 2))
     assert terminated.all()
     assert not truncated.any()
     assert info["final_obs"].tolist() == [None, None]
@@ -117,13 +137,12 @@ def test_no_value_is_bootstrapped_from_a_termination():
 @pytest.mark.parametrize("arguments", [{"pulses": 3}, {"max_episode_steps": 3}])
 def test_shaping_carries_the_discount(arguments):
     """Each step adds gamma times the new potential less the old one (Ng et al. 1999)."""
-    plain: Any = gym.make_vec("PFM-v0", 2, autoreset_mode="SameStep", **arguments)
     env = wrapped(2, **arguments)
-    plain.reset(seed=[1, 2])
     env.reset(seed=[1, 2])
     added = []
     for step in range(4):
-        added.append(env.step(actions(2, step))[1] - plain.step(actions(2, step))[1])
+        env.step(actions(2, step))
+        added.append(env.shaping.copy())
     end = 0.0 if "pulses" in arguments else GAMMA * 4.0
     wanted = [GAMMA * 2.0, GAMMA * 3.0 - 2.0, end - 3.0, GAMMA * 2.0]
     assert np.array(added) == pytest.approx(np.tile(np.array(wanted)[:, None], (1, 2)))

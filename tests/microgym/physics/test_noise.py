@@ -9,7 +9,6 @@ import pytest
 from microgym.physics.noise import (
     PROCESSES,
     NoiseParameters,
-    NoiseState,
     advance_flicker,
     fill_noise,
     flicker_spectrum,
@@ -20,8 +19,8 @@ from microgym.physics.noise import (
 
 def rows(count, n, dt, white=0.0, flicker=0.0, mains=0.0, hertz=50.0, seed=0):
     """One long record, drawn as rows one after the other."""
-    state = NoiseState.zeros(1)
-    state.phase[0] = start_noise(seed, 1, state.flicker[0])
+    processes = np.empty(PROCESSES)
+    phase = start_noise(seed, 1, processes)
     out, draws = np.empty((count, n), np.float32), np.empty(PROCESSES * n, np.float32)
     for k in range(count):
         fill_noise(
@@ -34,12 +33,12 @@ def rows(count, n, dt, white=0.0, flicker=0.0, mains=0.0, hertz=50.0, seed=0):
             flicker,
             mains,
             hertz,
-            state.phase[0],
-            state.flicker[0],
+            phase,
+            processes,
             out[k],
             draws,
         )
-    return out.reshape(-1).astype(float), state
+    return out.reshape(-1).astype(float), phase
 
 
 def test_white_noise_is_white():
@@ -124,11 +123,11 @@ def test_slices_of_time_leave_the_statistics():
 
 @pytest.mark.parametrize("hertz", [50.0, 60.0])
 def test_the_mains_is_a_line(hertz):
-    record, state = rows(20, 500, 1e-3, mains=0.2, hertz=hertz)
+    record, phase = rows(20, 500, 1e-3, mains=0.2, hertz=hertz)
     t = np.arange(record.size) * 1e-3
-    expected = 0.2 * np.sin(2 * math.pi * hertz * t + state.phase[0])
+    expected = 0.2 * np.sin(2 * math.pi * hertz * t + phase)
     np.testing.assert_allclose(record, expected, atol=1e-7)
-    assert 0.0 < state.phase[0] < 2 * math.pi
+    assert 0.0 < phase < 2 * math.pi
     # Hours into the session too.
     assert mains_line(36000.0 + 1 / 200, 50.0, 0.0) == pytest.approx(1.0, abs=1e-9)
 
@@ -160,8 +159,3 @@ def test_parts_are_independent():
 def test_bad_parameters(changed, error, message):
     with pytest.raises(error, match=message):
         NoiseParameters(**changed)
-
-
-def test_bad_sizes():
-    with pytest.raises(ValueError, match="num_envs=0 must be in"):
-        NoiseState.zeros(0)

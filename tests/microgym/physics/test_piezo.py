@@ -23,6 +23,7 @@ from microgym.physics.piezo import (
     sweep_piezo,
     tube_bow,
 )
+from microgym.state import allocate
 
 
 def crept_after(times, step=1.0):
@@ -135,13 +136,13 @@ def test_hysteresis_remembers_turns_only():
 
 
 def test_without_hysteresis_and_creep_a_scanner_obeys():
-    state, perfect = PiezoState.zeros(1), HysteresisLoop(500.0, 0.0)
+    state, perfect = allocate(PiezoState, 1, piezo_axes=3), HysteresisLoop(500.0, 0.0)
     for command in (10.0, -33.3, 250.0):
         assert move_piezo(0, 0, 1.0, command, perfect, state) == command
 
 
 def creeping(coefficient, command=0.0):
-    state = PiezoState.zeros(1, 1)
+    state = allocate(PiezoState, 1, piezo_axes=1)
     state.coefficient[:], state.command[:] = coefficient, command
     return state
 
@@ -221,10 +222,3 @@ def test_levels_rise():
 def test_bad_parameters(changed, error, message):
     with pytest.raises(error, match=message):
         PiezoParameters(**changed)
-
-
-def test_bad_sizes():
-    with pytest.raises(TypeError, match="num_envs must be an integer"):
-        PiezoState.zeros(2.0)
-    with pytest.raises(ValueError, match=r"axes=0 must be in \[1, 3\]"):
-        PiezoState.zeros(1, 0)

@@ -8,7 +8,6 @@ from scipy import stats
 
 from microgym.physics.stochastic_events import (
     NEVER,
-    EventState,
     count_events,
     next_event,
     start_events,
@@ -16,9 +15,9 @@ from microgym.physics.stochastic_events import (
 
 
 def begin(seed, largest, process=1):
-    state = EventState.zeros(1)
-    start_events(seed, process, largest, state.candidate[0])
-    return state.candidate[0]
+    candidate = np.zeros(2)
+    start_events(seed, process, largest, candidate)
+    return candidate
 
 
 def times(seed, until, rate, largest, slices=1, process=1):
@@ -94,14 +93,8 @@ def test_kinds_of_events_are_independent():
 def test_nothing_happens_at_rate_zero_or_unbegun():
     assert times(1, 1e6, 0.0, 0.01).size == 0
     assert times(1, 1e12, 1.0, 0.0).size == 0
-    state = EventState.zeros(3)
-    assert next_event(1, 1, 1e12, 1.0, 1.0, state.candidate[2]) == NEVER
+    assert next_event(1, 1, 1e12, 1.0, 1.0, np.array([NEVER, 0.0])) == NEVER
 
 
 def test_a_rate_above_the_largest_counts_as_that():
     np.testing.assert_array_equal(times(3, 50.0, 7.0, 1.0), times(3, 50.0, 1.0, 1.0))
-
-
-def test_bad_sizes():
-    with pytest.raises(ValueError, match="num_envs=0 must be in"):
-        EventState.zeros(0)

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import read_record
-from microgym.baselines.observation_models.afm.build import made_from
+from microgym.baselines.observation_models.afm import SPEC
 from microgym.baselines.observation_models.afm.classical import (
-    Recipe,
+    RestorationSettings,
     relative_error,
     restore,
-    simple,
+    restore_classically,
 )
 from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
-from microgym.baselines.observation_models.afm.evaluate import RECORD, SPEEDS, covered, missed
+from microgym.baselines.observation_models.afm.evaluate import SPEEDS, coverage_under
 from microgym.baselines.observation_models.afm.figure import draw_figure
+from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES
@@ -21,15 +22,15 @@ from microgym.specimens.splits import HELD_OUT_SURFACES
 
 @pytest.fixture(scope="module")
 def record():
-    return read_record(RECORD)
+    return read_record(SPEC.record)
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK, NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
-    assert missed(record) == []
+    assert SPEC.failed_claims(record) == []
     assert {one["family"] for one in record["claims"]} == {*LEARNT, *HELD_OUT_SURFACES}
     assert {one["speed"] for one in record["claims"]} == set(SPEEDS)
     assert min(one["specimens"] for one in record["claims"]) >= 48
@@ -42,7 +43,7 @@ def test_it_beats_the_best_simple_restoration_on_unseen_surfaces(record, family)
     )
     conditions = Conditions(family, "test", rates_hz=SPEEDS["fast"], lines=32)
     frames = scan_frames(conditions, 500_000_000 + np.arange(8), 9)
-    ((_, heights),) = simple(frames, (Recipe(**claim["recipe"]),))
+    ((_, heights),) = restore_classically(frames, (RestorationSettings(**claim["recipe"]),))
     simply = relative_error(heights, frames.truth)
     network = relative_error(restore(NETWORK.shipped(), frames)[0], frames.truth)
     # Four standard errors of eight frames around what the record says.
@@ -54,10 +55,11 @@ def test_it_beats_the_best_simple_restoration_on_unseen_surfaces(record, family)
 
 
 def test_its_uncertainty_covers_what_it_states():
-    found = [part for _, part in covered(NETWORK.shipped(), 700, 10, None, lambda _: None)]
+    seeds = 701_000_000 + np.arange(10)
+    found = [coverage_under(NETWORK.shipped(), seed, None)[1] for seed in seeds.tolist()]
     # Of 10 sets of conditions, which differ by about 15 points, the mean is good to about 5.
     assert np.mean(found, axis=0) == pytest.approx(STATED, abs=0.15)
 
 
 def test_the_figure_is_drawn_from_the_record(record):
-    assert draw_figure(NETWORK.shipped(), record["claims"])[:8] == b"\x89PNG\r\n\x1a\n"
+    assert draw_figure(NETWORK.shipped(), record)[:8] == b"\x89PNG\r\n\x1a\n"

@@ -6,19 +6,20 @@ import torch
 
 from microgym.baselines.observation_models.afm import train
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
-from microgym.baselines.observation_models.afm.inputs import looks_at
+from microgym.baselines.observation_models.afm.inputs import make_inputs
 from microgym.baselines.observation_models.afm.model import TopographyNet
-from microgym.baselines.observation_models.afm.train import residual, restore, train_lines
+from microgym.baselines.observation_models.afm.train import LineTask, residual, restore
+from microgym.baselines.observation_models.train import fit
 from microgym.reconstruction.topography.convnet_kernels import LAG_SHARE, LEAST_NM
 
 
 @pytest.fixture(scope="module")
-def looks():
-    return looks_at([scan_frames(Conditions("fibres", lines=8), np.arange(2), 0)])
+def inputs():
+    return make_inputs([scan_frames(Conditions("fibres", lines=8), np.arange(2), 0)])
 
 
-def error_of(net, looks):
-    return np.sqrt(np.mean((restore(net, looks)[0] - looks.truth) ** 2, axis=-1))
+def error_of(net, inputs):
+    return np.sqrt(np.mean((restore(net, inputs)[0] - inputs.truth) ** 2, axis=-1))
 
 
 def test_residuals_have_no_offset():
@@ -27,8 +28,8 @@ def test_residuals_have_no_offset():
     assert residual(found, truth).numpy() == pytest.approx(np.tile(np.arange(8) - 3.5, (2, 1)))
 
 
-def test_candidates_are_the_simple_restorations(looks):
-    lines, _, lag_px = (torch.from_numpy(one) for one in looks.inputs())
+def test_candidates_are_the_simple_restorations(inputs):
+    lines, _, lag_px = (torch.from_numpy(one) for one in inputs.arrays())
     candidates, base = TopographyNet._candidates(lines, lag_px)
     z, y, e, f = (lines[:, 0, i].double().numpy() for i in range(4))
     ahead = LAG_SHARE * lag_px[:, :1].double().numpy()
@@ -43,8 +44,8 @@ def test_candidates_are_the_simple_restorations(looks):
     assert base[:, 0].numpy() == pytest.approx(mean[:, 1:-1], abs=1e-3)
 
 
-def test_uncertainties_are_in_units_of_what_the_signals_leave_open(looks):
-    lines, told, lag_px = (torch.from_numpy(one) for one in looks.inputs())
+def test_uncertainties_are_in_units_of_what_the_signals_leave_open(inputs):
+    lines, told, lag_px = (torch.from_numpy(one) for one in inputs.arrays())
     quiet = torch.zeros_like(lines)
     net = TopographyNet().eval()
     with torch.inference_mode():
@@ -63,17 +64,17 @@ def test_training_makes_lines_better(monkeypatch):
         return [scan_frames(Conditions("fibres", split, lines=16), np.arange(16), 0)]
 
     monkeypatch.setattr(train, "random_frames", fibres)
-    trained = train_lines(seed=1, groups=70, steps=100, progress=ticks.append)
+    trained = fit(LineTask(70), seed=1, steps=100, progress=ticks.append)
     assert asked == [(32, "train")] * 2
     assert len(ticks) == 100
     assert len(trained.losses) == 1
-    check = looks_at(fibres(0, 1, "validation"))
+    check = make_inputs(fibres(0, 1, "validation"))
     torch.manual_seed(1)
     before, after = (np.log(error_of(net, check)).mean() for net in (TopographyNet(), trained.net))
     assert after < before - 0.05
 
 
 def test_the_same_seed_trains_the_same_network():
-    short, again = (train_lines(seed=1, groups=1, steps=2) for _ in range(2))
+    short, again = (fit(LineTask(1), seed=1, steps=2) for _ in range(2))
     for one, other in zip(short.net.parameters(), again.net.parameters(), strict=True):
         assert torch.equal(one, other)

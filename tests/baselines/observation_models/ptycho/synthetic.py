@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from microgym.baselines.observation_models.ptycho.classical import LOOKS, Taken
+from microgym.baselines.observation_models.ptycho.classical import INPUT_SWEEPS, CompletedScans
 from microgym.baselines.observation_models.ptycho.dataset import REGION
 
 
@@ -29,13 +29,13 @@ def taken_with(count, running=0.3):
     truth = pattern(count)
     image = with_error(truth, np.full(count, running))
     light = np.full(truth.shape, 1.5)
-    look = np.stack([image.real - 1.0, image.imag, light], axis=1).astype(np.float32)
-    return Taken(
+    inputs = np.stack([image.real - 1.0, image.imag, light], axis=1).astype(np.float32)
+    return CompletedScans(
         counts=np.zeros((count, 4, 8, 8), np.float32),
         places=np.zeros((count, 4, 2)),
         photons=np.ones((count, 4)),
         probe=np.ones((8, 8), np.complex64),
         truth=truth,
         lit=np.ones(truth.shape, np.bool_),
-        looks=dict.fromkeys(LOOKS, look),
+        inputs=dict.fromkeys(INPUT_SWEEPS, inputs),
     )

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import read_record
-from microgym.baselines.observation_models.ptycho.build import made_from
+from microgym.baselines.observation_models.ptycho import SPEC
 from microgym.baselines.observation_models.ptycho.classical import (
-    Recipe,
+    SolverSettings,
     halton_places,
     image_of,
     restore,
     take,
 )
-from microgym.baselines.observation_models.ptycho.coverage import coverage_of_group
 from microgym.baselines.observation_models.ptycho.dataset import LEARNT, Conditions
-from microgym.baselines.observation_models.ptycho.evaluate import RECORD, SCAN, missed
+from microgym.baselines.observation_models.ptycho.evaluate import SCAN, coverage_under
+from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT
@@ -22,15 +22,15 @@ from microgym.specimens.splits import HELD_OUT
 
 @pytest.fixture(scope="module")
 def record():
-    return read_record(RECORD)
+    return read_record(SPEC.record)
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK, NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
-    assert missed(record) == []
+    assert SPEC.failed_claims(record) == []
     families = {one["family"] for one in record["claims"]}
     assert families == {*LEARNT, *HELD_OUT}
     assert {one["photons"] for one in record["claims"]} >= {1e3, 1e4}
@@ -45,9 +45,9 @@ def test_it_beats_the_best_classical_recipe_on_unseen_specimens(record, family, 
     )
     conditions = Conditions(family, "test", SCAN, photons, drift="easy")
     taken = take(conditions, 500_000_000 + np.arange(8), halton_places(SCAN))
-    image, _ = restore(NETWORK.shipped(), taken.looks[claim["network_sweeps"]])
+    image, _ = restore(NETWORK.shipped(), taken.inputs[claim["network_sweeps"]])
     network = taken.errors(image)
-    classical = taken.errors(image_of(taken, Recipe.from_record(claim["recipe"])))
+    classical = taken.errors(image_of(taken, SolverSettings.from_record(claim["recipe"])))
     # Four standard errors of eight specimens around what the record says.
     gain = claim["lit"]["gain"]
     error = (gain["high"] - gain["low"]) / 3.92 * np.sqrt(claim["specimens"] / 8)
@@ -57,6 +57,6 @@ def test_it_beats_the_best_classical_recipe_on_unseen_specimens(record, family, 
 
 
 def test_its_uncertainty_covers_what_it_states():
-    found = [coverage_of_group(NETWORK.shipped(), 700_000_000 + k, group=2)[1] for k in range(12)]
+    found = [coverage_under(NETWORK.shipped(), 700_000_000 + k, group=2)[1] for k in range(12)]
     # Of 12 sets of conditions, which differ by about 15 points, the mean is good to about 5.
     assert np.nanmean(found, axis=0) == pytest.approx(STATED, abs=0.15)

@@ -1,4 +1,4 @@
-"""How the network learns, and what it cannot learn from."""
+"""Training of the network: its loss, and the quantities that it does not depend on."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,17 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     FIELD,
     MARGIN,
     REGION,
-    as_cells,
-    make_lessons,
+    make_dataset,
 )
+from microgym.baselines.observation_models.ptycho.inputs import as_cells
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
-from microgym.baselines.observation_models.ptycho.train import restore, train_eye
+from microgym.baselines.observation_models.ptycho.train import ScanTask, restore
+from microgym.baselines.observation_models.train import fit
 
 
 @pytest.fixture(scope="module")
-def lessons():
-    return make_lessons(1, 2, "train", 2)
+def data():
+    return make_dataset(1, 2, "train", 2)
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +32,19 @@ def numbers_of(net):
     return {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
 
 
-def test_training_is_deterministic(lessons):
-    told = []
-    first = train_eye(lessons, seed=3, steps=4, progress=told.append)
-    again, other = (numbers_of(train_eye(lessons, seed=s, steps=4).net) for s in (3, 4))
+def test_training_is_deterministic(data):
+    ticks = []
+    first = fit(ScanTask(data), seed=3, steps=4, progress=ticks.append)
+    again, other = (numbers_of(fit(ScanTask(data), seed=s, steps=4).net) for s in (3, 4))
     for name, tensor in numbers_of(first.net).items():
         assert torch.equal(tensor, again[name])
         assert not torch.equal(tensor, other[name])
-    assert told == [1, 1, 1, 1]
+    assert ticks == [1, 1, 1, 1]
     assert not first.net.training
 
 
-def test_the_loss_falls(lessons):
-    found = train_eye(lessons, seed=0, steps=200, rate=5e-3)
+def test_the_loss_falls(data):
+    found = fit(ScanTask(data), seed=0, steps=200, learning_rate=5e-3)
     assert len(found.losses) == 2
     assert all(loss > 0.0 for loss in found.losses)
     assert found.losses[-1] < 0.8 * found.losses[0]
@@ -65,10 +66,10 @@ def misfit_and_gradient(truth, probe, image):
 
 
 @pytest.mark.usefixtures("expected_counts")
-def test_only_the_counts_of_the_truth_matter(lessons):
+def test_only_the_counts_of_the_truth_matter(data):
     """A phase of the whole specimen, or what no exposure reaches, changes nothing."""
-    truth = lessons.truth[:1]
-    probe = lessons.probes[:1]
+    truth = data.truth[:1]
+    probe = data.probes[:1]
     rng = np.random.default_rng(0)
     shape = (1, REGION, REGION)
     image = (1.0 + 0.1 * rng.normal(size=shape) + 0.1j * rng.normal(size=shape)).astype(
@@ -87,22 +88,22 @@ def test_only_the_counts_of_the_truth_matter(lessons):
 
 
 @pytest.mark.usefixtures("expected_counts")
-def test_a_perfect_image_has_no_misfit_and_no_phase_of_its_own(lessons):
+def test_a_perfect_image_has_no_misfit_and_no_phase_of_its_own(data):
     inside = slice(MARGIN, MARGIN + REGION)
-    truth = lessons.truth[:1].copy()
+    truth = data.truth[:1].copy()
     outside = np.ones(truth.shape, np.bool_)
     outside[:, inside, inside] = False
     truth[outside] = 1.0
     image = np.ascontiguousarray(truth[:, inside, inside])
-    loss, gradient = misfit_and_gradient(truth, lessons.probes[:1], image)
+    loss, gradient = misfit_and_gradient(truth, data.probes[:1], image)
     assert loss == pytest.approx(0.0, abs=1e-3)
-    worse, other = misfit_and_gradient(truth, lessons.probes[:1], 0.9 * image)
+    worse, other = misfit_and_gradient(truth, data.probes[:1], 0.9 * image)
     assert worse > 1e-3
     assert np.abs(gradient).max() < 0.1 * np.abs(other).max()
 
 
 @pytest.mark.usefixtures("expected_counts")
-def test_detail_in_the_wrong_places_is_not_paid_for(lessons):
+def test_detail_in_the_wrong_places_is_not_rewarded(data):
     """Of images with the right power and wrong phases, less contrast predicts no worse."""
     rng = np.random.default_rng(2)
     noise = rng.normal(size=(2, FIELD, FIELD))
@@ -110,9 +111,7 @@ def test_detail_in_the_wrong_places_is_not_paid_for(lessons):
     other = rng.normal(size=(2, REGION, REGION))
     wrong = 0.1 * (other[:1] + 1j * other[1:])
     full, weak, none = (
-        misfit_and_gradient(truth, lessons.probes[:1], (1.0 + share * wrong).astype(np.complex64))[
-            0
-        ]
+        misfit_and_gradient(truth, data.probes[:1], (1.0 + share * wrong).astype(np.complex64))[0]
         for share in (1.0, 0.3, 0.01)
     )
     assert none < weak < full
@@ -130,8 +129,8 @@ def test_rings_are_means_over_directions():
         assert found[..., on] == pytest.approx(np.broadcast_to(expected, found[..., on].shape))
 
 
-def test_doubt_cannot_change_the_image():
-    """What the uncertainty learns from the truth stays in its own layer."""
+def test_the_uncertainty_cannot_change_the_image():
+    """The gradient of the uncertainty stays in its own layer."""
     net = PtychoUNet()
     cells = torch.randn(1, 48, 16, 16)
     _, doubt = net(cells)
@@ -140,12 +139,12 @@ def test_doubt_cannot_change_the_image():
     assert reached == {"doubt.weight", "doubt.bias"}
 
 
-def test_errors_do_not_reach_the_image(lessons, monkeypatch):
+def test_errors_do_not_reach_the_image(data, monkeypatch):
     """One step with true errors or with senseless ones: all layers but one move alike."""
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *arguments: None)
-    honest = numbers_of(train_eye(lessons, seed=0, steps=1).net)
+    honest = numbers_of(fit(ScanTask(data), seed=0, steps=1).net)
     monkeypatch.setattr(train, "_aligned_error", lambda image, truth, lit: 7.0 * image.abs())
-    senseless = numbers_of(train_eye(lessons, seed=0, steps=1).net)
+    senseless = numbers_of(fit(ScanTask(data), seed=0, steps=1).net)
     for name, tensor in honest.items():
         if not name.startswith("doubt"):
             assert torch.equal(tensor, senseless[name])
@@ -163,10 +162,10 @@ def test_errors_are_those_after_the_best_phase():
     assert dark.numpy() == pytest.approx(np.abs(turned - truth) ** 2, rel=1e-4, abs=1e-5)
 
 
-def test_lessons_turned_are_lessons(lessons):
+def test_lessons_turned_are_lessons(data):
     """A scan seen from another side is a scan: its misfit is the same."""
-    image = lessons.truth[:1, MARGIN : MARGIN + REGION, MARGIN : MARGIN + REGION] * 0.95
-    n = lessons.probes.shape[-1]
+    image = data.truth[:1, MARGIN : MARGIN + REGION, MARGIN : MARGIN + REGION] * 0.95
+    n = data.probes.shape[-1]
     last = REGION + 2 * MARGIN - n
     corner = [20, 90]
     turned = {
@@ -180,25 +179,24 @@ def test_lessons_turned_are_lessons(lessons):
             train._misfit(
                 *(
                     torch.from_numpy(a)
-                    for a in (np.ascontiguousarray(image), lessons.truth[:1], lessons.probes[:1])
+                    for a in (np.ascontiguousarray(image), data.truth[:1], data.probes[:1])
                 ),
                 [corner],
             )
         )
         for (turns, mirrored), other in turned.items():
             planes = (
-                train._turned(a, turns, mirrored)
-                for a in (image, lessons.truth[:1], lessons.probes[:1])
+                train._turned(a, turns, mirrored) for a in (image, data.truth[:1], data.probes[:1])
             )
             after = float(train._misfit(*(torch.from_numpy(a) for a in planes), [other]))
             # The probe's middle lies beside that of its patch by half a pixel.
             assert after == pytest.approx(before, rel=1e-3)
 
 
-def test_restoring_is_the_network_batch_by_batch(lessons):
+def test_restoring_is_the_network_batch_by_batch(data):
     net = PtychoUNet().eval()
-    images, sigmas = restore(net, lessons.seen[:3])
-    cells = torch.from_numpy(as_cells(lessons.seen[:3].astype(np.float32)))
+    images, sigmas = restore(net, data.inputs[:3])
+    cells = torch.from_numpy(as_cells(data.inputs[:3].astype(np.float32)))
     with torch.inference_mode():
         contrast, doubt = net(cells)
     assert images.real == pytest.approx(1.0 + contrast[:, 0].numpy(), abs=1e-6)

@@ -5,19 +5,23 @@ import pytest
 
 from microgym.baselines.observation_models.stm.classical import (
     THRESHOLDS,
-    find,
     logistic_fit,
     tuned,
 )
-from microgym.baselines.observation_models.stm.dataset import Conditions, Images, take
-from microgym.baselines.observation_models.stm.scores import NEAR_NM, at_least, matched
+from microgym.baselines.observation_models.stm.dataset import Conditions, LabelledImages, take
+from microgym.baselines.observation_models.stm.scores import (
+    NEAR_NM,
+    at_least,
+    find_classically,
+    matched,
+)
 from microgym.reconstruction.adatoms.observation_model import MatchedFilter
 
 
 def images_with(places, present):
     count = len(places)
     heights = np.zeros((count, 64, 64), np.float32)
-    return Images(heights, np.array(places), np.array(present), np.zeros(count, np.int64))
+    return LabelledImages(heights, np.array(places), np.array(present), np.zeros(count, np.int64))
 
 
 @pytest.fixture
@@ -37,7 +41,8 @@ def test_the_nearest_spot_is_the_adatom_and_others_are_false(scene):
     spots, images = scene
     found = matched(spots, np.array([3, 0]), images)
     assert found.hit[0].tolist() == [False, True, False, False, False]
-    assert (found.true.tolist(), found.false.tolist()) == ([1, 0], [2, 0])
+    assert found.hit.sum(axis=1).tolist() == [1, 0]
+    assert (found.valid & ~found.hit).sum(axis=1).tolist() == [2, 0]
     assert (found.precision, found.recall) == (1 / 3, 1 / 2)
     assert found.f1.tolist() == [2 / 5, 1.0]
     assert found.errors[0] == pytest.approx([0.3 * NEAR_NM, np.nan], nan_ok=True)
@@ -48,7 +53,7 @@ def test_fewer_spots_are_told_from_a_higher_probability_on(scene):
     spots, images = scene
     found = matched(spots, np.array([3, 0]), images)
     fewer = at_least(found, 0.7, images)
-    assert fewer.told.sum() == 1
+    assert fewer.valid.sum() == 1
     assert fewer.hit[0, 0]
     assert fewer.errors[0, 0] == pytest.approx(0.6 * NEAR_NM)
     none = at_least(found, 0.95, images)
@@ -65,14 +70,16 @@ def test_the_search_finds_settings_that_find_adatoms():
     judged = take(Conditions("terrace", "validation", state="sharp"), np.arange(12))
     best = tuned(judged)
     assert best.threshold in THRESHOLDS
-    found = find(best, take(Conditions("terrace", "test", state="sharp"), np.arange(12)))
+    found = find_classically(
+        best, take(Conditions("terrace", "test", state="sharp"), np.arange(12))
+    )
     assert found.f1.mean() > 0.95
     assert np.nanmean(found.errors) < 0.05
     assert np.abs(np.nanmean(found.offsets, axis=(0, 1))).max() < 0.015
     assert 0.005 < best.lag_nm < 0.03
     assert best.spread_nm == pytest.approx(np.sqrt(np.nanmean(found.offsets**2)), rel=0.4)
     poor = MatchedFilter(width_nm=0.15, reach_px=1, threshold=0.15)
-    assert find(best, judged).f1.mean() > find(poor, judged).f1.mean()
+    assert find_classically(best, judged).f1.mean() > find_classically(poor, judged).f1.mean()
 
 
 def test_a_logistic_fit_finds_what_the_data_were_drawn_from():

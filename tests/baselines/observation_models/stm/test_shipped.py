@@ -6,28 +6,25 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import read_record
-from microgym.baselines.observation_models.stm.build import find, made_from
-from microgym.baselines.observation_models.stm.classical import find as find_classical
+from microgym.baselines.observation_models.stm import SPEC
 from microgym.baselines.observation_models.stm.evaluate import (
     BASE,
     CLAIMED,
-    RECORD,
     UNSEEN,
     conditions,
     images_of,
-    missed,
 )
-from microgym.baselines.observation_models.stm.scores import GEOMETRY, judge
+from microgym.baselines.observation_models.stm.scores import find, find_classically
+from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.adatoms.observation_model import (
     NETWORK,
-    ClassicalDetector,
     MatchedFilter,
 )
 
 
 @pytest.fixture(scope="module")
 def record():
-    return read_record(RECORD)
+    return read_record(SPEC.record)
 
 
 def row(record, name):
@@ -36,11 +33,11 @@ def row(record, name):
 
 
 def test_the_record_is_of_this_network(record):
-    assert record["network"]["sha256"] == made_from(NETWORK.shipped_file)["sha256"]
+    assert record["network"]["sha256"] == made_from(NETWORK, NETWORK.shipped_file)["sha256"]
 
 
 def test_what_must_hold_holds_in_the_record(record):
-    assert missed(record) == []
+    assert SPEC.failed_claims(record) == []
     assert {one["name"] for one in record["conditions"]} == set(conditions())
     assert {one["name"] for one in record["conditions"] if one["unseen"]} == set(UNSEEN)
     assert min(one["images"] for one in record["conditions"]) >= 200
@@ -55,7 +52,7 @@ def test_scores_are_those_of_the_record(record, name):
     images = images_of(conditions()[name], count, 7)
     found = {
         "network": find(NETWORK.shipped(), images),
-        "classical": find_classical(MatchedFilter(**kept["settings"]), images),
+        "classical": find_classically(MatchedFilter(**kept["settings"]), images),
     }
     gain = kept["gain"]["f1"]
     # Four standard errors of so few specimens around what the record says.
@@ -70,13 +67,13 @@ def test_scores_are_those_of_the_record(record, name):
 def test_uncertainties_and_probabilities_are_to_be_trusted():
     found = find(NETWORK.shipped(), images_of(replace(BASE, paired=0.5), 96, 8))
     assert np.mean(found.relative < 1.0) == pytest.approx(0.68, abs=0.1)
-    assert found.spots[found.told][:, 2].mean() == pytest.approx(found.precision, abs=0.05)
+    assert found.spots[found.valid][:, 2].mean() == pytest.approx(found.precision, abs=0.05)
 
 
 def test_the_default_matched_filter_is_not_a_straw_man(record):
     """Its settings, one for all conditions, find nearly what those tuned for them do."""
     name = "as STM-v0, few bystanders"
     images = images_of(conditions()[name], 64, 9)
-    tuned = find_classical(MatchedFilter(**row(record, name)["settings"]), images)
-    default = judge(ClassicalDetector(64, *GEOMETRY), images)
+    tuned = find_classically(MatchedFilter(**row(record, name)["settings"]), images)
+    default = find_classically(MatchedFilter(), images)
     assert default.f1.mean() > tuned.f1.mean() - 0.05

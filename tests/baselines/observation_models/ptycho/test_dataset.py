@@ -1,4 +1,4 @@
-"""Scans to learn from and to judge by."""
+"""Simulated scans for training and evaluation."""
 
 import numpy as np
 import pytest
@@ -12,41 +12,41 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
-    as_cells,
-    make_lessons,
+    make_dataset,
     places,
     random_conditions,
     zone_plate,
 )
+from microgym.baselines.observation_models.ptycho.inputs import as_cells
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.reconstruction.ptychography.unet_kernels import LEAST_FLUENCE
 from microgym.specimens.splits import HELD_OUT
 
 
 @pytest.fixture(scope="module")
-def lessons():
-    return make_lessons(5, 2, "train", 2)
+def data():
+    return make_dataset(5, 2, "train", 2)
 
 
-def test_the_same_seed_gives_the_same_lessons(lessons):
-    again, other = make_lessons(5, 2, "train", 2), make_lessons(6, 2, "train", 2)
-    for name in ("seen", "specimen", "truth", "optics", "probes"):
-        assert getattr(lessons, name).tobytes() == getattr(again, name).tobytes()
-    assert lessons.conditions == again.conditions
-    assert lessons.conditions != other.conditions
-    assert not np.array_equal(lessons.truth[0], other.truth[0])
+def test_the_same_seed_gives_the_same_lessons(data):
+    again, other = make_dataset(5, 2, "train", 2), make_dataset(6, 2, "train", 2)
+    for name in ("inputs", "specimen", "truth", "optics", "probes"):
+        assert getattr(data, name).tobytes() == getattr(again, name).tobytes()
+    assert data.conditions == again.conditions
+    assert data.conditions != other.conditions
+    assert not np.array_equal(data.truth[0], other.truth[0])
 
 
-def test_lessons_fit_together(lessons):
-    looks, specimens = len(lessons.seen), len(lessons.truth)
+def test_lessons_fit_together(data):
+    looks, specimens = len(data.inputs), len(data.truth)
     assert specimens == 4
-    assert lessons.seen.shape == (looks, 3, REGION, REGION)
-    assert lessons.truth.shape == (specimens, FIELD, FIELD)
-    assert set(lessons.specimen) == set(range(specimens))
+    assert data.inputs.shape == (looks, 3, REGION, REGION)
+    assert data.truth.shape == (specimens, FIELD, FIELD)
+    assert set(data.specimen) == set(range(specimens))
     assert 3 * specimens <= looks <= 5 * specimens
-    assert lessons.optics.tolist() == [0, 0, 1, 1]
-    assert len(lessons.probes) == len(lessons.conditions) == 2
-    for probe, chosen in zip(lessons.probes, lessons.conditions, strict=True):
+    assert data.optics.tolist() == [0, 0, 1, 1]
+    assert len(data.probes) == len(data.conditions) == 2
+    for probe, chosen in zip(data.probes, data.conditions, strict=True):
         assert probe.tobytes() == zone_plate(chosen.aperture, chosen.defocus).tobytes()
         assert chosen.family in LEARNT
         assert chosen.split == "train"
@@ -55,10 +55,10 @@ def test_lessons_fit_together(lessons):
 def test_every_look_is_at_its_specimen(monkeypatch):
     bright = Conditions("lines", "train", 20, 1e6)
     monkeypatch.setattr(dataset, "random_conditions", lambda generator, split: bright)
-    lessons = make_lessons(5, 1, "train", 3)
+    data = make_dataset(5, 1, "train", 3)
     inside = slice(MARGIN, MARGIN + REGION)
-    contrast = np.abs(lessons.truth[:, inside, inside] - 1.0)
-    for look, number in zip(lessons.seen.astype(np.float32), lessons.specimen, strict=True):
+    contrast = np.abs(data.truth[:, inside, inside] - 1.0)
+    for look, number in zip(data.inputs.astype(np.float32), data.specimen, strict=True):
         lit = look[2] > 1.5
         if lit.sum() > 1000:
             found = np.hypot(look[0], look[1])[lit]
@@ -68,13 +68,13 @@ def test_every_look_is_at_its_specimen(monkeypatch):
 
 
 def test_a_family_may_be_asked_for_and_the_rest_stays():
-    drawn = make_lessons(7, 1, "test", 1).conditions[0]
+    drawn = make_dataset(7, 1, "test", 1).conditions[0]
     (family,) = HELD_OUT
-    asked = make_lessons(7, 1, "test", 1, family).conditions[0]
+    asked = make_dataset(7, 1, "test", 1, family).conditions[0]
     assert asked.family == family
     assert vars(asked) | {"family": drawn.family} == vars(drawn)
     with pytest.raises(ValueError, match="held out"):
-        make_lessons(7, 1, "train", 1, family)
+        make_dataset(7, 1, "train", 1, family)
 
 
 def test_conditions_are_as_wide_as_stated():
@@ -127,11 +127,11 @@ def test_the_operator_knows_a_wrong_probe():
 
 def test_light_is_the_known_photons_of_each_pixel():
     taken = Scans(Conditions(photons=1e4), np.arange(2))
-    dark = taken.seen()
+    dark = taken.inputs()
     assert dark[:, 2] == pytest.approx(0.5 + 0.5 * np.log10(LEAST_FLUENCE), abs=1e-6)
     assert np.all(dark[:, :2] == 0.0)
     where = np.full((2, 2), MARGIN + 40.0)
     taken.expose(where, np.array([1.0, 3.0]))
-    fluence = 10.0 ** (2.0 * taken.seen()[:, 2].astype(np.float64) - 1.0)
+    fluence = 10.0 ** (2.0 * taken.inputs()[:, 2].astype(np.float64) - 1.0)
     assert fluence.sum(axis=(1, 2)) == pytest.approx([1e4, 3e4], rel=0.01)
-    assert np.abs(taken.seen()[:, :2]).max() > 0.01
+    assert np.abs(taken.inputs()[:, :2]).max() > 0.01

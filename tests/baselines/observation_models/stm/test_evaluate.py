@@ -1,4 +1,4 @@
-"""How the record of the detector is made, told and shown."""
+"""The record of the detector: how it is made, summarised and shown."""
 
 import io
 import json
@@ -10,21 +10,22 @@ import pytest
 from PIL import Image
 
 from microgym.baselines.cli import main
-from microgym.baselines.observation_models.model_card import network_card, network_page
+from microgym.baselines.observation_models import stm
+from microgym.baselines.observation_models.evaluate import evaluate
+from microgym.baselines.observation_models.page import network_card, network_page
+from microgym.baselines.observation_models.stm import SPEC
 from microgym.baselines.observation_models.stm import evaluate as module
-from microgym.baselines.observation_models.stm.build import STATED
-from microgym.baselines.observation_models.stm.dataset import lessons
+from microgym.baselines.observation_models.stm.dataset import make_dataset
 from microgym.baselines.observation_models.stm.evaluate import (
     BASE,
     BOUNDS,
-    Effort,
-    assess,
-    missed,
-    told,
-    trusted,
+    STATED,
+    Budget,
+    calibration_of,
+    failed_claims,
+    summary,
 )
 from microgym.baselines.observation_models.stm.figure import SHOWN
-from microgym.baselines.observation_models.stm.page import SUBJECT
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 
 FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
@@ -34,7 +35,7 @@ FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
 def record():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "conditions", lambda: FEW)
-        return assess(NETWORK.shipped_file, effort=Effort(4, 4, 1, 2), seed=1)
+        return evaluate(SPEC, NETWORK.shipped_file, budget=Budget(4, 4, 1, 2), seed=1)
 
 
 def test_the_record_holds_every_comparison(record):
@@ -64,8 +65,8 @@ def test_images_are_of_other_specimens_than_those_settings_are_chosen_by():
 
 
 def test_what_is_stated_is_counted():
-    images = lessons(9, 4, "test")
-    found = trusted(NETWORK.shipped(), images)
+    images = make_dataset(9, 4, "test")
+    found = calibration_of(NETWORK.shipped(), images)
     assert sum(one["spots"] for one in found["bins"]) > 300
     for one in found["bins"]:
         assert one["low"] <= one["stated"] <= one["high"]
@@ -86,13 +87,13 @@ def test_what_does_not_hold_is_said(record):
     test = fine["calibration"]["test"]
     test["cover"] = [{"value": stated} for stated in STATED]
     test["bins"] = [{"spots": 500, "stated": 0.8, "found": {"value": 0.82}}]
-    assert missed(fine) == []
+    assert failed_claims(fine) == []
     test["bins"][0]["found"]["value"] = 0.5
     test["cover"][0]["value"] = 0.7
     by_name = {one["name"]: one["gain"] for one in fine["conditions"]}
     by_name["double tip"]["f1"]["low"] = by_name["step edge"]["error_pm"]["low"] = -1.0
     by_name["close pairs"]["f1"]["low"] = by_name["double tip"]["error_pm"]["low"] = -1.0
-    assert sorted(missed(fine)) == [
+    assert sorted(failed_claims(fine)) == [
         "50% of errors stay below what is stated: 70.0%",
         "mean probability stated 0.80, found 0.50",
         "places are nearer, double tip: 0.1 pm",
@@ -100,45 +101,44 @@ def test_what_does_not_hold_is_said(record):
     ]
 
 
-def test_the_record_is_told_in_a_line_for_each_set_of_conditions(record):
-    lines = told(record).splitlines()
+def test_the_summary_has_a_line_for_each_set_of_conditions(record):
+    lines = summary(record).splitlines()
     assert sum(name in line for line in lines for name in FEW) >= len(FEW)
     assert any("STMBuild-v0, expert with neural less model" in line for line in lines)
 
 
 def test_page_and_card_show_the_record(record, tmp_path):
-    text = network_page(SUBJECT, tmp_path, figure=False)
+    text = network_page(SPEC, tmp_path, figure=False)
     assert "No results are recorded yet" in text
-    assert "No results are recorded yet" in network_card(SUBJECT, tmp_path)
-    (tmp_path / SUBJECT.record).write_text(json.dumps(record))
-    text, card = network_page(SUBJECT, tmp_path, figure=True), network_card(SUBJECT, tmp_path)
-    assert f"images/{SUBJECT.picture_file}" in text
+    assert "No results are recorded yet" in network_card(SPEC, tmp_path)
+    (tmp_path / SPEC.record.name).write_text(json.dumps(record))
+    text, card = network_page(SPEC, tmp_path, figure=True), network_card(SPEC, tmp_path)
+    assert f"images/{SPEC.card.picture_file}" in text
     for name in FEW:
         assert name in text
         assert name in card
     assert "step edge (never seen)" in text
     assert "`STM-v0`, `neural` less `classical`" in text
-    assert "microgym reconstructor train STM-v0 --seed 0" in text
+    assert "microgym observation-model train STM-v0 --seed 0" in text
 
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "RECORD", tmp_path / "adatoms.json")
+    few = lambda images=3: Budget(images, 3, 1, 1)  # noqa: E731
+    monkeypatch.setattr(stm, "SPEC", replace(SPEC, results=tmp_path, budget=few))
     monkeypatch.setattr(module, "conditions", lambda: FEW)
     monkeypatch.setattr("microgym.baselines.observation_models.stm.figure.conditions", lambda: FEW)
-    effort = Effort(3, 3, 1, 1)
-    monkeypatch.setattr(module, "Effort", lambda **given: replace(effort, **given))
 
 
 def test_the_command_writes_record_and_figure(quick, tmp_path, capsys, monkeypatch):
     figure = tmp_path / "figure.png"
     options = ["--write", "--seed", "2", "--specimens", "5", "--figure", str(figure)]
-    words = ["reconstructor", "assess", "STM-v0", *options]
+    words = ["observation-model", "evaluate", "STM-v0", *options]
     monkeypatch.setattr(sys, "argv", ["microgym", *words])
     assert main(words) == 0
-    written = json.loads(module.RECORD.read_text())
+    written = json.loads(stm.SPEC.record.read_text())
     assert (written["seed"], written["effort"]["images"]) == (2, 5)
-    assert written["command"].startswith("microgym reconstructor assess STM-v0 --write")
+    assert written["command"].startswith("microgym observation-model evaluate STM-v0 --write")
     assert "F1 (error, pm)" in capsys.readouterr().out
     with Image.open(io.BytesIO(figure.read_bytes())) as image:
         assert image.width > 900
@@ -156,8 +156,8 @@ def test_the_command_writes_record_and_figure(quick, tmp_path, capsys, monkeypat
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_done(quick, words, message, capsys):
-    assert main(["reconstructor", "assess", "STM-v0", *words]) == 2
+    assert main(["observation-model", "evaluate", "STM-v0", *words]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("microgym reconstructor: error:")
+    assert error.startswith("microgym observation-model: error:")
     assert message in error
-    assert not module.RECORD.exists()
+    assert not stm.SPEC.record.exists()

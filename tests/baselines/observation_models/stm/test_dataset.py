@@ -1,4 +1,4 @@
-"""Images to learn from: what they show is where it is said to be."""
+"""Simulated images: adatoms are at their labels."""
 
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ from microgym.baselines.observation_models.stm.dataset import (
     PIXEL_NM,
     Conditions,
     joined,
-    lessons,
     levelled,
+    make_dataset,
     take,
 )
 from microgym.physics.adatoms import LATTICE_NM
@@ -82,12 +82,16 @@ def test_louder_images_are_rougher_and_shorter_ones_lag():
     assert np.mean(lag) > 0.01
 
 
-def test_lessons_are_of_a_seed_and_of_a_split():
-    one, same, other = lessons(1, 2, "train"), lessons(1, 2, "train"), lessons(2, 2, "train")
+def test_datasets_are_of_a_seed_and_of_a_split():
+    one, same, other = (
+        make_dataset(1, 2, "train"),
+        make_dataset(1, 2, "train"),
+        make_dataset(2, 2, "train"),
+    )
     assert len(one) == 2 * GROUP
     assert one.heights.tobytes() == same.heights.tobytes()
     assert one.heights.tobytes() != other.heights.tobytes()
-    assert lessons(1, 1, "validation").heights.tobytes() != one.heights[:GROUP].tobytes()
+    assert make_dataset(1, 1, "validation").heights.tobytes() != one.heights[:GROUP].tobytes()
     assert not set(LEARNT) & set(HELD_OUT)
     with pytest.raises(ValueError, match="stepped"):
         take(Conditions("stepped", "train"), np.arange(1))

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from microgym.baselines.observation_models.ptycho import coverage, robustness
-from microgym.baselines.observation_models.ptycho.classical import Recipe
+from microgym.baselines.observation_models.ptycho import evaluate, robustness
+from microgym.baselines.observation_models.ptycho.classical import SolverSettings
 from microgym.baselines.observation_models.ptycho.dataset import MARGIN, REGION, Conditions
 from microgym.baselines.observation_models.ptycho.robustness import (
     AREA_PX,
@@ -18,15 +18,16 @@ from microgym.baselines.observation_models.ptycho.robustness import (
     overlap,
     raster,
 )
+from microgym.reconstruction.nn.network import STATED
 from microgym.specimens.splits import FAMILIES
 from tests.baselines.observation_models.ptycho.synthetic import taken_with, with_error
 from tests.microgym.reconstruction.ptychography.networks import make_weights
 
-QUICK, SLOW = Recipe(0.5, 0.5, math.inf, 2), Recipe(0.1, 1.0, math.inf, 50)
+QUICK, SLOW = SolverSettings(0.5, 0.5, math.inf, 2), SolverSettings(0.1, 1.0, math.inf, 50)
 
 
 class Known:
-    """Recipes as `Tuned` finds them: quick is good, slow is better."""
+    """Settings as `SolverGridSearch` finds them: quick is good, slow is better."""
 
     def best(self, most_sweeps=100):
         return SLOW if most_sweeps >= SLOW.sweeps else QUICK
@@ -73,8 +74,8 @@ def test_times_are_of_one_iteration_and_one_look(monkeypatch):
             now[0] += sweeps * taken.photons.size * 2e-5
             yield taken.truth
 
-    def restore(weights, seen):
-        now[0] += len(seen) * 1e-3
+    def restore(weights, inputs):
+        now[0] += len(inputs) * 1e-3
         return None, None
 
     monkeypatch.setattr(robustness, "solve", solve)
@@ -124,7 +125,7 @@ def test_a_row_compares_everybody_on_the_same_scans(monkeypatch):
 def test_recipes_are_tuned_without_drift_and_error_on_validation_specimens(monkeypatch):
     asked = []
     monkeypatch.setattr(robustness, "take", lambda c, s, p: asked.append((c, s, p)))
-    monkeypatch.setattr(robustness, "Tuned", lambda taken, stops: stops)
+    monkeypatch.setattr(robustness, "SolverGridSearch", lambda taken, stops: stops)
     conditions = Conditions("grf", "test", 49, 1e5, drift="real", defocus_error=0.1)
     assert robustness.tune(conditions, specimens=3, seed=0) == robustness.TABLE_STOPS
     chosen, seeds, places = asked[0]
@@ -137,42 +138,41 @@ def test_recipes_are_tuned_without_drift_and_error_on_validation_specimens(monke
 
 def test_the_part_covered_is_counted():
     relative = np.arange(100, dtype=np.float32) / 100
-    assert coverage.covered(relative, np.array([0.5, 0.68, 2.0])) == pytest.approx([0.5, 0.68, 1.0])
+    assert evaluate.covered(relative, np.array([0.5, 0.68, 2.0])) == pytest.approx([0.5, 0.68, 1.0])
 
 
 def test_coverage_of_a_true_uncertainty_is_what_is_stated(monkeypatch):
     """A network that knows its own errors exactly, on scans as in training."""
     rng = np.random.default_rng(0)
     weights = make_weights()
-    stated = np.array(coverage.STATED)
+    stated = np.array(STATED)
     weights.calibration["radii"][:] = np.sqrt(-np.log(1.0 - stated))
 
-    def restore(weights, seen):
-        truth = lessons[-1].truth[lessons[-1].specimen]
+    def restore(weights, inputs):
+        truth = made[-1].truth[made[-1].specimen]
         inside = slice(MARGIN, MARGIN + REGION)
-        sigma = rng.uniform(0.005, 0.02, seen[:, 0].shape).astype(np.float32)
+        sigma = rng.uniform(0.005, 0.02, inputs[:, 0].shape).astype(np.float32)
         wave = rng.normal(size=sigma.shape) + 1j * rng.normal(size=sigma.shape)
         return truth[:, inside, inside] + sigma * np.sqrt(0.5) * wave, sigma
 
-    lessons = []
-    make = coverage.make_lessons
+    made = []
+    make = evaluate.make_dataset
 
     def remember(*arguments):
-        lessons.append(make(*arguments))
-        return lessons[-1]
+        made.append(make(*arguments))
+        return made[-1]
 
-    monkeypatch.setattr(coverage, "make_lessons", remember)
-    monkeypatch.setattr(coverage, "restore", restore)
-    told = []
-    found = coverage.make_coverage(weights, groups=3, seed=0, progress=told.append)
-    assert told == [1] * 4
-    assert {one.conditions[0].split for one in lessons} == {"test"}
-    assert lessons[-1].conditions[0].family == "siemens_star"
+    monkeypatch.setattr(evaluate, "make_dataset", remember)
+    monkeypatch.setattr(evaluate, "restore", restore)
+    found = evaluate.make_coverage(weights, groups=3, seed=0)
+    assert len(made) == 4
+    assert {one.conditions[0].split for one in made} == {"test"}
+    assert made[-1].conditions[0].family == "siemens_star"
     for one in (found["test"], *found["unseen"].values(), *found["by_family"].values()):
         assert [each["value"] for each in one["found"]] == pytest.approx(stated, abs=0.02)
     assert found["test"]["conditions"] == sum(one["conditions"] for one in found["by_dose"]) == 3
     monkeypatch.setattr(
-        coverage, "restore", lambda w, s: (restore(w, s)[0], np.full_like(s[:, 0], 1))
+        evaluate, "restore", lambda w, s: (restore(w, s)[0], np.full_like(s[:, 0], 1))
     )
-    wide = coverage.make_coverage(weights, groups=1, seed=0)
+    wide = evaluate.make_coverage(weights, groups=1, seed=0)
     assert wide["test"]["found"][0]["value"] == 1.0

@@ -10,11 +10,11 @@ from microgym.baselines.observation_models.afm.classical import (
     GRID,
     NEW_NM,
     TRACE,
-    Recipe,
-    best_recipe,
+    RestorationSettings,
+    best_settings,
     relative_error,
     restore,
-    simple,
+    restore_classically,
     without_tip,
 )
 from microgym.baselines.observation_models.afm.dataset import Conditions, Frames, scan_frames
@@ -36,7 +36,7 @@ def frames_with(trace, retrace, error=0.0, error_back=0.0, rate=4.0) -> Frames:
 
 
 def error_of(frames, recipe):
-    ((_, heights),) = simple(frames, (recipe,))
+    ((_, heights),) = restore_classically(frames, (recipe,))
     return float(relative_error(heights, frames.truth).mean())
 
 
@@ -57,11 +57,11 @@ def test_each_recipe_undoes_what_it_is_for():
     assert error_of(missed, CORRECTED) == pytest.approx(0.0, abs=1e-6)
     assert error_of(missed, FLATTENED) == pytest.approx(error_of(missed, TRACE), rel=1e-6)
     flying = frames_with(np.maximum(wave, 0.0), np.maximum(-wave, 0.0))
-    assert error_of(flying, Recipe("lower")) == pytest.approx(0.0, abs=1e-6)
+    assert error_of(flying, RestorationSettings("lower")) == pytest.approx(0.0, abs=1e-6)
     assert error_of(flying, FLATTENED) > 0.03
     noise = rng.normal(size=(2, LINES, PIXELS))
     noisy = frames_with(noise, noise)
-    assert error_of(noisy, Recipe("trace", smooth=1.5)) < 0.6 * error_of(noisy, TRACE)
+    assert error_of(noisy, RestorationSettings("trace", smooth=1.5)) < 0.6 * error_of(noisy, TRACE)
 
 
 def test_the_lag_of_the_signal_is_made_up_for_in_the_direction_of_the_scan():
@@ -72,9 +72,9 @@ def test_the_lag_of_the_signal_is_made_up_for_in_the_direction_of_the_scan():
     change = lag * np.gradient(missed)
     # What is measured is the error as it was a lag ago.
     frames = frames_with(missed + change, missed - change, missed, missed, rate=10.0)
-    assert error_of(frames, Recipe("mean", 1.0, 1.0)) == pytest.approx(0.0, abs=1e-6)
-    assert error_of(frames, Recipe("trace", 1.0, 1.0)) == pytest.approx(0.0, abs=1e-6)
-    assert error_of(frames, Recipe("trace", 1.0)) > 0.01
+    assert error_of(frames, RestorationSettings("mean", 1.0, 1.0)) == pytest.approx(0.0, abs=1e-6)
+    assert error_of(frames, RestorationSettings("trace", 1.0, 1.0)) == pytest.approx(0.0, abs=1e-6)
+    assert error_of(frames, RestorationSettings("trace", 1.0)) > 0.01
 
 
 def test_erosion_and_dilation_change_a_worn_tip_for_a_new_one():
@@ -94,13 +94,13 @@ def test_erosion_and_dilation_change_a_worn_tip_for_a_new_one():
     assert found[:, 110:120] == pytest.approx(new[:, 110:120], abs=1e-4)
 
 
-def test_the_best_recipe_is_the_best_of_all_without_tip_and_of_three_with():
+def test_the_best_settings_is_the_best_of_all_without_tip_and_of_three_with():
     frames = scan_frames(Conditions("fibres", "validation", lines=8), np.arange(2), 0)
-    best = best_recipe(frames)
+    best = best_settings(frames)
     bare = tuple(one for one in GRID if not one.radius_nm)
     errors = {
         one: float(relative_error(heights, frames.truth).mean())
-        for one, heights in simple(frames, bare)
+        for one, heights in restore_classically(frames, bare)
     }
     assert error_of(frames, best) <= min(errors.values())
     assert errors[CORRECTED] >= error_of(frames, best)
@@ -108,8 +108,8 @@ def test_the_best_recipe_is_the_best_of_all_without_tip_and_of_three_with():
 
 
 def test_recipes_are_told_in_words():
-    assert TRACE.told() == "trace"
-    told = Recipe("lower", 1.0, 0.5, 1.5, 12.0).told()
+    assert TRACE.describe() == "trace"
+    told = RestorationSettings("lower", 1.0, 0.5, 1.5, 12.0).describe()
     assert told == "lower of both less 1 error with 0.5 lag, smoothed by 1.5 px, tip of 12 nm off"
 
 

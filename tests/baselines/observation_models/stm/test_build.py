@@ -7,38 +7,37 @@ import torch
 from microgym.baselines.cli import main
 from microgym.baselines.evaluation.records import versions
 from microgym.baselines.observation_models.network import read_twin
-from microgym.baselines.observation_models.stm.build import (
-    calibration,
-    find,
-    made_from,
-    make_detector,
-)
-from microgym.baselines.observation_models.stm.dataset import lessons
+from microgym.baselines.observation_models.stm import SPEC
+from microgym.baselines.observation_models.stm.dataset import make_dataset
 from microgym.baselines.observation_models.stm.model import AdatomUNet
-from microgym.baselines.observation_models.stm.train import look, train_detector
+from microgym.baselines.observation_models.stm.scores import find
+from microgym.baselines.observation_models.stm.train import DetectionTask, calibrate, infer
+from microgym.baselines.observation_models.train import fit
+from microgym.baselines.observation_models.train import train as build
+from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 from tests.microgym.reconstruction.adatoms.networks import make_network, tensors_of
 
 
 @pytest.fixture(scope="module")
 def images():
-    return lessons(3, 2, "train")
+    return make_dataset(3, 2, "train")
 
 
 def test_training_lowers_the_loss_and_is_of_its_seed(images):
-    first = train_detector(images, seed=1, steps=200, rate=3e-3)
+    first = fit(DetectionTask(images), seed=1, steps=200)
     assert len(first.losses) == 2
     assert first.losses[1] < 0.8 * first.losses[0]
-    again = train_detector(images, seed=1, steps=3)
-    same = train_detector(images, seed=1, steps=3)
-    other = train_detector(images, seed=2, steps=3)
+    again = fit(DetectionTask(images), seed=1, steps=3)
+    same = fit(DetectionTask(images), seed=1, steps=3)
+    other = fit(DetectionTask(images), seed=2, steps=3)
     for a, b, c in zip(*(one.net.parameters() for one in (again, same, other)), strict=True):
         assert torch.equal(a, b)
         assert a.numel() < 50 or not torch.equal(a, c)
 
 
 def test_a_network_answers_for_every_pixel(images):
-    chance, place, spread = look(make_network(), images.heights[:3])
+    chance, place, spread = infer(make_network(), images.heights[:3])
     assert chance.shape == spread.shape == (3, 64, 64)
     assert place.shape == (3, 2, 64, 64)
     assert 0.0 < chance.min() < chance.max() < 1.0
@@ -46,32 +45,32 @@ def test_a_network_answers_for_every_pixel(images):
 
 
 def test_calibration_makes_stated_and_found_agree():
-    images = lessons(4, 3, "validation")
-    tensors = tensors_of(read_twin(AdatomUNet, NETWORK.shipped_file))
+    images = make_dataset(4, 3, "validation")
+    tensors = tensors_of(read_twin(AdatomUNet))
     # As from a network that is far too sure of itself, and then too little.
     for factor in (3.0, 0.5):
         changed = dict(tensors)
         for kind in ("weight", "bias"):
             changed[f"head.{kind}"] = tensors[f"head.{kind}"].copy()
             changed[f"head.{kind}"][:4] *= np.float32(factor)
-        fit = calibration(changed, images)
+        fit = calibrate(changed, images)
         found = find(NETWORK.pack({**changed, "calibration": fit}), images)
-        stated = found.spots[found.told][:, 2]
-        assert np.mean(stated) == pytest.approx(np.mean(found.hit[found.told]), abs=0.03)
+        stated = found.spots[found.valid][:, 2]
+        assert np.mean(stated) == pytest.approx(np.mean(found.hit[found.valid]), abs=0.03)
         assert np.mean(found.relative < 1.0) == pytest.approx(0.6827, abs=0.03)
         assert 0.2 <= fit[0] <= 0.8
 
 
 def test_one_call_makes_a_network_that_loads(tmp_path):
     seen = []
-    made = make_detector(tmp_path, seed=4, groups=1, steps=2, validation=1, progress=seen.append)
+    made = build(SPEC, tmp_path, seed=4, groups=1, steps=2, validation=1, progress=seen.append)
     assert seen == [1, 1]
     assert made.path == tmp_path / NETWORK.file
     assert set(made.validation) == {"f1", "precision", "recall", "error_pm"}
-    facts = made_from(made.path)
+    facts = made_from(NETWORK, made.path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)
     assert facts["packages"] == versions()
-    command = "microgym reconstructor train STM-v0 --seed 4 --groups 1 --steps 2"
+    command = "microgym observation-model train STM-v0 --seed 4 --groups 1 --steps 2"
     assert facts["command"] == command
     assert len(facts["sha256"]) == 64
     net = read_twin(AdatomUNet, made.path)
@@ -89,6 +88,6 @@ def test_one_call_makes_a_network_that_loads(tmp_path):
 )
 def test_bad_input_is_one_line_and_nothing_is_written(words, message, tmp_path, capsys):
     output = ["--output", str(tmp_path)]
-    assert main(["reconstructor", "train", "STM-v0", *output, *words]) == 2
+    assert main(["observation-model", "train", "STM-v0", *output, *words]) == 2
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,27 +10,28 @@ import pytest
 
 from microgym.baselines.cli import main
 from microgym.baselines.evaluation.records import to_json
-from microgym.baselines.observation_models.model_card import network_card, network_page
+from microgym.baselines.observation_models import ptycho
+from microgym.baselines.observation_models.evaluate import evaluate
+from microgym.baselines.observation_models.page import network_card, network_page
+from microgym.baselines.observation_models.ptycho import SPEC
 from microgym.baselines.observation_models.ptycho import evaluate as module
-from microgym.baselines.observation_models.ptycho.build import GROUPS, STEPS
-from microgym.baselines.observation_models.ptycho.classical import LOOKS, Recipe
+from microgym.baselines.observation_models.ptycho.classical import INPUT_SWEEPS, SolverSettings
 from microgym.baselines.observation_models.ptycho.evaluate import (
-    Effort,
-    assess,
-    best_look,
+    Budget,
+    best_sweeps,
     claim,
-    missed,
-    pooled,
-    told,
+    claimed,
+    failed_claims,
+    summary,
 )
-from microgym.baselines.observation_models.ptycho.page import SUBJECT
-from microgym.baselines.observation_models.weights_io import BuildResult
+from microgym.baselines.observation_models.train import BuildResult
+from microgym.baselines.observation_models.weights_io import made_from
 from microgym.metrics import complex_error
 from tests.baselines.observation_models.ptycho.synthetic import taken_with, with_error
 from tests.microgym.reconstruction.ptychography.networks import make_weights
 
-BEST = Recipe(0.5, 1.0, math.inf, 10)
-EFFORT = Effort(specimens=40, judges=2, rows=2, groups=2)
+BEST = SolverSettings(0.5, 1.0, math.inf, 10)
+BUDGET = Budget(specimens=40, judges=2, rows=2, groups=2)
 
 
 class Known:
@@ -61,12 +63,12 @@ def known(monkeypatch):
     monkeypatch.setattr(module, "take", take)
     monkeypatch.setattr(module, "restore", restore)
     monkeypatch.setattr(module, "image_of", image_of)
-    monkeypatch.setattr(module, "Tuned", Known)
+    monkeypatch.setattr(module, "SolverGridSearch", Known)
     return asked
 
 
 def test_a_claim_is_the_paired_difference_on_test_specimens(known):
-    found = claim(make_weights(), "siemens_star", 1e3, effort=EFFORT, seed=1)
+    found = claim(make_weights(), "siemens_star", 1e3, budget=BUDGET, seed=1)
     (judged, few), (test, many) = known
     assert (judged.split, test.split) == ("validation", "test")
     assert (len(few), len(many)) == (2, 40)
@@ -93,11 +95,11 @@ def test_errors_made_to_order_have_the_error_ordered():
     assert complex_error(with_error(truth, wanted), truth) == pytest.approx(wanted, abs=1e-4)
 
 
-def test_the_look_is_chosen_on_validation_scans(monkeypatch):
+def test_the_sweeps_are_chosen_on_validation_scans(monkeypatch):
     taken = taken_with(2)
-    good = LOOKS[1]
-    looks = {sweeps: np.full_like(look, sweeps) for sweeps, look in taken.looks.items()}
-    errors = {float(sweeps): 0.1 if sweeps == good else 0.3 for sweeps in looks}
+    good = INPUT_SWEEPS[1]
+    inputs = {sweeps: np.full_like(one, sweeps) for sweeps, one in taken.inputs.items()}
+    errors = {float(sweeps): 0.1 if sweeps == good else 0.3 for sweeps in inputs}
     monkeypatch.setattr(
         module,
         "restore",
@@ -106,8 +108,8 @@ def test_the_look_is_chosen_on_validation_scans(monkeypatch):
             None,
         ),
     )
-    changed = type(taken)(**(vars(taken) | {"looks": looks}))
-    assert best_look(make_weights(), changed) == good
+    changed = type(taken)(**(vars(taken) | {"inputs": inputs}))
+    assert best_sweeps(make_weights(), changed) == good
 
 
 def covering(shares):
@@ -126,16 +128,16 @@ def record_with(gains, shares) -> dict[str, Any]:
         gains = {"value": gain, "low": gain - 0.01, "high": gain + 0.01}
         return {"errors": {n: errors(v) for n, v in names.items()}, "gain": gains, "wins": 0.5}
 
-    recipe = vars(Recipe(0.5, 1.0, math.inf, 5))
+    recipe = vars(SolverSettings(0.5, 1.0, math.inf, 5))
     return {
         "kind": "reconstructor",
-        "command": "microgym reconstructor assess --write",
+        "command": "microgym observation-model evaluate --write",
         "commit": "c",
         "date": "d",
         "machine": {"processor": "p", "cores": 2, "system": "s", "python": "3"},
         "packages": {"numpy": "2"},
         "seed": 0,
-        "effort": vars(EFFORT),
+        "effort": vars(BUDGET),
         "network": {"sha256": "0" * 64},
         "claims": [
             {
@@ -168,8 +170,8 @@ GOOD = (0.52, 0.66, 0.88, 0.94)
 def test_families_are_pooled_alike():
     """Four independent means: a quarter of the root of the sum of squared half widths."""
     gains = {(name, 1e3): gain for name, gain in zip("abcd", (0.1, 0.0, -0.02, 0.04), strict=True)}
-    claims = record_with({**gains, ("siemens_star", 1e3): 9.0, ("a", 1e4): 9.0}, GOOD)["claims"]
-    found = pooled(claims, 1e3)
+    record = record_with({**gains, ("siemens_star", 1e3): 9.0, ("a", 1e4): 9.0}, GOOD)
+    found = dict(claimed(record))["learnt families at 1,000 photons"]
     assert found.value == pytest.approx(0.03)
     assert found.high - found.value == pytest.approx(0.02 / 4)
     assert found.value - found.low == pytest.approx(0.02 / 4)
@@ -177,26 +179,28 @@ def test_families_are_pooled_alike():
 
 def test_what_does_not_hold_is_said():
     gains = {("grf", 1e3): -0.005, ("sparse", 1e3): 0.05, ("lines", 1e5): -0.1}
-    assert missed(record_with(gains, GOOD)) == []  # on the whole it wins, where it is claimed
+    assert (
+        failed_claims(record_with(gains, GOOD)) == []
+    )  # on the whole it wins, where it is claimed
     gains |= {("grf", 1e4): 0.001, ("siemens_star", 1e4): 0.005, ("siemens_star", 1e3): 0.02}
-    first, second = missed(record_with(gains, GOOD))
+    first, second = failed_claims(record_with(gains, GOOD))
     assert first.startswith("the network wins on learnt families at 10,000 photons")
     assert second.startswith("the network wins on siemens_star at 10,000 photons")
-    found = missed(record_with({}, (0.52, 0.62, 0.88, 0.99)))
+    found = failed_claims(record_with({}, (0.52, 0.62, 0.88, 0.99)))
     assert [text[:10] for text in found] == ["stated 68%"]
 
 
 def test_the_text_names_every_comparison():
-    text = told(record_with({("grf", 1e3): -0.005, ("sparse", 1e4): 0.05}, GOOD))
+    text = summary(record_with({("grf", 1e3): -0.005, ("sparse", 1e4): 0.05}, GOOD))
     assert "grf" in text
     assert "-0.0050 [-0.0150, +0.0050]" in text
     assert "coverage on siemens_star: 52.0%, 66.0%, 88.0%, 94.0%" in text
 
 
 @pytest.mark.parametrize("name", ["specimens", "judges", "rows", "groups"])
-def test_effort_must_be_positive(name):
+def test_numbers_of_an_evaluation_must_be_positive(name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
-        Effort(**{name: 0})
+        Budget(**{name: 0})
 
 
 # --- page and card -------------------------------------------------------------------------------
@@ -207,8 +211,8 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     record = record_with(gains, GOOD)
     record["table"]["rows"] = [table_row()]
     record["star"] = {"recording": "star.npz", "share": 0.1, "scans": [star_scan()]}
-    (tmp_path / SUBJECT.record).write_text(to_json(record))
-    text = network_page(SUBJECT, tmp_path, figure=True)
+    (tmp_path / SPEC.record.name).write_text(to_json(record))
+    text = network_page(SPEC, tmp_path, figure=True)
     lines = {line.split(" |")[0]: line for line in text.splitlines() if line.startswith("| `")}
     assert "| **classical** |" in lines["| `grf`"]
     assert "| network |" in next(line for line in text.splitlines() if "`sparse` | 10,000" in line)
@@ -216,24 +220,24 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     assert "There it does not win on `grf` at 1,000 photons, `siemens_star` (never seen)" in text
     assert "images/reconstructor.png" in text
     record["table"]["rows"][0]["gain_tuned"] = {"value": -0.2, "low": -0.3, "high": -0.1}
-    (tmp_path / SUBJECT.record).write_text(to_json(record))
-    lost = network_page(SUBJECT, tmp_path, figure=True)
-    assert "images/" not in network_page(SUBJECT, tmp_path, figure=False)
+    (tmp_path / SPEC.record.name).write_text(to_json(record))
+    lost = network_page(SPEC, tmp_path, figure=True)
+    assert "images/" not in network_page(SPEC, tmp_path, figure=False)
     assert "| `lines` | 1,000 | 33% (49) | real | 10% |" in text
     assert "| 0.010 (3.0) | 0.010 (9.0) |" in text
     assert "| **0.010** (3.0) |" in lost
     assert "(100 sweeps, α 0.1, step 1.5)" in text
-    card = network_card(SUBJECT, tmp_path)
+    card = network_card(SPEC, tmp_path)
     assert "E0, `siemens_star` (never seen), 1,000 photons" in card
     assert "52.0%, 66.0%, 88.0%, 94.0%" in card
-    made = SUBJECT.made()
+    made = made_from(SPEC.network, SPEC.network.shipped_file)
     for document in (text, card):
         assert f"{made['steps']:,} steps, seed {made['seed']}" in document
 
 
 def test_page_and_card_without_a_record_say_so(tmp_path):
-    assert "No results are recorded yet" in network_page(SUBJECT, tmp_path, figure=False)
-    assert "No results are recorded yet" in network_card(SUBJECT, tmp_path)
+    assert "No results are recorded yet" in network_page(SPEC, tmp_path, figure=False)
+    assert "No results are recorded yet" in network_card(SPEC, tmp_path)
 
 
 def table_row():
@@ -268,34 +272,36 @@ def quick(monkeypatch, tmp_path):
     record = record_with({("sparse", 1e3): 0.05}, GOOD)
     calls = []
 
-    def claim(weights, family, photons, *, effort, seed):
-        calls.append((family, photons, effort, seed))
+    def claim(weights, family, photons, *, budget, seed):
+        calls.append((family, photons, budget, seed))
         return record["claims"][0] | {"family": family, "photons": photons}
 
-    def ticking(result):
-        def make(*arguments, progress, **options):
-            progress(1)
-            return result
-
-        return make
-
     monkeypatch.setattr(module, "claim", claim)
-    monkeypatch.setattr(module, "make_table", ticking(record["table"]))
-    monkeypatch.setattr(module, "make_coverage", ticking(record["coverage"]))
-    monkeypatch.setattr(module, "make_star", ticking({"scans": []}))
-    monkeypatch.setattr(module, "RECORD", tmp_path / "reconstructor.json")
+    monkeypatch.setattr(module, "make_table", lambda *_, **__: record["table"])
+    monkeypatch.setattr(module, "make_coverage", lambda *_, **__: record["coverage"])
+    monkeypatch.setattr(module, "make_star", lambda *_, **__: {"scans": []})
+    monkeypatch.setattr(ptycho, "SPEC", replace(SPEC, results=tmp_path))
     monkeypatch.setattr("microgym.baselines.evaluation.protocols.PLACES", ())
     return calls
 
 
 def test_the_command_writes_the_record(quick, capsys):
-    command = ["reconstructor", "assess", "Ptycho-v0", "--write", "--seed", "3", "--specimens", "5"]
+    command = [
+        "observation-model",
+        "evaluate",
+        "Ptycho-v0",
+        "--write",
+        "--seed",
+        "3",
+        "--specimens",
+        "5",
+    ]
     assert main(command) == 0
-    written = json.loads(module.RECORD.read_text())
+    written = json.loads(ptycho.SPEC.record.read_text())
     assert written["seed"] == 3
     assert written["effort"]["specimens"] == 5
     assert len(written["claims"]) == len(quick) == 20
-    assert written["network"] == SUBJECT.made()
+    assert written["network"] == made_from(SPEC.network, SPEC.network.shipped_file)
     assert written["star"] is None
     said = capsys.readouterr()
     assert "coverage on test" in said.out
@@ -304,19 +310,19 @@ def test_the_command_writes_the_record(quick, capsys):
 
 
 def test_without_write_nothing_is_written(quick):
-    assert main(["reconstructor", "assess", "Ptycho-v0"]) == 0
-    assert not module.RECORD.exists()
+    assert main(["observation-model", "evaluate", "Ptycho-v0"]) == 0
+    assert not ptycho.SPEC.record.exists()
 
 
 def test_ctrl_c_leaves_the_old_record(quick, monkeypatch, capsys):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    module.RECORD.write_text("old")
+    ptycho.SPEC.record.write_text("old")
     monkeypatch.setattr(module, "make_coverage", interrupted)
-    assert main(["reconstructor", "assess", "Ptycho-v0", "--write"]) == 130
-    assert module.RECORD.read_text() == "old"
-    assert "microgym reconstructor: interrupted" in capsys.readouterr().err
+    assert main(["observation-model", "evaluate", "Ptycho-v0", "--write"]) == 130
+    assert ptycho.SPEC.record.read_text() == "old"
+    assert "microgym observation-model: interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -325,43 +331,44 @@ def test_ctrl_c_leaves_the_old_record(quick, monkeypatch, capsys):
         (["train", "--output", "{}", "--groups", "0"], "groups must be at least 1, got 0"),
         (["train", "--output", "{}/x", "--steps", "0"], "steps must be at least 1, got 0"),
         (["train", "--output", "{}/x", "--seed", "-1"], "seed must be at least 0, got -1"),
-        (["assess", "--specimens", "0"], "specimens must be at least 1, got 0"),
-        (["assess", "--seed", "-2"], "seed must be at least 0, got -2"),
-        (["assess", "--weights", "{}/none"], "there is no network at"),
-        (["assess", "--recording", "{}/none"], "no recorded scan at"),
-        (["assess", "--weights", "{}/none", "--write"], "--write is for the shipped network"),
-        (["assess", "--figure", "{}"], "it is a folder"),
+        (["evaluate", "--specimens", "0"], "specimens must be at least 1, got 0"),
+        (["evaluate", "--seed", "-2"], "seed must be at least 0, got -2"),
+        (["evaluate", "--weights", "{}/none"], "there is no network at"),
+        (["evaluate", "--recording", "{}/none"], "no recorded scan at"),
+        (["evaluate", "--weights", "{}/none", "--write"], "--write is for the shipped network"),
+        (["evaluate", "--figure", "{}"], "it is a folder"),
     ],
 )
 @pytest.mark.usefixtures("quick")
 def test_bad_input_is_one_line_and_nothing_is_done(words, message, tmp_path, capsys):
     assert (
-        main(["reconstructor", words[0], "Ptycho-v0", *(w.format(tmp_path) for w in words[1:])])
+        main(["observation-model", words[0], "Ptycho-v0", *(w.format(tmp_path) for w in words[1:])])
         == 2
     )
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("microgym reconstructor: error:")
+    assert error.startswith("microgym observation-model: error:")
     assert message in error
-    assert not module.RECORD.exists()
+    assert not ptycho.SPEC.record.exists()
 
 
 def test_training_by_command(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def quick(output, *, progress, **options):
-        asked.append((output, options))
+    def quick(spec, folder, *, progress, **options):
+        asked.append((spec, folder, options))
         progress(options["steps"])
-        return BuildResult(output / "net.safetensors", [0.1], {"classical": 0.3, "neural": 0.2})
+        return BuildResult(folder / "net.safetensors", [0.1], {"classical": 0.3, "neural": 0.2})
 
-    monkeypatch.setattr("microgym.baselines.observation_models.ptycho.build.make_eye", quick)
+    monkeypatch.setattr("microgym.baselines.observation_models.train.train", quick)
     words = ["--seed", "2", "--groups", "7", "--steps", "9", "--output", str(tmp_path)]
-    assert main(["reconstructor", "train", "Ptycho-v0", *words]) == 0
-    assert main(["reconstructor", "train", "Ptycho-v0", "--output", str(tmp_path)]) == 0
-    usual = {"seed": 0, "groups": GROUPS, "steps": STEPS}
-    assert asked == [(tmp_path, {"seed": 2, "groups": 7, "steps": 9}), (tmp_path, usual)]
+    assert main(["observation-model", "train", "Ptycho-v0", *words]) == 0
+    assert main(["observation-model", "train", "Ptycho-v0", "--output", str(tmp_path)]) == 0
+    usual = {"seed": 0, "groups": SPEC.groups, "steps": SPEC.steps}
+    asked_for = {"seed": 2, "groups": 7, "steps": 9}
+    assert asked == [(SPEC, tmp_path, asked_for), (SPEC, tmp_path, usual)]
     said = capsys.readouterr()
     assert "E0 on validation specimens classical 0.300, neural 0.200" in said.out
-    assert f"microgym reconstructor assess Ptycho-v0 --weights {tmp_path}" in said.out
+    assert f"microgym observation-model evaluate Ptycho-v0 --weights {tmp_path}" in said.out
     assert "training the network" in said.err
 
 
@@ -369,4 +376,4 @@ def test_the_record_of_a_file_that_is_no_network_is_not_begun(tmp_path):
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="is not a network"):
-        assess(path, effort=EFFORT)
+        evaluate(SPEC, path, budget=BUDGET)

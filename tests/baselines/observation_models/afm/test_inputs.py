@@ -5,7 +5,7 @@ import pytest
 
 from microgym.baselines.observation_models.afm.classical import raster_of
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
-from microgym.baselines.observation_models.afm.inputs import looks_at
+from microgym.baselines.observation_models.afm.inputs import make_inputs
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS, TOLD
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
@@ -24,22 +24,22 @@ def frames():
 
 
 def test_looks_are_what_the_kernels_enter(frames):
-    looks = looks_at(frames)
-    lines, told, lag_px = looks.inputs()
+    inputs = make_inputs(frames)
+    lines, told, lag_px = inputs.arrays()
     at = 0
     for one in frames:
         count, many = one.truth.shape[:2]
         raster = raster_of(one)
-        view = ClassicalTopography(count, raster)
+        model = ClassicalTopography(count, raster)
         size = np.log([raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM])
         for n in range(many):
             images = tuple(one.signals[:, n, s].copy() for s in range(5))
             there = np.ones(count, np.bool_)
-            view.estimate(np.arange(count), ScanLine(images, one.dials[:, n].copy(), there))
+            model.estimate(np.arange(count), ScanLine(images, one.dials[:, n].copy(), there))
             chosen = at + many * np.arange(count) + n
-            assert lines[chosen] == pytest.approx(view.state.lines, abs=1e-3)
-            assert lag_px[chosen] == pytest.approx(view.state.lag_px, rel=1e-5)
-            history = view.state.settings.reshape(count, -1)
+            assert lines[chosen] == pytest.approx(model.state.lines, abs=1e-3)
+            assert lag_px[chosen] == pytest.approx(model.state.lag_px, rel=1e-5)
+            history = model.state.settings.reshape(count, -1)
             assert told[chosen, : history.shape[1]] == pytest.approx(history, rel=1e-5, abs=1e-6)
             assert told[chosen, -2:] == pytest.approx(np.tile(size, (count, 1)), abs=1e-6)
         at += count * many
@@ -47,21 +47,21 @@ def test_looks_are_what_the_kernels_enter(frames):
 
 
 def test_truths_are_lines_less_their_mean(frames):
-    looks = looks_at(frames)
-    assert looks.truth.mean(axis=-1) == pytest.approx(0.0, abs=1e-3)
+    inputs = make_inputs(frames)
+    assert inputs.truth.mean(axis=-1) == pytest.approx(0.0, abs=1e-3)
     line = frames[0].truth[1, 2]
-    assert looks.truth[9 + 2] == pytest.approx(line - line.mean(), abs=1e-3)
+    assert inputs.truth[9 + 2] == pytest.approx(line - line.mean(), abs=1e-3)
 
 
 def test_hidden_lines_are_like_lines_that_are_not_there(frames):
-    looks = looks_at(frames)
-    some = looks.some(np.array([2, 7, 8]))
+    inputs = make_inputs(frames)
+    some = inputs.some(np.array([2, 7, 8]))
     hidden = np.zeros((3, LINES), np.bool_)
     hidden[1, 1:] = True
     hidden[2, 0] = True  # the newest line is never hidden
-    some.forget(hidden)
-    lines, told, lag_px = some.inputs()
-    usual, known, lags = looks.some(np.array([2, 7, 8])).inputs()
+    some.hide(hidden)
+    lines, told, lag_px = some.arrays()
+    usual, known, lags = inputs.some(np.array([2, 7, 8])).arrays()
     for row in (0, 2):
         assert np.array_equal(lines[row], usual[row])
         assert np.array_equal(told[row], known[row])

@@ -1,4 +1,4 @@
-"""The same exposures for everybody, and the classical solver at its best."""
+"""Scans of the comparison, and the tuned classical solver."""
 
 import json
 import math
@@ -11,9 +11,9 @@ from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.observation_models.ptycho import classical
 from microgym.baselines.observation_models.ptycho.classical import (
     GRID,
-    LOOKS,
-    Recipe,
-    Tuned,
+    INPUT_SWEEPS,
+    SolverGridSearch,
+    SolverSettings,
     halton_places,
     image_of,
     restore,
@@ -57,16 +57,16 @@ def test_everybody_gets_what_the_scan_measured(taken):
     for e, place in enumerate(halton_places(5)):
         scans.expose(np.tile(place, (2, 1)), np.ones(2))
         assert taken.counts[:, e].tobytes() == scans.instrument.state.measurement.counts.tobytes()
-    assert taken.looks[0].tobytes() == scans.seen().tobytes()
-    scans.sweep(LOOKS[1])
-    assert taken.looks[LOOKS[1]].tobytes() == scans.seen().tobytes()
+    assert taken.inputs[0].tobytes() == scans.inputs().tobytes()
+    scans.sweep(INPUT_SWEEPS[1])
+    assert taken.inputs[INPUT_SWEEPS[1]].tobytes() == scans.inputs().tobytes()
     assert np.all(np.abs(taken.places - halton_places(5)) <= 0.5)
     assert taken.photons == pytest.approx(1e5)
     assert taken.truth.shape == taken.lit.shape == (2, REGION, REGION)
     assert 0.05 < taken.lit.mean() < 0.9
     inside = slice(MARGIN, MARGIN + REGION)
     running = scans.estimate.re + 1j * scans.estimate.im
-    assert taken.running(LOOKS[1]) == pytest.approx(running[:, inside, inside], abs=1e-6)
+    assert taken.running(INPUT_SWEEPS[1]) == pytest.approx(running[:, inside, inside], abs=1e-6)
 
 
 def test_errors_are_on_lit_pixels_unless_asked_otherwise(taken):
@@ -85,7 +85,7 @@ def test_restoring_looks_is_what_the_environment_shows():
     re, im, sigma = view.estimate(
         np.arange(2), RunningScan(scans.estimate.re, scans.estimate.im, scans.fluence)
     )
-    image, doubt = restore(weights, scans.seen())
+    image, doubt = restore(weights, scans.inputs())
     inside = (slice(None), slice(MARGIN, MARGIN + REGION), slice(MARGIN, MARGIN + REGION))
     assert image.real == pytest.approx(re[inside], abs=1e-4)
     assert image.imag == pytest.approx(im[inside], abs=1e-4)
@@ -95,17 +95,17 @@ def test_restoring_looks_is_what_the_environment_shows():
 def test_a_solver_starts_from_vacuum_and_goes_on_from_stop_to_stop(taken):
     nothing, one, three = solve(taken, 0.5, 1.0, math.inf, (0, 1, 3))
     assert np.all(nothing == 1.0)
-    again = image_of(taken, Recipe(0.5, 1.0, math.inf, 3))
+    again = image_of(taken, SolverSettings(0.5, 1.0, math.inf, 3))
     assert again.tobytes() == three.tobytes()
     assert not np.array_equal(one, three)
-    decayed = image_of(taken, Recipe(0.5, 1.0, 1.0, 3))
+    decayed = image_of(taken, SolverSettings(0.5, 1.0, 1.0, 3))
     assert not np.array_equal(decayed, three)
 
 
 def test_the_solver_is_the_running_reconstruction_when_it_works_alike():
     """One exposure, three iterations: online and in sweeps they are the same arithmetic."""
     one = take(Conditions("lines", "test", 1, 1e5), SEEDS, halton_places(1))
-    online = estimate_in(one.looks[0])
+    online = estimate_in(one.inputs[0])
     defaults = OnlineReconstruction.__init__.__kwdefaults__
     (image,) = solve(one, defaults["alpha"], defaults["step"], math.inf, (defaults["iterations"],))
     assert image == pytest.approx(online, abs=1e-5)
@@ -134,23 +134,25 @@ def test_the_best_recipe_is_found_and_the_hopeless_are_dropped(monkeypatch):
 
     solver, calls = recorded(errors)
     monkeypatch.setattr(classical, "solve", solver)
-    tuned = Tuned(taken_with(2))
-    assert tuned.best() == Recipe(*best, 50)
-    assert tuned.best(7) == Recipe(*best, 5)
+    tuned = SolverGridSearch(taken_with(2))
+    assert tuned.best() == SolverSettings(*best, 50)
+    assert tuned.best(7) == SolverSettings(*best, 5)
     assert tuned.best(0).sweeps == 0
-    assert tuned.errors[Recipe(*best, 50)] == pytest.approx(0.2, abs=1e-4)
+    assert tuned.errors[SolverSettings(*best, 50)] == pytest.approx(0.2, abs=1e-4)
     later = {settings for settings, stop in calls if stop > 10}
     assert later == {best}
     assert {settings for settings, stop in calls if stop == 10} == set(GRID)
 
 
 def test_a_recipe_survives_its_record():
-    for recipe in (Recipe(0.1, 1.0, math.inf, 5), Recipe(0.5, 1.0, 3.0, 50)):
-        assert Recipe.from_record(json.loads(to_json(asdict(recipe)))) == recipe
+    for recipe in (SolverSettings(0.1, 1.0, math.inf, 5), SolverSettings(0.5, 1.0, 3.0, 50)):
+        assert SolverSettings.from_record(json.loads(to_json(asdict(recipe)))) == recipe
 
 
 def test_recipes_are_told_in_words():
-    assert Recipe(0.1, 1.0, math.inf, 0).told() == "vacuum"
-    assert Recipe(1.0, 0.25, math.inf, 1).told() == "1 sweep, α 1, step 0.25"
-    assert Recipe(0.1, 1.5, math.inf, 5).told() == "5 sweeps, α 0.1, step 1.5"
-    assert Recipe(0.5, 1.0, 3.0, 50).told() == "50 sweeps, α 0.5, step 1, falling after 3"
+    assert SolverSettings(0.1, 1.0, math.inf, 0).describe() == "vacuum"
+    assert SolverSettings(1.0, 0.25, math.inf, 1).describe() == "1 sweep, α 1, step 0.25"
+    assert SolverSettings(0.1, 1.5, math.inf, 5).describe() == "5 sweeps, α 0.1, step 1.5"
+    assert (
+        SolverSettings(0.5, 1.0, 3.0, 50).describe() == "50 sweeps, α 0.5, step 1, falling after 3"
+    )

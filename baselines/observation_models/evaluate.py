@@ -1,0 +1,200 @@
+"""Evaluation of the neural observation models: the record, and what all of them have in common."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.cli.console import progress_bar
+from microgym.baselines.evaluation.records import provenance
+from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
+from microgym.baselines.observation_models.specification import ObservationModelSpec, Record
+from microgym.baselines.observation_models.weights_io import made_from
+from microgym.reconstruction.nn.network import STATED
+
+ItemT = TypeVar("ItemT")
+Float64 = NDArray[np.float64]
+SEEDS = 1_000_000
+"""Seeds of specimens that belong to one seed of an evaluation."""
+
+
+class HasFamily(Protocol):
+    """Conditions with a family of specimens."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        ...
+
+
+def evaluate(
+    spec: ObservationModelSpec,
+    weights: Path,
+    *,
+    budget: Any = None,
+    seed: int = 0,
+    recording: Path | None = None,
+) -> dict[str, Any]:
+    """Make the whole record of a network, under progress bars.
+
+    Args:
+        spec: the observation model.
+        weights: file of the network.
+        budget: numbers of an evaluation; None for the default ones.
+        seed: of everything random.
+        recording: recorded experiment to compare on, where there is one; None leaves it out.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: a number out of range, or not a network.
+        FileNotFoundError: no network, or no recording.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}")
+    chosen = spec.budget() if budget is None else budget
+    network = spec.network.load(weights)
+    # The provenance is that of the code at the start.
+    origin = provenance()
+    options = {"recording": recording} if spec.recorded else {}
+    found = spec.measure(network, chosen, seed, **options)
+    made = made_from(spec.network, weights)
+    return {"kind": "observation-model", **origin, "seed": seed, "effort": asdict(chosen),
+            "network": made, **found}  # fmt: skip
+
+
+def tracked(items: Collection[ItemT], what: str, unit: str) -> Iterator[ItemT]:
+    """Items under a progress bar.
+
+    Args:
+        items: each is a step of the bar.
+        what: is being done.
+        unit: of an item.
+    """
+    with progress_bar(len(items), what, unit) as progress:
+        for one in items:
+            yield one
+            progress(1)
+
+
+def compared(errors: Mapping[str, Float64], best: str = "tuned") -> dict[str, Any]:
+    """Compare the network with other methods on the same specimens.
+
+    Args:
+        errors: (N,) of each method; that of the network is "network".
+        best: the method that the network is to be better than.
+
+    Returns:
+        "errors", the means, and "gain", how much less the network's error is, with 95% intervals;
+        "wins", the share of specimens on which it is less.
+    """
+    return {
+        "errors": {name: asdict(bootstrap(values)) for name, values in errors.items()},
+        "gain": asdict(paired_difference(errors[best], errors["network"])),
+        "wins": float(np.mean(errors["network"] < errors[best])),
+    }
+
+
+def estimate(found: Record) -> Estimate:
+    """An estimate of a record."""
+    return Estimate(float(found["value"]), float(found["low"]), float(found["high"]))
+
+
+def pooled(gains: Sequence[Record]) -> Estimate:
+    """Mean of independent gains; half widths of their intervals add in squares."""
+    halves = [0.5 * (gain["high"] - gain["low"]) for gain in gains]
+    value = float(np.mean([gain["value"] for gain in gains]))
+    half = float(np.linalg.norm(halves)) / len(gains)
+    return Estimate(value, value - half, value + half)
+
+
+# --- coverage: shares of errors that stay below stated bounds -------------------------------------
+
+Coverage = list[tuple[Any, Float64]]
+
+
+def measure_coverage(
+    under: Callable[[int, str | None], tuple[HasFamily, Float64]],
+    held_out: Sequence[str],
+    groups: int,
+    seed: int,
+) -> tuple[dict[str, Any], Coverage]:
+    """Coverage on the families of the training, and on each of those held out.
+
+    Args:
+        under: conditions drawn with a seed, and the share of errors below each bound of `STATED`
+            under them; the family is drawn too where it is None. NaN where nothing was measured.
+        held_out: families that the training does not see.
+        groups: sets of conditions; a third as many on each family held out.
+        seed: of the evaluation.
+
+    Returns:
+        "stated", "test", "unseen" and "by_family", shares with 95% intervals over sets of
+        conditions; and those sets of the test.
+    """
+    sets = [(None, k) for k in range(groups)]
+    sets += [(family, k) for family in held_out for k in range(max(groups // 3, 1))]
+    found: dict[str | None, Coverage] = {family: [] for family, _ in sets}
+    for family, number in tracked(sets, "uncertainty", "set"):
+        # Far from the seeds of training and calibration, though their split differs anyway.
+        conditions, shares = under(SEEDS * (seed + 1) + number, family)
+        if np.isfinite(shares).all():
+            found[family].append((conditions, shares))
+    test = found[None]
+    families = sorted({conditions.family for conditions, _ in test})
+    record = {
+        "stated": STATED,
+        "test": mean_coverage(test),
+        "unseen": {family: mean_coverage(found[family]) for family in held_out},
+        "by_family": {
+            family: mean_coverage([one for one in test if one[0].family == family])
+            for family in families
+        },
+    }
+    return record, test
+
+
+def mean_coverage(sets: Coverage) -> dict[str, Any]:
+    """Mean coverage over sets of conditions, with its interval."""
+    columns = np.array([shares for _, shares in sets]).T
+    return {"conditions": len(sets), "found": [asdict(bootstrap(column)) for column in columns]}
+
+
+# --- claims and summaries -------------------------------------------------------------------------
+
+
+def failed_wins(claims: Sequence[tuple[str, Estimate]]) -> list[str]:
+    """Claimed gains that are not above zero, as sentences."""
+    return [
+        f"the network wins on {name}: better by {gain.value:.4f}, from {gain.low:.4f}"
+        for name, gain in claims
+        if not gain.above_zero
+    ]
+
+
+def failed_coverage(coverage: Record, tolerance: float = 0.05) -> list[str]:
+    """Stated shares that differ too much from those found on test specimens, as sentences."""
+    return [
+        f"stated {stated:.0%} cover within {100 * tolerance:.0f} points: {one['value']:.1%}"
+        for stated, one in zip(coverage["stated"], coverage["test"]["found"], strict=True)
+        if abs(one["value"] - stated) > tolerance
+    ]
+
+
+def gain_text(gain: Record, digits: int = 4) -> str:
+    """A gain with its interval, for a terminal."""
+    value, low, high = (f"{gain[name]:+.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def coverage_lines(coverage: Record) -> list[str]:
+    """Found coverage on test specimens and on families held out, for a terminal."""
+    found = {"test": coverage["test"], **coverage["unseen"]}
+    return [
+        f"  coverage on {name}: " + ", ".join(f"{each['value']:.1%}" for each in one["found"])
+        for name, one in found.items()
+    ]
