@@ -86,7 +86,7 @@ class PairedDifference:
         """Sign of the difference as far as the interval determines it."""
         if self.difference.above_zero:
             return "higher"
-        return "lower" if self.difference.below_zero else "not told apart"
+        return "lower" if self.difference.below_zero else "not significant"
 
 
 @dataclass(frozen=True)
