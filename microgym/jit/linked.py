@@ -107,6 +107,15 @@ class _StampedImpl(caching.CompileResultCacheImpl):
         return super().rebuild(target_context, payload)
 
 
+def _described(kind: types.Type) -> str:
+    """A type in words, with the fields of NamedTuples."""
+    if not isinstance(kind, types.BaseTuple):
+        return str(kind)
+    names = kind.fields if isinstance(kind, types.BaseNamedTuple) else ("",) * len(kind)
+    parts = zip(names, kind, strict=True)
+    return f"({', '.join(f'{name}: {_described(one)}' for name, one in parts)})"
+
+
 class _StampedCache(caching.FunctionCache):
     _impl_class = _StampedImpl
 
@@ -115,7 +124,10 @@ class _StampedCache(caching.FunctionCache):
         self._kind = kind
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), self._kind)
+        # In words: Numba tells NamedTuples apart by their classes' names and elements only, and
+        # could not read the index again where such a class no longer exists.
+        signature = tuple(_described(one) for one in sig)
+        return (signature, *super()._index_key(sig, codegen)[1:], self._kind)
 
 
 def _cache(function: Callable[..., Any], kind: str) -> Any:
