@@ -107,7 +107,7 @@ class _StampedImpl(caching.CompileResultCacheImpl):
         return super().rebuild(target_context, payload)
 
 
-def _described(kind: types.Type) -> str:
+def _described(kind: Any) -> str:
     """A type in words, with the classes and fields of NamedTuples."""
     if not isinstance(kind, types.BaseTuple):
         return str(kind)
