@@ -81,7 +81,7 @@ class GracefulInterrupt:
 
 
 class RunState:
-    """Progress of a run besides its learner, as it is kept in checkpoints.
+    """Progress of a run besides its learner, kept in checkpoints.
 
     Args:
         store: of the checkpoints.
@@ -89,8 +89,7 @@ class RunState:
         last: checkpoint to resume from, if any.
 
     Attributes:
-        run: as given.
-        last: as given.
+        run, last: as given.
         curve: (step, mean return of the last hundred training episodes) for each rollout.
         resumed: number of resumptions from a checkpoint.
     """
@@ -98,33 +97,27 @@ class RunState:
     def __init__(
         self, store: CheckpointStore, run: Mapping[str, Any], last: Checkpoint | None
     ) -> None:
-        self.run, self.last = run, last
-        self.curve: list[tuple[int, float]] = []
-        self.resumed = 0
-        self._store = store
-        self._start = time.monotonic()
-        self._before_s = 0.0
-        if last is None:
-            return
-        facts = last.facts
+        self.run, self.last, self._store = run, last, store
+        begun: Mapping[str, Any] = {"curve": (), "resumed": 0, "duration_s": 0.0}
+        facts = begun if last is None else last.facts
+        ended = last is not None and last.finished
         self.curve = [(int(step), float(value)) for step, value in facts["curve"]]
-        self.resumed = int(facts["resumed"]) + (not last.finished)
+        self.resumed = int(facts["resumed"]) + (last is not None and not ended)
         self._before_s = float(facts["duration_s"])
-        if last.finished:
-            self._start = float("inf")
+        self._start_s = float("inf") if ended else time.monotonic()
 
     def duration_s(self) -> float:
         """Wall time of the run, s, including the sessions before it was resumed."""
-        return self._before_s + max(0.0, time.monotonic() - self._start)
+        return self._before_s + max(0.0, time.monotonic() - self._start_s)
 
     def save(self, step: int, learner: Mapping[str, Any], arrays: Arrays) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint with the state of the learner."""
         facts = self._facts() | {"learner": learner}
         self._store.write(Checkpoint(step, self.run, False, facts, arrays))
 
     def finish(self, step: int) -> None:
         """Mark the run as finished; its policy must have been saved before."""
-        self._before_s, self._start = self.duration_s(), float("inf")
+        self._before_s, self._start_s = self.duration_s(), float("inf")
         self._store.write(Checkpoint(step, self.run, True, self._facts()))
 
     def _facts(self) -> dict[str, Any]:
@@ -141,8 +134,7 @@ class ProgressCallback(BaseCallback):
 
     def __init__(self, state: RunState, interrupt: GracefulInterrupt) -> None:
         super().__init__()
-        self._state = state
-        self._interrupt = interrupt
+        self._state, self._interrupt = state, interrupt
 
     def _on_step(self) -> bool:
         self._interrupt.advance(self.training_env.num_envs)
@@ -231,14 +223,11 @@ class CheckpointCallback(BaseCallback):
         super().__init__()
         self._state, self._optimizers, self._interrupt = state, optimizers, interrupt
         self._recorder, self._every_s = recorder, every_s
-        self._logged_step = 0
-        self._saved_step, self._saved_s = -1, -float("inf")
-
-    def _on_training_start(self) -> None:
-        self._logged_step = self.model.num_timesteps
         # A new run writes its first checkpoint at once: a full disk shows before the work.
-        if self._state.last is not None:
-            self._saved_step, self._saved_s = self.model.num_timesteps, time.monotonic()
+        self._logged_step, self._saved_step, self._saved_s = 0, -1, -float("inf")
+        if state.last is not None:
+            self._logged_step = self._saved_step = state.last.step
+            self._saved_s = time.monotonic()
 
     def _on_step(self) -> bool:
         return True

@@ -117,7 +117,7 @@ class ResumableTensorBoard(TensorBoardOutputFormat):
 
     Args:
         folder: of the event files.
-        purge_step: first step whose earlier points are hidden; None removes the earlier files.
+        purge_step: first step whose points in earlier files are hidden; None removes those files.
     """
 
     def __init__(self, folder: Path, purge_step: int | None) -> None:

@@ -8,6 +8,7 @@ one: weights, losses and all that follows are the same to the bit as without the
 kind of processor and with the same versions of PyTorch and NumPy.
 """
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -40,13 +41,6 @@ from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 OUTSIDE = ("checkpoint_s", "record_every")
 """Settings without influence on what is learnt; a resumed run may change them."""
-
-
-HYPERPARAMETERS = (
-    "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "ent_coef", "vf_coef", "clip_range",
-    "max_grad_norm", "target_kl",
-)  # fmt: skip
-"""Settings that are arguments of PPO under the same name."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +143,14 @@ def _last(
 ) -> Checkpoint | None:
     """Checkpoint to resume from, if any."""
     last = store.newest()
-    if resume:
-        if last is not None:
-            check_same_run(last.run, run, folder)
-        return last
-    if last is not None and not last.finished:
+    if last is not None and resume:
+        check_same_run(last.run, run, folder)
+    elif last is not None and not last.finished:
         raise ValueError(
             f"{folder} holds an unfinished training ({last.step} of {last.run['total_timesteps']} "
             "steps): continue it (resume=True, --resume) or choose another folder"
         )
-    return None
+    return last if resume else None
 
 
 def _learn(
@@ -217,8 +209,9 @@ def _learn(
 
 
 def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
-    chosen = learner.settings
-    rate = float(chosen["learning_rate"])
+    chosen = dict(learner.settings)
+    rate = float(chosen.pop("learning_rate"))
+    known = inspect.signature(PPO).parameters
     return PPO(
         learner.policy,
         env,
@@ -226,5 +219,5 @@ def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
         policy_kwargs=learner.policy_kwargs(),
         seed=seed,
         device="cpu",
-        **{name: chosen[name] for name in HYPERPARAMETERS},
+        **{name: value for name, value in chosen.items() if name in known},
     )

@@ -1,4 +1,4 @@
-"""Training runs with several seeds, side by side, with one progress bar."""
+"""Training runs of several seeds in parallel, with one progress bar."""
 
 import multiprocessing
 import signal
@@ -21,11 +21,11 @@ Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]
 
 RECORD = "training.json"
-"""What is known about a run, in its folder."""
+"""Name of the record in the folder of a run."""
 
 _POLL_S = 0.5
 
-# What a worker process shares with its parent: [steps done, parent was interrupted].
+# Memory shared by workers and their parent: [steps done, interruption requested].
 _shared: Any = None
 
 
@@ -34,13 +34,13 @@ class Run:
     """One training run.
 
     Attributes:
-        seed: of everything random in it.
-        steps: decisions it was to learn from.
-        path: the policy, as `microgym evaluate --agent` takes it.
-        curve: (steps, mean return of recent training episodes).
-        duration_s: wall time, without what was lost where it was killed.
-        complete: False if it was interrupted; the policy is then the latest one.
-        resumed: how often it was taken up from a checkpoint.
+        seed: of the run.
+        steps: number of decisions to learn from.
+        path: of the policy, as `microgym evaluate --agent` takes it.
+        curve: (step, mean return of the last hundred training episodes).
+        duration_s: wall time, s, without the time lost by kills.
+        complete: False if the run was interrupted; the policy is then the latest one.
+        resumed: number of resumptions from a checkpoint.
     """
 
     seed: int
@@ -65,32 +65,31 @@ def train_runs(
     log: Sequence[str] = (),
     trainer: Trainer | None = None,
 ) -> list[Run]:
-    """Train once for each seed, each in `output/seed-<n>`, with a record `training.json` beside.
+    """Train once for each seed, in `output/seed-<n>`, and write a record `training.json` there.
 
-    Ctrl-C ends all runs; what they have learnt by then is saved and returned, and they can be
-    resumed, as those that were killed can.
+    Ctrl-C ends all runs at their next checkpoints; their policies are saved. Runs that were
+    interrupted or killed can be resumed.
 
     Args:
         env_id: such as "Ptycho-v0".
         seeds: of the runs, distinct.
         steps: decisions to learn from, in each run.
         output: folder of the runs.
-        jobs: processes side by side; 1 stays in this one.
+        jobs: number of processes; 1 trains in this process.
         config: changes to the agent's configuration.
-        progress: is told of every further step, of all runs together.
-        resume: go on with each run from its last checkpoint; those that are finished are left as
-            they are, and those that were not begun are begun.
-        log: where each run logs to, as for `microgym.agents.training.trainer.train`.
+        progress: receives the number of further steps of all runs.
+        resume: continue each run from its last checkpoint; finished runs are left as they are.
+        log: kinds of logs, as for `microgym.agents.training.trainer.train`.
         trainer: instead of `microgym.agents.training.trainer.train`, in tests.
 
     Returns:
-        The runs in the order of the seeds; after an interruption those that saved something.
+        The runs in the order of the seeds; after an interruption those that saved a policy.
 
     Raises:
         ValueError: steps, seeds or jobs out of range; a run in `output` is unfinished and `resume`
             is False, or has other settings and it is True.
-        ChildProcessError: a process of several side by side was killed.
-        KeyboardInterrupt: interrupted before anything could be saved.
+        ChildProcessError: one of several processes was killed.
+        KeyboardInterrupt: interrupted before any run could save a policy.
     """
     if steps < 1 or jobs < 1:
         raise ValueError(f"steps and jobs must be at least 1, got {steps} and {jobs}")
@@ -101,13 +100,13 @@ def train_runs(
         {**common, "trainer": trainer, "seed": seed, "output": output / f"seed-{seed}"}
         for seed in seeds
     ]
-    if min(jobs, len(tasks)) == 1:
-        return _one_by_one(tasks, progress or _unheard)
-    return _side_by_side(tasks, jobs, progress or _unheard)
+    one_process = min(jobs, len(tasks)) == 1
+    report = progress or _no_progress
+    return _sequential(tasks, report) if one_process else _parallel(tasks, jobs, report)
 
 
 def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> int:
-    """How many decisions the shipped agent of an environment learns from.
+    """Number of decisions that the shipped agent of an environment learns from.
 
     Args:
         env_id: the environment.
@@ -134,24 +133,23 @@ def train_with_bar(
     jobs: int,
     config: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """`train_runs` under a progress bar, to the end or not at all.
+    """`train_runs` to the end, with a progress bar.
 
-    Where it was interrupted or killed before, in the same folder, it goes on; otherwise it is done
-    anew.
+    Unfinished runs in the folder are resumed; otherwise all runs are done anew.
 
     Args:
         env_id: the environment.
         steps: decisions to learn from, in each run.
         seeds: of the runs.
         folder: of the runs.
-        jobs: processes side by side.
+        jobs: number of processes.
         config: changes to the agent's configuration.
 
     Returns:
         The runs in the order of the seeds.
 
     Raises:
-        KeyboardInterrupt: interrupted; what was learnt until then is in `folder`, and it is said.
+        KeyboardInterrupt: interrupted; the policies so far are in `folder`, as a message says.
     """
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
     words: dict[str, Any] = {"steps": steps, "output": folder, "jobs": jobs, "config": config}
@@ -159,18 +157,18 @@ def train_with_bar(
     with progress_bar(steps * len(seeds), what, "step") as progress:
         runs = train_runs(env_id, seeds, progress=progress, **words)
     if len(runs) < len(seeds) or not all(run.complete for run in runs):
-        print(f"what was learnt until now is in {folder}", file=sys.stderr)
+        print(f"the policies learnt so far are in {folder}", file=sys.stderr)
         raise KeyboardInterrupt
     return runs
 
 
 def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -> list[Run]:
-    """Runs that `train_runs` has finished before.
+    """Finished runs of an earlier `train_runs`.
 
     Args:
         env_id: the environment.
         seeds: of the runs.
-        steps: each must have learnt from so many decisions.
+        steps: decisions that each must have learnt from.
         folder: `output` of that training.
 
     Returns:
@@ -194,11 +192,11 @@ def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -
     return runs
 
 
-def _unheard(more: int) -> None:
-    del more
+def _no_progress(steps: int) -> None:
+    del steps
 
 
-def _one_by_one(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], None]) -> list[Run]:
+def _sequential(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], None]) -> list[Run]:
     runs: list[Run] = []
     for task in tasks:
         try:
@@ -212,7 +210,7 @@ def _one_by_one(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], No
     return runs
 
 
-def _side_by_side(
+def _parallel(
     tasks: Sequence[Mapping[str, Any]], jobs: int, progress: Callable[[int], None]
 ) -> list[Run]:
     context = multiprocessing.get_context("spawn")
@@ -237,8 +235,8 @@ def _side_by_side(
             watch(futures)
         except BrokenProcessPool as error:
             raise ChildProcessError(
-                "a training process was killed; what all had learnt by their last checkpoints is "
-                "kept, and a resumed training goes on from there"
+                "a training process was killed; all checkpoints are kept, and a resumed training "
+                "continues from them"
             ) from error
         except BaseException as error:
             shared[1] = 1
@@ -259,7 +257,7 @@ def _side_by_side(
 
 
 def _join(shared: Any) -> None:
-    """Begin a worker: the parent alone hears Ctrl-C, and passes it on."""
+    """Initialise a worker, in which the parent handles Ctrl-C."""
     global _shared
     _shared = shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -267,9 +265,9 @@ def _join(shared: Any) -> None:
 
 
 def _train_in_worker(task: Mapping[str, Any]) -> Run:
-    def advance(more: int) -> None:
+    def advance(steps: int) -> None:
         with _shared.get_lock():
-            _shared[0] += more
+            _shared[0] += steps
         if _shared[1]:
             raise KeyboardInterrupt
 
@@ -277,32 +275,25 @@ def _train_in_worker(task: Mapping[str, Any]) -> Run:
 
 
 def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
-    words = {name: task[name] for name in ("seed", "output", "config", "resume", "log")}
+    names = ("seed", "output", "config", "resume", "log")
+    seed, steps, folder = task["seed"], task["steps"], task["output"]
     trainer: Trainer = task["trainer"] or _default_trainer()
-    file: Path = task["output"] / RECORD
-    told = file.is_file() and bool(read_record(file).get("complete"))
-    ended = task["resume"] and told and not is_unfinished(task["output"])
-    steps = task["steps"]
+    file: Path = folder / RECORD
+    recorded = file.is_file() and bool(read_record(file).get("complete"))
+    finished = task["resume"] and recorded and not is_unfinished(folder)
+    words = {name: task[name] for name in names}
     result = trainer(task["env_id"], total_timesteps=steps, progress=progress, **words)
-    run = Run(
-        task["seed"],
-        task["steps"],
-        Path(result.path),
-        list(result.curve),
-        result.duration_s,
-        result.complete,
-        result.resumed,
-    )
-    record = {
-        "env": task["env_id"],
-        "seed": run.seed,
-        "steps": run.steps,
-        "complete": run.complete,
-        "resumed": run.resumed,
-        "duration_s": round(run.duration_s, 1),
-        "curve": run.curve,
-        **provenance(),
-    }
-    if not ended:
+    curve, complete, resumed = list(result.curve), result.complete, result.resumed
+    if not finished:
+        record = {
+            "env": task["env_id"],
+            "seed": seed,
+            "steps": steps,
+            "complete": complete,
+            "resumed": resumed,
+            "duration_s": round(result.duration_s, 1),
+            "curve": curve,
+            **provenance(),
+        }
         write_atomically(file, to_json(record, indent=1) + "\n")
-    return run
+    return Run(seed, steps, Path(result.path), curve, result.duration_s, complete, resumed)

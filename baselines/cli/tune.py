@@ -1,9 +1,10 @@
-"""How experts and oracles were tuned: by search on training specimens.
+"""Search for the configuration of a reference policy, such as expert or oracle.
 
     python -m microgym.baselines.cli.tune Ptycho-v0 expert
 
-prints the best settings found; the defaults of the configurations are those, rounded.
-Half of the budget is drawn at large, half around the best three so far.
+prints the best configurations on training specimens; rounded, they are the defaults of the
+configuration's class. Half of the trials are drawn from the distributions of the table
+"expert_search", half around the best three so far.
 """
 
 import argparse
@@ -22,13 +23,20 @@ from microgym.baselines.evaluation.expert_search import (
 )
 
 EPISODES = 64
-"""Training specimens per trial (design choice: standard error of the mean about 0.02)."""
+"""Training episodes per trial (design choice: standard error of the mean about 0.02)."""
 
 _NEAR = 0.25
 
 
 def near(settings: Any, rng: np.random.Generator) -> Any:
-    """Settings close to given ones: every number times e^(a quarter of a normal deviate)."""
+    """Random configuration close to a given one.
+
+    Real numbers are multiplied by exp(N(0, 0.25^2)), integers change by at most one.
+
+    Args:
+        settings: a dataclass.
+        rng: source of the changes.
+    """
     changes: dict[str, Any] = {}
     for field in fields(settings):
         value = getattr(settings, field.name)
@@ -46,16 +54,16 @@ def near(settings: Any, rng: np.random.Generator) -> Any:
 def search(
     env_id: str, policy: SearchablePolicy, trials: int, seed: int = 0
 ) -> list[tuple[float, Any]]:
-    """Settings and their mean returns on training specimens, best first.
+    """Evaluate random configurations on training specimens, the same for all trials.
 
     Args:
         env_id: such as "Ptycho-v0".
-        policy: what to tune.
-        trials: how many to try.
-        seed: of the search; all trials play the same episodes.
+        policy: the reference policy.
+        trials: number of configurations.
+        seed: of the search.
 
     Returns:
-        (mean return, settings) of every trial.
+        (mean return, configuration) of every trial, the best first.
     """
     rng = np.random.default_rng(seed)
     setting = EnvironmentConfig(env_id, split="train")
@@ -76,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Search, and print the best three."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("env", choices=searchable_environments())
-    parser.add_argument("policy", help="one that has settings, such as expert")
+    parser.add_argument("policy", help="one that has a configuration, such as expert")
     parser.add_argument("--trials", type=int, default=90)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)

@@ -99,7 +99,7 @@ def killed(env_id, **words):
 
 
 def test_a_killed_process_is_named(tmp_path):
-    with pytest.raises(ChildProcessError, match=r"was killed.*resumed training goes on"):
+    with pytest.raises(ChildProcessError, match=r"was killed.*resumed training continues"):
         runs_of(tmp_path, jobs=2, trainer=killed)
 
 
