@@ -42,6 +42,8 @@ class TunnellingTask(Task):
 
     Attributes:
         instrument: the microscopes.
+        budget_s: time of an episode, s.
+        most_images: images that there is time for.
     """
 
     INTERVENTIONS = {
@@ -66,16 +68,8 @@ class TunnellingTask(Task):
     def build(self) -> None:
         """Make the instrument."""
         self.instrument = STMInstrument(self.num_envs, self.config.settings)
-
-    @property
-    def budget_s(self) -> float:
-        """Time of an episode, s."""
-        return self.config.time_budget_s
-
-    @property
-    def most_images(self) -> float:
-        """Images that there is time for."""
-        return self.budget_s / self.instrument.settings.image_s
+        self.budget_s: float = self.config.time_budget_s
+        self.most_images = self.budget_s / self.config.settings.image_s
 
     def time_left(self) -> Float64:
         """Part of the time that is left, (N,)."""

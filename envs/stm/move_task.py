@@ -89,6 +89,7 @@ class STMTask(TunnellingTask):
     """N surfaces on which an adatom is to be moved to its target.
 
     Attributes:
+        movers: adatoms that are to be moved.
         tracker: detector and tracking of adatoms in images; None if a model gives positions.
     """
 
@@ -132,15 +133,12 @@ class STMTask(TunnellingTask):
     def build(self) -> None:
         """Make the instrument, and a tracker where positions come from a detector."""
         super().build()
+        several = isinstance(self.config, STMBuildConfig)
+        self.movers: int = self.config.atoms if several else 1
         self.tracker = None
         if self.config.detects:
             sizes, name = (self.num_envs, self.movers, ATOMS), self.config.reconstructor
             self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
-
-    @property
-    def movers(self) -> int:
-        """Adatoms that are to be moved."""
-        return 1
 
     def sizes(self) -> dict[str, int]:
         """Number of adatoms that are to be moved."""
@@ -294,8 +292,9 @@ class STMTask(TunnellingTask):
         # From each adatom to the nearest other one that is present.
         apart = others[:, None] - place[:, :, None]
         distance = np.where(present[:, None], length(apart), 9.0)
-        np.put_along_axis(distance, state.order[:, :, None], 9.0, axis=2)
-        near = apart[(*np.ix_(at, range(self.movers)), distance.argmin(axis=2))]
+        slot = (at[:, None], np.arange(self.movers))
+        distance[(*slot, state.order)] = 9.0
+        near = apart[(*slot, distance.argmin(axis=2))]
         slots = SLOT.pack(
             way_x=way[..., 0] / 3.0,
             way_y=way[..., 1] / 3.0,
@@ -320,7 +319,7 @@ class STMTask(TunnellingTask):
             landing_x=state.landing[:, 1] / 0.5,
             landing_y=state.landing[:, 2] / 0.5,
             **{f"last_{name}": one for name, one in zip(DRAG, state.last.T, strict=True)},
-            **{f"trace_{k}": one / 1.5 for k, one in enumerate(bins.T)},
+            **{f"trace_{k}": one for k, one in enumerate((bins / 1.5).T)},
         )
         return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
 
@@ -381,11 +380,6 @@ class STMBuildTask(STMTask):
     Config = STMBuildConfig
     OBSERVATION = modes(numbers_of(3))
     ACTION = DRAG_ONE
-
-    @property
-    def movers(self) -> int:
-        """Adatoms that are to be moved."""
-        return self.config.atoms
 
     def _chosen(self, what: str) -> Any:
         # The vector has as many slots as there are adatoms to be moved.

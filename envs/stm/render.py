@@ -38,9 +38,7 @@ def _surface(task: Any, row: int, note: str, overlay: Overlay | None = None) -> 
     pixels = (0.8 * drawing.colored(heights[::-1], low, low + 0.16)).astype(np.uint8)
 
     def draw(pen: ImageDraw.ImageDraw, box: Box) -> None:
-        left, y = box.left + 10, box.top + box.height - 10
-        pen.line((left, y, left + box.width / FIELD_NM, y), fill=drawing.INK, width=3)
-        drawing.write(pen, (left, y - 18), "1 nm", 12)
+        drawing.scale_bar(pen, box, 1.0 / FIELD_NM, "1 nm")
         if overlay is not None:
             overlay(pen, box)
 

@@ -87,13 +87,7 @@ class STMTipTask(TunnellingTask):
     METRICS = (
         Metric("recovered", "sharp tips accepted", "", "higher"),
         Metric("accepted_bad", "bad tips accepted", group="cost_terms"),
-        Metric(
-            "spoilt",
-            "surface spoilt",
-            "places",
-            gauge="places_at_first",
-            text="{value:.2f} of {full:.0f} places",
-        ),
+        Metric("spoilt", "surface spoilt", "places", gauge=3.0, text="{value:.2f} places"),
         *USAGE,
         Metric("sharp", "sharp tips", "", "higher", report=False),
     )
@@ -102,11 +96,6 @@ class STMTipTask(TunnellingTask):
         "traits": "traits of the tip, see `microgym.physics.stm_tip.TRAITS`",
     }
     PANELS = (render.surface_of_tip, render.readings)
-
-    @property
-    def places_at_first(self) -> float:
-        """Places that there are at the start."""
-        return 1.0 + self.config.places
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
         """Draw new tips, none of them sharp, and take one image with each."""
@@ -203,6 +192,6 @@ class STMTipTask(TunnellingTask):
     def headline(self, row: int) -> str:
         """State of an episode in words."""
         if not self.state.accepted[row]:
-            return "make the tip sharp again"
+            return f"make the tip sharp again; {self.state.places[row]} fresh places"
         kind = stm_tip.STATES[int(self.instrument.state.tip.kind[row])]
         return "accepted: the tip is sharp" if kind == "sharp" else f"accepted, but it is {kind}"
