@@ -26,7 +26,7 @@ DILATIONS = (1, 2, 4)
 """Dilation of each hidden layer, cells of the grid."""
 
 COVERAGE = 2
-"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.CHANNELS`)."""
+"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.MAPS`)."""
 
 
 class ScanPolicyNet(GridPolicyNet):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.convolution import best_cells, convolve, radii, soft_disk
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.ptycho.observation import CHANNELS
+from microgym.envs.ptycho.observation import MAPS
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -25,7 +25,7 @@ CELLS = 32
 EXPOSURES = 24
 """Exposures of the default episode; patterns have as many positions as the episode."""
 
-_SHAPES = {"maps": (len(CHANNELS), CELLS, CELLS)}
+_SHAPES = {"maps": (len(MAPS), CELLS, CELLS)}
 
 
 class RandomAgent(SeededRandomAgent):

@@ -36,7 +36,7 @@ class NumpySteps:
         self.microscopes: list[NumpyMicroscope] = []
         for number in range(count):
             generator = np.random.default_rng(number)
-            one = NumpyMicroscope(PERFECT.settings(), generator, iterations=1, precision=precision)
+            one = NumpyMicroscope(PERFECT.settings, generator, iterations=1, precision=precision)
             one.reset(episode_key(number), PERFECT.family, PERFECT.split)
             self.microscopes.append(one)
 
@@ -54,7 +54,7 @@ class CompiledSteps:
 
     def __init__(self, count: int) -> None:
         self.positions, self.turn = _positions(count), 0
-        self.instrument = PtychographyInstrument(count, PERFECT.settings())
+        self.instrument = PtychographyInstrument(count, PERFECT.settings)
         self.rows, self.dwell_s = np.arange(count), np.ones(count)
         keys = np.stack([episode_key(number) for number in range(count)])
         self.instrument.reset(self.rows, keys, PERFECT.family, PERFECT.split)
@@ -74,7 +74,7 @@ class CompiledSteps:
 
 def _positions(count: int) -> NDArray[np.float64]:
     """Positions of exposures, (PLACES, count, 2) float64, whole px of the field."""
-    settings = PERFECT.settings()
+    settings = PERFECT.settings
     low = settings.geometry.detector_pixels // 2
     high = low + settings.region_px
     places = np.random.default_rng(0).integers(low, high, (PLACES, count, 2), endpoint=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Channels(Mapping[str, Channel]):
 
     def __init__(self, *shape: int | str, **channels: Channel | str) -> None:
         self.shape = shape
-        self.low, self.high = -1.0, 1.0
         self._channels = {
             name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
         }
+        self.within(-1.0, 1.0)
 
     def __getitem__(self, name: str) -> Channel:
         return self._channels[name]
@@ -52,9 +52,15 @@ class Channels(Mapping[str, Channel]):
     def __len__(self) -> int:
         return len(self._channels)
 
-    def within(self, low: float, high: float) -> "Channels":
-        """The same channels with elements in another range."""
-        self.low, self.high = low, high
+    def within(self, low: ArrayLike, high: ArrayLike) -> "Channels":
+        """The same channels with elements in another range.
+
+        Args:
+            low, high: ends of the range, one for all channels or one for each.
+        """
+        broadcast = (-1, *(1 for _ in self.shape))
+        self.low = np.reshape(np.asarray(low, np.float32), broadcast)
+        self.high = np.reshape(np.asarray(high, np.float32), broadcast)
         return self
 
     @property
@@ -73,7 +79,9 @@ class Channels(Mapping[str, Channel]):
             sizes: lengths of named axes.
         """
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
-        return spaces.Box(self.low, self.high, (len(self), *axes), np.float32)
+        shape = (len(self), *axes)
+        low, high = np.broadcast_to(self.low, shape), np.broadcast_to(self.high, shape)
+        return spaces.Box(low, high, dtype=np.float32)
 
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
         """Stack the channels of N environments and clip them to their range.
@@ -105,7 +113,7 @@ class Plane(Channels):
     def space(self, sizes: Mapping[str, int]) -> spaces.Box:
         """Space of the array; see `Channels.space`."""
         whole = super().space(sizes)
-        return spaces.Box(self.low, self.high, whole.shape[1:], np.float32)
+        return spaces.Box(whole.low[0], whole.high[0], dtype=np.float32)
 
 
 @dataclass(frozen=True)

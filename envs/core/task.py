@@ -316,12 +316,13 @@ class Task(ABC):
         return {name: getattr(self, name) for name in names}
 
     def _parts(self) -> Iterator[tuple[str, Iterator[tuple[str, NDArray[Any]]]]]:
-        """Attributes that hold a state: instruments, reconstructions, observation models."""
+        """Attributes that hold a state: instruments and their samples, models."""
         for name, value in vars(self).items():
-            held = getattr(value, "state", None)
-            if isinstance(held, tuple) and hasattr(held, "_fields"):
-                yield f"{name}.state", states.arrays(held)
-            elif hasattr(value, "state_arrays"):
+            for part in ("state", "sample"):
+                held = getattr(value, part, None)
+                if isinstance(held, tuple) and hasattr(held, "_fields"):
+                    yield f"{name}.{part}", states.arrays(held)
+            if not hasattr(value, "state") and hasattr(value, "state_arrays"):
                 yield name, iter(value.state_arrays().items())
 
     def close(self) -> None:

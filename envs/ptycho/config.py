@@ -1,15 +1,23 @@
-"""The arguments of `gymnasium.make("Ptycho-v0", ...)`, checked once and turned into parts."""
+"""Arguments of Ptycho-v0, and the settings of the instrument that they ask for."""
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.old_config import LEVELS, Config
-from microgym.envs.core.old_rewards import RewardWeights
+from microgym.envs.core.config import (
+    Config,
+    anything,
+    changes,
+    choice,
+    integer,
+    level,
+    positive,
+    split,
+)
 from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
 from microgym.instruments.recorded.probe_file import load_probe
 from microgym.physics.camera import Detector
@@ -17,20 +25,17 @@ from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
-from microgym.specimens.splits import SPLITS, validate_family
-from microgym.validation import boolean, choice, integer, positive
+from microgym.specimens.splits import validate_family
 
-OBSERVATIONS = {"compact": 32, "full": 64, "features": 8}
-"""Observation modes and the cells along an edge of their maps."""
-TERMS = ("resolution", "discovery", "dose", "damage", "time")
-"""Terms of the reward, in the order of a vector reward's columns."""
+CELLS = {"compact": 32, "full": 64, "features": 8}
+"""Cells along an edge of the maps, by mode of the observation."""
 ACTIONS = ("continuous", "grid")
 RECONSTRUCTORS = ("classical", "neural", "raw")
 
 GRID = 16
 """Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
 GRID_DWELLS_S = (0.3, 1.0, 3.0)
-"""Exposure times the discrete action offers, s (design choice)."""
+"""Exposure times of the discrete action, s (design choice)."""
 DWELL_RANGE_S = (0.1, 10.0)
 """Shortest and longest exposure, s; the action is logarithmic between them (design choice)."""
 
@@ -42,8 +47,27 @@ DETECTOR_LEVELS = {
 }
 """Full wells of 20, 16 and 14 bits, a stop over the direct beam, read noise (design choices)."""
 
-COHERENCE_LEVELS = {"off": (0.0, 1), "easy": (0.5, 3), "real": (1.0, 3), "hard": (2.0, 4)}
-"""Size of the source on the specimen (standard deviation, px) and modes kept (design choices)."""
+
+@dataclass(frozen=True)
+class Coherence:
+    """Partial coherence of the beam.
+
+    Attributes:
+        source_px: standard deviation of the source's image on the specimen, px.
+        modes: modes that are kept.
+    """
+
+    source_px: float = 0.0
+    modes: int = 1
+
+
+COHERENCE_LEVELS = {
+    "off": Coherence(),
+    "easy": Coherence(0.5, 3),
+    "real": Coherence(1.0, 3),
+    "hard": Coherence(2.0, 4),
+}
+"""The switch of coherence (design choices)."""
 
 OPTICS: dict[str, float] = {
     "wavelength_m": 1.55e-10,
@@ -54,94 +78,50 @@ OPTICS: dict[str, float] = {
 }
 """Hard X-rays (8 keV), a zone plate of 31 nm outermost zone 50 um upstream of the specimen, a
 detector of 64 pixels of 150 um at 0.62 m: object pixels of 10 nm, a probe 25 px across with a
-Fresnel number of 2. Design choices within what is built; a probe small against the field is what
-makes places matter, and its curvature is what makes single exposures readable."""
+Fresnel number of 2. These are design choices within the range of existing instruments. A probe
+small against the field makes the choice of positions matter, and its curvature makes single
+exposures informative."""
 
 DETECTOR_PIXELS = 64
 
 
 @dataclass(frozen=True)
 class PtychoConfig(Config):
-    """Everything a user may choose.
+    """Arguments of Ptycho-v0."""
 
-    Attributes:
-        specimen: a family of `microgym.specimens.FAMILIES`, or the path of an image file (TIFF,
-            PNG, npz, npy, HDF5), or a mapping with the paths of an "amplitude" and a "phase".
-        split: "train", "validation" or "test": disjoint sets of specimens.
-        exposures: exposures an episode has, 1 to 400.
-        time_budget_s: time an episode has, s; None for 2 s an exposure.
-        photons: photons of an exposure of one second.
-        observation: "compact" (maps of 32x32), "full" (64x64) or "features" (a vector).
-        action: "continuous" or "grid".
-        reconstructor: what the maps show: the running "classical" reconstruction, what a "neural"
-            network makes of it, or "raw" signals.
-        drift, damage, detector, coherence: switches, each "off", "easy", "real" or "hard".
-        optics: changes to `OPTICS`, by name.
-        probe: path of a file with a probe to use in place of the zone plate's.
-        recording: path of a recorded scan to use in place of the simulated instrument.
-        reward_weights: changes to the weights of the reward's terms, by name.
-        reward_mode: "scalar" or "vector".
-        reveal: put the hidden state into `info["latent"]`.
-        final_sweeps: sweeps through all exposures when an episode ends, 0 to 100.
-        threads: threads that share a batch.
-    """
+    specimen: str | Mapping[str, str] = anything(
+        "sparse",
+        "family of `microgym.specimens.FAMILIES`, path of an image file (TIFF, PNG, npz, npy, "
+        "HDF5), or a mapping with the paths of an amplitude and a phase",
+    )
+    split: str = split()
+    exposures: int = integer(24, 1, 400, "exposures of an episode")
+    time_budget_s: float | None = positive(
+        None, "time of an episode; None for 2 s an exposure", "s", optional=True
+    )
+    photons: float = positive(1e5, "photons of an exposure of one second, at most 1e9")
+    observation: str = choice("compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector")
+    action: str = choice("continuous", ACTIONS, "kind of action")
+    reconstructor: str = choice("classical", RECONSTRUCTORS, "observation model of the maps")
+    drift: str = level(STAGE_LEVELS, "drift, backlash and jitter of the stage", "easy")
+    damage: str = level(DAMAGE_LEVELS, "fading of the specimen", "easy")
+    detector: str = level(DETECTOR_LEVELS, "imperfections of the detector", "off")
+    coherence: str = level(COHERENCE_LEVELS, "partial coherence of the beam", "off")
+    optics: Mapping[str, float] = changes("optics to change, by name", tuple(OPTICS))
+    probe: str | None = anything(None, "path of a file with a probe, instead of the zone plate's")
+    recording: str | None = anything(None, "path of a recorded scan, instead of the simulation")
+    final_sweeps: int = integer(5, 0, 100, "sweeps through all exposures at the end of an episode")
 
-    env_id = "Ptycho-v0"
-
-    specimen: str | Mapping[str, str] = "sparse"
-    split: str = "train"
-    exposures: int = 24
-    time_budget_s: float | None = None
-    photons: float = 1e5
-    observation: str = "compact"
-    action: str = "continuous"
-    reconstructor: str = "classical"
-    drift: str = "easy"
-    damage: str = "easy"
-    detector: str = "off"
-    coherence: str = "off"
-    optics: Mapping[str, float] = field(default_factory=dict)
-    probe: str | None = None
-    recording: str | None = None
-    reward_weights: Mapping[str, float] = field(default_factory=dict)
-    reward_mode: str = "scalar"
-    reveal: bool = False
-    final_sweeps: int = 5
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Check everything that needs no file."""
-        choice("split", self.split, SPLITS)
-        choice("observation", self.observation, tuple(OBSERVATIONS))
-        choice("action", self.action, ACTIONS)
-        choice("reconstructor", self.reconstructor, RECONSTRUCTORS)
-        for name in ("drift", "damage", "detector", "coherence"):
-            choice(name, getattr(self, name), LEVELS)
-        boolean("reveal", self.reveal)
-        integer("exposures", self.exposures, 1, 400)
-        integer("final_sweeps", self.final_sweeps, 0, 100)
-        positive("photons", self.photons)
+    def validate(self) -> None:
+        """Check paths, family, and arguments that exclude each other."""
         if self.photons > 1e9:
             raise ValueError(f"photons={self.photons!r} must be at most 1e9 an exposure")
-        if self.time_budget_s is not None:
-            positive("time_budget_s", self.time_budget_s)
-        _ = self.weights
-        if not isinstance(self.optics, Mapping):
-            raise TypeError(f"optics must map names to numbers, got {self.optics!r}")
-        for name in self.optics:
-            choice("optics", name, tuple(OPTICS))
         for name in ("probe", "recording"):
             path = getattr(self, name)
             if path is not None and not isinstance(path, str | PathLike):
                 raise TypeError(f"{name} must be a path, got {path!r}")
-        self._check_exclusions()
-        if not self.is_file:
-            validate_family(self.family, self.split)
-
-    def _check_exclusions(self) -> None:
-        """Refuse arguments that others leave without effect."""
-        idle = {"specimen": self.is_file, "probe": self.probe, "optics": self.optics}
-        for name, given in idle.items():
+        unused = {"specimen": self.is_file, "probe": self.probe, "optics": self.optics}
+        for name, given in unused.items():
             if self.recording is not None and given:
                 value = getattr(self, name)
                 raise ValueError(f"recording and {name}={value!r} exclude each other")
@@ -150,6 +130,8 @@ class PtychoConfig(Config):
             raise ValueError(
                 f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
             )
+        if not self.is_file:
+            validate_family(self.family, self.split)
 
     @property
     def is_file(self) -> bool:
@@ -158,24 +140,20 @@ class PtychoConfig(Config):
 
     @property
     def family(self) -> str:
-        """The family of specimens; meaningless where `is_file`."""
+        """Family of the specimens, where `specimen` names no file."""
         return str(self.specimen)
 
     @property
-    def weights(self) -> RewardWeights:
-        """Weights of the reward's terms."""
-        return RewardWeights().updated(self.reward_weights, TERMS)
-
-    @property
     def time_limit_s(self) -> float:
-        """Time an episode has, s."""
+        """Time of an episode, s."""
         return 2.0 * self.exposures if self.time_budget_s is None else float(self.time_budget_s)
 
+    @property
     def settings(self) -> PtychographySettings:
-        """The simulated instrument that these arguments ask for.
+        """Settings of the simulated instrument.
 
         Raises:
-            ValueError: optics that cannot be, or a probe file that cannot be used.
+            ValueError: optics out of range, or a probe file that cannot be used.
             FileNotFoundError: no such probe file.
         """
         optics = OPTICS | dict(self.optics)
@@ -194,9 +172,9 @@ class PtychoConfig(Config):
             )
         else:
             probe = load_probe(self.probe, DETECTOR_PIXELS)
-        sigma, modes = COHERENCE_LEVELS[self.coherence]
-        if sigma > 0.0:
-            probe = _coherent_modes(probe.tobytes(), sigma, modes)
+        coherence = COHERENCE_LEVELS[self.coherence]
+        if coherence.source_px > 0.0:
+            probe = _coherent_modes(probe.tobytes(), coherence.source_px, coherence.modes)
         return PtychographySettings(
             geometry=geometry,
             probe=probe,
@@ -209,7 +187,7 @@ class PtychoConfig(Config):
 
 @functools.lru_cache(maxsize=8)
 def _coherent_modes(probe: bytes, sigma: float, modes: int) -> NDArray[np.complex64]:
-    """Modes of a probe of one mode; kept, as they take a good part of a second."""
+    """Modes of a probe of one mode; cached, as they take a good part of a second."""
     wave = np.frombuffer(probe, np.complex64).reshape(-1, DETECTOR_PIXELS, DETECTOR_PIXELS)
     if len(wave) != 1:
         raise ValueError(f"coherence must be 'off' with a probe of {len(wave)} modes")

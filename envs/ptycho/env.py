@@ -1,4 +1,4 @@
-"""Adaptive ptychography: scan an unknown specimen with few exposures."""
+"""Gymnasium environments of scanning coherent diffraction, and their page."""
 
 from gymnasium.vector import VectorEnv
 
@@ -6,24 +6,22 @@ from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from microgym.envs.ptycho.task import PtychoTask
 
-__all__ = ["PtychoEnv", "PtychoTask", "PtychoVectorEnv"]
-
 
 class PtychoEnv(MicroscopeEnv):
-    """Scan an unknown specimen with a small coherent beam: where next, and for how long?
+    """Scan an unknown specimen with a small coherent beam: choose positions and exposure times.
 
     ## Description
 
-    Ptychography makes an image without a lens: a beam smaller than the specimen is put on one place
-    after another, a camera far behind counts the photons of each diffraction pattern, and a
-    computer finds the complex image that explains all the patterns together. It needs beams that
-    overlap, and it needs photons; both cost time, and photons harm the specimen. An ordinary scan
-    spreads them evenly. Here the specimen is mostly empty, nobody knows where it is not, and there
-    are too few exposures to cover everything: after each exposure the agent sees what is known so
-    far, and chooses the next position and the exposure time.
+    Ptychography makes an image without a lens. A beam smaller than the specimen is put on one
+    position after another, a camera in the far field counts the photons of each diffraction
+    pattern, and a solver finds the complex image that explains all patterns together. It needs
+    overlapping exposures and photons; both cost time, and photons damage the specimen. An ordinary
+    scan spreads them evenly. Here the specimen is mostly empty, the place of its structure is
+    unknown, and the exposures are too few to cover the region. After each exposure the agent
+    observes the image so far, and chooses the next position and the exposure time.
 
-    A good scan looks around coarsely, recognises structure, follows it with overlapping exposures,
-    and does not waste any on vacuum or on the same spot.
+    A good scan samples coarsely, recognises structure, follows it with overlapping exposures, and
+    spends none on vacuum or twice on one place.
 
     ## Physics
 
@@ -35,96 +33,48 @@ class PtychoEnv(MicroscopeEnv):
       far field, one unitary Fourier transform away, so that photons are conserved.
     * **Counting**: every pixel draws a Poisson number; `detector` adds a full well, a beam stop and
       read noise.
-    * **Stage**: it takes time to move, and from `drift="easy"` on the specimen drifts, settles,
-      wanders and follows commands imperfectly. The reconstruction knows only the commands.
-    * **Damage**: contrast fades exponentially with the photons a pixel has got, fine detail before
-      coarse.
-    * **Reconstruction**: rPIE on the fly, a few iterations on each new exposure, and `final_sweeps`
-      sweeps through all of them at the end; the probe is known.
+    * **Stage**: motion takes time, and from `drift="easy"` on the specimen drifts, settles,
+      wanders and follows commands imperfectly. The reconstruction uses the commanded positions.
+    * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
+      before coarse.
+    * **Reconstruction**: rPIE during the scan, a few iterations on each new exposure, and
+      `final_sweeps` sweeps through all of them at the end; the probe is known.
 
     ## Observation Space
 
-    A dict. `maps` holds five square maps of the region in which the beam may stand, each cell the
-    mean over its pixels:
+    Square maps of the region in which the beam may stand, each cell the mean over its pixels, and a
+    few numbers. Coverage and dose are computed from commanded positions and the known probe; E is
+    the fluence over the mean fluence under the probe of one nominal exposure. The true positions of
+    the beam are hidden.
 
-    | index | map | range | meaning |
-    | --- | --- | --- | --- |
-    | 0 | amplitude | -1 to 1 | half the modulus of the image; vacuum is 0.5 |
-    | 1 | phase | -1 to 1 | its phase over pi; vacuum is 0 |
-    | 2 | coverage | -1 to 1 | 1 - exp(-3 E) after E exposures' worth of photons; never negative |
-    | 3 | dose | -1 to 1 | E / 10, at most 1; never negative |
-    | 4 | uncertainty | -1 to 1 | twice the image's standard deviation, at most 1; never negative |
-
-    `numbers` is a vector:
-
-    | index | number | range | meaning |
-    | --- | --- | --- | --- |
-    | 0 | y | -1 to 1 | commanded position of the latest exposure, from top to bottom |
-    | 1 | x | -1 to 1 | the same from left to right |
-    | 2 | exposures_left | -1 to 1 | part of the exposures that is left |
-    | 3 | time_left | -1 to 1 | part of the time that is left |
-    | 4 | dose | -1 to 1 | d / (1 + d), d the photons spent over the nominal budget |
-    | 5 | transmitted | -1 to 1 | latest counts in the direct beam over the photons sent |
-    | 6 | scattered | -1 to 1 | latest counts outside it over the photons sent |
-
-    Coverage and dose are what the operator knows: the commanded places and the known probe. Where
-    the beam really fell is hidden.
+    `observation="full"` has finer maps. `observation="features"` is one vector: the numbers, then
+    the contrast of the image and the coverage, each as an 8 x 8 map in reading order.
 
     ## Action Space
 
-    With `action="continuous"` a vector in [-1, 1]: y and x of the next position across the region,
-    and the exposure time on a logarithmic scale from the shortest to the longest. Positions are
-    rounded to whole object pixels, the steps of the stage.
-
-    With `action="grid"` one number: a cell of a square grid in reading order, plus the number of
-    cells for each step up in exposure time. Cells already exposed are masked in
-    `info["action_mask"]` and `action_masks()`, until none is free.
+    The next position and the exposure time. With `action="grid"`, cells that were exposed before
+    are masked in `info["action_mask"]` and `action_masks()`, until none is free.
 
     ## Rewards
 
-    The sum of five terms with weights. Each is the change of a quantity in this step, so that their
-    sums over an episode mean something whatever came between:
-
-    | term | what it adds up to over an episode |
-    | --- | --- |
-    | resolution | signal-to-noise ratio of the reconstruction on the structure, in bel (10 dB) |
-    | discovery | part of the structure that at least half an exposure has really fallen on |
-    | dose | minus the photons sent, over what all exposures of one second would send |
-    | damage | minus the part of the specimen's squared contrast that was lost |
-    | time | minus the time used, over the time there is |
-
-    The signal-to-noise ratio is free of gauge (`microgym.metrics.structure_snr_db`): an empty image
-    has 0 dB, and only structure counts. The step that ends the episode is paid after the final
-    sweeps. With `reward_mode="vector"` the reward is the vector of unweighted terms.
-
-    ## Cost
-
-    Apart from the reward, `info["cost"]` is the part of the structure that this step has destroyed:
-    pixels whose photons have exceeded the critical fluence of even the coarsest detail. Its only
-    term is `specimen_destroyed`.
+    The signal-to-noise ratio does not depend on gauge (`microgym.metrics.structure_snr_db`): an
+    empty image has 0 dB, and only structure counts. The step that ends the episode is rewarded
+    after the final sweeps.
 
     ## Starting State
 
     A specimen drawn from the seed, its place, shape and texture unknown; the stage at the centre,
-    with a drift drawn from the seed; the reconstruction is vacuum, clock and dose are zero. There
-    are no reset options. Specimens of `train`, `validation` and `test` are disjoint whatever the
-    seeds; `siemens_star` is never offered for training.
+    with a drift drawn from the seed; the reconstruction is vacuum, clock and dose are zero.
+    Specimens of `train`, `validation` and `test` are disjoint whatever the seeds; `siemens_star` is
+    never offered for training.
 
     ## Episode End
 
-    Terminated when the exposures are used up, or when the clock has passed the time limit. Never
-    truncated by itself; `max_episode_steps` of `gymnasium.make` truncates as usual.
+    Terminated when the exposures are used up, or when the clock has passed the time limit.
 
     ## Info
 
-    | key | content |
-    | --- | --- |
-    | reward_terms | the five terms of this step, unweighted |
-    | cost, cost_terms | what must not happen, see above |
-    | metrics | `snr_db`; `complex_error`, relative to the structure; `found`; `contrast_lost` |
-    | ledger | `time_s`, `dose` in photons, `exposures`, `path_m`, since the start |
-    | action_mask | free cells, with `action="grid"` |
-    | latent | with `reveal=True`: `structure`, its part of each map cell; `drift_px`, as (y, x) |
+    The dose is in photons.
 
     ## Arguments
 
@@ -133,68 +83,56 @@ class PtychoEnv(MicroscopeEnv):
     gymnasium.make_vec("Ptycho-v0", num_envs=8, action="grid")
     ```
 
-    Every argument is plain data; besides, `render_mode="rgb_array"` gives pictures, and
-    `autoreset_mode` chooses one of Gymnasium's three modes for vector environments.
+    Every argument is plain data.
 
     ## Observation models
 
-    The image of the maps, and its uncertainty, are one of three:
+    The image of the maps, and its uncertainty, come from one of three models:
 
-    * `reconstructor="classical"`: the running reconstruction, with the uncertainty that photon
-      statistics and a prior contrast leave.
-    * `reconstructor="neural"`: what a [small network](../reconstructor.md) makes of it: noise is
+    * `reconstructor="classical"`: the running reconstruction, with the uncertainty by photon
+      statistics and a prior contrast.
+    * `reconstructor="neural"`: its restoration by a [small network](../reconstructor.md): noise is
       suppressed, structure is continued, and the uncertainty is calibrated. The network is part of
       the package and runs in compiled code, the same to the bit everywhere.
-    * `reconstructor="raw"`: in the place of amplitude and phase, the image that the transmitted and
-      the scattered part of each exposure give where it fell: a scanning transmission image, in
-      which bright field is the real and dark field the imaginary part.
+    * `reconstructor="raw"`: instead of amplitude and phase, the image that the transmitted and the
+      scattered part of each exposure give at its position: a scanning transmission image, in which
+      bright field is the real and dark field the imaginary part.
 
-    The reward is the same with all: it is made of the classical reconstruction.
-
-    `observation="full"` has finer maps. `observation="features"` is one vector: the numbers, then
-    the contrast of the image and the coverage, each as a small map in reading order.
-
-    ## Difficulty switches
-
-    `drift`, `damage`, `detector` and `coherence`, each off, easy, real or hard. A different level
-    of one changes no random draw of another. `intervene(drift_velocity_px_s=..., settling_px=...)`
-    sets the hidden drift in the middle of an episode, and every other draw stays as it was.
+    The reward is the same with all: it is computed from the classical reconstruction.
 
     ## Recorded scans
 
     With `recording="scan.npz"` a measured scan replaces the simulation. The file is npz (also
     packed by bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
-    (`microgym.instruments.recorded.recording`). Whatever position is asked for, the nearest
-    recorded exposure is given; each of its counts is kept with a probability such that the dose is
-    the one asked for. A place cannot give more photons than were recorded, nothing drifts or fades
-    beyond what the recording holds, and `split` has no effect. What counts as truth is the
-    reconstruction from the whole scan at full dose.
+    (`microgym.instruments.recorded.recording`). Each commanded position is answered by the nearest
+    recorded exposure; each of its counts is kept with a probability such that the dose is the one
+    asked for. A place cannot give more photons than were recorded, nothing drifts or fades beyond
+    the recording, and `split` has no effect. The truth is the reconstruction from the whole scan at
+    full dose.
 
     A public recording to try is `tests/data/siemens-star-small.npz.bz2` of the repository
     AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced Photon Source.
 
     ## Reference policies
 
-    | agent | what it does |
+    | agent | policy |
     | --- | --- |
-    | idle | the zero action |
+    | idle | the zero action: one second at the centre of the region |
     | random | uniform positions, one second each |
     | raster | rows, to and fro, as even as the number of exposures allows |
     | spiral | Fermat's spiral from the middle outwards |
     | halton | Halton's sequence, even at any length |
-    | expert | a coarse raster, then where structure shows or should go on and is not yet covered |
-    | oracle | sees structure and drift; where most of what is not yet known would be seen |
+    | expert | a coarse raster, then where structure shows or continues and is not yet covered |
+    | oracle | sees structure and drift; the position that reveals most of the unknown structure |
     | trained | the policy that comes with the package, trained by PPO |
 
-    Score = (return - expert) / (oracle - expert), on the same specimens and seeds. Habits of expert
-    and oracle were tuned by search on training specimens. The oracle is greedy: it is a strong
-    reference and not a bound.
+    The oracle was tuned as the expert was. It is greedy: a strong reference and not a bound.
 
     ## Where adaptivity does not pay
 
-    Where structure is everywhere (`specimen="grf"`, `"lines"`, `"large_features"`), no place is
-    worth more than another, and an even pattern is hard to beat. The same happens on any specimen
-    as exposures become enough to cover the region with overlap (`exposures=100`).
+    Where structure is everywhere (`specimen="grf"`, `"lines"`, `"large_features"`), all positions
+    are worth the same, and an even pattern is hard to beat. The same happens on any specimen as
+    exposures become enough to cover the region with overlap (`exposures=100`).
 
     ## Reproducing
 
@@ -202,8 +140,6 @@ class PtychoEnv(MicroscopeEnv):
     microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json
     microgym reproduce Ptycho-v0
     ```
-
-    The same seed gives the same episode to the bit, for any number of environments and threads.
 
     ## References
 

@@ -1,8 +1,9 @@
-"""What the operator sees of a scan: maps of the region, a few numbers, and no more."""
+"""Observation of a scan: maps of the region and a few numbers."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.envs.core.channels import Channels, flattened
 from microgym.jit import kernel
 from microgym.metrics.incremental import pooled
 from microgym.numerics.array_views import view1d
@@ -11,21 +12,43 @@ from microgym.physics.diffraction import add_fluence
 from microgym.reconstruction.ptychography.observation_models import (
     ImageModel,
     Plane,
-    Planes,
     Rows,
     RunningScan,
     whole_region,
 )
 
-CHANNELS = ("amplitude", "phase", "coverage", "dose", "uncertainty")
-"""Maps of an observation, in order."""
-NUMBERS = ("y", "x", "exposures_left", "time_left", "dose", "transmitted", "scattered")
-"""Numbers of an observation, in order."""
+MAPS = Channels(
+    "cells",
+    "cells",
+    amplitude="half the modulus of the image; vacuum is 0.5",
+    phase="phase of the image over pi; vacuum is 0",
+    coverage="1 - exp(-3 E) after E exposures' worth of photons; never negative",
+    dose="E / 10, at most 1; never negative",
+    uncertainty="twice the standard deviation of the image, at most 1; never negative",
+)
+NUMBERS = Channels(
+    y="commanded position of the latest exposure, from top to bottom",
+    x="the same from left to right",
+    exposures_left="part of the exposures that is left",
+    time_left="part of the time that is left",
+    dose="d / (1 + d), d the photons spent over the nominal budget",
+    transmitted="latest counts in the direct beam over the photons sent",
+    scattered="latest counts outside the direct beam over the photons sent",
+)
+FEATURES = flattened(
+    NUMBERS,
+    Channels(
+        contrast="contrast of the image to vacuum, |amplitude - 1/2| + |phase| / pi",
+        coverage=MAPS["coverage"],
+    ),
+    ("contrast", "coverage"),
+    8,
+).within([-1.0] * 7 + [0.0] * 128, [1.0] * 7 + [2.0] * 64 + [1.0] * 64)
 
 
 @kernel
 def mark_rows(rows, corner, n, start, size, edge, areas):
-    """Enter the latest patch of each row among what has to be drawn anew.
+    """Enlarge the areas that have to be drawn anew by the latest patch of each row.
 
     Args:
         rows: (k,) int64.
@@ -52,9 +75,8 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
 
     Args:
         rows: (k,) int64.
-        shown: (N, H, W) complex image whose amplitude and phase are shown, as real and imaginary
-            part, and the standard deviation of its error.
-        fluence: (N, H, W) photons per object pixel that the operator knows to have spent.
+        shown: `ImageEstimate`, of which amplitude, phase and uncertainty are shown.
+        fluence: (N, H, W) photons per object pixel by the commanded positions.
         areas: (N, 4) int64, first row, end of the rows, first column and end of the columns that
             are drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
@@ -65,16 +87,16 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
     """
     one = np.float32(1.0)
     cells = drawn.shape[2]
-    re, im, sigma = shown
     for k in range(rows.size):
         b = rows[k]
         area = areas[b]
         for j in range(4):
             area[j] = (area[j] - start) // edge
-        pooled(re[b], start, start, edge, area, drawn[b, 0])
-        pooled(im[b], start, start, edge, area, drawn[b, 1])
+        # Means over the pixels of each cell.
+        pooled(shown.re[b], start, start, edge, area, drawn[b, 0])
+        pooled(shown.im[b], start, start, edge, area, drawn[b, 1])
         pooled(fluence[b], start, start, edge, area, drawn[b, 2])
-        pooled(sigma[b], start, start, edge, area, drawn[b, 4])
+        pooled(shown.sigma[b], start, start, edge, area, drawn[b, 4])
         count, plane = area[3] - area[2], cells * cells
         for row in range(area[0], area[1]):
             at = (5 * b * cells + row) * cells + area[2]
@@ -85,6 +107,7 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
             )
             fifth = view1d(drawn, at + 4 * plane, count)
             for cell in range(count):
+                # Exposures' worth of photons: fluence over the mean under the probe.
                 x, y, flux = first[cell], second[cell], third[cell] / unit
                 first[cell] = min(np.float32(0.5) * np.sqrt(x * x + y * y), one)
                 second[cell] = atan2_32(y, x) * np.float32(1.0 / np.pi)
@@ -98,28 +121,33 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
 class Maps:
     """The maps of N observations, drawn anew only where an exposure has changed them.
 
-    What it remembers is no state: it can be forgotten at any time.
+    Drawn maps are a cache and no state.
 
     Args:
         num_envs: N.
-        view: observation model.
+        model: observation model.
         region: first row and column of the scanned region, and its edge, px.
         cells: cells along an edge of a map.
         unit: photons per object pixel that count as one exposure.
     """
 
     def __init__(
-        self, num_envs: int, view: ImageModel, region: tuple[int, int], cells: int, unit: np.float32
+        self,
+        num_envs: int,
+        model: ImageModel,
+        region: tuple[int, int],
+        cells: int,
+        unit: np.float32,
     ) -> None:
-        self.view = view
+        self._model = model
         self._start, self._size = region
         self._edge = self._size // cells
         self._unit = unit
-        self._drawn = np.zeros((num_envs, len(CHANNELS), cells, cells), np.float32)
+        self._drawn = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
         self._areas = whole_region(num_envs, region)
 
     def forget(self, rows: Rows | slice = slice(None)) -> None:
-        """What the listed rows show may have changed everywhere.
+        """Mark the listed rows as changed everywhere.
 
         Args:
             rows: (k,) int64, or all.
@@ -127,14 +155,14 @@ class Maps:
         self._areas[rows] = whole_region(1, (self._start, self._size))
 
     def add(self, rows: Rows, corner: NDArray[np.int64], n: int) -> None:
-        """What the listed rows show has changed under the latest exposure.
+        """Mark the listed rows as changed under their latest exposure.
 
         Args:
             rows: (k,) int64.
             corner: (N, 2) int64, corner of its patch, px.
             n: edge of the patch, px.
         """
-        if self.view.local:
+        if self._model.local:
             mark_rows(rows, corner, n, self._start, self._size, self._edge, self._areas)
         else:
             self.forget(rows)
@@ -143,17 +171,16 @@ class Maps:
         """The rows that have changed since they were drawn, (k,) int64."""
         return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
 
-    def draw(self, rows: Rows, estimate: Planes, fluence: Plane) -> None:
+    def draw(self, rows: Rows, scan: RunningScan) -> None:
         """Bring the maps of the listed rows up to date.
 
         Args:
             rows: (k,) int64.
-            estimate: (N, H, W) float32, real and imaginary part of the running reconstruction.
-            fluence: (N, H, W) float32, photons per object pixel that the operator knows of.
+            scan: running reconstruction and fluence, of any areas.
         """
-        shown = self.view.estimate(rows, RunningScan(*estimate, fluence, self._areas))
+        shown = self._model.estimate(rows, scan._replace(areas=self._areas))
         start, edge = self._start, self._edge
-        draw_maps(rows, shown, fluence, self._areas, start, edge, self._unit, self._drawn)
+        draw_maps(rows, shown, scan.fluence, self._areas, start, edge, self._unit, self._drawn)
 
     def copy(self) -> Plane:
         """The maps as they were last drawn, (N, 5, cells, cells) float32, fresh."""
@@ -161,26 +188,26 @@ class Maps:
 
 
 @kernel
-def record_rows(rows, measurement, footprint, disk, fluence, signal, n):
-    """Enter the latest exposure of each row into the operator's books.
+def record_rows(rows, measurement, constants, state):
+    """Enter the latest exposure of each row into fluence and signals.
 
     Args:
         rows: (k,) int64.
-        measurement: `microgym.instruments.ptychography.state.Measurement`.
-        footprint: (n*n,) intensity of the probe, sum one.
-        disk: (n*n,) float32, 1 inside the direct beam on the detector.
-        fluence: (N, H, W) photons per object pixel, updated.
-        signal: (N, 2) float64 written: counts inside and outside the direct beam over the photons.
-        n: edge of the patch, px.
+        measurement: `Measurement`.
+        constants: `ScanConstants`.
+        state: `PtychoState`: the fluence is updated, the signals are written.
     """
-    counts, _, photons, corner = measurement
+    n = constants.n
     for k in range(rows.size):
         b = rows[k]
-        add_fluence(fluence[b], footprint, np.float32(photons[b]), corner[b, 0], corner[b, 1], n)
+        # Fluence by the commanded position and the known probe: F += photons |P|^2.
+        photons, reading = measurement.photons[b], measurement.counts[b]
+        top, left = measurement.corner[b, 0], measurement.corner[b, 1]
+        add_fluence(state.fluence[b], constants.footprint, np.float32(photons), top, left, n)
+        # Counts inside and outside the direct beam, over the photons sent.
         direct, total = 0.0, 0.0
-        reading = counts[b]
         for j in range(n * n):
-            direct += reading[j] * disk[j]
+            direct += reading[j] * constants.disk[j]
             total += reading[j]
-        signal[b, 0] = min(max(direct / photons[b], 0.0), 1.0)
-        signal[b, 1] = min(max((total - direct) / photons[b], 0.0), 1.0)
+        state.signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
+        state.signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)

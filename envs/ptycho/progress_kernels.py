@@ -1,125 +1,198 @@
-"""How far a scan has come: agreement with the truth, what was seen, what was destroyed."""
+"""Progress of a scan, hidden from agents: agreement with the specimen, discovery, damage."""
+
+from typing import NamedTuple
 
 import numpy as np
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.numerics.libm import exp64, log64
+from microgym.state import Float32
 
 SEEN_EXPOSURES = 0.5
-"""A pixel counts as seen from this part of the mean fluence under the probe of one nominal exposure
-(design choice: inside the disk of the beam, not in its skirts)."""
+"""Fluence from which a pixel counts as seen, as a part of the mean fluence under the probe of one
+nominal exposure (design choice: inside the disk of the beam, not in its skirts)."""
+
+
+class ScanConstants(NamedTuple):
+    """Constants of a scan, as kernels take them.
+
+    Attributes:
+        n: edge of a patch of the specimen, px.
+        footprint: (n*n,) float32, intensity of the known probe, sum one.
+        disk: (n*n,) float32, 1 inside the direct beam on the detector.
+        seen: fluence from which a pixel counts as seen, photons/px.
+        fatal: fluence from which a pixel counts as destroyed, photons/px.
+    """
+
+    n: int
+    footprint: Float32
+    disk: Float32
+    seen: np.float32
+    fatal: np.float32
+
+
+@inline_kernel
+def _score(b, state):
+    """Signal-to-noise ratio of row b from its agreement, dB."""
+    sums = state.agreement[b]
+    state.snr_db[b] = snr_db(
+        sums[0], sums[1], sums[2], state.truth_power[b], state.truth_contrast[b]
+    )
+
+
+@inline_kernel
+def _add_patch(b, sign, measurement, scan, sample, n, state, columns):
+    """Add `sign` times the agreement over the latest patch of row b to its sums."""
+    a_re, a_im, power = masked_sums(
+        scan.re[b],
+        scan.im[b],
+        sample.pristine_re[b],
+        sample.pristine_im[b],
+        sample.structure[b],
+        measurement.corner[b, 0],
+        measurement.corner[b, 1],
+        n,
+        columns,
+    )
+    state.agreement[b, 0] += sign * a_re
+    state.agreement[b, 1] += sign * a_im
+    state.agreement[b, 2] += sign * power
 
 
 @kernel
-def sum_rows(rows, measurement, estimate, sample, n, sign, sums, columns):
-    """Add the agreement of estimate and truth over each row's patch to its sums, times `sign`."""
-    re, im = estimate
-    for k in range(rows.size):
-        b = rows[k]
-        top, left = measurement.corner[b, 0], measurement.corner[b, 1]
-        true_re, true_im = sample.pristine_re[b], sample.pristine_im[b]
-        a_re, a_im, power = masked_sums(
-            re[b], im[b], true_re, true_im, sample.structure[b], top, left, n, columns
-        )
-        sums[b, 0] += sign * a_re
-        sums[b, 1] += sign * a_im
-        sums[b, 2] += sign * power
-
-
-@kernel
-def inspect_rows(rows, beam, sample, lost, status, enough, fatal, n, new):
-    """Find what each row's latest exposure has shown and destroyed.
+def subtract_rows(rows, columns, measurement, scan, sample, constants, state):
+    """Take the latest patch of each row out of its agreement, before the estimate changes there.
 
     Args:
         rows: (k,) int64.
-        beam: (N, 2) where it fell, px.
-        sample: `microgym.specimens.sample.Sample`.
-        lost: (N, H, W) squared contrast lost so far, updated.
-        status: (N, H, W) uint8: 0 unseen, 1 seen, 2 destroyed; updated.
-        enough, fatal: fluences that show and that destroy.
-        n: edge of a patch, px.
-        new: (N, 3) written: pixels newly seen, pixels newly destroyed, contrast newly lost.
+        columns: (3, n) float64, overwritten.
+        measurement: `Measurement`, of which the corners are read.
+        scan: `RunningScan`.
+        sample: `Sample`.
+        constants: `ScanConstants`.
+        state: `PtychoState`, updated.
     """
-    height, width = sample.fluence.shape[1], sample.fluence.shape[2]
+    for k in range(rows.size):
+        _add_patch(rows[k], -1.0, measurement, scan, sample, constants.n, state, columns)
+
+
+@kernel
+def evaluate_rows(rows, columns, microscopes, scan, sample, constants, state):
+    """Update the progress of each row after its latest exposure.
+
+    Args:
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten.
+        microscopes: `PtychographyState`.
+        scan: `RunningScan`, its estimate changed under the latest patch.
+        sample: `Sample`.
+        constants: `ScanConstants`.
+        state: `PtychoState`, updated.
+    """
+    n, height, width = constants.n, sample.fluence.shape[1], sample.fluence.shape[2]
     for k in range(rows.size):
         b = rows[k]
-        top = min(max(int(np.floor(beam[b, 0] + 0.5)) - n // 2, 0), height - n)
-        left = min(max(int(np.floor(beam[b, 1] + 0.5)) - n // 2, 0), height - n)
-        seen, destroyed, gone = 0, 0, 0.0
+        _add_patch(b, 1.0, microscopes.measurement, scan, sample, n, state, columns)
+        _score(b, state)
+        # Patch on which the beam truly fell.
+        beam = microscopes.beam[b]
+        top = min(max(int(np.floor(beam[0] + 0.5)) - n // 2, 0), height - n)
+        left = min(max(int(np.floor(beam[1] + 0.5)) - n // 2, 0), height - n)
+        seen, destroyed, lost = 0, 0, 0.0
         for i in range(top, top + n):
             for start in range(0, n, BLOCK):
                 at, count = (b * height + i) * width + left + start, min(BLOCK, n - start)
                 inside = view1d(sample.structure, at, count)
                 if not any_nonzero(inside):
                     continue
-                state = view1d(status, at, count)
-                flux, faded = view1d(sample.fluence, at, count), view1d(lost, at, count)
+                status, faded = view1d(state.status, at, count), view1d(state.lost, at, count)
+                flux = view1d(sample.fluence, at, count)
                 o_re = view1d(sample.object_re, at, count)
                 o_im = view1d(sample.object_im, at, count)
                 p_re = view1d(sample.pristine_re, at, count)
                 p_im = view1d(sample.pristine_im, at, count)
                 for j in range(count):
                     if inside[j]:
-                        shows, dies = flux[j] >= enough, flux[j] >= fatal
-                        seen += shows and state[j] == 0
-                        destroyed += dies and state[j] < 2
-                        state[j] = 2 if dies else max(state[j], np.uint8(shows))
+                        # Seen and destroyed pixels are counted once: 0 unseen, 1 seen, 2 destroyed.
+                        shows, dies = flux[j] >= constants.seen, flux[j] >= constants.fatal
+                        seen += shows and status[j] == 0
+                        destroyed += dies and status[j] < 2
+                        status[j] = 2 if dies else max(status[j], np.uint8(shows))
+                        # Squared contrast lost: |O - O_pristine|^2.
                         d_re, d_im = o_re[j] - p_re[j], o_im[j] - p_im[j]
                         now = d_re * d_re + d_im * d_im
-                        gone += now - faded[j]
+                        lost += now - faded[j]
                         faded[j] = now
-        new[b, 0], new[b, 1], new[b, 2] = seen, destroyed, gone
+        state.seen_px[b] += seen
+        state.destroyed_px[b] = destroyed
+        state.contrast_lost[b] += lost / state.vacuum_contrast[b]
 
 
 @kernel
-def resum_rows(rows, estimate, sample, sums, columns):
-    """Take the agreement of estimate and truth over each listed row's whole field afresh."""
-    re, im = estimate
+def measure_rows(rows, columns, sample, state):
+    """Write the constants of each row's specimen that progress is measured by.
+
+    Args:
+        rows: (k,) int64.
+        columns: (4, W) float64, overwritten.
+        sample: `Sample`.
+        state: `PtychoState`: power and contrast of the structure, its squared contrast to vacuum,
+            and its pixels are written.
+    """
+    height, width = sample.structure.shape[1], sample.structure.shape[2]
     for k in range(rows.size):
         b = rows[k]
-        true_re, true_im = sample.pristine_re[b], sample.pristine_im[b]
-        a_re, a_im, power = plane_sums(re[b], im[b], true_re, true_im, sample.structure[b], columns)
-        sums[b, 0], sums[b, 1], sums[b, 2] = a_re, a_im, power
-
-
-@kernel
-def measure_rows(rows, sample, scale, columns):
-    """Constants of each listed row's specimen: power, contrast, contrast to vacuum, pixels."""
-    true_re, true_im, structure = sample.pristine_re, sample.pristine_im, sample.structure
-    for k in range(rows.size):
-        b = rows[k]
-        power, contrast = truth_sums(true_re[b], true_im[b], structure[b], columns)
+        state.truth_power[b], state.truth_contrast[b] = truth_sums(
+            sample.pristine_re[b], sample.pristine_im[b], sample.structure[b], columns
+        )
         pixels, vacuum = 0.0, 0.0
-        height, width = structure.shape[1], structure.shape[2]
         for i in range(height):
             for start in range(0, width, BLOCK):
                 at, count = (b * height + i) * width + start, min(BLOCK, width - start)
-                inside = view1d(structure, at, count)
+                inside = view1d(sample.structure, at, count)
                 if not any_nonzero(inside):
                     continue
-                re, im = view1d(true_re, at, count), view1d(true_im, at, count)
+                re = view1d(sample.pristine_re, at, count)
+                im = view1d(sample.pristine_im, at, count)
                 for j in range(count):
+                    # Squared contrast to vacuum: |O - 1|^2.
                     weight = np.float64(inside[j])
                     d_re = np.float64(re[j]) - 1.0
                     pixels += weight
                     vacuum += weight * (d_re * d_re + np.float64(im[j]) * np.float64(im[j]))
-        scale[b, 0], scale[b, 1] = power, contrast
-        scale[b, 2], scale[b, 3] = max(vacuum, 1e-12), pixels
+        state.vacuum_contrast[b], state.structure_px[b] = max(vacuum, 1e-12), pixels
 
 
 @kernel
-def score_rows(rows, sums, scale, figures):
-    """Signal-to-noise ratio of each listed row, dB, into column 0 of `figures`."""
+def agree_rows(rows, columns, scan, sample, state):
+    """Sum the agreement over each row's whole field afresh, and score it.
+
+    Args:
+        rows: (k,) int64.
+        columns: (3, W) float64, overwritten.
+        scan: `RunningScan`.
+        sample: `Sample`.
+        state: `PtychoState`, updated.
+    """
     for k in range(rows.size):
         b = rows[k]
-        figures[b, 0] = snr_db(sums[b, 0], sums[b, 1], sums[b, 2], scale[b, 0], scale[b, 1])
+        a_re, a_im, power = plane_sums(
+            scan.re[b],
+            scan.im[b],
+            sample.pristine_re[b],
+            sample.pristine_im[b],
+            sample.structure[b],
+            columns,
+        )
+        state.agreement[b, 0], state.agreement[b, 1], state.agreement[b, 2] = a_re, a_im, power
+        _score(b, state)
 
 
 @kernel
 def dwell_rows(logarithms, low, high, out):
-    """Exposure times from the third action component."""
+    """Exposure times low * (high / low)^((1 + a) / 2) of the action's third component a, s."""
     span = log64(high / low)
     for k in range(out.size):
         out[k] = low * exp64(0.5 * (logarithms[k] + 1.0) * span)

@@ -1,165 +1,126 @@
-"""A frame of the scan: what is there, what is known of it, where the beam went, what it cost."""
+"""Panels of the frames of Ptycho-v0."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
-from microgym.envs.core import drawing, panels
-from microgym.instruments.ptychography.instrument import PtychographyInstrument
+from microgym.envs.core import drawing
+from microgym.envs.core.rendering import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, Box, Panel
 from microgym.physics.probe import diameter
 
 if TYPE_CHECKING:
     from microgym.envs.ptycho.task import PtychoTask
 
-_TRUTH, _IMAGE = (panels.LEFT, panels.UPPER), (panels.RIGHT, panels.UPPER)
-_DOSE, _PATTERN = (panels.LEFT, panels.LOWER), (panels.RIGHT, panels.LOWER)
-_SHADE = (8, 12, 30)
 _BRIGHT_EXPOSURES = 3.0
 """Fluence of the brightest colour, in exposures of one second (design choice)."""
 
 
-def draw(task: "PtychoTask", row: int) -> NDArray[np.uint8]:
-    """Render one microscope.
-
-    Args:
-        task: the batch.
-        row: which microscope.
-
-    Returns:
-        (640, 480, 3) uint8.
-    """
-    canvas, pen = panels.blank()
-    _draw_head(pen, task, row)
-    _draw_images(canvas, task, row)
-    _draw_dose(canvas, task, row)
-    _draw_pattern(canvas, task, row)
-    _draw_ledger(pen, task, row)
-    return np.asarray(canvas).copy()
+def _inside(task: "PtychoTask", row: int) -> tuple[int, slice, slice]:
+    """Index of one row's region in planes of the field."""
+    inside = slice(task.start, task.start + task.region)
+    return row, inside, inside
 
 
-def _draw_head(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
-    """How far the scan is, and what it has earned."""
-    made, most = int(task.estimate.taken[row]), task.arguments.exposures
-    if task.terminated[row]:
-        text = f"scan finished after {made} exposures"
-    else:
-        text = f"exposure {made} of {most}" if made else "before the first exposure"
-    panels.headline(pen, text, task.returns[row])
+def _contrast(re: NDArray[np.float32], im: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Contrast to vacuum, |O - 1|."""
+    return np.hypot(re - 1.0, im)
 
 
-def _draw_images(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
-    """Truth and what is made of it, as contrast to vacuum on one scale."""
-    instrument = task.instrument
-    start, region = instrument.n // 2, task.region
-    inside = (row, slice(start, start + region), slice(start, start + region))
-    sample = instrument.sample
-    truth = np.hypot(sample.object_re[inside] - 1.0, sample.object_im[inside])
-    real, imag = task.image(row)
-    seen = np.hypot(real[inside] - 1.0, imag[inside])
-    high = max(float(np.percentile(truth, 99.0)), 0.2)
+def _truth(task: "PtychoTask", row: int) -> tuple[NDArray[np.float32], float]:
+    """Contrast of the specimen in the region, and the value of the brightest colour."""
+    sample, inside = task.sample, _inside(task, row)
+    truth = _contrast(sample.object_re[inside], sample.object_im[inside])
+    return truth, max(float(np.percentile(truth, 99.0)), 0.2)
+
+
+def specimen(task: "PtychoTask", row: int) -> Panel:
+    """Contrast of the specimen as it is now, and its destroyed pixels."""
+    truth, high = _truth(task, row)
+    destroyed = task.state.status[_inside(task, row)] == 2
     pixels = drawing.colored(truth, 0.0, high)
-    destroyed = sample.structure[inside] * (sample.fluence[inside] >= instrument.fatal_fluence)
-    pixels[destroyed > 0] = drawing.BAD
-    square = panels.panel(canvas, _TRUTH, "specimen", pixels, "hidden from the agent", smooth=True)
-    drawing.dashes(ImageDraw.Draw(canvas), square, drawing.DIM)
-    if isinstance(instrument, PtychographyInstrument):
-        _draw_scale(ImageDraw.Draw(canvas), square, region, instrument)
-    note = _seen_by_agent(task, row)
-    pixels = drawing.colored(seen, 0.0, high)
-    square = panels.panel(canvas, _IMAGE, "reconstruction", pixels, note, smooth=True)
-    if not task.terminated[row]:
-        _ring_latest(canvas, task, row, square)
-    texts = ("contrast to vacuum", "0", f"{high:.1f}")
-    for left, top in (_TRUTH, _IMAGE):
-        panels.under(canvas, (left, top, panels.EDGE), texts)
-    if destroyed.any():
-        pen = ImageDraw.Draw(canvas)
-        drawing.write(pen, (_TRUTH[0] + 8, _TRUTH[1] + 6), "destroyed", 12, drawing.BAD)
+    pixels[destroyed] = drawing.BAD
+    metres = task.instrument.pixel_m * task.region
+
+    def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
+        drawing.dashes(pen, (box.left, box.top, box.width), drawing.DIM)
+        if metres:
+            # A bar of about a fifth of the region, of a round length.
+            unit = 10.0 ** np.floor(np.log10(0.2e9 * metres))
+            length = max(m * unit for m in (1.0, 2.0, 5.0) if m * unit <= 0.2e9 * metres)
+            drawing.scale_bar(pen, box, 1e-9 * length / metres, f"{length:g} nm")
+        if destroyed.any():
+            drawing.write(pen, (box.left + 8, box.top + 6), "destroyed", 12, drawing.BAD)
+
+    return Panel(
+        TOP_LEFT, "specimen", pixels, "hidden from the agent", smooth=True,
+        legend=("contrast to vacuum", "0", f"{high:.1f}"), overlay=overlay,
+    )  # fmt: skip
 
 
-def _seen_by_agent(task: "PtychoTask", row: int) -> str:
-    """What the agent gets of the reconstruction."""
-    if task.terminated[row]:
-        return "final"
-    if task.arguments.reconstructor == "raw" or task.arguments.observation == "features":
-        return "not for the agent"
-    how = "restored, " if task.arguments.reconstructor == "neural" else ""
-    return f"agent: {how}{task.cells} x {task.cells} cells"
+def reconstruction(task: "PtychoTask", row: int) -> Panel:
+    """Contrast of the reconstruction, or of the network's restoration of it."""
+    image, final = task.scan, bool(task.terminated[row])
+    if task.config.reconstructor == "neural" and not final:
+        image = task.model.estimate(np.array([row]), task.scan)
+    _, high = _truth(task, row)
+    inside = _inside(task, row)
+    pixels = drawing.colored(_contrast(image.re[inside], image.im[inside]), 0.0, high)
+    if final:
+        note = "final"
+    elif task.config.reconstructor == "raw" or task.config.observation == "features":
+        note = "not for the agent"
+    else:
+        how = "restored, " if task.config.reconstructor == "neural" else ""
+        note = f"agent: {how}{task.cells} x {task.cells} cells"
+    return Panel(
+        TOP_RIGHT, "reconstruction", pixels, note, smooth=True,
+        legend=("contrast to vacuum", "0", f"{high:.1f}"),
+        overlay=None if final else lambda pen, box: _ring(task, row, pen, box),
+    )  # fmt: skip
 
 
-def _draw_scale(
-    pen: ImageDraw.ImageDraw,
-    square: tuple[int, int, int],
-    region: int,
-    instrument: PtychographyInstrument,
-) -> None:
-    """A bar of about a fifth of the region, of a round length."""
-    left, top, edge = square
-    pixel_nm = 1e9 * instrument.settings.geometry.object_pixel_m
-    fifth = 0.2 * region * pixel_nm
-    unit = 10.0 ** np.floor(np.log10(fifth))
-    length = float(max(m * unit for m in (1.0, 2.0, 5.0) if m * unit <= fifth))
-    end = left + 10 + edge * length / (region * pixel_nm)
-    pen.rectangle((left + 5, top + edge - 30, max(end, left + 54) + 5, top + edge - 5), _SHADE)
-    pen.line((left + 10, top + edge - 10, end, top + edge - 10), fill=drawing.INK, width=3)
-    drawing.write(pen, (left + 10, top + edge - 28), f"{length:g} nm", 12)
+def dose(task: "PtychoTask", row: int) -> Panel:
+    """Fluence by commanded positions, the positions so far, and the path between them."""
+    exposures = task.state.fluence[_inside(task, row)] / task.unit
+
+    def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
+        points = _points(task, row, box)
+        drawing.trail(pen, points, drawing.ACCENT)
+        for x, y in points:
+            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=drawing.INK)
+        _ring(task, row, pen, box)
+
+    return Panel(
+        BOTTOM_LEFT, "dose and path", drawing.colored(exposures, 0.0, _BRIGHT_EXPOSURES),
+        smooth=True, legend=("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}"),
+        overlay=overlay,
+    )  # fmt: skip
 
 
-def _draw_dose(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
-    """Fluence as commanded, positions so far, and the way between them."""
-    pixels = drawing.colored(task.dose_map(row), 0.0, _BRIGHT_EXPOSURES)
-    square = panels.panel(canvas, _DOSE, "dose and path", pixels, "", smooth=True)
-    pen = ImageDraw.Draw(canvas)
-    points = _points(task, row, square)
-    drawing.trail(pen, points, drawing.ACCENT)
-    for x, y in points:
-        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=drawing.INK)
-    _ring_latest(canvas, task, row, square)
-    panels.under(canvas, square, ("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}"))
-
-
-def _draw_pattern(canvas: Image.Image, task: "PtychoTask", row: int) -> None:
-    """The latest detector reading, zero frequency in the middle, on a logarithmic scale."""
-    instrument, n = task.instrument, task.instrument.n
-    counts = np.fft.fftshift(instrument.state.measurement.counts[row].reshape(n, n))
+def detector(task: "PtychoTask", row: int) -> Panel:
+    """Latest reading, zero frequency in the middle, on a logarithmic scale."""
+    n = task.instrument.n
+    counts = np.fft.fftshift(task.instrument.state.measurement.counts[row].reshape(n, n))
     high = max(float(counts.max()), 10.0)
     shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
-    note = "latest exposure" if task.estimate.taken[row] else ""
-    pixels = drawing.colored(shown.astype(np.float32), 0.0, 1.0)
-    square = panels.panel(canvas, _PATTERN, "detector", pixels, note, smooth=True)
-    panels.under(canvas, square, ("counts (log)", "0", f"{high:.0f}"))
+    return Panel(
+        BOTTOM_RIGHT, "detector", drawing.colored(shown.astype(np.float32), 0.0, 1.0),
+        "latest exposure" if task.estimate.taken[row] else "", smooth=True,
+        legend=("counts (log)", "0", f"{high:.0f}"),
+    )  # fmt: skip
 
 
-def _points(
-    task: "PtychoTask", row: int, square: tuple[int, int, int]
-) -> list[tuple[float, float]]:
-    """Commanded positions so far as (x, y) on a panel."""
-    left, top, edge = square
-    scale = edge / task.region
-    spots = task.estimate.corners[row, : int(task.estimate.taken[row])]
-    return [(left + scale * float(x), top + scale * float(y)) for y, x in spots]
+def _points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:
+    """Commanded positions so far, px of the frame."""
+    corners = task.estimate.corners[row, : int(task.estimate.taken[row])]
+    return [box.point(float(y), float(x), task.region, task.region) for y, x in corners]
 
 
-def _ring_latest(
-    canvas: Image.Image, task: "PtychoTask", row: int, square: tuple[int, int, int]
-) -> None:
-    """A ring of the probe's width around the latest position."""
-    left, top, edge = square
-    points = _points(task, row, (0, 0, edge))
+def _ring(task: "PtychoTask", row: int, pen: ImageDraw.ImageDraw, box: Box) -> None:
+    """Draw a ring of the probe's width around the latest position."""
+    points = _points(task, row, box)
     if points:
-        width = diameter(task.instrument.known_probe)
-        panel = canvas.crop((left, top, left + edge, top + edge))
-        radius = 0.5 * width * edge / task.region
-        drawing.ring(ImageDraw.Draw(panel), points[-1], radius, drawing.ACCENT)
-        canvas.paste(panel, (left, top))
-
-
-def _draw_ledger(pen: ImageDraw.ImageDraw, task: "PtychoTask", row: int) -> None:
-    """Figures of merit on the left, accounts on the right, as gauges."""
-    figures = task.figures(row)
-    merits = [one for one in figures if one[3]]
-    expenses = [one for one in figures if not one[3]]
-    panels.gauges(pen, (panels.LEFT, panels.GAUGES), merits + expenses[3:])
-    panels.gauges(pen, (panels.RIGHT, panels.GAUGES), expenses[:3])
+        radius = 0.5 * diameter(task.instrument.known_probe) * box.width / task.region
+        drawing.ring(pen, points[-1], radius, drawing.ACCENT)

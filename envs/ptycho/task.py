@@ -1,34 +1,33 @@
-"""The decision: where to expose next, and for how long."""
+"""Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core import interventions
+from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.interventions import BoxIntervention
 from microgym.envs.core.metrics import Metric
-from microgym.envs.core.old_rewards import combine, damage, discovery, dose, resolution, time
-from microgym.envs.core.old_task import Task
-from microgym.envs.ptycho import observation, progress_kernels
+from microgym.envs.core.rewards import Term
+from microgym.envs.core.task import Modes, Task
+from microgym.envs.ptycho import observation, progress_kernels, render
 from microgym.envs.ptycho.config import (
+    CELLS,
     DETECTOR_PIXELS,
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
-    OBSERVATIONS,
-    TERMS,
     PtychoConfig,
 )
-from microgym.envs.ptycho.render import draw
-from microgym.envs.ptycho.spaces import action_space, observation_space
+from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES, ScanConstants
 from microgym.instruments.ptychography.instrument import (
     DiffractionMicroscope,
     PtychographyInstrument,
 )
 from microgym.instruments.recorded.replay import ReplayInstrument
-from microgym.numerics.threads import parallel_rows
+from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.neural import NeuralImage
@@ -41,406 +40,369 @@ from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
-from microgym.state import arrays
-
-Rows = NDArray[np.int64]
+from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8, Uint32
 
 PIECE = 16
-"""Microscopes that a thread takes through a step at a time: what they touch, some 6 MB, is still in
-the cache where the maps are drawn (design choice; 8 to 16 were fastest)."""
+"""Microscopes that a thread takes through a step at a time: their arrays, some 6 MB, are still in
+the cache when the maps are drawn (design choice; 8 to 16 were fastest)."""
 
-VIEWS: Mapping[str, type[ImageModel]] = {
+MODELS: Mapping[str, type[ImageModel]] = {
     "classical": ClassicalImage,
     "neural": NeuralImage,
     "raw": RawImage,
 }
 """Observation models by the name that the argument `reconstructor` takes."""
-OUTCOMES = (
-    Metric("snr_db", "signal-to-noise ratio", "dB", "higher", group="metrics"),
-    Metric("found", "of the structure, found", "", "higher", group="metrics"),
-    Metric("contrast_lost", "contrast lost to damage"),
-    Metric("dose", "dose", "photons", group="ledger"),
-    Metric("time_s", "time taken", "s", "", group="ledger"),
-)
-"""Beside the score: what is known of the specimen, and what it cost."""
+
+
+class PtychoState(NamedTuple):
+    """Arrays of the task, beside those of instrument and reconstruction.
+
+    Attributes:
+        fluence: (N, H, W) float32, photons per object pixel by commanded positions.
+        signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
+        position: (N, 2) float64, latest commanded position, px of the field.
+        used: (N, cells) bool, cells of the action grid that were exposed.
+        status: (N, H, W) uint8, 0 where a pixel is unseen, 1 seen, 2 destroyed.
+        lost: (N, H, W) float32, squared contrast lost to damage.
+        agreement: (N, 3) float64, sums over the structure of estimate R and truth O: real and
+            imaginary part of sum conj(R) O, and sum |R|^2.
+        truth_power, truth_contrast: (N,) float64, sums of the truth, see
+            `microgym.metrics.incremental.truth_sums`.
+        vacuum_contrast: (N,) float64, squared contrast of the structure to vacuum.
+        structure_px: (N,) float64, pixels of the structure.
+        snr_db: (N,) float64, signal-to-noise ratio on the structure; 0 for an empty estimate.
+        seen_px: (N,) float64, pixels of the structure that have been seen.
+        destroyed_px: (N,) float64, pixels that the latest exposure destroyed.
+        contrast_lost: (N,) float64, lost part of the specimen's squared contrast.
+    """
+
+    fluence: Annotated[Float32, Shape("field_px", "field_px", unit="photons/px")]
+    signal: Annotated[Float64, Shape(2)]
+    position: Annotated[Float64, Shape(2, unit="px")]
+    used: Annotated[Bool, Shape(GRID * GRID)]
+    status: Annotated[Uint8, Shape("field_px", "field_px")]
+    lost: Annotated[Float32, Shape("field_px", "field_px")]
+    agreement: Annotated[Float64, Shape(3)]
+    truth_power: Annotated[Float64, Shape()]
+    truth_contrast: Annotated[Float64, Shape()]
+    vacuum_contrast: Annotated[Float64, Shape()]
+    structure_px: Annotated[Float64, Shape(unit="px")]
+    snr_db: Annotated[Float64, Shape(unit="dB")]
+    seen_px: Annotated[Float64, Shape(unit="px")]
+    destroyed_px: Annotated[Float64, Shape(unit="px")]
+    contrast_lost: Annotated[Float64, Shape()]
 
 
 class PtychoTask(Task):
-    """N ptychographic scans; see `microgym.envs.ptycho.PtychoEnv` for the task itself.
+    """N ptychographic scans; see `microgym.envs.ptycho.env.PtychoEnv` for the task itself.
 
-    Args:
-        num_envs: N.
-        **arguments: see `PtychoConfig`.
+    Attributes:
+        instrument: simulated or replayed microscopes.
+        estimate: running reconstructions.
+        model: observation model.
+        start, region: first row and column of the region in the field, and its edge, px.
+        budget_photons, limit_s: nominal photons and time of an episode.
     """
 
-    outcomes = OUTCOMES
+    Config = PtychoConfig
+    config: PtychoConfig
+    State = PtychoState
+    state: PtychoState
+    OBSERVATION = Modes(
+        compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
+        full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
+        features=observation.FEATURES,
+    )
+    ACTION = Modes(
+        continuous=Channels(
+            y="position across the region, from top to bottom; rounded to whole object pixels",
+            x="the same from left to right",
+            exposure="exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
+        ),
+        grid=Choices(
+            GRID * GRID * len(GRID_DWELLS_S),
+            f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step up "
+            f"in exposure time: {', '.join(f'{one:g}' for one in GRID_DWELLS_S)} s",
+        ),
+    )
+    REWARD = {
+        "resolution": Term(
+            1.0, "signal-to-noise ratio on the structure, in bel (10 dB)", scale=10.0
+        ),
+        "discovery": Term(
+            1.0, "part of the structure that at least half an exposure fell on", scale="structure"
+        ),
+        "dose": Term(
+            0.1, "minus the photons sent, over those of all exposures at 1 s", better="lower",
+            scale="budget_photons",
+        ),
+        "damage": Term(
+            1.0, "minus the lost part of the specimen's squared contrast", better="lower"
+        ),
+        "time": Term(0.1, "minus the time used, over the limit", better="lower", scale="limit_s"),
+    }  # fmt: skip
+    COST = {
+        "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
+        "photons have exceeded the critical fluence of even the coarsest detail"
+    }
+    METRICS = (
+        Metric(
+            "snr_db", "signal-to-noise ratio", "dB", "higher", gauge=12.0, text="{value:.1f} dB"
+        ),
+        Metric("complex_error", "relative error of the complex image", report=False),
+        Metric("found", "of the structure, found", better="higher", gauge=1.0),
+        Metric("contrast_lost", "contrast lost to damage", gauge=1.0, text="{value:.1%}"),
+        Metric(
+            "exposures", "exposures", "", "", "ledger", report=False, gauge="config.exposures",
+            text="{value:.0f} of {full:.0f}",
+        ),
+        Metric(
+            "dose", "dose", "photons", "lower", "ledger", gauge="budget_photons",
+            text="{value:.2g} photons",
+        ),
+        Metric(
+            "time_s", "time taken", "s", "", "ledger", gauge="limit_s",
+            text="{value:.0f} of {full:.0f} s",
+        ),
+    )  # fmt: skip
+    LATENT = {
+        "structure": "part of each cell of a 32 x 32 map that is structure",
+        "drift_px": "drift of the specimen (y, x), px",
+    }
+    INTERVENTIONS = {
+        "drift_velocity_px_s": BoxIntervention(
+            "linear drift (y, x), px/s", "instrument.state.drift.velocity", shape=(2,),
+            example=0.5,
+        ),
+        "settling_px": BoxIntervention(
+            "settling that is left (y, x), px", "instrument.state.drift.settling",
+            shape=(2,), example=2.0,
+        ),
+    }  # fmt: skip
+    PANELS = (render.specimen, render.reconstruction, render.dose, render.detector)
 
-    def __init__(self, num_envs: int, **arguments: Any) -> None:
-        self.arguments = PtychoConfig.parse(arguments)
-        chosen = self.arguments
-        self.instrument = _instrument(num_envs, chosen)
-        instrument = self.instrument
-        self.region = instrument.region_px
-        self.cells = OBSERVATIONS[chosen.observation]
-        super().__init__(
-            num_envs,
-            observation_space=observation_space(chosen.observation),
-            action_space=action_space(chosen.action),
-            reward_terms=TERMS,
-            reward_mode=chosen.reward_mode,
-            reward_weights=chosen.weights.vector(TERMS),
-            threads=chosen.threads,
+    def build(self) -> None:
+        """Make microscopes, reconstruction and observation model."""
+        chosen, count = self.config, self.num_envs
+        instrument: DiffractionMicroscope
+        if chosen.recording is None:
+            instrument = PtychographyInstrument(count, chosen.settings)
+        else:
+            instrument = ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
+        self.instrument, self.sample = instrument, instrument.sample
+        n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
+        self.start, self.region, self.cells = (
+            n // 2,
+            instrument.region_px,
+            CELLS[chosen.observation],
         )
-        self.estimate = OnlineReconstruction(
-            num_envs, instrument.field_px, instrument.known_probe, chosen.exposures
-        )
-        n, side = instrument.n, instrument.field_px
-        self._n = n
-        self._start = n // 2
-        self.view = VIEWS[chosen.reconstructor](
-            num_envs, side, instrument.known_probe, (self._start, self.region)
-        )
-        light = intensity(instrument.known_probe)
-        self._footprint = light.astype(np.float32).ravel()
+        area = (self.start, self.region)
+        self.estimate = OnlineReconstruction(count, side, probe, chosen.exposures)
+        self.model = MODELS[chosen.reconstructor](count, side, probe, area)
+        light = intensity(probe)
         nominal = min(float(chosen.photons), instrument.most_photons)
-        self._unit = np.float32(nominal * np.sum(light**2))
-        self.maps = observation.Maps(
-            num_envs, self.view, (self._start, self.region), self.cells, self._unit
+        # Mean fluence under the probe of one nominal exposure.
+        self.unit = np.float32(nominal * np.sum(light**2))
+        self.budget_photons, self.limit_s = nominal * chosen.exposures, chosen.time_limit_s
+        self.maps = observation.Maps(count, self.model, area, self.cells, self.unit)
+        self._constants = ScanConstants(
+            n=n,
+            footprint=light.astype(np.float32).ravel(),
+            disk=instrument.disk,
+            seen=np.float32(SEEN_EXPOSURES) * self.unit,
+            fatal=np.float32(instrument.fatal_fluence),
         )
-        self._budget_photons = nominal * chosen.exposures
-        self._limit_s = chosen.time_limit_s
-        self._weights = chosen.weights
-        shape = (num_envs, side, side)
-        self._fluence = np.zeros(shape, np.float32)
-        self._lost = np.zeros(shape, np.float32)
-        self._status = np.zeros(shape, np.uint8)
-        self._sums = np.zeros((num_envs, 3))
-        self._scale = np.ones((num_envs, 4))
-        self._new = np.zeros((num_envs, 3))
-        self._figures = np.zeros((num_envs, 3))
-        self._terms = np.zeros((num_envs, len(TERMS)))
-        self._cost = np.zeros(num_envs)
-        self.returns = np.zeros(num_envs)
-        self._position = np.zeros((num_envs, 2))
-        self._signal = np.zeros((num_envs, 2))
-        self._visited = np.zeros((num_envs, GRID * GRID), np.bool_)
-        self._specimen_file = _load_specimen(chosen, side) if chosen.is_file else None
+        self._specimen = _load_specimen(chosen, side) if chosen.is_file else None
 
-    def _share_out(self, function: Callable[[int, int], object], rows: int) -> None:
-        """Do so many rows by pieces, on all threads."""
-        parallel_rows(function, rows, self.threads, at_most=PIECE)
+    def sizes(self) -> dict[str, int]:
+        """Edges of the specimens and of the maps."""
+        return {"field_px": self.instrument.field_px, "cells": self.cells}
 
-    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+    @functools.cached_property
+    def scan(self) -> RunningScan:
+        """Running reconstruction and fluence, known without hidden quantities; live arrays."""
+        return RunningScan(self.estimate.re, self.estimate.im, self.state.fluence)
+
+    @functools.cached_property
+    def _kernels(self) -> tuple[Bound, Bound, Bound]:
+        """Kernels of every step: agreement before, records, and progress after an exposure."""
+        instrument, constants, state = self.instrument, self._constants, self.state
+        taken, known = instrument.state.measurement, (self.scan, instrument.sample, constants)
+        return (
+            Bound(progress_kernels.subtract_rows, taken, *known, state),
+            Bound(observation.record_rows, taken, constants, state),
+            Bound(progress_kernels.evaluate_rows, instrument.state, *known, state),
+        )
+
+    @property
+    def structure(self) -> Float64:
+        """(N,) pixels of the structure, at least 1."""
+        return np.maximum(self.state.structure_px, 1.0)
+
+    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
-        self._share_out(
-            lambda start, stop: self._begin(rows[start:stop], keys[start:stop]), rows.size
-        )
+        del options
+        self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
 
-    def _begin(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
+    def _begin(self, rows: Int64, keys: Uint32) -> None:
         """Begin the episodes of a share of the rows."""
-        instrument, chosen = self.instrument, self.arguments
-        if self._specimen_file is not None:
+        instrument, chosen, state = self.instrument, self.config, self.state
+        if self._specimen is not None:
             assert isinstance(instrument, PtychographyInstrument)
-            instrument.load(rows, self._specimen_file)
+            instrument.load(rows, self._specimen)
             instrument.start(rows, keys)
         else:
             instrument.reset(rows, keys, chosen.family, chosen.split)
         self.estimate.reset(rows)
-        self.view.reset(rows)
+        self.model.reset(rows)
         self.maps.forget(rows)
-        for array in (
-            self._fluence,
-            self._lost,
-            self._status,
-            self._terms,
-            self._signal,
-            self._figures,
-            self._cost,
-            self.returns,
-        ):
-            array[rows] = 0
-        self._visited[rows] = False
-        self._position[rows] = 0.5 * instrument.field_px
-        self.reward[rows] = 0.0
-        self.terminated[rows] = False
-        self.truncated[rows] = False
-        sample, columns = instrument.sample, self._columns(4, instrument.field_px)
-        progress_kernels.measure_rows(rows, sample, self._scale, columns)
-        image = (self.estimate.re, self.estimate.im)
-        progress_kernels.resum_rows(rows, image, sample, self._sums, columns)
-        self._draw(rows)
+        state.position[rows] = 0.5 * instrument.field_px
+        columns = _columns(4, instrument.field_px)
+        progress_kernels.measure_rows(rows, columns, self.sample, state)
+        progress_kernels.agree_rows(rows, columns, self.scan, self.sample, state)
+        # An empty estimate has 0 dB, without the rounding of its sums.
+        state.snr_db[rows] = 0.0
+        self.maps.draw(rows, self.scan)
 
-    def step(self, rows: Rows, actions: NDArray[Any]) -> None:
-        """Take one exposure a row, reconstruct, and pay."""
+    def advance(self, rows: Int64, actions: Any) -> None:
+        """Take one exposure a row and reconstruct; finished scans get their final sweeps."""
         positions, dwell_s = self._decode(rows, actions)
-        before = self._quantities(rows)
-        self._share_out(
-            lambda start, stop: self._advance(rows[start:stop], positions, dwell_s), rows.size
-        )
-        self._position[rows] = positions[rows]
-        self._appraise(rows)
-        self._pay(rows, before)
-        self.truncated[rows] = False
+        self.share(lambda some: self._advance(some, positions, dwell_s), rows, PIECE)
+        self.state.position[rows] = positions[rows]
+        self.costs[rows, 0] = self.state.destroyed_px[rows] / self.structure[rows]
 
-    def _advance(
-        self, rows: Rows, positions: NDArray[np.float64], dwell_s: NDArray[np.float64]
-    ) -> None:
-        """Everything of a step that takes its time, for a share of the rows."""
-        self._expose(rows, positions, dwell_s)
-        ledger = self.instrument.state.ledger
-        spent = (ledger.exposures[rows] >= self.arguments.exposures) | (
-            ledger.time_s[rows] >= self._limit_s
-        )
-        self.terminated[rows] = spent
-        if spent.any():
-            self._finish(rows[spent])
-        self._draw(rows)
-
-    def _decode(
-        self, rows: Rows, actions: NDArray[Any]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
         """Positions in pixels of the field, (N, 2), and exposure times in seconds, (N,)."""
-        positions: NDArray[np.float64]
-        dwell: NDArray[np.float64]
-        if self.arguments.action == "grid":
-            cell = np.asarray(actions, np.int64) % (GRID * GRID)
-            level = np.asarray(actions, np.int64) // (GRID * GRID)
-            self._visited[rows, cell[rows]] = True
+        dwell_s: Float64
+        if self.config.action == "grid":
+            number = np.asarray(actions, np.int64)
+            cell, level = number % (GRID * GRID), number // (GRID * GRID)
+            self.state.used[rows, cell[rows]] = True
             where = np.stack([cell // GRID, cell % GRID], axis=-1).astype(np.float64)
-            positions = (where + 0.5) * (self.region / GRID) + self._start
-            dwell = np.asarray(GRID_DWELLS_S, np.float64)[level]
-        else:
-            action = np.asarray(actions, np.float64)
-            positions = self._start + 0.5 * (action[:, :2] + 1.0) * float(self.region)
-            dwell = np.empty(self.num_envs)
-            progress_kernels.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell)
-        return positions, dwell
+            dwell_s = np.asarray(GRID_DWELLS_S, np.float64)[level]
+            return (where + 0.5) * (self.region / GRID) + self.start, dwell_s
+        action = np.asarray(actions, np.float64)
+        dwell_s = np.empty(self.num_envs)
+        progress_kernels.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell_s)
+        return self.start + 0.5 * (action[:, :2] + 1.0) * float(self.region), dwell_s
 
-    def _expose(
-        self, rows: Rows, positions: NDArray[np.float64], dwell_s: NDArray[np.float64]
-    ) -> None:
-        """One exposure and the reconstruction's answer to it, for a share of the rows."""
-        instrument, estimate = self.instrument, self.estimate
+    def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
+        """Expose, reconstruct and draw a share of the rows."""
+        instrument, state, n = self.instrument, self.state, self.instrument.n
+        taken = instrument.state.measurement
+        subtract, record, evaluate = self._kernels
         instrument.expose(rows, positions, dwell_s)
-        state, sample = instrument.state, instrument.sample
-        counts, known, photons, corner = measurement = state.measurement
-        columns = self._columns(3, self._n)
-        agreement = (measurement, (estimate.re, estimate.im), sample, self._n)
-        progress_kernels.sum_rows(rows, *agreement, -1.0, self._sums, columns)
-        estimate.add(rows, counts, known, photons, corner)
-        columns = self._columns(3, self._n)
-        progress_kernels.sum_rows(rows, *agreement, 1.0, self._sums, columns)
-        observation.record_rows(
-            rows,
-            measurement,
-            self._footprint,
-            instrument.disk,
-            self._fluence,
-            self._signal,
-            self._n,
-        )
-        self.view.add(rows, corner, self._signal)
-        self.maps.add(rows, corner, self._n)
-        progress_kernels.inspect_rows(
-            rows,
-            state.beam,
-            sample,
-            self._lost,
-            self._status,
-            np.float32(progress_kernels.SEEN_EXPOSURES) * self._unit,
-            np.float32(instrument.fatal_fluence),
-            self._n,
-            self._new,
-        )
+        subtract(rows, _columns(3, n))
+        self.estimate.add(rows, *taken)
+        record(rows)
+        evaluate(rows, _columns(3, n))
+        self.model.add(rows, taken.corner, state.signal)
+        self.maps.add(rows, taken.corner, n)
+        finished = rows[self.over(rows)]
+        if finished.size and self.config.final_sweeps:
+            self.estimate.sweep(finished, self.config.final_sweeps)
+            self.maps.forget(finished)
+            columns = _columns(3, instrument.field_px)
+            progress_kernels.agree_rows(finished, columns, self.scan, self.sample, state)
+        self.maps.draw(rows, self.scan)
 
-    def _finish(self, rows: Rows) -> None:
-        """Sweep through all exposures of finished scans and measure the result afresh."""
-        estimate, instrument = self.estimate, self.instrument
-        if self.arguments.final_sweeps == 0:
-            return
-        estimate.sweep(rows, self.arguments.final_sweeps)
-        self.maps.forget(rows)
-        image, columns = (estimate.re, estimate.im), self._columns(3, instrument.field_px)
-        progress_kernels.resum_rows(rows, image, instrument.sample, self._sums, columns)
-
-    def _columns(self, sums: int, width: int) -> NDArray[np.float64]:
-        """Work memory of the kernels that sum over columns: (sums, width) float64."""
-        return workspace(2 * sums * width).view(np.float64).reshape(sums, width)
-
-    def _quantities(self, rows: Rows) -> tuple[NDArray[np.float64], ...]:
-        """What the reward's terms are made of: dB, seen pixels, photons, lost contrast, seconds."""
-        ledger = self.instrument.state.ledger
-        return (*self._figures[rows].T, ledger.dose[rows], ledger.time_s[rows])
-
-    def _appraise(self, rows: Rows) -> None:
-        """Bring the figures of merit of the listed rows up to date."""
-        progress_kernels.score_rows(rows, self._sums, self._scale, self._figures)
-        new, scale = self._new[rows], self._scale[rows]
-        self._figures[rows, 1] += new[:, 0]
-        self._figures[rows, 2] += new[:, 2] / scale[:, 2]
-        self._cost[rows] = new[:, 1] / np.maximum(scale[:, 3], 1.0)
-
-    def _pay(self, rows: Rows, before: tuple[NDArray[np.float64], ...]) -> None:
-        """Set the reward's terms and their sum in the listed rows."""
-        after = self._quantities(rows)
-        terms = {
-            "resolution": resolution(before[0], after[0]),
-            "discovery": discovery(before[1], after[1], self._scale[rows, 3]),
-            "dose": dose(before[3], after[3], self._budget_photons),
-            "damage": damage(before[2], after[2]),
-            "time": time(before[4], after[4], self._limit_s),
+    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
+        """Signal-to-noise ratio, seen pixels, photons, lost contrast, seconds."""
+        state, ledger = self.state, self.instrument.state.ledger
+        return {
+            "resolution": state.snr_db[rows],
+            "discovery": state.seen_px[rows],
+            "dose": ledger.dose[rows],
+            "damage": state.contrast_lost[rows],
+            "time": ledger.time_s[rows],
         }
-        paid = combine(terms, self._weights)
-        self._terms[rows] = combine(terms, self._weights, vector=True)
-        self.reward[rows] = self._terms[rows] if self.reward_mode == "vector" else paid
-        self.returns[rows] += paid
+
+    def over(self, rows: Int64) -> NDArray[np.bool_]:
+        """Whether exposures or time are used up."""
+        ledger = self.instrument.state.ledger
+        return (ledger.exposures[rows] >= self.config.exposures) | (
+            ledger.time_s[rows] >= self.limit_s
+        )
 
     def observe(self) -> Any:
-        """Maps of the region and a few numbers; see `microgym.envs.ptycho.observation`."""
+        """Maps of the region and a few numbers, or both as one vector."""
         stale = self.maps.stale()
-        self._share_out(lambda start, stop: self._draw(stale[start:stop]), stale.size)
-        images = self.maps.copy()
-        numbers = self._numbers()
-        if self.arguments.observation == "features":
+        self.share(lambda some: self.maps.draw(some, self.scan), stale, PIECE)
+        images, numbers = self.maps.copy(), self._numbers()
+        if self.config.observation == "features":
             contrast = np.abs(images[:, :1] - 0.5) + np.abs(images[:, 1:2])
             flat = np.concatenate([contrast, images[:, 2:3]], axis=1).reshape(self.num_envs, -1)
             return np.concatenate([numbers, flat], axis=1)
         return {"maps": images, "numbers": numbers}
 
-    def _draw(self, rows: Rows) -> None:
-        """Bring the maps of a share of the rows up to date."""
-        self.maps.draw(rows, (self.estimate.re, self.estimate.im), self._fluence)
+    def _numbers(self) -> Float32:
+        """The numbers of the observation."""
+        state, ledger = self.state, self.instrument.state.ledger
+        y, x = (2.0 * (state.position - self.start) / self.region - 1.0).T
+        dose = ledger.dose / self.budget_photons
+        return observation.NUMBERS.pack(
+            y=y,
+            x=x,
+            exposures_left=1.0 - ledger.exposures / self.config.exposures,
+            time_left=np.maximum(1.0 - ledger.time_s / self.limit_s, 0.0),
+            dose=dose / (1.0 + dose),
+            transmitted=state.signal[:, 0],
+            scattered=state.signal[:, 1],
+        )
 
-    def _numbers(self) -> NDArray[np.float32]:
-        """The numbers of the observation, (N, 7) float32 in [-1, 1]."""
-        ledger, chosen = self.instrument.state.ledger, self.arguments
-        numbers = np.empty((self.num_envs, len(observation.NUMBERS)))
-        numbers[:, :2] = 2.0 * (self._position - self._start) / self.region - 1.0
-        numbers[:, 2] = 1.0 - ledger.exposures / chosen.exposures
-        numbers[:, 3] = np.maximum(1.0 - ledger.time_s / self._limit_s, 0.0)
-        dose = ledger.dose / self._budget_photons
-        numbers[:, 4] = dose / (1.0 + dose)
-        numbers[:, 5:] = self._signal
-        return np.minimum(np.maximum(numbers, -1.0), 1.0).astype(np.float32)
-
-    def info(self) -> dict[str, Any]:
-        """Terms, cost, figures of merit and ledger; masks and the hidden state where asked for."""
-        sums, power = self._sums, np.maximum(self._scale[:, 0], 1e-12)
-        agreement = (sums[:, 0] ** 2 + sums[:, 1] ** 2) / np.maximum(sums[:, 2], 1e-12)
-        relative = np.sqrt(np.clip(1.0 - agreement / power, 0.0, 1.0))
-        result: dict[str, Any] = {
-            "reward_terms": {name: self._terms[:, i].copy() for i, name in enumerate(TERMS)},
-            "cost": self._cost.copy(),
-            "cost_terms": {"specimen_destroyed": self._cost.copy()},
-            "metrics": {
-                "snr_db": self._figures[:, 0].copy(),
-                "complex_error": relative,
-                "found": self._found(),
-                "contrast_lost": self._figures[:, 2].copy(),
-            },
-            "ledger": self.instrument.state.ledger.copy(),
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """Quality of the image, structure found, contrast lost."""
+        state = self.state
+        overlap = (state.agreement[:, 0] ** 2 + state.agreement[:, 1] ** 2) / np.maximum(
+            state.agreement[:, 2], 1e-12
+        )
+        explained = overlap / np.maximum(state.truth_power, 1e-12)
+        return {
+            "snr_db": state.snr_db.copy(),
+            "complex_error": np.sqrt(np.clip(1.0 - explained, 0.0, 1.0)),
+            "found": state.seen_px / self.structure,
+            "contrast_lost": state.contrast_lost.copy(),
         }
-        masks = self.action_masks()
-        if masks is not None:
-            result["action_mask"] = masks
-        if self.arguments.reveal:
-            result["latent"] = self._latent()
-        return result
 
-    def _found(self) -> NDArray[np.float64]:
-        """Part of the structure that has been seen, (N,)."""
-        return self._figures[:, 1] / np.maximum(self._scale[:, 3], 1.0)
-
-    def _latent(self) -> dict[str, NDArray[Any]]:
-        """What no instrument would know."""
-        instrument = self.instrument
-        inside = slice(self._start, self._start + self.region)
-        cells = OBSERVATIONS["compact"]
-        edge = self.region // cells
-        structure = instrument.sample.structure[:, inside, inside].astype(np.float32)
-        structure = structure.reshape(self.num_envs, cells, edge, cells, edge).mean(axis=(2, 4))
-        return {"structure": structure, "drift_px": instrument.state.drift.drift.copy()}
+    def latent(self) -> dict[str, NDArray[Any]]:
+        """Structure of the specimens, and their drift."""
+        cells = CELLS["compact"]
+        inside, edge = slice(self.start, self.start + self.region), self.region // cells
+        structure = self.sample.structure[:, inside, inside].astype(np.float32)
+        blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
+        drift = self.instrument.state.drift.drift
+        return {"structure": blocks.mean(axis=(2, 4)), "drift_px": drift.copy()}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
-        if self.arguments.action != "grid":
+        if self.config.action != "grid":
             return None
-        free = ~self._visited
+        free = ~self.state.used
         free[free.sum(axis=1) == 0] = True
         return np.tile(free, (1, len(GRID_DWELLS_S)))
-
-    def render(self, row: int) -> NDArray[np.uint8]:
-        """Truth, estimate, dose and path of one microscope."""
-        return draw(self, row)
-
-    def dose_map(self, row: int) -> NDArray[np.float32]:
-        """Exposures' worth of fluence on the region, as commanded, (region, region) float32."""
-        inside = slice(self._start, self._start + self.region)
-        return self._fluence[row, inside, inside] / self._unit
-
-    def image(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What there is to look at for people, (N, H, W) real and imaginary part, valid in a row.
-
-        The reconstruction, and while a scan with a neural view runs, what the network makes of it.
-        """
-        estimate = (self.estimate.re, self.estimate.im)
-        if self.arguments.reconstructor != "neural" or self.terminated[row]:
-            return estimate
-        return self.view.estimate(np.array([row]), RunningScan(*estimate, self._fluence))[:2]
-
-    def figures(self, row: int) -> list[tuple[str, str, float, bool]]:
-        """Name, text, filled part and kind (merit or expense) of what a frame shows as gauges."""
-        ledger, chosen = self.instrument.state.ledger, self.arguments
-        made, seconds = int(ledger.exposures[row]), float(ledger.time_s[row])
-        photons, snr = float(ledger.dose[row]), float(self._figures[row, 0])
-        found = float(self._found()[row])
-        lost = float(self._figures[row, 2])
-        return [
-            ("signal to noise", f"{snr:.1f} dB", snr / 12.0, True),
-            ("structure seen", f"{found:.0%}", found, True),
-            ("exposures", f"{made} of {chosen.exposures}", made / chosen.exposures, False),
-            ("time", f"{seconds:.0f} of {self._limit_s:.0f} s", seconds / self._limit_s, False),
-            ("dose", f"{photons:.2g} photons", photons / self._budget_photons, False),
-            ("contrast lost", f"{lost:.1%}", lost, False),
-        ]
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """Every array that changes."""
-        own = self.own_arrays("_footprint")
-        instrument, parts = self.instrument, (self.estimate, self.view)
-        own |= dict(arrays(instrument.state)) | dict(arrays(instrument.sample, "sample."))
-        return own | {name: a for part in parts for name, a in part.state_arrays().items()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back a state; the maps are drawn anew."""
         super().restore(state)
         self.maps.forget()
 
-    def intervene(self, rows: Rows, **values: Any) -> None:
-        """Set the drift's hidden quantities; draws stay as they were.
-
-        Args:
-            rows: (k,) int64.
-            **values: `drift_velocity_px_s`, `settling_px`: (2,) or (k, 2), (y, x).
-
-        Raises:
-            ValueError: an unknown name, a wrong shape or a number that is not finite.
-        """
-        if values and self.arguments.recording is not None:
+    def intervene(self, rows: Int64, **values: Any) -> None:
+        """Set the drift's hidden quantities; a recorded scan has its own drift."""
+        if values and self.config.recording is not None:
             raise ValueError(f"{sorted(values)} cannot be set: a recorded scan has its own drift")
-        motion = self.instrument.state.drift
-        targets = {"drift_velocity_px_s": motion.velocity, "settling_px": motion.settling}
-        ready = interventions.read(
-            rows, values, dict.fromkeys(targets, BoxIntervention(shape=(2,)))
-        )
-        for name, value in ready.items():
-            targets[name][rows] = value
+        super().intervene(rows, **values)
+
+    def headline(self, row: int) -> str:
+        """Progress of the scan."""
+        made, most = int(self.estimate.taken[row]), self.config.exposures
+        if self.terminated[row]:
+            return f"scan finished after {made} exposures"
+        return f"exposure {made} of {most}" if made else "before the first exposure"
 
 
-def _instrument(num_envs: int, chosen: PtychoConfig) -> DiffractionMicroscope:
-    if chosen.recording is not None:
-        return ReplayInstrument(num_envs, chosen.recording, OBSERVATIONS["full"], chosen.photons)
-    return PtychographyInstrument(num_envs, chosen.settings())
+def _columns(sums: int, width: int) -> Float64:
+    """Work memory of kernels that sum over columns: (sums, width) float64."""
+    return workspace(2 * sums * width).view(np.float64).reshape(sums, width)
 
 
 def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:

@@ -107,6 +107,17 @@ class _StampedImpl(caching.CompileResultCacheImpl):
         return super().rebuild(target_context, payload)
 
 
+def _described(kind: Any) -> str:
+    """A type in words, with the classes and fields of NamedTuples."""
+    if not isinstance(kind, types.BaseTuple):
+        return str(kind)
+    names, name = ("",) * len(kind), ""
+    if isinstance(kind, types.BaseNamedTuple):
+        names, name = kind.fields, str(kind.instance_class)
+    parts = zip(names, kind, strict=True)
+    return f"{name}({', '.join(f'{one}: {_described(part)}' for one, part in parts)})"
+
+
 class _StampedCache(caching.FunctionCache):
     _impl_class = _StampedImpl
 
@@ -115,7 +126,10 @@ class _StampedCache(caching.FunctionCache):
         self._kind = kind
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), self._kind)
+        # In words: Numba tells NamedTuples apart by their classes' names and elements only, and
+        # cannot read an index again after such a class was renamed.
+        signature = tuple(_described(one) for one in sig)
+        return (signature, *super()._index_key(sig, codegen)[1:], self._kind)
 
 
 def _cache(function: Callable[..., Any], kind: str) -> Any:

@@ -17,6 +17,7 @@ from microgym.instruments.ptychography.settings import (
     make_microscope,
 )
 from microgym.instruments.ptychography.state import PtychographyState
+from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
 from microgym.specimens.sample import Sample, Specimens, draw_specimens, load_sample
 from microgym.state import Float32, Float64, Int64, Uint32, allocate, clear
@@ -110,6 +111,7 @@ class PtychographyInstrument:
         self.state = allocate(PtychographyState, count * each, drift_axes=2, **sizes)
         self.sample = allocate(Sample, count, bands=rates.size, **sizes)
         self._work = kernels.exposure_work(self.n, len(settings.probe), each)
+        self._expose = Bound(kernels.expose_rows, self.microscope, self.state, self.sample)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
         """Load specimens of a family and begin; see `DiffractionMicroscope.reset`.
@@ -147,6 +149,4 @@ class PtychographyInstrument:
         Probes that stand over one specimen expose it at the same time if their rows follow each
         other.
         """
-        work = workspace(self._work)
-        state, sample = self.state, self.sample
-        kernels.expose_rows(rows, positions, dwell_s, self.microscope, state, sample, work)
+        self._expose(rows, positions, dwell_s, workspace(self._work))

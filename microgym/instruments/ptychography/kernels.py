@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.fft import PAD
 from microgym.physics.camera import read_out
@@ -38,6 +38,13 @@ def exposure_work(n: int, modes: int, probes: int) -> int:
     return planes + max(diffraction_work(n), POISSON_WORK, size, 4 * n)
 
 
+@inline_kernel
+def _lights_at(microscope):
+    """First element of the intensities of moved probes in the work array of `expose_rows`."""
+    modes, size = microscope.illumination.probe_re.shape
+    return 2 * (modes * size + PAD) + 2 * (size + PAD) + size
+
+
 @kernel
 def start_rows(rows, centre, microscope, state):
     """Put the stages of the listed rows to rest over the centre of the field; draw their drift.
@@ -57,14 +64,14 @@ def start_rows(rows, centre, microscope, state):
             state.command[b, axis], state.beam[b, axis] = centre, centre
 
 
-@kernel
+@inline_kernel
 def _drift_for(b, duration, microscope, state):
     """Advance the drift of row b by a duration in s."""
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
     advance_drift(b, s0, s1, duration, microscope.rates, state.drift)
 
 
-@kernel
+@inline_kernel
 def _aim(b, target, dwell_s, microscope, state):
     """Move the stage of row b to a commanded position and charge the exposure to its ledger.
 
@@ -106,7 +113,7 @@ def _aim(b, target, dwell_s, microscope, state):
     ledger.path_m[b] += way * microscope.pixel_m
 
 
-@kernel
+@inline_kernel
 def _patch(b, microscope, state, sample):
     """Patch of the specimen under the beam of row b, and the beam's offset from its centre.
 
@@ -120,7 +127,7 @@ def _patch(b, microscope, state, sample):
     return top, left, state.beam[b, 0] - (top + half), state.beam[b, 1] - (left + half)
 
 
-@kernel
+@inline_kernel
 def _measure(b, light, microscope, state, sample, work):
     """Count the photons that the specimen under row b diffracts; the specimen stays as it is.
 
@@ -140,7 +147,7 @@ def _measure(b, light, microscope, state, sample, work):
     planes = work[2 * (modes * size + PAD) :]
     ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
     planes = planes[2 * (size + PAD) :]
-    expected, rest = planes[:size], planes[size:]
+    expected, rest = planes[:size], planes[(1 + microscope.probes) * size :]
     top, left, off_y, off_x = _patch(b, microscope, state, sample)
     probe_re, probe_im = optics.probe_re, optics.probe_im
     if off_y != 0.0 or off_x != 0.0:
@@ -195,7 +202,7 @@ def _measure(b, light, microscope, state, sample, work):
     )
 
 
-@kernel
+@inline_kernel
 def _irradiate(b, moved_light, microscope, state, sample):
     """Add the exposure of row b to the fluence of its specimen, and fade it.
 
@@ -230,7 +237,7 @@ def _irradiate(b, moved_light, microscope, state, sample):
 
 
 @kernel
-def expose_rows(rows, positions, dwell_s, microscope, state, sample, work):
+def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
     """Take one exposure in each of the listed rows.
 
     Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
@@ -240,24 +247,23 @@ def expose_rows(rows, positions, dwell_s, microscope, state, sample, work):
         rows: (k,) int64.
         positions: (N, 2) float64, commanded positions, px.
         dwell_s: (N,) float64, exposure times, s.
+        work: (`exposure_work(n, modes, probes)`,) float32, overwritten.
         microscope: `Microscope`.
         state: `PtychographyState`, updated.
         sample: `Sample`, updated.
-        work: (`exposure_work(n, modes, probes)`,) float32.
     """
     size = microscope.n * microscope.n
-    room = microscope.probes * size
-    lights, rest = work[:room], work[room:]
+    before = _lights_at(microscope)
     first = 0
     while first < rows.size:
         s, end = microscope.sample_of[rows[first]], first
         while end < rows.size and microscope.sample_of[rows[end]] == s:
-            b, light = rows[end], view1d(lights, (end - first) * size, size)
+            b, light = rows[end], view1d(work, before + (end - first) * size, size)
             _aim(b, positions[b], dwell_s[b], microscope, state)
-            _measure(b, light, microscope, state, sample, rest)
+            _measure(b, light, microscope, state, sample, work)
             end += 1
         for k in range(first, end):
-            b, light = rows[k], view1d(lights, (k - first) * size, size)
+            b, light = rows[k], view1d(work, before + (k - first) * size, size)
             _irradiate(b, light, microscope, state, sample)
             state.ledger.exposures[b] += 1
         first = end

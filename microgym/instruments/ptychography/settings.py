@@ -12,8 +12,8 @@ from microgym.physics.camera import Detector
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
 from microgym.physics.diffraction import sum_intensity
 from microgym.physics.drift import DriftParameters, DriftRates
-from microgym.physics.probe import check_probe
-from microgym.physics.sampling import Geometry
+from microgym.physics.probe import check_probe, diameter, intensity
+from microgym.physics.sampling import Geometry, SamplingReport
 from microgym.state import Float32, Int64
 from microgym.validation import integer, non_negative, positive
 
@@ -85,10 +85,35 @@ class PtychographySettings:
         return self.region_px + self.geometry.detector_pixels
 
     @property
+    def probe_px(self) -> float:
+        """Diameter of the circle that holds 90% of the probe's power, object pixels."""
+        return diameter(self.probe)
+
+    @property
+    def oversampling(self) -> float:
+        """Oversampling of one diffraction pattern; 2 or more is sound."""
+        return _report(self).oversampling_ratio
+
+    @property
+    def fresnel_number(self) -> float:
+        """Fresnel number of the probe at the detector; far below 1 in the far field."""
+        return _report(self).fresnel_number
+
+    @property
+    def fluence_per_s(self) -> float:
+        """Mean fluence under the probe in one second, photons/px."""
+        return self.photons_per_s * float(np.sum(intensity(self.probe) ** 2))
+
+    @property
     def inverse_critical(self) -> Float32:
         """(B,) float32, reciprocal critical fluence of every band; (0,) without damage."""
         fades = self.damage.critical_fluence < np.inf
         return self.damage.inverse_critical()[: None if fades else 0]
+
+
+def _report(settings: PtychographySettings) -> SamplingReport:
+    pixel = settings.geometry.object_pixel_m
+    return settings.geometry.report(settings.probe_px * pixel, pixel)
 
 
 class Illumination(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks and conventions of the arrays of a recorded scan, whatever file they come from."""
+"""Validation and conventions of the arrays of a recorded scan."""
 
 from typing import Any, Final
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 ORDERS: Final = ("auto", "fft", "centred")
-"""Where the zero frequency lies in stored patterns: found out, at [0, 0], or at [n//2, n//2]."""
+"""Place of the zero frequency in stored patterns: detected, at [0, 0], or at [n//2, n//2]."""
 
 _WIDEST_FIELD_PX: Final = 100_000
 _LARGEST_COUNT: Final = 2.0**24
 
 
 def as_array(name: str, value: Any, dtype: Any, kinds: str) -> NDArray[Any]:
-    """Own copy of `value` as `dtype`, if its NumPy kind is one of `kinds`; else a TypeError."""
+    """A copy of `value` as `dtype`; a TypeError unless its NumPy kind is one of `kinds`."""
     array = np.asarray(value)
     if array.dtype.kind not in kinds:
         raise TypeError(f"{name} must hold numbers fit for {np.dtype(dtype)}, got {array.dtype}")
@@ -64,14 +64,14 @@ def check_probe(probe: NDArray[np.complex64], n: int) -> None:
 
 
 def without_leading_ones(array: NDArray[Any], ndim: int) -> NDArray[Any]:
-    """Drop leading axes of length one until `ndim` axes are left, as far as possible."""
+    """Array without leading axes of length one, down to `ndim` axes."""
     while array.ndim > ndim and array.shape[0] == 1:
         array = array[0]
     return array
 
 
 def as_modes(probe: NDArray[Any]) -> NDArray[Any]:
-    """Bring a probe to (modes, n, n): one axis before the last two may be longer than one.
+    """Probe of shape (modes, n, n); one axis before the last two may be longer than one.
 
     Raises:
         ValueError: fewer than two axes, or several that could be the modes.
@@ -83,7 +83,7 @@ def as_modes(probe: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_centred(patterns: NDArray[Any]) -> bool:
-    """Tell whether the zero frequency is in the middle, from where the counts are.
+    """Whether the zero frequency is in the middle of the patterns, judged by the counts.
 
     Args:
         patterns: (K, n, n) counts.

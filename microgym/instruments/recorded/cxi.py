@@ -1,4 +1,4 @@
-"""Reading far-field ptychography from HDF5: CXI (NXcxi_ptycho) and plain files with named arrays.
+"""Far-field ptychography in HDF5 files: CXI (NXcxi_ptycho), and plain files with named arrays.
 
 CXI keeps SI units: the translation of the *sample* in metres, in laboratory axes (z along the
 beam), and the wavelength, distance and pixel of the detector. The sampling relation of the far
@@ -33,7 +33,7 @@ _FAST: Final = (-1.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class RawScan:
-    """What a file holds, before it is checked as a whole.
+    """Arrays of a file, before they are validated together.
 
     Attributes:
         patterns: counts, as stored.

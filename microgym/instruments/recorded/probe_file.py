@@ -1,4 +1,4 @@
-"""A probe from a file: npz, npy, or HDF5 such as CXI."""
+"""Probes from files: npz, npy, or HDF5 such as CXI."""
 
 import zipfile
 from pathlib import Path
@@ -14,7 +14,7 @@ PROBE_KEYS = (
     "entry_1/instrument_1/source_1/probe",
     "entry_1/instrument_1/source_1/illumination",
 )
-"""Where a probe is looked for, in this order: the last two are where CXI files have it."""
+"""Names of the probe in a file, in the order of search; the last two are those of CXI files."""
 
 
 def load_probe(path: str | Path, n: int, *, key: str | None = None) -> NDArray[np.complex64]:
@@ -29,7 +29,7 @@ def load_probe(path: str | Path, n: int, *, key: str | None = None) -> NDArray[n
         (modes, n, n) complex64, total power one.
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError: no such file.
         TypeError: if the array does not hold numbers.
         ValueError: if the file is of another kind, damaged, or has no such array; if the shape is
             wrong; if a value is NaN or infinite, or the probe zero everywhere.

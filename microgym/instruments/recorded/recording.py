@@ -1,8 +1,7 @@
-"""Recorded scans: diffraction patterns somebody measured, in place of a simulated instrument.
+"""Recorded ptychographic scans, read from files.
 
-A recording keeps what a replay needs: counts, where the probe stood, and what the probe looked
-like. Positions are centres of the probe in object pixels (y, x); patterns are in FFT order, with
-the zero frequency at [0, 0].
+A recording holds counts, positions and the probe. Positions are centres of the probe in object
+pixels (y, x); patterns are in FFT order, with the zero frequency at [0, 0].
 """
 
 import bz2
@@ -41,8 +40,8 @@ class Recording:
         positions: (K, 2) float64, centres of the probe, object pixels (y, x).
         probe: (modes, n, n) complex64, illumination or a guess of it, centred in its patch.
         object_pixel_m: pixel of the object, m, where known.
-        reference: (H, W) complex64, an object to compare with on the recording's canvas, or None.
-        source: where the recording came from.
+        reference: (H, W) complex64, reference object on the recording's canvas, or None.
+        source: origin of the recording, such as a file name.
         valid: (n, n) bool, True where a detector pixel counts, FFT order; None means all do.
 
     Raises:
@@ -97,14 +96,14 @@ class Recording:
         return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
     def nearest(self, y: Any, x: Any) -> NDArray[np.int64]:
-        """Find the recorded exposure nearest to each asked position.
+        """Recorded exposure nearest to each given position.
 
         Args:
             y: object pixels, in the frame of `positions`; a scalar or an array.
             x: the same along the columns; broadcasts with `y`.
 
         Returns:
-            int64 indices, in the broadcast shape; of equally near ones, the first recorded.
+            int64 indices, in the broadcast shape; the first recorded of equally near ones.
 
         Raises:
             ValueError: a coordinate is not finite.
@@ -178,8 +177,8 @@ class Recording:
         """The probe with its power set to the mean counts of a pattern.
 
         Returns:
-            (modes, n, n) complex64; a start for a reconstruction, since guesses of a probe often
-            come in arbitrary units.
+            (modes, n, n) complex64, start of a reconstruction; stored guesses of a probe are often
+            in arbitrary units.
         """
         counts = float(self.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
         power = float((np.abs(self.probe.astype(np.complex128)) ** 2).sum())
@@ -200,14 +199,14 @@ def load_recording(
             CXI (see `microgym.instruments.recorded.cxi`), or the same names at the top level.
         probe: overrides the file's probe: an array (n, n) or (modes, n, n), or the full name of a
             dataset in an HDF5 file.
-        order: one of `ORDERS`. With 'auto', where most counts are decides; files written by
-            `save_recording` say it themselves.
+        order: one of `ORDERS`. With 'auto', the position of most counts decides; files written by
+            `save_recording` hold the order.
 
     Returns:
         The recording, patterns in FFT order. Counts at pixels a mask calls bad are set to 0.
 
     Raises:
-        FileNotFoundError: nothing is there.
+        FileNotFoundError: no such file.
         TypeError: an argument of the wrong type.
         ValueError: the file or its contents cannot be used; the message names file and reason.
     """
@@ -238,7 +237,7 @@ def load_recording(
 
 
 def _assemble(raw: RawScan, order: str, source: str, extra: dict[str, Any]) -> Recording:
-    """Bring raw arrays to the conventions of `Recording`."""
+    """A `Recording` from raw arrays, in its conventions."""
     patterns = as_array("patterns", without_leading_ones(raw.patterns, 3), np.float32, "buif")
     valid = extra.pop("valid", raw.valid)
     if valid is not None and patterns.ndim == 3 and valid.shape == patterns.shape[1:]:
@@ -293,12 +292,12 @@ def _read_npz_scan(path: Path, compressed: bool, probe: bool) -> tuple[RawScan, 
 
 
 def save_recording(path: FilePath, recording: Recording) -> None:
-    """Write a recording as a compressed npz, at once or not at all.
+    """Write a recording as a compressed npz, atomically.
 
     Args:
-        path: where to; must end in .npz. An existing file is replaced only when the new one is
+        path: of the file; must end in .npz. An existing file is replaced only when the new one is
             complete.
-        recording: what to write.
+        recording: the recording.
 
     Raises:
         TypeError: not a recording.

@@ -1,4 +1,4 @@
-"""The best picture a whole recorded scan gives: what shorter scans of it are judged against."""
+"""Reconstruction from a whole recorded scan: the reference for shorter scans of it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ SWEEPS = 24
 """Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""
 
 CONTRAST = 0.5
-"""A pixel is structure from this part of the contrast between the dark and the bright tenth of the
+"""Threshold of structure, as a part of the contrast between the dark and the bright tenth of the
 recorded area (design choice)."""
 
 
@@ -39,7 +39,7 @@ class FullReconstruction:
 def full_reconstruction(
     recording: Recording, places: NDArray[np.float64], field_px: int
 ) -> FullReconstruction:
-    """Reconstruct a recorded scan from everything it holds; takes some seconds.
+    """Reconstruct a recorded scan from all of its exposures; takes some seconds.
 
     Args:
         recording: the scan.
@@ -47,8 +47,8 @@ def full_reconstruction(
         field_px: edge of the field, px.
 
     Returns:
-        Object, probe and the mask of the structure. A reference that the recording brings along is
-        not used, so that probe and object belong together.
+        Object, probe and the mask of the structure. A reference object in the recording is not
+        used, so that probe and object are consistent.
     """
     photons = float(recording.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
     settings = PIESettings(alpha=0.1, probe_step=0.1, modes=2)
@@ -70,7 +70,7 @@ def full_reconstruction(
     return FullReconstruction(
         image=np.where(covered, image, 1.0).astype(np.complex64),
         probe=(probe / np.sqrt(power)).astype(np.complex64),
-        # What the object is divided by, the probe must be multiplied by.
+        # The object was divided by the root of `empty`; the photons take it over.
         photons=photons * power * empty,
         structure=structure,
         cost=cost,
@@ -80,7 +80,7 @@ def full_reconstruction(
 def _covered(
     light: NDArray[np.float64], places: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
-    """Pixels that got at least a tenth of the median exposure of lit pixels."""
+    """Pixels with at least a tenth of the median exposure of lit pixels."""
     total = np.zeros(shape)
     n = light.shape[0]
     for y, x in places:
@@ -92,10 +92,12 @@ def _covered(
 def _against_empty(
     image: NDArray[np.complex128], covered: NDArray[np.bool_]
 ) -> tuple[NDArray[np.complex128], NDArray[np.bool_], float]:
-    """Scale and turn the image so that its empty parts are 1, and find what is not empty.
+    """Divide the image by the mean of its empty parts, and find its structure.
 
-    Empty is the tenth of the covered pixels that transmit most. The third result is what their
-    intensity was.
+    Empty parts are the tenth of the covered pixels that transmit most.
+
+    Returns:
+        The image, the mask of the structure, and the intensity that the empty parts had.
     """
     inside = image[covered]
     bright = np.abs(inside) >= np.quantile(np.abs(inside), 0.9)

@@ -19,7 +19,7 @@ from microgym.agents.ptycho.references import (
     SpiralAgent,
 )
 from microgym.envs.ptycho.config import PtychoConfig
-from microgym.envs.ptycho.observation import CHANNELS
+from microgym.envs.ptycho.observation import MAPS
 
 PATTERNS = {agent.name: agent for agent in (RasterAgent, SpiralAgent, HaltonAgent)}
 NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
@@ -27,7 +27,7 @@ NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
 
 def observed(count: int = 1, **maps: Any) -> dict[str, Any]:
     """Observations of vacuum, except where told."""
-    planes = np.zeros((count, len(CHANNELS), CELLS, CELLS), np.float32)
+    planes = np.zeros((count, len(MAPS), CELLS, CELLS), np.float32)
     planes[:, 0] = 0.5
     for k, name in enumerate(("amplitude", "phase", "coverage", "dose")):
         if name in maps:

@@ -181,7 +181,7 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     for env in (*native, *(one.unwrapped for one in plain.envs)):
         assert (env._batch.elapsed == 0).all()
         assert env._batch.started.all()
-        assert replace(env._batch.task.arguments, threads=1) == native[0]._batch.task.arguments
+        assert replace(env._batch.task.config, threads=1) == native[0]._batch.task.config
     threads = [env._batch.task.threads for env in native]
     assert threads == [1, environments.THREADS]
     (race,) = races

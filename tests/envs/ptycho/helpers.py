@@ -35,7 +35,7 @@ def cell_centre(cell: int) -> tuple[float, float]:
 def richest(env: Any) -> tuple[float, float]:
     """Where in the region most structure lies, as an action."""
     task = task_of(env)
-    inside = slice(task._start, task._start + task.region)
+    inside = slice(task.start, task.start + task.region)
     structure = task.instrument.sample.structure[0, inside, inside].astype(float)
     cells = structure.reshape(GRID, 8, GRID, 8).mean(axis=(1, 3))
     return cell_centre(int(cells.argmax()))

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
-from microgym.envs.ptycho.config import DWELL_RANGE_S, OBSERVATIONS, TERMS, PtychoConfig
+from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
 from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.envs.ptycho.spaces import action_space, observation_space
-from microgym.instruments.ptychography.instrument import PtychographySettings, direct_beam
-from microgym.instruments.ptychography.settings import STAGE_LEVELS
+from microgym.envs.ptycho.task import PtychoTask
+from microgym.instruments.ptychography.settings import (
+    STAGE_LEVELS,
+    PtychographySettings,
+    direct_beam,
+)
 from microgym.physics.damage import split_bands
 from microgym.physics.drift import DriftParameters
 from microgym.random import episode_key
@@ -25,7 +28,8 @@ from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRA
 
 Array = NDArray[Any]
 
-CELLS = OBSERVATIONS["compact"]
+CELLS = 32
+TERMS = tuple(PtychoTask.REWARD)
 OFFERED = frozenset(
     {
         "damage",
@@ -221,13 +225,14 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         if arguments.setdefault("reconstructor", "classical") != "classical":
             raise ValueError(f"reconstructor={arguments['reconstructor']!r} must be 'classical'")
         self.arguments = PtychoConfig(**arguments)
-        settings = self.arguments.settings()
-        self.weights = {name: getattr(self.arguments.weights, name) for name in TERMS}
+        settings = self.arguments.settings
+        self.weights = {name: term.weight for name, term in PtychoTask.REWARD.items()}
         self.microscope = DriftingMicroscope(
             settings, np.random.default_rng(0), precision=precision
         )
-        self.observation_space = observation_space("compact")
-        self.action_space = action_space("continuous")
+        compiled = PtychoTask(1)
+        self.observation_space = compiled.single_observation_space
+        self.action_space = compiled.single_action_space
         self.region, self.start = settings.region_px, self.microscope.n // 2
         self.unit = self.arguments.photons * float(np.sum(self.microscope.footprint**2))
         self.budget = self.arguments.photons * self.arguments.exposures

@@ -65,9 +65,9 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     env.microscope.estimate[:] = np.exp(1j * phase)
     re, im = task.estimate.re, task.estimate.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
-    instrument, rows = task.instrument, np.arange(1)
-    columns = np.empty((4, instrument.field_px))
-    progress_kernels.resum_rows(rows, (re, im), instrument.sample, task._sums, columns)
+    columns = np.empty((3, task.instrument.field_px))
+    progress_kernels.agree_rows(np.arange(1), columns, task.scan, task.sample, task.state)
+    task.state.snr_db[:] = 0.0
     task.restore(task.snapshot())  # so that its maps are drawn anew
     env._agree()
 
@@ -85,7 +85,7 @@ def test_an_episode_is_the_compiled_one(precision, arguments):
     share_draws(task, theirs)
     start_alike(task, theirs)
     y, x = ptycho.richest(ours)
-    ended, exposures = False, task.arguments.exposures
+    ended, exposures = False, task.config.exposures
     for number in range(exposures):
         assert not ended
         spread = np.random.default_rng(number).uniform(-0.2, 0.2, 2)

@@ -1,15 +1,15 @@
 """What people look at: frames, and the numbers on the environment's page."""
 
-import re
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from microgym.envs.core import drawing
-from microgym.envs.core.panels import HEIGHT, WIDTH
-from microgym.envs.ptycho import facts
+from microgym.envs.core.docs import tables
+from microgym.envs.core.rendering import HEIGHT, WIDTH
+from microgym.envs.ptycho.config import PtychoConfig
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
@@ -93,29 +93,29 @@ def test_older_parts_of_a_path_are_fainter():
     assert 0 < line[6] < line[18] < line[30] == 200
 
 
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (1.55e-10, "m", "155 pm"),
-        (1e-8, "m", "10 nm"),
-        (150e-6, "m", "150 um"),
-        (0.6194, "m", "619 mm"),
-        (8000.0, "eV", "8 keV"),
-        (1.0, "m", "1 m"),
-    ],
-)
-def test_lengths_are_written_with_prefixes(value, unit, text):
-    assert facts._si(value, unit) == text
-
-
 def test_the_page_says_what_the_instrument_is():
-    optics, episode = (dict(table) for table in facts.facts()["Physics"])
-    task = PtychoTask(1)
-    geometry = task.instrument.settings.geometry
-    # wavelength * distance / (pixels * pitch), and 2 NA defocus over it
+    (physics,) = tables(PtychoTask(1))["Physics"]
+    listed = {row[0]: row[1] for row in physics}
+    geometry = PtychoConfig().settings.geometry
+    # wavelength * distance / (pixels * pitch); a disk of 2 NA defocus = 25 px with fringes.
     assert geometry.object_pixel_m == pytest.approx(1.55e-10 * 0.6194 / (64 * 150e-6))
-    assert optics["object pixel"] == "10 nm"
-    assert optics["probe, geometric diameter 2 NA defocus"] == "250 nm (25 px)"
-    assert episode["exposures"] == str(task.arguments.exposures)
-    low, high = map(int, re.findall(r"(\d+)%", episode["structure in it, most specimens"]))
-    assert 5 < low < high < 40
+    assert listed["`geometry.object_pixel_m`"] == f"{geometry.object_pixel_m:g}"
+    assert 25.0 < float(listed["`probe_px`"]) < 30.0
+    assert listed["`photons_per_s`"] == "100,000"
+
+
+def test_the_tables_list_what_is_declared():
+    found = tables(PtychoTask(1))
+    maps, numbers = found["Observation Space"]
+    assert [row[1] for row in maps[1:]] == [f"`{name}`" for name in MAPS]
+    assert [row[1] for row in numbers[1:]] == [f"`{name}`" for name in NUMBERS]
+    assert ("`time`", "0.1", "minus the time used, over the limit") in found["Rewards"][0]
+
+
+def test_what_is_given_is_what_is_declared():
+    task = PtychoTask(1, exposures=2, action="grid", reveal=True)
+    info = task.info()
+    assert set(info["latent"]) == set(task.LATENT)
+    assert set(info["metrics"]) == {one.name for one in task.METRICS if one.group == "metrics"}
+    assert set(info["reward_terms"]) == set(task.REWARD)
+    assert set(info["cost_terms"]) == set(task.COST)

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from microgym import metrics
-from microgym.envs.core.old_rewards import RewardWeights
 from microgym.envs.core.testing import assert_same, check_snapshot
-from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS, TERMS
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS
 from microgym.envs.ptycho.env import PtychoVectorEnv
-from microgym.envs.ptycho.observation import CHANNELS, NUMBERS
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
+from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.damage import DAMAGE_LEVELS
-from microgym.physics.probe import make_probe
+from microgym.physics.probe import intensity, make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST, RunningScan
 from microgym.specimens.files import load_image
@@ -22,8 +22,9 @@ from tests.envs.ptycho.helpers import action, cell_centre, make, play, richest, 
 from tests.microgym.instruments import scans
 
 AMPLITUDE, PHASE, COVERAGE, DOSE, UNCERTAINTY = (
-    CHANNELS.index(name) for name in ("amplitude", "phase", "coverage", "dose", "uncertainty")
+    MAPS.index(name) for name in ("amplitude", "phase", "coverage", "dose", "uncertainty")
 )
+TERMS = tuple(PtychoTask.REWARD)
 
 
 def number(observation: Any, name: str) -> float:
@@ -38,11 +39,11 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     env = make(observation=observation, reconstructor="classical")
     task = task_of(env)
     rng = np.random.default_rng(0)
-    side, start, edge = task.instrument.field_px, task._start, task.region // cells
+    side, start, edge = task.instrument.field_px, task.start, task.region // cells
     task.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
     task.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task._fluence[0] = exposures * task._unit
+    task.state.fluence[0] = exposures * task.unit
     task.maps.forget()
 
     def pooled(plane):
@@ -57,7 +58,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     assert maps[PHASE] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
     assert maps[COVERAGE] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
     assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
-    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task._unit)
+    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.unit)
     assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
 
 
@@ -123,7 +124,7 @@ def test_one_exposure_lights_the_commanded_place():
     total = light.sum()
     assert light.sum(axis=1) @ at / total == pytest.approx(-0.5, abs=0.02)
     assert light.sum(axis=0) @ at / total == pytest.approx(0.25, abs=0.02)
-    assert task_of(env)._fluence.sum() == pytest.approx(1e5, rel=1e-4)
+    assert task_of(env).state.fluence.sum() == pytest.approx(1e5, rel=1e-4)
     # Wherever nothing was, the estimate is vacuum.
     dark = observation["maps"][COVERAGE] == 0.0
     assert dark.any()
@@ -167,7 +168,8 @@ def test_raw_view_shows_signals_and_no_reconstruction():
     env = make(reconstructor="raw")
     observation = env.step(action(*richest(env)))[0]
     task = task_of(env)
-    lit = task._footprint.reshape(64, 64) > 1e-3 * task._footprint.max()
+    light = intensity(task.instrument.known_probe).astype(np.float32)
+    lit = light > 1e-3 * light.max()
     top, left = task.instrument.state.measurement.corner[0]
     bright, dark = (plane[0, top : top + 64, left : left + 64][lit] for plane in _planes(task))
     assert bright == pytest.approx(number(observation, "transmitted"), rel=1e-4)
@@ -179,8 +181,8 @@ def test_raw_view_shows_signals_and_no_reconstruction():
 
 
 def _planes(task):
-    scan = RunningScan(task.estimate.re, task.estimate.im, task._fluence)
-    return task.view.estimate(np.arange(1), scan)[:2]
+    scan = RunningScan(task.estimate.re, task.estimate.im, task.state.fluence)
+    return task.model.estimate(np.arange(1), scan)[:2]
 
 
 def test_the_hidden_state_is_hidden_unless_asked_for():
@@ -259,8 +261,8 @@ def test_masks_tell_visited_cells():
 def test_when_every_cell_was_visited_all_are_free_again():
     env = make(action="grid", exposures=300, time_budget_s=1e4)
     task = task_of(env)
-    task._visited[:] = True
-    task._visited[0, 77] = False
+    task.state.used[:] = True
+    task.state.used[0, 77] = False
     assert np.flatnonzero(env.action_masks()).tolist() == [77, 77 + 256, 77 + 512]
     env.step(77)
     assert env.action_masks().all()
@@ -331,7 +333,7 @@ def test_seen_structure_is_what_got_half_an_exposure():
     env = make(exposures=6)
     info = play(env, wander(6, 1))[-1][4]
     task = task_of(env)
-    enough = task.instrument.sample.fluence[0] >= 0.5 * task._unit
+    enough = task.instrument.sample.fluence[0] >= 0.5 * task.unit
     structure = task.instrument.sample.structure[0].astype(bool)
     assert info["metrics"]["found"] == pytest.approx(enough[structure].mean(), abs=1e-9)
 
@@ -347,13 +349,13 @@ def test_discovery_never_exceeds_one():
 def test_reward_is_the_weighted_sum_of_its_terms():
     weights = {"resolution": 0.0, "discovery": 2.0, "time": 0.5}
     env = make(reward_weights=weights, damage="hard")
-    chosen = RewardWeights().updated(weights)
-    assert env.reward_weights.tolist() == [getattr(chosen, name) for name in TERMS]
+    chosen = {name: term.weight for name, term in PtychoTask.REWARD.items()} | weights
+    assert env.reward_weights.tolist() == list(chosen.values())
     steps = play(env, wander(3))
     for _, reward, _, _, info in steps:
         terms = info["reward_terms"]
         assert list(terms) == list(TERMS)
-        wanted = sum(getattr(chosen, name) * terms[name] for name in TERMS)
+        wanted = sum(chosen[name] * terms[name] for name in TERMS)
         assert reward == pytest.approx(wanted, rel=1e-12)
     plain = make(damage="hard")
     ours = play(plain, wander(3))[-1][4]["reward_terms"]

@@ -110,7 +110,7 @@ def test_cells_are_in_the_order_of_pytorch():
 
 def test_a_scan_is_that_of_the_environment():
     """Optics, region and reconstruction are those of Ptycho-v0."""
-    settings = PtychoConfig(photons=1e4).settings()
+    settings = PtychoConfig(photons=1e4).settings
     taken = Scans(Conditions(photons=1e4, drift="easy", damage="easy"), np.arange(1))
     ours = taken.instrument.settings
     assert settings.probe.tobytes() == ours.probe.tobytes()
