@@ -268,8 +268,7 @@ def test_compiled_forward_model_agrees(n, modes):
     work = np.empty(diffraction_work(n), np.float32)
     for top, left, photons in ((0, 0, 1.0), (17, 40, 1e5), (40, 52, 1e9)):
         diffract(
-            *planes(specimen), *flat, top, left, np.float32(photons), n, ready.radices,
-            ready.twiddles, out, work,
+            *planes(specimen), *flat, top, left, np.float32(photons), ready, out, work,
         )  # fmt: skip
         expected = reference.expected_counts(specimen, probe, top, left, photons)
         error = np.linalg.norm(out.reshape(n, n) - expected) / np.linalg.norm(expected)
@@ -299,7 +298,7 @@ def test_compiled_update_agrees(modes, alpha, probe_step):
         compiled = pie_update(
             o_re, o_im, p_re, p_im, weight, top, left, amplitude.astype(np.float32).ravel(),
             known.astype(np.float32).ravel(), np.float32(0.9), np.float32(probe_step),
-            np.float32(alpha), n, ready.radices, ready.twiddles, work,
+            np.float32(alpha), ready, work,
         )  # fmt: skip
         misfit = reference.pie_update(
             found, guess, top, left, amplitude, known, 0.9, probe_step, alpha

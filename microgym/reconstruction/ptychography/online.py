@@ -53,7 +53,6 @@ def _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, w
     """Improve the estimate of row b by its exposure e, which is in `work`, `turns` times."""
     estimate_re, estimate_im = estimate
     probe_re, probe_im = probe
-    radices, twiddles = fft
     size = n * n
     amplitude, known, rest = work[:size], work[size : 2 * size], work[2 * size :]
     for _ in range(turns):
@@ -70,9 +69,7 @@ def _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, w
             constants[0],
             np.float32(0.0),
             constants[1],
-            n,
-            radices,
-            twiddles,
+            fft,
             rest,
         )
 
@@ -145,8 +142,7 @@ class OnlineReconstruction:
         planes = (np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
         weight = np.empty(n * n, np.float32)
         object_weight(*planes, np.float32(alpha), weight)
-        fft = plan(n)
-        self._fft = (fft.radices, fft.twiddles)
+        self._fft = plan(n)
         self._work = 2 * n * n + pie_work(n, modes)
         self.re = np.ones((num_envs, field_px, field_px), np.float32)
         self.im = np.zeros((num_envs, field_px, field_px), np.float32)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import PAD, fft2, workspace
+from microgym.numerics.fft import PAD, FFTPlan, fft2, workspace
 from microgym.physics.diffraction import exit_wave
 
 Plane = NDArray[np.float32]
@@ -114,9 +114,7 @@ def pie_misfit(
     left: int,
     amplitude: Plane,
     known: Plane,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
+    fft: FFTPlan,
     work: Plane,
 ) -> float:
     """How far the prediction is from one exposure; arguments and result as in `pie_update`.
@@ -128,23 +126,23 @@ def pie_misfit(
     for m in range(modes):
         re, im = view1d(work, m * size, size), view1d(work, (modes + m) * size + PAD, size)
         p_re, p_im = view1d(probe_re, m * size, size), view1d(probe_im, m * size, size)
-        exit_wave(object_re, object_im, p_re, p_im, top, left, n, re, im)
-        fft2(re, im, re, im, n, radices, twiddles, rest)
-    return _constrain(work, modes, n, amplitude, known, rest)
+        exit_wave(object_re, object_im, p_re, p_im, top, left, fft.n, re, im)
+        fft2(re, im, re, im, fft, rest)
+    return _constrain(work, modes, fft.n, amplitude, known, rest)
 
 
 @kernel
-def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plane) -> None:
+def pie_change(modes: int, fft: FFTPlan, work: Plane) -> None:
     """Carry the correction that `pie_misfit` left in `work` back to the specimen.
 
     The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
     parts of all modes, a gap of PAD, then the imaginary parts.
     """
-    size = n * n
+    size = fft.n * fft.n
     rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
         re, im = view1d(work, m * size, size), view1d(work, (modes + m) * size + PAD, size)
-        fft2(im, re, im, re, n, radices, twiddles, rest)
+        fft2(im, re, im, re, fft, rest)
 
 
 @kernel
@@ -233,9 +231,7 @@ def pie_update(
     object_step: np.float32,
     probe_step: np.float32,
     alpha: np.float32,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
+    fft: FFTPlan,
     work: Plane,
 ) -> float:
     """Improve object (and probe) by one exposure.
@@ -250,7 +246,7 @@ def pie_update(
         known: (n*n,) 1 where the detector measured, 0 behind a beam stop or where saturated.
         object_step, probe_step: step lengths a and b.
         alpha: regularisation, 1 for ePIE.
-        n, radices, twiddles: size and plan of the transform.
+        fft: plan of the transform of n by n.
         work: (`pie_work(n, modes)`,) float32, overwritten.
 
     Returns:
@@ -258,12 +254,11 @@ def pie_update(
         `amplitude` squared.
     """
     misfit = pie_misfit(
-        object_re, object_im, probe_re, probe_im, top, left, amplitude, known, n, radices,
-        twiddles, work,
+        object_re, object_im, probe_re, probe_im, top, left, amplitude, known, fft, work
     )  # fmt: skip
-    pie_change(probe_re.shape[0], n, radices, twiddles, work)
+    pie_change(probe_re.shape[0], fft, work)
     pie_apply(
         object_re, object_im, probe_re, probe_im, weight, top, left, object_step, probe_step,
-        alpha, n, work,
+        alpha, fft.n, work,
     )  # fmt: skip
     return misfit

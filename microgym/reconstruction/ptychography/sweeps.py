@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view2d
-from microgym.numerics.fft import fft2
+from microgym.numerics.fft import FFTPlan, fft2
 from microgym.physics.diffraction import diffraction_work, shift_probe
 from microgym.physics.probe import phase_ramp
 from microgym.random import WORLD, stream, uniform
@@ -50,7 +50,7 @@ class Scans(NamedTuple):
         positions: (N, capacity, 2) centres of the probe (y, x), px.
         stored: (N,) exposures stored.
         sweeps: (N,) sweeps done.
-        radices, twiddles: plan of the transform.
+        fft: plan of the transform.
     """
 
     object_re: Plane
@@ -63,8 +63,7 @@ class Scans(NamedTuple):
     positions: Float64s
     stored: Indices
     sweeps: Indices
-    radices: Indices
-    twiddles: Plane
+    fft: FFTPlan
 
 
 class Steps(NamedTuple):
@@ -146,11 +145,11 @@ def _divide(work: Plane, modes: int, n: int) -> tuple[Plane, ...]:
 
 @kernel
 def _transform(
-    from_re: Plane, from_im: Plane, to_re: Plane, to_im: Plane, scans: Scans, n: int, work: Plane
+    from_re: Plane, from_im: Plane, to_re: Plane, to_im: Plane, scans: Scans, work: Plane
 ) -> None:
     """Fourier transform of every mode; the inverse with real and imaginary planes exchanged."""
     for m in range(from_re.shape[0]):
-        fft2(from_re[m], from_im[m], to_re[m], to_im[m], n, scans.radices, scans.twiddles, work)
+        fft2(from_re[m], from_im[m], to_re[m], to_im[m], scans.fft, work)
 
 
 @kernel
@@ -199,14 +198,13 @@ def refine(
     object_re, object_im = scans.object_re[row], scans.object_im[row]
     probe_re, probe_im = scans.probe_re[row], scans.probe_im[row]
     positions, known = scans.positions[row], scans.known[row]
-    radices, twiddles = scans.radices, scans.twiddles
     modes = probe_re.shape[0]
     far_re, far_im, p_re, p_im, ramp_re, ramp_im, weight, lines, rest = _divide(work, modes, n)
     learning = probe_step > np.float32(0.0)
     moving = position_step > 0.0
     shifting = subpixel and not _on_pixels(positions, order)
     if shifting:
-        _transform(probe_re, probe_im, far_re, far_im, scans, n, rest)
+        _transform(probe_re, probe_im, far_re, far_im, scans, rest)
     else:
         p_re, p_im = probe_re, probe_im
     total = 0.0
@@ -216,16 +214,16 @@ def refine(
         top, left = patch_corner(y, n), patch_corner(x, n)
         if shifting:
             phase_ramp(y - whole_part(y), x - whole_part(x), n, ramp_re, ramp_im, lines)
-            shift_probe(far_re, far_im, ramp_re, ramp_im, n, radices, twiddles, p_re, p_im, rest)
+            shift_probe(far_re, far_im, ramp_re, ramp_im, scans.fft, p_re, p_im, rest)
         if k == 0 or learning or shifting:
             object_weight(p_re, p_im, alpha, weight)
         measured, trusted = scans.amplitude[row, j], known[min(j, known.shape[0] - 1)]
         misfit = pie_misfit(
-            object_re, object_im, p_re, p_im, top, left, measured, trusted, n, radices, twiddles,
+            object_re, object_im, p_re, p_im, top, left, measured, trusted, scans.fft,
             rest,
         )  # fmt: skip
         total += misfit * scans.photons[row, j]
-        pie_change(modes, n, radices, twiddles, rest)
+        pie_change(modes, scans.fft, rest)
         if moving:
             position_change(
                 object_re, object_im, p_re, p_im, top, left, n, rest, lines, moves[k]
@@ -235,10 +233,10 @@ def refine(
             rest,
         )  # fmt: skip
         if learning and shifting:
-            _transform(p_re, p_im, far_re, far_im, scans, n, rest)
+            _transform(p_re, p_im, far_re, far_im, scans, rest)
             _turn_back(far_re, far_im, ramp_re, ramp_im)
     if learning and shifting:
-        _transform(far_im, far_re, probe_im, probe_re, scans, n, rest)
+        _transform(far_im, far_re, probe_im, probe_re, scans, rest)
     if moving:
         apply_moves(positions, moves, order, position_step, n, object_re.shape)
     return total
@@ -257,12 +255,11 @@ def misfits(
     object_re, object_im = scans.object_re[row], scans.object_im[row]
     probe_re, probe_im = scans.probe_re[row], scans.probe_im[row]
     positions, known = scans.positions[row], scans.known[row]
-    radices, twiddles = scans.radices, scans.twiddles
     modes = probe_re.shape[0]
     far_re, far_im, p_re, p_im, ramp_re, ramp_im, _, lines, rest = _divide(work, modes, n)
     shifting = subpixel and not _on_pixels(positions, order)
     if shifting:
-        _transform(probe_re, probe_im, far_re, far_im, scans, n, rest)
+        _transform(probe_re, probe_im, far_re, far_im, scans, rest)
     else:
         p_re, p_im = probe_re, probe_im
     for k in range(order.size):
@@ -270,11 +267,11 @@ def misfits(
         y, x = positions[j, 0], positions[j, 1]
         if shifting:
             phase_ramp(y - whole_part(y), x - whole_part(x), n, ramp_re, ramp_im, lines)
-            shift_probe(far_re, far_im, ramp_re, ramp_im, n, radices, twiddles, p_re, p_im, rest)
+            shift_probe(far_re, far_im, ramp_re, ramp_im, scans.fft, p_re, p_im, rest)
         measured, trusted = scans.amplitude[row, j], known[min(j, known.shape[0] - 1)]
         misfit = pie_misfit(
             object_re, object_im, p_re, p_im, patch_corner(y, n), patch_corner(x, n), measured,
-            trusted, n, radices, twiddles, rest,
+            trusted, scans.fft, rest,
         )  # fmt: skip
         out[k] = misfit * scans.photons[row, j]
 

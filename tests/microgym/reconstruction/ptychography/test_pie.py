@@ -41,10 +41,10 @@ def compiled(specimen, probe, amplitude, known, object_step, probe_step, alpha):
     object_weight(p_re, p_im, np.float32(alpha), weight)
     work = np.full(pie_work(N, modes), np.nan, np.float32)
     data = amplitude.astype(np.float32).ravel(), known.astype(np.float32).ravel()
-    only = pie_misfit(o_re, o_im, p_re, p_im, TOP, LEFT, *data, N, fft.radices, fft.twiddles, work)
+    only = pie_misfit(o_re, o_im, p_re, p_im, TOP, LEFT, *data, fft, work)
     misfit = pie_update(
         o_re, o_im, p_re, p_im, weight, TOP, LEFT, *data, np.float32(object_step),
-        np.float32(probe_step), np.float32(alpha), N, fft.radices, fft.twiddles, work,
+        np.float32(probe_step), np.float32(alpha), fft, work,
     )  # fmt: skip
     assert only == misfit
     return o_re + 1j * o_im, (p_re + 1j * p_im).reshape(probe.shape), misfit
