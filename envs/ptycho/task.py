@@ -26,6 +26,7 @@ from microgym.instruments.ptychography.instrument import (
     DiffractionMicroscope,
     PtychographyInstrument,
 )
+from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
@@ -101,6 +102,8 @@ class PtychoTask(Task):
         estimate: running reconstructions.
         model: observation model.
         start, region: first row and column of the region in the field, and its edge, px.
+        probes: probes on each specimen.
+        exposures: most exposures of an episode, of all probes.
         budget_photons, limit_s: nominal photons and time of an episode.
     """
 
@@ -108,6 +111,7 @@ class PtychoTask(Task):
     config: PtychoConfig
     State = PtychoState
     state: PtychoState
+    probes = 1
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -153,7 +157,7 @@ class PtychoTask(Task):
         Metric("found", "of the structure, found", better="higher", gauge=1.0),
         Metric("contrast_lost", "contrast lost to damage", gauge=1.0, text="{value:.1%}"),
         Metric(
-            "exposures", "exposures", "", "", "ledger", report=False, gauge="config.exposures",
+            "exposures", "exposures", "", "", "ledger", report=False, gauge="exposures",
             text="{value:.0f} of {full:.0f}",
         ),
         Metric(
@@ -183,12 +187,7 @@ class PtychoTask(Task):
 
     def build(self) -> None:
         """Make microscopes, reconstruction and observation model."""
-        chosen, count = self.config, self.num_envs
-        instrument: DiffractionMicroscope
-        if chosen.recording is None:
-            instrument = PtychographyInstrument(count, chosen.settings)
-        else:
-            instrument = ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
+        chosen, count, instrument = self.config, self.num_envs, self.make_instrument()
         self.instrument, self.sample = instrument, instrument.sample
         n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
         self.start, self.region, self.cells = (
@@ -197,13 +196,14 @@ class PtychoTask(Task):
             CELLS[chosen.observation],
         )
         area = (self.start, self.region)
-        self.estimate = OnlineReconstruction(count, side, probe, chosen.exposures)
+        self.exposures = chosen.exposures * self.probes
+        self.estimate = OnlineReconstruction(count, side, probe, self.exposures)
         self.model = MODELS[chosen.reconstructor](count, side, probe, area)
         light = intensity(probe)
         nominal = min(float(chosen.photons), instrument.most_photons)
         # Mean fluence under the probe of one nominal exposure.
         self.unit = np.float32(nominal * np.sum(light**2))
-        self.budget_photons, self.limit_s = nominal * chosen.exposures, chosen.time_limit_s
+        self.budget_photons, self.limit_s = nominal * self.exposures, chosen.time_limit_s
         self.maps = observation.Maps(count, self.model, area, self.cells, self.unit)
         self._constants = ScanConstants(
             n=n,
@@ -214,6 +214,13 @@ class PtychoTask(Task):
         )
         self._specimen = _load_specimen(chosen, side) if chosen.is_file else None
 
+    def make_instrument(self) -> DiffractionMicroscope:
+        """Simulated microscopes, or a recorded scan."""
+        chosen, count = self.config, self.num_envs
+        if chosen.recording is None:
+            return PtychographyInstrument(count, chosen.settings)
+        return ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
+
     def sizes(self) -> dict[str, int]:
         """Edges of the specimens and of the maps."""
         return {"field_px": self.instrument.field_px, "cells": self.cells}
@@ -223,15 +230,20 @@ class PtychoTask(Task):
         """Running reconstruction and fluence, known without hidden quantities; live arrays."""
         return RunningScan(self.estimate.re, self.estimate.im, self.state.fluence)
 
+    @property
+    def microscopes(self) -> PtychographyState:
+        """Latest exposure of each scan, as it is entered into the reconstruction."""
+        return self.instrument.state
+
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound, Bound]:
         """Kernels of every step: agreement before, records, and progress after an exposure."""
-        instrument, constants, state = self.instrument, self._constants, self.state
-        taken, known = instrument.state.measurement, (self.scan, instrument.sample, constants)
+        microscopes, constants, state = self.microscopes, self._constants, self.state
+        taken, known = microscopes.measurement, (self.scan, self.sample, constants)
         return (
             Bound(progress_kernels.subtract_rows, taken, *known, state),
             Bound(observation.record_rows, taken, constants, state),
-            Bound(progress_kernels.evaluate_rows, instrument.state, *known, state),
+            Bound(progress_kernels.evaluate_rows, microscopes, *known, state),
         )
 
     @property
@@ -282,28 +294,40 @@ class PtychoTask(Task):
             dwell_s = np.asarray(GRID_DWELLS_S, np.float64)[level]
             return (where + 0.5) * (self.region / GRID) + self.start, dwell_s
         action = np.asarray(actions, np.float64)
-        dwell_s = np.empty(self.num_envs)
-        progress_kernels.dwell_rows(np.ascontiguousarray(action[:, 2]), *DWELL_RANGE_S, dwell_s)
+        dwell_s = self.dwell_times(np.ascontiguousarray(action[:, 2]))
         return self.start + 0.5 * (action[:, :2] + 1.0) * float(self.region), dwell_s
+
+    def dwell_times(self, logarithms: Float64) -> Float64:
+        """Exposure times in s, from the action's logarithms in [-1, 1]."""
+        dwell_s = np.empty(logarithms.size)
+        progress_kernels.dwell_rows(logarithms, *DWELL_RANGE_S, dwell_s)
+        return dwell_s
 
     def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Expose, reconstruct and draw a share of the rows."""
-        instrument, state, n = self.instrument, self.state, self.instrument.n
-        taken = instrument.state.measurement
+        self.instrument.expose(rows, positions, dwell_s)
+        self.enter_exposure(rows)
+        self.finish(rows)
+
+    def enter_exposure(self, rows: Int64) -> None:
+        """Update reconstruction, fluence and progress by the latest exposure of some rows."""
+        taken, n = self.microscopes.measurement, self.instrument.n
         subtract, record, evaluate = self._kernels
-        instrument.expose(rows, positions, dwell_s)
         subtract(rows, _columns(3, n))
         self.estimate.add(rows, *taken)
         record(rows)
         evaluate(rows, _columns(3, n))
-        self.model.add(rows, taken.corner, state.signal)
+        self.model.add(rows, taken.corner, self.state.signal)
         self.maps.add(rows, taken.corner, n)
+
+    def finish(self, rows: Int64) -> None:
+        """Sweep through all exposures of scans that are over, and draw the maps."""
         finished = rows[self.over(rows)]
         if finished.size and self.config.final_sweeps:
             self.estimate.sweep(finished, self.config.final_sweeps)
             self.maps.forget(finished)
-            columns = _columns(3, instrument.field_px)
-            progress_kernels.agree_rows(finished, columns, self.scan, self.sample, state)
+            columns = _columns(3, self.instrument.field_px)
+            progress_kernels.agree_rows(finished, columns, self.scan, self.sample, self.state)
         self.maps.draw(rows, self.scan)
 
     def potentials(self, rows: Int64) -> Mapping[str, Float64]:

@@ -267,3 +267,24 @@ def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
             _irradiate(b, light, microscope, state, sample)
             state.ledger.exposures[b] += 1
         first = end
+
+
+@kernel
+def wait_rows(rows, microscope, state):
+    """Let all probes on each listed specimen wait until the slowest of them is done.
+
+    Args:
+        rows: (k,) int64, rows of the sample.
+        microscope: `Microscope`.
+        state: `PtychographyState`; drift and time are updated.
+    """
+    each, time_s = microscope.probes, state.ledger.time_s
+    for k in range(rows.size):
+        first = rows[k] * each
+        latest = time_s[first]
+        for b in range(first, first + each):
+            latest = max(latest, time_s[b])
+        for b in range(first, first + each):
+            # The specimen drifts under a probe that waits.
+            _drift_for(b, latest - time_s[b], microscope, state)
+            time_s[b] = latest

@@ -1,7 +1,6 @@
-import importlib
 import re
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -98,28 +97,6 @@ def test_every_argument_is_described_once(made):
     assert sorted(row[0] for row in listed) == sorted(f"`{name}`" for name in names)
     assert [row[1] for row in listed if row[0] == "`exposures`"] == ["`24`"]
     assert all(row[3] for row in listed)
-
-
-def test_an_argument_without_a_description_is_an_error():
-    @dataclass(frozen=True)
-    class Kept:
-        """Arguments.
-
-        Attributes:
-            one, two: both
-                at once.
-        """
-
-        one: int = 1
-        two: int = 2
-        three: int = 3
-
-    class Task:
-        arguments = Kept()
-
-    assert docs.described(Kept) == {"one": "both at once.", "two": "both at once."}
-    with pytest.raises(ValueError, match="Kept does not describe three"):
-        docs.arguments(Task())
 
 
 def test_the_tables_of_the_observation_match_the_space(made):
@@ -227,10 +204,7 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
 def test_every_environment_has_tables_for_sections_that_exist():
     for entry in entries():
         task = entry.load("Task")(1, **entry.kwargs)
-        if hasattr(task, "config"):
-            given = task_docs.tables(task)
-        else:
-            given = importlib.import_module(f"{entry.package}.facts").facts()
+        given = task_docs.tables(task)
         assert set(given) <= set(docs.SECTIONS)
         for table in (one for many in given.values() for one in many):
             assert len({len(row) for row in table}) == 1
