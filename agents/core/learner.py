@@ -77,7 +77,8 @@ class Learner:
         teacher_class = declared(self._env_id, "TEACHERS", self.settings["network"])
         words: Any = {"autoreset_mode": "SameStep", **env_kwargs}
         if teacher_class is None:
-            return gym.make_vec(self._env_id, self.settings["num_envs"], **words)
+            env = gym.make_vec(self._env_id, self.settings["num_envs"], **words)
+            return self._network_class.training_env(env)
         env = gym.make_vec(self._env_id, self.settings["num_envs"], reveal=True, **words)
         given = {**gym.spec(self._env_id).kwargs, **env_kwargs}
         adapter = self._network_class.training_adapter(self._env_id, given, self.settings)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from microgym.agents.core.policy_adapter import PolicyAdapter
@@ -55,6 +56,11 @@ class Network(nn.Module):
     ) -> PolicyAdapter:
         """Adapter between a network of this kind and the environments that it is trained in."""
         return cls.adapter_class()
+
+    @classmethod
+    def training_env(cls, env: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:
+        """Wrapper of a vector environment that a network of this kind is trained in."""
+        return env
 
     @abstractmethod
     def decide(self, observation: Mapping[str, Tensor]) -> Tensor:

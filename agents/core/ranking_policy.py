@@ -1,13 +1,49 @@
 """Candidate-ranking policies: networks that score proposed places by the maps around them."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from microgym.agents.core.network import ChoiceNet
+from microgym.agents.core.policy_adapter import PolicyAdapter
+
+MAPS, STATUS, PLACES = "maps", "numbers", "places"
+"""Parts of the network's observation."""
+
+
+class CandidateAdapter(PolicyAdapter):
+    """Adapter of a candidate-ranking policy: maps, numbers, and the cells of the candidates.
+
+    The choice is the number of a candidate, plus their count where an image is to follow.
+
+    Args:
+        observation_shapes: parts of the environment's observation that are read.
+        maps: shape of the maps, (maps, edge, edge).
+        numbers: number of numbers.
+        count: number of candidates.
+    """
+
+    def __init__(
+        self,
+        observation_shapes: Mapping[str, Sequence[int]],
+        maps: tuple[int, int, int],
+        numbers: int,
+        count: int,
+    ) -> None:
+        super().__init__(observation_shapes)
+        self.observation_space = spaces.Dict(
+            {
+                MAPS: spaces.Box(-1.0, 1.0, maps, np.float32),
+                STATUS: spaces.Box(-1.0, 1.0, (numbers,), np.float32),
+                PLACES: spaces.Box(0, maps[1] * maps[2] - 1, (count,), np.int64),
+            }
+        )
+        self.action_space = spaces.Discrete(2 * count)
 
 
 class CandidatePolicyNet(ChoiceNet):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +59,17 @@ class DomainModel:
         return self.tip_cells * math.sqrt(ratio ** (2.0 / 3.0) - 1.0) if ratio > 1.0 else 0.0
 
 
-def draw_volts(rng: np.random.Generator) -> tuple[float, ...]:
-    """Biases for a random search: 1 to 5 raising and 1 or 2 lowering ones, multiples of 0.5 V."""
-    raising = rng.uniform(3.0, 8.5, int(rng.integers(1, 6)))
-    lowering = rng.uniform(-8.5, -4.0, int(rng.integers(1, 3)))
-    volts = np.sort(np.concatenate([lowering, raising]))
-    return tuple(float(round(2.0 * one) / 2.0) for one in volts)
+def suggest_volts(trial: Any) -> tuple[float, ...]:
+    """Biases for a search: 1 to 5 raising and 1 or 2 lowering ones, in steps of 0.5 V.
+
+    Args:
+        trial: of Optuna.
+    """
+    raising = range(trial.suggest_int("raising", 1, 5))
+    lowering = range(trial.suggest_int("lowering", 1, 2))
+    volts = [trial.suggest_float(f"raising_{k}", 3.0, 8.5, step=0.5) for k in raising]
+    volts += [trial.suggest_float(f"lowering_{k}", -8.5, -4.0, step=0.5) for k in lowering]
+    return tuple(sorted(volts))
 
 
 class PulseScorer:

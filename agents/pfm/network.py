@@ -1,27 +1,96 @@
-"""Candidate-ranking policy of PFM-v0: a network that scores proposed pulses."""
+"""Candidate-ranking policy of PFM-v0: pulses that the expert's model proposes, and their scores."""
 
 from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.ranking_policy import CandidatePolicyNet
-from microgym.agents.pfm.candidates import (
-    BELIEFS,
-    COUNT,
+from microgym.agents.core.ranking_policy import (
     MAPS,
-    MODEL,
     PLACES,
     STATUS,
-    TRIES,
-    PulseProposals,
+    CandidateAdapter,
+    CandidatePolicyNet,
 )
-from microgym.agents.pfm.domain_model import CELLS, EDGE
+from microgym.agents.pfm.domain_model import (
+    CELLS,
+    EDGE,
+    SHAPES,
+    DomainBelief,
+    DomainModel,
+    PulseScorer,
+    coordinates,
+    to_action,
+    update_belief,
+)
+from microgym.envs.pfm.observation import MAPS as CHANNELS
 from microgym.envs.pfm.observation import NUMBERS
 from microgym.instruments.pfm.state import SIZE
+from microgym.state import Float32, Int64, Shape
 
+MODEL = DomainModel()
+"""Model of the domains, with the biases that are proposed."""
+TRIES = 4
+"""Places for each bias (design choice)."""
+COUNT = TRIES * len(MODEL.volts) + 1
+"""Candidates of a decision; the last one is to wait."""
+
+BELIEFS = ("wanted", "up", "image", "surprise", "fresh", "raised", "lowered")
+"""Maps of the network's observation: the pattern, the belief, the last image, the sum of images
+less beliefs, and the environment's maps of the pulses so far."""
+
+_FRESH, _RAISED, _LOWERED = (CHANNELS.index(name) for name in ("fresh", "raised", "lowered"))
 _WANTED, _UP = BELIEFS.index("wanted"), BELIEFS.index("up")
 _AGE = NUMBERS.index("age")
+
+
+class ProposalState(NamedTuple):
+    """Beliefs of N films, and the cells of the maps, flat index, of the present candidates."""
+
+    belief: DomainBelief
+    places: Annotated[Int64, Shape(COUNT)]
+
+
+class PulseProposals(CandidateAdapter):
+    """Beliefs of N films and the pulses proposed for them.
+
+    Attributes:
+        state: beliefs and candidates.
+        volts: (COUNT,) float64, biases of the candidates, V.
+    """
+
+    State = ProposalState
+
+    def __init__(self) -> None:
+        super().__init__(SHAPES, (len(BELIEFS), CELLS, CELLS), len(NUMBERS), COUNT)
+        self._scorer = PulseScorer(MODEL)
+        self.volts = np.append(np.repeat(MODEL.volts, TRIES), 0.0)
+
+    def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """Update the beliefs, and propose."""
+        maps, wanted = observation["maps"].astype(np.float64), CHANNELS.index("wanted")
+        belief, places = self.state
+        update_belief(belief, MODEL, maps, observation["numbers"].astype(np.float64))
+        pattern = np.clip(maps[:, wanted], 0.0, 1.0)
+        places[:] = self._scorer.propose(belief.up, pattern, TRIES)
+        beliefs = (
+            maps[:, wanted], belief.up, belief.image, belief.surprise,
+            maps[:, _FRESH], maps[:, _RAISED], maps[:, _LOWERED],
+        )  # fmt: skip
+        return {
+            MAPS: np.stack(beliefs, axis=1).astype(np.float32),
+            STATUS: observation["numbers"].astype(np.float32),
+            PLACES: places.copy(),
+        }
+
+    def adapt_action(self, choice: NDArray[Any]) -> Float32:
+        """Actions of the default environment for choices, (N,)."""
+        number, read = choice % COUNT, choice >= COUNT
+        rows = np.arange(len(number))
+        return to_action(coordinates(self.state.places[rows, number]), self.volts[number], read)
 
 
 class PulsePolicyNet(CandidatePolicyNet):
@@ -76,7 +145,7 @@ class PulsePolicyNet(CandidatePolicyNet):
         """Score every candidate.
 
         Args:
-            observation: parts of `PulseProposals.adapt_observation`.
+            observation: that of `PulseProposals`.
 
         Returns:
             Logits of the choice (B, 2 * COUNT), without an image first; value features (B, 64).

@@ -150,15 +150,19 @@ class _GreedyAgent(BaseAgent):
         disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
         self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
 
-    def _unknown(self, maps: NDArray[Any]) -> Float64:
+    def unknown(self, maps: NDArray[Any]) -> Float64:
         """Part of each cell that earlier exposures left unknown, (N, CELLS, CELLS)."""
         coverage = np.minimum(maps[:, 2].astype(np.float64), 1.0 - 1e-9)
         exposures = -np.log1p(-coverage) / 3.0
         return np.exp(-self._greedy.saturation * exposures)
 
+    def sums(self, unseen: Float64) -> Float64:
+        """Unseen structure under a probe over each cell, (N, CELLS, CELLS)."""
+        return convolve(unseen, self._kernel)
+
     def _best(self, unseen: Float64) -> Float64:
         """Positions (N, 2), (y, x) in -1 to 1, with the largest sum of unseen structure."""
-        best = best_cells(convolve(unseen, self._kernel))
+        best = best_cells(self.sums(unseen))
         cells = np.stack([best // CELLS, best % CELLS], axis=1)
         return 2.0 * (cells + 0.5) / CELLS - 1.0
 
@@ -173,7 +177,7 @@ class OracleAgent(_GreedyAgent):
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Aim at the known structure, less the drift."""
         latent = info["latent"]
-        aim = self._best(latent["structure"] * self._unknown(observation["maps"]))
+        aim = self._best(latent["structure"] * self.unknown(observation["maps"]))
         action = np.empty((self.num_envs, 3), np.float32)
         action[:, :2] = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
         action[:, 2] = math.log10(self._greedy.dwell_s)
@@ -226,11 +230,15 @@ class ExpertAgent(_GreedyAgent):
             action[:, :2] = self._survey[self.steps]
             action[:, 2] = math.log10(self.config.survey_s)
         else:
-            maps = observation["maps"].astype(np.float64)
-            unknown = self._unknown(maps)
-            action[:, :2] = self._best(self._expected(maps, 1.0 - unknown) * unknown)
+            action[:, :2] = self._best(self.unseen(observation["maps"]))
             action[:, 2] = math.log10(self._greedy.dwell_s)
         return action
+
+    def unseen(self, maps: NDArray[Any]) -> Float64:
+        """Expected contrast that is still unseen in each cell, (N, CELLS, CELLS)."""
+        maps = maps.astype(np.float64)
+        unknown = self.unknown(maps)
+        return self._expected(maps, 1.0 - unknown) * unknown
 
     def _expected(self, maps: Float64, known: Float64) -> Float64:
         """Expected contrast of each cell, (N, CELLS, CELLS), from that of known cells around it.

@@ -20,7 +20,6 @@ from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import Arrays, Checkpoint, CheckpointStore
 from microgym.agents.training.learner_state import capture
-from microgym.agents.training.loggers import Video, media_path
 from microgym.agents.training.video import animation
 
 VIDEO = "validation/episode"
@@ -124,17 +123,71 @@ class RunState:
         return {"curve": self.curve, "resumed": self.resumed, "duration_s": self.duration_s()}
 
 
-class ProgressCallback(BaseCallback):
-    """Callback that reports steps and keeps the learning curve.
+def record_episode(env_id: str, env_kwargs: Mapping[str, Any], net: Network, path: Path) -> Path:
+    """Play one episode of one validation specimen with the most probable actions, as a GIF.
+
+    Nothing is drawn from the random generators that training uses.
 
     Args:
-        state: receives the curve.
-        interrupt: receives the steps.
+        env_id: the environment.
+        env_kwargs: arguments of the environment.
+        net: the network.
+        path: of the video.
+
+    Returns:
+        The path of the video, with a frame of the initial state and one after each decision.
+    """
+    keywords: Any = {"split": "validation", "render_mode": "rgb_array", **env_kwargs}
+    # The agent translates into the default actions, whichever the network was trained on.
+    keywords.pop("action", None)
+    agent = PolicyAgent(net, env_id, "recorded")
+    env: Any = gym.make_vec(env_id, 1, autoreset_mode="Disabled", **keywords)
+    try:
+        observation, info = env.reset(seed=0)
+        agent.reset(1, [0])
+        frames = [env.render()[0]]
+        done = False
+        while not done:
+            action = agent.act(observation, info)
+            observation, _, terminated, truncated, info = env.step(action)
+            frames.append(env.render()[0])
+            done = bool(terminated[0] | truncated[0])
+        return write_atomically(path, animation(frames, int(env.metadata["render_fps"]), "GIF"))
+    finally:
+        env.close()
+
+
+class TrainingCallback(BaseCallback):
+    """Callback that reports progress and writes the learning curve, the logs and checkpoints.
+
+    Logs and checkpoints are written when a rollout starts, after all callbacks that learn at that
+    moment and precede this one.
+
+    Args:
+        state: of the run; receives the curve and writes the checkpoints.
+        optimizers: as for `capture`.
+        interrupt: receives the steps, and may hold a request to end the run.
+        record: records a video of the policy at a step, for runs that log anything.
+        settings: "checkpoint_s", least time between checkpoints, s, and "record_every", steps
+            between videos, 0 for none.
     """
 
-    def __init__(self, state: RunState, interrupt: GracefulInterrupt) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        interrupt: GracefulInterrupt,
+        record: Callable[[int], Path],
+        settings: Mapping[str, Any],
+    ) -> None:
         super().__init__()
-        self._state, self._interrupt = state, interrupt
+        self._state, self._optimizers, self._interrupt = state, optimizers, interrupt
+        self._record, self._settings = record, settings
+        # A new run writes its first checkpoint at once: a full disk shows before the work.
+        self._logged_step, self._saved_step, self._saved_s = 0, -1, -float("inf")
+        if state.last is not None:
+            self._logged_step = self._saved_step = state.last.step
+            self._saved_s = time.monotonic()
 
     def _on_step(self) -> bool:
         self._interrupt.advance(self.training_env.num_envs)
@@ -145,97 +198,10 @@ class ProgressCallback(BaseCallback):
         if recent:
             self._state.curve.append((int(self.num_timesteps), float(np.mean(recent))))
 
-
-class EpisodeRecorder:
-    """Videos of the policy on one validation specimen.
-
-    It draws nothing from the random generators that training uses.
-
-    Args:
-        env_id: the environment.
-        arguments: of the environment.
-        net: the network.
-        every: steps between videos; 0 for none.
-        folder: of the run.
-    """
-
-    def __init__(
-        self, env_id: str, arguments: Mapping[str, Any], net: Network, every: int, folder: Path
-    ) -> None:
-        self._env_id, self._arguments, self._net = env_id, arguments, net
-        self._every, self._folder = every, folder
-
-    def is_due(self, step: int, before: int) -> bool:
-        """Whether a multiple of the interval lies in (before, step]."""
-        return self._every > 0 and step // self._every > before // self._every
-
-    def record(self, step: int) -> Video:
-        """Play one episode of the same specimen with the most probable actions.
-
-        Args:
-            step: of the training, part of the file's name.
-
-        Returns:
-            The video, one frame for the initial state and one for each decision.
-        """
-        keywords: Any = {"split": "validation", "render_mode": "rgb_array", **self._arguments}
-        # The agent translates into the default actions, whichever the network was trained on.
-        keywords.pop("action", None)
-        agent = PolicyAgent(self._net, self._env_id, "recorded")
-        env: Any = gym.make_vec(self._env_id, 1, autoreset_mode="Disabled", **keywords)
-        try:
-            observation, info = env.reset(seed=0)
-            agent.reset(1, [0])
-            frames = [env.render()[0]]
-            done = False
-            while not done:
-                action = agent.act(observation, info)
-                observation, _, terminated, truncated, info = env.step(action)
-                frames.append(env.render()[0])
-                done = bool(terminated[0] | truncated[0])
-            content = animation(frames, int(env.metadata["render_fps"]), "GIF")
-        finally:
-            env.close()
-        return Video(write_atomically(media_path(self._folder, VIDEO, step), content))
-
-
-class CheckpointCallback(BaseCallback):
-    """Callback that writes a row of the logs after each update, and checkpoints at intervals.
-
-    It acts when a rollout starts, and must come after all callbacks that learn at that moment.
-
-    Args:
-        state: writes the checkpoints.
-        optimizers: as for `capture`.
-        interrupt: request to end the run.
-        recorder: of videos, for runs that log anything.
-        every_s: least time between checkpoints, s.
-    """
-
-    def __init__(
-        self,
-        state: RunState,
-        optimizers: Mapping[str, torch.optim.Optimizer],
-        interrupt: GracefulInterrupt,
-        recorder: EpisodeRecorder,
-        every_s: float,
-    ) -> None:
-        super().__init__()
-        self._state, self._optimizers, self._interrupt = state, optimizers, interrupt
-        self._recorder, self._every_s = recorder, every_s
-        # A new run writes its first checkpoint at once: a full disk shows before the work.
-        self._logged_step, self._saved_step, self._saved_s = 0, -1, -float("inf")
-        if state.last is not None:
-            self._logged_step = self._saved_step = state.last.step
-            self._saved_s = time.monotonic()
-
-    def _on_step(self) -> bool:
-        return True
-
     def _on_rollout_start(self) -> None:
         self._log()
         step = self.model.num_timesteps
-        due = time.monotonic() - self._saved_s >= self._every_s
+        due = time.monotonic() - self._saved_s >= self._settings["checkpoint_s"]
         if step > self._saved_step and (due or self._interrupt.requested):
             self._state.save(step, *capture(self._ppo(), self._optimizers))
             self._saved_step, self._saved_s = step, time.monotonic()
@@ -248,10 +214,11 @@ class CheckpointCallback(BaseCallback):
     def _log(self) -> None:
         """Write a row on the last rollout and the update on it, with a video if one is due."""
         step, before = self.model.num_timesteps, self._logged_step
+        every = self._settings["record_every"]
         if step <= before:
             return
-        if self.logger.output_formats and self._recorder.is_due(step, before):
-            self.logger.record(VIDEO, self._recorder.record(step), exclude="csv")
+        if self.logger.output_formats and every and step // every > before // every:
+            self.logger.record(VIDEO, self._record(step), exclude="csv")
         self._ppo().dump_logs()
         self._logged_step = step
 

@@ -19,7 +19,6 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -53,19 +52,8 @@ Values = dict[str, Any]
 Excluded = dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Video:
-    """Value for `Logger.record(..., exclude="csv")`: an animated GIF.
-
-    Attributes:
-        path: of the file, `media_path` of its name and step.
-    """
-
-    path: Path
-
-
-def media_path(folder: Path, name: str, step: int) -> Path:
-    """Path of a logged video.
+def video_path(folder: Path, name: str, step: int) -> Path:
+    """Path of a GIF to be logged by `Logger.record(name, path, exclude="csv")` at a step.
 
     Args:
         folder: of the run.
@@ -135,10 +123,10 @@ class ResumableTensorBoard(TensorBoardOutputFormat):
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         for name, value in key_values.items():
-            if isinstance(value, Video):
-                with Image.open(value.path) as image:
+            if isinstance(value, Path):
+                with Image.open(value) as image:
                     shape = {"width": image.width, "height": image.height, "colorspace": 3}
-                shown = Summary.Image(encoded_image_string=value.path.read_bytes(), **shape)
+                shown = Summary.Image(encoded_image_string=value.read_bytes(), **shape)
                 writer: Any = self.writer.file_writer
                 writer.add_summary(Summary(value=[Summary.Value(tag=name, image=shown)]), step)
         super().write(key_values, key_excluded, step)

@@ -27,16 +27,16 @@ from microgym.agents.core.learner import Learner, ShapedMonitor
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
 from microgym.agents.training.callbacks import (
-    CheckpointCallback,
-    EpisodeRecorder,
+    VIDEO,
     GracefulInterrupt,
-    ProgressCallback,
     RunState,
+    TrainingCallback,
+    record_episode,
 )
 from microgym.agents.training.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
 from microgym.agents.training.config import load_config
 from microgym.agents.training.learner_state import reinstate
-from microgym.agents.training.loggers import open_logger
+from microgym.agents.training.loggers import open_logger, video_path
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 OUTSIDE = ("checkpoint_s", "record_every")
@@ -184,21 +184,20 @@ def _learn(
         if state.last is not None:
             reinstate(model, optimizers, state.last.facts["learner"], state.last.arrays)
             interrupt.advance(model.num_timesteps)
-        recorder = EpisodeRecorder(
-            env_id, tables["environment"], net, chosen["record_every"], folder
-        )
-        callbacks: list[BaseCallback] = [
-            ProgressCallback(state, interrupt),
-            *([auxiliary] if auxiliary is not None else []),
-            CheckpointCallback(state, optimizers, interrupt, recorder, chosen["checkpoint_s"]),
-        ]
+
+        def record(step: int) -> Path:
+            path = video_path(folder, VIDEO, step)
+            return record_episode(env_id, tables["environment"], net, path)
+
+        callbacks: list[BaseCallback] = [] if auxiliary is None else [auxiliary]
+        callbacks.append(TrainingCallback(state, optimizers, interrupt, record, chosen))
         complete = True
         try:
             with interrupt.handling_sigint():
                 model.learn(
                     total - model.num_timesteps,
                     callback=callbacks,
-                    log_interval=total + 1,  # never: CheckpointCallback writes the logs
+                    log_interval=total + 1,  # never: TrainingCallback writes the logs
                     reset_num_timesteps=state.last is None,
                 )
         except KeyboardInterrupt:

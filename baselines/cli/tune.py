@@ -1,19 +1,16 @@
-"""Search for the configuration of a reference policy, such as expert or oracle.
+"""Search for the configuration of a reference policy, such as expert or oracle, with Optuna.
 
     python -m microgym.baselines.cli.tune Ptycho-v0 expert
 
 prints the best configurations on training specimens; rounded, they are the defaults of the
-configuration's class. Half of the trials are drawn from the distributions of the table
-"expert_search", half around the best three so far.
+configuration's class. The ranges are those of the table "expert_search".
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from microgym.agents.core.extras import extra_named
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.expert_search import (
@@ -25,36 +22,11 @@ from microgym.baselines.evaluation.expert_search import (
 EPISODES = 64
 """Training episodes per trial (design choice: standard error of the mean about 0.02)."""
 
-_NEAR = 0.25
-
-
-def near(settings: Any, rng: np.random.Generator) -> Any:
-    """Random configuration close to a given one.
-
-    Real numbers are multiplied by exp(N(0, 0.25^2)), integers change by at most one.
-
-    Args:
-        settings: a dataclass.
-        rng: source of the changes.
-    """
-    changes: dict[str, Any] = {}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if is_dataclass(value):
-            changes[field.name] = near(value, rng)
-        elif isinstance(value, tuple):
-            continue
-        elif isinstance(value, int):
-            changes[field.name] = max(0, value + int(rng.integers(-1, 2)) * (rng.random() < 0.3))
-        else:
-            changes[field.name] = min(float(value * np.exp(_NEAR * rng.normal())), 10.0)
-    return replace(settings, **changes)
-
 
 def search(
     env_id: str, policy: SearchablePolicy, trials: int, seed: int = 0
 ) -> list[tuple[float, Any]]:
-    """Evaluate random configurations on training specimens, the same for all trials.
+    """Evaluate configurations on training specimens, the same for all trials.
 
     Args:
         env_id: such as "Ptycho-v0".
@@ -64,19 +36,26 @@ def search(
 
     Returns:
         (mean return, configuration) of every trial, the best first.
+
+    Raises:
+        ImportError: Optuna is not installed.
     """
-    rng = np.random.default_rng(seed)
+    with extra_named():
+        import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     setting = EnvironmentConfig(env_id, split="train")
     tried: list[tuple[float, Any]] = []
-    for trial in range(trials):
-        best = sorted(tried, key=lambda one: -one[0])[:3]
-        if trial < trials // 2:
-            settings = policy.draw(rng)
-        else:
-            settings = near(best[int(rng.integers(0, len(best)))][1], rng)
-        agents = {"tried": policy.agent(settings)}
+
+    def objective(trial: optuna.Trial) -> float:
+        config = policy.suggest(trial)
+        agents = {"tried": policy.agent(config)}
         found = evaluate_all(setting, agents, episodes=EPISODES)["tried"]
-        tried.append((float(found.returns.mean()), settings))
+        tried.append((float(found.returns.mean()), config))
+        return tried[-1][0]
+
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    optuna.create_study(direction="maximize", sampler=sampler).optimize(objective, trials)
     return sorted(tried, key=lambda one: -one[0])
 
 

@@ -19,7 +19,13 @@ from microgym.baselines.evaluation.protocols import (
     EvaluationProtocol,
     observation_models,
 )
-from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, to_json
+from microgym.baselines.evaluation.records import (
+    RESULTS,
+    check_writable,
+    from_plain,
+    provenance,
+    to_json,
+)
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.reporting.formatting import decimals, markdown, written
 
@@ -100,13 +106,14 @@ def views_text(record: Mapping[str, Any]) -> str:
         ValueError: something is missing.
     """
     try:
-        means = {name: Estimate(**one["returns"]) for name, one in record["models"].items()}
-        gaps = [
-            PairedDifference(**{**one, "difference": Estimate(**one["difference"])})
-            for one in record["differences"]
-        ]
+        means: dict[str, Estimate] = {
+            name: from_plain(Estimate, one["returns"]) for name, one in record["models"].items()
+        }
+        gaps: tuple[PairedDifference, ...] = from_plain(
+            tuple[PairedDifference, ...], record["differences"]
+        )
         about = (
-            f"PPO, {record['steps']:,} decisions a run, {len(record['seeds'])} runs each, by "
+            f"PPO, {record['steps']:,} steps a run, {len(record['seeds'])} runs each, by "
             f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
             "same for all; 95% intervals."
         )

@@ -13,6 +13,7 @@ from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import Evaluation, evaluate_all
+from microgym.baselines.evaluation.records import from_plain
 from microgym.baselines.evaluation.statistics import (
     Estimate,
     bootstrap,
@@ -85,7 +86,7 @@ class PairedDifference:
         """Sign of the difference as far as the interval determines it."""
         if self.difference.above_zero:
             return "higher"
-        return "lower" if self.difference.below_zero else "not told apart"
+        return "lower" if self.difference.below_zero else "not significant"
 
 
 @dataclass(frozen=True)
@@ -128,17 +129,7 @@ class Comparison:
             ValueError: something is missing.
         """
         try:
-            return cls(
-                **{
-                    **record,
-                    "scores": tuple(_score_from(one) for one in record["scores"]),
-                    "gaps": tuple(
-                        PairedDifference(**{**one, "difference": read_estimate(one["difference"])})
-                        for one in record["gaps"]
-                    ),
-                    "outcomes": tuple(Metric(**one) for one in record.get("outcomes", ())),
-                }
-            )
+            return from_plain(cls, record)
         except (KeyError, TypeError) as error:
             raise ValueError(f"the record lacks or does not know {error}") from error
 
@@ -283,19 +274,3 @@ def _score(
 
 def _means(columns: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in columns])) for name in columns[0]}
-
-
-def _score_from(record: Mapping[str, Any]) -> PolicyScore:
-    words: dict[str, Any] = dict(record)
-    for name in ("returns", "score", "score_iqm"):
-        words[name] = read_estimate(words[name])
-    words["run_means"] = tuple(words["run_means"])
-    words["outcomes"] = {k: read_estimate(v) for k, v in words.get("outcomes", {}).items()}
-    words["kept"] = tuple(words.get("kept", ()))
-    return PolicyScore(**words)
-
-
-def read_estimate(value: Mapping[str, float | None]) -> Estimate:
-    """Estimate from its record, in which null stands for NaN."""
-    numbers = {name: math.nan if one is None else float(one) for name, one in value.items()}
-    return Estimate(**numbers)

@@ -1,7 +1,6 @@
 """Environment and arguments of an evaluation."""
 
 import difflib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -145,13 +144,6 @@ def _defaults(env_id: str) -> Mapping[str, Any]:
     """Arguments of the environment's task and their defaults."""
     spec = gym.spec(env_id)
     creator: Any = load_env_creator(str(spec.vector_entry_point))
-    found: dict[str, Any] = {}
-    for name, one in inspect.signature(creator.task_class).parameters.items():
-        if one.kind is inspect.Parameter.VAR_KEYWORD:
-            # A task with many arguments keeps them, checked, in a dataclass.
-            task = creator.task_class(1, **spec.kwargs)
-            kept = getattr(task, "config", None) or task.arguments
-            found |= {one.name: getattr(kept, one.name) for one in fields(kept)}
-        elif one.kind is inspect.Parameter.KEYWORD_ONLY:
-            found[name] = one.default
+    kept = creator.task_class(1, **spec.kwargs).config
+    found = {one.name: getattr(kept, one.name) for one in fields(kept)}
     return MappingProxyType(found | dict(spec.kwargs))

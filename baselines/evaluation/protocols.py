@@ -10,6 +10,7 @@ from typing import Any
 
 from microgym.agents.training.config import find_tables, is_trained
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.records import from_plain
 
 PLACES = (Path("data"), Path("../shared/data"))
 """Folders in which a recorded scan is looked for, from the current folder."""
@@ -97,10 +98,7 @@ class OutOfDistributionProtocol:
 def out_of_distribution(env_id: str) -> OutOfDistributionProtocol | None:
     """Table "evaluation.out_of_distribution" of an environment, if it has one."""
     found = _table(env_id).get("out_of_distribution")
-    if found is None:
-        return None
-    fixed = {int(component): float(value) for component, value in found["fixed_action"].items()}
-    return OutOfDistributionProtocol(**{**found, "fixed_action": fixed})
+    return None if found is None else from_plain(OutOfDistributionProtocol, found)
 
 
 def find_recording(env_id: str, given: Path | None = None) -> Path | None:

@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import microgym
 
@@ -79,6 +80,30 @@ def read_record(path: Path | str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError(f"{target} is not a record: it holds no JSON object")
     return cast("dict[str, Any]", record)
+
+
+def from_plain(kind: Any, value: Any) -> Any:
+    """Value of an annotated type from its record, as `dataclasses.asdict` and JSON made it.
+
+    Args:
+        kind: a dataclass, `tuple[T, ...]`, `Mapping[K, T]`, or a plain type.
+        value: read from JSON or TOML; null stands for NaN where a float is wanted.
+
+    Raises:
+        KeyError, TypeError: a field that is unknown or missing.
+    """
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return cast("Any", kind)(**{k: from_plain(hints[k], one) for k, one in value.items()})
+    arguments = get_args(kind)
+    if get_origin(kind) is tuple:
+        return tuple(from_plain(arguments[0], one) for one in value)
+    if get_origin(kind) is Mapping:
+        key, item = arguments
+        return {from_plain(key, k): from_plain(item, one) for k, one in value.items()}
+    if kind is float:
+        return math.nan if value is None else float(value)
+    return int(value) if kind is int else value
 
 
 def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:

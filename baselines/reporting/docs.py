@@ -5,11 +5,9 @@ environment's class; under each come the tables that the task's declarations giv
 results. A test fails if a page is out of date.
 """
 
-import importlib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -161,41 +159,6 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
     return title.strip(), found
 
 
-def arguments(task: Any) -> list[tuple[str, str, str]]:
-    """Arguments of a task: name, default and meaning, with a head.
-
-    Args:
-        task: a task that keeps its arguments in a dataclass, `task.arguments`, whose docstring
-            lists them under "Attributes:".
-
-    Returns:
-        Rows of the table, in the dataclass's order.
-
-    Raises:
-        ValueError: an argument without a description.
-    """
-    kept = task.arguments
-    told = described(type(kept))
-    rows = [("argument", "default", "meaning")]
-    for one in fields(kept):
-        if one.name not in told:
-            raise ValueError(f"{type(kept).__name__} does not describe {one.name}")
-        default = getattr(kept, one.name)
-        rows.append((f"`{one.name}`", f"`{default!r}`", told[one.name].replace("|", "\\|")))
-    return rows
-
-
-def described(kind: type) -> dict[str, str]:
-    """What a Google-style docstring says about each attribute."""
-    _, _, block = (inspect.getdoc(kind) or "").partition("Attributes:\n")
-    found: dict[str, str] = {}
-    for names, text in re.findall(
-        r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE
-    ):
-        found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
-    return found
-
-
 def index(makefile: str) -> str:
     """Page that links to the others and lists commands and folders.
 
@@ -252,8 +215,6 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
     known: dict[str, Table] = {}
     for one in ids:
         task = one.load("Task")(1, **one.kwargs)
-        if not hasattr(task, "config"):
-            return _stated(one, task)
         for name, found in tables(task).items():
             old = known.setdefault(name, [])
             new = [[rows[0], *(row for row in rows[1:] if row not in old)] for rows in found]
@@ -262,14 +223,6 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
                 texts = [f"### {one.id}", *texts]
             added.setdefault(name, []).extend(texts)
             old.extend(row for rows in found for row in rows[1:])
-    return added
-
-
-def _stated(entry: Entry, task: Any) -> dict[str, list[str]]:
-    """Tables of an environment that states them in its module `facts`."""
-    added = {"Arguments": [markdown(arguments(task))]}
-    for name, found in importlib.import_module(f"{entry.package}.facts").facts().items():
-        added.setdefault(name, []).extend(markdown(rows) for rows in found)
     return added
 
 
@@ -309,7 +262,7 @@ def _origin(record: Mapping[str, Any]) -> str:
     learnt = "none: reference policies only"
     if training is not None:
         seeds = ", ".join(str(seed) for seed in training["seeds"])
-        learnt = f"{training['steps']:,} decisions, seeds {seeds}"
+        learnt = f"{training['steps']:,} steps, seeds {seeds}"
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     rows = [
         ("provenance of the results", ""),

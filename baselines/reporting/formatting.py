@@ -55,13 +55,15 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
     Returns:
         Head and rows; empty if the environment shows no metrics.
     """
-    told = comparison.outcomes
-    if not told:
+    metrics = comparison.outcomes
+    if not metrics:
         return []
-    heads = [f"{one.label}{', ' * bool(one.unit)}{one.unit}{_BETTER[one.better]}" for one in told]
+    heads = [
+        f"{one.label}{', ' * bool(one.unit)}{one.unit}{_BETTER[one.better]}" for one in metrics
+    ]
     rows = [("policy", *heads)]
     for score in sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True):
-        found = [score.outcomes[one.label] for one in told]
+        found = [score.outcomes[one.label] for one in metrics]
         rows.append((score.agent, *(written(one, _digits(one)) for one in found)))
     return rows
 

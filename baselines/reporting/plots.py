@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -100,7 +101,7 @@ def to_svg(figure: Figure) -> str:
     """
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "microgym", "font.family": "sans-serif"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "microgym"}
     with matplotlib.rc_context(settings):
         figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata=nothing)
     svg = file.getvalue()

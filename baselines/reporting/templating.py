@@ -1,10 +1,22 @@
-"""Jinja2 environment of reports and pages."""
+"""Templates of reports and pages, rendered by Jinja2."""
 
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from microgym.baselines.reporting import formatting
+
+_VALUES: dict[str, Any] = {
+    "decimals": formatting.decimals,
+    "markdown": formatting.markdown,
+    "outcome_table": formatting.outcome_table,
+    "outcomes_caption": formatting.OUTCOMES,
+}
+_FILTERS: dict[str, Any] = {
+    "written": formatting.written,
+    "number": formatting.number,
+    "signed": formatting.signed,
+}
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -22,13 +34,5 @@ def render_template(name: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        written=formatting.written, number=formatting.number, signed=formatting.signed
-    )
-    environment.globals.update(
-        decimals=formatting.decimals,
-        markdown=formatting.markdown,
-        outcome_table=formatting.outcome_table,
-        outcomes_caption=formatting.OUTCOMES,
-    )
-    return environment.get_template(name).render(values)
+    environment.filters.update(_FILTERS)
+    return environment.get_template(name).render(_VALUES | values)

@@ -41,6 +41,7 @@ class Channels(Mapping[str, Channel]):
         self._channels = {
             name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
         }
+        self.leading: tuple[str, ...] = ()
         self.within(-1.0, 1.0)
 
     def __getitem__(self, name: str) -> Channel:
@@ -63,6 +64,11 @@ class Channels(Mapping[str, Channel]):
         self.high = np.reshape(np.asarray(high, np.float32), broadcast)
         return self
 
+    def along(self, axis: str) -> "Channels":
+        """The same channels for each of several agents: an axis before that of the channels."""
+        self.leading = (axis,)
+        return self
+
     @property
     def names(self) -> tuple[str, ...]:
         """The channels' names, in order."""
@@ -79,7 +85,7 @@ class Channels(Mapping[str, Channel]):
             sizes: lengths of named axes.
         """
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
-        shape = (len(self), *axes)
+        shape = (*(sizes[one] for one in self.leading), len(self), *axes)
         low, high = np.broadcast_to(self.low, shape), np.broadcast_to(self.high, shape)
         return spaces.Box(low, high, dtype=np.float32)
 
@@ -87,19 +93,19 @@ class Channels(Mapping[str, Channel]):
         """Stack the channels of N environments and clip them to their range.
 
         Args:
-            **values: (N, ...), every channel in the declared order.
+            **values: (N, ...), every channel in the declared order; (N, agents, ...) where they are
+                declared along an axis of agents.
 
         Returns:
-            (N, channels, ...) float32.
+            (N, channels, ...) or (N, agents, channels, ...) float32.
 
         Raises:
             ValueError: other names, or another order.
         """
         if tuple(values) != self.names:
             raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
-        return np.clip(np.stack(list(values.values()), axis=1), self.low, self.high).astype(
-            np.float32
-        )
+        stacked = np.stack(list(values.values()), axis=1 + len(self.leading))
+        return np.clip(stacked, self.low, self.high).astype(np.float32)
 
 
 class Plane(Channels):

@@ -58,15 +58,17 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, ParallelEnv[str, Any, Any]):
 
         Args:
             seed: seeds the generator from which this and later episodes are drawn.
-            options: the task's reset options.
+            options: the task's reset options; others are ignored, as PettingZoo's tests ask.
 
         Returns:
             Observation and info by agent.
 
         Raises:
-            ValueError: unknown option or bad value; nothing has changed.
+            ValueError: an option out of range; nothing has changed.
         """
-        batch, given = self._batch, dict(options or {})
+        batch = self._batch
+        known = batch.task.reset_options
+        given = {name: value for name, value in (options or {}).items() if name in known}
         batch.task.check_options(given)
         if seed is not None:
             self._generator, _ = seeding.np_random(seed)

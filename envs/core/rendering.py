@@ -80,13 +80,13 @@ class Panel:
             canvas.paste(Image.fromarray(self.pixels).resize((width, height), way), (left, top))
         drawing.write(pen, (left, top - 21), self.title, 15)
         drawing.write_left_of(pen, (left + width, top - 18), self.note, 12, drawing.DIM)
+        pen.rectangle((left, top, left + width - 1, top + height - 1), outline=drawing.FRAME)
         if self.overlay is not None:
             # Drawn apart, so that nothing leaves the box.
             whole = canvas.copy()
             self.overlay(ImageDraw.Draw(whole), self.box)
             inside = (left, top, left + width, top + height)
             canvas.paste(whole.crop(inside), (left, top))
-        pen.rectangle((left, top, left + width - 1, top + height - 1), outline=drawing.FRAME)
         if self.legend is not None:
             drawing.legend(canvas, (left, top + height + 3, width), self.legend)
         for place, (text, color) in enumerate(self.below):

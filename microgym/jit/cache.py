@@ -83,6 +83,17 @@ def source_digest(file: Path) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def _package_digest() -> bytes:
+    """Digest of all sources of physics, inference and environments."""
+    digest = hashlib.sha256()
+    # The environments' folder of a checkout is a link, which `rglob` does not follow.
+    for folder in (_PACKAGE, _PACKAGE / "envs"):
+        for file in sorted(folder.resolve().rglob("*.py")):
+            digest.update(_content_digest(file))
+    return digest.digest()
+
+
 _definitions: Counter[tuple[str, str]] = Counter()
 
 
@@ -101,14 +112,17 @@ def earlier_definitions(function: Callable[..., Any]) -> int:
     earlier = _definitions[name]
     _definitions[name] += 1
     if earlier:
-        for cached in (_imports, _content_digest, import_closure, source_digest):
+        for cached in (
+            *(_imports, _content_digest, import_closure),
+            *(source_digest, _package_digest),
+        ):
             cached.cache_clear()
     return earlier
 
 
 @functools.cache
 def _is_writable(folder: Path) -> bool:
-    """Whether a file can be made in a folder, which is made where it does not exist."""
+    """True if a file can be made in a folder, which is made where it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -118,7 +132,10 @@ def _is_writable(folder: Path) -> bool:
 
 
 def cache_folder(file: Path, chosen: str) -> Path | None:
-    """Folder of the machine code of the kernels of one file, named after its `source_digest`.
+    """Folder of the machine code of the kernels of one file, named after a digest of the sources.
+
+    The digest covers all of physics, inference and environments besides the file's imports: Numba
+    cannot read a cache after a NamedTuple class in it was renamed, and callers may define these.
 
     Args:
         file: the file of the kernels.
@@ -140,5 +157,6 @@ def cache_folder(file: Path, chosen: str) -> Path | None:
             pass
     for folder in candidates:
         if _is_writable(folder):
-            return folder / f"microgym-{source_digest(file)[:16]}"
+            digest = hashlib.sha256(_package_digest() + source_digest(file).encode())
+            return folder / f"microgym-{digest.hexdigest()[:16]}"
     return None

@@ -107,13 +107,15 @@ class _StampedImpl(caching.CompileResultCacheImpl):
         return super().rebuild(target_context, payload)
 
 
-def _described(kind: types.Type) -> str:
-    """A type in words, with the fields of NamedTuples."""
+def _described(kind: Any) -> str:
+    """A type in words, with the classes and fields of NamedTuples."""
     if not isinstance(kind, types.BaseTuple):
         return str(kind)
-    names = kind.fields if isinstance(kind, types.BaseNamedTuple) else ("",) * len(kind)
+    names, name = ("",) * len(kind), ""
+    if isinstance(kind, types.BaseNamedTuple):
+        names, name = kind.fields, str(kind.instance_class)
     parts = zip(names, kind, strict=True)
-    return f"({', '.join(f'{name}: {_described(one)}' for name, one in parts)})"
+    return f"{name}({', '.join(f'{one}: {_described(part)}' for one, part in parts)})"
 
 
 class _StampedCache(caching.FunctionCache):
@@ -125,7 +127,7 @@ class _StampedCache(caching.FunctionCache):
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         # In words: Numba tells NamedTuples apart by their classes' names and elements only, and
-        # could not read the index again where such a class no longer exists.
+        # cannot read an index again after such a class was renamed.
         signature = tuple(_described(one) for one in sig)
         return (signature, *super()._index_key(sig, codegen)[1:], self._kind)
 

@@ -52,10 +52,15 @@ class SpecimenWorld(IntEnum):
 
 @unique
 class PtychoExogenous(IntEnum):
-    """Ptychography: drift of the specimen, and jitter of the stage."""
+    """Ptychography: drift of the specimen, jitter of the stage, and keys of further probes.
+
+    Attributes:
+        PROBES: probe k of several on one specimen takes number PROBES + k.
+    """
 
     DRIFT = 0
     JITTER = 1
+    PROBES = 100
 
 
 @unique

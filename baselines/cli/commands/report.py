@@ -45,17 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, or rewrite the score table of the README or the pages."""
-    try:
-        return _run(arguments)
-    except ModuleNotFoundError as error:
-        if error.name not in ("jinja2", "matplotlib"):
-            raise
-        raise ImportError(f"this needs {error.name}: pip install 'microgym[report]'") from error
+    from microgym.agents.core.extras import extra_named
 
-
-def _run(arguments: argparse.Namespace) -> int:
     if arguments.readme or arguments.pages:
-        from microgym.baselines.reporting import docs, readme
+        with extra_named():
+            from microgym.baselines.reporting import docs, readme
 
         for path in docs.update(arguments.pages) if arguments.pages else ():
             print(path)
@@ -66,7 +60,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")
     setting = options.read_setting(arguments)
     one_thread()
-    from microgym.baselines.reporting.report import Plan, make_report
+    with extra_named():
+        from microgym.baselines.reporting.report import Plan, make_report
 
     protocol = replace(
         protocols.REPORT,

@@ -19,6 +19,8 @@ from microgym.instruments.ptychography.settings import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
+from microgym.random import Role, stream
+from microgym.random.streams import PtychoExogenous
 from microgym.specimens.sample import Sample, Specimens, draw_specimens, load_sample
 from microgym.state import Float32, Float64, Int64, Uint32, allocate, clear
 from microgym.validation import integer
@@ -135,13 +137,52 @@ class PtychographyInstrument:
         """Put stages to rest over the centre of the field and begin empty ledgers.
 
         Args:
-            rows: (k,) int64, rows of the state.
+            rows: (k,) int64, rows of the sample; all probes on them start.
             keys: (k, 2) uint32, keys of the episodes.
         """
-        clear(self.state, rows)
-        self.state.keys[rows] = keys
-        self.state.measurement.known[rows] = 1.0
-        kernels.start_rows(rows, 0.5 * self.field_px, self.microscope, self.state)
+        probes = self.probe_rows(rows)
+        clear(self.state, probes)
+        own = np.repeat(keys, self.microscope.probes, axis=0)
+        for place, b in enumerate(probes):
+            # The first probe has the episode's own key, each other one a key of its own.
+            number = int(b) % self.microscope.probes
+            if number:
+                process = PtychoExogenous.PROBES + number
+                own[place] = stream(*own[place], Role.EXOGENOUS, process)
+        self.state.keys[probes] = own
+        self.state.measurement.known[probes] = 1.0
+        kernels.start_rows(probes, 0.5 * self.field_px, self.microscope, self.state)
+
+    def probe_rows(self, rows: Int64) -> Int64:
+        """Rows of the state that are the probes on the listed rows of the sample.
+
+        Args:
+            rows: (k,) int64.
+
+        Returns:
+            (k * probes,) int64.
+        """
+        each = self.microscope.probes
+        return (rows[:, None] * each + np.arange(each)).ravel()
+
+    def park(self, probes: Int64, positions: Float64) -> None:
+        """Put stages that have started to rest over other positions, at no cost of time.
+
+        Args:
+            probes: (k,) int64, rows of the state.
+            positions: (k, 2) float64, px.
+        """
+        at = np.floor(positions + 0.5)
+        for place in (self.state.command, self.state.beam, self.state.play):
+            place[probes] = at
+
+    def wait(self, rows: Int64) -> None:
+        """Let the probes on each specimen wait for the slowest of them, while they drift.
+
+        Args:
+            rows: (k,) int64, rows of the sample.
+        """
+        kernels.wait_rows(rows, self.microscope, self.state)
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Take one exposure in each of the listed rows; see `DiffractionMicroscope.expose`.

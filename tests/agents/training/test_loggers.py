@@ -10,7 +10,7 @@ from PIL import Image
 from stable_baselines3.common.logger import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from microgym.agents.training.loggers import STEP, Video, media_path
+from microgym.agents.training.loggers import STEP, video_path
 from microgym.agents.training.video import animation
 from tests.agents.training.logs import (
     LOCAL,
@@ -83,21 +83,21 @@ def test_what_is_no_number_is_left_to_its_format(tmp_path):
 
 
 def test_a_run_that_begins_replaces_the_logs_of_another(tmp_path):
-    media_path(tmp_path, "film", 7).parent.mkdir(parents=True)
-    media_path(tmp_path, "film", 7).write_bytes(b"old")
+    video_path(tmp_path, "film", 7).parent.mkdir(parents=True)
+    video_path(tmp_path, "film", 7).write_bytes(b"old")
     for rows in (ROWS, {7: {"b": 1.0}}):
         logged(tmp_path, rows)
     assert_logs(tmp_path, {7: {"b": 1.0}})
-    assert not media_path(tmp_path, "film", 7).exists()
+    assert not video_path(tmp_path, "film", 7).exists()
 
 
 def test_videos_are_files_and_in_tensorboard(tmp_path):
     logger = opened(tmp_path)
-    path = media_path(tmp_path, "some/film", 20)
+    path = video_path(tmp_path, "some/film", 20)
     path.parent.mkdir(parents=True)
     film = [np.full((8, 9, 3), shade, np.uint8) for shade in (0, 100, 200)]
     path.write_bytes(animation(film, 4, "GIF"))
-    logger.record("some/film", Video(path), exclude="csv")
+    logger.record("some/film", path, exclude="csv")
     write(logger, {20: {"a": 1.0}})
     logger.close()
     with Image.open(tmp_path / "media" / "some" / "film-20.gif") as image:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.agents.training.loggers import STEP, Video, media_path
+from microgym.agents.training.loggers import STEP, video_path
 from microgym.agents.training.video import animation
 from tests.agents.training.logs import (
     ROWS,
@@ -44,10 +44,10 @@ def test_all_three_hold_the_same_numbers(tmp_path):
     rows = ROWS | {9000: {"up": math.inf, "down": -math.inf}}
     logger = opened(tmp_path, ("csv", "tensorboard", "wandb"))
     write(logger, ROWS)
-    film = media_path(tmp_path, "some/film", 9000)
+    film = video_path(tmp_path, "some/film", 9000)
     film.parent.mkdir(parents=True)
     film.write_bytes(animation([np.zeros((8, 9, 3), np.uint8)] * 2, 4, "GIF"))
-    logger.record("some/film", Video(film), exclude="csv")
+    logger.record("some/film", film, exclude="csv")
     write(logger, rest(rows, 4))
     write(logger, {9001: {"nan": math.nan}})
     logger.close()

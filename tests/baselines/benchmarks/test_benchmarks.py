@@ -1,4 +1,4 @@
-"""What `microgym bench` compares computes the same on every side; nothing is timed here."""
+"""Alternatives of `microgym bench` compute the same; nothing is timed here."""
 
 import itertools
 from dataclasses import replace
@@ -123,7 +123,7 @@ def test_frames_are_patterns_of_the_asked_dose():
 # --- instruments ---------------------------------------------------------------------------------
 
 
-def test_actions_of_instruments_are_held_against_the_clock(races):
+def test_actions_of_instruments_have_time_limits(races):
     assert bounds(run_benchmark(instruments.pulse, effort())) == {("<=", 250.0, "us")}
     assert bounds(run_benchmark(instruments.drag, effort())) == {("<=", 50.0, "us")}
     assert bounds(run_benchmark(instruments.lines, effort())) == {("<=", 500.0, "us")}
@@ -222,7 +222,7 @@ def test_memory_that_grows_is_found_and_one_late_page_is_not_growth():
     assert result.checks[0].value == 0.0
     assert result.checks[0].met
     assert "0.0052 bytes a step" in result.notes[0]
-    # What is allocated in the warm-up is no growth either; 2 bytes a step are, in whole pages.
+    # Allocation in the warm-up is no growth; 2 bytes a step are, in whole pages.
     growing = (flat + 2 * taken) // 4096 * 4096 + (50 << 20) * (taken > 100_000)
     result = processes.memory_result(taken, growing, blocks + taken // 1000)
     assert result.checks[0].value == pytest.approx(2.0, rel=0.05)

@@ -22,7 +22,7 @@ def run(*words):
 
 @pytest.fixture
 def efforts(monkeypatch):
-    """How hard each benchmark was asked to measure, by name."""
+    """Effort that each benchmark was asked for, by name."""
     asked = {}
 
     def of(name, value):
@@ -51,7 +51,7 @@ def test_benchmarks_that_take_minutes_are_run_only_when_named(efforts, capsys):
     assert (efforts["memory"].steps, efforts["memory"].rounds) == (1000, 3)
 
 
-def test_bounds_are_told_and_fail_the_command_only_where_asked(efforts, capsys):
+def test_bounds_are_printed_and_fail_the_command_only_where_asked(efforts, capsys):
     assert run("step", "fft", "poisson") == 0
     out = capsys.readouterr().out
     assert "met     ours over theirs: 4x, must be >= 2x" in out

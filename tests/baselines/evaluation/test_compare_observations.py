@@ -1,4 +1,4 @@
-"""Observation models side by side: what is compared, and how it is told."""
+"""Comparison of observation models: records and texts."""
 
 import json
 
@@ -12,7 +12,7 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 ENV = "Ptycho-v0"
 
 
-def test_the_first_model_is_held_against_each_other():
+def test_the_first_model_is_compared_with_each_other():
     rng = np.random.default_rng(0)
     base = rng.normal(size=(2, 50))
     found = compare_observations.differences(
@@ -25,7 +25,7 @@ def test_the_first_model_is_held_against_each_other():
     assert [one["difference"]["value"] for one in found] == pytest.approx([0.3, -0.2])
 
 
-def test_each_agent_is_judged_by_what_it_learnt_from(tmp_path, monkeypatch):
+def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkeypatch):
     seen: list[tuple[str, str]] = []
 
     def finished(env_id, seeds, steps, folder):

@@ -74,7 +74,7 @@ def test_a_vector_reward_counts_as_its_sum():
     assert vector["expert"].returns == pytest.approx(scalar["expert"].returns)
 
 
-def test_only_who_needs_the_truth_is_told():
+def test_only_agents_that_need_it_get_the_hidden_state():
     told = {}
 
     class Curious(ToyAgent):
@@ -102,14 +102,14 @@ def test_summary_has_the_promised_keys_and_a_paired_score():
     assert np.isnan(summary(SETTING, found["random"], None, None, 0)["score"])
 
 
-def test_what_the_environment_wants_beside_the_score_is_told_with_its_interval():
+def test_metrics_beside_the_score_have_intervals():
     found = evaluate_all(SETTING, agents("random"), episodes=24)["random"]
     told = summary(SETTING, found, None, None, 0)["outcomes"]
     assert list(told) == [one.label for one in ToyTask(1).outcomes]
     assert told["dose"]["mean"] == found.ledger["dose"].mean()
     assert told["dose"]["interval"][0] < told["dose"]["mean"] < told["dose"]["interval"][1]
     assert (told["dose"]["unit"], told["dose"]["better"]) == ("s", "lower")
-    # What must not happen is counted over the whole episode, not read off its end.
+    # Costs are summed over the episode, not read at its end.
     assert found.cost_terms["overdose"] == pytest.approx(found.costs)
     assert told["doses too many"]["mean"] == pytest.approx(found.costs.mean())
     assert found.costs.max() > 1
@@ -136,7 +136,7 @@ def test_every_environment_says_what_belongs_beside_the_score(entry):
     assert all(np.isfinite(found["random"].outcome(one)).all() for one in told)
 
 
-def test_agents_are_told_who_is_idle():
+def test_agents_get_the_rows_that_are_idle():
     heard: list[int] = []
 
     class Listener(ToyAgent):

@@ -45,7 +45,7 @@ def test_a_record_says_what_it_came_from(toy, tmp_path):
     assert set(record["training"]["curves"]) == {"0", "1", "2"}
 
 
-def test_what_was_recorded_is_had_again(toy, tmp_path):
+def test_recorded_results_are_reproduced(toy, tmp_path):
     recorded(tmp_path, small=False)
     checks = again(tmp_path, small=False, train=False)
     policies = ("random", "raster", "expert", "oracle", "trained")
@@ -80,7 +80,7 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
     assert [(one.name, one.value) for one in failed] == [("expert, episodes reproduced", KEPT - 1)]
 
 
-def test_a_record_without_single_returns_cannot_be_had_again_in_brief(toy, tmp_path):
+def test_a_record_without_single_returns_cannot_be_checked_in_brief(toy, tmp_path):
     recorded(tmp_path, kept=0)
     with pytest.raises(ValueError, match="keeps no returns of single episodes"):
         again(tmp_path, train=False, brief=True)
@@ -113,7 +113,7 @@ def test_a_small_agent_needs_something_to_learn(tmp_path):
         )
 
 
-def test_a_small_agent_is_held_against_chance(toy, tmp_path):
+def test_a_small_agent_is_compared_with_random_actions(toy, tmp_path):
     path = recorded(tmp_path)
     scores = json.loads(path.read_text())["comparisons"][0]["scores"]
     assert {one["agent"] for one in scores} == {"random", "trained now"}

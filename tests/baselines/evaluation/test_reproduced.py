@@ -1,4 +1,4 @@
-"""The committed results, had again: a small agent from scratch, and the shipped one evaluated."""
+"""Committed results reproduced: a small agent trained from scratch, the shipped one evaluated."""
 
 import json
 
@@ -16,20 +16,20 @@ SMALL = [entry.id for entry in entries() if record_path(entry.id, small=True).is
 LEARNT = [env_id for env_id in IDS if TRAINED in agent_names(env_id)]
 
 
-def test_what_is_shipped_was_recorded():
+def test_shipped_agents_are_recorded():
     shipped = [entry.id for entry in entries() if TRAINED in agent_names(entry.id)]
     assert shipped == LEARNT == SMALL
 
 
 @pytest.mark.parametrize("env_id", SMALL)
-def test_small_agent_learns_what_it_learnt(env_id, tmp_path):
+def test_the_small_agent_is_reproduced(env_id, tmp_path):
     checks = check_record(EnvironmentConfig(env_id), small=True, train=True, runs=tmp_path)
     assert any("retrained" in check.name for check in checks)
     assert [str(check) for check in checks if not check.passed] == []
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_policies_do_what_they_did(env_id, tmp_path):
+def test_returns_of_policies_are_reproduced(env_id, tmp_path):
     checks = check_record(
         EnvironmentConfig(env_id), small=False, train=False, runs=tmp_path, brief=True
     )
@@ -43,7 +43,7 @@ def test_policies_do_what_they_did(env_id, tmp_path):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_ladder_of_policies_is_clear(env_id):
-    """Oracle over expert over the best pattern over random, what was trained over the expert."""
+    """Oracle over expert over the best fixed policy over random, trained agents over the expert."""
     record = json.loads(record_path(env_id, small=False, folder=RESULTS).read_text())
     first = record["comparisons"][0]
     assert first["episodes"] >= 200

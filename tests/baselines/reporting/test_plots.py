@@ -29,7 +29,7 @@ def test_intervals_stand_where_they_should():
     places = dict(
         zip([one.get_text() for one in axes.get_yticklabels()], axes.get_yticks(), strict=True)
     )
-    assert [one.get_ydata()[0] for one in dots] == [places["a"], places["b<"]]
+    assert [np.asarray(one.get_ydata())[0] for one in dots] == [places["a"], places["b<"]]
     assert axes.yaxis_inverted()
     assert [one.get_color() for one in dots] == [COLOURS["plain"], COLOURS["accent"]]
     assert axes.get_xlabel() == "return"

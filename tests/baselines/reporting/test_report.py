@@ -30,7 +30,7 @@ AGENTS = {name: [make_agent(TOY, name, {})] for name in ("random", "raster", "ex
 
 
 class Page(HTMLParser):
-    """What a page would fetch, which tags it leaves open, and its words."""
+    """Links, open tags and words of a page."""
 
     VOID = frozenset({"meta", "img", "source", "br"})
 
@@ -262,7 +262,7 @@ def test_digits_follow_the_intervals():
 def test_a_verdict_needs_an_interval_on_one_side_of_zero():
     assert PairedDifference("a", "b", Estimate(1, 0.1, 2)).verdict == "higher"
     assert PairedDifference("a", "b", Estimate(-1, -2, -0.1)).verdict == "lower"
-    assert PairedDifference("a", "b", Estimate(1, -0.1, 2)).verdict == "not told apart"
+    assert PairedDifference("a", "b", Estimate(1, -0.1, 2)).verdict == "not significant"
 
 
 def test_the_readme_table_comes_from_the_records(comparison, tmp_path):

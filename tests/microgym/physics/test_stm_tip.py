@@ -90,3 +90,16 @@ def test_states_show_in_their_traits():
 def test_bad_parameters_are_refused(value):
     with pytest.raises(ValueError, match="offset_nm"):
         ApexParameters(offset_nm=value)
+
+
+def test_readings_show_the_traits_and_tell_contamination():
+    traits, out = np.zeros(len(stm_tip.TRAITS)), np.zeros((2000, len(stm_tip.READINGS)))
+    traits[[stm_tip.BLUR, stm_tip.GHOST, stm_tip.FLICKER]] = (0.1, 0.4, 0.01)
+    for kind, slope in ((stm_tip.SHARP, 1.0), (stm_tip.CONTAMINATED, stm_tip.FOULED_SLOPE)):
+        stm_tip.read_tip(1, 2, 0, kind, traits, stm_tip.READING_LEVELS["off"], out[0])
+        assert out[0].tolist() == [0.1, 0.4, 0.01, slope]
+    noise = stm_tip.READING_LEVELS["hard"]
+    for tick in range(len(out)):
+        stm_tip.read_tip(1, 2, tick, stm_tip.SHARP, traits, noise, out[tick])
+    assert out.std(axis=0) == pytest.approx(noise, rel=0.1)
+    assert out.mean(axis=0) == pytest.approx([0.1, 0.4, 0.01, 1.0], abs=0.02)

@@ -1,4 +1,4 @@
-"""STM-v0 whose places are read off its images."""
+"""STM-v0 and STMBuild-v0 with positions that a detector finds in images."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ import pytest
 from microgym.envs.stm.env import STMBuildEnv, STMEnv
 from microgym.envs.stm.move_task import STMTask
 from microgym.physics.adatoms import nearest_site
-from microgym.reconstruction.adatoms.tracking import LEGS
 from microgym.specimens.adatom_fields import ATOMS
 from tests.envs.stm.test_task import (
     BOTH,
@@ -22,7 +21,7 @@ from tests.envs.stm.test_task import (
     task_of,
 )
 
-VIEWS = ("classical", "neural")
+DETECTORS = ("classical", "neural")
 
 
 def make(seed: int = 5, env: Any = STMEnv, **arguments: Any) -> Any:
@@ -31,7 +30,7 @@ def make(seed: int = 5, env: Any = STMEnv, **arguments: Any) -> Any:
     return made
 
 
-def sight_of(env: Any) -> Any:
+def tracks_of(env: Any) -> Any:
     return task_of(env).tracker.state
 
 
@@ -44,7 +43,7 @@ def put(env: Any, atom: int, place: Any) -> None:
     fields.sites[0, atom], fields.places[0, atom] = site, site_place(*site, 0.288)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", DETECTORS)
 def test_places_are_those_of_the_image(view):
     env = make(reconstructor=view, noise="real", tip="real")
     observation, info = env.reset(seed=5)
@@ -55,7 +54,7 @@ def test_places_are_those_of_the_image(view):
         task_of(env).instrument.state.seen[0, 0] / 4.0, abs=1e-6
     )
     others = fields.places[0][fields.present[0]][1:]
-    shown = sight_of(env).others[0][sight_of(env).shown[0]]
+    shown = tracks_of(env).others[0][tracks_of(env).shown[0]]
     assert len(shown) == len(others)
     for place in others:
         assert np.hypot(*(shown - place).T).min() < 0.12
@@ -117,26 +116,13 @@ def test_drift_between_the_image_and_a_drag_is_taken_into_account():
     env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
     for _ in range(3):
         env.step(drag((0.0, 0.0), (0.0, 0.0), DRAG))
-    corner = sight_of(env).corners[0, 0, 3].copy()
-    since = task.instrument.state.ledger.time_s[0] - sight_of(env).times[0, 0, 0]
+    corner = tracks_of(env).corners[0, 0, 3].copy()
+    since = task.instrument.state.ledger.time_s[0] - tracks_of(env).times[0, 0, 0]
     task.instrument.state.field.present[0, 0] = False
     env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK))
-    moved = sight_of(env).corners[0, 0, 3] - corner
+    moved = tracks_of(env).corners[0, 0, 3] - corner
     assert moved[0] == pytest.approx(-0.03 * since, rel=0.1)
     assert abs(moved[1]) < 0.1
-
-
-def test_of_many_legs_the_last_are_remembered():
-    env = make(time_budget_s=1e4)
-    start = sight_of(env).corners[0, 0, 0].copy()
-    for k in range(LEGS + 3):
-        env.step(drag((0.0, 0.0), (0.0, 0.01 * (k + 1)), DRAG))
-    sight = sight_of(env)
-    assert sight.legs[0, 0] == LEGS
-    assert sight.corners[0, 0, 0].tolist() == start.tolist()
-    assert sight.corners[0, 0, LEGS].tolist() == task_of(env).state.believed[0, 0].tolist()
-    assert np.all(np.diff(sight.corners[0, 0, 1:, 1]) > 0.0)
-    assert np.all(np.diff(sight.times[0, 0, 1:]) > 0.0)
 
 
 def test_a_build_keeps_its_adatoms_apart():
@@ -144,9 +130,9 @@ def test_a_build_keeps_its_adatoms_apart():
     task = task_of(env)
     places = task.instrument.state.field.places[0, : task.movers].copy()
     assert task.state.believed[0] == pytest.approx(places, abs=0.06)
-    assert sight_of(env).others.shape[1] == ATOMS - task.movers
+    assert tracks_of(env).others.shape[1] == ATOMS - task.movers
     put_on_target(env)
-    sight_of(env).corners[0, :, 0] = task.instrument.state.field.places[0, : task.movers]
+    tracks_of(env).corners[0, :, 0] = task.instrument.state.field.places[0, : task.movers]
     *_, terminated, _, info = env.step(drag((0.0, 0.0), (0.0, 0.0), ONLY_LOOK, -1.0))
     assert terminated
     assert info["metrics"]["placed"] == 1.0
