@@ -33,7 +33,7 @@ def corrected(count: int, **arguments: Any) -> PrivilegedObservationWrapper:
     )
 
 
-def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
+def test_no_corrections_leave_the_expert_as_it_is_while_there_is_time():
     env: Any = gym.make_vec("AFM-v0", 3, split="validation")
     observation, _ = env.reset(seed=4)
     corrections, alone = AFMResidual(2), ExpertAgent()
@@ -121,7 +121,7 @@ def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return()
     assert np.abs(np.array(steps[:8])).min(axis=0).max() > 1e-3
 
 
-def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
+def test_targets_taken_in_full_make_an_oracle_of_the_expert():
     returns: dict[bool, float] = {}
     for taught in (False, True):
         env = corrected(24, lines=32, split="validation")
