@@ -17,6 +17,7 @@ from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.envs.afm.config import GAINS, LINE_S, MODES, PROPORTIONAL, RATES_HZ, SETPOINTS
 from microgym.envs.afm.observation import NUMBERS
 from microgym.instruments.afm.kernels import LEAD
+from microgym.random.streams import AgentWorld
 from microgym.state import Bool, Float32, Float64, Shape
 
 FREE_NM = MODES["amplitude"].free_amplitude_nm
@@ -40,10 +41,23 @@ def setpoint_to_action(setpoint: Float64) -> Float64:
     return np.clip(2.0 * (setpoint - low) / (high - low) - 1.0, -1.0, 1.0)
 
 
-def proportional_to_action(gain: float) -> float:
-    """Component of the action for a proportional gain, 0 or more."""
-    low = PROPORTIONAL[0]
-    return float(to_action(PROPORTIONAL, np.array(gain + low)))
+def line_action(
+    setpoint: Float64, gain: Float64, seconds: Float64, proportional: float = 0.0
+) -> Float32:
+    """Actions (N, 5) that scan a line.
+
+    Args:
+        setpoint: (N,) parts of the free amplitude.
+        gain: (N,) integral gains, 1/s.
+        seconds: (N,) times of the line, s.
+        proportional: proportional gain, 0 or more.
+    """
+    action = np.full((len(setpoint), 5), _SCAN, np.float32)
+    action[:, 0] = setpoint_to_action(setpoint)
+    action[:, 1] = to_action(GAINS, gain)
+    action[:, 2] = to_action(PROPORTIONAL, np.array(PROPORTIONAL[0] + proportional))
+    action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
+    return action
 
 
 def size_of(level: Float64) -> Float64:
@@ -54,7 +68,7 @@ def size_of(level: Float64) -> Float64:
 class RandomAgent(SeededRandomAgent):
     """Uniform settings on their scales, and never an event."""
 
-    process = 8
+    process = AgentWorld.RANDOM_AFM
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         draws = self.draw(4)
@@ -84,12 +98,9 @@ class ConstantAgent(BaseAgent):
     observation_shapes = _SHAPES
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        numbers = observation["numbers"].astype(np.float64)
-        action = np.full((self.num_envs, 5), _SCAN, np.float32)
-        action[:, 0] = setpoint_to_action(np.array(self.config.setpoint))
-        action[:, 1] = to_action(GAINS, np.array(1e3 * self.config.gain))
-        action[:, 3] = to_action(RATES_HZ, 1.0 / even_pace(numbers))
-        return action
+        pace = even_pace(observation["numbers"].astype(np.float64))
+        setpoint, gain = self.config.setpoint, 1e3 * self.config.gain
+        return line_action(np.full(self.num_envs, setpoint), np.full(self.num_envs, gain), pace)
 
 
 def even_pace(numbers: Float64) -> Float64:
@@ -177,12 +188,7 @@ class ExpertAgent(BaseAgent):
         relative = np.clip(relative**config.care, 1.0 / config.most, config.most)
         seconds = even_pace(numbers) * np.where(seen, relative, 1.0)
         fresh[:] = False
-        action = np.full((self.num_envs, 5), _SCAN, np.float32)
-        action[:, 0] = setpoint_to_action(setpoint)
-        action[:, 1] = to_action(GAINS, gain)
-        action[:, 2] = proportional_to_action(config.proportional)
-        action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
-        return action
+        return line_action(setpoint, gain, seconds, config.proportional)
 
 
 @dataclass(frozen=True)
@@ -237,11 +243,8 @@ class OracleAgent(BaseAgent):
         steepest = np.take_along_axis(np.asarray(latent["steepest"]), now[:, None], axis=1)[:, 0]
         escape = gain * config.setpoint * FREE_NM
         seconds = np.maximum(seconds, LINE_PX * steepest / (config.haste * escape))
-        action = np.full((self.num_envs, 5), _SCAN, np.float32)
-        action[:, 0] = setpoint_to_action(np.array(config.setpoint))
-        action[:, 1] = to_action(GAINS, gain)
-        action[:, 2] = proportional_to_action(config.proportional)
-        action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
+        setpoint = np.full(self.num_envs, config.setpoint)
+        action = line_action(setpoint, gain, seconds, config.proportional)
         ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
         spare = numbers[:, _AT["exchanges"]] < 0.5
         action[ruined & spare & (left > config.early), 4] = _CHANGE_TIP

@@ -7,23 +7,9 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.metrics import Metric
 from microgym.envs.core.rewards import Term
-from microgym.envs.stm import render
+from microgym.envs.stm import observation, render
 from microgym.envs.stm.base_task import USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
-from microgym.envs.stm.observation import (
-    BIAS_V,
-    BINS,
-    BORDER_NM,
-    CONDUCTANCE_US,
-    DRAG,
-    DRAG_ONE,
-    END_NM,
-    LOOK,
-    SHARED,
-    SLOT,
-    START_NM,
-    numbers_of,
-)
 from microgym.instruments.stm.state import CRASHED, LOST, PIXELS, TRACE
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.reconstruction.adatoms.tracker import AdatomTracker
@@ -52,9 +38,8 @@ class MoveState(NamedTuple):
         begun: (N, ATOMS, 2) float64, true positions at the start, surface coordinates.
         way: (N,) float64, sum of the true distances from the targets at the start.
         disturbed: (N, ATOMS) bool, whether an adatom has moved since the start.
-        hollow: (N, movers) float64, kinds of the targets' hollows, -1 fcc, 1 hcp.
         path: (N, 4) float64, start and end of the last drag.
-        harm: (N, 3) float64, costs so far.
+        harm: (N,) float64, sum of the costs so far.
     """
 
     believed: Annotated[Float64, Shape("movers", 2, unit="nm")]
@@ -63,26 +48,19 @@ class MoveState(NamedTuple):
     order: Annotated[Int64, Shape("movers")]
     rate: Annotated[Float64, Shape(2, unit="nm/s")]
     looked_s: Annotated[Float64, Shape(unit="s")]
-    last: Annotated[Float64, Shape(len(DRAG))]
+    last: Annotated[Float64, Shape(len(observation.DRAG))]
     landing: Annotated[Float64, Shape(3)]
     dragged: Annotated[Int64, Shape()]
     begun: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
     way: Annotated[Float64, Shape(unit="nm")]
     disturbed: Annotated[Bool, Shape(ATOMS)]
-    hollow: Annotated[Float64, Shape("movers")]
     path: Annotated[Float64, Shape(4, unit="nm")]
-    harm: Annotated[Float64, Shape(3)]
+    harm: Annotated[Float64, Shape()]
 
 
 def length(vectors: Float64) -> Float64:
     """Lengths of 2-vectors along the last axis; plain arithmetic, the same on every machine."""
     return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2)
-
-
-def within(interval: tuple[float, float], action: Float64) -> Float64:
-    """Values in an interval for actions from -1 to 1."""
-    low, high = interval
-    return low + 0.5 * (high - low) * (action + 1.0)
 
 
 class STMTask(TunnellingTask):
@@ -95,8 +73,8 @@ class STMTask(TunnellingTask):
 
     Config = STMConfig
     State = MoveState
-    OBSERVATION = modes(numbers_of(1))
-    ACTION = DRAG
+    OBSERVATION = modes(observation.numbers_of(1))
+    ACTION = observation.DRAG
     REWARD = {
         "time": Term(1.0, "minus the time used, over the time there is", "lower", "budget_s"),
         "safety": Term(0.2, "minus the bystanders moved, adatoms lost and crashes", "lower"),
@@ -152,12 +130,7 @@ class STMTask(TunnellingTask):
         specimen = (config.specimen, config.split, self.movers, (NEAREST_NM, farthest))
         self.instrument.reset(rows, keys, *specimen)
         state.dragged[rows] = -1
-        field = self.instrument.state.field
-        state.begun[rows] = field.places[rows]
-        for row in rows:
-            for k in range(self.movers):
-                x, y = field.targets[row, k]
-                state.hollow[row, k] = 2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0
+        state.begun[rows] = self.instrument.state.field.places[rows]
         self._look(rows, first=True)
         state.rate[rows] = 0.0
         state.way[rows] = np.maximum(self.distances(rows).sum(axis=1), LATTICE_NM)
@@ -169,26 +142,25 @@ class STMTask(TunnellingTask):
 
     def _act(self, rows: Int64, action: Float64) -> None:
         state, now = self.state, self.instrument.state
-        look = action[rows, 6]
-        dragging, looking = rows[look <= LOOK], rows[look >= -LOOK]
+        look, bound = action[rows, 6], observation.LOOK
+        dragging, looking = rows[look <= bound], rows[look >= -bound]
         state.landing[rows, 0] = 0.0
         if dragging.size:
             self._drag(dragging, action)
         if looking.size:
             # Events of the drag are kept beside those of the image that follows it.
             kept = now.events[looking]
-            kept[look[look >= -LOOK] > LOOK] = 0.0
+            kept[look[look >= -bound] > bound] = 0.0
             self._look(looking)
             now.events[looking] += kept
         self._reorder(rows)
+        # A disturbed bystander is counted once; crashes and lost adatoms are events of one action.
+        before = state.disturbed[rows]
         moved = now.field.places[rows] - state.begun[rows]
         state.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
-        # Disturbed bystanders are counted once; crashes and lost adatoms add up.
-        before = state.harm[rows]
-        state.harm[rows, 0] = state.disturbed[rows, self.movers :].sum(axis=1)
-        state.harm[rows, 1] += now.events[rows, CRASHED]
-        state.harm[rows, 2] += now.events[rows, LOST]
-        self.costs[rows] = np.maximum(state.harm[rows] - before, 0.0)
+        self.costs[rows, 0] = (state.disturbed[rows] & ~before)[:, self.movers :].sum(axis=1)
+        self.costs[rows, 1:] = now.events[rows][:, [CRASHED, LOST]]
+        state.harm[rows] += self.costs[rows].sum(axis=1)
 
     def _drag(self, rows: Int64, action: Float64) -> None:
         state, now = self.state, self.instrument.state
@@ -197,16 +169,15 @@ class STMTask(TunnellingTask):
             slots = np.floor(0.5 * (action[:, 7] + 1.0) * self.movers).astype(np.int64)
             which = state.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
         at = state.believed[np.arange(which.size), which]
-        starts = np.clip(at + START_NM * action[:, 0:2], -BORDER_NM, BORDER_NM)
-        ends = np.clip(at + END_NM * action[:, 2:4], -BORDER_NM, BORDER_NM)
-        setting = (within(BIAS_V, action[:, 4]), within(CONDUCTANCE_US, action[:, 5]))
-        self.instrument.drag(rows, starts, ends, *setting)
+        drag = observation.decode(action, at)
+        starts, ends, *_ = drag
+        self.instrument.drag(rows, *drag)
         state.believed[rows, which[rows]] = ends[rows]
         if self.tracker is not None:
             self.tracker.drag(rows, which, ends, now.ledger.time_s)
         state.stale[rows, which[rows]] += 1
         state.dragged[rows] = which[rows]
-        state.last[rows] = action[rows, : len(DRAG)]
+        state.last[rows] = action[rows, : len(observation.DRAG)]
         state.path[rows, :2], state.path[rows, 2:] = starts[rows], ends[rows]
 
     def _look(self, rows: Int64, first: bool = False) -> None:
@@ -264,7 +235,7 @@ class STMTask(TunnellingTask):
         placed = (distances < ON_TARGET_NM) & now.field.present[rows, : self.movers]
         return {
             "time": now.ledger.time_s[rows],
-            "safety": self.state.harm[rows].sum(axis=1),
+            "safety": self.state.harm[rows],
             "agreement": placed.mean(axis=1),
             "approach": distances.sum(axis=1) / self.state.way[rows],
         }
@@ -295,20 +266,23 @@ class STMTask(TunnellingTask):
         slot = (at[:, None], np.arange(self.movers))
         distance[(*slot, state.order)] = 9.0
         near = apart[(*slot, distance.argmin(axis=2))]
-        slots = SLOT.pack(
+        slots = observation.SLOT.pack(
             way_x=way[..., 0] / 3.0,
             way_y=way[..., 1] / 3.0,
-            x=place[..., 0] / BORDER_NM,
-            y=place[..., 1] / BORDER_NM,
+            x=place[..., 0] / observation.BORDER_NM,
+            y=place[..., 1] / observation.BORDER_NM,
             placed=length(way) < 1.5 * ON_TARGET_NM,
             stale=state.stale[rank] / 4.0,
             near_x=near[..., 0] / 2.0,
             near_y=near[..., 1] / 2.0,
         )
         since = now.ledger.time_s - state.looked_s
-        bins = now.trace.reshape(self.num_envs, BINS, TRACE // BINS).mean(axis=2)
-        shared = SHARED.pack(
-            hollow=state.hollow[at, state.order[:, 0]],
+        first = now.field.targets[at, state.order[:, 0]]
+        bins = now.trace.reshape(self.num_envs, observation.BINS, TRACE // observation.BINS).mean(
+            axis=2
+        )
+        shared = observation.SHARED.pack(
+            hollow=np.array([2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0 for x, y in first]),
             shift_x=state.rate[:, 0] * since / 0.5,
             shift_y=state.rate[:, 1] * since / 0.5,
             drift_x=state.rate[:, 0] / 0.03,
@@ -318,7 +292,10 @@ class STMTask(TunnellingTask):
             landed=state.landing[:, 0],
             landing_x=state.landing[:, 1] / 0.5,
             landing_y=state.landing[:, 2] / 0.5,
-            **{f"last_{name}": one for name, one in zip(DRAG, state.last.T, strict=True)},
+            **{
+                f"last_{name}": one
+                for name, one in zip(observation.DRAG, state.last.T, strict=True)
+            },
             **{f"trace_{k}": one for k, one in enumerate((bins / 1.5).T)},
         )
         return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
@@ -378,11 +355,11 @@ class STMBuildTask(STMTask):
     """N surfaces on which several adatoms are to be moved into a figure."""
 
     Config = STMBuildConfig
-    OBSERVATION = modes(numbers_of(3))
-    ACTION = DRAG_ONE
+    OBSERVATION = modes(observation.numbers_of(3))
+    ACTION = observation.DRAG_ONE
 
     def _chosen(self, what: str) -> Any:
         # The vector has as many slots as there are adatoms to be moved.
         if what == "observation":
-            return modes(numbers_of(self.movers))[self.config.observation]
+            return modes(observation.numbers_of(self.movers))[self.config.observation]
         return super()._chosen(what)

@@ -2,8 +2,11 @@
 
 from functools import cache
 
+import numpy as np
+
 from microgym.envs.core.channels import Channel, Channels
 from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
+from microgym.state import Float64
 
 START_NM, END_NM = 0.4, 2.0
 """Largest distance of the start and the end of a drag from the adatom along each axis, nm; these
@@ -65,6 +68,27 @@ SHARED = Channels(
     },
 )
 """Channels that follow those of the adatoms."""
+
+
+def _within(interval: tuple[float, float], action: Float64) -> Float64:
+    """Values in an interval for actions from -1 to 1."""
+    low, high = interval
+    return low + 0.5 * (high - low) * (action + 1.0)
+
+
+def decode(action: Float64, at: Float64) -> tuple[Float64, Float64, Float64, Float64]:
+    """Settings of drags.
+
+    Args:
+        action: (N, 7 or 8) float64, see `DRAG`.
+        at: (N, 2) float64, believed positions of the adatoms, nm.
+
+    Returns:
+        Starts and ends, (N, 2), nm, within the field; bias, (N,), V; conductance, (N,), uS.
+    """
+    starts = np.clip(at + START_NM * action[:, 0:2], -BORDER_NM, BORDER_NM)
+    ends = np.clip(at + END_NM * action[:, 2:4], -BORDER_NM, BORDER_NM)
+    return starts, ends, _within(BIAS_V, action[:, 4]), _within(CONDUCTANCE_US, action[:, 5])
 
 
 @cache

@@ -10,6 +10,7 @@ import torch
 from microgym.agents.afm.privileged import AFMTeacher
 from microgym.agents.afm.references import ExpertAgent
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -18,7 +19,6 @@ from microgym.agents.core.residual_policy import (
     ResidualPolicyNet,
 )
 from microgym.agents.core.trained_agent import PolicyAgent
-from microgym.agents.training.config import load_config
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 GAMMA = 0.9
@@ -33,7 +33,7 @@ def corrected(count: int, **arguments: Any) -> PrivilegedObservationWrapper:
     )
 
 
-def test_no_corrections_leave_the_operator_as_it_is_while_there_is_time():
+def test_no_corrections_leave_the_expert_as_it_is_while_there_is_time():
     env: Any = gym.make_vec("AFM-v0", 3, split="validation")
     observation, _ = env.reset(seed=4)
     corrections, alone = AFMResidual(2), ExpertAgent()
@@ -121,7 +121,7 @@ def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return()
     assert np.abs(np.array(steps[:8])).min(axis=0).max() > 1e-3
 
 
-def test_lessons_taken_in_full_make_an_oracle_of_the_operator():
+def test_targets_taken_in_full_make_an_oracle_of_the_expert():
     returns: dict[bool, float] = {}
     for taught in (False, True):
         env = corrected(24, lines=32, split="validation")

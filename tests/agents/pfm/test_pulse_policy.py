@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -23,7 +24,6 @@ from microgym.agents.pfm.network import (
     PulseProposals,
 )
 from microgym.agents.pfm.privileged import PulseTeacher
-from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.envs.pfm import observation as channels
 from microgym.envs.pfm.observation import NUMBERS
@@ -115,7 +115,7 @@ def test_the_network_sees_what_surrounds_a_proposal():
     )
 
 
-def test_an_untrained_network_is_a_careful_operator():
+def test_an_untrained_network_is_a_careful_expert():
     """It writes where something is missing, with the disks alone, and looks at last."""
     candidates, net = PulseProposals(), fresh_net()
     looks: list[bool] = []
@@ -132,7 +132,7 @@ def test_an_untrained_network_is_a_careful_operator():
     assert looks == [False, True]
 
 
-def test_the_lesson_is_what_the_pulses_do():
+def test_the_target_is_what_the_pulses_do():
     """The proposal that writes most, given, writes what was foretold of it."""
     chosen: dict[str, Any] = {"drift": "off", "tip": "off", "heat": "off"}
     env: Any = gym.make_vec(
@@ -163,13 +163,13 @@ def test_the_lesson_is_what_the_pulses_do():
         wrapped.restore({**state, "memory_belief.up": np.zeros(3)})
 
 
-def test_lessons_teach_to_foresee():
+def test_the_auxiliary_loss_trains_the_prediction():
     config = load_config("PFM-v0")["training"]
     net = fresh_net()
     learner = Learner("PFM-v0", {**config, "num_envs": 1, "num_privileged_envs": 1})
     learner.environment({}).close()
-    lessons = learner.auxiliary_loss(net)
-    assert lessons is not None
+    auxiliary = learner.auxiliary_loss(net)
+    assert auxiliary is not None
     candidates = PulseProposals()
     candidates.allocate(8)
     seen = tensors(candidates.adapt_observation(observation(8)))
@@ -182,16 +182,16 @@ def test_lessons_teach_to_foresee():
         return float((found - tried[..., :2]).square().mean().detach())
 
     assert error() == pytest.approx(64.0, rel=1e-5)
-    lessons.model = type("Model", (), {"logger": type("Log", (), {"record": print})})  # type: ignore[assignment]
-    lessons.locals = {"total_timesteps": 10}
+    auxiliary.model = type("Model", (), {"logger": type("Log", (), {"record": print})})  # type: ignore[assignment]
+    auxiliary.locals = {"total_timesteps": 10}
     for _ in range(60):
-        lessons._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
-        lessons._on_rollout_start()
+        auxiliary._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
+        auxiliary._on_rollout_start()
     assert error() < 1.0
-    lessons.num_timesteps = 10
-    lessons._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
-    lessons._on_rollout_start()
-    assert lessons.optimizer.param_groups[0]["lr"] == pytest.approx(
+    auxiliary.num_timesteps = 10
+    auxiliary._rollout = {MAPS: seen[MAPS], PLACES: seen[PLACES], TARGET: tried}
+    auxiliary._on_rollout_start()
+    assert auxiliary.optimizer.param_groups[0]["lr"] == pytest.approx(
         0.1 * config["aux_learning_rate"]
     )
 

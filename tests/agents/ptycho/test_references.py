@@ -1,4 +1,4 @@
-"""Reference policies of Ptycho-v0: patterns, operator and oracle on observations made by hand."""
+"""Reference policies of Ptycho-v0: patterns, expert and oracle on observations made by hand."""
 
 from typing import Any
 

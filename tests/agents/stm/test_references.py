@@ -1,4 +1,4 @@
-"""Reference policies of STM-v0: geometry of rows, operator, oracle, conditioning."""
+"""Reference policies of STM-v0: geometry of rows, expert, oracle, conditioning."""
 
 from typing import Any
 
@@ -80,14 +80,14 @@ def played(
     )
 
 
-def test_the_operator_needs_no_luck_where_nothing_is_hidden():
+def test_the_expert_needs_no_luck_where_nothing_is_hidden():
     found = played({"expert": ExpertAgent()}, **QUIET)["expert"]
     assert found.metrics["placed"].mean() > 0.9
     assert np.median(found.lengths) <= 3
 
 
 @pytest.mark.parametrize("env_id", ["STM-v0", "STMBuild-v0"])
-def test_the_oracle_is_better_than_the_operator_and_that_than_chance(env_id):
+def test_the_oracle_is_better_than_the_expert_and_that_than_chance(env_id):
     movers = movers_for(env_id, {})
     agents = {
         "random": RandomAgent(movers),
@@ -100,7 +100,7 @@ def test_the_oracle_is_better_than_the_operator_and_that_than_chance(env_id):
     assert found["oracle"].metrics["placed"].mean() > 0.9
 
 
-def test_the_operator_presses_harder_and_goes_further_after_a_failure():
+def test_the_expert_presses_harder_and_goes_further_after_a_failure():
     env: Any = gym.make_vec("STM-v0", 1, **QUIET)
     observation, info = env.reset(seed=3)
     agent = ExpertAgent(1, ExpertConfig(conductance=-1.0, firmer=0.5))
@@ -118,7 +118,7 @@ def test_the_operator_presses_harder_and_goes_further_after_a_failure():
     assert agent.act(observation, info) == pytest.approx(first)
 
 
-def test_the_operator_foresees_drift():
+def test_the_expert_foresees_drift():
     env: Any = gym.make_vec("STM-v0", 1, **QUIET)
     observation, info = env.reset(seed=3)
     agent = ExpertAgent()
@@ -169,7 +169,7 @@ def seen_tip(**means: float) -> np.ndarray:
         ({"slope": 0.7}, PULSE + 2),
     ],
 )
-def test_the_operator_reads_the_tip(means, action):
+def test_the_expert_reads_the_tip(means, action):
     free = {"action_mask": np.ones((1, 15), np.bool_)}
     assert fresh(TipExpertAgent()).act(seen_tip(**means), free).tolist() == [action]
 

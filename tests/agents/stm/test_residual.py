@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -16,7 +17,6 @@ from microgym.agents.core.trained_agent import PretrainedAgent, load_policy, sav
 from microgym.agents.stm.privileged import STMTeacher
 from microgym.agents.stm.references import ExpertAgent
 from microgym.agents.stm.residual import RANGE, STMResidual, width_of
-from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
@@ -56,7 +56,7 @@ def test_the_width_says_how_many_adatoms(movers):
         STMResidual.for_width(7, 1)
 
 
-def test_no_corrections_leave_the_operator_as_it_is(tmp_path):
+def test_no_corrections_leave_the_expert_as_it_is(tmp_path):
     path = tmp_path / "policy.safetensors"
     save_policy(path, silent(fresh_net()), "STM-v0", 0, 1)
     agents = {"expert": ExpertAgent(), "trained": PretrainedAgent(path, "STM-v0")}
@@ -87,8 +87,8 @@ def test_corrections_are_bounded_and_memory_begins_anew():
         two_of_three.adapt_observation(observation)
 
 
-def test_the_lesson_says_where_a_drag_should_lie():
-    """Applied in full, it makes the operator hit as if nothing were hidden."""
+def test_the_target_says_where_a_drag_should_lie():
+    """Applied in full, it makes the expert hit as if nothing were hidden."""
     placed: dict[str, float] = {}
     for taught in (False, True):
         env: Any = gym.make_vec(
@@ -135,19 +135,19 @@ def test_training_runs_resumes_and_leaves_a_policy(tmp_path, env_id):
     assert isinstance(one, ResidualPolicyNet)
 
 
-def test_lessons_end_when_they_should():
+def test_the_auxiliary_loss_ends_when_it_should():
     chosen = load_config("STM-v0")["training"]
     learner = Learner("STM-v0", {**chosen, "num_envs": 1})
     learner.environment({}).close()
-    lessons = learner.auxiliary_loss(fresh_net(1, chosen["history"]))
-    assert lessons is not None
-    before = [p.clone() for p in lessons._net.parameters()]
+    auxiliary = learner.auxiliary_loss(fresh_net(1, chosen["history"]))
+    assert auxiliary is not None
+    before = [p.clone() for p in auxiliary._net.parameters()]
     seen = torch.zeros(4, chosen["history"] * width_of(1))
-    lesson = torch.tensor([[0.1, 0.0, 1.0]] * 4)
-    lessons._rollout = {HISTORY: seen, TARGET: lesson}
-    lessons.num_timesteps = chosen["aux_until_step"] + 1
-    lessons._on_rollout_start()
-    now = lessons._net.parameters()
+    target = torch.tensor([[0.1, 0.0, 1.0]] * 4)
+    auxiliary._rollout = {HISTORY: seen, TARGET: target}
+    auxiliary.num_timesteps = chosen["aux_until_step"] + 1
+    auxiliary._on_rollout_start()
+    now = auxiliary._net.parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
 
 
@@ -163,7 +163,7 @@ def test_a_policy_for_each_task_comes_with_the_package(env_id, components):
 
 
 @pytest.mark.parametrize(("env_id", "episodes"), [("STM-v0", 100), ("AFM-v0", 60)])
-def test_the_shipped_policy_is_better_than_the_operator_whom_it_corrects(env_id, episodes):
+def test_the_shipped_policy_is_better_than_the_expert_whom_it_corrects(env_id, episodes):
     agents = {name: make_agent(env_id, name) for name in ("expert", "trained")}
     setting = EnvironmentConfig(env_id, "test")
     found = evaluate_all(setting, agents, episodes=episodes, num_envs=episodes // 2, seed=500)
