@@ -31,11 +31,11 @@ def record_episode(
 
     Returns:
         Frames, uint8 [height, width, 3], the first one from before the first step; and "return",
-        "cost", "decisions" (number of steps), "fps" and "complete". Ctrl-C ends the video early,
+        "cost", "steps", "fps" and "complete". Ctrl-C ends the video early,
         and "complete" is then False.
     """
     env: Any = setting.make(1, reveal=agent.uses_privileged_info, render=True)
-    outcome = {"return": 0.0, "cost": 0.0, "decisions": 0, "complete": False}
+    outcome = {"return": 0.0, "cost": 0.0, "steps": 0, "complete": False}
     outcome["fps"] = int(env.metadata.get("render_fps", 4))
     frames: list[Frame] = []
     try:
@@ -47,7 +47,7 @@ def record_episode(
             frames.append(env.render()[0])
             outcome["return"] += float(np.sum(reward))
             outcome["cost"] += float(np.sum(info.get("cost", 0.0)))
-            outcome["decisions"] += 1
+            outcome["steps"] += 1
             outcome["complete"] = bool(end[0] or cut[0])
             if progress is not None:
                 progress(1)

@@ -113,7 +113,7 @@ def views_text(record: Mapping[str, Any]) -> str:
             tuple[PairedDifference, ...], record["differences"]
         )
         about = (
-            f"PPO, {record['steps']:,} decisions a run, {len(record['seeds'])} runs each, by "
+            f"PPO, {record['steps']:,} steps a run, {len(record['seeds'])} runs each, by "
             f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
             "same for all; 95% intervals."
         )

@@ -262,7 +262,7 @@ def _origin(record: Mapping[str, Any]) -> str:
     learnt = "none: reference policies only"
     if training is not None:
         seeds = ", ".join(str(seed) for seed in training["seeds"])
-        learnt = f"{training['steps']:,} decisions, seeds {seeds}"
+        learnt = f"{training['steps']:,} steps, seeds {seeds}"
     packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     rows = [
         ("provenance of the results", ""),

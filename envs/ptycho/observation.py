@@ -1,21 +1,24 @@
 """Observation of a scan: maps of the region and a few numbers."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, flattened
+from microgym.envs.ptycho.state import PtychoState, ScanConstants
+from microgym.instruments.ptychography.state import Measurement
 from microgym.jit import kernel
 from microgym.metrics.incremental import pooled
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
 from microgym.reconstruction.ptychography.observation_models import (
+    ImageEstimate,
     ImageModel,
-    Plane,
-    Rows,
     RunningScan,
     whole_region,
 )
+from microgym.state import Float32, Int64
 
 MAPS = Channels(
     "cells",
@@ -70,15 +73,24 @@ def mark_rows(rows, corner, n, start, size, edge, areas):
 
 
 @kernel
-def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
+def draw_maps(
+    rows: Int64,
+    shown: ImageEstimate,
+    fluence: Float32,
+    areas: Int64,
+    start: int,
+    edge: int,
+    unit: np.float32,
+    drawn: Float32,
+) -> None:
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
-        rows: (k,) int64.
-        shown: `ImageEstimate`, of which amplitude, phase and uncertainty are shown.
+        rows: (k,).
+        shown: image of which amplitude, phase and uncertainty are shown.
         fluence: (N, H, W) photons per object pixel by the commanded positions.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns that
-            are drawn, px of the field, in whole cells of the region; emptied.
+        areas: (N, 4), first row, end of the rows, first column and end of the columns that are
+            drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
         edge: pixels along the edge of a cell.
         unit: photons per object pixel that count as one exposure.
@@ -101,10 +113,8 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
         for row in range(area[0], area[1]):
             at = (5 * b * cells + row) * cells + area[2]
             first, second = view1d(drawn, at, count), view1d(drawn, at + plane, count)
-            third, fourth = (
-                view1d(drawn, at + 2 * plane, count),
-                view1d(drawn, at + 3 * plane, count),
-            )
+            third = view1d(drawn, at + 2 * plane, count)
+            fourth = view1d(drawn, at + 3 * plane, count)
             fifth = view1d(drawn, at + 4 * plane, count)
             for cell in range(count):
                 # Exposures' worth of photons: fluence over the mean under the probe.
@@ -128,25 +138,19 @@ class Maps:
         model: observation model.
         region: first row and column of the scanned region, and its edge, px.
         cells: cells along an edge of a map.
-        unit: photons per object pixel that count as one exposure.
+        unit: float32, photons per object pixel that count as one exposure.
     """
 
     def __init__(
-        self,
-        num_envs: int,
-        model: ImageModel,
-        region: tuple[int, int],
-        cells: int,
-        unit: np.float32,
+        self, num_envs: int, model: ImageModel, region: tuple[int, int], cells: int, unit: Any
     ) -> None:
-        self._model = model
+        self._model, self._unit = model, unit
         self._start, self._size = region
         self._edge = self._size // cells
-        self._unit = unit
         self._drawn = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
         self._areas = whole_region(num_envs, region)
 
-    def forget(self, rows: Rows | slice = slice(None)) -> None:
+    def forget(self, rows: Int64 | slice = slice(None)) -> None:
         """Mark the listed rows as changed everywhere.
 
         Args:
@@ -154,7 +158,7 @@ class Maps:
         """
         self._areas[rows] = whole_region(1, (self._start, self._size))
 
-    def add(self, rows: Rows, corner: NDArray[np.int64], n: int) -> None:
+    def add(self, rows: Int64, corner: Int64, n: int) -> None:
         """Mark the listed rows as changed under their latest exposure.
 
         Args:
@@ -167,11 +171,11 @@ class Maps:
         else:
             self.forget(rows)
 
-    def stale(self) -> Rows:
+    def stale(self) -> Int64:
         """The rows that have changed since they were drawn, (k,) int64."""
         return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
 
-    def draw(self, rows: Rows, scan: RunningScan) -> None:
+    def draw(self, rows: Int64, scan: RunningScan) -> None:
         """Bring the maps of the listed rows up to date.
 
         Args:
@@ -182,20 +186,21 @@ class Maps:
         start, edge = self._start, self._edge
         draw_maps(rows, shown, scan.fluence, self._areas, start, edge, self._unit, self._drawn)
 
-    def copy(self) -> Plane:
+    def copy(self) -> Float32:
         """The maps as they were last drawn, (N, 5, cells, cells) float32, fresh."""
         return self._drawn.copy()
 
 
 @kernel
-def record_rows(rows, measurement, constants, state):
+def record_rows(
+    rows: Int64, measurement: Measurement, constants: ScanConstants, state: PtychoState
+) -> None:
     """Enter the latest exposure of each row into fluence and signals.
 
     Args:
-        rows: (k,) int64.
-        measurement: `Measurement`.
-        constants: `ScanConstants`.
-        state: `PtychoState`: the fluence is updated, the signals are written.
+        rows: (k,).
+        measurement, constants: of all rows.
+        state: the fluence is updated, the signals are written.
     """
     n = constants.n
     for k in range(rows.size):

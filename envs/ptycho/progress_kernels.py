@@ -1,36 +1,19 @@
 """Progress of a scan, hidden from agents: agreement with the specimen, discovery, damage."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from microgym.envs.ptycho.state import PtychoState, ScanConstants
+from microgym.instruments.ptychography.state import Measurement, PtychographyState
 from microgym.jit import inline_kernel, kernel
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
-from microgym.numerics.libm import exp64, log64
-from microgym.state import Float32
+from microgym.reconstruction.ptychography.observation_models import RunningScan
+from microgym.specimens.sample import Sample
+from microgym.state import Float64, Int64
 
 SEEN_EXPOSURES = 0.5
 """Fluence from which a pixel counts as seen, as a part of the mean fluence under the probe of one
 nominal exposure (design choice: inside the disk of the beam, not in its skirts)."""
-
-
-class ScanConstants(NamedTuple):
-    """Constants of a scan, as kernels take them.
-
-    Attributes:
-        n: edge of a patch of the specimen, px.
-        footprint: (n*n,) float32, intensity of the known probe, sum one.
-        disk: (n*n,) float32, 1 inside the direct beam on the detector.
-        seen: fluence from which a pixel counts as seen, photons/px.
-        fatal: fluence from which a pixel counts as destroyed, photons/px.
-    """
-
-    n: int
-    footprint: Float32
-    disk: Float32
-    seen: np.float32
-    fatal: np.float32
 
 
 @inline_kernel
@@ -45,16 +28,10 @@ def _score(b, state):
 @inline_kernel
 def _add_patch(b, sign, measurement, scan, sample, n, state, columns):
     """Add `sign` times the agreement over the latest patch of row b to its sums."""
+    top, left = measurement.corner[b, 0], measurement.corner[b, 1]
+    true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
     a_re, a_im, power = masked_sums(
-        scan.re[b],
-        scan.im[b],
-        sample.pristine_re[b],
-        sample.pristine_im[b],
-        sample.structure[b],
-        measurement.corner[b, 0],
-        measurement.corner[b, 1],
-        n,
-        columns,
+        scan.re[b], scan.im[b], true_re, true_im, inside, top, left, n, columns
     )
     state.agreement[b, 0] += sign * a_re
     state.agreement[b, 1] += sign * a_im
@@ -62,34 +39,44 @@ def _add_patch(b, sign, measurement, scan, sample, n, state, columns):
 
 
 @kernel
-def subtract_rows(rows, columns, measurement, scan, sample, constants, state):
+def subtract_rows(
+    rows: Int64,
+    columns: Float64,
+    measurement: Measurement,
+    scan: RunningScan,
+    sample: Sample,
+    constants: ScanConstants,
+    state: PtychoState,
+) -> None:
     """Take the latest patch of each row out of its agreement, before the estimate changes there.
 
     Args:
-        rows: (k,) int64.
-        columns: (3, n) float64, overwritten.
-        measurement: `Measurement`, of which the corners are read.
-        scan: `RunningScan`.
-        sample: `Sample`.
-        constants: `ScanConstants`.
-        state: `PtychoState`, updated.
+        rows: (k,).
+        columns: (3, n), overwritten.
+        measurement, scan, sample, constants: of all rows.
+        state: updated.
     """
     for k in range(rows.size):
         _add_patch(rows[k], -1.0, measurement, scan, sample, constants.n, state, columns)
 
 
 @kernel
-def evaluate_rows(rows, columns, microscopes, scan, sample, constants, state):
+def evaluate_rows(
+    rows: Int64,
+    columns: Float64,
+    microscopes: PtychographyState,
+    scan: RunningScan,
+    sample: Sample,
+    constants: ScanConstants,
+    state: PtychoState,
+) -> None:
     """Update the progress of each row after its latest exposure.
 
     Args:
-        rows: (k,) int64.
-        columns: (3, n) float64, overwritten.
-        microscopes: `PtychographyState`.
-        scan: `RunningScan`, its estimate changed under the latest patch.
-        sample: `Sample`.
-        constants: `ScanConstants`.
-        state: `PtychoState`, updated.
+        rows: (k,).
+        columns: (3, n), overwritten.
+        microscopes, scan, sample, constants: of all rows, after the exposure.
+        state: updated.
     """
     n, height, width = constants.n, sample.fluence.shape[1], sample.fluence.shape[2]
     for k in range(rows.size):
@@ -131,15 +118,14 @@ def evaluate_rows(rows, columns, microscopes, scan, sample, constants, state):
 
 
 @kernel
-def measure_rows(rows, columns, sample, state):
+def measure_rows(rows: Int64, columns: Float64, sample: Sample, state: PtychoState) -> None:
     """Write the constants of each row's specimen that progress is measured by.
 
     Args:
-        rows: (k,) int64.
-        columns: (4, W) float64, overwritten.
-        sample: `Sample`.
-        state: `PtychoState`: power and contrast of the structure, its squared contrast to vacuum,
-            and its pixels are written.
+        rows: (k,).
+        columns: (4, W), overwritten.
+        sample: unexposed.
+        state: power, contrast, squared contrast to vacuum and pixels of the structure are written.
     """
     height, width = sample.structure.shape[1], sample.structure.shape[2]
     for k in range(rows.size):
@@ -166,33 +152,20 @@ def measure_rows(rows, columns, sample, state):
 
 
 @kernel
-def agree_rows(rows, columns, scan, sample, state):
+def agree_rows(
+    rows: Int64, columns: Float64, scan: RunningScan, sample: Sample, state: PtychoState
+) -> None:
     """Sum the agreement over each row's whole field afresh, and score it.
 
     Args:
-        rows: (k,) int64.
-        columns: (3, W) float64, overwritten.
-        scan: `RunningScan`.
-        sample: `Sample`.
-        state: `PtychoState`, updated.
+        rows: (k,).
+        columns: (3, W), overwritten.
+        scan, sample: of all rows.
+        state: updated.
     """
     for k in range(rows.size):
         b = rows[k]
-        a_re, a_im, power = plane_sums(
-            scan.re[b],
-            scan.im[b],
-            sample.pristine_re[b],
-            sample.pristine_im[b],
-            sample.structure[b],
-            columns,
-        )
+        true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
+        a_re, a_im, power = plane_sums(scan.re[b], scan.im[b], true_re, true_im, inside, columns)
         state.agreement[b, 0], state.agreement[b, 1], state.agreement[b, 2] = a_re, a_im, power
         _score(b, state)
-
-
-@kernel
-def dwell_rows(logarithms, low, high, out):
-    """Exposure times low * (high / low)^((1 + a) / 2) of the action's third component a, s."""
-    span = log64(high / low)
-    for k in range(out.size):
-        out[k] = low * exp64(0.5 * (logarithms[k] + 1.0) * span)

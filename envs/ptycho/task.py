@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from microgym.envs.ptycho.config import (
     GRID_DWELLS_S,
     PtychoConfig,
 )
-from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES, ScanConstants
+from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
+from microgym.envs.ptycho.state import PtychoState, ScanConstants
 from microgym.instruments.ptychography.instrument import (
     DiffractionMicroscope,
     PtychographyInstrument,
@@ -29,6 +30,7 @@ from microgym.instruments.ptychography.instrument import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
+from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.neural import NeuralImage
@@ -41,7 +43,7 @@ from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
-from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8, Uint32
+from microgym.state import Float32, Float64, Int64, Uint32
 
 PIECE = 16
 """Microscopes that a thread takes through a step at a time: their arrays, some 6 MB, are still in
@@ -53,45 +55,6 @@ MODELS: Mapping[str, type[ImageModel]] = {
     "raw": RawImage,
 }
 """Observation models by the name that the argument `reconstructor` takes."""
-
-
-class PtychoState(NamedTuple):
-    """Arrays of the task, beside those of instrument and reconstruction.
-
-    Attributes:
-        fluence: (N, H, W) float32, photons per object pixel by commanded positions.
-        signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
-        position: (N, 2) float64, latest commanded position, px of the field.
-        used: (N, cells) bool, cells of the action grid that were exposed.
-        status: (N, H, W) uint8, 0 where a pixel is unseen, 1 seen, 2 destroyed.
-        lost: (N, H, W) float32, squared contrast lost to damage.
-        agreement: (N, 3) float64, sums over the structure of estimate R and truth O: real and
-            imaginary part of sum conj(R) O, and sum |R|^2.
-        truth_power, truth_contrast: (N,) float64, sums of the truth, see
-            `microgym.metrics.incremental.truth_sums`.
-        vacuum_contrast: (N,) float64, squared contrast of the structure to vacuum.
-        structure_px: (N,) float64, pixels of the structure.
-        snr_db: (N,) float64, signal-to-noise ratio on the structure; 0 for an empty estimate.
-        seen_px: (N,) float64, pixels of the structure that have been seen.
-        destroyed_px: (N,) float64, pixels that the latest exposure destroyed.
-        contrast_lost: (N,) float64, lost part of the specimen's squared contrast.
-    """
-
-    fluence: Annotated[Float32, Shape("field_px", "field_px", unit="photons/px")]
-    signal: Annotated[Float64, Shape(2)]
-    position: Annotated[Float64, Shape(2, unit="px")]
-    used: Annotated[Bool, Shape(GRID * GRID)]
-    status: Annotated[Uint8, Shape("field_px", "field_px")]
-    lost: Annotated[Float32, Shape("field_px", "field_px")]
-    agreement: Annotated[Float64, Shape(3)]
-    truth_power: Annotated[Float64, Shape()]
-    truth_contrast: Annotated[Float64, Shape()]
-    vacuum_contrast: Annotated[Float64, Shape()]
-    structure_px: Annotated[Float64, Shape(unit="px")]
-    snr_db: Annotated[Float64, Shape(unit="dB")]
-    seen_px: Annotated[Float64, Shape(unit="px")]
-    destroyed_px: Annotated[Float64, Shape(unit="px")]
-    contrast_lost: Annotated[Float64, Shape()]
 
 
 class PtychoTask(Task):
@@ -190,12 +153,8 @@ class PtychoTask(Task):
         chosen, count, instrument = self.config, self.num_envs, self.make_instrument()
         self.instrument, self.sample = instrument, instrument.sample
         n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
-        self.start, self.region, self.cells = (
-            n // 2,
-            instrument.region_px,
-            CELLS[chosen.observation],
-        )
-        area = (self.start, self.region)
+        self.cells = CELLS[chosen.observation]
+        self.start, self.region = area = (n // 2, instrument.region_px)
         self.exposures = chosen.exposures * self.probes
         self.estimate = OnlineReconstruction(count, side, probe, self.exposures)
         self.model = MODELS[chosen.reconstructor](count, side, probe, area)
@@ -285,23 +244,21 @@ class PtychoTask(Task):
 
     def _decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
         """Positions in pixels of the field, (N, 2), and exposure times in seconds, (N,)."""
-        dwell_s: Float64
         if self.config.action == "grid":
             number = np.asarray(actions, np.int64)
             cell, level = number % (GRID * GRID), number // (GRID * GRID)
             self.state.used[rows, cell[rows]] = True
             where = np.stack([cell // GRID, cell % GRID], axis=-1).astype(np.float64)
-            dwell_s = np.asarray(GRID_DWELLS_S, np.float64)[level]
-            return (where + 0.5) * (self.region / GRID) + self.start, dwell_s
+            positions = (where + 0.5) * (self.region / GRID) + self.start
+            return positions, np.asarray(GRID_DWELLS_S, np.float64)[level]
         action = np.asarray(actions, np.float64)
-        dwell_s = self.dwell_times(np.ascontiguousarray(action[:, 2]))
-        return self.start + 0.5 * (action[:, :2] + 1.0) * float(self.region), dwell_s
+        positions = self.start + 0.5 * (action[:, :2] + 1.0) * float(self.region)
+        return positions, self.dwell_times(action[:, 2])
 
     def dwell_times(self, logarithms: Float64) -> Float64:
         """Exposure times in s, from the action's logarithms in [-1, 1]."""
-        dwell_s = np.empty(logarithms.size)
-        progress_kernels.dwell_rows(logarithms, *DWELL_RANGE_S, dwell_s)
-        return dwell_s
+        low, high = DWELL_RANGE_S
+        return low * exp(0.5 * (logarithms + 1.0) * log(high / low))
 
     def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Expose, reconstruct and draw a share of the rows."""
@@ -344,9 +301,8 @@ class PtychoTask(Task):
     def over(self, rows: Int64) -> NDArray[np.bool_]:
         """Whether exposures or time are used up."""
         ledger = self.instrument.state.ledger
-        return (ledger.exposures[rows] >= self.config.exposures) | (
-            ledger.time_s[rows] >= self.limit_s
-        )
+        spent = ledger.exposures[rows] >= self.config.exposures
+        return spent | (ledger.time_s[rows] >= self.limit_s)
 
     def observe(self) -> Any:
         """Maps of the region and a few numbers, or both as one vector."""
@@ -376,10 +332,8 @@ class PtychoTask(Task):
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Quality of the image, structure found, contrast lost."""
-        state = self.state
-        overlap = (state.agreement[:, 0] ** 2 + state.agreement[:, 1] ** 2) / np.maximum(
-            state.agreement[:, 2], 1e-12
-        )
+        state, (a_re, a_im, power) = self.state, self.state.agreement.T
+        overlap = (a_re**2 + a_im**2) / np.maximum(power, 1e-12)
         explained = overlap / np.maximum(state.truth_power, 1e-12)
         return {
             "snr_db": state.snr_db.copy(),

@@ -30,6 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(0, "recording", "step") as progress:
         frames, outcome = record_episode(setting, agent, arguments.seed, progress)
     write_video(arguments.output, frames, outcome["fps"])
-    result = f"{outcome['decisions']} decisions, return {outcome['return']:.3g}"
+    result = f"{outcome['steps']} steps, return {outcome['return']:.3g}"
     print(f"{arguments.output}: {result}, cost {outcome['cost']:.3g}")
     return options.OK if outcome["complete"] else options.interrupted(arguments)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from microgym.instruments.ptychography.settings import Microscope
+from microgym.instruments.ptychography.state import PtychographyState
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.fft import PAD
@@ -18,6 +20,8 @@ from microgym.physics.drift import advance_drift, exposure_position, move_stage,
 from microgym.physics.probe import phase_ramp
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
+from microgym.specimens.sample import Sample
+from microgym.state import Float32, Float64, Int64
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _DRIFT, _JITTER = np.int64(PtychoExogenous.DRIFT), np.int64(PtychoExogenous.JITTER)
@@ -46,14 +50,16 @@ def _lights_at(microscope):
 
 
 @kernel
-def start_rows(rows, centre, microscope, state):
+def start_rows(
+    rows: Int64, centre: float, microscope: Microscope, state: PtychographyState
+) -> None:
     """Put the stages of the listed rows to rest over the centre of the field; draw their drift.
 
     Args:
         rows: (k,) int64.
         centre: coordinate of the centre of the field, px; the backlash is centred there.
-        microscope: `Microscope`.
-        state: `PtychographyState` with the episodes' keys.
+        microscope: parameters.
+        state: with the episodes' keys.
     """
     for k in range(rows.size):
         b = rows[k]
@@ -237,7 +243,15 @@ def _irradiate(b, moved_light, microscope, state, sample):
 
 
 @kernel
-def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
+def expose_rows(
+    rows: Int64,
+    positions: Float64,
+    dwell_s: Float64,
+    work: Float32,
+    microscope: Microscope,
+    state: PtychographyState,
+    sample: Sample,
+) -> None:
     """Take one exposure in each of the listed rows.
 
     Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
@@ -248,9 +262,9 @@ def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
         positions: (N, 2) float64, commanded positions, px.
         dwell_s: (N,) float64, exposure times, s.
         work: (`exposure_work(n, modes, probes)`,) float32, overwritten.
-        microscope: `Microscope`.
-        state: `PtychographyState`, updated.
-        sample: `Sample`, updated.
+        microscope: parameters.
+        state: updated.
+        sample: updated.
     """
     size = microscope.n * microscope.n
     before = _lights_at(microscope)

@@ -95,51 +95,6 @@ class Recording:
         low, high = self.positions.min(axis=0), self.positions.max(axis=0)
         return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
-    def nearest(self, y: Any, x: Any) -> NDArray[np.int64]:
-        """Recorded exposure nearest to each given position.
-
-        Args:
-            y: object pixels, in the frame of `positions`; a scalar or an array.
-            x: the same along the columns; broadcasts with `y`.
-
-        Returns:
-            int64 indices, in the broadcast shape; the first recorded of equally near ones.
-
-        Raises:
-            ValueError: a coordinate is not finite.
-        """
-        rows, columns = np.broadcast_arrays(np.asarray(y, np.float64), np.asarray(x, np.float64))
-        if not (np.isfinite(rows).all() and np.isfinite(columns).all()):
-            raise ValueError("y and x must be finite")
-        d_y = rows[..., None] - self.positions[:, 0]
-        d_x = columns[..., None] - self.positions[:, 1]
-        return np.asarray(np.argmin(d_y * d_y + d_x * d_x, axis=-1), np.int64)
-
-    def canvas(self, margin: int = 0) -> tuple[tuple[int, int], NDArray[np.float64]]:
-        """Shape of the smallest object that holds every patch, and positions on it.
-
-        Args:
-            margin: extra object pixels on each side, for positions that are to be refined.
-
-        Returns:
-            ((H, W), (K, 2) float64 positions): the smallest coordinate is n // 2 + margin, and
-            every patch round(position) - n // 2 to + n lies inside.
-
-        Raises:
-            ValueError: `margin` is negative.
-        """
-        if margin < 0:
-            raise ValueError(f"margin must be at least 0 px, got {margin!r}")
-        half = self.n // 2
-        positions = self.positions - self.positions.min(axis=0) + (half + margin)
-        corner = np.rint(positions.max(axis=0)).astype(np.int64) - half
-        height, width = (int(c) + self.n + margin for c in corner)
-        return (height, width), positions
-
-    def on_canvas(self, margin: int = 0) -> "Recording":
-        """The same recording with its positions on its own canvas; see `canvas`."""
-        return replace(self, positions=self.canvas(margin)[1])
-
     def cropped(self, n: int) -> "Recording":
         """Keep the n by n pixels of each pattern around the zero frequency.
 
@@ -172,17 +127,6 @@ class Recording:
             source=self.source,
             valid=None if self.valid is None else self.valid[window],
         )
-
-    def scaled_probe(self) -> NDArray[np.complex64]:
-        """The probe with its power set to the mean counts of a pattern.
-
-        Returns:
-            (modes, n, n) complex64, start of a reconstruction; stored guesses of a probe are often
-            in arbitrary units.
-        """
-        counts = float(self.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
-        power = float((np.abs(self.probe.astype(np.complex128)) ** 2).sum())
-        return (self.probe * np.sqrt(counts / power)).astype(np.complex64)
 
 
 def load_recording(

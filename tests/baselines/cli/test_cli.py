@@ -157,7 +157,7 @@ def test_record_writes_a_video(toy, capsys, tmp_path):
     path = tmp_path / "video.gif"
     assert run("record", toy, "--agent", "expert", "--output", path) == 0
     assert path.read_bytes()[:6] == b"GIF89a"
-    assert "decisions, return" in capsys.readouterr().out
+    assert "steps, return" in capsys.readouterr().out
 
 
 def test_report_says_where_it_is(toy, capsys, tmp_path):

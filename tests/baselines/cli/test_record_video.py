@@ -12,11 +12,11 @@ from tests.baselines.stubs import TOY, ToyAgent
 FRAMES = [np.full((33, 47, 3), shade, np.uint8) for shade in (0, 90, 250)]
 
 
-def test_a_video_has_one_frame_more_than_decisions():
+def test_a_video_has_one_frame_more_than_steps():
     frames, outcome = record_video.record_episode(
         EnvironmentConfig(TOY), ToyAgent("random", 0), seed=3
     )
-    assert len(frames) == outcome["decisions"] + 1
+    assert len(frames) == outcome["steps"] + 1
     assert outcome["complete"]
     assert outcome["fps"] > 0
     assert frames[0].shape == (32, 32, 3)

@@ -174,7 +174,7 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
         assert f"specimens `{specimen}`" in text
         assert "| oracle - expert | " in text
     assert "`microgym reproduce Ptycho-v0 --write`" in section(page, "Reproducing")
-    assert "1,200 decisions, seeds 0, 1, 2" in section(page, "Reproducing")
+    assert "1,200 steps, seeds 0, 1, 2" in section(page, "Reproducing")
     reference = section(page, "Reference policies")
     assert "| policy | dose, s ↓ | best signal ↑ | doses too many ↓ | looks |" in reference
     record["training"] = None
