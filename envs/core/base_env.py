@@ -66,7 +66,7 @@ class MicroscopeEnvBase:
 
     @property
     def config(self) -> Any:
-        """The checked arguments, a `Config` of the task."""
+        """The checked arguments: the task's `Config`."""
         return self._batch.task.config
 
     def _generators(self) -> Sequence[np.random.Generator]:

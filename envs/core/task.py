@@ -322,8 +322,6 @@ class Task(ABC):
                 held = getattr(value, part, None)
                 if isinstance(held, tuple) and hasattr(held, "_fields"):
                     yield f"{name}.{part}", states.arrays(held)
-            if not hasattr(value, "state") and hasattr(value, "state_arrays"):
-                yield name, iter(value.state_arrays().items())
 
     def close(self) -> None:
         """Release what Python would not (open files). May be called twice."""

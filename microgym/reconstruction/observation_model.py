@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.state import arrays, clear
+from microgym.state import clear
 
 MeasurementT = TypeVar("MeasurementT")
 EstimateT = TypeVar("EstimateT")
@@ -53,7 +53,3 @@ class ObservationModel(ABC, Generic[MeasurementT, EstimateT]):
         Returns:
             Arrays of all N rows, valid in the listed ones until the next call.
         """
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays of the state by name."""
-        return dict(arrays(self.state, "observation_model."))

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from microgym import metrics
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
-from microgym.reconstruction.ptychography.pie import object_weight, pie_update, pie_work
+from microgym.reconstruction.ptychography.pie import (
+    Exposure,
+    PIESteps,
+    Transform,
+    Wave,
+    object_weight,
+    pie_update,
+    pie_work,
+)
 from tests.microgym import ptychography_reference as reference
 
 Complex = NDArray[np.complex128]
@@ -295,12 +303,18 @@ def test_compiled_update_agrees(modes, alpha, probe_step):
             rng, reference.expected_counts(specimen, probe, top, left, 1e4)
         )
         amplitude = np.sqrt(counts / 1e4)
-        object_weight(p_re, p_im, np.float32(alpha), weight)
+        waves = Wave(p_re, p_im)
+        object_weight(waves, np.float32(alpha), weight)
+        data = (one.astype(np.float32).ravel() for one in (amplitude, known))
         compiled = pie_update(
-            o_re, o_im, p_re, p_im, weight, top, left, amplitude.astype(np.float32).ravel(),
-            known.astype(np.float32).ravel(), np.float32(0.9), np.float32(probe_step),
-            np.float32(alpha), n, ready.radices, ready.twiddles, work,
-        )  # fmt: skip
+            Wave(o_re, o_im),
+            waves,
+            weight,
+            Exposure(*data, top, left),
+            PIESteps(*map(np.float32, (0.9, probe_step, alpha))),
+            Transform(n, ready.radices, ready.twiddles),
+            work,
+        )
         misfit = reference.pie_update(
             found, guess, top, left, amplitude, known, 0.9, probe_step, alpha
         )

@@ -123,16 +123,7 @@ class AdatomTracker:
         state.corners[rows] -= part[..., None] * moved[:, None, None]
         state.times[rows] = middle_s[:, None, None]
         adatoms = self._detector.estimate(rows, image)
-        associate_rows(
-            rows,
-            adatoms.found,
-            adatoms.counts,
-            (state.corners, state.legs, state.missed),
-            state.others,
-            state.shown,
-            state.seen,
-            association_work(self._atoms),
-        )
+        associate_rows(rows, adatoms, state, association_work(self._atoms))
         found = state.missed[rows] == 0
         for k in range(found.shape[1]):
             here = rows[found[:, k]]

@@ -1,34 +1,35 @@
-"""Which of the adatoms in an image are which: by where each is believed to be.
+"""Association of the adatoms in an image with those that are tracked.
 
-Pairs are formed greedily, the nearest first, and only within a gate. What has not been touched is
-looked for first, near where it was; what has been dragged is looked for among the rest, along its
-way, for an adatom may be left behind anywhere on it. Adatoms do not vanish: what is still missing
-then was disturbed, and is what else is new in the image, if that is not too far off. Gates widen
-with every image in a row in which an adatom was missed.
+Pairs are formed greedily, the nearest first, and only within a gate. An adatom that was not dragged
+is searched first, near its last position. One that was dragged is searched among the remaining
+positions along its way, since it may be left behind anywhere on it. One that is then still missing
+was disturbed, and is paired with another new position within a wider gate. Gates widen with every
+image in a row in which an adatom was missed.
 
-All adatoms look alike. Two that have changed places cannot be told from two that have not.
+Adatoms have no features of their own: two that have changed places are confused.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
+from microgym.numerics.workspace import workspace
 from microgym.reconstruction.adatoms.peak_detection import MOST
-
-Float64 = NDArray[np.float64]
+from microgym.state import Bool, Float64, Int64
 
 LEGS = 8
-"""Legs of a way that are remembered between two images; of more the last ones (design choice)."""
+"""Legs of a way that are kept between two images; of more the last ones (design choice)."""
 STILL_NM = 0.35
-"""Gate of an adatom that has not been dragged, nm: more than the next hollow is away, less than the
-half of a usual distance of adatoms (design choice)."""
+"""Gate of an adatom that has not been dragged, nm: more than the next hollow is away, less than
+half the usual distance of adatoms (design choice)."""
 DRAGGED_NM = 0.5
-"""Gate about the way of one that has, nm (design choice)."""
+"""Gate about the way of an adatom that has been dragged, nm (design choice)."""
 AHEAD = 0.1
-"""What a distance from the end of the way counts, in distances from the way: of two adatoms on it
+"""Weight of the distance from the end of the way, against that from the way: of two adatoms on it
 the one nearer to the end is taken (design choice)."""
 ASTRAY_NM = 1.0
-"""Gate of one that is neither near its place nor on its way, nm (design choice)."""
+"""Gate of an adatom that is neither near its position nor on its way, nm (design choice)."""
 
 
 @kernel
@@ -80,44 +81,56 @@ def _from_way(x, y, corners, legs):
     return path, away
 
 
-def association_work(
-    adatoms: int, most: int = MOST
-) -> tuple[Float64, Float64, NDArray[np.int64], NDArray[np.bool_]]:
-    """Costs, gates, pairs and free places: room to pair adatoms with the places in an image.
+class AssociationWork(NamedTuple):
+    """Work memory of `pair_nearest` for A adatoms and P positions.
+
+    Attributes:
+        costs: (A, P) float64.
+        gates: (A,) float64.
+        pairs: (A,) int64.
+        free: (P,) bool.
+    """
+
+    costs: Float64
+    gates: Float64
+    pairs: Int64
+    free: Bool
+
+
+def association_work(adatoms: int, positions: int = MOST) -> AssociationWork:
+    """The calling thread's work memory, valid until its next call of `workspace`.
 
     Args:
-        adatoms: how many there can be.
-        most: places in an image.
+        adatoms: A, their largest number.
+        positions: P, their largest number in an image.
     """
-    pairs, free = np.empty(adatoms, np.int64), np.empty(most, np.bool_)
-    return np.empty((adatoms, most)), np.empty(adatoms), pairs, free
+    words = adatoms * (positions + 2)
+    room = workspace(2 * words + positions // 4 + 1)
+    numbers = room[: 2 * words].view(np.float64)
+    costs, gates, pairs = np.split(numbers, [adatoms * positions, adatoms * (positions + 1)])
+    free = room[2 * words :].view(np.bool_)[:positions]
+    return AssociationWork(costs.reshape(adatoms, positions), gates, pairs.view(np.int64), free)
 
 
 @kernel
-def associate_rows(rows, found, counts, tracks, others, shown, seen, work):
+def associate_rows(rows, adatoms, tracks, work):
     """Tell tracked adatoms from others in an image of each row.
 
     Args:
         rows: (k,) int64.
-        found: (N, MOST, 4) float64, as `Adatoms.found`.
-        counts: (N,) int64.
-        tracks: of M tracked adatoms: corners (N, M, LEGS + 1, 2) float64, where each was last seen
-            and then the ends of its drags, nm; legs (N, M) int64, number of drags; missed (N, M)
-            int64, images in a row in which it was not seen, updated.
-        others: (N, A, 2) float64, adatoms of the image before that are not tracked; written: those
-            of this one.
-        shown: (N, A) bool, whether there is such an adatom; written.
-        seen: (N, M, 4) float64, of each tracked adatom place, probability and uncertainty, written
-            where it was found; probability 0 where it was not.
-        work: of `association_work`.
+        adatoms: `Adatoms` of the images.
+        tracks: `TrackState`; `missed`, `seen`, `others` and `shown` are updated.
+        work: of `association_work`, for all tracked and other adatoms.
     """
-    corners, legs, missed = tracks
+    found, corners, legs = adatoms.found, tracks.corners, tracks.legs
+    others, shown, seen, missed = tracks.others, tracks.shown, tracks.seen, tracks.missed
     movers, room = legs.shape[1], others.shape[1]
     size = movers + room
     costs, gates, pairs, free = work
     for k in range(rows.size):
         b = rows[k]
-        count = counts[b]
+        count = adatoms.counts[b]
+        # First, adatoms that were not dragged, near their last positions.
         for j in range(count):
             free[j] = True
         for i in range(size):
@@ -135,6 +148,7 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen, work):
                     x0, y0 = others[b, i - movers, 0], others[b, i - movers, 1]
                     costs[i, j] = _from_segment(x, y, x0, y0, x0, y0)
         pair_nearest(costs, size, count, gates, pairs, free)
+        # Second, adatoms that were dragged: along their ways, the nearer to the end the better.
         for i in range(movers):
             if legs[b, i] == 0:
                 continue
@@ -144,12 +158,14 @@ def associate_rows(rows, found, counts, tracks, others, shown, seen, work):
                 near = path <= DRAGGED_NM * (1.0 + missed[b, i])
                 costs[i, j] = path + AHEAD * away if near else np.inf
         pair_nearest(costs, movers, count, gates, pairs, free)
+        # Third, adatoms that are still missing: the other new positions within a wider gate.
         for i in range(movers):
             gates[i] = ASTRAY_NM * (1.0 + missed[b, i])
             for j in range(count):
                 x, y = found[b, j, 0], found[b, j, 1]
                 costs[i, j], _ = _from_way(x, y, corners[b, i], legs[b, i])
         pair_nearest(costs, movers, count, gates, pairs, free)
+        # Write the tracked adatoms, and the remaining positions as the others.
         for j in range(count):
             free[j] = True
         for i in range(movers):

@@ -1,111 +1,117 @@
 """Reconstruction while the scan runs: each exposure improves the estimate as it comes in.
 
-The estimate starts as vacuum. A new exposure is iterated a few times where it fell; when the scan
-ends, all exposures are swept through again. Positions are the commanded ones, since nobody knows
-better; the probe is taken as known.
+The estimate starts as vacuum. A new exposure is iterated a few times under its own patch; when the
+scan ends, all exposures are swept through again. Positions are the commanded ones, and the probe is
+taken as known.
 """
+
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
+from microgym.numerics.array_views import view1d
 from microgym.numerics.fft import plan
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.ptychography.pie import object_weight, pie_update, pie_work
-
-Plane = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from microgym.reconstruction.ptychography.pie import (
+    Exposure,
+    PIESteps,
+    Transform,
+    Wave,
+    object_weight,
+    pie_update,
+    pie_work,
+)
+from microgym.state import Float32, Float64, Int64, Shape, allocate
 
 UNKNOWN = np.float32(-1.0)
-"""Stored amplitude of a detector pixel that said nothing."""
+"""Stored amplitude of a detector pixel without a measurement."""
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+class RunningEstimate(NamedTuple):
+    """Estimates of N specimens, and the exposures that they are made of.
+
+    Attributes:
+        re, im: transmission functions; 1 + 0i where no photon has been.
+        history: measured amplitudes over the root of incident photons, `UNKNOWN` where not known.
+        corners: corners of the patches.
+        taken: number of exposures.
+    """
+
+    re: Annotated[Float32, Shape("field", "field")]
+    im: Annotated[Float32, Shape("field", "field")]
+    history: Annotated[Float32, Shape("exposures", "pixels")]
+    corners: Annotated[Int64, Shape("exposures", 2, unit="px")]
+    taken: Annotated[Int64, Shape()]
+
+
+class Engine(NamedTuple):
+    """Constants of the iterations.
+
+    Attributes:
+        probe: (modes, n*n) illumination.
+        weight: (n*n,) from `object_weight`.
+        steps: step lengths.
+        transform: size and plan of the transform.
+    """
+
+    probe: Wave
+    weight: Float32
+    steps: PIESteps
+    transform: Transform
 
 
 @kernel
-def _store(
-    reading: Plane,
-    trusted: Plane,
-    scale: np.float32,
-    stored: Plane,
-    amplitude: Plane,
-    known: Plane,
-) -> None:
-    """Make an amplitude and a mask of an exposure, and pack both for `_recall`."""
+def _store(reading, trusted, scale, stored):
+    """Store the amplitudes of an exposure, sqrt(counts / photons)."""
     for j in range(stored.size):
-        value = scale * np.sqrt(max(reading[j], np.float32(0.0)))
+        value = scale * np.sqrt(max(reading[j], _ZERO))
         # Without a single photon the value is not a number.
-        measured = (trusted[j] > np.float32(0.0)) & (value >= np.float32(0.0))
-        stored[j] = value if measured else UNKNOWN
-        amplitude[j] = value if measured else np.float32(0.0)
-        known[j] = np.float32(1.0) if measured else np.float32(0.0)
+        stored[j] = value if (trusted[j] > _ZERO) & (value >= _ZERO) else UNKNOWN
 
 
 @kernel
-def _recall(stored: Plane, amplitude: Plane, known: Plane) -> None:
-    """Unpack a stored exposure into amplitudes and a mask."""
-    for j in range(stored.size):
-        measured = stored[j] >= np.float32(0.0)
-        known[j] = np.float32(1.0) if measured else np.float32(0.0)
-        amplitude[j] = stored[j] if measured else np.float32(0.0)
-
-
-@kernel
-def _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, work):
-    """Improve the estimate of row b by its exposure e, which is in `work`, `turns` times."""
-    estimate_re, estimate_im = estimate
-    probe_re, probe_im = probe
-    radices, twiddles = fft
-    size = n * n
-    amplitude, known, rest = work[:size], work[size : 2 * size], work[2 * size :]
+def _iterate(b, e, turns, state, engine, work):
+    """Improve the estimate of row b by its exposure e, `turns` times."""
+    size = engine.weight.size
+    stored = view1d(state.history, (b * state.history.shape[1] + e) * size, size)
+    amplitude, known = view1d(work, 0, size), view1d(work, size, size)
+    for j in range(size):
+        measured = stored[j] >= _ZERO
+        known[j] = _ONE if measured else _ZERO
+        amplitude[j] = stored[j] if measured else _ZERO
+    exposure = Exposure(amplitude, known, state.corners[b, e, 0], state.corners[b, e, 1])
+    specimen = Wave(state.re[b], state.im[b])
+    rest = view1d(work, 2 * size, work.size - 2 * size)
     for _ in range(turns):
         pie_update(
-            estimate_re[b],
-            estimate_im[b],
-            probe_re,
-            probe_im,
-            weight,
-            corners[b, e, 0],
-            corners[b, e, 1],
-            amplitude,
-            known,
-            constants[0],
-            np.float32(0.0),
-            constants[1],
-            n,
-            radices,
-            twiddles,
-            rest,
+            specimen, engine.probe, engine.weight, exposure, engine.steps, engine.transform, rest
         )
 
 
 @kernel
-def _add_rows(
-    rows, counts, known, photons, corner, estimate, probe, weight, history, corners, taken,
-    constants, n, turns, fft, work,
-):  # fmt: skip
-    """Store the latest exposure of each listed row and iterate on it."""
-    size = n * n
+def _add_rows(rows, counts, known, photons, corner, turns, state, engine, work):
+    """Store the newest exposure of each listed row and iterate on it."""
     for k in range(rows.size):
         b = rows[k]
-        e = taken[b]
+        e = state.taken[b]
         scale = np.float32(1.0 / np.sqrt(photons[b]))
-        _store(counts[b], known[b], scale, history[b, e], work[:size], work[size : 2 * size])
-        corners[b, e, 0], corners[b, e, 1] = corner[b, 0], corner[b, 1]
-        taken[b] = e + 1
-        _iterate(b, e, estimate, probe, weight, corners, constants, n, turns, fft, work)
+        _store(counts[b], known[b], scale, state.history[b, e])
+        state.corners[b, e, 0], state.corners[b, e, 1] = corner[b, 0], corner[b, 1]
+        state.taken[b] = e + 1
+        _iterate(b, e, turns, state, engine, work)
 
 
 @kernel
-def _sweep_rows(
-    rows, sweeps, estimate, probe, weight, history, corners, taken, constants, n, fft, work
-):  # fmt: skip
+def _sweep_rows(rows, sweeps, state, engine, work):
     """Sweep through all exposures of each listed row."""
-    size = n * n
     for k in range(rows.size):
         b = rows[k]
         for _ in range(sweeps):
-            for e in range(taken[b]):
-                _recall(history[b, e], work[:size], work[size : 2 * size])
-                _iterate(b, e, estimate, probe, weight, corners, constants, n, 1, fft, work)
+            for e in range(state.taken[b]):
+                _iterate(b, e, np.int64(1), state, engine, work)
 
 
 class OnlineReconstruction:
@@ -121,10 +127,7 @@ class OnlineReconstruction:
         step: step length of the object.
 
     Attributes:
-        re, im: (N, H, W) float32, the estimates; 1 + 0i where no photon has been.
-        history: (N, E, n*n) float32, measured amplitudes over the root of incident photons.
-        corners: (N, E, 2) int64, corners of the patches.
-        taken: (N,) int64, exposures so far.
+        state: the estimates and their exposures.
     """
 
     def __init__(
@@ -139,77 +142,68 @@ class OnlineReconstruction:
         step: float = 1.5,
     ) -> None:
         modes, n = probe.shape[:2]
-        self.n = n
         self.iterations = iterations
         flat = probe.reshape(modes, n * n)
-        planes = (np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
+        waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
         weight = np.empty(n * n, np.float32)
-        object_weight(*planes, np.float32(alpha), weight)
+        object_weight(waves, np.float32(alpha), weight)
         fft = plan(n)
-        self._fft = (fft.radices, fft.twiddles)
+        steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
+        self._engine = Engine(waves, weight, steps, Transform(n, fft.radices, fft.twiddles))
         self._work = 2 * n * n + pie_work(n, modes)
-        self.re = np.ones((num_envs, field_px, field_px), np.float32)
-        self.im = np.zeros((num_envs, field_px, field_px), np.float32)
-        self.history = np.zeros((num_envs, exposures, n * n), np.float32)
-        self.corners = np.zeros((num_envs, exposures, 2), np.int64)
-        self.taken = np.zeros(num_envs, np.int64)
-        # What the kernels are told every time: arrays that live as long as this does.
-        self._arguments = (
-            (self.re, self.im),
-            planes,
-            weight,
-            self.history,
-            self.corners,
-            self.taken,
-            (np.float32(step), np.float32(alpha)),
-            n,
+        self.state = allocate(
+            RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
+        self.re.fill(1.0)
 
-    def reset(self, rows: Rows) -> None:
+    @property
+    def re(self) -> Float32:
+        """(N, H, W) float32, real part of the estimates."""
+        return self.state.re
+
+    @property
+    def im(self) -> Float32:
+        """(N, H, W) float32, imaginary part of the estimates."""
+        return self.state.im
+
+    @property
+    def corners(self) -> Int64:
+        """(N, E, 2) int64, corners of the patches."""
+        return self.state.corners
+
+    @property
+    def taken(self) -> Int64:
+        """(N,) int64, exposures so far."""
+        return self.state.taken
+
+    def reset(self, rows: Int64) -> None:
         """Forget the listed rows' specimens."""
-        self.re[rows] = 1.0
-        self.im[rows] = 0.0
-        self.taken[rows] = 0
+        self.state.re[rows] = 1.0
+        self.state.im[rows] = 0.0
+        self.state.taken[rows] = 0
 
     def add(
-        self,
-        rows: Rows,
-        counts: Plane,
-        known: Plane,
-        photons: NDArray[np.float64],
-        corner: NDArray[np.int64],
+        self, rows: Int64, counts: Float32, known: Float32, photons: Float64, corner: Int64
     ) -> None:
-        """Take the latest exposure of each listed row into the estimate.
+        """Take the newest exposure of each listed row into the estimate.
 
         Args:
             rows: (k,) int64.
             counts: (N, n*n) float32, readings.
-            known: (N, n*n) float32, where they can be trusted.
+            known: (N, n*n) float32, 1 where they can be trusted, else 0.
             photons: (N,) float64, incident photons of the exposure.
             corner: (N, 2) int64, corner of its patch, px.
         """
         _add_rows(
-            rows,
-            counts,
-            known,
-            photons,
-            corner,
-            *self._arguments,
-            self.iterations,
-            self._fft,
+            rows, counts, known, photons, corner, self.iterations, self.state, self._engine,
             workspace(self._work),
-        )
+        )  # fmt: skip
 
-    def sweep(self, rows: Rows, sweeps: int) -> None:
+    def sweep(self, rows: Int64, sweeps: int) -> None:
         """Go through all exposures of the listed rows again, in the order they were taken.
 
         Args:
             rows: (k,) int64.
             sweeps: how often.
         """
-        _sweep_rows(rows, sweeps, *self._arguments, self._fft, workspace(self._work))
-
-    def state_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The live arrays that are the whole state, by name."""
-        names = ("re", "im", "history", "corners", "taken")
-        return {f"estimate_{name}": getattr(self, name) for name in names}
+        _sweep_rows(rows, sweeps, self.state, self._engine, workspace(self._work))

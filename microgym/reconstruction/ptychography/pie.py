@@ -1,4 +1,4 @@
-"""The ptychographic iterative engine on one exposure: the kernel under every classical solver here.
+"""Ptychographic iterative engine on one exposure: the kernels of every classical solver here.
 
 With exit waves psi_m = P_m O, far fields Psi_m = F psi_m and measured counts I, the modulus
 constraint replaces Psi_m by Psi_m sqrt(I / sum_m |Psi_m|^2); the difference D_m, carried back, is
@@ -11,6 +11,8 @@ alpha = 1 is ePIE (Maiden and Rodenburg, Ultramicroscopy 109, 1256, 2009), small
 (Maiden, Johnson and Li, Optica 4, 736, 2017); several modes follow Thibault and Menzel (Nature 494,
 68, 2013).
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,50 @@ Indices = NDArray[np.int64]
 _TINY = np.float32(1e-20)
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+
+
+class Wave(NamedTuple):
+    """Real and imaginary part: an object (H, W), or the modes of a probe (modes, n*n)."""
+
+    re: Plane
+    im: Plane
+
+
+class Exposure(NamedTuple):
+    """One measured diffraction pattern.
+
+    Attributes:
+        amplitude: (n*n,) square root of the counts over the incident photons (in any unit that
+            makes it equal to the modulus of the transform of probe times object).
+        known: (n*n,) 1 where the detector measured, 0 behind a beam stop or where saturated.
+        top, left: corner of the patch, px.
+    """
+
+    amplitude: Plane
+    known: Plane
+    top: int
+    left: int
+
+
+class PIESteps(NamedTuple):
+    """Step lengths of an update.
+
+    Attributes:
+        object, probe: step lengths a and b; 0 leaves the thing as it is.
+        alpha: regularisation, 1 for ePIE, below 1 for rPIE.
+    """
+
+    object: np.float32
+    probe: np.float32
+    alpha: np.float32
+
+
+class Transform(NamedTuple):
+    """Size and plan of the Fourier transform, from `microgym.numerics.fft.plan`."""
+
+    n: int
+    radices: Indices
+    twiddles: Plane
 
 
 def pie_work(n: int, modes: int) -> int:
@@ -50,18 +96,18 @@ def _largest(plane: Plane) -> np.float32:
 
 
 @kernel
-def object_weight(probe_re: Plane, probe_im: Plane, alpha: np.float32, out: Plane) -> None:
+def object_weight(probe: Wave, alpha: np.float32, out: Plane) -> None:
     """Denominator of the object update, inverted.
 
     Args:
-        probe_re, probe_im: (modes, n*n) illumination.
+        probe: illumination.
         alpha: 1 for ePIE, below 1 for rPIE.
         out: (n*n,) weight, written.
     """
     for j in range(out.size):
         out[j] = _ZERO
-    for mode in range(probe_re.shape[0]):
-        p_re, p_im = probe_re[mode], probe_im[mode]
+    for mode in range(probe.re.shape[0]):
+        p_re, p_im = probe.re[mode], probe.im[mode]
         for j in range(out.size):
             out[j] += p_re[j] * p_re[j] + p_im[j] * p_im[j]
     rest, floor = _ONE - alpha, alpha * _largest(out)
@@ -86,6 +132,7 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
             else:
                 for j in range(n):
                     factor[j] += re[j] * re[j] + im[j] * im[j]
+        # D = (sqrt(I) - |Psi|) Psi / |Psi| on known pixels, with |Psi|^2 summed over the modes.
         measured, trusted = view1d(amplitude, i * n, n), view1d(known, i * n, n)
         for j in range(n):
             modulus = np.sqrt(factor[j])
@@ -106,40 +153,31 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
 
 @kernel
 def pie_misfit(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    top: int,
-    left: int,
-    amplitude: Plane,
-    known: Plane,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
-    work: Plane,
+    specimen: Wave, probe: Wave, exposure: Exposure, transform: Transform, work: Plane
 ) -> float:
-    """How far the prediction is from one exposure; arguments and result as in `pie_update`.
+    """Misfit of the prediction of one exposure; arguments and result as in `pie_update`.
 
-    Leaves in `work`, for the other parts of an update, the correction of the far fields.
+    Leaves the correction of the far fields in `work`, for the other parts of an update.
     """
-    modes, size = probe_re.shape
+    n, radices, twiddles = transform
+    modes, size = probe.re.shape
     rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
         re, im = view1d(work, m * size, size), view1d(work, (modes + m) * size + PAD, size)
-        p_re, p_im = view1d(probe_re, m * size, size), view1d(probe_im, m * size, size)
-        exit_wave(object_re, object_im, p_re, p_im, top, left, n, re, im)
+        p_re, p_im = view1d(probe.re, m * size, size), view1d(probe.im, m * size, size)
+        exit_wave(specimen.re, specimen.im, p_re, p_im, exposure.top, exposure.left, n, re, im)
         fft2(re, im, re, im, n, radices, twiddles, rest)
-    return _constrain(work, modes, n, amplitude, known, rest)
+    return _constrain(work, modes, n, exposure.amplitude, exposure.known, rest)
 
 
 @kernel
-def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plane) -> None:
+def pie_change(modes: int, transform: Transform, work: Plane) -> None:
     """Carry the correction that `pie_misfit` left in `work` back to the specimen.
 
     The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
     parts of all modes, a gap of PAD, then the imaginary parts.
     """
+    n, radices, twiddles = transform
     size = n * n
     rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
@@ -148,72 +186,55 @@ def pie_change(modes: int, n: int, radices: Indices, twiddles: Plane, work: Plan
 
 
 @kernel
-def _probe_weight(
-    object_re: Plane,
-    object_im: Plane,
-    alpha: np.float32,
-    step: np.float32,
-    top: int,
-    left: int,
-    n: int,
-    out: Plane,
-) -> None:
+def _probe_weight(specimen: Wave, steps: PIESteps, top: int, left: int, n: int, out: Plane) -> None:
     """Step length of the probe update over its denominator."""
-    width = object_re.shape[1]
+    width = specimen.re.shape[1]
     for i in range(n):
         at = (top + i) * width + left
-        o_re, o_im = view1d(object_re, at, n), view1d(object_im, at, n)
+        o_re, o_im = view1d(specimen.re, at, n), view1d(specimen.im, at, n)
         row = view1d(out, i * n, n)
         for j in range(n):
             row[j] = o_re[j] * o_re[j] + o_im[j] * o_im[j]
-    rest, floor = _ONE - alpha, alpha * _largest(out) + _TINY
+    rest, floor = _ONE - steps.alpha, steps.alpha * _largest(out) + _TINY
     for j in range(out.size):
-        out[j] = step / (rest * out[j] + floor)
+        out[j] = steps.probe / (rest * out[j] + floor)
 
 
 @kernel
 def pie_apply(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    weight: Plane,
-    top: int,
-    left: int,
-    object_step: np.float32,
-    probe_step: np.float32,
-    alpha: np.float32,
-    n: int,
+    specimen: Wave, probe: Wave, weight: Plane, top: int, left: int, steps: PIESteps, n: int,
     work: Plane,
-) -> None:
+) -> None:  # fmt: skip
     """Divide the correction that `pie_change` left in `work` between object and probe.
 
     Arguments as in `pie_update`.
     """
-    modes, size = probe_re.shape
-    width = object_re.shape[1]
+    modes, size = probe.re.shape
+    width = specimen.re.shape[1]
     rest = work[2 * (modes * size + PAD) :]
     share = rest[:size]
     before_re, before_im = view1d(rest, size, n), view1d(rest, size + n, n)
-    learning = probe_step > _ZERO
+    learning = steps.probe > _ZERO
     if learning:
-        _probe_weight(object_re, object_im, alpha, probe_step, top, left, n, share)
+        _probe_weight(specimen, steps, top, left, n, share)
     for i in range(n):
         at = (top + i) * width + left
-        o_re, o_im = view1d(object_re, at, n), view1d(object_im, at, n)
+        o_re, o_im = view1d(specimen.re, at, n), view1d(specimen.im, at, n)
         w, s = view1d(weight, i * n, n), view1d(share, i * n, n)
         if learning:
             for j in range(n):
                 before_re[j], before_im[j] = o_re[j], o_im[j]
         for mode in range(modes):
             at = mode * size + i * n
-            p_re, p_im = view1d(probe_re, at, n), view1d(probe_im, at, n)
+            p_re, p_im = view1d(probe.re, at, n), view1d(probe.im, at, n)
             d_re, d_im = view1d(work, at, n), view1d(work, modes * size + PAD + at, n)
+            # O += a conj(P) D / weight
             for j in range(n):
-                scale = object_step * w[j]
+                scale = steps.object * w[j]
                 o_re[j] += scale * (p_re[j] * d_re[j] + p_im[j] * d_im[j])
                 o_im[j] += scale * (p_re[j] * d_im[j] - p_im[j] * d_re[j])
             if learning:
+                # P += b conj(O) D / weight, with the object before its own update
                 for j in range(n):
                     p_re[j] += s[j] * (before_re[j] * d_re[j] + before_im[j] * d_im[j])
                     p_im[j] += s[j] * (before_re[j] * d_im[j] - before_im[j] * d_re[j])
@@ -221,49 +242,30 @@ def pie_apply(
 
 @kernel
 def pie_update(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
+    specimen: Wave,
+    probe: Wave,
     weight: Plane,
-    top: int,
-    left: int,
-    amplitude: Plane,
-    known: Plane,
-    object_step: np.float32,
-    probe_step: np.float32,
-    alpha: np.float32,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
+    exposure: Exposure,
+    steps: PIESteps,
+    transform: Transform,
     work: Plane,
 ) -> float:
     """Improve object (and probe) by one exposure.
 
     Args:
-        object_re, object_im: (H, W) estimate of the transmission function, updated in place.
-        probe_re, probe_im: (modes, n*n) illumination, updated in place if `probe_step` is not 0.
+        specimen: (H, W) estimate of the transmission function, updated in place.
+        probe: (modes, n*n) illumination, updated in place if its step length is not 0.
         weight: (n*n,) from `object_weight`.
-        top, left: corner of the patch, px.
-        amplitude: (n*n,) square root of the measured counts over the incident photons (whatever
-            scale makes it equal to the modulus of the transform of probe times object).
-        known: (n*n,) 1 where the detector measured, 0 behind a beam stop or where saturated.
-        object_step, probe_step: step lengths a and b.
-        alpha: regularisation, 1 for ePIE.
-        n, radices, twiddles: size and plan of the transform.
+        exposure: pattern and patch.
+        steps: step lengths.
+        transform: size and plan of the transform.
         work: (`pie_work(n, modes)`,) float32, overwritten.
 
     Returns:
         Sum over known pixels of (sqrt(I) - sqrt(predicted))^2 before the update, in units of
         `amplitude` squared.
     """
-    misfit = pie_misfit(
-        object_re, object_im, probe_re, probe_im, top, left, amplitude, known, n, radices,
-        twiddles, work,
-    )  # fmt: skip
-    pie_change(probe_re.shape[0], n, radices, twiddles, work)
-    pie_apply(
-        object_re, object_im, probe_re, probe_im, weight, top, left, object_step, probe_step,
-        alpha, n, work,
-    )  # fmt: skip
+    misfit = pie_misfit(specimen, probe, exposure, transform, work)
+    pie_change(probe.re.shape[0], transform, work)
+    pie_apply(specimen, probe, weight, exposure.top, exposure.left, steps, transform.n, work)
     return misfit

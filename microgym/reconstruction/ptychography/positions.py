@@ -1,4 +1,4 @@
-"""Where a patch lies, and how to find out that it lies elsewhere.
+"""Positions of patches, and their refinement from the measurements.
 
 A position (y, x) in object pixels is the centre of the probe. It splits into a whole part, which
 chooses the patch, and a rest of at most half a pixel, by which the probe is moved within the patch.
@@ -32,31 +32,21 @@ def patch_corner(position: float, n: int) -> int:
 
 
 @kernel
-def position_change(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    top: int,
-    left: int,
-    n: int,
-    change: Plane,
-    sums: Plane,
-    out: NDArray[np.float64],
-) -> None:
+def position_change(specimen, probe, top, left, n, change, sums, out):
     """Displacement of the probe that best explains the correction of the exit waves.
 
     The derivative of the probe is the central difference of its neighbours.
 
     Args:
-        object_re, object_im: (H, W) transmission function.
-        probe_re, probe_im: (modes, n*n) illumination where it was assumed.
+        specimen: `Wave`, (H, W) transmission function.
+        probe: `Wave`, (modes, n*n) illumination where it was assumed.
         top, left: corner of the patch, px.
         n: edge of the patch, px.
         change: (2*modes*n*n + PAD,) or longer, corrections as `pie_change` leaves them.
         sums: (5*n,) float32, overwritten.
         out: (2,) displacement (y, x) in px, at most half a pixel each way, written.
     """
+    probe_re, probe_im = probe
     modes, size = probe_re.shape
     sums[:] = np.float32(0.0)
     yy, xx, yx = sums[:n], sums[n : 2 * n], sums[2 * n : 3 * n]
@@ -73,9 +63,10 @@ def position_change(
             up_im, down_im = probe_im[mode, row - n :], probe_im[mode, row + n :]
             before_re, after_re = probe_re[mode, row - 1 :], probe_re[mode, row + 1 :]
             before_im, after_im = probe_im[mode, row - 1 :], probe_im[mode, row + 1 :]
-            o_re = object_re[top + i, left + 1 : left + n]
-            o_im = object_im[top + i, left + 1 : left + n]
+            o_re = specimen.re[top + i, left + 1 : left + n]
+            o_im = specimen.im[top + i, left + 1 : left + n]
             for j in range(width):
+                # (dP/dy) O and (dP/dx) O by central differences, and the sums of least squares.
                 slope_re = half * (up_re[j] - down_re[j])
                 slope_im = half * (up_im[j] - down_im[j])
                 y_re = slope_re * o_re[j] - slope_im * o_im[j]

@@ -1,7 +1,7 @@
 """Passes over many stored exposures, one microscope after another, in compiled code.
 
 Sub-pixel positions move the probe, not the specimen: its spectrum is multiplied with a phase ramp,
-and what an exposure taught about the probe is moved back likewise.
+and the update of the probe is moved back likewise.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,12 @@ from microgym.physics.probe import phase_ramp
 from microgym.random import WORLD, stream, uniform
 from microgym.random.streams import SolverWorld
 from microgym.reconstruction.ptychography.pie import (
+    Exposure,
     Indices,
+    PIESteps,
     Plane,
+    Transform,
+    Wave,
     object_weight,
     pie_apply,
     pie_change,
@@ -124,44 +128,70 @@ def _on_pixels(positions: Float64s, order: Indices) -> bool:
     return whole
 
 
+class _Parts(NamedTuple):
+    """Views of the work array.
+
+    Attributes:
+        far: spectrum of the probe.
+        probe: probe moved by a fraction of a pixel.
+        ramp: (n*n,) phase ramp of the movement.
+        weight: (n*n,) weight of the object update.
+        lines: (5*n,).
+        rest: for the kernels that are called.
+    """
+
+    far: Wave
+    probe: Wave
+    ramp: Wave
+    weight: Plane
+    lines: Plane
+    rest: Plane
+
+
 @kernel
-def _divide(work: Plane, modes: int, n: int) -> tuple[Plane, ...]:
-    """Views of the work array: spectrum, moved probe, ramp, weight, lines, and the rest."""
+def _divide(work: Plane, modes: int, n: int) -> _Parts:
+    """Divide the work array."""
     size = n * n
     block = modes * size
     planes = work[4 * block : 4 * block + 3 * size]
-    lines = work[4 * block + 3 * size : 4 * block + 3 * size + 5 * n]
-    return (
-        view2d(work, 0, modes, size),
-        view2d(work, block, modes, size),
-        view2d(work, 2 * block, modes, size),
-        view2d(work, 3 * block, modes, size),
-        planes[:size],
-        planes[size : 2 * size],
+    return _Parts(
+        Wave(view2d(work, 0, modes, size), view2d(work, block, modes, size)),
+        Wave(view2d(work, 2 * block, modes, size), view2d(work, 3 * block, modes, size)),
+        Wave(planes[:size], planes[size : 2 * size]),
         planes[2 * size :],
-        lines,
+        work[4 * block + 3 * size : 4 * block + 3 * size + 5 * n],
         work[4 * block + 3 * size + 5 * n :],
     )
 
 
 @kernel
-def _transform(
-    from_re: Plane, from_im: Plane, to_re: Plane, to_im: Plane, scans: Scans, n: int, work: Plane
-) -> None:
+def _transform(source: Wave, re: Plane, im: Plane, transform: Transform, work: Plane) -> None:
     """Fourier transform of every mode; the inverse with real and imaginary planes exchanged."""
-    for m in range(from_re.shape[0]):
-        fft2(from_re[m], from_im[m], to_re[m], to_im[m], n, scans.radices, scans.twiddles, work)
+    n, radices, twiddles = transform
+    for m in range(re.shape[0]):
+        fft2(source.re[m], source.im[m], re[m], im[m], n, radices, twiddles, work)
 
 
 @kernel
-def _turn_back(re: Plane, im: Plane, ramp_re: Plane, ramp_im: Plane) -> None:
+def _turn_back(wave: Wave, ramp: Wave) -> None:
     """Multiply every mode with the conjugate of the ramp."""
-    for m in range(re.shape[0]):
-        m_re, m_im = re[m], im[m]
-        for j in range(ramp_re.size):
-            turned = m_re[j] * ramp_re[j] + m_im[j] * ramp_im[j]
-            m_im[j] = m_im[j] * ramp_re[j] - m_re[j] * ramp_im[j]
-            m_re[j] = turned
+    for m in range(wave.re.shape[0]):
+        re, im = wave.re[m], wave.im[m]
+        for j in range(ramp.re.size):
+            turned = re[j] * ramp.re[j] + im[j] * ramp.im[j]
+            im[j] = im[j] * ramp.re[j] - re[j] * ramp.im[j]
+            re[j] = turned
+
+
+@kernel
+def _move_probe(y: float, x: float, transform: Transform, parts: _Parts) -> None:
+    """Move the probe, whose spectrum is in `parts.far`, by the fractions of a position."""
+    n, radices, twiddles = transform
+    phase_ramp(y - whole_part(y), x - whole_part(x), n, parts.ramp.re, parts.ramp.im, parts.lines)
+    shift_probe(
+        parts.far.re, parts.far.im, parts.ramp.re, parts.ramp.im, n, radices, twiddles,
+        parts.probe.re, parts.probe.im, parts.rest,
+    )  # fmt: skip
 
 
 @kernel
@@ -170,10 +200,8 @@ def refine(
     row: int,
     order: Indices,
     n: int,
-    object_step: np.float32,
-    probe_step: np.float32,
+    lengths: PIESteps,
     position_step: float,
-    alpha: np.float32,
     subpixel: bool,
     moves: Float64s,
     work: Plane,
@@ -185,9 +213,8 @@ def refine(
         row: which microscope.
         order: (k,) exposures to use.
         n: edge of a pattern, px.
-        object_step, probe_step: step lengths of `pie_update`.
+        lengths: step lengths of `pie_update`.
         position_step: part of the found displacements that is applied after the pass; 0 for none.
-        alpha: regularisation of `pie_update`.
         subpixel: whether fractions of a pixel move the probe, or positions are rounded.
         moves: (k, 2) or longer, overwritten.
         work: (`sweep_work(n, modes)`,) float32, overwritten.
@@ -196,51 +223,46 @@ def refine(
         Sum over exposures and known pixels of (sqrt(I) - sqrt(predicted))^2, counts, each before
         its own update.
     """
-    object_re, object_im = scans.object_re[row], scans.object_im[row]
-    probe_re, probe_im = scans.probe_re[row], scans.probe_im[row]
+    specimen = Wave(scans.object_re[row], scans.object_im[row])
+    own = Wave(scans.probe_re[row], scans.probe_im[row])
     positions, known = scans.positions[row], scans.known[row]
-    radices, twiddles = scans.radices, scans.twiddles
-    modes = probe_re.shape[0]
-    far_re, far_im, p_re, p_im, ramp_re, ramp_im, weight, lines, rest = _divide(work, modes, n)
-    learning = probe_step > np.float32(0.0)
+    transform = Transform(n, scans.radices, scans.twiddles)
+    modes = own.re.shape[0]
+    parts = _divide(work, modes, n)
+    learning = lengths.probe > np.float32(0.0)
     moving = position_step > 0.0
     shifting = subpixel and not _on_pixels(positions, order)
+    probe = parts.probe
     if shifting:
-        _transform(probe_re, probe_im, far_re, far_im, scans, n, rest)
+        _transform(own, parts.far.re, parts.far.im, transform, parts.rest)
     else:
-        p_re, p_im = probe_re, probe_im
+        probe = own
     total = 0.0
     for k in range(order.size):
         j = order[k]
         y, x = positions[j, 0], positions[j, 1]
         top, left = patch_corner(y, n), patch_corner(x, n)
         if shifting:
-            phase_ramp(y - whole_part(y), x - whole_part(x), n, ramp_re, ramp_im, lines)
-            shift_probe(far_re, far_im, ramp_re, ramp_im, n, radices, twiddles, p_re, p_im, rest)
+            _move_probe(y, x, transform, parts)
         if k == 0 or learning or shifting:
-            object_weight(p_re, p_im, alpha, weight)
-        measured, trusted = scans.amplitude[row, j], known[min(j, known.shape[0] - 1)]
-        misfit = pie_misfit(
-            object_re, object_im, p_re, p_im, top, left, measured, trusted, n, radices, twiddles,
-            rest,
-        )  # fmt: skip
+            object_weight(probe, lengths.alpha, parts.weight)
+        trusted = known[min(j, known.shape[0] - 1)]
+        exposure = Exposure(scans.amplitude[row, j], trusted, top, left)
+        misfit = pie_misfit(specimen, probe, exposure, transform, parts.rest)
         total += misfit * scans.photons[row, j]
-        pie_change(modes, n, radices, twiddles, rest)
+        pie_change(modes, transform, parts.rest)
         if moving:
-            position_change(
-                object_re, object_im, p_re, p_im, top, left, n, rest, lines, moves[k]
-            )  # fmt: skip
-        pie_apply(
-            object_re, object_im, p_re, p_im, weight, top, left, object_step, probe_step, alpha, n,
-            rest,
-        )  # fmt: skip
+            position_change(specimen, probe, top, left, n, parts.rest, parts.lines, moves[k])
+        pie_apply(specimen, probe, parts.weight, top, left, lengths, n, parts.rest)
         if learning and shifting:
-            _transform(p_re, p_im, far_re, far_im, scans, n, rest)
-            _turn_back(far_re, far_im, ramp_re, ramp_im)
+            # The spectrum of the updated probe, moved back.
+            _transform(probe, parts.far.re, parts.far.im, transform, parts.rest)
+            _turn_back(parts.far, parts.ramp)
     if learning and shifting:
-        _transform(far_im, far_re, probe_im, probe_re, scans, n, rest)
+        swapped = Wave(parts.far.im, parts.far.re)
+        _transform(swapped, own.im, own.re, transform, parts.rest)
     if moving:
-        apply_moves(positions, moves, order, position_step, n, object_re.shape)
+        apply_moves(positions, moves, order, position_step, n, specimen.re.shape)
     return total
 
 
@@ -254,29 +276,36 @@ def misfits(
         scans, row, order, n, subpixel, work: as in `refine`; nothing but `work` is changed.
         out: (k,) sums over known pixels of (sqrt(I) - sqrt(predicted))^2 in counts, written.
     """
-    object_re, object_im = scans.object_re[row], scans.object_im[row]
-    probe_re, probe_im = scans.probe_re[row], scans.probe_im[row]
+    specimen = Wave(scans.object_re[row], scans.object_im[row])
+    own = Wave(scans.probe_re[row], scans.probe_im[row])
     positions, known = scans.positions[row], scans.known[row]
-    radices, twiddles = scans.radices, scans.twiddles
-    modes = probe_re.shape[0]
-    far_re, far_im, p_re, p_im, ramp_re, ramp_im, _, lines, rest = _divide(work, modes, n)
+    transform = Transform(n, scans.radices, scans.twiddles)
+    parts = _divide(work, own.re.shape[0], n)
     shifting = subpixel and not _on_pixels(positions, order)
+    probe = parts.probe
     if shifting:
-        _transform(probe_re, probe_im, far_re, far_im, scans, n, rest)
+        _transform(own, parts.far.re, parts.far.im, transform, parts.rest)
     else:
-        p_re, p_im = probe_re, probe_im
+        probe = own
     for k in range(order.size):
         j = order[k]
         y, x = positions[j, 0], positions[j, 1]
         if shifting:
-            phase_ramp(y - whole_part(y), x - whole_part(x), n, ramp_re, ramp_im, lines)
-            shift_probe(far_re, far_im, ramp_re, ramp_im, n, radices, twiddles, p_re, p_im, rest)
-        measured, trusted = scans.amplitude[row, j], known[min(j, known.shape[0] - 1)]
-        misfit = pie_misfit(
-            object_re, object_im, p_re, p_im, patch_corner(y, n), patch_corner(x, n), measured,
-            trusted, n, radices, twiddles, rest,
-        )  # fmt: skip
+            _move_probe(y, x, transform, parts)
+        trusted = known[min(j, known.shape[0] - 1)]
+        exposure = Exposure(
+            scans.amplitude[row, j], trusted, patch_corner(y, n), patch_corner(x, n)
+        )
+        misfit = pie_misfit(specimen, probe, exposure, transform, parts.rest)
         out[k] = misfit * scans.photons[row, j]
+
+
+@kernel
+def _lengths(steps: Steps, done: int) -> PIESteps:
+    """Step lengths of object and probe after some sweeps."""
+    share = min(1.0, steps.decay / (done + 1))
+    probe = share * steps.probe_step if done >= steps.probe_after else 0.0
+    return PIESteps(np.float32(share * steps.object_step), np.float32(probe), steps.alpha)
 
 
 @kernel
@@ -308,12 +337,10 @@ def sweep_rows(
         done = scans.sweeps[row]
         chosen = order[: scans.stored[row]]
         permute(key, done, chosen)
-        share = min(1.0, steps.decay / (done + 1))
-        probe_step = share * steps.probe_step if done >= steps.probe_after else 0.0
         position_step = steps.position_step if done >= steps.position_after else 0.0
         out[k] = refine(
-            scans, row, chosen, n, np.float32(share * steps.object_step), np.float32(probe_step),
-            position_step, steps.alpha, steps.subpixel, moves, work,
+            scans, row, chosen, n, _lengths(steps, done), position_step, steps.subpixel, moves,
+            work,
         )  # fmt: skip
         scans.sweeps[row] = done + 1
 
@@ -336,14 +363,9 @@ def refine_newest(
     """
     for k in range(rows.size):
         row = rows[k]
-        done = scans.sweeps[row]
-        share = min(1.0, steps.decay / (done + 1))
-        probe_step = share * steps.probe_step if done >= steps.probe_after else 0.0
+        lengths = _lengths(steps, scans.sweeps[row])
         order[0] = scans.stored[row] - 1
         for iteration in range(iterations):
-            misfit = refine(
-                scans, row, order[:1], n, np.float32(share * steps.object_step),
-                np.float32(probe_step), 0.0, steps.alpha, steps.subpixel, moves, work,
-            )  # fmt: skip
+            misfit = refine(scans, row, order[:1], n, lengths, 0.0, steps.subpixel, moves, work)
             if iteration == 0:
                 out[k] = misfit

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from microgym.reconstruction.adatoms.peak_detection import MOST
+from microgym.reconstruction.adatoms.observation_model import Adatoms
+from microgym.reconstruction.adatoms.tracker import TrackState
 from microgym.reconstruction.adatoms.tracking import (
     ASTRAY_NM,
     DRAGGED_NM,
-    LEGS,
     STILL_NM,
     associate_rows,
     association_work,
     pair_nearest,
 )
+from microgym.state import allocate
 
 ROOM = 6
 
@@ -21,42 +22,27 @@ class Scene:
     """One image: spots, tracks of the adatoms to be moved, and the others of the image before."""
 
     def __init__(self, spots, paths, others=(), missed=None):
-        self.found = np.zeros((1, MOST, 4))
-        self.found[0, : len(spots), :2] = np.reshape(spots, (-1, 2))
-        self.found[0, : len(spots), 2] = 0.9
-        self.found[0, : len(spots), 3] = 0.01
-        self.counts = np.array([len(spots)])
-        movers = len(paths)
-        self.corners = np.zeros((1, movers, LEGS + 1, 2))
-        self.legs = np.zeros((1, movers), np.int64)
+        self.adatoms = allocate(Adatoms, 1)
+        self.adatoms.found[0, : len(spots), :2] = np.reshape(spots, (-1, 2))
+        self.adatoms.found[0, : len(spots), 2] = 0.9
+        self.adatoms.found[0, : len(spots), 3] = 0.01
+        self.adatoms.counts[0] = len(spots)
+        self.tracks = tracks = allocate(TrackState, 1, tracked=len(paths), others=ROOM)
         for k, path in enumerate(paths):
-            self.corners[0, k, : len(path)] = path
-            self.legs[0, k] = len(path) - 1
-        self.missed = np.array([missed or [0] * movers])
-        self.others = np.zeros((1, ROOM, 2))
-        self.shown = np.zeros((1, ROOM), np.bool_)
-        self.others[0, : len(others)] = np.reshape(others, (-1, 2))
-        self.shown[0, : len(others)] = True
-        self.seen = np.zeros((1, movers, 4))
+            tracks.corners[0, k, : len(path)] = path
+            tracks.legs[0, k] = len(path) - 1
+        tracks.missed[0] = missed or [0] * len(paths)
+        tracks.others[0, : len(others)] = np.reshape(others, (-1, 2))
+        tracks.shown[0, : len(others)] = True
 
     def run(self):
-        tracks = (self.corners, self.legs, self.missed)
-        associate_rows(
-            np.arange(1),
-            self.found,
-            self.counts,
-            tracks,
-            self.others,
-            self.shown,
-            self.seen,
-            association_work(self.legs.shape[1] + ROOM),
-        )
-        return [
-            tuple(place[:2]) if place[2] > 0.0 else None for place in self.seen[0].round(3).tolist()
-        ]
+        work = association_work(self.tracks.legs.shape[1] + ROOM)
+        associate_rows(np.arange(1), self.adatoms, self.tracks, work)
+        seen = self.tracks.seen[0].round(3).tolist()
+        return [tuple(place[:2]) if place[2] > 0.0 else None for place in seen]
 
     def rest(self):
-        return self.others[0][self.shown[0]].round(3).tolist()
+        return self.tracks.others[0][self.tracks.shown[0]].round(3).tolist()
 
 
 def test_pairs_are_the_nearest_first_and_within_their_gates():
@@ -71,8 +57,8 @@ def test_what_was_not_touched_is_where_it_was():
     scene = Scene([(1.1, 0.0), (-1.0, 0.1), (2.0, 2.0)], [[(1.0, 0.0)], [(-1.0, 0.0)]])
     assert scene.run() == [(1.1, 0.0), (-1.0, 0.1)]
     assert scene.rest() == [[2.0, 2.0]]
-    assert scene.missed.tolist() == [[0, 0]]
-    assert scene.seen[0, :, 3].tolist() == [0.01, 0.01]
+    assert scene.tracks.missed.tolist() == [[0, 0]]
+    assert scene.tracks.seen[0, :, 3].tolist() == [0.01, 0.01]
 
 
 def test_an_adatom_out_of_its_gate_is_what_is_new_in_the_image():
@@ -88,7 +74,7 @@ def test_what_is_missed_is_looked_for_farther_off_the_next_time():
     spot = [(1.5 * ASTRAY_NM, 0.0)]
     scene = Scene(spot, [[(0.0, 0.0)]])
     assert scene.run() == [None]
-    assert scene.missed.tolist() == [[1]]
+    assert scene.tracks.missed.tolist() == [[1]]
     assert scene.rest() == [pytest.approx(spot[0])]
     again = Scene(spot, [[(0.0, 0.0)]], missed=[1])
     assert again.run() == [pytest.approx(spot[0])]
@@ -144,4 +130,17 @@ def test_an_image_without_spots_misses_everything():
     scene = Scene([], [[(0.0, 0.0)], [(1.0, 0.0), (2.0, 0.0)]], others=[(3.0, 0.0)])
     assert scene.run() == [None, None]
     assert scene.rest() == []
-    assert scene.legs.tolist() == [[0, 1]]
+    assert scene.tracks.legs.tolist() == [[0, 1]]
+
+
+def test_work_memory_is_reused_and_its_parts_do_not_overlap():
+    first = association_work(5, 9)
+    assert [part.shape for part in first] == [(5, 9), (5,), (5,), (9,)]
+    assert [part.dtype for part in first] == [np.float64, np.float64, np.int64, np.bool_]
+    for number, part in enumerate(first):
+        part[...] = number
+    for number, part in enumerate(first):
+        assert np.all(part == part.dtype.type(number))
+    again = association_work(5, 9)
+    for one, other in zip(first, again, strict=True):
+        assert np.shares_memory(one, other)

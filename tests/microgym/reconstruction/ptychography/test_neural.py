@@ -13,6 +13,7 @@ from microgym.reconstruction.ptychography.neural import (
     NeuralImage,
 )
 from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN
+from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.networks import make_network, tensors_of
 
 PROBE = np.ones((1, 8, 8), np.complex64)
@@ -135,4 +136,4 @@ def test_the_shipped_network_is_the_default_and_says_how_it_was_made():
 
 
 def test_the_view_has_no_state_of_its_own():
-    assert NeuralImage(1, 80, PROBE, (8, 64), NETWORK.shipped()).state_arrays() == {}
+    assert dict(arrays(NeuralImage(1, 80, PROBE, (8, 64), NETWORK.shipped()).state)) == {}

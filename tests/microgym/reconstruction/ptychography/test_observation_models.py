@@ -12,6 +12,7 @@ from microgym.reconstruction.ptychography.observation_models import (
     whole_region,
 )
 from microgym.reconstruction.ptychography.raw import RawImage
+from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.networks import make_scene, make_weights
 from tests.microgym.reconstruction.ptychography.scenes import make_probe
 
@@ -96,8 +97,8 @@ def test_rows_do_not_touch_each_other(name):
 def test_the_state_is_all_that_a_view_remembers(name):
     first, second = make_view(name, 3), make_view(name, 3)
     expose(first, range(3), 1)
-    for key, array in second.state_arrays().items():
-        array[...] = first.state_arrays()[key]
+    for key, array in dict(arrays(second.state)).items():
+        array[...] = dict(arrays(first.state))[key]
     estimate, fluence = make_scene(3, 3, FIELD)
     for view in (first, second):
         expose(view, [0, 2], 2)

@@ -5,6 +5,7 @@ import pytest
 
 from microgym.metrics import complex_error
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
+from microgym.state import arrays
 from tests.microgym import ptychography_reference as reference
 from tests.microgym.reconstruction.ptychography.scenes import make_specimen
 
@@ -171,10 +172,10 @@ def test_rows_are_independent():
 def test_state_arrays_are_the_whole_state():
     first, second = (OnlineReconstruction(1, FIELD, PROBE, 4) for _ in range(2))
     add(first, CORNERS[3])
-    for name, array in second.state_arrays().items():
-        array[...] = first.state_arrays()[name]
+    for name, array in dict(arrays(second.state)).items():
+        array[...] = dict(arrays(first.state))[name]
     for online in (first, second):
         add(online, CORNERS[7])
         online.sweep(ROWS, 1)
-    for name, array in second.state_arrays().items():
-        assert array.tobytes() == first.state_arrays()[name].tobytes(), name
+    for name, array in dict(arrays(second.state)).items():
+        assert array.tobytes() == dict(arrays(first.state))[name].tobytes(), name

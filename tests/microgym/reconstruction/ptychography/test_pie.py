@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from microgym.numerics.fft import plan
-from microgym.reconstruction.ptychography.pie import object_weight, pie_misfit, pie_update, pie_work
+from microgym.reconstruction.ptychography.pie import (
+    Exposure,
+    PIESteps,
+    Transform,
+    Wave,
+    object_weight,
+    pie_misfit,
+    pie_update,
+    pie_work,
+)
 from tests.microgym.reconstruction.ptychography.scenes import make_probe, make_specimen
 
 N = 32
@@ -35,19 +44,18 @@ def single(wave):
 
 def compiled(specimen, probe, amplitude, known, object_step, probe_step, alpha):
     modes, fft = len(probe), plan(N)
-    o_re, o_im = single(specimen)
-    p_re, p_im = single(probe.reshape(modes, N * N))
+    estimate, waves = Wave(*single(specimen)), Wave(*single(probe.reshape(modes, N * N)))
+    steps = PIESteps(*map(np.float32, (object_step, probe_step, alpha)))
     weight = np.empty(N * N, np.float32)
-    object_weight(p_re, p_im, np.float32(alpha), weight)
+    object_weight(waves, steps.alpha, weight)
     work = np.full(pie_work(N, modes), np.nan, np.float32)
     data = amplitude.astype(np.float32).ravel(), known.astype(np.float32).ravel()
-    only = pie_misfit(o_re, o_im, p_re, p_im, TOP, LEFT, *data, N, fft.radices, fft.twiddles, work)
-    misfit = pie_update(
-        o_re, o_im, p_re, p_im, weight, TOP, LEFT, *data, np.float32(object_step),
-        np.float32(probe_step), np.float32(alpha), N, fft.radices, fft.twiddles, work,
-    )  # fmt: skip
+    exposure, transform = Exposure(*data, TOP, LEFT), Transform(N, fft.radices, fft.twiddles)
+    only = pie_misfit(estimate, waves, exposure, transform, work)
+    misfit = pie_update(estimate, waves, weight, exposure, steps, transform, work)
     assert only == misfit
-    return o_re + 1j * o_im, (p_re + 1j * p_im).reshape(probe.shape), misfit
+    found = (waves.re + 1j * waves.im).reshape(probe.shape)
+    return estimate.re + 1j * estimate.im, found, misfit
 
 
 @pytest.mark.parametrize("modes", [1, 3])
@@ -94,7 +102,7 @@ def test_weight_of_epie_is_flat_and_of_rpie_is_not():
     re, im = single(make_probe(N, 4.0, 0.02, 2).reshape(2, -1))
     bright = (re * re + im * im).sum(axis=0)
     weight = np.empty(N * N, np.float32)
-    object_weight(re, im, np.float32(1.0), weight)
+    object_weight(Wave(re, im), np.float32(1.0), weight)
     assert np.allclose(weight, 1 / bright.max(), rtol=1e-6)
-    object_weight(re, im, np.float32(0.25), weight)
+    object_weight(Wave(re, im), np.float32(0.25), weight)
     assert np.allclose(weight, 1 / (0.75 * bright + 0.25 * bright.max()), rtol=1e-6)

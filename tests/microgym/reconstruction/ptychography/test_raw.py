@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from microgym.reconstruction.ptychography.raw import RawImage
+from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.scenes import make_probe
 
 N, FIELD = 32, 64
@@ -66,8 +67,8 @@ def test_reset_forgets_the_listed_rows():
 def test_state_arrays_are_the_whole_state():
     first, second = RawImage(1, FIELD, PROBE, (0, FIELD)), RawImage(1, FIELD, PROBE, (0, FIELD))
     first.add(np.arange(1), np.array([[4, 4]]), np.array([[0.3, 0.1]]))
-    for name, array in second.state_arrays().items():
-        array[...] = first.state_arrays()[name]
+    for name, array in dict(arrays(second.state)).items():
+        array[...] = dict(arrays(first.state))[name]
     for maps in (first, second):
         maps.add(np.arange(1), np.array([[9, 2]]), np.array([[0.6, 0.2]]))
     assert first.state.re.tobytes() == second.state.re.tobytes()

@@ -13,6 +13,7 @@ from microgym.reconstruction.topography.observation_model import (
     Raster,
     ScanLine,
 )
+from microgym.state import arrays
 from tests.microgym.reconstruction.topography.networks import make_line, make_network, make_weights
 
 
@@ -93,9 +94,9 @@ def test_bits_do_not_depend_on_batch_or_threads(threads):
 
 def test_rows_that_are_not_listed_stay():
     view = scanned(3, 2, make_weights())
-    before = {name: one.copy() for name, one in view.state_arrays().items()}
+    before = {name: one.copy() for name, one in dict(arrays(view.state)).items()}
     view.estimate(np.array([2, 0]), ScanLine(*make_line(9, 3), np.ones(3, np.bool_)))
-    for name, one in view.state_arrays().items():
+    for name, one in dict(arrays(view.state)).items():
         assert one[1].tobytes() == before[name][1].tobytes()
         assert not np.array_equal(one[0], before[name][0])
         assert not np.array_equal(one[2], before[name][2])

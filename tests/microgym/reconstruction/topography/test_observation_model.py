@@ -18,6 +18,7 @@ from microgym.reconstruction.topography.observation_model import (
     Raster,
     ScanLine,
 )
+from microgym.state import arrays
 from tests.microgym.reconstruction.topography.networks import make_line, make_network, tensors_of
 
 THERE = np.ones(1, np.bool_)
@@ -169,8 +170,8 @@ def test_nothing_is_known_of_lines_of_a_withdrawn_tip_and_after_a_reset():
         assert np.all(array == 0.0)
     assert np.any(view.state.lines[1, 1])
     view.reset(ONE)
-    fresh = NeuralTopography(2, Raster()).state_arrays()
-    for name, array in view.state_arrays().items():
+    fresh = dict(arrays(NeuralTopography(2, Raster()).state))
+    for name, array in dict(arrays(view.state)).items():
         assert array[0].tobytes() == fresh[name][0].tobytes()
     assert np.any(view.state.lines[1])
 
