@@ -94,7 +94,7 @@ class MatchedFilter:
 
     Attributes:
         width_nm: standard deviation of the profile that is looked for, nm.
-        reach_px: distance within which only the strongest response is told, px, 1 to 6.
+        reach_px: distance within which only the strongest response counts, px, 1 to 6.
         threshold: least response, adatoms' heights.
         slope, place: the probability is a logistic function of the response, of this slope, one
             half at this place.
@@ -176,7 +176,7 @@ NETWORK = Network(
     calibration=(("calibration", (4,)),),
 )
 """U-shaped network on cells of 2x2 pixels. Its calibration: least probability of an adatom, factor
-of the uncertainty, slope and place of the calibration of the probability (`tell_peaks`)."""
+of the uncertainty, slope and place of the calibration of the probability (`gather_peaks`)."""
 
 
 class NeuralDetector(DetectorModel):

@@ -1,4 +1,4 @@
-"""How a classical reconstruction works: step lengths, modes, what is known and what is refined."""
+"""Settings of classical reconstruction: step lengths, modes, refinement of probe and positions."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from microgym.reconstruction.validation import number, whole_number
 
 @dataclass(frozen=True)
 class PIESettings:
-    """How a `PIESolver` works.
+    """Settings of a `PIESolver`.
 
     Attributes:
         alpha: regularisation in (0, 1]; 1 is ePIE, less is rPIE, which favours dim parts of the
@@ -25,7 +25,7 @@ class PIESettings:
             Urbach, arXiv 1703.10892); 20 is a design choice: less settles before it arrives where
             specimens are rough or overlap is small, more settles later.
         subpixel: move the probe by fractions of a pixel; otherwise positions are rounded.
-        saturation: counts at or above this are not believed; None believes everything.
+        saturation: counts at or above this are left out; None leaves out none.
     """
 
     alpha: float = 1.0

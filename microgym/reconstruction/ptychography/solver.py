@@ -116,7 +116,7 @@ class PIESolver:
 
     @property
     def num(self) -> int:
-        """How many microscopes."""
+        """Number of microscopes."""
         return self._scans.object_re.shape[0]
 
     @property
@@ -299,7 +299,7 @@ class PIESolver:
 
         Returns:
             (count, k) running cost of each sweep: as `evaluate_cost`, but each exposure just before
-            it was learned from.
+            its update.
 
         Raises:
             ValueError: if a row does not exist or has no exposure.
@@ -315,7 +315,7 @@ class PIESolver:
         return out / self._all_pixels(chosen)
 
     def evaluate_cost(self, rows: Rows = None) -> NDArray[np.float64]:
-        """How well the estimates, held fixed, explain what was measured.
+        """Misfit of the measurements with the estimates held fixed.
 
         The mean over stored exposures and known pixels of (sqrt(I) - sqrt(predicted I))^2, in
         counts. Poisson noise alone leaves 1/4 where counts are many, and the count where few.
