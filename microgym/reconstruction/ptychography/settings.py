@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from microgym.reconstruction.validation import number, whole_number
+from microgym.reconstruction.validation import number
+from microgym.validation import integer
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class PIESettings:
         number("probe_step", self.probe_step, 0.0, 2.0)
         number("position_step", self.position_step, 0.0, 2.0)
         number("decay", self.decay, 1.0, float("inf"))
-        whole_number("probe_after", self.probe_after, 0, 1 << 30)
-        whole_number("position_after", self.position_after, 0, 1 << 30)
-        whole_number("modes", self.modes, 1, 64)
+        integer("probe_after", self.probe_after, 0, 1 << 30)
+        integer("position_after", self.position_after, 0, 1 << 30)
+        integer("modes", self.modes, 1, 64)
         if self.saturation is not None:
             number("saturation", self.saturation, 1e-6, float("inf"))
         if self.position_step > 0.0 and not self.subpixel:

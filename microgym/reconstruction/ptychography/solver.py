@@ -35,8 +35,8 @@ from microgym.reconstruction.validation import (
     check_photons,
     check_positions,
     check_rows,
-    whole_number,
 )
+from microgym.validation import integer
 
 Complex = NDArray[np.complex64]
 Rows = Sequence[int] | NDArray[np.int64] | None
@@ -77,8 +77,8 @@ class PIESolver:
         seed: int = 0,
     ) -> None:
         self.settings = settings if settings is not None else PIESettings()
-        whole_number("num", num, 1, 1 << 20)
-        whole_number("capacity", capacity, 1, 1 << 24)
+        integer("num", num, 1, 1 << 20)
+        integer("capacity", capacity, 1, 1 << 24)
         given = np.asarray(probe)
         if given.ndim not in (2, 3, 4) or (given.ndim == 4 and given.shape[0] != num):
             raise ValueError(
@@ -87,7 +87,7 @@ class PIESolver:
             )
         self._plan = plan(given.shape[-1])
         self.n = self._plan.n
-        height, width = (whole_number("shape", edge, self.n, 1 << 15) for edge in shape)
+        height, width = (integer("shape", edge, self.n, 1 << 15) for edge in shape)
         each = given if given.ndim == 4 else np.broadcast_to(given, (num, *given.shape))
         modes = [guess_modes(check_probe(one, self.n), self.settings.modes) for one in each]
         self._guess = np.stack(modes).reshape(num, self.settings.modes, -1)
@@ -272,7 +272,7 @@ class PIESolver:
             ValueError: see `add`.
         """
         chosen = check_rows(rows, self.num)
-        whole_number("iterations", iterations, 1, 1 << 20)
+        integer("iterations", iterations, 1, 1 << 20)
         taken, places = np.asarray(counts), np.asarray(positions)
         light = np.asarray(photons)
         if taken.ndim != 3:
@@ -305,7 +305,7 @@ class PIESolver:
             ValueError: if a row does not exist or has no exposure.
         """
         chosen = self._ready(rows)
-        whole_number("count", count, 0, 1 << 30)
+        integer("count", count, 0, 1 << 30)
         out = np.zeros((count, chosen.size))
         for i in range(count):
             sweep_rows(
