@@ -18,8 +18,8 @@ from typing import Any
 
 from microgym.agents import core
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.config import agent_folder
 from microgym.agents.core.extras import extra_named
-from microgym.agents.core.folders import agent_folder
 from microgym.agents.core.idle_agent import IdleAgent
 from microgym.envs.core.registry import find
 

@@ -32,10 +32,8 @@ def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; the mask can only be read by setting it.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+        os.umask(mask := os.umask(0))  # the mask can only be read by setting it
+        os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
         os.replace(name, target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -86,10 +86,7 @@ class CheckpointStore:
         self._sound: Path | None = None
 
     def newest(self) -> Checkpoint | None:
-        """Latest readable checkpoint; a `RuntimeWarning` names later ones that are damaged.
-
-        Returns:
-            The checkpoint; None if there are none.
+        """Latest readable checkpoint, or None; a `RuntimeWarning` names damaged later ones.
 
         Raises:
             ValueError: all checkpoints are damaged, or the latest one is of another format.

@@ -126,7 +126,7 @@ class SB3VecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Attribute of the vector environment, once for each index."""
-        if attr_name == "action_masks" and not self._has_masks():
+        if attr_name == "action_masks" and isinstance(self.action_space, gym.spaces.Box):
             raise AttributeError(f"no action masks in {self.action_space}")
         value = getattr(self.env, attr_name)
         return [value for _ in self._get_indices(indices)]
@@ -164,11 +164,6 @@ class SB3VecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
         """False for each index: there are no single environments to wrap."""
         return [False for _ in self._get_indices(indices)]
-
-    def _has_masks(self) -> bool:
-        return not isinstance(self.action_space, gym.spaces.Box) and hasattr(
-            self.env, "action_masks"
-        )
 
 
 def make_sb3(env_id: str, num_envs: int, *, infos: str = "all", **arguments: Any) -> SB3VecEnv:

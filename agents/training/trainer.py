@@ -11,7 +11,7 @@ kind of processor and with the same versions of PyTorch and NumPy.
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner, ShapedMonitor
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import POLICY_FILE, save_policy
@@ -34,7 +35,6 @@ from microgym.agents.training.callbacks import (
     record_episode,
 )
 from microgym.agents.training.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
-from microgym.agents.training.config import load_config
 from microgym.agents.training.learner_state import reinstate
 from microgym.agents.training.loggers import open_logger, video_path
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
@@ -191,17 +191,15 @@ def _learn(
 
         callbacks: list[BaseCallback] = [] if auxiliary is None else [auxiliary]
         callbacks.append(TrainingCallback(state, optimizers, interrupt, record, chosen))
-        complete = True
-        try:
-            with interrupt.handling_sigint():
-                model.learn(
-                    total - model.num_timesteps,
-                    callback=callbacks,
-                    log_interval=total + 1,  # never: TrainingCallback writes the logs
-                    reset_num_timesteps=state.last is None,
-                )
-        except KeyboardInterrupt:
-            complete = False
+        complete = False
+        with suppress(KeyboardInterrupt), interrupt.handling_sigint():
+            model.learn(
+                total - model.num_timesteps,
+                callback=callbacks,
+                log_interval=total + 1,  # never: TrainingCallback writes the logs
+                reset_num_timesteps=state.last is None,
+            )
+            complete = True
         return net, model.num_timesteps, complete
     finally:
         env.close()

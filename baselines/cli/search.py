@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from microgym.agents.core import registry
+from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.agents.training.config import load_config
 from microgym.baselines.cli.search_space import Choice, Space, Value, search_space
 from microgym.baselines.cli.train import Trainer, train_runs
 from microgym.baselines.evaluation.env_config import EnvironmentConfig

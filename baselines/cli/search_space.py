@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from microgym.agents.training.config import read_tables
+from microgym.agents.core.config import read_tables
 
 Value = bool | int | float | str
 

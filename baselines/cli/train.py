@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import is_unfinished
-from microgym.agents.training.config import load_config
 from microgym.baselines.cli.console import one_thread, progress_bar
 from microgym.baselines.evaluation.records import provenance, read_record, to_json
 

@@ -16,8 +16,8 @@ from pkgutil import resolve_name
 from typing import Any, get_type_hints
 
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.config import find_tables
 from microgym.agents.core.registry import agents_package
-from microgym.agents.training.config import find_tables
 from microgym.envs.core import registry
 
 _FORMS = ({"suggest"}, {"choices"}, *({"low", "high"} | one for one in (set(), {"log"}, {"zero"})))

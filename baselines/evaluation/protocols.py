@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from microgym.agents.training.config import find_tables, is_trained
+from microgym.agents.core.config import find_tables, is_trained
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.records import from_plain
 

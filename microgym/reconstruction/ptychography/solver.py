@@ -107,8 +107,7 @@ class PIESolver:
             positions=np.full((num, capacity, 2), self.n // 2, np.float64),
             stored=np.zeros(num, np.int64),
             sweeps=np.zeros(num, np.int64),
-            radices=self._plan.radices,
-            twiddles=self._plan.twiddles,
+            fft=self._plan,
         )
         self._order = np.zeros(capacity, np.int64)
         self._moves = np.zeros((capacity, 2), np.float64)

@@ -10,6 +10,7 @@ import torch
 from microgym.agents.afm.privileged import AFMTeacher
 from microgym.agents.afm.references import ExpertAgent
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -18,7 +19,6 @@ from microgym.agents.core.residual_policy import (
     ResidualPolicyNet,
 )
 from microgym.agents.core.trained_agent import PolicyAgent
-from microgym.agents.training.config import load_config
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
 GAMMA = 0.9

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -23,7 +24,6 @@ from microgym.agents.pfm.network import (
     PulseProposals,
 )
 from microgym.agents.pfm.privileged import PulseTeacher
-from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.envs.pfm import observation as channels
 from microgym.envs.pfm.observation import NUMBERS

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
@@ -16,7 +17,6 @@ from microgym.agents.core.trained_agent import PretrainedAgent, load_policy, sav
 from microgym.agents.stm.privileged import STMTeacher
 from microgym.agents.stm.references import ExpertAgent
 from microgym.agents.stm.residual import RANGE, STMResidual, width_of
-from microgym.agents.training.config import load_config
 from microgym.agents.training.trainer import train
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all

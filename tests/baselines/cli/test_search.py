@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from microgym.agents.training import config
+from microgym.agents.core import config
 from microgym.baselines.cli import main, parser, search
 from microgym.baselines.cli.console import read_option
 from microgym.baselines.cli.search_space import search_space

@@ -1,6 +1,6 @@
 import pytest
 
-from microgym.agents.training import config
+from microgym.agents.core import config
 from microgym.baselines.cli.search_space import Choice, Range, search_space
 
 TRAINING = """

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from microgym.agents.training.config import is_trained
+from microgym.agents.core.config import is_trained
 from microgym.baselines.evaluation import reproduce
 from microgym.baselines.evaluation.comparison import compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig

@@ -49,9 +49,9 @@ def keys_of(*seeds: int) -> NDArray[np.uint32]:
 def mount(instrument: PtychographyInstrument, specimen: NDArray[Any], first: int = 0) -> None:
     real, imag = (part.astype(np.float32)[None] for part in (specimen.real, specimen.imag))
     structure = (np.abs(specimen - 1.0) > 1e-3).astype(np.uint8)[None]
-    samples, count = len(instrument.sample.fluence), len(instrument.state.keys)
-    instrument.load(np.arange(samples), Specimens(real, imag, structure))
-    instrument.start(np.arange(count), keys_of(*range(first, first + count)))
+    rows = np.arange(len(instrument.sample.fluence))
+    instrument.load(rows, Specimens(real, imag, structure))
+    instrument.start(rows, keys_of(*(rows + first)))
 
 
 def everything(instrument: PtychographyInstrument) -> dict[str, NDArray[Any]]:
@@ -379,6 +379,7 @@ def test_probes_share_fluence_and_damage():
     pair, singles = make(2, probes=2, **settings), make(4, **settings)
     for instrument in (pair, singles):
         mount(instrument, SPECIMEN)
+    singles.start(np.arange(4), pair.state.keys.copy())
     places = np.array([[20.0, 40.0], [23.0, 37.0], [44.0, 20.0], [30.0, 30.0]])
     for instrument in (pair, singles):
         instrument.expose(np.arange(4), places, np.ones(4))

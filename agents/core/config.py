@@ -1,10 +1,28 @@
-"""Configuration of an agent: one TOML file per environment, with overrides by name."""
+"""Files beside an environment's agents: its configuration, one TOML file, and weights."""
 
 import tomllib
 from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from microgym.agents.core.folders import agent_folder
+from microgym.envs.core.registry import find
+
+
+def agent_folder(env_id: str) -> Path:
+    """Folder of an environment's agents, which has the name of the environment's own folder.
+
+    Args:
+        env_id: such as "Ptycho-v0", whose module is `microgym.envs.ptycho`.
+
+    Returns:
+        The folder, here `agents/ptycho`; it holds `<env_id>.toml` and `weights/`, and need not
+        exist.
+
+    Raises:
+        ValueError: unknown environment.
+    """
+    return Path(str(resources.files("microgym.agents"))) / find(env_id).folder
 
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
