@@ -70,7 +70,7 @@ class Scans(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """How the kernels step.
+    """Step lengths and schedule of the sweeps.
 
     Attributes:
         alpha: regularisation of `microgym.reconstruction.ptychography.pie`.
@@ -116,7 +116,7 @@ def permute(key: NDArray[np.uint32], tick: int, order: Indices) -> None:
 
 @kernel
 def _on_pixels(positions: Float64s, order: Indices) -> bool:
-    """Whether no exposure asks for a fraction of a pixel."""
+    """Test whether all positions are whole pixels."""
     whole = True
     for k in range(order.size):
         y, x = positions[order[k], 0], positions[order[k], 1]

@@ -6,7 +6,7 @@ import pytest
 from microgym.baselines.observation_models.afm.classical import raster_of
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.baselines.observation_models.afm.inputs import make_inputs
-from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS, TOLD
+from microgym.reconstruction.topography.convnet_kernels import LINES, SETTING_INPUTS, SETTINGS
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
     PIXEL_NM,
@@ -43,7 +43,7 @@ def test_looks_are_what_the_kernels_enter(frames):
             assert told[chosen, : history.shape[1]] == pytest.approx(history, rel=1e-5, abs=1e-6)
             assert told[chosen, -2:] == pytest.approx(np.tile(size, (count, 1)), abs=1e-6)
         at += count * many
-    assert told.shape == (at, TOLD)
+    assert told.shape == (at, SETTING_INPUTS)
 
 
 def test_truths_are_lines_less_their_mean(frames):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from microgym.numerics.threads import parallel_rows
-from microgym.reconstruction.topography.convnet_kernels import MOST_DOUBT, OUTPUTS
+from microgym.reconstruction.topography.convnet_kernels import MOST_LOG_SIGMA, OUTPUTS
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
     PIXEL_NM,
@@ -105,7 +105,7 @@ def test_rows_that_are_not_listed_stay():
 def test_extreme_doubts_are_bounded():
     """An uncertainty of nothing, or of everything, is cut off as in training."""
     usual = scanned(1, 1, make_weights()).state.estimate.sigma
-    for bias, bound in ((-99.0, -MOST_DOUBT), (99.0, MOST_DOUBT)):
+    for bias, bound in ((-99.0, -MOST_LOG_SIGMA), (99.0, MOST_LOG_SIGMA)):
         weights = make_weights()
         start = weights.table[-1, 3]
         weights.values[start + OUTPUTS - 4 : start + OUTPUTS] = bias
