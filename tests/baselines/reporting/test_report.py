@@ -271,7 +271,7 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
     (results / "Toy-v0.json").write_text(
         to_json({"env": "Toy-v0", "comparisons": [comparison.as_record()]})
     )
-    for kind in ("small", "views", "reconstructor"):  # not for this table
+    for kind in ("small", "observation models", "reconstructor"):  # not for this table
         other = {"env": "Toy-v0", "kind": kind, "comparisons": []}
         (results / f"Toy-v0.{kind}.json").write_text(to_json(other))
     readme.write_text(f"# head\n{BEGIN}\nold\n{END}\ntail\n")
