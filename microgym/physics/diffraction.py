@@ -137,6 +137,7 @@ def diffract(
     plane = size + PAD
     wave_re, wave_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     for mode in range(probe_re.shape[0]):
+        # Exit wave, its far field, and the sum of intensities over the modes.
         exit_wave(
             object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
         )
@@ -169,5 +170,6 @@ def shift_probe(
     plane = size + PAD
     turned_re, turned_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     for mode in range(spectrum_re.shape[0]):
+        # P(r - r0) = inverse transform of P(q) exp(-2 pi i q r0).
         multiply(spectrum_re[mode], spectrum_im[mode], ramp_re, ramp_im, turned_re, turned_im)
         fft2(turned_im, turned_re, out_im[mode], out_re[mode], fft, rest)

@@ -19,6 +19,7 @@ def _colour(re: Plane, im: Plane, n: int, offset: float, scale: float, half_powe
         ky = i if i < n - i else n - i
         for j in range(n):
             kx = j if j < n - j else n - j
+            # Amplitude (offset + scale k^2)^half_power; the mean frequency is removed below.
             k2 = max(1, ky * ky + kx * kx)
             factor = np.float32(exp64(half_power * log64(offset + scale * np.float64(k2))))
             re[i * n + j] *= factor

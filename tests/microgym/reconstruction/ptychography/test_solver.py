@@ -209,11 +209,11 @@ def test_beam_stop_and_saturation_do_not_mislead():
     spoiled[:, ~known] = 0.0
     hot = spoiled.max() / 3
     clipped = np.minimum(spoiled, hot)
-    told = solve_counts(experiment, clipped, known=known, saturation=hot)
-    untold = solve_counts(experiment, clipped)
-    assert error(told, experiment) < 0.05
-    assert error(told, experiment) < 0.2 * error(untold, experiment)
-    assert told.evaluate_cost()[0] < 1.0
+    masked = solve_counts(experiment, clipped, known=known, saturation=hot)
+    unmasked = solve_counts(experiment, clipped)
+    assert error(masked, experiment) < 0.05
+    assert error(masked, experiment) < 0.2 * error(unmasked, experiment)
+    assert masked.evaluate_cost()[0] < 1.0
 
 
 def solve_counts(experiment, counts, known=None, **settings):
