@@ -2,6 +2,7 @@ import re
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
