@@ -17,6 +17,7 @@ from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.envs.afm.config import GAINS, LINE_S, MODES, PROPORTIONAL, RATES_HZ, SETPOINTS
 from microgym.envs.afm.observation import NUMBERS
 from microgym.instruments.afm.kernels import LEAD
+from microgym.random.streams import AgentWorld
 from microgym.state import Bool, Float32, Float64, Shape
 
 FREE_NM = MODES["amplitude"].free_amplitude_nm
@@ -67,7 +68,7 @@ def size_of(level: Float64) -> Float64:
 class RandomAgent(SeededRandomAgent):
     """Uniform settings on their scales, and never an event."""
 
-    process = 8
+    process = AgentWorld.RANDOM_AFM
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         draws = self.draw(4)

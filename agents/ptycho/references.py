@@ -105,9 +105,14 @@ class HaltonAgent(PatternAgent):
     @staticmethod
     def pattern(exposures: int) -> Float64:
         """Positions (exposures, 2), (y, x) in -1 to 1."""
-        from scipy.stats import qmc  # takes half a second to import
-
-        return 2.0 * qmc.Halton(2, scramble=False).random(exposures + 1)[1:] - 1.0
+        numbers = np.arange(1, exposures + 1)
+        points = np.zeros((exposures, 2))
+        for axis, base in enumerate((2, 3)):
+            left, scale = numbers, 1.0 / base
+            while left.any():  # the digits in this base, mirrored at the radix point
+                points[:, axis] += scale * (left % base)
+                left, scale = left // base, scale / base
+        return 2.0 * points - 1.0
 
 
 @dataclass(frozen=True)

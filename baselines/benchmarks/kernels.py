@@ -152,10 +152,10 @@ def poisson(effort: Effort) -> Iterator[Benchmark]:
 
 
 @kernel
-def transform_all(re, im, out_re, out_im, n, radices, twiddles, work):
+def transform_all(re, im, out_re, out_im, fft, work):
     """Unitary transforms of every wave."""
     for k in range(re.shape[0]):
-        fft2(re[k], im[k], out_re[k], out_im[k], n, radices, twiddles, work)
+        fft2(re[k], im[k], out_re[k], out_im[k], fft, work)
 
 
 def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
@@ -174,7 +174,7 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     work = np.empty(ready.workspace, np.float32)
 
     def compiled() -> Float32:
-        transform_all(re, im, out[0], out[1], side, ready.radices, ready.twiddles, work)
+        transform_all(re, im, out[0], out[1], ready, work)
         return out
 
     ways: dict[str, Callable[[], Any]] = {

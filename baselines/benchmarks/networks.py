@@ -10,7 +10,7 @@ from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort,
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
-from microgym.reconstruction.topography.convnet_kernels import LINES, SIGNALS, TOLD
+from microgym.reconstruction.topography.convnet_kernels import LINES, SETTING_INPUTS, SIGNALS
 from microgym.reconstruction.topography.observation_model import (
     ClassicalTopography,
     NeuralTopography,
@@ -84,7 +84,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
     net = read_twin(TopographyNet)
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
-    told, lag_px = generator.normal(0.0, 1.0, (ENVS, TOLD)), np.ones((ENVS, LINES))
+    told, lag_px = generator.normal(0.0, 1.0, (ENVS, SETTING_INPUTS)), np.ones((ENVS, LINES))
     inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, told, lag_px)]
 
     def pytorch() -> None:

@@ -33,12 +33,12 @@ ARGUMENT = "reconstructor"
 """Argument of an environment that selects its observation model."""
 
 
-def views_path(env_id: str, folder: Path = RESULTS) -> Path:
+def comparison_path(env_id: str, folder: Path = RESULTS) -> Path:
     """Path of the record that compares an environment's observation models."""
-    return folder / f"{env_id}.views.json"
+    return folder / f"{env_id}.observation-models.json"
 
 
-def write_views(
+def write_comparison(
     setting: EnvironmentConfig,
     *,
     runs: Path,
@@ -69,7 +69,7 @@ def write_views(
     models = observation_models(setting.env_id)
     if not models:
         raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
-    path = check_writable(views_path(setting.env_id, folder))
+    path = check_writable(comparison_path(setting.env_id, folder))
     steps = protocol.steps or configured_steps(setting.env_id)
     trained: dict[str, list[Run]] = {}
     for name in models:
@@ -84,7 +84,7 @@ def write_views(
     returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
     record = {
         "env": setting.env_id,
-        "kind": "views",
+        "kind": "observation models",
         **provenance(),
         "steps": steps,
         "seeds": protocol.seeds,
@@ -96,11 +96,11 @@ def write_views(
     return write_atomically(path, to_json(record, indent=1) + "\n")
 
 
-def views_text(record: Mapping[str, Any]) -> str:
+def comparison_text(record: Mapping[str, Any]) -> str:
     """Record as Markdown.
 
     Args:
-        record: as `write_views` wrote it.
+        record: as `write_comparison` wrote it.
 
     Raises:
         ValueError: something is missing.

@@ -15,7 +15,7 @@ import gymnasium as gym
 
 from microgym.agents.core.registry import agent_names
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.evaluation.compare_observations import views_path, views_text
+from microgym.baselines.evaluation.compare_observations import comparison_path, comparison_text
 from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.protocols import out_of_distribution
 from microgym.baselines.evaluation.records import RESULTS, read_record
@@ -239,8 +239,10 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
         recorded = beyond is not None and one.specimen == beyond.recording
         name = "Recorded scans" if recorded else "Where adaptivity does not pay"
         found.append((name, _measured(one)))
-    if views_path(env_id, folder).is_file():
-        found.append(("Observation models", views_text(read_record(views_path(env_id, folder)))))
+    if comparison_path(env_id, folder).is_file():
+        found.append(
+            ("Observation models", comparison_text(read_record(comparison_path(env_id, folder))))
+        )
     return found
 
 

@@ -24,7 +24,6 @@ class MicroscopeEnvBase:
         reward_weights: float64 [terms]: what the scalar reward weighs its terms with, in the order
             of a vector reward.
         outcomes: facts of an episode's end that belong beside the return.
-        config: the checked arguments.
     """
 
     task_class: ClassVar[type[Task]]
@@ -33,7 +32,6 @@ class MicroscopeEnvBase:
     reward_dim: int
     reward_weights: NDArray[np.float64]
     outcomes: tuple[Metric, ...]
-    config: Any
     _batch: Batch
     _arguments: dict[str, Any]
 
@@ -64,8 +62,12 @@ class MicroscopeEnvBase:
         )
         self.reward_weights = task.reward_weights.copy()
         self.outcomes = task.outcomes
-        self.config = task.config
         self.metadata = dict(self.metadata)
+
+    @property
+    def config(self) -> Any:
+        """The checked arguments: the task's `Config`."""
+        return self._batch.task.config
 
     def _generators(self) -> Sequence[np.random.Generator]:
         raise NotImplementedError

@@ -50,6 +50,13 @@ PIECE = 16
 """Microscopes that a thread takes through a step at a time: their arrays, some 6 MB, are still in
 the cache when the maps are drawn (design choice; 8 to 16 were fastest)."""
 
+EXPOSURE = {
+    "y": "position across the region, from top to bottom; rounded to whole object pixels",
+    "x": "the same from left to right",
+    "exposure": "exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
+}
+"""Channels of the action of one probe."""
+
 MODELS: Mapping[str, type[ImageModel]] = {
     "classical": ClassicalImage,
     "neural": NeuralImage,
@@ -82,11 +89,7 @@ class PtychoTask(Task):
         features=observation.FEATURES,
     )
     ACTION = Modes(
-        continuous=Channels(
-            y="position across the region, from top to bottom; rounded to whole object pixels",
-            x="the same from left to right",
-            exposure="exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
-        ),
+        continuous=Channels(**EXPOSURE),
         grid=Choices(
             GRID * GRID * len(GRID_DWELLS_S),
             f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step up "

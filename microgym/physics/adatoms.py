@@ -327,10 +327,12 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
     Returns:
         Number of hops.
     """
+    # Samples of the path, `pitch` or less apart; the tip stands at each for the same time.
     dx, dy = end[0] - start[0], end[1] - start[1]
     length = np.sqrt(dx * dx + dy * dy)
     count = max(int(np.ceil(length / pitch)), 1)
     duration = length / speed / count
+    # Adatoms beyond this distance do not hop.
     reach = hop_reach(well, bath, extra, duration)
     hops = 0
     for sample in range(count):
@@ -360,6 +362,7 @@ def rehearse(
     """
     for k in range(starts.shape[0]):
         moved = outcomes[k]
+        # Every drag starts from the same adatoms.
         for atom in range(sites.shape[0]):
             for axis in range(3):
                 tried[atom, axis] = sites[atom, axis]
@@ -388,7 +391,9 @@ def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
     depth, width = well
     half_inverse = 0.5 / (width * width)
     k = 4.0 * math.pi / (_ROOT3 * lattice)
+    # Stable Euler step: a twentieth of the inverse of the largest curvature.
     dt = 0.05 / (3.0 * barrier * k * k + depth / (width * width))
+    # Fluctuation and dissipation at unit mobility: <dx^2> = 2 k T dt.
     noise = np.sqrt(2.0 * thermal * dt)
     dx, dy = end[0] - start[0], end[1] - start[1]
     count = max(int(np.ceil(np.sqrt(dx * dx + dy * dy) / pitch)), 1)
@@ -397,6 +402,7 @@ def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
         tip_x, tip_y = start[0] + part * dx, start[1] + part * dy
         for step in range(steps):
             x, y = place[0], place[1]
+            # Force of the substrate, and of the Gaussian well: U (r - r_tip) / w^2.
             force_x, force_y = substrate_force(x, y, barrier, lattice)
             slope = _well(x, y, tip_x, tip_y, depth, half_inverse) * 2.0 * half_inverse
             place[0] += dt * (force_x + slope * (x - tip_x))

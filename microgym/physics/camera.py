@@ -121,17 +121,20 @@ def read_out(
         work: (n*n,) float32, overwritten.
     """
     limit = np.float32(full_well)
+    # The beam stop hides the centre.
     for j in range(mask.size):
         counts[j] *= mask[j]
         known[j] = mask[j]
     if limit < np.float32(np.inf):
         if mask.size == 0:
             known[:] = np.float32(1.0)
+        # Counts are clipped at the full well, where the intensity is unknown.
         for j in range(counts.size):
             full = counts[j] >= limit
             known[j] = np.float32(0.0) if full else known[j]
             counts[j] = limit if full else counts[j]
     if sigma > 0.0:
+        # Pixels behind the stop stay dark.
         add_read_noise(s0, s1, tick, sigma, counts, work)
         for j in range(mask.size):
             counts[j] *= mask[j]

@@ -134,6 +134,7 @@ def _most_attractive(amplitude, hamaker_radius, stiffness, cosines):
     a, b = high - golden * (high - low), low + golden * (high - low)
     at_a = virial(a, amplitude, hamaker_radius, stiffness, cosines)
     at_b = virial(b, amplitude, hamaker_radius, stiffness, cosines)
+    # The larger of two inner points keeps its side of the bracket.
     for _ in range(_STEPS):
         if at_a > at_b:
             high, b, at_b = b, a, at_a

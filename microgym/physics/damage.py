@@ -115,6 +115,7 @@ def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
     """Blur a plane with the cubic-spline weights (1, 4, 6, 4, 1) / 16, taps `step` apart."""
     height, width = plane.shape
     outer, inner, centre = np.float32(0.0625), np.float32(0.25), np.float32(0.375)
+    # Down the columns, with rows mirrored at the edges.
     for i in range(height):
         far_up, up = plane[_reflect(i - 2 * step, height)], plane[_reflect(i - step, height)]
         far_down, down = plane[_reflect(i + 2 * step, height)], plane[_reflect(i + step, height)]
@@ -123,6 +124,7 @@ def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
             target[j] = (
                 outer * (far_up[j] + far_down[j]) + inner * (up[j] + down[j]) + centre * middle[j]
             )
+    # Along the rows: the inside in a plain loop, the margins with mirrored columns.
     margin = min(2 * step, width)
     inside = max(width - 4 * step, 0)
     for i in range(height):
@@ -169,11 +171,13 @@ def split_bands(real: Plane, imag: Plane, out: Plane, work: Plane) -> None:
     for part in range(2):
         source = real if part == 0 else imag
         offset = np.float32(1.0 if part == 0 else 0.0)
+        # Contrast: transmission minus that of vacuum.
         for i in range(height):
             row, target = source[i], out[0, part, i]
             for j in range(width):
                 target[j] = row[j] - offset
         for band in range(bands - 1):
+            # Band b = blur_b - blur_(b+1), of doubled distances of the taps.
             coarse = out[band + 1, part]
             _smooth(out[band, part], 1 << band, coarse, work[part])
             for i in range(height):
@@ -222,6 +226,7 @@ def expose_patch(
         at = (top + i) * width + left
         total, light = view1d(fluence, at, n), view1d(probe_intensity, i * n, n)
         re, im = view1d(object_re, at, n), view1d(object_im, at, n)
+        # Fluence of the exposure, and the pixels where the finest band fades visibly.
         lit = np.int32(0)
         for j in range(n):
             added = scale * light[j]
@@ -229,6 +234,7 @@ def expose_patch(
             lit += np.int32(1) if added * finest > _UNSEEN else np.int32(0)
         if lit == 0:
             continue
+        # O = 1 + sum over bands of exp(-F / F_b) c_b.
         for j in range(n):
             re[j], im[j] = np.float32(1.0), np.float32(0.0)
         for band in range(inverse_critical.size):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import PAD, fft2, workspace
+from microgym.numerics.fft import PAD, FFTPlan, fft2, workspace
 
 Plane = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -117,9 +117,7 @@ def diffract(
     top: int,
     left: int,
     photons: np.float32,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
+    fft: FFTPlan,
     out: Plane,
     work: Plane,
 ) -> None:
@@ -130,18 +128,20 @@ def diffract(
         probe_re, probe_im: (modes, n*n) illumination, total power one.
         top, left: corner of the patch, px.
         photons: incident photons of the exposure.
-        n, radices, twiddles: size and plan of the transform.
+        fft: plan of the transform of n by n.
         out: (n*n,) expected counts per detector pixel, written; zero frequency at element 0.
         work: (`diffraction_work(n)`,) float32, overwritten.
     """
+    n = fft.n
     size = n * n
     plane = size + PAD
     wave_re, wave_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     for mode in range(probe_re.shape[0]):
+        # Exit wave, its far field, and the sum of intensities over the modes.
         exit_wave(
             object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
         )
-        fft2(wave_re, wave_im, wave_re, wave_im, n, radices, twiddles, rest)
+        fft2(wave_re, wave_im, wave_re, wave_im, fft, rest)
         enter_intensity(mode == 0, wave_re, wave_im, photons, out)
 
 
@@ -151,9 +151,7 @@ def shift_probe(
     spectrum_im: Plane,
     ramp_re: Plane,
     ramp_im: Plane,
-    n: int,
-    radices: Indices,
-    twiddles: Plane,
+    fft: FFTPlan,
     out_re: Plane,
     out_im: Plane,
     work: Plane,
@@ -163,13 +161,15 @@ def shift_probe(
     Args:
         spectrum_re, spectrum_im: (modes, n*n) unitary transform of the probe modes.
         ramp_re, ramp_im: (n*n,) phase ramp of the shift (`microgym.physics.probe.phase_ramp`).
-        n, radices, twiddles: size and plan of the transform.
+        fft: plan of the transform of n by n.
         out_re, out_im: (modes, n*n) shifted probe, written.
         work: (`diffraction_work(n)`,) float32, overwritten.
     """
+    n = fft.n
     size = n * n
     plane = size + PAD
     turned_re, turned_im, rest = work[:size], work[plane : plane + size], work[2 * plane :]
     for mode in range(spectrum_re.shape[0]):
+        # P(r - r0) = inverse transform of P(q) exp(-2 pi i q r0).
         multiply(spectrum_re[mode], spectrum_im[mode], ramp_re, ramp_im, turned_re, turned_im)
-        fft2(turned_im, turned_re, out_im[mode], out_re[mode], n, radices, twiddles, rest)
+        fft2(turned_im, turned_re, out_im[mode], out_re[mode], fft, rest)

@@ -176,6 +176,7 @@ def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
     new = view1d(out, stride, count)
     four = _F32(4.0)
     for k in range(count):
+        # dP/dt = P - beta P^3 + kappa (sum of neighbours - 4 P) + E.
         x = mid[k]
         bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
         force = (x - beta[k] * x * x * x) + kappa * bend
@@ -197,6 +198,7 @@ def _noisy_step(p, beta, rate, drive, bits, shift, kappa, offset, noise, start, 
     new = view1d(out, start + stride, count)
     four = _F32(4.0)
     for k in range(count):
+        # The same, plus thermal noise.
         x = mid[k]
         bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
         force = (x - well[k] * x * x * x) + kappa * bend
@@ -360,11 +362,13 @@ def respond(p, sigma, out, work):
     rows = view2d(work, high * wide, high, width)
     weights = work[high * (wide + width) :]
     gaussian_weights(sigma, weights)
+    # Mirror images of the film around it.
     for i in range(high):
         source = p[_mirrored(i - radius, height)]
         target = padded[i]
         for j in range(wide):
             target[j] = source[_mirrored(j - radius, width)]
+    # Convolution with the Gaussian, along the rows and then down the columns.
     blur_rows(padded, radius, weights, radius, _F32(1.0), rows)
     for i in range(height):
         row = view1d(out, i * width, width)

@@ -157,6 +157,7 @@ def fill_noise(
     n = out.size
     fill_normal(s0, s1, 2 * np.int64(tick), out)
     fill_normal(s0, s1, 2 * np.int64(tick) + 1, draws[: PROCESSES * n])
+    # Exact update of the processes over dt: x' = e^(-dt/tau) x + sqrt(1 - e^(-2 dt/tau)) xi.
     keep = (
         exponential(-dt / _TIMES[0]),
         exponential(-dt / _TIMES[1]),
@@ -173,6 +174,7 @@ def fill_noise(
         np.sqrt(1.0 - keep[4] * keep[4]),
         np.sqrt(1.0 - keep[5] * keep[5]),
     )
+    # White noise plus the sum of the processes.
     for i in range(n):
         total = 0.0
         for k in range(PROCESSES):

@@ -298,6 +298,7 @@ def phase_ramp(dy: float, dx: float, n: int, out_re: Plane, out_im: Plane, work:
     """
     cos_y, sin_y = work[:n], work[n : 2 * n]
     cos_x, sin_x = work[2 * n : 3 * n], work[3 * n : 4 * n]
+    # The ramp is a product of one phase a row and one a column.
     for k in range(n):
         cycles = (k if 2 * k < n else k - n) / n
         sine, cosine = sincos64(-2.0 * math.pi * cycles * dy)

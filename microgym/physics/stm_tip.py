@@ -224,14 +224,18 @@ def draw_traits(s0, s1, tick, state, spread, traits):
         spread: `TipSpread`.
         traits: (11,) float64, written, see `TRAITS`.
     """
+    # Well of the tip: log-normal depth and width.
     factors = _OF_STATE[state]
     traits[STRENGTH] = (
         MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
     )
     traits[WIDTH] = MEAN_WIDTH_NM * factors[1] * exp64(spread.width * normal(s0, s1, tick, 1))
+    # Atom that pulls, off the atom that tunnels.
     traits[OFFSET_X] = spread.offset_nm * normal(s0, s1, tick, 2)
     traits[OFFSET_Y] = spread.offset_nm * normal(s0, s1, tick, 3)
+    # Contact conductance, about half a quantum.
     traits[CONTACT] = 0.5 * QUANTUM_US * exp64(0.5 * normal(s0, s1, tick, 4))
+    # Blur of images; a double tip has a ghost at a distance.
     traits[BLUR] = factors[2] * (0.5 + uniform(s0, s1, tick, 5))
     traits[GHOST] = 0.0
     traits[GHOST_X] = 0.8 * (2.0 * uniform(s0, s1, tick, 6) - 1.0)

@@ -316,11 +316,13 @@ def _binomial_large(n, p, u):
     skew = 1.0 - 2.0 * p
     variance = n * pq - 1.0 / 12.0
     s = np.sqrt(variance)
+    # Skewness, excess and fifth cumulant of the binomial distribution, normalised.
     g1 = n * pq * skew / (variance * s)
     g2 = (n * pq * (1.0 - 6.0 * pq) + 1.0 / 120.0) / (variance * variance)
     g3 = n * pq * skew * (1.0 - 12.0 * pq) / (variance * variance * s)
     w = ndtri64(u)
     v = w * w
+    # Cornish-Fisher: quantile from the normal quantile w.
     z = w + g1 * (v - 1.0) / 6.0
     z += w * (g2 * (v - 3.0) / 24.0 - g1 * g1 * (2.0 * v - 5.0) / 36.0)
     z += g3 * (v * v - 6.0 * v + 3.0) / 120.0 - g1 * g2 * (v * v - 5.0 * v + 2.0) / 24.0

@@ -169,6 +169,7 @@ class PFMMeasurement(IntEnum):
 
 @unique
 class AgentWorld(IntEnum):
-    """Agents: actions of the random policy."""
+    """Agents: actions of the random policy; that of AFM-v0 has a number of its own."""
 
     RANDOM = 7
+    RANDOM_AFM = 8

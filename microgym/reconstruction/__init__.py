@@ -1,1 +1,1 @@
-"""What infers the specimen from measurements."""
+"""Inference of the specimen from measurements."""

@@ -1,4 +1,4 @@
-"""The abstract class of all observation models: estimates that an agent is shown."""
+"""Abstract class of all observation models: estimates from measurements, for observations."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar

@@ -1,4 +1,4 @@
-"""Checks of what users hand to a reconstruction; each raises before anything changes."""
+"""Validation of the arguments of reconstructions; each check raises before anything changes."""
 
 import numbers
 from collections.abc import Sequence
@@ -21,25 +21,11 @@ def number(name: str, value: float, low: float, high: float) -> float:
     return float(value)
 
 
-def whole_number(name: str, value: int, low: int, high: int) -> int:
-    """A whole number from low to high.
-
-    Raises:
-        TypeError: if it is not a whole number.
-        ValueError: if it is out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r} must be a whole number")
-    if not low <= value <= high:
-        raise ValueError(f"{name}={value!r} must be from {low} to {high}")
-    return int(value)
-
-
 def check_rows(rows: Sequence[int] | NDArray[np.int64] | None, num: int) -> NDArray[np.int64]:
     """Rows of a batch as an array, each at most once; None means all.
 
     Raises:
-        TypeError: if they are not whole numbers.
+        TypeError: if they are not integers.
         ValueError: if one is out of range or twice there.
     """
     if rows is None:
@@ -48,7 +34,7 @@ def check_rows(rows: Sequence[int] | NDArray[np.int64] | None, num: int) -> NDAr
     if chosen.size == 0:
         return np.zeros(0, np.int64)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
-        raise TypeError(f"rows={rows!r} must be a sequence of whole numbers")
+        raise TypeError(f"rows={rows!r} must be a sequence of integers")
     if chosen.min() < 0 or chosen.max() >= num:
         raise ValueError(f"rows={chosen.tolist()} must be from 0 to {num - 1}")
     if np.unique(chosen).size != chosen.size:

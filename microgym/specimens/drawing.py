@@ -50,6 +50,7 @@ def spline_weights(length: int, spacing: float, first: NDArray[np.int64], weight
         weights: (4, length) float32, written; each column sums to 1.
     """
     for j in range(length):
+        # Uniform cubic B-spline at the place t between two lattice points.
         at = j / spacing
         low = int(np.floor(at))
         t = at - low
@@ -101,6 +102,7 @@ def smooth_noise(
     for i in range(height):
         if not any_nonzero(view1d(wanted, i * width, width)):
             continue
+        # Sum over four rows of the lattice, then over four columns.
         at = first[i] * columns
         above, upper = view1d(points, at, columns), view1d(points, at + columns, columns)
         lower = view1d(points, at + 2 * columns, columns)

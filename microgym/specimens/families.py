@@ -85,7 +85,7 @@ def fill(
     elif family == "grf":
         fft = _plan(field_size(height, width))
         work = np.empty(grf_work(height, width), np.float32)
-        _fill_grf(keys, real, imag, fft.radices, fft.twiddles, work)
+        _fill_grf(keys, real, imag, fft, work)
     elif family == "large_features":
         floats, integers = features_work(height, width)
         work, indices = np.empty(floats, np.float32), np.empty(integers, np.int64)
@@ -121,7 +121,7 @@ def paper_object(family: str, size: int = 392, seed: int = 0) -> NDArray[np.comp
     else:
         fft = _plan(field_size(size, size))
         work = np.empty(grf_work(size, size), np.float32)
-        draw_grf(key[0], key[1], amplitude, phase, fft.radices, fft.twiddles, work)
+        draw_grf(key[0], key[1], amplitude, phase, fft, work)
     out = np.empty((size, size), np.complex64)
     real, imag = np.empty_like(amplitude), np.empty_like(amplitude)
     _polar(amplitude, phase, np.float32(1.0), real, imag)
@@ -207,11 +207,9 @@ def _fill_lines(keys: Keys, real: Plane, imag: Plane, work: Plane) -> None:
 
 
 @kernel
-def _fill_grf(
-    keys: Keys, real: Plane, imag: Plane, radices: Indices, twiddles: Plane, work: Plane
-) -> None:
+def _fill_grf(keys: Keys, real: Plane, imag: Plane, fft: FFTPlan, work: Plane) -> None:
     for k in range(keys.shape[0]):
-        draw_grf(keys[k, 0], keys[k, 1], real[k], imag[k], radices, twiddles, work)
+        draw_grf(keys[k, 0], keys[k, 1], real[k], imag[k], fft, work)
         _polar(real[k], imag[k], _inverse_maximum(real[k]), real[k], imag[k])
 
 

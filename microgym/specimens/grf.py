@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view2d
-from microgym.numerics.fft import workspace
+from microgym.numerics.fft import FFTPlan, workspace
 from microgym.numerics.libm import exp64
 from microgym.random import WORLD, stream
 from microgym.random.streams import SpecimenWorld
@@ -78,8 +78,7 @@ def draw_grf(
     k1: np.uint32,
     amplitude: Plane,
     phase: Plane,
-    radices: NDArray[np.int64],
-    twiddles: Plane,
+    fft: FFTPlan,
     work: Plane,
 ) -> None:
     """Draw amplitude, not normalised (mean about 0.5), and phase, as in the paper.
@@ -89,20 +88,17 @@ def draw_grf(
         k1: second word.
         amplitude: (H, W) float32, written.
         phase: (H, W) float32, rad, written.
-        radices: of the transform plan for `field_size(H, W)`.
-        twiddles: of the same plan.
+        fft: plan of the transform for `field_size(H, W)`.
         work: (`grf_work(H, W)`,) float32.
     """
     s0, s1 = stream(k0, k1, WORLD, _FIELD)
     height, width = amplitude.shape
-    n = 16
-    while 2 * n < max(height, width):
-        n *= 2
+    n = fft.n
     re, im = work[: n * n], work[n * n : 2 * n * n]
     fft_work = work[2 * n * n :]
     # |k| to half the exponent of the power, since this is an amplitude.
     half = 0.25 * _EXPONENT
-    periodic_field(s0, s1, np.int64(0), n, 0.0, 1.0, half, re, im, radices, twiddles, fft_work)
+    periodic_field(s0, s1, np.int64(0), 0.0, 1.0, half, re, im, fft, fft_work)
     low, high = re[0], re[0]
     for i in range((height + 1) // 2):
         for j in range((width + 1) // 2):

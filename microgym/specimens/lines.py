@@ -80,6 +80,7 @@ def draw_lines(k0: np.uint32, k1: np.uint32, out: Plane, work: Plane) -> None:
     for i in range(tall):
         for j in range(wide):
             canvas[i, j] = np.float32(0.0)
+    # Lines between uniform points of the canvas, whose middle half is kept.
     for k in range(count):
         y0 = int(2 * height * np.float64(ends[4 * k]))
         x0 = int(2 * width * np.float64(ends[4 * k + 1]))
@@ -89,6 +90,7 @@ def draw_lines(k0: np.uint32, k1: np.uint32, out: Plane, work: Plane) -> None:
     for i in range(height):
         for j in range(width):
             out[i, j] = np.float32(0.0)
+    # Sum of three blurs: A = sum w_i (G_i * lines).
     for part in range(3):
         radius = gaussian_weights(_SIGMAS[part], weights)
         blur_rows(canvas, _HALO, weights, radius, np.float32(_WEIGHTS[part]), rows)

@@ -58,6 +58,7 @@ def _strokes(s0, s1, unit, mask):
     for part in range(parts):
         best, far_y, far_x, best_turn = -1.0, y, x, turn
         length = unit * (16.0 + 14.0 * _draw(s0, s1, part + 1, _ZERO))
+        # Of four directions the one that leads farthest, with some chance.
         for k in range(4):
             way = turn + (2 * k + 1) * 0.125 if part > 0 else turn + 0.25 * k
             sine, cosine = sincos64(2.0 * np.pi * way)
@@ -84,6 +85,7 @@ def _islands(s0, s1, unit, mask, place):
         low, high = unit * MARGIN + r, size - 1.0 - unit * MARGIN - r
         y = low + (high - low) * _draw(s0, s1, trial + 1, _ZERO + 1)
         x = low + (high - low) * _draw(s0, s1, trial + 1, _ZERO + 2)
+        # Figures keep a distance from each other.
         free = True
         for k in range(count):
             dy, dx = y - place[k, 0], x - place[k, 1]

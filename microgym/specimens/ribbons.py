@@ -136,6 +136,7 @@ def _walk(
     halfway = covered + (target - covered) // 2
     branch[0], branch[1], branch[2], branch[3], branch[4] = y, x, c, s, half
     for step in range(1, kicks.size):
+        # A strand ends where it leaves the region.
         if abs(y - middle_y) > reach_y + unit or abs(x - middle_x) > reach_x + unit:
             return covered
         covered += _stamp(depth, y, x, half, margin, height - margin, margin, width - margin)
@@ -143,11 +144,13 @@ def _walk(
             branch[0], branch[1], branch[2], branch[3], branch[4] = y, x, c, s, half
         if covered >= target:
             return covered
+        # Curvature: an Ornstein-Uhlenbeck process about the bias of the strand.
         drift = keep * drift + kick * kicks[step]
         curvature = min(max(bias + drift, -_MAX_CURVATURE), _MAX_CURVATURE)
         if not crosses:
             evasion = _evasion(depth, y, x, c, s, unit)
             curvature = evasion if evasion != 0.0 else curvature
+        # At the border the strand turns back to the middle.
         ahead_y, ahead_x = y + _LOOKAHEAD * unit * c, x + _LOOKAHEAD * unit * s
         if abs(ahead_y - middle_y) > reach_y or abs(ahead_x - middle_x) > reach_x:
             cross = c * (middle_x - x) - s * (middle_y - y)

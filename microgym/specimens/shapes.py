@@ -62,6 +62,7 @@ def _rounded_box(
         row = distance[i, start:stop]
         for j in range(stop - start):
             dx = np.float32(start + j - x)
+            # Signed distance of a rounded box, in its own axes.
             u = abs(cosine * dx + sine * dy) - a
             v = abs(cosine * dy - sine * dx) - b
             pu, pv = max(u, zero), max(v, zero)
@@ -86,6 +87,7 @@ def _features(
     count = max(3, int(_FEATURES * area * (0.32 if level == 0 else 0.18) + 0.5))
     for k in range(count):
         fill_uniform(s0, s1, 1 + 2 * k + level, draws)
+        # Orientation along one of two directions, size, aspect, corners, and a frame or not.
         across = 1.5707963267948966 if draws[0] < 0.3 else 0.0
         tilt = 0.12 * (draws[1] - 0.5)
         sine, cosine = sincos64(lean + across + tilt)
@@ -147,12 +149,14 @@ def draw_features(
     dark = np.float32(1.0 - darkest)
     for i in range(height):
         for j in range(width):
+            # Thickness of two etch levels with slanted walls, and grain.
             full = clip_unit(np.float32(0.5) - deep[i, j] / wall)
             half = clip_unit(np.float32(0.5) - shallow[i, j] / wall)
             film = max(full, np.float32(0.55) * half)
             rough = np.float32(0.03) * grain[i, j]
             thick = clip_unit(film + rough * (np.float32(0.3) + film))
             amplitude = np.float32(0.98) - dark * thick
+            # Phase of the film, on a substrate with a slope.
             phase = latest * thick + slope_y * np.float32(i) + slope_x * np.float32(j)
             sine, cosine = sincos32(phase)
             real[i, j] = amplitude * cosine

@@ -67,6 +67,7 @@ def _render(
                 continue
             f = fine[i - inset, j - inset]
             g = grain[i - inset, j - inset]
+            # Thickness: thicker at the rim, with slow and fine texture.
             rim = clip_unit(np.float32(1.0) - abs(-d - rim_at) / rim_at)
             thick = clip_unit(
                 np.float32(0.5)
@@ -74,10 +75,12 @@ def _render(
                 + np.float32(0.17) * f
                 + np.float32(0.25) * rim
             )
+            # Absorption and phase follow the thickness; the grain changes both apart.
             dark = clip_unit(np.float32(0.15) + np.float32(0.6) * thick + np.float32(0.14) * g)
             late = clip_unit(np.float32(0.05) + np.float32(0.85) * thick - np.float32(0.10) * g)
             sine, cosine = sincos32(_PHASE_RAD * late)
             amplitude = np.float32(1.0) - _ABSORPTION * dark
+            # O = 1 + part (a exp(i phi) - 1), the part of the pixel inside the edge.
             part = coverage(d)
             real[i, j] = np.float32(1.0) + part * (amplitude * cosine - np.float32(1.0))
             imag[i, j] = part * (amplitude * sine)

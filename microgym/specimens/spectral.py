@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.fft import fft2
+from microgym.numerics.fft import FFTPlan, fft2
 from microgym.numerics.libm import exp64, log64
 from microgym.random import fill_normal
 
@@ -19,6 +19,7 @@ def _colour(re: Plane, im: Plane, n: int, offset: float, scale: float, half_powe
         ky = i if i < n - i else n - i
         for j in range(n):
             kx = j if j < n - j else n - j
+            # Amplitude (offset + scale k^2)^half_power; the mean frequency is removed below.
             k2 = max(1, ky * ky + kx * kx)
             factor = np.float32(exp64(half_power * log64(offset + scale * np.float64(k2))))
             re[i * n + j] *= factor
@@ -35,14 +36,12 @@ def periodic_field(
     s0: np.uint32,
     s1: np.uint32,
     tick: int,
-    n: int,
     offset: float,
     scale: float,
     half_power: float,
     re: Plane,
     im: Plane,
-    radices: NDArray[np.int64],
-    twiddles: Plane,
+    fft: FFTPlan,
     work: Plane,
 ) -> float:
     """Draw two independent periodic Gaussian fields of power (offset + scale k^2)^(2 half_power).
@@ -51,14 +50,12 @@ def periodic_field(
         s0: first word of the stream key of the field.
         s1: second word.
         tick: tick at which it is drawn; the next one is used too.
-        n: edge, px, a size of `microgym.numerics.fft`.
         offset: at least 0.
         scale: above 0; k is in periods per n px.
         half_power: half the exponent, that of the amplitude.
         re: (n*n,) float32, written: the first field, of zero mean.
         im: (n*n,) float32, written: the second.
-        radices: of the transform plan for n.
-        twiddles: of the same plan.
+        fft: plan of the transform of n by n.
         work: float32, `workspace(n)` or more.
 
     Returns:
@@ -66,6 +63,6 @@ def periodic_field(
     """
     fill_normal(s0, s1, tick, re)
     fill_normal(s0, s1, tick + 1, im)
-    variance = _colour(re, im, n, offset, scale, half_power)
-    fft2(re, im, re, im, n, radices, twiddles, work)
+    variance = _colour(re, im, fft.n, offset, scale, half_power)
+    fft2(re, im, re, im, fft, work)
     return variance

@@ -13,7 +13,6 @@ from microgym.physics.diffraction import diffract, diffraction_work
 from microgym.reconstruction.ptychography.pie import (
     Exposure,
     PIESteps,
-    Transform,
     Wave,
     object_weight,
     pie_update,
@@ -276,8 +275,7 @@ def test_compiled_forward_model_agrees(n, modes):
     work = np.empty(diffraction_work(n), np.float32)
     for top, left, photons in ((0, 0, 1.0), (17, 40, 1e5), (40, 52, 1e9)):
         diffract(
-            *planes(specimen), *flat, top, left, np.float32(photons), n, ready.radices,
-            ready.twiddles, out, work,
+            *planes(specimen), *flat, top, left, np.float32(photons), ready, out, work,
         )  # fmt: skip
         expected = reference.expected_counts(specimen, probe, top, left, photons)
         error = np.linalg.norm(out.reshape(n, n) - expected) / np.linalg.norm(expected)
@@ -312,7 +310,7 @@ def test_compiled_update_agrees(modes, alpha, probe_step):
             weight,
             Exposure(*data, top, left),
             PIESteps(*map(np.float32, (0.9, probe_step, alpha))),
-            Transform(n, ready.radices, ready.twiddles),
+            ready,
             work,
         )
         misfit = reference.pie_update(

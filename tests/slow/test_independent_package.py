@@ -61,15 +61,14 @@ def ours(probe, specimen, corners):
     work = np.empty(diffraction_work(n), np.float32)
     spectrum, moved = np.empty((2, modes, size), np.float32), np.empty((2, modes, size), np.float32)
     ramp, lines = np.empty((2, size), np.float32), np.empty(4 * n, np.float32)
-    transform = n, fft.radices, fft.twiddles
     for m in range(modes):
-        fft2(re[m], im[m], spectrum[0, m], spectrum[1, m], *transform, work)
+        fft2(re[m], im[m], spectrum[0, m], spectrum[1, m], fft, work)
     out = np.empty((len(corners), size), np.float32)
     for k, (y, x) in enumerate(corners):
         top, left = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
         phase_ramp(y - top, x - left, n, ramp[0], ramp[1], lines)
-        shift_probe(*spectrum, *ramp, *transform, *moved, work)
-        diffract(object_re, object_im, *moved, top, left, np.float32(1.0), *transform, out[k], work)
+        shift_probe(*spectrum, *ramp, fft, *moved, work)
+        diffract(object_re, object_im, *moved, top, left, np.float32(1.0), fft, out[k], work)
     return np.fft.fftshift(out.reshape(-1, n, n), axes=(1, 2))
 
 

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", action="store_true", help="make a new record instead of comparing"
     )
     parser.add_argument(
-        "--views",
+        "--observation-models",
         action="store_true",
         help="with --write: compare agents trained with different observation models",
     )
@@ -37,19 +37,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare with a record, or write one."""
     setting = EnvironmentConfig(environment_id(arguments.env))
     one_thread()
-    from microgym.baselines.evaluation.compare_observations import write_views
+    from microgym.baselines.evaluation.compare_observations import write_comparison
     from microgym.baselines.evaluation.reproduce import check_record, write_record
 
     runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"
     jobs = options.read_jobs(arguments, 3)
-    if arguments.views and not arguments.write:
-        raise ValueError("--views needs --write: its record is not checked again")
+    if arguments.observation_models and not arguments.write:
+        raise ValueError("--observation-models needs --write: its record is not checked again")
     if arguments.write:
         if arguments.no_train:
             raise ValueError("--write needs training: leave --no-train out")
         small, reuse = arguments.small, arguments.reuse
-        if arguments.views:
-            print(write_views(setting, runs=runs, jobs=jobs, reuse=reuse))
+        if arguments.observation_models:
+            print(write_comparison(setting, runs=runs, jobs=jobs, reuse=reuse))
             return options.OK
         print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=reuse))
         return options.OK

@@ -2,8 +2,8 @@
 
 A classical restoration corrects heights by the error signals (the signal's deviation is a height
 that the loop has not followed), joins the two directions, smooths, and may take off the tip: grey
-erosion by a nominal tip gives the highest surface that would look so, and its dilation by a new tip
-is what a new tip would show of it (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
+erosion by a nominal tip gives the highest surface with that image, and its dilation by a new tip
+is the image of a new tip (Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425,
 1997). Its settings are the best on validation surfaces scanned the same way.
 """
 
@@ -133,8 +133,8 @@ def restore_classically(
 def without_tip(heights: Float64, radius_nm: float, pixel_nm: float, pitch_nm: float) -> Float64:
     """Take a nominal tip off lines and put a new one on.
 
-    The erosion looks at the line and at the two before it, as the network does; the dilation goes
-    along the line.
+    The erosion uses the line and the two before it, as the network does; the dilation goes along
+    the line.
 
     Args:
         heights: (F, lines, P), nm.
@@ -178,7 +178,7 @@ def _smoothed(heights: Float64, sigma: float) -> Float64:
     return out
 
 
-def best_settings(judged: Frames) -> RestorationSettings:
+def best_settings(validation: Frames) -> RestorationSettings:
     """Settings of `GRID` with the least mean error on validation frames.
 
     Tips are only taken off the best three of those that leave them on.
@@ -186,8 +186,8 @@ def best_settings(judged: Frames) -> RestorationSettings:
 
     def errors(chosen: Iterable[RestorationSettings]) -> dict[RestorationSettings, float]:
         return {
-            one: float(np.mean(relative_error(heights, judged.truth)))
-            for one, heights in restore_classically(judged, chosen)
+            one: float(np.mean(relative_error(heights, validation.truth)))
+            for one, heights in restore_classically(validation, chosen)
         }
 
     found = errors(one for one in GRID if not one.radius_nm)

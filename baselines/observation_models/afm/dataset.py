@@ -1,4 +1,4 @@
-"""Lines to learn from and to judge by: random surfaces, tips, dials and instruments.
+"""Simulated lines for training and evaluation: random surfaces, tips, dials and instruments.
 
 Frames are scanned as `AFM-v0` scans them, with its instrument, line by line.
 """
@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 LEARNT = tuple(name for name in SURFACES if name not in HELD_OUT_SURFACES)
-"""Families that the network learns from: all but the one kept to judge by."""
+"""Families of the training: all but those held out."""
 GAIN_SHARES = (0.08, 0.9)
 """Integral gains over the one at which the loop begins to ring, logarithmic (design choice)."""
 WIDEST_NM = 45.0
@@ -29,7 +29,7 @@ SPLIT_TIPS = 0.2
 
 @dataclass(frozen=True)
 class Conditions:
-    """How frames are scanned.
+    """Conditions of frames.
 
     Attributes:
         family, split: of the surfaces.
@@ -74,10 +74,10 @@ class Frames:
     Attributes:
         signals: (F, lines, 5, P) float32: trace, retrace, error and error of the retrace, nm, and
             cosine of the phase.
-        truth: (F, lines, P) float32, what a new tip would have shown on the trace's path, nm.
+        truth: (F, lines, P) float32, image of a new tip on the trace's path, nm.
         dials: (F, lines, 4) float64, see `microgym.instruments.afm.kernels.DIALS`.
         radius_nm: (F,) of the tips at the start.
-        conditions: how they were scanned.
+        conditions: of the scans.
     """
 
     signals: Float32
@@ -90,11 +90,10 @@ class Frames:
 def scan_frames(conditions: Conditions, seeds: NDArray[np.int64], chance: int) -> Frames:
     """Scan one frame of each surface.
 
-    An operator changes the dials now and then and otherwise leaves them. The tips are as they may
-    be after some use: sharp, worn, broken or double.
+    The dials change now and then. The tips are as after some use: sharp, worn, broken or double.
 
     Args:
-        conditions: how.
+        conditions: of the frames.
         seeds: (F,) of the surfaces and instruments.
         chance: seed of tips and dials.
 
@@ -146,7 +145,7 @@ def _between(generator: np.random.Generator, ends: tuple[float, float], count: i
 
 
 def random_conditions(generator: np.random.Generator, split: str) -> Conditions:
-    """Conditions as wide as the network is meant for (all ranges are design choices)."""
+    """Conditions of the training (all ranges are design choices)."""
     levels = LEVELS[:3]
     return Conditions(
         family=str(generator.choice(LEARNT, p=[0.3 if n == "mixed" else 0.14 for n in LEARNT])),

@@ -121,8 +121,8 @@ def compare(weights: Weights, test: Conditions, *, budget: Budget, seed: int) ->
         Settings, mean relative error of each method and the gain of the network over the best
         classical restoration, with 95% intervals.
     """
-    judged = frames_of(replace(test, split="validation"), seed, budget.judges)
-    settings = best_settings(judged)
+    validation = frames_of(replace(test, split="validation"), seed, budget.judges)
+    settings = best_settings(validation)
     frames = frames_of(test, seed, budget.specimens)
     names = {"trace": TRACE, "flattened": FLATTENED, "corrected": CORRECTED, "tuned": settings}
     found = {

@@ -29,7 +29,7 @@ class Inputs:
     Attributes:
         signals: (S, 5, P) float32, all lines, heights less a constant of the line.
         place: (L, LINES) int64, numbers of these lines, the newest first; -1 for none.
-        settings: (L, TOLD) float32, settings of the lines and size of the frame.
+        settings: (L, SETTING_INPUTS) float32, settings of the lines and size of the frame.
         lag_px: (L, LINES) float32.
         truth: (L, P) float32, less the line's mean, nm.
     """
@@ -94,10 +94,10 @@ def make_inputs(frames: Sequence[Frames]) -> Inputs:
         start = done + lines * np.arange(count)[:, None, None]
         places.append(np.where(number >= 0, start + number, -1).reshape(-1, LINES))
         done += count * lines
-        told, lag = line_settings(one)
+        scaled, lag = line_settings(one)
         before = np.maximum(number, 0)
         there = (number >= 0)[None, :, :, None]
-        history = np.where(there, told[:, before], 0.0).reshape(count * lines, -1)
+        history = np.where(there, scaled[:, before], 0.0).reshape(count * lines, -1)
         field = one.conditions.field_nm
         size = np.log([field / pixels / PIXEL_NM, field / lines / PITCH_NM])
         size = np.broadcast_to(size, (count * lines, 2))
@@ -114,16 +114,16 @@ def make_inputs(frames: Sequence[Frames]) -> Inputs:
 
 
 def line_settings(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scaled settings of each line, (F, lines, 5), and lags, px; see `tell_rows`."""
+    """Scaled settings of each line, (F, lines, 5), and lags, px; see `enter_settings`."""
     setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
     width = frames.signals.shape[-1] + 2 * LEAD
     pixel_s = 0.5 / (rate * width)
     lag_px = MODES["amplitude"].lag_s / pixel_s
-    told = (
+    scaled = (
         (setpoint - 0.65) / 0.3,
         0.5 * np.log(gain * pixel_s),
         5.0 * proportional,
         np.log(lag_px),
         np.ones_like(setpoint),
     )
-    return np.stack(told, axis=-1), lag_px
+    return np.stack(scaled, axis=-1), lag_px

@@ -16,8 +16,8 @@ from microgym.reconstruction.topography.convnet_kernels import (
     LAG_SHARE,
     LEAST_NM,
     LINES,
-    MOST_DOUBT,
-    SEEN,
+    MOST_LOG_SIGMA,
+    SIGNAL_INPUTS,
     SIGNALS,
 )
 from microgym.reconstruction.topography.observation_model import NETWORK
@@ -28,9 +28,9 @@ _COUNT = len(CANDIDATES)
 class TopographyNet(TwinNetwork):
     """Lines and settings in, restored heights of the newest line and their uncertainty out.
 
-    What it shows of a pixel is a mean of `CANDIDATES` with weights of its own for every pixel, and
-    a detail. The detail is in units of what the signals leave open there: how far trace and retrace
-    are apart, the errors, and the slope. So is the uncertainty.
+    The height of a pixel is a mean of `CANDIDATES`, with weights of its own for every pixel, and a
+    detail. Detail and uncertainty are in units of the signals' ambiguity there: the difference of
+    trace and retrace, the errors, and the slope.
     """
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class TopographyNet(TwinNetwork):
             head.bias.zero_()
             head.bias[-CELL:] = -2.0
 
-    def forward(self, lines: Tensor, told: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, lines: Tensor, settings: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
         """Restore a batch.
 
         Args:
             lines: (B, LINES, 5, P) float32, trace, retrace, error, error of the retrace, phase; the
                 newest line first; zeros where there is none.
-            told: (B, TOLD) float32: settings of the lines as
-                `microgym.reconstruction.topography.convnet_kernels.tell_rows` enters them, and the
+            settings: (B, SETTING_INPUTS) float32: settings of the lines as
+                `microgym.reconstruction.topography.convnet_kernels.enter_settings` scales them, and
                 logarithms of pixel and distance of lines over those of the default frame.
             lag_px: (B, LINES) float32, pixels that a line passes in the signal's time constant.
 
@@ -60,17 +60,17 @@ class TopographyNet(TwinNetwork):
             (B, P) each.
         """
         candidates, base = self._candidates(lines, lag_px)
-        seen, unit = self._features(lines, base)
-        many = told[:, :, None].expand(-1, -1, seen.shape[-1])
-        (head,) = self.run(torch.cat([seen, many], dim=1))
+        signals, unit = self._features(lines, base)
+        many = settings[:, :, None].expand(-1, -1, signals.shape[-1])
+        (head,) = self.run(torch.cat([signals, many], dim=1))
         count, cells = head.shape[0], head.shape[-1]
-        said = head.reshape(count, _COUNT + 2, CELL, cells).transpose(2, 3)
-        said = said.reshape(count, _COUNT + 2, CELL * cells)
-        gates = torch.softmax(said[:, :_COUNT], dim=1)
+        output = head.reshape(count, _COUNT + 2, CELL, cells).transpose(2, 3)
+        output = output.reshape(count, _COUNT + 2, CELL * cells)
+        gates = torch.softmax(output[:, :_COUNT], dim=1)
         scale = unit.repeat_interleave(CELL, dim=1)
-        heights = (gates * candidates).sum(dim=1) + scale * said[:, _COUNT]
-        doubt = said[:, _COUNT + 1].clamp(-MOST_DOUBT, MOST_DOUBT)
-        return heights, doubt + torch.log(scale)
+        heights = (gates * candidates).sum(dim=1) + scale * output[:, _COUNT]
+        log_sigma = output[:, _COUNT + 1].clamp(-MOST_LOG_SIGMA, MOST_LOG_SIGMA)
+        return heights, log_sigma + torch.log(scale)
 
     @staticmethod
     def _candidates(lines: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,19 +89,19 @@ class TopographyNet(TwinNetwork):
 
     @staticmethod
     def _features(lines: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
-        """What the first layer sees (B, 60, cells), and the unit of details (B, cells), nm."""
+        """Inputs from the signals (B, 60, cells), and the unit of details (B, cells), nm."""
         slope = torch.diff(base[:, 0], dim=-1, prepend=base[:, 0, :1])
         apart = lines[:, :, 0] - lines[:, :, 1]
         e, f, phase = lines[:, :, 2], lines[:, :, 3], lines[:, :, 4]
         first = torch.cat([slope[:, None], base[:, 1:] - base[:, :1]], dim=1)
         pixels = torch.stack([*map(_squeezed, (first, apart, e, f)), phase], dim=2)
         count, cells = pixels.shape[0], pixels.shape[-1] // CELL
-        seen = pixels.reshape(count, LINES * len(SIGNALS), cells, CELL).transpose(2, 3)
+        signals = pixels.reshape(count, LINES * len(SIGNALS), cells, CELL).transpose(2, 3)
         size = apart[:, 0].abs() + e[:, 0].abs() + f[:, 0].abs() + slope.abs()
         within = size.reshape(count, cells, CELL).sum(dim=-1)
         around = nn.functional.pad(within, (1, 1))
         unit = (around[:, :-2] + within + around[:, 2:]) / (3 * CELL) + LEAST_NM
-        return seen.reshape(count, SEEN, cells), unit
+        return signals.reshape(count, SIGNAL_INPUTS, cells), unit
 
 
 def _slope(x: Tensor) -> Tensor:

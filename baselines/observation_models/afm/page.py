@@ -112,7 +112,7 @@ def _tips() -> str:
 
 
 def _lost(record: Record) -> str:
-    """Where the network does not win, in a sentence."""
+    """Comparisons that the network does not win, in a sentence."""
     places = [
         f"`{one['family']}`, {one.get('speed') or 'tip ' + one['tip']}"
         for one in (*record["claims"], *record["tips"])

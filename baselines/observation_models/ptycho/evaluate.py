@@ -113,9 +113,9 @@ def claim(
         conditions = Conditions(family, split, SCAN, photons, drift="easy", damage="off")
         return take(conditions, SEEDS * seed + np.arange(count), halton_places(SCAN))
 
-    judged = scans("validation", budget.judges)
-    settings = SolverGridSearch(judged).best()
-    sweeps = best_sweeps(weights, judged)
+    validation = scans("validation", budget.judges)
+    settings = SolverGridSearch(validation).best()
+    sweeps = best_sweeps(weights, validation)
     test = scans("test", budget.specimens)
     images = {
         "network": restore(weights, test.inputs[sweeps])[0],
@@ -137,11 +137,11 @@ def claim(
     }
 
 
-def best_sweeps(weights: Weights, judged: CompletedScans) -> int:
+def best_sweeps(weights: Weights, validation: CompletedScans) -> int:
     """Sweeps before the network's inputs are taken that are best on validation scans."""
     errors = {
-        sweeps: float(np.mean(judged.errors(restore(weights, inputs)[0])))
-        for sweeps, inputs in judged.inputs.items()
+        sweeps: float(np.mean(validation.errors(restore(weights, inputs)[0])))
+        for sweeps, inputs in validation.inputs.items()
     }
     return min(errors, key=lambda one: errors[one])
 

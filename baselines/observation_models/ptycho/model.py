@@ -23,7 +23,7 @@ class PtychoUNet(TwinNetwork):
     With c the contrast of the estimate (transmission minus one), the restored contrast is
     g c + d: a gate g in (0, 1) for every pixel, which shrinks what is noise, and a detail d, which
     is what the surroundings suggest. Last comes the logarithm of the standard deviation of the
-    complex error; what it learns does not reach the layers that make the image.
+    complex error, whose gradient does not reach the layers that make the image.
     """
 
     def __init__(self) -> None:

@@ -88,12 +88,12 @@ def _metrics(record: Record) -> Rows:
     rows: Rows = []
     for one in record["claims"]:
         errors, gain = one["lit"]["errors"], written(estimate(one["lit"]["gain"]), 3)
-        told = (
+        cell = (
             f"{errors['network']['value']:.3f}; best classical {errors['tuned']['value']:.3f}; "
             f"better by {gain}"
         )
         if one["photons"] <= CLAIMED:
-            rows.append((f"E0, {family_cell(one)}, {one['photons']:,.0f} photons", told))
+            rows.append((f"E0, {family_cell(one)}, {one['photons']:,.0f} photons", cell))
     return rows + coverage_card_rows(record["coverage"])
 
 

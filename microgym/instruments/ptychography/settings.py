@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.numerics.fft import plan
+from microgym.numerics.fft import FFTPlan, plan
 from microgym.numerics.linalg import dft2, squared
 from microgym.physics.camera import Detector
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
@@ -139,7 +139,7 @@ class Microscope(NamedTuple):
     Attributes:
         illumination: the probe.
         n: edge of a diffraction pattern and of a patch of the specimen, px.
-        radices, twiddles: plan of the transform of n by n (`microgym.numerics.fft`).
+        fft: plan of the transform of n by n.
         mask: (n*n,) float32, 1 where the detector sees, 0 behind the beam stop; (0,) without one.
         saturation_counts: full well of the detector, photons.
         read_noise_counts: standard deviation of the read noise, photons.
@@ -157,8 +157,7 @@ class Microscope(NamedTuple):
 
     illumination: Illumination
     n: int
-    radices: Int64
-    twiddles: Float32
+    fft: FFTPlan
     mask: Float32
     saturation_counts: float
     read_noise_counts: float
@@ -183,12 +182,11 @@ def make_microscope(settings: PtychographySettings, num_samples: int, probes: in
         probes: probes at each of them; probe p of row s has number `probes * s + p`.
     """
     n, stage, detector = settings.geometry.detector_pixels, settings.stage, settings.detector
-    transform, mask = plan(n), detector.mask(n).ravel()
+    mask = detector.mask(n).ravel()
     return Microscope(
         illumination=_illumination(settings.probe),
         n=n,
-        radices=transform.radices,
-        twiddles=transform.twiddles,
+        fft=plan(n),
         mask=mask[: None if mask.min() < 1.0 else 0],
         saturation_counts=float(detector.saturation_counts),
         read_noise_counts=float(detector.read_noise_counts),

@@ -8,7 +8,7 @@ vectorises. Results have the same bits on every processor.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,8 @@ _RADICES = {
 _BLOCK = 512  # elements of a row pass that go through the stages together: their latencies overlap
 
 
-@dataclass(frozen=True)
-class FFTPlan:
-    """Tables of a transform of one size.
+class FFTPlan(NamedTuple):
+    """Tables of a transform of one size, as kernels take them.
 
     Attributes:
         n: size of the square transform.
@@ -126,8 +125,9 @@ def _stage_along(
 
 
 @kernel
-def _transform_rows(re, im, out_re, out_im, n, radices, twiddles, work):
+def _transform_rows(re, im, out_re, out_im, fft, work):
     """Transform every row, for n of at least 64; source and target may be the same."""
+    n, radices, twiddles = fft.n, fft.radices, fft.twiddles
     plane = _BLOCK + PAD
     w_re, w_im = work, work[plane:]
     for start in range(0, n * n, _BLOCK):
@@ -187,8 +187,9 @@ def _stage_across(
 
 
 @kernel
-def _transform_columns(re, im, n, radices, twiddles, scale, work):
+def _transform_columns(re, im, fft, scale, work):
     """Transform every column in place, times `scale`."""
+    n, radices, twiddles = fft.n, fft.radices, fft.twiddles
     lanes = column_lanes()
     plane = lanes * n + PAD
     w_re, w_im = work, work[plane:]
@@ -227,7 +228,7 @@ def _transpose(plane, n):
 
 
 @kernel
-def fft2(re, im, out_re, out_im, n, radices, twiddles, work):
+def fft2(re, im, out_re, out_im, fft, work):
     """Unitary two-dimensional discrete Fourier transform.
 
     The inverse is the same call with real and imaginary planes exchanged on both sides. Source and
@@ -236,10 +237,10 @@ def fft2(re, im, out_re, out_im, n, radices, twiddles, work):
     Args:
         re, im: (n*n,) float32, source planes, row-major.
         out_re, out_im: (n*n,) float32, written; zero frequency at element 0.
-        n: size, one of `SIZES`.
-        radices, twiddles: from `plan(n)`.
+        fft: from `plan(n)`.
         work: (`workspace(n)`,) float32, overwritten.
     """
+    n = fft.n
     scale = np.float32(1.0 / n)
     if n < 64:
         # Rows shorter than the square of the lanes: turn the plane instead.
@@ -247,9 +248,9 @@ def fft2(re, im, out_re, out_im, n, radices, twiddles, work):
             out_re[j], out_im[j] = re[j], im[j]
         _transpose(out_re, n)
         _transpose(out_im, n)
-        _transform_columns(out_re, out_im, n, radices, twiddles, _ONE, work)
+        _transform_columns(out_re, out_im, fft, _ONE, work)
         _transpose(out_re, n)
         _transpose(out_im, n)
     else:
-        _transform_rows(re, im, out_re, out_im, n, radices, twiddles, work)
-    _transform_columns(out_re, out_im, n, radices, twiddles, scale, work)
+        _transform_rows(re, im, out_re, out_im, fft, work)
+    _transform_columns(out_re, out_im, fft, scale, work)

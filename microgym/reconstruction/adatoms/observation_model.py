@@ -18,8 +18,9 @@ from microgym.reconstruction.adatoms.peak_detection import MOST, match_rows, mat
 from microgym.reconstruction.adatoms.unet_kernels import CELL, detect_rows, maps_size
 from microgym.reconstruction.nn.network import Layer, Network, Weights, image_buffers
 from microgym.reconstruction.observation_model import ObservationModel
-from microgym.reconstruction.validation import number, whole_number
+from microgym.reconstruction.validation import number
 from microgym.state import Float32, Float64, Int64, Shape, allocate
+from microgym.validation import integer
 
 Rows = NDArray[np.int64]
 
@@ -50,7 +51,7 @@ class DetectorModel(ObservationModel[Float32, Adatoms]):
     """
 
     def __init__(self, num_envs: int, pixels: int, field_nm: float) -> None:
-        self.pixels = whole_number("pixels", pixels, 16, 1024)
+        self.pixels = integer("pixels", pixels, 16, 1024)
         self.scale = number("field_nm", field_nm, 1e-3, 1e6) / self.pixels
         self._adatoms = allocate(Adatoms, num_envs)
 
@@ -94,7 +95,7 @@ class MatchedFilter:
 
     Attributes:
         width_nm: standard deviation of the profile that is looked for, nm.
-        reach_px: distance within which only the strongest response is told, px, 1 to 6.
+        reach_px: distance within which only the strongest response counts, px, 1 to 6.
         threshold: least response, adatoms' heights.
         slope, place: the probability is a logistic function of the response, of this slope, one
             half at this place.
@@ -113,7 +114,7 @@ class MatchedFilter:
     def __post_init__(self) -> None:
         """Check every number."""
         number("width_nm", self.width_nm, 0.05, 1.0)
-        whole_number("reach_px", self.reach_px, 1, 6)
+        integer("reach_px", self.reach_px, 1, 6)
         number("threshold", self.threshold, 0.0, 10.0)
         number("slope", self.slope, 0.0, 1e3)
         number("place", self.place, -10.0, 10.0)
@@ -176,7 +177,7 @@ NETWORK = Network(
     calibration=(("calibration", (4,)),),
 )
 """U-shaped network on cells of 2x2 pixels. Its calibration: least probability of an adatom, factor
-of the uncertainty, slope and place of the calibration of the probability (`tell_peaks`)."""
+of the uncertainty, slope and place of the calibration of the probability (`gather_peaks`)."""
 
 
 class NeuralDetector(DetectorModel):

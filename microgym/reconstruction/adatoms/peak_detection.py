@@ -1,7 +1,7 @@
-"""Kernels that find bright spots in images: levelling, a matched filter, and what a peak is.
+"""Kernels that find bright spots in images: levelling, matched filter, peaks of probability.
 
-A spot is told as (x, y, probability, uncertainty), in the units of `found`'s scale; spots come in
-the order of their pixels. Pixels are counted from the image's first corner, so that the middle of
+A spot is (x, y, probability, uncertainty), in the units of `found`'s scale; spots come in the order
+of their pixels. Pixels are counted from the image's first corner, so that the middle of
 pixel (i, j) is (x, y) = (j + 0.5, i + 0.5) px.
 """
 
@@ -12,7 +12,7 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32, log32_normal
 
 MOST = 64
-"""Spots that are told of an image at most."""
+"""Largest number of spots of an image."""
 BACKGROUND = 20
 """Order of the pixel of a line, from the lowest, that is taken for the background: of 64 the 31st
 per cent, beneath adatoms as long as they cover less than two thirds (design choice)."""
@@ -57,7 +57,7 @@ def logistic(x):
 
 @kernel
 def is_peak(image, at, pitch, reach):
-    """Whether a pixel is above all others near it; of equal ones the first is.
+    """Test whether a pixel is above all others near it; of equal ones the first is.
 
     Args:
         image: flat float32, with a border of `reach` pixels at least.
@@ -77,7 +77,7 @@ def is_peak(image, at, pitch, reach):
 
 @kernel
 def _vertex(before, here, after):
-    """Where a parabola through three neighbouring values is highest, px from the middle one."""
+    """Vertex of the parabola through three neighbouring values, px from the middle one."""
     bend = before - np.float32(2.0) * here + after
     if not bend < _ZERO:
         return _ZERO
@@ -86,7 +86,7 @@ def _vertex(before, here, after):
 
 
 @kernel
-def match_rows(rows, image, template, reach, threshold, told, scale, work, found, counts):
+def match_rows(rows, image, template, reach, threshold, calibration, scale, work, found, counts):
     """Find spots by a matched filter, in the image of each row.
 
     The lines are levelled; the response is the least-squares amplitude of the template on a
@@ -98,8 +98,8 @@ def match_rows(rows, image, template, reach, threshold, told, scale, work, found
         template: (2 m + 1, 2 m + 1) float32, of mean zero, of which the product with the spot is 1.
         reach: distance within which only the strongest response is a spot, px, at most m.
         threshold: least response, in units of `HEIGHT_NM`.
-        told: slope and place of the logistic function of the response that is the probability; the
-            uncertainty of a place along one axis; and how far x is shifted in the image.
+        calibration: slope and place of the logistic function of the response that is the
+            probability; uncertainty of a place along one axis; shift of x in the image.
         scale: edge of a pixel in the unit of `found`; the middle of the image is its origin.
         work: (`match_size(n, m)`,) float32.
         found: (N, MOST, 4) float64, written.
@@ -133,9 +133,9 @@ def match_rows(rows, image, template, reach, threshold, told, scale, work, found
             for p in range(2 * m + 1):
                 for q in range(2 * m + 1):
                     weight = template[p, q]
-                    seen = view1d(levelled, (i + p) * pitch + q, n)
+                    values = view1d(levelled, (i + p) * pitch + q, n)
                     for j in range(n):
-                        out[j] += weight * seen[j]
+                        out[j] += weight * values[j]
         count = 0
         for i in range(n):
             for j in range(n):
@@ -150,11 +150,11 @@ def match_rows(rows, image, template, reach, threshold, told, scale, work, found
                 dy = _ZERO
                 if 0 < i < n - 1:
                     dy = _vertex(response[at - pitch], response[at], response[at + pitch])
-                found[b, count, 0] = scale * (j + 0.5 + dx - half) - told[3]
+                found[b, count, 0] = scale * (j + 0.5 + dx - half) - calibration[3]
                 found[b, count, 1] = scale * (i + 0.5 + dy - half)
-                sure = np.float32(told[0]) * (response[at] - np.float32(told[1]))
+                sure = np.float32(calibration[0]) * (response[at] - np.float32(calibration[1]))
                 found[b, count, 2] = logistic(sure)
-                found[b, count, 3] = told[2]
+                found[b, count, 3] = calibration[2]
                 count += 1
         counts[b] = count
 
@@ -165,7 +165,7 @@ def match_size(edge: int, reach: int) -> int:
 
 
 @kernel
-def tell_peaks(maps, edge, least, trust, slope, place, scale, out):
+def gather_peaks(maps, edge, least, trust, slope, place, scale, out):
     """Gather spots from maps of probability, place and uncertainty.
 
     A peak of the probability takes its eight neighbours with it: their sum is its own probability,
@@ -176,7 +176,7 @@ def tell_peaks(maps, edge, least, trust, slope, place, scale, out):
             the pixel, place of the centre from the middle of the pixel (x, y), its uncertainty
             along one axis, px. The borders' probabilities are zero.
         edge: pixels along an edge.
-        least: probability below which nothing is told.
+        least: least probability of a spot.
         trust: factor of the uncertainty.
         slope, place: of the calibration: the logarithm of the odds is slope times what it was, plus
             place.

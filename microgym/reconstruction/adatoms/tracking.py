@@ -114,7 +114,7 @@ def association_work(adatoms: int, positions: int = MOST) -> AssociationWork:
 
 @kernel
 def associate_rows(rows, adatoms, tracks, work):
-    """Tell tracked adatoms from others in an image of each row.
+    """Associate the adatoms in an image of each row with the tracked ones.
 
     Args:
         rows: (k,) int64.

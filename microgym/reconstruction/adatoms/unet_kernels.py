@@ -1,8 +1,8 @@
 """Kernels of the network that finds adatoms in constant-current images.
 
-Pixels of a cell of 2x2 become channels of the network's input. Its output tells of every pixel the
-probability that the centre of an adatom lies in it, the place of the centre, and the uncertainty of
-the place, as that of DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
+Pixels of a cell of 2x2 become channels of the network's input. Its output is, of every
+pixel, the probability that the centre of an adatom lies in it, the place of the centre, and the
+uncertainty of the place, as in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
 `microgym.baselines.observation_models.stm.model` is the same in PyTorch.
 """
 
@@ -13,9 +13,9 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
 from microgym.reconstruction.adatoms.peak_detection import (
     BACKGROUND,
+    gather_peaks,
     level_line,
     logistic,
-    tell_peaks,
 )
 from microgym.reconstruction.nn.convolution import LANES
 from microgym.reconstruction.nn.layers import clear_borders, run_on_image
@@ -95,7 +95,7 @@ def detect_rows(rows, image, table, values, calibration, scale, buffers, work, f
         _enter(image, b, edge, levelled, cells)
         run_on_image(table, values, buffers, work)
         _leave(head, edge, maps)
-        counts[b] = tell_peaks(
+        counts[b] = gather_peaks(
             maps, CELL * edge, calibration[0], calibration[1], calibration[2], calibration[3],
             scale, found[b],
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files of trained networks: safetensors, with metadata that says what they are."""
+"""Files of trained networks in safetensors format, with metadata."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def read_tensors(path: str | os.PathLike[str], form: str) -> Tensors:
 
     Args:
         path: of a safetensors file.
-        form: what its metadata must say under "format".
+        form: required "format" in its metadata.
 
     Returns:
         Tensors by name.

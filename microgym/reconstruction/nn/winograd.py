@@ -155,8 +155,8 @@ def convolve3(x, x_pitch, inputs, w, w_at, channels, out, out_pitch, h, work):
     blocks = h // 2
     rows = _rows_together(h)
     most = rows * blocks
-    seen = view1d(work, 0, FREQUENCIES * most * inputs)
-    said = view1d(work, seen.size, FREQUENCIES * most * channels)
+    spectra = view1d(work, 0, FREQUENCIES * most * inputs)
+    products = view1d(work, spectra.size, FREQUENCIES * most * channels)
     for first in range(0, blocks, rows):
         some = min(rows, blocks - first)
         for row in range(some):
@@ -164,12 +164,24 @@ def convolve3(x, x_pitch, inputs, w, w_at, channels, out, out_pitch, h, work):
                 a = (2 * (first + row) * x_pitch + 2 * block) * inputs
                 o = (row * blocks + block) * inputs
                 pitch = most * inputs
-                _into_frequencies(x, a, x_pitch * inputs, inputs, seen, o, 4 * pitch, pitch, inputs)
+                _into_frequencies(
+                    x, a, x_pitch * inputs, inputs, spectra, o, 4 * pitch, pitch, inputs
+                )
         for frequency in range(FREQUENCIES):
             weights = w_at + frequency * channels * (inputs + 1)
             a, o = frequency * most * inputs, frequency * most * channels
             convolve_strip(
-                seen, a, inputs, inputs, w, weights, channels, said, o, channels, some * blocks
+                spectra,
+                a,
+                inputs,
+                inputs,
+                w,
+                weights,
+                channels,
+                products,
+                o,
+                channels,
+                some * blocks,
             )
         for row in range(some):
             for block in range(blocks):
@@ -178,5 +190,5 @@ def convolve3(x, x_pitch, inputs, w, w_at, channels, out, out_pitch, h, work):
                 o = (y * out_pitch + left) * channels
                 pitch = most * channels
                 _from_frequencies(
-                    said, a, 4 * pitch, pitch, out, o, out_pitch * channels, channels, channels
+                    products, a, 4 * pitch, pitch, out, o, out_pitch * channels, channels, channels
                 )

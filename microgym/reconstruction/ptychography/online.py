@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import plan
+from microgym.numerics.fft import FFTPlan, plan
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.ptychography.pie import (
     Exposure,
     PIESteps,
-    Transform,
     Wave,
     object_weight,
     pie_update,
@@ -54,13 +53,13 @@ class Engine(NamedTuple):
         probe: (modes, n*n) illumination.
         weight: (n*n,) from `object_weight`.
         steps: step lengths.
-        transform: size and plan of the transform.
+        transform: plan of the transform.
     """
 
     probe: Wave
     weight: Float32
     steps: PIESteps
-    transform: Transform
+    transform: FFTPlan
 
 
 @kernel
@@ -147,9 +146,8 @@ class OnlineReconstruction:
         waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
         weight = np.empty(n * n, np.float32)
         object_weight(waves, np.float32(alpha), weight)
-        fft = plan(n)
         steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
-        self._engine = Engine(waves, weight, steps, Transform(n, fft.radices, fft.twiddles))
+        self._engine = Engine(waves, weight, steps, plan(n))
         self._work = 2 * n * n + pie_work(n, modes)
         self.state = allocate(
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import PAD, fft2, workspace
+from microgym.numerics.fft import PAD, FFTPlan, fft2, workspace
 from microgym.physics.diffraction import exit_wave
 
 Plane = NDArray[np.float32]
@@ -64,14 +64,6 @@ class PIESteps(NamedTuple):
     object: np.float32
     probe: np.float32
     alpha: np.float32
-
-
-class Transform(NamedTuple):
-    """Size and plan of the Fourier transform, from `microgym.numerics.fft.plan`."""
-
-    n: int
-    radices: Indices
-    twiddles: Plane
 
 
 def pie_work(n: int, modes: int) -> int:
@@ -153,36 +145,36 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
 
 @kernel
 def pie_misfit(
-    specimen: Wave, probe: Wave, exposure: Exposure, transform: Transform, work: Plane
+    specimen: Wave, probe: Wave, exposure: Exposure, transform: FFTPlan, work: Plane
 ) -> float:
     """Misfit of the prediction of one exposure; arguments and result as in `pie_update`.
 
     Leaves the correction of the far fields in `work`, for the other parts of an update.
     """
-    n, radices, twiddles = transform
+    n = transform.n
     modes, size = probe.re.shape
     rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
         re, im = view1d(work, m * size, size), view1d(work, (modes + m) * size + PAD, size)
         p_re, p_im = view1d(probe.re, m * size, size), view1d(probe.im, m * size, size)
         exit_wave(specimen.re, specimen.im, p_re, p_im, exposure.top, exposure.left, n, re, im)
-        fft2(re, im, re, im, n, radices, twiddles, rest)
+        fft2(re, im, re, im, transform, rest)
     return _constrain(work, modes, n, exposure.amplitude, exposure.known, rest)
 
 
 @kernel
-def pie_change(modes: int, transform: Transform, work: Plane) -> None:
+def pie_change(modes: int, transform: FFTPlan, work: Plane) -> None:
     """Carry the correction that `pie_misfit` left in `work` back to the specimen.
 
     The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
     parts of all modes, a gap of PAD, then the imaginary parts.
     """
-    n, radices, twiddles = transform
+    n = transform.n
     size = n * n
     rest = work[2 * (modes * size + PAD) :]
     for m in range(modes):
         re, im = view1d(work, m * size, size), view1d(work, (modes + m) * size + PAD, size)
-        fft2(im, re, im, re, n, radices, twiddles, rest)
+        fft2(im, re, im, re, transform, rest)
 
 
 @kernel
@@ -247,7 +239,7 @@ def pie_update(
     weight: Plane,
     exposure: Exposure,
     steps: PIESteps,
-    transform: Transform,
+    transform: FFTPlan,
     work: Plane,
 ) -> float:
     """Improve object (and probe) by one exposure.
@@ -258,7 +250,7 @@ def pie_update(
         weight: (n*n,) from `object_weight`.
         exposure: pattern and patch.
         steps: step lengths.
-        transform: size and plan of the transform.
+        transform: plan of the transform.
         work: (`pie_work(n, modes)`,) float32, overwritten.
 
     Returns:

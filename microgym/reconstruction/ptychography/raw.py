@@ -73,7 +73,7 @@ class RawImage(ImageModel):
         self._region = whole_region(num_envs, region)
         self._n = probe.shape[-1]
         light = intensity(probe).astype(np.float32).ravel()
-        # The far tail of the probe says nothing about a pixel (design choice: a thousandth).
+        # The far tail of the probe does not count (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
         self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
         self._maps = allocate(SignalMaps, num_envs, field=field_px)

@@ -1,13 +1,14 @@
-"""How a classical reconstruction works: step lengths, modes, what is known and what is refined."""
+"""Settings of classical reconstruction: step lengths, modes, refinement of probe and positions."""
 
 from dataclasses import dataclass
 
-from microgym.reconstruction.validation import number, whole_number
+from microgym.reconstruction.validation import number
+from microgym.validation import integer
 
 
 @dataclass(frozen=True)
 class PIESettings:
-    """How a `PIESolver` works.
+    """Settings of a `PIESolver`.
 
     Attributes:
         alpha: regularisation in (0, 1]; 1 is ePIE, less is rPIE, which favours dim parts of the
@@ -25,7 +26,7 @@ class PIESettings:
             Urbach, arXiv 1703.10892); 20 is a design choice: less settles before it arrives where
             specimens are rough or overlap is small, more settles later.
         subpixel: move the probe by fractions of a pixel; otherwise positions are rounded.
-        saturation: counts at or above this are not believed; None believes everything.
+        saturation: counts at or above this are left out; None leaves out none.
     """
 
     alpha: float = 1.0
@@ -51,9 +52,9 @@ class PIESettings:
         number("probe_step", self.probe_step, 0.0, 2.0)
         number("position_step", self.position_step, 0.0, 2.0)
         number("decay", self.decay, 1.0, float("inf"))
-        whole_number("probe_after", self.probe_after, 0, 1 << 30)
-        whole_number("position_after", self.position_after, 0, 1 << 30)
-        whole_number("modes", self.modes, 1, 64)
+        integer("probe_after", self.probe_after, 0, 1 << 30)
+        integer("position_after", self.position_after, 0, 1 << 30)
+        integer("modes", self.modes, 1, 64)
         if self.saturation is not None:
             number("saturation", self.saturation, 1e-6, float("inf"))
         if self.position_step > 0.0 and not self.subpixel:

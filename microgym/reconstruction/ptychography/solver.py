@@ -35,8 +35,8 @@ from microgym.reconstruction.validation import (
     check_photons,
     check_positions,
     check_rows,
-    whole_number,
 )
+from microgym.validation import integer
 
 Complex = NDArray[np.complex64]
 Rows = Sequence[int] | NDArray[np.int64] | None
@@ -77,8 +77,8 @@ class PIESolver:
         seed: int = 0,
     ) -> None:
         self.settings = settings if settings is not None else PIESettings()
-        whole_number("num", num, 1, 1 << 20)
-        whole_number("capacity", capacity, 1, 1 << 24)
+        integer("num", num, 1, 1 << 20)
+        integer("capacity", capacity, 1, 1 << 24)
         given = np.asarray(probe)
         if given.ndim not in (2, 3, 4) or (given.ndim == 4 and given.shape[0] != num):
             raise ValueError(
@@ -87,7 +87,7 @@ class PIESolver:
             )
         self._plan = plan(given.shape[-1])
         self.n = self._plan.n
-        height, width = (whole_number("shape", edge, self.n, 1 << 15) for edge in shape)
+        height, width = (integer("shape", edge, self.n, 1 << 15) for edge in shape)
         each = given if given.ndim == 4 else np.broadcast_to(given, (num, *given.shape))
         modes = [guess_modes(check_probe(one, self.n), self.settings.modes) for one in each]
         self._guess = np.stack(modes).reshape(num, self.settings.modes, -1)
@@ -107,8 +107,7 @@ class PIESolver:
             positions=np.full((num, capacity, 2), self.n // 2, np.float64),
             stored=np.zeros(num, np.int64),
             sweeps=np.zeros(num, np.int64),
-            radices=self._plan.radices,
-            twiddles=self._plan.twiddles,
+            fft=self._plan,
         )
         self._order = np.zeros(capacity, np.int64)
         self._moves = np.zeros((capacity, 2), np.float64)
@@ -116,7 +115,7 @@ class PIESolver:
 
     @property
     def num(self) -> int:
-        """How many microscopes."""
+        """Number of microscopes."""
         return self._scans.object_re.shape[0]
 
     @property
@@ -272,7 +271,7 @@ class PIESolver:
             ValueError: see `add`.
         """
         chosen = check_rows(rows, self.num)
-        whole_number("iterations", iterations, 1, 1 << 20)
+        integer("iterations", iterations, 1, 1 << 20)
         taken, places = np.asarray(counts), np.asarray(positions)
         light = np.asarray(photons)
         if taken.ndim != 3:
@@ -299,13 +298,13 @@ class PIESolver:
 
         Returns:
             (count, k) running cost of each sweep: as `evaluate_cost`, but each exposure just before
-            it was learned from.
+            its update.
 
         Raises:
             ValueError: if a row does not exist or has no exposure.
         """
         chosen = self._ready(rows)
-        whole_number("count", count, 0, 1 << 30)
+        integer("count", count, 0, 1 << 30)
         out = np.zeros((count, chosen.size))
         for i in range(count):
             sweep_rows(
@@ -315,7 +314,7 @@ class PIESolver:
         return out / self._all_pixels(chosen)
 
     def evaluate_cost(self, rows: Rows = None) -> NDArray[np.float64]:
-        """How well the estimates, held fixed, explain what was measured.
+        """Misfit of the measurements with the estimates held fixed.
 
         The mean over stored exposures and known pixels of (sqrt(I) - sqrt(predicted I))^2, in
         counts. Poisson noise alone leaves 1/4 where counts are many, and the count where few.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view2d
-from microgym.numerics.fft import fft2
+from microgym.numerics.fft import FFTPlan, fft2
 from microgym.physics.diffraction import diffraction_work, shift_probe
 from microgym.physics.probe import phase_ramp
 from microgym.random import WORLD, stream, uniform
@@ -21,7 +21,6 @@ from microgym.reconstruction.ptychography.pie import (
     Indices,
     PIESteps,
     Plane,
-    Transform,
     Wave,
     object_weight,
     pie_apply,
@@ -54,7 +53,7 @@ class Scans(NamedTuple):
         positions: (N, capacity, 2) centres of the probe (y, x), px.
         stored: (N,) exposures stored.
         sweeps: (N,) sweeps done.
-        radices, twiddles: plan of the transform.
+        fft: plan of the transform.
     """
 
     object_re: Plane
@@ -67,12 +66,11 @@ class Scans(NamedTuple):
     positions: Float64s
     stored: Indices
     sweeps: Indices
-    radices: Indices
-    twiddles: Plane
+    fft: FFTPlan
 
 
 class Steps(NamedTuple):
-    """How the kernels step.
+    """Step lengths and schedule of the sweeps.
 
     Attributes:
         alpha: regularisation of `microgym.reconstruction.ptychography.pie`.
@@ -118,7 +116,7 @@ def permute(key: NDArray[np.uint32], tick: int, order: Indices) -> None:
 
 @kernel
 def _on_pixels(positions: Float64s, order: Indices) -> bool:
-    """Whether no exposure asks for a fraction of a pixel."""
+    """Test whether all positions are whole pixels."""
     whole = True
     for k in range(order.size):
         y, x = positions[order[k], 0], positions[order[k], 1]
@@ -165,11 +163,10 @@ def _divide(work: Plane, modes: int, n: int) -> _Parts:
 
 
 @kernel
-def _transform(source: Wave, re: Plane, im: Plane, transform: Transform, work: Plane) -> None:
+def _transform(source: Wave, re: Plane, im: Plane, transform: FFTPlan, work: Plane) -> None:
     """Fourier transform of every mode; the inverse with real and imaginary planes exchanged."""
-    n, radices, twiddles = transform
     for m in range(re.shape[0]):
-        fft2(source.re[m], source.im[m], re[m], im[m], n, radices, twiddles, work)
+        fft2(source.re[m], source.im[m], re[m], im[m], transform, work)
 
 
 @kernel
@@ -184,12 +181,12 @@ def _turn_back(wave: Wave, ramp: Wave) -> None:
 
 
 @kernel
-def _move_probe(y: float, x: float, transform: Transform, parts: _Parts) -> None:
+def _move_probe(y: float, x: float, transform: FFTPlan, parts: _Parts) -> None:
     """Move the probe, whose spectrum is in `parts.far`, by the fractions of a position."""
-    n, radices, twiddles = transform
+    n = transform.n
     phase_ramp(y - whole_part(y), x - whole_part(x), n, parts.ramp.re, parts.ramp.im, parts.lines)
     shift_probe(
-        parts.far.re, parts.far.im, parts.ramp.re, parts.ramp.im, n, radices, twiddles,
+        parts.far.re, parts.far.im, parts.ramp.re, parts.ramp.im, transform,
         parts.probe.re, parts.probe.im, parts.rest,
     )  # fmt: skip
 
@@ -226,7 +223,7 @@ def refine(
     specimen = Wave(scans.object_re[row], scans.object_im[row])
     own = Wave(scans.probe_re[row], scans.probe_im[row])
     positions, known = scans.positions[row], scans.known[row]
-    transform = Transform(n, scans.radices, scans.twiddles)
+    transform = scans.fft
     modes = own.re.shape[0]
     parts = _divide(work, modes, n)
     learning = lengths.probe > np.float32(0.0)
@@ -279,7 +276,7 @@ def misfits(
     specimen = Wave(scans.object_re[row], scans.object_im[row])
     own = Wave(scans.probe_re[row], scans.probe_im[row])
     positions, known = scans.positions[row], scans.known[row]
-    transform = Transform(n, scans.radices, scans.twiddles)
+    transform = scans.fft
     parts = _divide(work, own.re.shape[0], n)
     shifting = subpixel and not _on_pixels(positions, order)
     probe = parts.probe

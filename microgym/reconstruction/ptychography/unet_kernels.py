@@ -19,7 +19,7 @@ CONTRAST_GAIN = 5.0
 DETAIL_GAIN = 0.3
 """Factor that brings the network's last layer to the size of contrasts (design choice)."""
 LEAST_FLUENCE = 1e-3
-"""Photons per pixel below which the input does not tell fluences apart (design choice)."""
+"""Fluence below which the input hardly depends on it, photons per pixel (design choice)."""
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

@@ -1,9 +1,8 @@
-"""The network that restores heights from the lines of a force microscope, as compiled code.
+"""Kernels of the network that restores heights from the lines of a force microscope.
 
-It looks at the newest line and the two before it, on cells of four pixels: pixels of a cell become
-channels at the start, channels become pixels at the end.
-`microgym.baselines.observation_models.afm.model` is the same in PyTorch, for training; a test holds
-the two together.
+Its input is the newest line and the two before it. Pixels of a cell of four become channels of the
+input, channels of the output become pixels. `microgym.baselines.observation_models.afm.model` is
+the same in PyTorch.
 """
 
 import numpy as np
@@ -15,46 +14,46 @@ from microgym.reconstruction.nn.convolution import LANES
 from microgym.reconstruction.nn.layers import run_on_line
 
 LINES = 3
-"""Lines that are looked at."""
+"""Lines in the input."""
 SIGNALS = ("trace", "retrace", "error", "error_back", "phase")
-"""What is kept of a line: heights and error signals, nm, and cosine of the phase."""
+"""Signals of a line: heights and error signals, nm, and cosine of the phase."""
 SETTINGS = ("setpoint", "integral_gain", "proportional_gain", "lag", "there")
-"""Settings of a line as the network is told of them (`tell_rows`)."""
+"""Settings of a line in the input, see `enter_settings`; "there" is 1 where there is a line."""
 CELL = 4
 """Pixels of a cell."""
 CANDIDATES = ("trace", "retrace", "corrected", "corrected_back", "near", "far")
-"""Simple restorations that the network weighs: trace and retrace; both corrected by their errors
+"""Classical restorations that the network weighs: trace and retrace; both corrected by their errors
 (`correct_line`); the mean of the corrected ones over 3 pixels and, more widely, 9."""
-SEEN = LINES * len(SIGNALS) * CELL
-TOLD = LINES * len(SETTINGS) + 2
-INPUTS = -(-(SEEN + TOLD) // LANES) * LANES
-"""Inputs of the first layer: `SEEN` and `TOLD`, and zeros up to a multiple of `LANES`."""
+SIGNAL_INPUTS = LINES * len(SIGNALS) * CELL
+SETTING_INPUTS = LINES * len(SETTINGS) + 2
+INPUTS = -(-(SIGNAL_INPUTS + SETTING_INPUTS) // LANES) * LANES
+"""Inputs of the first layer, with zeros up to a multiple of `LANES`."""
 OUTPUTS = (len(CANDIDATES) + 2) * CELL
 """Weights of the candidates, a detail, and the logarithm of the uncertainty, for each pixel."""
 HEIGHT_NM = 0.2
-"""Length at which the scale on which lengths are seen turns from linear to logarithmic, nm."""
+"""Length at which the scale of lengths in the input turns from linear to logarithmic, nm."""
 LEAST_NM = 0.05
 """Least unit of details and uncertainties, nm."""
-MOST_DOUBT = 5.0
+MOST_LOG_SIGMA = 5.0
 """Largest logarithm of an uncertainty over its unit, and minus the smallest."""
 LAG_SHARE = 0.5
-"""Part of the signal's lag that `correct_line` makes up for: more costs more in noise."""
+"""Share of the signal's lag that `correct_line` compensates: more costs more in noise."""
 
 _ZERO, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 _FLOOR_NM, _KNEE_NM = np.float32(LEAST_NM), np.float32(HEIGHT_NM)
-_BOUND = np.float32(MOST_DOUBT)
+_BOUND = np.float32(MOST_LOG_SIGMA)
 _SHARE = np.float32(LAG_SHARE)
 _COUNT = len(CANDIDATES)
 
 
 @kernel
 def enter_rows(rows, images, engaged, lines):
-    """Put the newest lines of the listed rows before those there are; the last is forgotten.
+    """Enter the newest lines of the listed rows; the oldest are dropped.
 
     Args:
         rows: (k,) int64.
         images: trace, retrace, error, error of the retrace, phase: (N, P) float32.
-        engaged: (N,) bool; a line of a withdrawn tip is kept as zeros.
+        engaged: (N,) bool; a line of a withdrawn tip is stored as zeros.
         lines: (N, LINES, 5, P) float32, the newest first, heights less the mean of their trace.
     """
     many, pixels = lines.shape[2], lines.shape[3]
@@ -80,7 +79,7 @@ def enter_rows(rows, images, engaged, lines):
 
 
 @kernel
-def tell_rows(rows, dials, engaged, lag_s, width, told, lag_px):
+def enter_settings(rows, dials, engaged, lag_s, width, settings, lag_px):
     """Enter the settings of the newest lines.
 
     Args:
@@ -90,33 +89,33 @@ def tell_rows(rows, dials, engaged, lag_s, width, told, lag_px):
         engaged: (N,) bool.
         lag_s: time constant of the signal, s.
         width: pixels of a line with its overscan.
-        told: (N, LINES, 5) float32, the newest first: (setpoint - 0.65) / 0.3, half the logarithm
-            of the integral gain times the time of a pixel, five times the proportional gain,
-            logarithm of the lag in pixels, and 1; zeros where no line is.
+        settings: (N, LINES, 5) float32, the newest first: (setpoint - 0.65) / 0.3, half the
+            logarithm of the integral gain times the time of a pixel, five times the proportional
+            gain, logarithm of the lag in pixels, and 1; zeros where no line is.
         lag_px: (N, LINES) float32, lags in pixels.
     """
     for k in range(rows.size):
         b = rows[k]
         for n in range(LINES - 1, 0, -1):
             lag_px[b, n] = lag_px[b, n - 1]
-            for i in range(told.shape[2]):
-                told[b, n, i] = told[b, n - 1, i]
+            for i in range(settings.shape[2]):
+                settings[b, n, i] = settings[b, n - 1, i]
         pixel_s = 0.5 / (dials[b, 3] * width)
         here = _ONE if engaged[b] else _ZERO
         lag_px[b, 0] = here * np.float32(lag_s / pixel_s)
-        told[b, 0, 0] = here * np.float32((dials[b, 0] - 0.65) / 0.3)
-        told[b, 0, 1] = here * np.float32(0.5 * log64(dials[b, 1] * pixel_s))
-        told[b, 0, 2] = here * np.float32(5.0 * dials[b, 2])
-        told[b, 0, 3] = here * np.float32(log64(lag_s / pixel_s))
-        told[b, 0, 4] = here
+        settings[b, 0, 0] = here * np.float32((dials[b, 0] - 0.65) / 0.3)
+        settings[b, 0, 1] = here * np.float32(0.5 * log64(dials[b, 1] * pixel_s))
+        settings[b, 0, 2] = here * np.float32(5.0 * dials[b, 2])
+        settings[b, 0, 3] = here * np.float32(log64(lag_s / pixel_s))
+        settings[b, 0, 4] = here
 
 
 @kernel
 def correct_line(heights, errors, lag_px, way, out):
-    """Heights less what the error signal says that they miss.
+    """Heights corrected by the error signal.
 
-    An error is a height that the loop has not followed, with the signal's own lag; to make up for
-    a part of that lag its change is added.
+    An error e is a height that the loop has not followed, with the signal's own lag: out = heights
+    - (e + share * lag * de/dx) in the direction of the tip.
 
     Args:
         heights, errors: (P,) float32, nm, by place.
@@ -134,7 +133,7 @@ def correct_line(heights, errors, lag_px, way, out):
 
 @inline_kernel
 def _squeezed(x):
-    """A length in nm on a scale that is linear where it is small."""
+    """Length in nm on a scale that is linear at small lengths: sign(x) ln(1 + |x| / knee)."""
     size = x if x > _ZERO else -x
     seen = log32_normal(_ONE + size / _KNEE_NM)
     return seen if x > _ZERO else -seen
@@ -152,7 +151,7 @@ def _smooth(source, out):
 
 
 @kernel
-def _restore_simply(signals, lag_px, base, candidates, spare):
+def _restore_classically(signals, lag_px, base, candidates, spare):
     """Fill the candidates (6, P) of the newest line, and the bases (LINES, P) of all of them."""
     many, pixels = signals.shape[1], signals.shape[2]
     for n in range(signals.shape[0]):
@@ -187,8 +186,8 @@ def _restore_simply(signals, lag_px, base, candidates, spare):
 
 
 @kernel
-def _enter(signals, base, told, size, cells, unit):
-    """Pixels to channels of cells, and the unit of details of each cell, nm."""
+def _enter(signals, base, settings, size, cells, unit):
+    """Write pixels to channels of cells, and the unit of details of each cell, nm."""
     pixels = signals.shape[2]
     count = pixels // CELL
     for c in range(count):
@@ -209,9 +208,12 @@ def _enter(signals, base, told, size, cells, unit):
                 if n == 0:
                     unit[c] += abs(apart) + abs(e) + abs(f) + abs(own)
             for i in range(len(SETTINGS)):
-                cell[SEEN + n * len(SETTINGS) + i] = told[n, i]
-        cell[SEEN + TOLD - 2], cell[SEEN + TOLD - 1] = size[0], size[1]
-        for i in range(SEEN + TOLD, INPUTS):
+                cell[SIGNAL_INPUTS + n * len(SETTINGS) + i] = settings[n, i]
+        cell[SIGNAL_INPUTS + SETTING_INPUTS - 2], cell[SIGNAL_INPUTS + SETTING_INPUTS - 1] = (
+            size[0],
+            size[1],
+        )
+        for i in range(SIGNAL_INPUTS + SETTING_INPUTS, INPUTS):
             cell[i] = _ZERO
     before, part = _ZERO, np.float32(1.0 / (3 * CELL))
     for c in range(count):
@@ -227,21 +229,21 @@ def _leave(head, candidates, unit, trust, heights, sigma):
     pixels = heights.size
     total = 0.0
     for c in range(pixels // CELL):
-        said = view1d(head, c * OUTPUTS, OUTPUTS)
+        output = view1d(head, c * OUTPUTS, OUTPUTS)
         for j in range(CELL):
             i = c * CELL + j
-            top = said[j]
+            top = output[j]
             for n in range(1, _COUNT):
-                top = max(top, said[n * CELL + j])
+                top = max(top, output[n * CELL + j])
             whole, mean = _ZERO, _ZERO
             for n in range(_COUNT):
-                share = exp32(said[n * CELL + j] - top)
+                share = exp32(output[n * CELL + j] - top)
                 whole += share
                 mean += share * candidates[n, i]
-            heights[i] = mean / whole + unit[c] * said[_COUNT * CELL + j]
+            heights[i] = mean / whole + unit[c] * output[_COUNT * CELL + j]
             total += np.float64(heights[i])
-            doubt = min(max(said[(_COUNT + 1) * CELL + j], -_BOUND), _BOUND)
-            sigma[i] = trust * unit[c] * exp32(doubt)
+            log_sigma = min(max(output[(_COUNT + 1) * CELL + j], -_BOUND), _BOUND)
+            sigma[i] = trust * unit[c] * exp32(log_sigma)
     middle = np.float32(total / pixels)
     for i in range(pixels):
         heights[i] -= middle
@@ -258,7 +260,7 @@ def restore_rows(rows, history, frame, table, values, trust, buffers, work):
         table, values: of `Weights`.
         trust: factor that calibrates the uncertainty, float32.
         buffers: `LineBuffers`.
-        work: (`buffers.size + simple_size(P)`,) float32.
+        work: (`buffers.size + candidates_size(P)`,) float32.
     """
     pixels = history.lines.shape[3]
     count = pixels // CELL
@@ -275,7 +277,7 @@ def restore_rows(rows, history, frame, table, values, trust, buffers, work):
     for k in range(rows.size):
         b = rows[k]
         lines = history.lines[b]
-        _restore_simply(lines, history.lag_px[b], base, candidates, spare)
+        _restore_classically(lines, history.lag_px[b], base, candidates, spare)
         _enter(lines, base, history.settings[b], size, cells, unit)
         run_on_line(table, values, buffers, work)
         _leave(
@@ -283,6 +285,6 @@ def restore_rows(rows, history, frame, table, values, trust, buffers, work):
         )
 
 
-def simple_size(pixels: int) -> int:
+def candidates_size(pixels: int) -> int:
     """Elements of `restore_rows`'s work array besides the network's, for P = pixels."""
     return (_COUNT + LINES + 3) * pixels

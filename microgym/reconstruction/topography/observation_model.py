@@ -1,11 +1,9 @@
-"""What an operator's computer makes of the lines of a force microscope: restored heights.
+"""Observation models of force microscopy: heights of scan lines, with their uncertainty.
 
-"classical" corrects heights by the error signals and takes the lower of the two directions, since a
-tip flies above a surface but never below it. "neural" is a small network that was trained on
-simulated scans (`microgym.baselines.observation_models.afm`) and is run by own kernels
-(`microgym.reconstruction.topography.convnet_kernels`): bits do not depend on batch, thread or
-processor, and no deep-learning library is loaded. Neither knows more than the operator: signals and
-dials.
+The classical model corrects heights by the error signals and takes the lower of the two directions,
+since a tip flies above a surface but never below it. The neural one is a network
+(`microgym.baselines.observation_models.afm`) run by the kernels of this package; no deep-learning
+library is loaded. Both get signals and dials only.
 """
 
 from abc import abstractmethod
@@ -25,15 +23,15 @@ from microgym.reconstruction.topography.convnet_kernels import (
     LEAST_NM,
     LINES,
     OUTPUTS,
-    SEEN,
+    SETTING_INPUTS,
     SETTINGS,
+    SIGNAL_INPUTS,
     SIGNALS,
-    TOLD,
+    candidates_size,
     correct_line,
     enter_rows,
+    enter_settings,
     restore_rows,
-    simple_size,
-    tell_rows,
 )
 from microgym.state import Bool, Float32, Float64, Shape, allocate
 from microgym.validation import integer, positive
@@ -41,15 +39,14 @@ from microgym.validation import integer, positive
 UNKNOWN_NM = 1e3
 """Uncertainty of a line that was scanned with the tip withdrawn, nm."""
 PIXEL_NM, PITCH_NM = 1000.0 / 256, 1000.0 / 64
-"""Pixel and distance of lines of the default frame of AFM-v0, nm: units of what the network is
-told."""
+"""Pixel and distance of lines of the default frame of AFM-v0, nm: units in the network's input."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Raster:
-    """How a frame is scanned.
+    """Raster of a frame.
 
     Attributes:
         pixels: of a line, a multiple of 16.
@@ -126,7 +123,7 @@ class TopographyModel(ObservationModel[ScanLine, LineEstimate]):
 
     Args:
         num_envs: N.
-        raster: how frames are scanned.
+        raster: of the frames.
     """
 
     def __init__(self, num_envs: int, raster: Raster) -> None:
@@ -151,7 +148,7 @@ class TopographyModel(ObservationModel[ScanLine, LineEstimate]):
         images, dials, engaged = line
         enter_rows(rows, images, engaged, state.lines)
         width = raster.pixels + raster.overscan
-        tell_rows(rows, dials, engaged, raster.lag_s, width, state.settings, state.lag_px)
+        enter_settings(rows, dials, engaged, raster.lag_s, width, state.settings, state.lag_px)
         there = engaged[rows]
         if not there.all():
             state.estimate.heights[rows[~there]] = 0.0
@@ -211,7 +208,7 @@ NETWORK = Network(
     env_id="AFM-v0",
     format="microgym-lines-1",
     dimensions=1,
-    inputs=SEEN + TOLD,
+    inputs=SIGNAL_INPUTS + SETTING_INPUTS,
     layers=(
         Layer("stem", "stem", 48),
         # Sixteen cells to both sides of a cell contribute to its result.
@@ -228,7 +225,7 @@ class NeuralTopography(TopographyModel):
 
     Args:
         num_envs: N.
-        raster: how frames are scanned.
+        raster: of the frames.
         weights: the network; None for the one that comes with the package.
     """
 
@@ -243,7 +240,7 @@ class NeuralTopography(TopographyModel):
         restore_rows(
             rows, self.state, self._frame, weights.table, weights.values,
             weights.trust, buffers,
-            workspace(buffers.size + simple_size(self.raster.pixels)),
+            workspace(buffers.size + candidates_size(self.raster.pixels)),
         )  # fmt: skip
 
 
@@ -252,4 +249,4 @@ TOPOGRAPHIES: dict[str, type[TopographyModel] | None] = {
     "classical": ClassicalTopography,
     "neural": NeuralTopography,
 }
-"""Observation models of lines by name; "raw" has none: the signals alone are shown."""
+"""Observation models of lines by name; "raw" has none: the observation has the signals alone."""

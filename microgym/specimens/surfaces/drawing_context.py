@@ -39,7 +39,7 @@ class Work(NamedTuple):
         lattice, line, first, weights: of `microgym.specimens.drawing.smooth_noise`.
         re, im: float32 planes of the transform, flat.
         transform: its float32 work array.
-        radices, twiddles: of its plan.
+        fft: its plan.
         edges: (`EDGES`, along) float32, places of meandering edges, px.
         draws: (along,) float32.
         points: (along, 3) float64, of particles or of a fibre; along exceeds `GRAINS`.
@@ -56,8 +56,7 @@ class Work(NamedTuple):
     re: Plane
     im: Plane
     transform: Plane
-    radices: NDArray[np.int64]
-    twiddles: Plane
+    fft: FFTPlan
     edges: Plane
     draws: Plane
     points: NDArray[np.float64]
@@ -104,7 +103,6 @@ def surface_work(n: int) -> Work:
     """
     points = lattice_points(n, FINEST)
     size = field_size(2 * n, 2 * n)
-    fft = _plan(size)
     along = n + n // 2 + 4
     return Work(
         noise=np.empty((n, n), np.float32),
@@ -117,8 +115,7 @@ def surface_work(n: int) -> Work:
         re=np.empty(size * size, np.float32),
         im=np.empty(size * size, np.float32),
         transform=np.empty(workspace(size), np.float32),
-        radices=fft.radices,
-        twiddles=fft.twiddles,
+        fft=_plan(size),
         edges=np.empty((EDGES, along), np.float32),
         draws=np.empty(along, np.float32),
         points=np.empty((along, 3)),

@@ -36,22 +36,18 @@ def add_roughness(
         work: of `surface_work(n)`.
     """
     n = height.shape[0]
-    size = 16
-    while size < n:
-        size *= 2
+    size = work.fft.n
     wave = 2.0 * np.pi * correlation_px / size
     variance = periodic_field(
         s0,
         s1,
         np.int64(0),
-        size,
         1.0,
         wave * wave,
         -0.5 * (1.0 + hurst),
         work.re,
         work.im,
-        work.radices,
-        work.twiddles,
+        work.fft,
         work.transform,
     )
     scale = np.float32(rms_nm / np.sqrt(variance))

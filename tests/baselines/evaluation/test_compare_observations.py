@@ -38,14 +38,14 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
 
     monkeypatch.setattr(compare_observations, "finished_runs", finished)
     monkeypatch.setattr(compare_observations, "_returns", returns)
-    path = compare_observations.write_views(
+    path = compare_observations.write_comparison(
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )
-    assert path == compare_observations.views_path(ENV, tmp_path)
+    assert path == compare_observations.comparison_path(ENV, tmp_path)
     assert seen == [(name, name) for name in protocols.observation_models(ENV) for _ in range(2)]
     record = json.loads(path.read_text())
-    assert record["kind"] == "views"
-    text = compare_observations.views_text(record)
+    assert record["kind"] == "observation models"
+    text = compare_observations.comparison_text(record)
     assert "`neural`" in text
     assert "neural - classical" in text
     assert "higher" in text
@@ -53,10 +53,12 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
 
 def test_a_record_that_lacks_something_is_refused():
     with pytest.raises(ValueError, match="lacks 'models'"):
-        compare_observations.views_text({"env": ENV})
+        compare_observations.comparison_text({"env": ENV})
 
 
 def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(compare_observations, "observation_models", lambda env_id: ())
     with pytest.raises(ValueError, match="no choice of observation models"):
-        compare_observations.write_views(EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path)
+        compare_observations.write_comparison(
+            EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path
+        )

@@ -184,7 +184,8 @@ def test_the_ladder_and_its_gaps(comparison):
 def test_the_best_fixed_pattern_is_the_one_compared():
     import numpy as np
 
-    returns = {n: np.full((1, 3), v) for n, v in {"random": 0, "spiral": 2, "raster": 1}.items()}
+    values = {"random": 0, "spiral": 2, "raster": 1, "idle": 3}
+    returns = {name: np.full((1, 3), value) for name, value in values.items()}
     (only,) = gaps(returns)
     assert (only.better, only.worse, only.difference.value) == ("spiral", "random", 2.0)
 
@@ -271,7 +272,7 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
     (results / "Toy-v0.json").write_text(
         to_json({"env": "Toy-v0", "comparisons": [comparison.as_record()]})
     )
-    for kind in ("small", "views", "reconstructor"):  # not for this table
+    for kind in ("small", "observation models", "reconstructor"):  # not for this table
         other = {"env": "Toy-v0", "kind": kind, "comparisons": []}
         (results / f"Toy-v0.{kind}.json").write_text(to_json(other))
     readme.write_text(f"# head\n{BEGIN}\nold\n{END}\ntail\n")

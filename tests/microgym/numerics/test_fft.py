@@ -21,7 +21,7 @@ def transform(wave, n, inverse=False):
     out = np.empty_like(wave)
     work = np.full(fft.workspace, np.nan, np.float32)
     a, b = (1, 0) if inverse else (0, 1)
-    fft2(wave[a], wave[b], out[a], out[b], n, fft.radices, fft.twiddles, work)
+    fft2(wave[a], wave[b], out[a], out[b], fft, work)
     return out
 
 
@@ -85,7 +85,7 @@ def test_source_and_target_may_be_the_same():
     n, wave = 64, planes(7, 64)
     expected = transform(wave, n)
     fft = plan(n)
-    fft2(wave[0], wave[1], wave[0], wave[1], n, fft.radices, fft.twiddles,
+    fft2(wave[0], wave[1], wave[0], wave[1], fft,
          np.empty(workspace(n), np.float32))  # fmt: skip
     assert np.array_equal(wave, expected)
 

@@ -35,14 +35,12 @@ def compiled(specimen, probe, top, left, fraction=(0.0, 0.0)):
     if any(fraction):
         spectrum_re, spectrum_im = np.empty_like(re), np.empty_like(im)
         for m in range(modes):
-            fft2(re[m], im[m], spectrum_re[m], spectrum_im[m], n, fft.radices, fft.twiddles, work)
+            fft2(re[m], im[m], spectrum_re[m], spectrum_im[m], fft, work)
         ramp_re, ramp_im = np.empty(n * n, np.float32), np.empty(n * n, np.float32)
         phase_ramp(*fraction, n, ramp_re, ramp_im, np.empty(4 * n, np.float32))
-        shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, n, fft.radices, fft.twiddles,
-                    re, im, work)  # fmt: skip
+        shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, re, im, work)
     out = np.empty(n * n, np.float32)
-    diffract(object_re, object_im, re, im, top, left, np.float32(PHOTONS), n, fft.radices,
-             fft.twiddles, out, work)  # fmt: skip
+    diffract(object_re, object_im, re, im, top, left, np.float32(PHOTONS), fft, out, work)
     return out.reshape(n, n)
 
 

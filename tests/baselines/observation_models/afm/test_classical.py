@@ -109,8 +109,8 @@ def test_the_best_settings_is_the_best_of_all_without_tip_and_of_three_with():
 
 def test_recipes_are_told_in_words():
     assert TRACE.describe() == "trace"
-    told = RestorationSettings("lower", 1.0, 0.5, 1.5, 12.0).describe()
-    assert told == "lower of both less 1 error with 0.5 lag, smoothed by 1.5 px, tip of 12 nm off"
+    text = RestorationSettings("lower", 1.0, 0.5, 1.5, 12.0).describe()
+    assert text == "lower of both less 1 error with 0.5 lag, smoothed by 1.5 px, tip of 12 nm off"
 
 
 def test_the_network_sees_line_after_line(monkeypatch):

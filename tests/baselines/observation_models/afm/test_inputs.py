@@ -6,7 +6,7 @@ import pytest
 from microgym.baselines.observation_models.afm.classical import raster_of
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.baselines.observation_models.afm.inputs import make_inputs
-from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS, TOLD
+from microgym.reconstruction.topography.convnet_kernels import LINES, SETTING_INPUTS, SETTINGS
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
     PIXEL_NM,
@@ -25,7 +25,7 @@ def frames():
 
 def test_looks_are_what_the_kernels_enter(frames):
     inputs = make_inputs(frames)
-    lines, told, lag_px = inputs.arrays()
+    lines, settings, lag_px = inputs.arrays()
     at = 0
     for one in frames:
         count, many = one.truth.shape[:2]
@@ -40,10 +40,12 @@ def test_looks_are_what_the_kernels_enter(frames):
             assert lines[chosen] == pytest.approx(model.state.lines, abs=1e-3)
             assert lag_px[chosen] == pytest.approx(model.state.lag_px, rel=1e-5)
             history = model.state.settings.reshape(count, -1)
-            assert told[chosen, : history.shape[1]] == pytest.approx(history, rel=1e-5, abs=1e-6)
-            assert told[chosen, -2:] == pytest.approx(np.tile(size, (count, 1)), abs=1e-6)
+            assert settings[chosen, : history.shape[1]] == pytest.approx(
+                history, rel=1e-5, abs=1e-6
+            )
+            assert settings[chosen, -2:] == pytest.approx(np.tile(size, (count, 1)), abs=1e-6)
         at += count * many
-    assert told.shape == (at, TOLD)
+    assert settings.shape == (at, SETTING_INPUTS)
 
 
 def test_truths_are_lines_less_their_mean(frames):
@@ -60,13 +62,13 @@ def test_hidden_lines_are_like_lines_that_are_not_there(frames):
     hidden[1, 1:] = True
     hidden[2, 0] = True  # the newest line is never hidden
     some.hide(hidden)
-    lines, told, lag_px = some.arrays()
+    lines, settings, lag_px = some.arrays()
     usual, known, lags = inputs.some(np.array([2, 7, 8])).arrays()
     for row in (0, 2):
         assert np.array_equal(lines[row], usual[row])
-        assert np.array_equal(told[row], known[row])
+        assert np.array_equal(settings[row], known[row])
     assert np.array_equal(lines[1, 0], usual[1, 0])
     assert not lines[1, 1:].any()
     assert not lag_px[1, 1:].any()
     assert lags[1, 1:].all()
-    assert not told[1, len(SETTINGS) : -2].any()
+    assert not settings[1, len(SETTINGS) : -2].any()

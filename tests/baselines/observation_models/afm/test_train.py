@@ -45,12 +45,12 @@ def test_candidates_are_the_simple_restorations(inputs):
 
 
 def test_uncertainties_are_in_units_of_what_the_signals_leave_open(inputs):
-    lines, told, lag_px = (torch.from_numpy(one) for one in inputs.arrays())
+    lines, settings, lag_px = (torch.from_numpy(one) for one in inputs.arrays())
     quiet = torch.zeros_like(lines)
     net = TopographyNet().eval()
     with torch.inference_mode():
-        loud = net(lines, told, lag_px)[1].exp()
-        still = net(quiet, told, lag_px)[1].exp()
+        loud = net(lines, settings, lag_px)[1].exp()
+        still = net(quiet, settings, lag_px)[1].exp()
     assert still.max() < 10.0 * LEAST_NM
     assert loud.mean() > 3.0 * still.mean()
 

@@ -28,7 +28,7 @@ def data():
     return make_dataset(5, 2, "train", 2)
 
 
-def test_the_same_seed_gives_the_same_lessons(data):
+def test_the_same_seed_gives_the_same_dataset(data):
     again, other = make_dataset(5, 2, "train", 2), make_dataset(6, 2, "train", 2)
     for name in ("inputs", "specimen", "truth", "optics", "probes"):
         assert getattr(data, name).tobytes() == getattr(again, name).tobytes()
@@ -37,13 +37,13 @@ def test_the_same_seed_gives_the_same_lessons(data):
     assert not np.array_equal(data.truth[0], other.truth[0])
 
 
-def test_lessons_fit_together(data):
-    looks, specimens = len(data.inputs), len(data.truth)
+def test_the_parts_of_a_dataset_fit_together(data):
+    inputs, specimens = len(data.inputs), len(data.truth)
     assert specimens == 4
-    assert data.inputs.shape == (looks, 3, REGION, REGION)
+    assert data.inputs.shape == (inputs, 3, REGION, REGION)
     assert data.truth.shape == (specimens, FIELD, FIELD)
     assert set(data.specimen) == set(range(specimens))
-    assert 3 * specimens <= looks <= 5 * specimens
+    assert 3 * specimens <= inputs <= 5 * specimens
     assert data.optics.tolist() == [0, 0, 1, 1]
     assert len(data.probes) == len(data.conditions) == 2
     for probe, chosen in zip(data.probes, data.conditions, strict=True):
@@ -52,16 +52,16 @@ def test_lessons_fit_together(data):
         assert chosen.split == "train"
 
 
-def test_every_look_is_at_its_specimen(monkeypatch):
+def test_inputs_belong_to_their_specimens(monkeypatch):
     bright = Conditions("lines", "train", 20, 1e6)
     monkeypatch.setattr(dataset, "random_conditions", lambda generator, split: bright)
     data = make_dataset(5, 1, "train", 3)
     inside = slice(MARGIN, MARGIN + REGION)
     contrast = np.abs(data.truth[:, inside, inside] - 1.0)
-    for look, number in zip(data.inputs.astype(np.float32), data.specimen, strict=True):
-        lit = look[2] > 1.5
+    for (re, im, light), number in zip(data.inputs.astype(np.float32), data.specimen, strict=True):
+        lit = light > 1.5
         if lit.sum() > 1000:
-            found = np.hypot(look[0], look[1])[lit]
+            found = np.hypot(re, im)[lit]
             likeness = [np.corrcoef(found, one[lit])[0, 1] for one in contrast]
             others = np.delete(likeness, number)
             assert likeness[number] > others.max() + 0.1

@@ -162,7 +162,7 @@ def test_errors_are_those_after_the_best_phase():
     assert dark.numpy() == pytest.approx(np.abs(turned - truth) ** 2, rel=1e-4, abs=1e-5)
 
 
-def test_lessons_turned_are_lessons(data):
+def test_turned_scans_are_scans(data):
     """A scan seen from another side is a scan: its misfit is the same."""
     image = data.truth[:1, MARGIN : MARGIN + REGION, MARGIN : MARGIN + REGION] * 0.95
     n = data.probes.shape[-1]

@@ -101,7 +101,7 @@ def test_there_is_an_end_to_what_is_told():
     ("change", "message"),
     [
         ({"width_nm": 0.01}, r"width_nm=0\.01 must be from 0\.05 to 1"),
-        ({"reach_px": 0}, "reach_px=0 must be from 1 to 6"),
+        ({"reach_px": 0}, r"reach_px=0 must be in \[1, 6\]"),
         ({"threshold": float("nan")}, "threshold=nan must be from 0"),
         ({"slope": -1.0}, r"slope=-1\.0 must be from 0"),
         ({"spread_nm": 2.0}, r"spread_nm=2\.0 must be from 0"),

@@ -31,7 +31,7 @@ def scene(count, edge=EDGE, seed=1):
 
 
 def peaks(chance, place, spread, calibration, scale):
-    """What `tell_peaks` says of one image, written as one would in NumPy."""
+    """What `gather_peaks` says of one image, written as one would in NumPy."""
     least, trust, slope, shift = calibration
     edge = chance.shape[0]
     padded = np.pad(chance, 1)

@@ -7,7 +7,6 @@ from microgym.numerics.fft import plan
 from microgym.reconstruction.ptychography.pie import (
     Exposure,
     PIESteps,
-    Transform,
     Wave,
     object_weight,
     pie_misfit,
@@ -50,7 +49,7 @@ def compiled(specimen, probe, amplitude, known, object_step, probe_step, alpha):
     object_weight(waves, steps.alpha, weight)
     work = np.full(pie_work(N, modes), np.nan, np.float32)
     data = amplitude.astype(np.float32).ravel(), known.astype(np.float32).ravel()
-    exposure, transform = Exposure(*data, TOP, LEFT), Transform(N, fft.radices, fft.twiddles)
+    exposure, transform = Exposure(*data, TOP, LEFT), fft
     only = pie_misfit(estimate, waves, exposure, transform, work)
     misfit = pie_update(estimate, waves, weight, exposure, steps, transform, work)
     assert only == misfit

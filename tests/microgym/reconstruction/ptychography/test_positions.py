@@ -34,13 +34,13 @@ def test_finds_positions_that_are_wrong_by_one_to_two_pixels(probe_step):
     truth = grid(34, 94, 6.0, 1.0, 1)
     experiment = measure(make_specimen(1, 128), make_probe(64, 6.5, 0.03), truth, 1e6, 1)
     angle, length = rng.uniform(0, 2 * np.pi, len(truth)), rng.uniform(1, 2, len(truth))
-    told = truth + length[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    told = np.clip(told, 32, 96)
+    given = truth + length[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    given = np.clip(given, 32, 96)
     settings = PIESettings(
         alpha=0.3, position_step=1.0, decay=np.inf, probe_step=probe_step, probe_after=60
     )
     solver = PIESolver(experiment.probe, (128, 128), capacity=len(truth), settings=settings)
-    solver.add([0], experiment.counts[None], told[None], experiment.photons)
+    solver.add([0], experiment.counts[None], given[None], experiment.photons)
     solver.flat_start()
     solver.sweep(count=120)
 
@@ -48,11 +48,11 @@ def test_finds_positions_that_are_wrong_by_one_to_two_pixels(probe_step):
         off = places - truth
         return np.sqrt(((off - off.mean(axis=0)) ** 2).sum(axis=1).mean())
 
-    print(f"rms error {rms(told):.3f} px, refined {rms(solver.positions()):.3f} px")
-    assert rms(told) > 1.2
+    print(f"rms error {rms(given):.3f} px, refined {rms(solver.positions()):.3f} px")
+    assert rms(given) > 1.2
     assert rms(solver.positions()) < 0.2
     # The common displacement is nobody's to choose, and stays.
-    assert np.allclose(solver.positions().mean(axis=0), told.mean(axis=0), atol=0.05)
+    assert np.allclose(solver.positions().mean(axis=0), given.mean(axis=0), atol=0.05)
 
 
 def test_right_positions_stay():

@@ -105,7 +105,7 @@ def test_rows_that_are_not_listed_stay():
         assert not np.array_equal(old[2], new[2])
 
 
-def test_extreme_doubts_are_bounded():
+def test_extreme_uncertainties_are_bounded():
     """An uncertainty of nothing, or of everything, is cut off as in training."""
     estimate, fluence = make_scene(5, 1, 64 + 2 * TOP)
     inside = slice(TOP, TOP + 64)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from microgym.numerics.threads import parallel_rows
-from microgym.reconstruction.topography.convnet_kernels import MOST_DOUBT, OUTPUTS
+from microgym.reconstruction.topography.convnet_kernels import MOST_LOG_SIGMA, OUTPUTS
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,
     PIXEL_NM,
@@ -33,11 +33,11 @@ def test_kernels_compute_what_pytorch_does(lines, raster):
     trust = 1.7
     view = scanned(3, lines, make_weights(trust=trust), raster)
     size = np.log([raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM])
-    told = np.concatenate([view.state.settings.reshape(3, -1), np.tile(size, (3, 1))], axis=1)
+    settings = np.concatenate([view.state.settings.reshape(3, -1), np.tile(size, (3, 1))], axis=1)
     with torch.inference_mode():
         heights, doubt = make_network()(
             torch.from_numpy(view.state.lines),
-            torch.from_numpy(told.astype(np.float32)),
+            torch.from_numpy(settings.astype(np.float32)),
             torch.from_numpy(view.state.lag_px),
         )
     heights = (heights - heights.mean(dim=-1, keepdim=True)).numpy()
@@ -102,10 +102,10 @@ def test_rows_that_are_not_listed_stay():
         assert not np.array_equal(one[2], before[name][2])
 
 
-def test_extreme_doubts_are_bounded():
+def test_extreme_uncertainties_are_bounded():
     """An uncertainty of nothing, or of everything, is cut off as in training."""
     usual = scanned(1, 1, make_weights()).state.estimate.sigma
-    for bias, bound in ((-99.0, -MOST_DOUBT), (99.0, MOST_DOUBT)):
+    for bias, bound in ((-99.0, -MOST_LOG_SIGMA), (99.0, MOST_LOG_SIGMA)):
         weights = make_weights()
         start = weights.table[-1, 3]
         weights.values[start + OUTPUTS - 4 : start + OUTPUTS] = bias

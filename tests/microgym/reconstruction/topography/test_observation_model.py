@@ -147,9 +147,9 @@ def test_lines_are_kept_with_the_newest_first():
         pixel_s = 0.5 / (rate * width)
         lag = view.raster.lag_s / pixel_s
         assert view.state.lag_px[0, n] == pytest.approx(lag, rel=1e-6)
-        told = [(setpoint - 0.65) / 0.3, 0.5 * np.log(gain * pixel_s), 5.0 * proportional]
+        settings = [(setpoint - 0.65) / 0.3, 0.5 * np.log(gain * pixel_s), 5.0 * proportional]
         assert view.state.settings[0, n] == pytest.approx(
-            [*told, np.log(lag), 1.0], rel=1e-5, abs=1e-6
+            [*settings, np.log(lag), 1.0], rel=1e-5, abs=1e-6
         )
 
 
