@@ -15,6 +15,7 @@ from microgym.baselines.reporting.plots import (
 from microgym.baselines.reporting.templating import render_template
 
 ABOUT = {
+    "idle": "zero actions",
     "random": "uniformly random actions",
     "expert": "rules of a skilled operator, tuned on training specimens",
     "oracle": "knows the hidden state",

@@ -27,8 +27,9 @@ def action_checker(space: Space[Any], num_envs: int, *, single: bool) -> "Checke
     Raises:
         TypeError: a kind of space that no task of this package uses.
     """
-    kind = DictActionChecker if isinstance(space, spaces.Dict) else ActionChecker
-    return kind(space, num_envs, single=single)
+    if isinstance(space, spaces.Dict):
+        return DictActionChecker(space, num_envs, single=single)
+    return ActionChecker(space, num_envs, single=single)
 
 
 class DictActionChecker:

@@ -55,7 +55,7 @@ class Batch:
         self.done[rows] = False
         self.elapsed[rows] = 0
 
-    def step(self, rows: NDArray[np.int64], actions: NDArray[Any]) -> None:
+    def step(self, rows: NDArray[np.int64], actions: Any) -> None:
         """Advance the listed rows and cut episodes at the time limit."""
         self.task.step(rows, actions)
         self.elapsed[rows] += 1

@@ -13,8 +13,10 @@ from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.batch import first_row, single_info
 
+_ParallelEnv: Any = ParallelEnv
 
-class MicroscopeParallelEnv(MicroscopeEnvBase, ParallelEnv[str, Any, Any]):
+
+class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     """A task with an agent axis as a `pettingzoo.ParallelEnv`: a batch of one.
 
     The arrays of the task's observations and actions have the axes [N, agents, ...]; an agent sees
@@ -105,8 +107,9 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, ParallelEnv[str, Any, Any]):
         batch.step(batch.all_rows(), joint)
         task = batch.task
         rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
-        ends = [dict.fromkeys(agents, bool(one[0])) for one in (task.terminated, task.truncated)]
-        result = self._observations(), rewards, *ends, self._infos()
+        terminated = dict.fromkeys(agents, bool(task.terminated[0]))
+        truncated = dict.fromkeys(agents, bool(task.truncated[0]))
+        result = self._observations(), rewards, terminated, truncated, self._infos()
         if batch.done[0]:
             self.agents = []
         return result

@@ -404,9 +404,16 @@ class PFMLoopTask(FilmTask):
         state.agreement[rows] = np.maximum(1.0 - error, 0.0)
         state.damage[rows] = state.counts[rows, 3].astype(np.float64) / (SIZE * SIZE)
 
-    def _act(self, rows: Int64, *pulse: Any) -> None:
+    def _act(
+        self,
+        rows: Int64,
+        places: Float64,
+        volts: Float64,
+        seconds: Float64,
+        looks: NDArray[np.bool_],
+    ) -> None:
         """Pulse and look, then find the imprint that a loop would show."""
-        super()._act(rows, *pulse)
+        super()._act(rows, places, volts, seconds, looks)
         self._measure(rows)
 
     def _measure(self, rows: Int64) -> None:

@@ -1,6 +1,7 @@
 """Declarations that cannot be made: undocumented channels, unknown levels, undeclared options."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_packing_asks_for_every_channel_in_order():
 def test_spaces_follow():
     maps = Channels("edge", "edge", a="map", b="map")
     parts = {"maps": maps, "choice": Choices(3, "number")}
-    space = space_of(parts, {"edge": 4})
+    space: Any = space_of(parts, {"edge": 4})
     assert space["maps"].shape == (2, 4, 4)
     assert space["choice"].n == 3
     flat = flattened(Channels(y="place"), maps, ("b",), 2)

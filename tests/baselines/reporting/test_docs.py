@@ -2,6 +2,7 @@ import re
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -103,7 +104,7 @@ def test_the_tables_of_the_observation_match_the_space(made):
     space = PtychoTask(1).single_observation_space
     assert isinstance(space, gym.spaces.Dict)
     shown = tables(section(made[f"environments/{PTYCHO}.md"], "Observation Space"))
-    declared = PtychoTask.OBSERVATION["compact"]
+    declared: Any = PtychoTask.OBSERVATION["compact"]
     assert isinstance(declared, dict)
     for rows, name in zip(shown, ("maps", "numbers"), strict=True):
         assert [row[1] for row in rows] == [f"`{one}`" for one in declared[name]]

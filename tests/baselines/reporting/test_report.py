@@ -184,7 +184,8 @@ def test_the_ladder_and_its_gaps(comparison):
 def test_the_best_fixed_pattern_is_the_one_compared():
     import numpy as np
 
-    returns = {n: np.full((1, 3), v) for n, v in {"random": 0, "spiral": 2, "raster": 1}.items()}
+    values = {"random": 0, "spiral": 2, "raster": 1, "idle": 3}
+    returns = {name: np.full((1, 3), value) for name, value in values.items()}
     (only,) = gaps(returns)
     assert (only.better, only.worse, only.difference.value) == ("spiral", "random", 2.0)
 
