@@ -182,7 +182,7 @@ class Maps:
             rows: (k,) int64.
             scan: running reconstruction and fluence, of any areas.
         """
-        shown = self._model.estimate(rows, scan._replace(areas=self._areas))
+        shown = self._model.estimate(rows, RunningScan(*scan[:3], self._areas))
         start, edge = self._start, self._edge
         draw_maps(rows, shown, scan.fluence, self._areas, start, edge, self._unit, self._drawn)
 

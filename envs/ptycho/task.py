@@ -45,6 +45,7 @@ from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
 from microgym.state import Float32, Float64, Int64, Uint32
 
+_DWELL_SPAN = float(log(DWELL_RANGE_S[1] / DWELL_RANGE_S[0]))
 PIECE = 16
 """Microscopes that a thread takes through a step at a time: their arrays, some 6 MB, are still in
 the cache when the maps are drawn (design choice; 8 to 16 were fastest)."""
@@ -260,8 +261,7 @@ class PtychoTask(Task):
 
     def dwell_times(self, logarithms: Float64) -> Float64:
         """Exposure times in s, from the action's logarithms in [-1, 1]."""
-        low, high = DWELL_RANGE_S
-        return low * exp(0.5 * (logarithms + 1.0) * log(high / low))
+        return DWELL_RANGE_S[0] * exp(0.5 * (logarithms + 1.0) * _DWELL_SPAN)
 
     def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Expose, reconstruct and draw a share of the rows."""

@@ -4,17 +4,19 @@ Numba determines the types of all arguments at every call, which takes some micr
 are nested NamedTuples. A `Bound` determines those of its fixed arguments once (linked way only).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
 
 from microgym.jit import WAY
 
+compute_fingerprint: Callable[[Any], bytes]
 if WAY == "linked":
-    from numba._dispatcher import compute_fingerprint  # pyright: ignore[reportMissingImports]
+    from numba._dispatcher import compute_fingerprint
 else:
 
-    def compute_fingerprint(_: object) -> bytes:
+    def compute_fingerprint(_: Any, /) -> bytes:
         """No types, so that every call goes through Numba's dispatcher."""
         return b""
 

@@ -111,10 +111,11 @@ def _described(kind: Any) -> str:
     """A type in words, with the classes and fields of NamedTuples."""
     if not isinstance(kind, types.BaseTuple):
         return str(kind)
-    names, name = ("",) * len(kind), ""
+    parts: Any = kind
+    names, name = ("",) * len(parts), ""
     if isinstance(kind, types.BaseNamedTuple):
-        names, name = kind.fields, str(kind.instance_class)
-    parts = zip(names, kind, strict=True)
+        names, name = parts.fields, str(parts.instance_class)
+    parts = zip(names, parts, strict=True)
     return f"{name}({', '.join(f'{one}: {_described(part)}' for one, part in parts)})"
 
 
