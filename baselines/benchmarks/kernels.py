@@ -177,7 +177,7 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
         transform_all(re, im, out[0], out[1], ready, work)
         return out
 
-    ways: dict[str, Callable[[], Any]] = {
+    alternatives: dict[str, Callable[[], Any]] = {
         "NumPy, complex64": lambda: [np.fft.fft2(one, norm="ortho") for one in single],
         "NumPy, complex128": lambda: [np.fft.fft2(one, norm="ortho") for one in double],
     }
@@ -185,7 +185,9 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     if find_spec("scipy"):
         from scipy import fft as scipy_fft
 
-        ways["SciPy, complex64"] = lambda: [scipy_fft.fft2(one, norm="ortho") for one in single]
+        alternatives["SciPy, complex64"] = lambda: [
+            scipy_fft.fft2(one, norm="ortho") for one in single
+        ]
     else:
         missing.append("SciPy is left out: not installed")
     if find_spec("rocket_fft"):
@@ -197,23 +199,23 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
             rocket(single, result, axes, 1.0 / side)
             return result
 
-        ways["rocket-fft, complex64"] = compiled_rocket
+        alternatives["rocket-fft, complex64"] = compiled_rocket
     else:
         missing.append("rocket-fft is left out: not installed (pip install rocket-fft)")
-    ways["microgym"] = compiled
-    return ways, missing
+    alternatives["microgym"] = compiled
+    return alternatives, missing
 
 
 @benchmark("fft")
 def fft(effort: Effort) -> Iterator[Benchmark]:
     """Two-dimensional Fourier transforms: in compiled loops where possible, else in Python."""
     for side in (64, 128, 256):
-        ways, missing = transforms(side)
+        alternatives, missing = transforms(side)
         bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))
         yield Benchmark(
             f"Fourier transform, {side}x{side}",
             "NumPy, complex64",
-            {name: Alternative(run, BATCH) for name, run in ways.items()},
+            {name: Alternative(run, BATCH) for name, run in alternatives.items()},
             [bound] if side == 64 else [],
             "transform",
             notes=missing,

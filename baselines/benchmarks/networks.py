@@ -84,14 +84,14 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
     net = read_twin(TopographyNet)
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
-    told, lag_px = generator.normal(0.0, 1.0, (ENVS, SETTING_INPUTS)), np.ones((ENVS, LINES))
-    inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, told, lag_px)]
+    known, lag_px = generator.normal(0.0, 1.0, (ENVS, SETTING_INPUTS)), np.ones((ENVS, LINES))
+    inputs = [torch.from_numpy(one.astype(np.float32)) for one in (lines, known, lag_px)]
 
     def pytorch() -> None:
         with torch.inference_mode():
             net(*inputs)
 
-    ways = {
+    alternatives = {
         "PyTorch": Alternative(pytorch, ENVS),
         "microgym": Alternative(lambda: neural.estimate(rows, line), ENVS),
         "corrected by the errors": Alternative(lambda: classical.estimate(rows, line), ENVS),
@@ -99,7 +99,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     yield Benchmark(
         f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans together",
         "PyTorch",
-        ways,
+        alternatives,
         [AtMost("microgym", 600.0)],
         "line",
     )
@@ -123,7 +123,7 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     net = read_twin(AdatomUNet)
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
-    ways = {
+    alternatives = {
         "PyTorch, without peaks": Alternative(lambda: infer(net, heights), ENVS),
         "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
         "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
@@ -131,7 +131,7 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     yield Benchmark(
         f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
         "PyTorch, without peaks",
-        ways,
+        alternatives,
         [],
         "image",
     )
