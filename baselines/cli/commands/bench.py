@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit with 1 where a threshold is missed or could not be measured",
     )
-    options.json(parser)
+    options.add(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:

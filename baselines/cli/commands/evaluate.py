@@ -15,13 +15,9 @@ EXAMPLE = "microgym evaluate Ptycho-v0 --agent trained --split test --episodes 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser)
-    options.agent(parser)
-    options.setting(parser)
-    options.episodes(parser, protocols.FULL)
-    options.output(parser, "FILE", "also write the JSON object here")
-    options.num_envs(parser)
-    options.json(parser)
+    options.add(parser, "env", "--agent", *options.SETTING, "--num-envs", "--json")
+    options.add(parser, "--episodes", default=protocols.FULL.episodes)
+    options.add(parser, "--output", help="also write the JSON object here")
 
 
 def run(arguments: argparse.Namespace) -> int:

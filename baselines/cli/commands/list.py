@@ -12,7 +12,7 @@ EXAMPLE = "microgym list"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.json(parser)
+    options.add(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:

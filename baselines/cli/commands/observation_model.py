@@ -14,8 +14,8 @@ EXAMPLE = "microgym observation-model evaluate Ptycho-v0 --specimens 8"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("action", choices=("train", "evaluate"), help="what to do")
-    options.env(parser)
-    options.seed(parser, "of everything")
+    options.add(parser, "env")
+    options.add(parser, "--seed", help="of everything")
     train = parser.add_argument_group("train")
     train.add_argument(
         "--output",

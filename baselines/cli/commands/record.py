@@ -1,6 +1,7 @@
 """`microgym record`: a video of one episode."""
 
 import argparse
+from pathlib import Path
 
 from microgym.baselines.cli import options
 from microgym.baselines.cli.console import progress_bar
@@ -12,10 +13,8 @@ EXAMPLE = "microgym record Ptycho-v0 --agent trained --output episode.gif"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser)
-    options.agent(parser)
-    options.setting(parser)
-    options.output(parser, "FILE", "ends in .gif or .mp4", "episode.gif")
+    options.add(parser, "env", "--agent", *options.SETTING)
+    options.add(parser, "--output", default=Path("episode.gif"), help="ends in .gif or .mp4")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,15 +14,13 @@ EXAMPLE = "microgym report Ptycho-v0 --train --output report.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser, optional=True)
+    options.add(parser, "env", nargs="?")
     parser.add_argument("--train", action="store_true", help="first train agents from scratch")
-    options.output(parser, "FILE", "the HTML file", "report.html")
-    options.steps(parser, protocols.REPORT)
-    options.seeds(parser, protocols.REPORT.seeds)
-    options.setting(parser)
-    options.episodes(parser, protocols.REPORT)
-    options.recording(parser)
-    options.runs(parser)
+    options.add(parser, "--output", default=Path("report.html"), help="the HTML file")
+    options.add(parser, "--steps", default=protocols.REPORT.steps)
+    options.add(parser, "--seeds", default=list(protocols.REPORT.seeds))
+    options.add(parser, "--episodes", default=protocols.REPORT.episodes)
+    options.add(parser, *options.SETTING, "--recording", "--runs", "--num-envs", "--jobs")
     parser.add_argument(
         "--readme",
         type=Path,
@@ -39,8 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="instead, rewrite the pages in this folder (default: docs) from source and results",
     )
-    options.num_envs(parser)
-    options.jobs(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ EXAMPLE = "microgym reproduce Ptycho-v0 --small"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser)
+    options.add(parser, "env", "--runs", "--jobs")
     parser.add_argument("--small", action="store_true", help="the small agent: minutes, not hours")
     parser.add_argument(
         "--no-train", action="store_true", help="only evaluate the shipped agent and the others"
@@ -26,11 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --write: compare agents trained with different observation models",
     )
-    options.runs(parser)
     parser.add_argument(
         "--reuse", action="store_true", help="with --write: take the finished runs of --runs"
     )
-    options.jobs(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

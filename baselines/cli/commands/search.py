@@ -19,17 +19,17 @@ EXAMPLE = "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/sea
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser)
+    options.add(parser, "env")
     parser.add_argument(
         "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
     )
-    options.steps(parser, protocols.SMALL)
-    options.seeds(parser, [0, 1])
-    options.episodes(parser, protocols.SMALL)
-    options.seed(parser, "of the search")
-    options.output(parser, "FOLDER", "folder of the search (default: runs/ENV/search)")
-    options.jobs(parser)
-    options.json(parser)
+    options.add(parser, "--steps", default=protocols.SMALL.steps)
+    options.add(parser, "--seeds", default=[0, 1])
+    options.add(parser, "--episodes", default=protocols.SMALL.episodes)
+    options.add(parser, "--seed", help="of the search")
+    folder = "folder of the search (default: runs/ENV/search)"
+    options.add(parser, "--output", metavar="FOLDER", help=folder)
+    options.add(parser, "--jobs", "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:

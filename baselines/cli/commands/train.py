@@ -5,7 +5,6 @@ from pathlib import Path
 
 from microgym.baselines.cli import options
 from microgym.baselines.cli.console import one_thread, progress_bar, read_option
-from microgym.baselines.evaluation import protocols
 from microgym.baselines.evaluation.env_config import environment_id
 from microgym.baselines.evaluation.records import check_writable
 
@@ -15,11 +14,13 @@ EXAMPLE = "microgym train Ptycho-v0 --seeds 0 1 --output runs/mine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    options.env(parser)
-    options.steps(parser, protocols.FULL)
-    options.seeds(parser, [0])
-    options.output(parser, "FOLDER", "folder of the runs (default: runs/ENV)")
-    options.assignments(parser, "a hyperparameter, such as learning_rate=0.0003")
+    options.add(parser, "env", "--jobs")
+    options.add(parser, "--steps", help="training steps of each run (default: as configured)")
+    options.add(parser, "--seeds", default=[0])
+    folder = "folder of the runs (default: runs/ENV)"
+    options.add(parser, "--output", metavar="FOLDER", help=folder)
+    setting = "a hyperparameter, such as learning_rate=0.0003; may be repeated"
+    options.add(parser, "--set", help=setting)
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -32,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("csv", "tensorboard", "wandb"),
         help="log metrics and videos of each run in FOLDER; may be repeated",
     )
-    options.jobs(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

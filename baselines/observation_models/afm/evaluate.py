@@ -4,6 +4,7 @@ Frames are of the families of the training and of the one held out, scanned slow
 tips after some use. A second table goes through the states of tips one by one.
 """
 
+import functools
 import itertools
 import time
 from collections.abc import Callable
@@ -77,10 +78,6 @@ class Budget(EvaluationBudget):
 
 def measure(network: Weights, budget: Budget, seed: int) -> dict[str, Any]:
     """Results of an evaluation; see `ObservationModelSpec.measure`."""
-
-    def under(place: int, family: str | None) -> tuple[Conditions, NDArray[np.float64]]:
-        return coverage_under(network, place, family)
-
     pairs = list(itertools.product((*LEARNT, *HELD_OUT_SURFACES), SPEEDS))
     claims: list[dict[str, Any]] = []
     for family, speed in tracked(pairs, "families and speeds", "set"):
@@ -92,6 +89,7 @@ def measure(network: Weights, budget: Budget, seed: int) -> dict[str, Any]:
         radii, split = TIPS[tip]
         test = Conditions(family, "test", radii_nm=radii, split_tips=split)
         table.append({"tip": tip, **compare(network, test, budget=few, seed=seed)})
+    under = functools.partial(coverage_under, network)
     coverage, _ = measure_coverage(under, HELD_OUT_SURFACES, budget.groups, seed)
     sample = frames_of(Conditions("mixed", "test", lines=32), seed, 4)
     return {

@@ -5,7 +5,7 @@ scan.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ from microgym.reconstruction.topography.observation_model import (
 Float32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """L lines, each with those before it.
 
     Attributes:
@@ -42,13 +41,8 @@ class Inputs:
 
     def some(self, chosen: NDArray[np.integer]) -> "Inputs":
         """The listed ones."""
-        return Inputs(
-            self.signals,
-            self.place[chosen],
-            self.settings[chosen],
-            self.lag_px[chosen],
-            self.truth[chosen],
-        )
+        rest: Any = self[1:]
+        return Inputs(self.signals, *(one[chosen] for one in rest))
 
     def hide(self, hidden: NDArray[np.bool_]) -> None:
         """Hide earlier lines.
@@ -78,38 +72,34 @@ def make_inputs(frames: Sequence[Frames]) -> Inputs:
     Returns:
         In the order of the lines.
     """
-    signals: list[Float32] = []
-    places: list[NDArray[np.int64]] = []
-    settings: list[Float32] = []
-    lags: list[Float32] = []
-    truths: list[Float32] = []
-    done = 0
+    parts: list[Inputs] = []
     for one in frames:
-        count, lines, _, pixels = one.signals.shape
-        kept = one.signals.copy()
-        kept[:, :, :2] -= kept[:, :, :1].mean(axis=-1, keepdims=True)
-        signals.append(kept.reshape(count * lines, 5, pixels))
-        truths.append((one.truth - one.truth.mean(axis=-1, keepdims=True)).reshape(-1, pixels))
-        number = np.arange(lines)[:, None] - np.arange(LINES)
-        start = done + lines * np.arange(count)[:, None, None]
-        places.append(np.where(number >= 0, start + number, -1).reshape(-1, LINES))
-        done += count * lines
-        scaled, lag = line_settings(one)
-        before = np.maximum(number, 0)
-        there = (number >= 0)[None, :, :, None]
-        history = np.where(there, scaled[:, before], 0.0).reshape(count * lines, -1)
-        field = one.conditions.field_nm
-        size = np.log([field / pixels / PIXEL_NM, field / lines / PITCH_NM])
-        size = np.broadcast_to(size, (count * lines, 2))
-        settings.append(np.concatenate([history, size], axis=1).astype(np.float32))
-        seen = np.where(number >= 0, lag[:, before], 0.0)
-        lags.append(seen.reshape(-1, LINES).astype(np.float32))
+        parts.append(_inputs_of(one, sum(len(part.truth) for part in parts)))
+    columns: Any = zip(*parts, strict=True)
+    return Inputs(*map(np.concatenate, columns))
+
+
+def _inputs_of(frames: Frames, first: int) -> Inputs:
+    """Inputs of every line of frames whose lines begin at number `first`."""
+    count, lines, _, pixels = frames.signals.shape
+    signals = frames.signals.copy()
+    signals[:, :, :2] -= signals[:, :, :1].mean(axis=-1, keepdims=True)
+    truth = frames.truth - frames.truth.mean(axis=-1, keepdims=True)
+    number = np.arange(lines)[:, None] - np.arange(LINES)
+    start = first + lines * np.arange(count)[:, None, None]
+    place = np.where(number >= 0, start + number, -1)
+    scaled, lag = line_settings(frames)
+    before, there = np.maximum(number, 0), number >= 0
+    history = np.where(there[None, :, :, None], scaled[:, before], 0.0)
+    field = frames.conditions.field_nm
+    size = np.log([field / pixels / PIXEL_NM, field / lines / PITCH_NM])
+    settings = [history.reshape(count * lines, -1), np.tile(size, (count * lines, 1))]
     return Inputs(
-        np.concatenate(signals),
-        np.concatenate(places),
-        np.concatenate(settings),
-        np.concatenate(lags),
-        np.concatenate(truths),
+        signals.reshape(count * lines, 5, pixels),
+        place.reshape(-1, LINES),
+        np.concatenate(settings, axis=1).astype(np.float32),
+        np.where(there, lag[:, before], 0.0).reshape(-1, LINES).astype(np.float32),
+        truth.reshape(-1, pixels),
     )
 
 

@@ -35,14 +35,12 @@ class TopographyNet(TwinNetwork):
 
     def __init__(self) -> None:
         super().__init__(NETWORK)
-        head = self.get_submodule("head")
+        weight, bias = self.get_parameter("head.weight"), self.get_parameter("head.bias")
         with torch.no_grad():
             # The initial network gives the mean of the candidates, with no detail of its own.
-            assert isinstance(head, nn.Conv1d)
-            assert head.bias is not None
-            head.weight.mul_(0.1)
-            head.bias.zero_()
-            head.bias[-CELL:] = -2.0
+            weight.mul_(0.1)
+            bias.zero_()
+            bias[-CELL:] = -2.0
 
     def forward(self, lines: Tensor, settings: Tensor, lag_px: Tensor) -> tuple[Tensor, Tensor]:
         """Restore a batch.

@@ -4,6 +4,7 @@ The claim is about the regime of `Ptycho-v0`: few exposures that hardly overlap,
 the network is compared, specimen by specimen, with the best of the classical solvers.
 """
 
+import functools
 import itertools
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -181,10 +182,7 @@ def covered(relative: NDArray[np.float32], radii: NDArray[np.float64]) -> NDArra
 
 def make_coverage(weights: Weights, *, groups: int, seed: int) -> dict[str, Any]:
     """Coverage as of `measure_coverage`, with the bounds and the coverage at each dose."""
-
-    def under(place: int, family: str | None) -> tuple[Conditions, NDArray[np.float64]]:
-        return coverage_under(weights, place, family)
-
+    under = functools.partial(coverage_under, weights)
     record, test = measure_coverage(under, HELD_OUT, groups, seed)
     by_dose = [
         {"from": low, "to": high, **mean_coverage(chosen)}

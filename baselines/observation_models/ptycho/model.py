@@ -31,11 +31,8 @@ class PtychoUNet(TwinNetwork):
         with torch.no_grad():
             # The initial network is a mild shrinkage: no detail of its own, small gates.
             for name, bias in (("image", 0.0), ("doubt", -2.5)):
-                layer = self.get_submodule(name)
-                assert isinstance(layer, nn.Conv2d)
-                assert layer.bias is not None
-                layer.weight.mul_(0.1)
-                layer.bias.fill_(bias)
+                self.get_parameter(f"{name}.weight").mul_(0.1)
+                self.get_parameter(f"{name}.bias").fill_(bias)
 
     def forward(self, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Restore a batch.

@@ -19,12 +19,10 @@ class AdatomUNet(TwinNetwork):
 
     def __init__(self) -> None:
         super().__init__(NETWORK)
-        head = self.get_submodule("head")
+        bias = self.get_parameter("head.bias")
         with torch.no_grad():
-            assert isinstance(head, nn.Conv2d)
-            assert head.bias is not None
-            head.bias.zero_()
-            head.bias[: CELL * CELL] = RARE
+            bias.zero_()
+            bias[: CELL * CELL] = RARE
 
     def forward(self, levelled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Detect in a batch.

@@ -26,7 +26,7 @@ NETWORK = Network(
 class Copy(TrainingTask[TwinNetwork]):
     """The output is to be the absolute input; the reported loss is the number of the step."""
 
-    seen: list
+    seen: list[tuple[int, int]]
 
     @classmethod
     def prepare(cls, seed, groups):

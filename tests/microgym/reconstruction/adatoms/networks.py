@@ -18,10 +18,9 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.1 if "bias" in name else tensor.std() * 1.6))
-        net.get_submodule("head").weight[: CELL * CELL].mul_(2.0)
-        assert net.get_submodule("head").bias is not None
-        net.get_submodule("head").bias[: CELL * CELL] = -4.0
-        net.get_submodule("head").bias[3 * CELL * CELL :] = -2.0
+        net.get_parameter("head.weight")[: CELL * CELL].mul_(2.0)
+        bias = net.get_parameter("head.bias")
+        bias[: CELL * CELL], bias[3 * CELL * CELL :] = -4.0, -2.0
     return net.eval()
 
 

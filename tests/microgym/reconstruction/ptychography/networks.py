@@ -15,8 +15,8 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.1 if "bias" in name else tensor.std() * 1.2))
-        net.get_submodule("image").weight.mul_(5.0)
-        net.get_submodule("doubt").weight.mul_(5.0)
+        net.get_parameter("image.weight").mul_(5.0)
+        net.get_parameter("doubt.weight").mul_(5.0)
     return net.eval()
 
 

@@ -16,7 +16,7 @@ def make_network(seed=0):
     with torch.no_grad():
         for name, tensor in net.named_parameters():
             tensor.copy_(torch.randn_like(tensor) * (0.3 if "bias" in name else tensor.std() * 1.2))
-        net.get_submodule("head").weight.mul_(3.0)
+        net.get_parameter("head.weight").mul_(3.0)
     return net.eval()
 
 
