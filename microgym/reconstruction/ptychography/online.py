@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
+from microgym.jit.bound import Bound
 from microgym.numerics.array_views import view1d
 from microgym.numerics.fft import FFTPlan, plan
 from microgym.numerics.workspace import workspace
@@ -91,7 +92,7 @@ def _iterate(b, e, turns, state, engine, work):
 
 
 @kernel
-def _add_rows(rows, counts, known, photons, corner, turns, state, engine, work):
+def _add_rows(rows, counts, known, photons, corner, turns, work, state, engine):
     """Store the newest exposure of each listed row and iterate on it."""
     for k in range(rows.size):
         b = rows[k]
@@ -153,6 +154,7 @@ class OnlineReconstruction:
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
         self.re.fill(1.0)
+        self._add = Bound(_add_rows, self.state, self._engine)
 
     @property
     def re(self) -> Float32:
@@ -192,10 +194,8 @@ class OnlineReconstruction:
             photons: (N,) float64, incident photons of the exposure.
             corner: (N, 2) int64, corner of its patch, px.
         """
-        _add_rows(
-            rows, counts, known, photons, corner, self.iterations, self.state, self._engine,
-            workspace(self._work),
-        )  # fmt: skip
+        work = workspace(self._work)
+        self._add(rows, counts, known, photons, corner, self.iterations, work)
 
     def sweep(self, rows: Int64, sweeps: int) -> None:
         """Go through all exposures of the listed rows again, in the order they were taken.
