@@ -1,0 +1,71 @@
+"""Observation of each probe: maps of the region, its own numbers, and the other probes' places."""
+
+import numpy as np
+
+from microgym.envs.core.channels import Channels
+from microgym.envs.ptycho import observation as ptycho
+from microgym.state import Float32, Float64
+
+OTHERS = 3
+"""Other probes that the numbers have room for."""
+MAPS = Channels(
+    "cells",
+    "cells",
+    **ptycho.MAPS,
+    others="1 within the clearance of another probe's latest position; 0 with share='none'",
+).along("probes")
+NUMBERS = Channels(
+    **ptycho.NUMBERS,
+    lost="1 if the latest exposure was lost to a collision",
+    **{
+        f"{axis}_{k}": f"latest position of the next probe but {k - 1}, counted round; 0 if none"
+        for k in range(1, OTHERS + 1)
+        for axis in ("y", "x")
+    },
+).along("probes")
+
+
+def park_places(probes: int) -> Float64:
+    """Places where probes wait before the first exposure: the centres of equal parts.
+
+    Args:
+        probes: 2 to 4.
+
+    Returns:
+        (probes, 2) float64, (y, x) in [-1, 1].
+    """
+    return 0.5 * (parts(probes)[:, 0] + parts(probes)[:, 1])
+
+
+def parts(probes: int) -> Float64:
+    """Equal parts of the region: halves, thirds or quarters.
+
+    Args:
+        probes: 2 to 4.
+
+    Returns:
+        (probes, 2, 2) float64, upper left and lower right corner (y, x) of each, in [-1, 1].
+    """
+    rows, columns = (2, 2) if probes == 4 else (1, probes)
+    corners = [(i, j) for i in range(rows) for j in range(columns)]
+    low = np.array([(2.0 * i / rows - 1.0, 2.0 * j / columns - 1.0) for i, j in corners])
+    return np.stack([low, low + np.array([2.0 / rows, 2.0 / columns])], axis=1)
+
+
+def draw_others(places: Float64, clearance: float, cells: int) -> Float32:
+    """Maps of the surroundings of the other probes.
+
+    Args:
+        places: (N, A, 2), latest positions (y, x) of all probes in [-1, 1].
+        clearance: radius of the surroundings on the same scale.
+        cells: edge of the maps.
+
+    Returns:
+        (N, A, cells, cells) float32.
+    """
+    at = 2.0 * (np.arange(cells) + 0.5) / cells - 1.0
+    y2 = (at - places[..., 0, None]) ** 2
+    x2 = (at - places[..., 1, None]) ** 2
+    near = y2[..., :, None] + x2[..., None, :] < clearance * clearance
+    count = near.sum(axis=1, keepdims=True)
+    return ((count - near) > 0).astype(np.float32)

@@ -1,0 +1,92 @@
+"""Agents of MultiProbeJoint-v0: their order, their clearance, and choices in turn."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from microgym.agents import make_agent
+from microgym.agents.core.registry import agent_names
+from microgym.agents.multi_probe.network import MASK, TurnWrapper, clear_cells
+from microgym.agents.multi_probe.references import PLACES, RasterAgent
+
+ID = "MultiProbeJoint-v0"
+
+
+def played(name: str, count: int, **arguments: Any) -> tuple[Any, Any]:
+    """Returns and collisions of `count` episodes on validation specimens."""
+    agent = make_agent(ID, name, arguments)
+    env: Any = gym.make_vec(
+        f"microgym:{ID}", count, split="validation", reveal=agent.uses_privileged_info,
+        autoreset_mode="Disabled", **arguments,
+    )  # fmt: skip
+    seen, info = env.reset(seed=0)
+    agent.reset(count, list(range(count)))
+    total, collisions, live = np.zeros(count), np.zeros(count), np.ones(count, np.bool_)
+    while live.any():
+        seen, reward, terminated, truncated, info = env.step(agent.act(seen, info))
+        total += np.where(live, reward, 0.0)
+        collisions += np.where(live, info["cost_terms"]["collision"], 0.0)
+        over = terminated | truncated
+        live &= ~over
+        if over.any() and live.any():
+            seen, info = env.reset(options={"reset_mask": over})
+    env.close()
+    return total, collisions
+
+
+def test_the_more_is_known_and_agreed_the_better():
+    names = ("random", "raster", "independent", "expert", "trained", "oracle")
+    assert set(names) <= set(agent_names(ID))
+    found = {name: played(name, 32)[0] for name in names}
+    means = [found[name].mean() for name in names]
+    assert means == sorted(means)
+
+
+@pytest.mark.parametrize("probes", [3, 4])
+def test_experts_and_oracle_never_collide(probes):
+    for name in ("raster", "expert", "oracle"):
+        assert played(name, 4, probes=probes, exposures=4)[1].sum() == 0.0
+    assert played("independent", 16, probes=probes, exposures=6)[1].sum() > 0.0
+
+
+def test_far_cells_are_clear():
+    far = RasterAgent().far_cells(np.zeros((1, 2)))[0]
+    distance = 64.0 * np.hypot(PLACES[:, None], PLACES[None])
+    np.testing.assert_array_equal(far, distance > 33.0)
+
+
+def test_choices_in_turn_are_the_joint_action():
+    words: Any = {"autoreset_mode": "SameStep", "exposures": 3}
+    turns = TurnWrapper(gym.make_vec(ID, 2, **words))
+    joint = gym.make_vec(ID, 2, **words)
+    seen, _ = turns.reset(seed=3)
+    joint.reset(seed=3)
+    choices = np.array([[20, 300], [200, 500]])
+    first = turns.step(choices[0])
+    assert not first[1].any()
+    np.testing.assert_array_equal(first[0][MASK], clear_cells(choices[0], 32.0))
+    np.testing.assert_array_equal(first[0]["maps"], seen["maps"])
+    state = turns.snapshot()
+    second = turns.step(choices[1])
+    action = np.stack([turns._adapter.adapt_action(one) for one in choices], axis=1)
+    expected = joint.step(action)
+    np.testing.assert_array_equal(second[1], expected[1])
+    np.testing.assert_array_equal(second[0]["maps"], expected[0]["maps"][:, 0, :5])
+    turns.restore(state)
+    np.testing.assert_array_equal(turns.step(choices[1])[1], second[1])
+
+
+def test_the_trained_team_takes_one_observation_or_many():
+    agent = make_agent(ID, "trained")
+    env: Any = gym.make(ID)
+    seen, info = env.reset(seed=5)
+    agent.reset()
+    single = agent.act(seen, info)
+    assert single in env.action_space
+    agent.reset(2)
+    many = agent.act({name: np.stack([part, part]) for name, part in seen.items()}, {})
+    np.testing.assert_array_equal(many, np.stack([single, single]))
+    with pytest.raises(ValueError, match="maps"):
+        agent.act({"maps": np.zeros((2, 3)), "numbers": seen["numbers"]}, {})

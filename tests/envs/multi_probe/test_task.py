@@ -1,0 +1,183 @@
+"""MultiProbe-v0: PettingZoo's API, collisions, shared dose and time, what probes see."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+from microgym.envs.core.testing import ActionSource, assert_same
+from microgym.envs.multi_probe import parallel_env
+from microgym.envs.multi_probe.env import MultiProbeEnv
+from microgym.envs.multi_probe.observation import MAPS, NUMBERS, OTHERS, draw_others, parts
+
+QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 6}
+
+
+def make(seed: int = 1, **arguments: Any) -> Any:
+    env = MultiProbeEnv(**{**QUIET, **arguments})
+    env.reset(seed=seed)
+    return env
+
+
+def action(*places: tuple[float, float], exposure: float = 0.0) -> Any:
+    return np.array([[*place, exposure] for place in places], np.float32)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"probes": 3}, {"probes": 4, "share": "none"}, {"observation": "full"}],
+    ids=str,
+)
+def test_pettingzoos_tests(arguments):
+    parallel_api_test(parallel_env(**arguments), num_cycles=200)
+    parallel_seed_test(lambda: parallel_env(**arguments), num_cycles=20)
+
+
+@pytest.mark.parametrize("probes", [2, 3, 4])
+def test_the_parallel_environment_is_the_joint_one(probes):
+    joint, team = make(probes=probes), parallel_env(**QUIET, probes=probes)
+    observations, infos = team.reset(seed=1)
+    source = ActionSource(joint.action_space, 3)
+    seen = None
+    for _ in range(3):
+        chosen = source.one()
+        seen, reward, terminated, _, info = joint.step(chosen)
+        given = dict(zip(team.possible_agents, chosen, strict=True))
+        observations, rewards, ends, _, infos = team.step(given)
+        assert set(rewards.values()) == {reward}
+        assert set(ends.values()) == {terminated}
+        for k, agent in enumerate(team.agents):
+            assert observations[agent] in team.observation_space(agent)
+            assert_same(observations[agent], {name: part[k] for name, part in seen.items()})
+            assert_same(infos[agent], info)
+    assert_same(team.state(), seen)
+
+
+def test_probes_that_come_too_close_stay_and_lose_the_exposure():
+    env = make(clearance_px=32.0)
+    before = env.unwrapped.snapshot()
+    seen, _, _, _, info = env.step(action((0.0, 0.0), (0.0, 0.4)))
+    assert info["cost_terms"]["collision"] == 1.0
+    assert info["ledger"]["exposures"] == 0
+    assert info["ledger"]["dose"] == 0.0
+    lost = seen["numbers"][:, NUMBERS.index("lost")]
+    np.testing.assert_array_equal(lost, 1.0)
+    after = env.unwrapped.snapshot()
+    np.testing.assert_array_equal(before["task/team.state.place"], after["task/team.state.place"])
+    # At the clearance they do not collide: 32 px are half of the region's half.
+    info = env.step(action((0.0, -0.25), (0.0, 0.25)))[4]
+    assert info["cost_terms"]["collision"] == 0.0
+    assert info["ledger"]["exposures"] == 2
+
+
+def test_of_three_probes_the_one_that_is_clear_exposes():
+    env = make(probes=3)
+    info = env.step(action((-0.9, -0.9), (0.5, 0.5), (0.5, 0.6)))[4]
+    assert info["cost_terms"]["collision"] == 1.0
+    assert info["ledger"]["exposures"] == 1
+
+
+def test_a_round_takes_the_time_of_its_slowest_probe():
+    def seconds(*exposures: float) -> float:
+        env = make()
+        chosen = action((0.0, -0.5), (0.0, 0.5))
+        chosen[:, 2] = exposures
+        return env.step(chosen)[4]["ledger"]["time_s"]
+
+    long, short = 0.5, -0.5
+    assert seconds(long, short) == seconds(short, long) == seconds(long, long)
+    assert seconds(short, short) < seconds(long, long)
+    # The action is the logarithm of the exposure time; both probes start over their places.
+    assert seconds(long, short) == pytest.approx(0.2 + 10.0**long, abs=1e-6)
+
+
+def test_specimen_and_dose_are_shared():
+    env = make(damage="hard")
+    places = ((0.0, -0.5), (0.0, 0.5))
+    env.step(action(*places, exposure=0.3))
+    mirrored = make(damage="hard")
+    mirrored.step(action(*places[::-1], exposure=0.3))
+    ours, theirs = (one.unwrapped._batch.task.sample for one in (env, mirrored))
+    # Exposures are simultaneous: the order of the probes makes no difference to the specimen.
+    np.testing.assert_allclose(ours.fluence, theirs.fluence, rtol=1e-5)
+    np.testing.assert_allclose(ours.object_re, theirs.object_re, atol=1e-6)
+    dose = env.unwrapped._batch.task.ledger()["dose"][0]
+    assert ours.fluence.sum() == pytest.approx(dose, rel=1e-4)
+
+
+def test_what_probes_see_of_each_other():
+    shared, alone = make(), make(share="none")
+    chosen = action((0.0, -0.5), (0.2, 0.5))
+    seen, own = shared.step(chosen)[0], alone.step(chosen)[0]
+    np.testing.assert_array_equal(seen["maps"][0, :-1], seen["maps"][1, :-1])
+    assert not np.array_equal(own["maps"][0, :-1], own["maps"][1, :-1])
+    others = [NUMBERS.index(f"{axis}_1") for axis in ("y", "x")]
+    np.testing.assert_allclose(seen["numbers"][0, others], [0.2, 0.5], atol=1e-6)
+    np.testing.assert_allclose(seen["numbers"][1, others], [0.0, -0.5], atol=1e-6)
+    assert not own["numbers"][:, others].any()
+    assert seen["maps"][:, MAPS.index("others")].any()
+    assert not own["maps"][:, MAPS.index("others")].any()
+
+
+def test_two_probes_find_what_one_finds_in_twice_the_rounds():
+    """The reconstruction does not depend on which probe has taken an exposure."""
+    places = [(0.0, -0.5), (0.0, 0.5), (0.4, -0.4), (0.4, 0.4)]
+    quiet = {**QUIET, "photons": 1e8, "exposures": 2, "final_sweeps": 0}
+    team = MultiProbeEnv(**quiet)
+    team.reset(seed=1)
+    for k in (0, 2):
+        info = team.step(action(*places[k : k + 2]))[4]
+    one: Any = gym.make("Ptycho-v0", **{**quiet, "exposures": 4})
+    one.reset(seed=1)
+    alone: Any = None
+    for place in places:
+        alone = one.step(np.array([*place, 0.0], np.float32))[4]
+    assert info["metrics"]["found"] == pytest.approx(alone["metrics"]["found"], abs=1e-9)
+    assert info["metrics"]["snr_db"] == pytest.approx(alone["metrics"]["snr_db"], abs=0.05)
+
+
+def test_parts_cover_the_region_once():
+    for probes in (2, 3, 4):
+        sizes = np.prod(parts(probes)[:, 1] - parts(probes)[:, 0], axis=1)
+        np.testing.assert_allclose(sizes, 4.0 / probes)
+    drawn = draw_others(np.array([[[0.0, 0.0], [0.0, 0.0]]]), 0.5, 8)
+    np.testing.assert_array_equal(drawn[0, 0], drawn[0, 1])
+    assert OTHERS == 3
+
+
+def test_frames_show_every_probe():
+    env = make(probes=3, render_mode="rgb_array")
+    frames = [env.render()]
+    env.step(action((-0.5, -0.5), (0.0, 0.0), (0.5, 0.5)))
+    frames.append(env.render())
+    assert frames[0].shape == (640, 480, 3)
+    assert not np.array_equal(*frames)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"probes": 5}, ValueError, r"probes=5 must be in \[2, 4\]"),
+        ({"share": "all"}, ValueError, "share='all' must be one of"),
+        ({"action": "grid"}, ValueError, "action='grid' must be one of"),
+        ({"clearance_px": -1.0}, ValueError, r"clearance_px=-1.0 must be in \[0, 128\]"),
+        ({"recording": "scan.npz"}, ValueError, "has one probe"),
+        ({"probe_count": 2}, TypeError, "unexpected keyword argument 'probe_count'"),
+    ],
+)
+def test_impossible_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        parallel_env(**arguments)
+
+
+def test_actions_of_unknown_or_missing_agents_are_refused():
+    env = parallel_env(**QUIET)
+    env.reset(seed=1)
+    one = np.zeros(3, np.float32)
+    for bad in ({"probe_0": one}, {"probe_0": one, "probe_9": one}):
+        with pytest.raises(ValueError, match="actions must be of"):
+            env.step(bad)
+    with pytest.raises(ValueError, match="NaN"):
+        env.step({"probe_0": one, "probe_1": one * np.nan})
