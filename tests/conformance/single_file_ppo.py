@@ -65,9 +65,11 @@ def flat(observation: Any) -> Tensor:
 
 
 def legal(space: gym.Space[Any], actions: Tensor) -> NDArray[Any]:
-    """What the environment may be given: Gaussian samples clipped to their bounds."""
+    """What the environment may be given: Gaussian samples in its shape, clipped to its bounds."""
     chosen = actions.numpy()
-    return np.clip(chosen, space.low, space.high) if isinstance(space, gym.spaces.Box) else chosen
+    if not isinstance(space, gym.spaces.Box):
+        return chosen
+    return np.clip(chosen.reshape(-1, *space.shape), space.low, space.high)
 
 
 def train(envs: gym.vector.VectorEnv[Any, Any, Any], settings: Settings) -> dict[str, list[float]]:

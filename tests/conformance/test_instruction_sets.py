@@ -43,9 +43,9 @@ MORE: dict[str, tuple[Mapping[str, Any], ...]] = {
     "AFM-v0": ({"reconstructor": "classical", "imaging": "contact"},),
     "PFM-v0": (
         {"specimen": "random_field", "drift": "real", "tip": "real", "pulses": 6},
-        {"specimen": "random_bond", "goal": "loop", "pulses": 6},
         {"specimen": "twins", "pattern": "frames", "split": "test", "pulses": 6},
     ),
+    "PFMLoop-v0": ({"specimen": "random_bond", "pulses": 6},),
 }
 
 pytestmark = pytest.mark.skipif(

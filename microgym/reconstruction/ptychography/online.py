@@ -23,7 +23,7 @@ from microgym.reconstruction.ptychography.pie import (
     pie_update,
     pie_work,
 )
-from microgym.state import Float32, Float64, Int64, Shape, allocate
+from microgym.state import Float32, Float64, Int64, Shape, allocate, clear
 
 UNKNOWN = np.float32(-1.0)
 """Stored amplitude of a detector pixel without a measurement."""
@@ -178,9 +178,8 @@ class OnlineReconstruction:
 
     def reset(self, rows: Int64) -> None:
         """Forget the listed rows' specimens."""
+        clear(self.state, rows)
         self.state.re[rows] = 1.0
-        self.state.im[rows] = 0.0
-        self.state.taken[rows] = 0
 
     def add(
         self, rows: Int64, counts: Float32, known: Float32, photons: Float64, corner: Int64
