@@ -111,10 +111,11 @@ def largest_gain(lag_s: float, resonance_hz: float, damping: float) -> float:
         (a2 a3 - a4) / a3^2, 1/s.
     """
     w = 2.0 * math.pi * resonance_hz
-    a4 = lag_s / w**2
-    a3 = 1.0 / w**2 + 2.0 * damping * lag_s / w
+    # Squares are products: the C library's pow rounds differently with fused multiply-add.
+    a4 = lag_s / (w * w)
+    a3 = 1.0 / (w * w) + 2.0 * damping * lag_s / w
     a2 = 2.0 * damping / w + lag_s
-    return (a2 * a3 - a4) / a3**2
+    return (a2 * a3 - a4) / (a3 * a3)
 
 
 @inline_kernel
