@@ -26,6 +26,14 @@ ROWS = {
 
 
 def opened(folder, kinds=LOCAL, *, last_step=None):
+    """Open, as a process does that begins a second or more after the ones before it.
+
+    TensorBoard reads the files of a folder in the order of their names: the second in which each
+    was opened, the host, the process, and a count that is not padded with zeros.
+    """
+    for path in sorted((Path(folder) / "tensorboard").glob("events.out.tfevents.*")):
+        start, _, others = path.name.removeprefix("events.out.tfevents.").partition(".")
+        path.rename(path.with_name(f"events.out.tfevents.{int(start) - 1:010d}.{others}"))
     return open_logger(folder, kinds, name="a run", config={"rate": 0.1}, last_step=last_step)
 
 
