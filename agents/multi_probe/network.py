@@ -20,14 +20,13 @@ from torch import Tensor
 from microgym.agents.core.policy_adapter import PolicyAdapter
 from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
+from microgym.agents.multi_probe.references import REGION_PX
 from microgym.agents.ptycho.network import ExposureGridAdapter, ScanPolicyNet
 from microgym.envs.multi_probe import observation as channels
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho import observation as ptycho
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
-REGION_PX = 128
-"""Edge of the scanned region, px."""
 MASK = "mask"
 """Part of the observation that is 1 where a cell of the grid is clear of the probes before."""
 _CHOICES = GRID * GRID * len(GRID_DWELLS_S)

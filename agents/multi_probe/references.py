@@ -71,20 +71,12 @@ class TeamAgent(BaseAgent):
         return rows[:, None] & ((left < PLACES) & (right > PLACES))
 
 
-class RandomAgent(SeededRandomAgent):
+class RandomAgent(TeamAgent, SeededRandomAgent):
     """Uniform positions, 1 s each.
 
     Args:
         config: arguments of the environment.
     """
-
-    Config = MultiProbeConfig
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """An agent for the environment's number of probes."""
-        del env_id
-        return cls(MultiProbeConfig.parse(env_kwargs, "MultiProbeEnv"))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         del observation, info

@@ -221,17 +221,6 @@ class MultiProbeTask(PtychoTask):
             **{name: each[name].sum(axis=1) for name in ("dose", "exposures", "path_m")},
         }
 
-    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
-        """Those of Ptycho-v0, with the team's dose and time."""
-        team, state = self.ledger(), self.state
-        return {
-            "resolution": state.snr_db[rows],
-            "discovery": state.seen_px[rows],
-            "dose": team["dose"][rows],
-            "damage": state.contrast_lost[rows],
-            "time": team["time_s"][rows],
-        }
-
     def over(self, rows: Int64) -> NDArray[np.bool_]:
         """Whether exposures or time are used up."""
         spent = self.ledger()["time_s"][rows] >= self.limit_s

@@ -292,13 +292,13 @@ class PtychoTask(Task):
 
     def potentials(self, rows: Int64) -> Mapping[str, Float64]:
         """Signal-to-noise ratio, seen pixels, photons, lost contrast, seconds."""
-        state, ledger = self.state, self.instrument.state.ledger
+        state, spent = self.state, self.ledger()
         return {
             "resolution": state.snr_db[rows],
             "discovery": state.seen_px[rows],
-            "dose": ledger.dose[rows],
+            "dose": spent["dose"][rows],
             "damage": state.contrast_lost[rows],
-            "time": ledger.time_s[rows],
+            "time": spent["time_s"][rows],
         }
 
     def over(self, rows: Int64) -> NDArray[np.bool_]:
