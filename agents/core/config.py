@@ -79,7 +79,7 @@ def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
     """All tables of an environment's configuration file.
 
     Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
-    "expert_search" (`microgym.baselines.evaluation`).
+    "expert_search" (`microgym.baselines.cli`).
 
     Args:
         env_id: such as "Ptycho-v0".
