@@ -61,8 +61,7 @@ def start_noise(s0: int, s1: int, flicker: Rows) -> float:
     """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
-        s0: first word of the stream of the noise; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the noise; draws of tick 0.
         flicker: (PROCESSES,) processes in units of their standard deviation, fastest first;
             written.
 
@@ -88,8 +87,7 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
     """1/f noise some time after the last reading.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the reading, from 1 on.
         dt: time since the last one, s, at least 0.
         flicker: (PROCESSES,) as `start_noise` wrote it, updated.
@@ -128,8 +126,7 @@ def fill_noise(
     statistics.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
         dt: distance in time of readings, also of the first from the last one before, s.
