@@ -326,19 +326,6 @@ def creep_steps(seconds, unit_s, steps_per_unit):
     return steps_per_unit * log64(1.0 + seconds / unit_s)
 
 
-@kernel
-def creep_radius(volts, seconds, activation, speed):
-    """Radius of a domain whose wall moves with v = v0 exp(-b r / V): (V/b) ln(1 + b v0 t / V).
-
-    Args:
-        volts: V, above 0.
-        seconds: t.
-        activation: b, V per unit of length.
-        speed: v0, units of length a second.
-    """
-    return volts / activation * log64(1.0 + activation * speed * seconds / volts)
-
-
 def respond_work(height: int, width: int, sigma: float) -> int:
     """Length of the float32 work array of `respond`."""
     radius = int(BLUR_TRUNCATION * sigma + 0.5)

@@ -5,7 +5,6 @@ one a decade, each with its exact update, so that its statistics do not depend o
 The line is a function of time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,20 +54,6 @@ class NoiseParameters:
         check_sizes(self)
         if self.mains_hz not in MAINS_HZ:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
-
-
-def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArray[np.float64]:
-    """One-sided power spectral density of the 1/f noise, a sum of Lorentzians.
-
-    Args:
-        frequency_hz: frequencies, Hz.
-        flicker: standard deviation per decade.
-
-    Returns:
-        Density, units^2/Hz, of the same shape.
-    """
-    corner = 2.0 * math.pi * np.asarray(frequency_hz)[..., None] * _TIMES
-    return np.sum(4.0 * flicker**2 * _TIMES / (1.0 + corner**2), axis=-1)
 
 
 @kernel

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential
-from microgym.random import draw_uniform
 from microgym.state import Float64, Shape
 from microgym.validation import positive, within
 
@@ -125,12 +124,6 @@ class PiezoState(NamedTuple):
     command: Annotated[Float64, Shape("piezo_axes", unit="nm")]
     creep: Annotated[Float64, Shape("piezo_axes", DECADES, unit="nm")]
     play: Annotated[Float64, Shape("piezo_axes", OPERATORS, unit="nm")]
-
-
-@kernel
-def draw_creep(s0: int, s1: int, largest: float) -> float:
-    """Draw a creep per decade, uniform from 0 to `largest`; tick 0, index 0 of a stream."""
-    return largest * draw_uniform(s0, s1, np.int64(0), np.int64(0))
 
 
 @kernel
@@ -273,18 +266,3 @@ def sweep_piezo(
             crept += creep[k]
         out[i] = lag_hysteresis(there, half_range, width, play) + coefficient * crept
     state.command[b, axis] = stop
-
-
-@kernel
-def tube_bow(y: float, x: float, tube_nm: float) -> float:
-    """Bow of a tube scanner, its height off the axis: (x^2 + y^2) / (2 L), nm.
-
-    The parabola of a sphere of radius L, the length of the tube; the sphere itself is higher by
-    less than (x^2 + y^2) / (4 L^2) of it.
-
-    Args:
-        y: distance from the axis along the rows, nm.
-        x: along the columns, nm.
-        tube_nm: length L, nm; infinity gives 0.
-    """
-    return 0.5 * (y * y + x * x) / tube_nm

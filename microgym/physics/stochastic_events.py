@@ -82,14 +82,3 @@ def next_event(
         if draw_uniform(s0, s1, number, np.int64(1)) * largest < rate:
             return time
     return NEVER
-
-
-@kernel
-def count_events(
-    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
-) -> int:
-    """Number of events up to a time, while the rate stays the same; see `next_event`."""
-    count = 0
-    while next_event(s0, s1, until, rate, largest, candidate) <= until:
-        count += 1
-    return count

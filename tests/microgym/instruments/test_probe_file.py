@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from microgym.instruments.recorded.probe_file import load_probe
-from microgym.physics.probe import paper_probe
+from tests.microgym.ptychography_reference import paper_probe
 
 N = 32
 PROBE = paper_probe(N)

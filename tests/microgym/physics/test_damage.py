@@ -12,7 +12,7 @@ from microgym.physics.damage import (
     gray,
     split_bands,
 )
-from microgym.physics.probe import paper_probe
+from tests.microgym.ptychography_reference import paper_probe
 
 H, W, N = 96, 80, 32
 INVERSE = DamageParameters(1500.0).inverse_critical()
