@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.grid_policy import random_symmetry
 from microgym.agents.core.network import TARGET
-from microgym.agents.core.privileged_observation import PrivilegedTeacher
-from microgym.agents.core.ranking_policy import MAPS, PLACES
+from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.agents.pfm.domain_model import coordinates
-from microgym.agents.pfm.network import COUNT, PulseProposals
+from microgym.agents.pfm.network import COUNT, MAPS, PLACES, PulseProposals
 from microgym.agents.pfm.oracle import PulseLookahead, written
 from microgym.envs.pfm.config import PFMConfig
 
