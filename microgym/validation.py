@@ -1,9 +1,9 @@
 """Validation of arguments: the checks, and the messages of bad input."""
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 
 def finite(name: str, value: object) -> float:
@@ -157,3 +157,31 @@ def boolean(name: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+Positive = Annotated[float, positive]
+NonNegative = Annotated[float, non_negative]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Base of dataclasses whose annotations check their fields.
+
+    Every function in an `Annotated` type takes the field's name and value, as those of this module
+    do, and returns the value to keep:
+
+        @dataclass(frozen=True)
+        class Tip(Checked):
+            radius_nm: Positive = 8.0
+    """
+
+    def __post_init__(self) -> None:
+        """Check every annotated field.
+
+        Raises:
+            TypeError: a value of the wrong type.
+            ValueError: a value out of range.
+        """
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            for check in getattr(hint, "__metadata__", ()):
+                object.__setattr__(self, name, check(name, getattr(self, name)))

@@ -146,7 +146,7 @@ def reset_rows(rows, parameters, state, work):
         # Bias that the film bears: uniform within a tenth of its mean.
         s0, s1 = row_stream(state.keys, b, WORLD, _STRENGTH)
         spread = BEARABLE_SPREAD * (2.0 * _uniform(s0, s1, _ZERO) - 1.0)
-        state.bearable_v[b] = parameters.mean_bearable_v * (1.0 + spread)
+        state.bearable_v[b] = parameters.bearable_v * (1.0 + spread)
         s0, s1 = row_stream(state.keys, b, MEASUREMENT, _OFFSET)
         state.offset[b] = parameters.electrostatic * _normal(s0, s1, _ZERO)
         # The film is poled down and comes to rest.
