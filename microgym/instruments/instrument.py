@@ -47,5 +47,6 @@ class Instrument(Generic[SettingsT, StateT]):
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Clear the listed rows, and give them the keys of their episodes, (k, 2) uint32."""
-        clear(self.state, rows)
-        self.state.keys[rows] = keys
+        state: Any = self.state
+        clear(state, rows)
+        state.keys[rows] = keys

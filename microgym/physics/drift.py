@@ -17,7 +17,7 @@ from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, uniform
 from microgym.state import Float64, Shape, gather
-from microgym.validation import check_sizes, choice
+from microgym.validation import Checked, NonNegative, Positive, choice
 
 REMEMBERED = 40.0
 """Correlation times of the wandering that a long wait follows; older numbers are below 1e-17."""
@@ -37,16 +37,16 @@ class DriftRates(NamedTuple):
         speed, settling, settling_time_s, wander, wander_time_s, cell_time_s: of `DriftParameters`.
     """
 
-    speed: float
-    settling: float
-    settling_time_s: float
-    wander: float
-    wander_time_s: float
-    cell_time_s: float
+    speed: NonNegative
+    settling: NonNegative
+    settling_time_s: Positive
+    wander: NonNegative
+    wander_time_s: Positive
+    cell_time_s: Positive
 
 
 @dataclass(frozen=True)
-class DriftParameters:
+class DriftParameters(Checked):
     """Drift of a microscope and errors of its stage; the default is none.
 
     Attributes:
@@ -73,14 +73,14 @@ class DriftParameters:
     wander: float = 0.0
     wander_time_s: float = 120.0
     cell_time_s: float = 1.0
-    backlash: float = 0.0
-    jitter: float = 0.0
+    backlash: NonNegative = 0.0
+    jitter: NonNegative = 0.0
     length_unit: str = "nm"
 
     def __post_init__(self) -> None:
         """Check every field."""
+        super().__post_init__()
         choice("length_unit", self.length_unit, LENGTH_UNITS)
-        check_sizes(self)
 
     @property
     def rates(self) -> DriftRates:
@@ -149,8 +149,7 @@ def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) 
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift, of the exogenous role; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, of the exogenous role; draws of tick 0.
         rates: parameters.
         state: row b is written.
     """
@@ -177,8 +176,7 @@ def advance_drift(
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
-        s1: second word.
+        s0, s1: words of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
         duration_s: duration, s, at least 0.
         rates: parameters.
         state: row b is updated.
@@ -222,8 +220,7 @@ def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Row
     whenever it comes.
 
     Args:
-        s0: first word of the stream of the drift, as for `start_drift`; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, as for `start_drift`; draws of tick 0.
         move: number of the disturbance in this episode, from 1 to 500.
         distance: mean distance to be settled, length.
         settling: (A,) row of `DriftState`, updated.
@@ -257,8 +254,7 @@ def exposure_position(
     """Write the position of the beam on the specimen during one exposure.
 
     Args:
-        s0: first word of the stream of the jitter, of the exogenous role.
-        s1: second word.
+        s0, s1: words of the stream of the jitter, of the exogenous role.
         tick: number of the exposure.
         jitter: standard deviation along each axis, length.
         play: (2,) float64, position of the driven side; see `move_stage`.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, draw_uniform, fill_normal
-from microgym.validation import check_sizes
+from microgym.validation import Checked, NonNegative, Positive
 
 Rows = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ MAINS_HZ = (50.0, 60.0)
 
 
 @dataclass(frozen=True)
-class NoiseParameters:
+class NoiseParameters(Checked):
     """Noise of a read-out; the default is none.
 
     Attributes:
@@ -44,14 +44,14 @@ class NoiseParameters:
         ValueError: if one is negative, NaN or infinite, or no mains has the frequency.
     """
 
-    white: float = 0.0
-    flicker: float = 0.0
-    mains: float = 0.0
-    mains_hz: float = 50.0
+    white: NonNegative = 0.0
+    flicker: NonNegative = 0.0
+    mains: NonNegative = 0.0
+    mains_hz: Positive = 50.0
 
     def __post_init__(self) -> None:
         """Check every number."""
-        check_sizes(self)
+        super().__post_init__()
         if self.mains_hz not in MAINS_HZ:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
 
@@ -61,8 +61,7 @@ def start_noise(s0: int, s1: int, flicker: Rows) -> float:
     """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
-        s0: first word of the stream of the noise; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the noise; draws of tick 0.
         flicker: (PROCESSES,) processes in units of their standard deviation, fastest first;
             written.
 
@@ -88,8 +87,7 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
     """1/f noise some time after the last reading.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the reading, from 1 on.
         dt: time since the last one, s, at least 0.
         flicker: (PROCESSES,) as `start_noise` wrote it, updated.
@@ -128,8 +126,7 @@ def fill_noise(
     statistics.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
         dt: distance in time of readings, also of the first from the last one before, s.

@@ -124,10 +124,11 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
     def _work(self) -> LineWork:
         """Work arrays of the calling thread."""
         side, width = self.settings.side_px, self.settings.pixels + 2 * kernels.LEAD
-        path = side - 2 * REACH
-        single = np.cumsum([(2 * REACH + 1) * side, path, path, 2 * width * MOST_TICKS])
+        length = side - 2 * REACH
+        single = np.cumsum([(2 * REACH + 1) * side, length, length, 2 * width * MOST_TICKS])
         double = np.cumsum([width, width + 1, width + 1, width, 5 * width])
         # One buffer: the float64 arrays first, so that they are aligned.
         wide, narrow = np.split(workspace(2 * double[-1] + single[-1]), [2 * double[-1]])
+        strip, path, ideal, noise = np.split(narrow, single[:-1])
         *lines, signals = np.split(wide.view(np.float64), double[:-1])
-        return LineWork(*np.split(narrow, single[:-1]), *lines, signals.reshape(5, width))
+        return LineWork(strip, path, ideal, noise, *lines, signals=signals.reshape(5, width))
