@@ -37,12 +37,12 @@ class DriftRates(NamedTuple):
         speed, settling, settling_time_s, wander, wander_time_s, cell_time_s: of `DriftParameters`.
     """
 
-    speed: NonNegative
-    settling: NonNegative
-    settling_time_s: Positive
-    wander: NonNegative
-    wander_time_s: Positive
-    cell_time_s: Positive
+    speed: float
+    settling: float
+    settling_time_s: float
+    wander: float
+    wander_time_s: float
+    cell_time_s: float
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class DriftParameters(Checked):
             unknown.
     """
 
-    speed: float = 0.0
-    settling: float = 0.0
-    settling_time_s: float = 600.0
-    wander: float = 0.0
-    wander_time_s: float = 120.0
-    cell_time_s: float = 1.0
+    speed: NonNegative = 0.0
+    settling: NonNegative = 0.0
+    settling_time_s: Positive = 600.0
+    wander: NonNegative = 0.0
+    wander_time_s: Positive = 120.0
+    cell_time_s: Positive = 1.0
     backlash: NonNegative = 0.0
     jitter: NonNegative = 0.0
     length_unit: str = "nm"
