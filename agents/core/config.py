@@ -24,7 +24,7 @@ def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
     """All tables of an environment's configuration file by name; empty if there is none.
 
     Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
-    "expert_search" (`microgym.baselines.evaluation`).
+    "expert_search" (`microgym.baselines.cli`).
 
     Raises:
         ValueError: no such environment.

@@ -16,10 +16,8 @@ from microgym.agents.pfm.domain_model import (
     SHAPES,
     DomainBelief,
     DomainModel,
-    PulseScorer,
     coordinates,
     to_action,
-    update_belief,
 )
 from microgym.envs.pfm.observation import MAPS as CHANNELS
 from microgym.envs.pfm.observation import NUMBERS
@@ -39,9 +37,7 @@ BELIEFS = ("wanted", "up", "image", "surprise", "fresh", "raised", "lowered")
 """Maps of the network's observation: the pattern, the belief, the last image, the sum of images
 less beliefs, and the environment's maps of the pulses so far."""
 
-_FRESH, _RAISED, _LOWERED = (CHANNELS.index(name) for name in ("fresh", "raised", "lowered"))
 _WANTED, _UP = BELIEFS.index("wanted"), BELIEFS.index("up")
-_AGE = NUMBERS.index("age")
 
 
 class ProposalState(NamedTuple):
@@ -74,23 +70,18 @@ class PulseProposals(PolicyAdapter):
             }
         )
         self.action_space = spaces.Discrete(2 * COUNT)
-        self._scorer = PulseScorer(MODEL)
         self.volts = np.append(np.repeat(MODEL.volts, TRIES), 0.0)
 
     def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
         """Update the beliefs, and propose."""
-        maps, wanted = observation["maps"].astype(np.float64), CHANNELS.index("wanted")
+        maps, numbers = observation["maps"], observation["numbers"]
         belief, places = self.state
-        update_belief(belief, MODEL, maps, observation["numbers"].astype(np.float64))
-        pattern = np.clip(maps[:, wanted], 0.0, 1.0)
-        places[:] = self._scorer.propose(belief.up, pattern, TRIES)
-        beliefs = (
-            maps[:, wanted], belief.up, belief.image, belief.surprise,
-            maps[:, _FRESH], maps[:, _RAISED], maps[:, _LOWERED],
-        )  # fmt: skip
+        MODEL.update(belief, maps, numbers)
+        known = CHANNELS.unpack(maps.astype(np.float64)) | belief._asdict()
+        places[:] = MODEL.propose(belief.up, np.clip(known["wanted"], 0.0, 1.0), TRIES)
         return {
-            MAPS: np.stack(beliefs, axis=1).astype(np.float32),
-            STATUS: observation["numbers"].astype(np.float32),
+            MAPS: np.stack([known[name] for name in BELIEFS], axis=1).astype(np.float32),
+            STATUS: numbers.astype(np.float32),
             PLACES: places.copy(),
         }
 
@@ -127,7 +118,6 @@ class PulsePolicyNet(ChoiceNet):
     privileged_features = 2
     reach = 4  # cells around a place that are read, 8 cells of the film
     unit = 20.0  # of the corrections, cells of the film (design choice)
-    _offsets: Tensor
     _kinds: Tensor
     _disks: Tensor
     _raises: Tensor
@@ -150,14 +140,11 @@ class PulsePolicyNet(ChoiceNet):
         with torch.no_grad():
             for parameter in (*self.look.parameters(), *self.cells.parameters()):
                 parameter.zero_()
-        around = torch.arange(patch)
-        offsets = around[:, None] * (CELLS + 2 * self.reach) + around[None, :]
         at = torch.arange(-self.reach, self.reach + 1).float()
         radii = torch.tensor([*(MODEL.radius(v) / EDGE for v in MODEL.volts), -1.0])
         disks = radii[:, None, None] + 0.5 - torch.hypot(at[:, None], at[None, :])
         disks = disks.clamp(0.0, 1.0).flatten(1) * EDGE**2
         raises = (torch.tensor([*MODEL.volts, 0.0]) > 0.0).float()
-        self.register_buffer("_offsets", offsets.flatten(), persistent=False)
         self.register_buffer("_kinds", nn.functional.one_hot(kinds).float(), persistent=False)
         self.register_buffer("_disks", disks[kinds], persistent=False)
         self.register_buffer("_raises", raises[kinds, None], persistent=False)
@@ -185,7 +172,7 @@ class PulsePolicyNet(ChoiceNet):
         told = [size / 500.0, done / size.clamp(min=1.0), waste / size.clamp(min=1.0), agreement]
         told += [10.0 * best, 10.0 * worth.mean(dim=1, keepdim=True)]
         summary = torch.cat([numbers, *told], dim=1)
-        age = numbers[:, _AGE : _AGE + 1]
+        age = numbers[:, NUMBERS.index("age"), None]
         looks = 20.0 * (self.eager[0] * age + self.eager[1]) + 2.0 * self.look(self.looks(summary))
         logits = 100.0 * self.sharpness * worth
         return torch.cat([logits, logits + looks], dim=1), self.value(summary)
@@ -212,12 +199,9 @@ class PulsePolicyNet(ChoiceNet):
     def surroundings(self, maps: Tensor, places: Tensor) -> Tensor:
         """Maps around each place, (B, COUNT, maps, patch, patch), with zeros outside the maps."""
         places, patch = places.long(), 2 * self.reach + 1
-        padded = nn.functional.pad(maps, (self.reach,) * 4).flatten(2)
-        corner = places // CELLS * (CELLS + 2 * self.reach) + places % CELLS
-        index = (corner[:, :, None] + self._offsets).flatten(1)
-        index = index[:, None].expand(-1, maps.shape[1], -1)
-        found = padded.gather(2, index).unflatten(2, (places.shape[1], patch, patch))
-        return found.transpose(1, 2)
+        padded = nn.functional.pad(maps, (self.reach,) * 4)
+        windows = padded.unfold(2, patch, 1).unfold(3, patch, 1)
+        return windows[torch.arange(len(maps))[:, None], :, places // CELLS, places % CELLS]
 
     def auxiliary_parameters(self) -> list[nn.Parameter]:
         """Weights that the predicted changes depend on."""

@@ -211,8 +211,7 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
     """Let one lattice go through some steps of time.
 
     Args:
-        s0: first word of the stream of thermal noise; step k draws at tick + k, one number a site.
-        s1: second word.
+        s0, s1: words of the stream of thermal noise; step k draws at tick + k, one number a site.
         tick: number of steps before these.
         steps: number of steps.
         constants: `LatticeParameters.constants`.
