@@ -12,12 +12,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.network import PolicyAdapter
+from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
 from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import REGION_PX
@@ -59,7 +59,7 @@ def shared_parts(observation: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[n
     }
 
 
-class TurnWrapper(VectorWrapper):
+class TurnWrapper(MemoryWrapper):
     """Vector environment in which the probes of a team choose one after the other.
 
     A step is the choice of one probe; the round is carried out with that of the last one.
@@ -140,19 +140,9 @@ class TurnWrapper(VectorWrapper):
             MASK: memory[MASK].copy(),
         }
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state, that of the environments included."""
-        native: Any = self.env.unwrapped
-        mine = {f"turns_{name}": array.copy() for name, array in self._memory.items()}
-        return mine | native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore a state given by `snapshot`."""
-        native: Any = self.env.unwrapped
-        mine = {f"turns_{name}": array for name, array in self._memory.items()}
-        native.restore({name: array for name, array in state.items() if name not in mine})
-        for name, array in mine.items():
-            array[...] = state[name]
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Parts of the observation, and choices made so far in the round."""
+        return self._memory
 
 
 class TeamScanPolicyNet(ScanPolicyNet):

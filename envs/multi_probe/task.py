@@ -14,6 +14,7 @@ from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho.config import DETECTOR_PIXELS
 from microgym.envs.ptycho.observation import Maps
 from microgym.envs.ptycho.task import EXPOSURE, PIECE, PtychoTask
+from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.reconstruction.ptychography.observation_models import RunningScan
@@ -65,6 +66,8 @@ class MultiProbeTask(PtychoTask):
     Config = MultiProbeConfig
     config: Any
     instrument: Any
+    SIZES = {**PtychoTask.SIZES, "probes": "probes"}
+    BUDGETS = {"team.state.rounds": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -106,10 +109,6 @@ class MultiProbeTask(PtychoTask):
     def make_instrument(self) -> PtychographyInstrument:
         """Microscopes with several probes."""
         return PtychographyInstrument(self.num_envs, self.config.settings, self.config.probes)
-
-    def sizes(self) -> dict[str, int]:
-        """Also the number of probes."""
-        return {**super().sizes(), "probes": self.probes}
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -212,19 +211,11 @@ class MultiProbeTask(PtychoTask):
         self.own_model.add(probes, taken.corner, self.team.state.signal.reshape(-1, 2))
         self.own_maps.add(probes, taken.corner, constants.n)
 
-    def ledger(self) -> dict[str, NDArray[Any]]:
+    @property
+    def ledger(self) -> Ledger:
         """Time of the team, and sums of the probes' dose, exposures and paths."""
-        found = self.instrument.state.ledger
-        each = {n: one.reshape(self.num_envs, -1) for n, one in found._asdict().items()}
-        return {
-            "time_s": each["time_s"].max(axis=1),
-            **{name: each[name].sum(axis=1) for name in ("dose", "exposures", "path_m")},
-        }
-
-    def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether exposures or time are used up."""
-        spent = self.ledger()["time_s"][rows] >= self.limit_s
-        return spent | (self.team.state.rounds[rows] >= self.config.exposures)
+        time_s, *sums = (one.reshape(self.num_envs, -1) for one in super().ledger)
+        return Ledger(time_s.max(axis=1), *(one.sum(axis=1) for one in sums))
 
     def observe(self) -> Any:
         """Maps and numbers of every probe."""
@@ -247,12 +238,12 @@ class MultiProbeTask(PtychoTask):
 
     def _numbers(self) -> Float32:
         """The numbers of every probe's observation."""
-        team, spent, each = self.team.state, self.ledger(), self.probes
+        team, each = self.team.state, self.probes
 
         def same(value: NDArray[Any]) -> NDArray[Any]:
             return np.repeat(value[:, None], each, axis=1)
 
-        dose = spent["dose"] / self.budget_photons
+        dose = self.ledger.dose / self.budget_photons
         seen = np.zeros((self.num_envs, each, observation.OTHERS, 2))
         if self.config.share == "maps":
             for k in range(1, each):
@@ -265,8 +256,8 @@ class MultiProbeTask(PtychoTask):
         return observation.NUMBERS.pack(
             y=team.place[..., 0],
             x=team.place[..., 1],
-            exposures_left=same(1.0 - team.rounds / self.config.exposures),
-            time_left=same(np.maximum(1.0 - spent["time_s"] / self.limit_s, 0.0)),
+            exposures_left=same(self.left("team.state.rounds")),
+            time_left=same(self.left("ledger.time_s")),
             dose=same(dose / (1.0 + dose)),
             transmitted=team.signal[..., 0],
             scattered=team.signal[..., 1],

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import BoxIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import drift
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, progress_kernels, render
@@ -75,13 +75,14 @@ class PtychoTask(Task):
         start, region: first row and column of the region in the field, and its edge, px.
         probes: probes on each specimen.
         exposures: most exposures of an episode, of all probes.
-        budget_photons, limit_s: nominal photons and time of an episode.
+        budget_photons: nominal photons of an episode.
     """
 
     Config = PtychoConfig
     config: PtychoConfig
     State = PtychoState
     state: PtychoState
+    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
     probes = 1
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -98,58 +99,54 @@ class PtychoTask(Task):
     )
     REWARD = {
         "resolution": Term(
-            1.0, "signal-to-noise ratio on the structure, in bel (10 dB)", scale=10.0
+            1.0, "signal-to-noise ratio on the structure, in bel (10 dB)", scale=10.0,
+            path="state.snr_db",
         ),
         "discovery": Term(
-            1.0, "part of the structure that at least half an exposure fell on", scale="structure"
+            1.0, "part of the structure that at least half an exposure fell on", scale="structure",
+            path="state.seen_px",
         ),
         "dose": Term(
-            0.1, "minus the photons sent, over those of all exposures at 1 s", better="lower",
-            scale="budget_photons",
+            0.1, "minus the photons sent, over those of all exposures at 1 s", "lower",
+            "budget_photons", "ledger.dose",
         ),
         "damage": Term(
-            1.0, "minus the lost part of the specimen's squared contrast", better="lower"
+            1.0, "minus the lost part of the specimen's squared contrast", "lower",
+            path="state.contrast_lost",
         ),
-        "time": Term(0.1, "minus the time used, over the limit", better="lower", scale="limit_s"),
+        "time": Term(
+            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
+            "ledger.time_s",
+        ),
     }  # fmt: skip
+    BUDGETS = {"ledger.exposures": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     COST = {
         "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
         "photons have exceeded the critical fluence of even the coarsest detail"
     }
     METRICS = (
         Metric(
-            "snr_db", "signal-to-noise ratio", "dB", "higher", gauge=12.0, text="{value:.1f} dB"
+            "snr_db", "signal-to-noise ratio", "dB", "higher", gauge=12.0, text="{value:.1f} dB",
+            path="state.snr_db",
         ),
         Metric("complex_error", "relative error of the complex image", report=False),
         Metric("found", "of the structure, found", better="higher", gauge=1.0),
-        Metric("contrast_lost", "contrast lost to damage", gauge=1.0, text="{value:.1%}"),
         Metric(
-            "exposures", "exposures", "", "", "ledger", report=False, gauge="exposures",
-            text="{value:.0f} of {full:.0f}",
+            "contrast_lost", "contrast lost to damage", gauge=1.0, text="{value:.1%}",
+            path="state.contrast_lost",
         ),
+        Metric("exposures", "exposures", "", "", "ledger", report=False, gauge="exposures"),
         Metric(
             "dose", "dose", "photons", "lower", "ledger", gauge="budget_photons",
             text="{value:.2g} photons",
         ),
-        Metric(
-            "time_s", "time taken", "s", "", "ledger", gauge="limit_s",
-            text="{value:.0f} of {full:.0f} s",
-        ),
+        Metric("time_s", "time taken", "s", "", "ledger", gauge="config.time_limit_s"),
     )  # fmt: skip
     LATENT = {
-        "structure": "part of each cell of a 32 x 32 map that is structure",
-        "drift_px": "drift of the specimen (y, x), px",
+        "structure": Latent("part of each cell of a 32 x 32 map that is structure"),
+        "drift_px": Latent("drift of the specimen (y, x)", "instrument.state.drift.drift", "px"),
     }
-    INTERVENTIONS = {
-        "drift_velocity_px_s": BoxIntervention(
-            "linear drift (y, x), px/s", "instrument.state.drift.velocity", shape=(2,),
-            example=0.5,
-        ),
-        "settling_px": BoxIntervention(
-            "settling that is left (y, x), px", "instrument.state.drift.settling",
-            shape=(2,), example=2.0,
-        ),
-    }  # fmt: skip
+    INTERVENTIONS = drift("px")
     PANELS = (render.specimen, render.reconstruction, render.dose, render.detector)
 
     def build(self) -> None:
@@ -166,7 +163,7 @@ class PtychoTask(Task):
         nominal = min(float(chosen.photons), instrument.most_photons)
         # Mean fluence under the probe of one nominal exposure.
         self.unit = np.float32(nominal * np.sum(light**2))
-        self.budget_photons, self.limit_s = nominal * self.exposures, chosen.time_limit_s
+        self.budget_photons = nominal * self.exposures
         self.maps = observation.Maps(count, self.model, area, self.cells, self.unit)
         self._constants = ScanConstants(
             n=n,
@@ -183,10 +180,6 @@ class PtychoTask(Task):
         if chosen.recording is None:
             return PtychographyInstrument(count, chosen.settings)
         return ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
-
-    def sizes(self) -> dict[str, int]:
-        """Edges of the specimens and of the maps."""
-        return {"field_px": self.instrument.field_px, "cells": self.cells}
 
     @functools.cached_property
     def scan(self) -> RunningScan:
@@ -290,23 +283,6 @@ class PtychoTask(Task):
             progress_kernels.agree_rows(finished, columns, self.scan, self.sample, self.state)
         self.maps.draw(rows, self.scan)
 
-    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
-        """Signal-to-noise ratio, seen pixels, photons, lost contrast, seconds."""
-        state, spent = self.state, self.ledger()
-        return {
-            "resolution": state.snr_db[rows],
-            "discovery": state.seen_px[rows],
-            "dose": spent["dose"][rows],
-            "damage": state.contrast_lost[rows],
-            "time": spent["time_s"][rows],
-        }
-
-    def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether exposures or time are used up."""
-        ledger = self.instrument.state.ledger
-        spent = ledger.exposures[rows] >= self.config.exposures
-        return spent | (ledger.time_s[rows] >= self.limit_s)
-
     def observe(self) -> Any:
         """Maps of the region and a few numbers, or both as one vector."""
         stale = self.maps.stale()
@@ -320,39 +296,37 @@ class PtychoTask(Task):
 
     def _numbers(self) -> Float32:
         """The numbers of the observation."""
-        state, ledger = self.state, self.instrument.state.ledger
+        state = self.state
         y, x = (2.0 * (state.position - self.start) / self.region - 1.0).T
-        dose = ledger.dose / self.budget_photons
+        dose = self.ledger.dose / self.budget_photons
         return observation.NUMBERS.pack(
             y=y,
             x=x,
-            exposures_left=1.0 - ledger.exposures / self.config.exposures,
-            time_left=np.maximum(1.0 - ledger.time_s / self.limit_s, 0.0),
+            exposures_left=self.left("ledger.exposures"),
+            time_left=self.left("ledger.time_s"),
             dose=dose / (1.0 + dose),
             transmitted=state.signal[:, 0],
             scattered=state.signal[:, 1],
         )
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Quality of the image, structure found, contrast lost."""
+        """Also the error of the complex image, and the structure found."""
         state, (a_re, a_im, power) = self.state, self.state.agreement.T
         overlap = (a_re**2 + a_im**2) / np.maximum(power, 1e-12)
         explained = overlap / np.maximum(state.truth_power, 1e-12)
         return {
-            "snr_db": state.snr_db.copy(),
+            **super().metrics(),
             "complex_error": np.sqrt(np.clip(1.0 - explained, 0.0, 1.0)),
             "found": state.seen_px / self.structure,
-            "contrast_lost": state.contrast_lost.copy(),
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """Structure of the specimens, and their drift."""
+        """Also the structure of the specimens."""
         cells = CELLS["compact"]
         inside, edge = slice(self.start, self.start + self.region), self.region // cells
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
         blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        drift = self.instrument.state.drift.drift
-        return {"structure": blocks.mean(axis=(2, 4)), "drift_px": drift.copy()}
+        return {**super().latent(), "structure": blocks.mean(axis=(2, 4))}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
