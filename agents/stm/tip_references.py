@@ -60,7 +60,7 @@ class TipExpertAgent(BaseAgent):
 
     name = "expert"
     Config = TipExpertConfig
-    observation_shapes = {"numbers": (len(TIP),)}
+    observation_shapes = _SHAPES
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """Decide by the mean of the images since the tip was last changed."""
