@@ -16,6 +16,8 @@ from microgym.physics import stm_tip
 from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
 from microgym.state import Int64
 
+_SHAPES = {"numbers": (len(TIP),)}
+
 
 class TipRandomAgent(SeededRandomAgent):
     """Uniform over the allowed actions."""
