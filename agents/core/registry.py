@@ -17,10 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from microgym.agents import core
-from microgym.agents.core.agent import Agent
+from microgym.agents.core.agent import Agent, IdleAgent
 from microgym.agents.core.config import agent_folder
 from microgym.agents.core.extras import extra_named
-from microgym.agents.core.idle_agent import IdleAgent
 from microgym.envs.core.registry import find
 
 TRAINED = "trained"
@@ -113,11 +112,10 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
         return resolve_name(known[name]).for_env(entry.id, given)
     # PyTorch is optional and takes seconds to load; reference agents need none.
     with extra_named():
-        from microgym.agents.core.trained_agent import PretrainedAgent
+        from microgym.agents.core.trained_agent import PolicyAgent, load_policy
 
-    if name == TRAINED:
-        return PretrainedAgent(shipped_policy(entry.id), entry.id)
-    return PretrainedAgent(name, entry.id, name)
+    path = shipped_policy(entry.id) if name == TRAINED else name
+    return PolicyAgent(load_policy(path, entry.id), entry.id, name)
 
 
 def _references(env_id: str) -> Mapping[str, str]:

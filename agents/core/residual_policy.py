@@ -12,8 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from microgym.agents.core.network import MLPPolicyNet
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.network import MLPPolicyNet, PolicyAdapter
 from microgym.agents.core.registry import declared
 from microgym.state import Float32, Shape
 

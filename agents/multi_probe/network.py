@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.network import PolicyAdapter
 from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import REGION_PX

@@ -79,8 +79,7 @@ def add_read_noise(s0: int, s1: int, tick: int, sigma: float, counts: Plane, wor
     """Add normal noise to every pixel, in place; nothing is drawn for sigma zero.
 
     Args:
-        s0: first word of the stream of the read noise (`microgym.random.stream`).
-        s1: second word.
+        s0, s1: words of the stream of the read noise (`microgym.random.stream`).
         tick: number of the exposure.
         sigma: standard deviation, photons.
         counts: (n*n,) readings.
@@ -109,8 +108,7 @@ def read_out(
     """Turn photon counts into readings, in place: full well, read noise, beam stop.
 
     Args:
-        s0: first word of the stream of the read noise.
-        s1: second word.
+        s0, s1: words of the stream of the read noise.
         tick: number of the exposure.
         full_well: largest value a pixel can hold; infinity for none.
         sigma: standard deviation of the read noise, photons.

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
-from microgym.validation import integer, non_negative, positive, within
+from microgym.validation import integer, positive, within
 
 Plane = NDArray[np.float32]
 
-ELEMENTARY_CHARGE_C = 1.602176634e-19
-"""Joules per electron volt (exact, SI of 2019)."""
 
 _UNSEEN = np.float32(1e-8)
 
@@ -77,29 +75,6 @@ Design choices, relative to a nominal exposure of 1e5 photons in a probe of 25 p
 per pixel): at "real" five exposures of one spot leave half of the finest detail and 85 % of the
 coarsest; "easy" needs four times as many for that, "hard" a third.
 """
-
-
-def gray(fluence: float, pixel_m: float, energy_ev: float, mass_absorption_m2_kg: float) -> float:
-    """Absorbed dose of a thin specimen: D = (photons per area) * (mu / rho) * photon energy.
-
-    Args:
-        fluence: photons per object pixel, at least 0.
-        pixel_m: edge of an object pixel, m.
-        energy_ev: photon energy, eV.
-        mass_absorption_m2_kg: mass energy-absorption coefficient mu_en / rho, m^2/kg (tabulated by
-            Hubbell and Seltzer, NISTIR 5632).
-
-    Returns:
-        Dose in gray, J/kg.
-
-    Raises:
-        TypeError: if a number is not a number.
-        ValueError: if one is out of range.
-    """
-    photons = non_negative("fluence", fluence)
-    area = positive("pixel_m", pixel_m) ** 2
-    energy_j = positive("energy_ev", energy_ev) * ELEMENTARY_CHARGE_C
-    return photons / area * positive("mass_absorption_m2_kg", mass_absorption_m2_kg) * energy_j
 
 
 @kernel

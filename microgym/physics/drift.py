@@ -149,8 +149,7 @@ def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) 
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift, of the exogenous role; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, of the exogenous role; draws of tick 0.
         rates: parameters.
         state: row b is written.
     """
@@ -177,8 +176,7 @@ def advance_drift(
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
-        s1: second word.
+        s0, s1: words of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
         duration_s: duration, s, at least 0.
         rates: parameters.
         state: row b is updated.
@@ -222,8 +220,7 @@ def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Row
     whenever it comes.
 
     Args:
-        s0: first word of the stream of the drift, as for `start_drift`; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, as for `start_drift`; draws of tick 0.
         move: number of the disturbance in this episode, from 1 to 500.
         distance: mean distance to be settled, length.
         settling: (A,) row of `DriftState`, updated.
@@ -257,8 +254,7 @@ def exposure_position(
     """Write the position of the beam on the specimen during one exposure.
 
     Args:
-        s0: first word of the stream of the jitter, of the exogenous role.
-        s1: second word.
+        s0, s1: words of the stream of the jitter, of the exogenous role.
         tick: number of the exposure.
         jitter: standard deviation along each axis, length.
         play: (2,) float64, position of the driven side; see `move_stage`.

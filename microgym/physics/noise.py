@@ -5,7 +5,6 @@ one a decade, each with its exact update, so that its statistics do not depend o
 The line is a function of time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,27 +56,12 @@ class NoiseParameters:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
 
 
-def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArray[np.float64]:
-    """One-sided power spectral density of the 1/f noise, a sum of Lorentzians.
-
-    Args:
-        frequency_hz: frequencies, Hz.
-        flicker: standard deviation per decade.
-
-    Returns:
-        Density, units^2/Hz, of the same shape.
-    """
-    corner = 2.0 * math.pi * np.asarray(frequency_hz)[..., None] * _TIMES
-    return np.sum(4.0 * flicker**2 * _TIMES / (1.0 + corner**2), axis=-1)
-
-
 @kernel
 def start_noise(s0: int, s1: int, flicker: Rows) -> float:
     """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
-        s0: first word of the stream of the noise; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the noise; draws of tick 0.
         flicker: (PROCESSES,) processes in units of their standard deviation, fastest first;
             written.
 
@@ -103,8 +87,7 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
     """1/f noise some time after the last reading.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the reading, from 1 on.
         dt: time since the last one, s, at least 0.
         flicker: (PROCESSES,) as `start_noise` wrote it, updated.
@@ -143,8 +126,7 @@ def fill_noise(
     statistics.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
         dt: distance in time of readings, also of the first from the last one before, s.

@@ -44,9 +44,8 @@ def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
     """Begin an episode at time 0.
 
     Args:
-        s0: first word of the stream of the events, of the exogenous role; two draws a candidate,
+        s0, s1: words of the stream of the events, of the exogenous role; two draws a candidate,
             at the tick of its number.
-        s1: second word.
         largest: upper bound of the rate, 1/s; nothing happens where it is 0.
         candidate: (2,) row of `EventState`, written.
     """
@@ -64,8 +63,7 @@ def next_event(
     another rate those of a state that the event has changed.
 
     Args:
-        s0: first word of the stream of the events.
-        s1: second word.
+        s0, s1: words of the stream of the events.
         until: end of the time with this rate, s since the start.
         rate: rate, 1/s, at most `largest`; a larger one counts as that.
         largest: as for `start_events`.
@@ -82,14 +80,3 @@ def next_event(
         if draw_uniform(s0, s1, number, np.int64(1)) * largest < rate:
             return time
     return NEVER
-
-
-@kernel
-def count_events(
-    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
-) -> int:
-    """Number of events up to a time, while the rate stays the same; see `next_event`."""
-    count = 0
-    while next_event(s0, s1, until, rate, largest, candidate) <= until:
-        count += 1
-    return count
