@@ -134,9 +134,7 @@ class PtychoTask(Task):
     )  # fmt: skip
     LATENT = {
         "structure": Latent("part of each cell of a 32 x 32 map that is structure"),
-        "drift_px": Latent(
-            "drift of the specimen (y, x)", "instrument.state.drift.drift", "px"
-        ),
+        "drift_px": Latent("drift of the specimen (y, x)", "instrument.state.drift.drift", "px"),
     }
     INTERVENTIONS = drift("px")
     PANELS = (render.specimen, render.reconstruction, render.dose, render.detector)
