@@ -14,7 +14,6 @@ from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.observation_models import (
-    ImageEstimate,
     ImageModel,
     RunningScan,
     whole_region,
@@ -52,28 +51,19 @@ FEATURES = flattened(
 
 
 @kernel
-def draw_maps(
-    rows: Int64,
-    shown: ImageEstimate,
-    fluence: Float32,
-    areas: Int64,
-    start: int,
-    edge: int,
-    unit: np.float32,
-    drawn: Float32,
-) -> None:
+def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
-        rows: (k,).
-        shown: image of which amplitude, phase and uncertainty are shown.
-        fluence: (N, H, W) photons per object pixel by the commanded positions.
-        areas: (N, 4), first row, end of the rows, first column and end of the columns that are
+        rows: (k,) int64.
+        shown: `ImageEstimate` of which amplitude, phase and uncertainty are shown.
+        fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns that are
             drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
         edge: pixels along the edge of a cell.
-        unit: photons per object pixel that count as one exposure.
-        drawn: (N, 5, cells, cells) written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
+        unit: float32, photons per object pixel that count as one exposure.
+        drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
             twice the mean standard deviation, all clipped to [-1, 1].
     """
     one = np.float32(1.0)
@@ -108,25 +98,17 @@ def draw_maps(
 
 
 @kernel
-def record_rows(
-    rows: Int64,
-    measurement: Measurement,
-    footprint: Float32,
-    disk: Float32,
-    n: int,
-    fluence: Float32,
-    signal: Float64,
-) -> None:
+def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
     """Enter the latest exposure of each row into fluence and signals.
 
     Args:
-        rows: (k,).
+        rows: (k,) int64.
         measurement: of all rows.
-        footprint: (n*n,) intensity of the known probe, sum one.
-        disk: (n*n,) 1 inside the direct beam on the detector.
+        footprint: (n*n,) float32, intensity of the known probe, sum one.
+        disk: (n*n,) float32, 1 inside the direct beam on the detector.
         n: edge of a patch of the specimen, px.
-        fluence: (N, H, W) updated, photons per object pixel.
-        signal: (N, 2) written, counts inside and outside the direct beam, over the photons sent.
+        fluence: (N, H, W) float32, photons per object pixel, updated.
+        signal: (N, 2) float64, written: counts inside and outside the direct beam, over the photons sent.
     """
     for k in range(rows.size):
         b = rows[k]

@@ -5,7 +5,6 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from microgym.envs.ptycho.config import GRID
-from microgym.instruments.ptychography.state import Measurement, PtychographyState
 from microgym.jit import inline_kernel, kernel
 from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
@@ -102,19 +101,12 @@ def _add_patch(b, sign, measurement, scan, sample, columns, state):
 
 
 @kernel
-def subtract_rows(
-    rows: Int64,
-    columns: Float64,
-    measurement: Measurement,
-    scan: RunningScan,
-    sample: Sample,
-    state: PtychoState,
-) -> None:
+def subtract_rows(rows, columns, measurement, scan, sample, state):
     """Take the latest patch of each row out of its agreement, before the estimate changes there.
 
     Args:
-        rows: (k,).
-        columns: (3, n), overwritten; n is the edge of a patch, px.
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
         measurement, scan, sample: of all rows.
         state: updated.
     """
@@ -123,24 +115,15 @@ def subtract_rows(
 
 
 @kernel
-def evaluate_rows(
-    rows: Int64,
-    columns: Float64,
-    microscopes: PtychographyState,
-    scan: RunningScan,
-    sample: Sample,
-    enough: np.float32,
-    fatal: np.float32,
-    state: PtychoState,
-) -> None:
+def evaluate_rows(rows, columns, microscopes, scan, sample, enough, fatal, state):
     """Update the progress of each row after its latest exposure.
 
     Args:
-        rows: (k,).
-        columns: (3, n), overwritten; n is the edge of a patch, px.
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
         microscopes, scan, sample: of all rows, after the exposure.
-        enough: fluence from which a pixel counts as seen, photons/px.
-        fatal: fluence from which a pixel counts as destroyed, photons/px.
+        enough: fluence from which a pixel counts as seen, float32, photons/px.
+        fatal: fluence from which a pixel counts as destroyed, float32, photons/px.
         state: updated.
     """
     n, height, width = columns.shape[1], sample.fluence.shape[1], sample.fluence.shape[2]

@@ -75,7 +75,7 @@ def beam_stop(n: int, radius_px: float) -> Plane:
 
 
 @kernel
-def add_read_noise(s0: int, s1: int, tick: int, sigma: float, counts: Plane, work: Plane) -> None:
+def add_read_noise(s0, s1, tick, sigma, counts, work):
     """Add normal noise to every pixel, in place; nothing is drawn for sigma zero.
 
     Args:
@@ -94,17 +94,7 @@ def add_read_noise(s0: int, s1: int, tick: int, sigma: float, counts: Plane, wor
 
 
 @kernel
-def read_out(
-    s0: int,
-    s1: int,
-    tick: int,
-    full_well: float,
-    sigma: float,
-    mask: Plane,
-    counts: Plane,
-    known: Plane,
-    work: Plane,
-) -> None:
+def read_out(s0, s1, tick, full_well, sigma, mask, counts, known, work):
     """Turn photon counts into readings, in place: full well, read noise, beam stop.
 
     Args:

@@ -78,7 +78,7 @@ coarsest; "easy" needs four times as many for that, "hard" a third.
 
 
 @kernel
-def _reflect(i: int, size: int) -> int:
+def _reflect(i, size):
     """Index mirrored at the edges, the edge pixel repeated."""
     while i < 0 or i >= size:
         i = -1 - i if i < 0 else 2 * size - 1 - i
@@ -86,7 +86,7 @@ def _reflect(i: int, size: int) -> int:
 
 
 @kernel
-def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
+def _smooth(plane, step, out, work):
     """Blur a plane with the cubic-spline weights (1, 4, 6, 4, 1) / 16, taps `step` apart."""
     height, width = plane.shape
     outer, inner, centre = np.float32(0.0625), np.float32(0.25), np.float32(0.375)
@@ -127,7 +127,7 @@ def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
 
 
 @kernel
-def split_bands(real: Plane, imag: Plane, out: Plane, work: Plane) -> None:
+def split_bands(real, imag, out, work):
     """Split the contrast of a specimen into octave bands that add up to it.
 
     Band b is the difference of two blurs, the coarsest band the last blur (the undecimated wavelet
@@ -163,17 +163,8 @@ def split_bands(real: Plane, imag: Plane, out: Plane, work: Plane) -> None:
 
 @kernel
 def expose_patch(
-    bands: Plane,
-    fluence: Plane,
-    object_re: Plane,
-    object_im: Plane,
-    probe_intensity: Plane,
-    photons: float,
-    top: int,
-    left: int,
-    n: int,
-    inverse_critical: Plane,
-) -> None:
+    bands, fluence, object_re, object_im, probe_intensity, photons, top, left, n, inverse_critical
+):
     """Add the fluence of one exposure and fade the specimen under it.
 
     Rows in which no band fades by more than 1e-8 (a sixth of float32's resolution) are left until

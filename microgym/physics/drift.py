@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
@@ -25,7 +24,6 @@ REMEMBERED = 40.0
 LENGTH_UNITS = ("nm", "px", "cells")
 """Units of length: nm, pixels of the specimen array, or cells of a ferroelectric film."""
 
-Rows = NDArray[np.float64]
 
 _AGAIN = 1 << 10
 
@@ -126,7 +124,7 @@ class DriftState(NamedTuple):
 
 
 @kernel
-def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
+def _add_vector(s0, s1, index, mean, out):
     """Add a vector of any direction and of a half to one and a half times the mean length.
 
     A third axis gets a number of that size and of either sign, drawn apart.
@@ -141,7 +139,7 @@ def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
 
 
 @kernel
-def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) -> None:
+def start_drift(b, s0, s1, rates, state):
     """Begin an episode: draw the drift of one microscope.
 
     Directions are uniform, speed and settling distance uniform between a half and one and a half of
@@ -165,9 +163,7 @@ def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) 
 
 
 @kernel
-def advance_drift(
-    b: int, s0: int, s1: int, duration_s: float, rates: DriftRates, state: DriftState
-) -> None:
+def advance_drift(b, s0, s1, duration_s, rates, state):
     """Advance the drift of one microscope.
 
     Wandering is exact at the borders of the cells of its clock and linear between them, which takes
@@ -213,7 +209,7 @@ def advance_drift(
 
 
 @kernel
-def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Rows) -> None:
+def disturb_settling(s0, s1, move, distance, settling):
     """Begin settling anew after a coarse move or an exchange of the tip.
 
     The earlier settling goes on: the responses add. The n-th disturbance of an episode is the same
@@ -229,7 +225,7 @@ def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Row
 
 
 @kernel
-def move_stage(y: float, x: float, backlash: float, play: Rows) -> None:
+def move_stage(y, x, backlash, play):
     """Drive one stage to a commanded position through its backlash (the play operator).
 
     The driven side stays put while the command is within half the dead band of it, and is dragged
@@ -248,9 +244,7 @@ def move_stage(y: float, x: float, backlash: float, play: Rows) -> None:
 
 
 @kernel
-def exposure_position(
-    s0: int, s1: int, tick: int, jitter: float, play: Rows, drift: Rows, position: Rows
-) -> None:
+def exposure_position(s0, s1, tick, jitter, play, drift, position):
     """Write the position of the beam on the specimen during one exposure.
 
     Args:

@@ -8,14 +8,11 @@ The line is a function of time.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, draw_uniform, fill_normal
 from microgym.validation import check_sizes
-
-Rows = NDArray[np.float64]
 
 PROCESSES = 6
 """Processes of the 1/f noise, one a decade."""
@@ -57,7 +54,7 @@ class NoiseParameters:
 
 
 @kernel
-def start_noise(s0: int, s1: int, flicker: Rows) -> float:
+def start_noise(s0, s1, flicker):
     """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
@@ -75,7 +72,7 @@ def start_noise(s0: int, s1: int, flicker: Rows) -> float:
 
 
 @kernel
-def mains_line(time_s: float, frequency_hz: float, phase: float) -> float:
+def mains_line(time_s, frequency_hz, phase):
     """The line of unit amplitude at a time since the start."""
     turns = time_s * frequency_hz
     sine, _ = sincos64(2.0 * np.pi * (turns - np.floor(turns)) + phase)
@@ -83,7 +80,7 @@ def mains_line(time_s: float, frequency_hz: float, phase: float) -> float:
 
 
 @kernel
-def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> float:
+def advance_flicker(s0, s1, tick, dt, flicker):
     """1/f noise some time after the last reading.
 
     Args:
@@ -106,20 +103,8 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
 
 @kernel
 def fill_noise(
-    s0: int,
-    s1: int,
-    tick: int,
-    time_s: float,
-    dt: float,
-    white: float,
-    flicker_size: float,
-    mains: float,
-    mains_hz: float,
-    phase: float,
-    flicker: Rows,
-    out: NDArray[np.float32],
-    draws: NDArray[np.float32],
-) -> None:
+    s0, s1, tick, time_s, dt, white, flicker_size, mains, mains_hz, phase, flicker, out, draws
+):
     """Noise of a row of readings at equal distances in time: of a scan line.
 
     It is not the noise that `advance_flicker` would give, reading by reading, but has its

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential
 from microgym.state import Float64, Shape
 from microgym.validation import positive, within
-
-Rows = NDArray[np.float64]
 
 DECADES = 6
 """Exponentials of the creep, one a decade."""
@@ -121,7 +118,7 @@ class PiezoState(NamedTuple):
 
 
 @kernel
-def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
+def rest_piezo(command, creep, play):
     """Put one axis to rest at a command, without creep or hysteresis left over.
 
     Args:
@@ -136,7 +133,7 @@ def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
 
 
 @kernel
-def _followed(x: float) -> tuple[float, float]:
+def _followed(x):
     """1 - exp(-x), and 1 - (1 - exp(-x)) / x, both to full precision for any x >= 0."""
     if x < _SMALL:
         # 1 - (1 - exp(-x)) / x = x/2 (1 - x/3 (1 - x/4 (...))), cut off where x^n / n! < 1e-16.
@@ -150,7 +147,7 @@ def _followed(x: float) -> tuple[float, float]:
 
 
 @kernel
-def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
+def advance_creep(dt, start, stop, creep):
     """Let one axis creep while its command moves evenly from one value to another.
 
     The law of creep is L(t) = sum over past steps L_i [1 + g log10((t - t_i) / t0)] (Jung and
@@ -175,7 +172,7 @@ def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
 
 
 @kernel
-def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) -> float:
+def lag_hysteresis(command, half_range, width, play):
     """Follow a command with hysteresis (Prandtl and Ishlinskii; Visintin, 1994, III.2).
 
     The position is (1 - 2.2 width) u plus 0.8 width times the sum of four plays with thresholds r
@@ -200,9 +197,7 @@ def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) 
 
 
 @kernel
-def move_piezo(
-    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState
-) -> float:
+def move_piezo(b, axis, dt, stop, loop, state):
     """Move one axis evenly from its last command to another one, or hold it.
 
     Args:
@@ -223,9 +218,7 @@ def move_piezo(
 
 
 @kernel
-def sweep_piezo(
-    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState, out: Rows
-) -> None:
+def sweep_piezo(b, axis, dt, stop, loop, state, out):
     """Move one axis as `move_piezo`, and record the positions on the way: a scan line.
 
     Args:

@@ -18,7 +18,6 @@ from microgym.numerics.libm import sincos, sincos64
 from microgym.physics.sampling import Geometry
 from microgym.validation import finite, integer, non_negative, positive
 
-Plane = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 Real64 = NDArray[np.float64]
 
@@ -255,7 +254,7 @@ def shift_probe(probe: ArrayLike, dy: float, dx: float) -> NDArray[np.complex128
 
 
 @kernel
-def phase_ramp(dy: float, dx: float, n: int, out_re: Plane, out_im: Plane, work: Plane) -> None:
+def phase_ramp(dy, dx, n, out_re, out_im, work):
     """Write the phase ramp exp(-2 pi i (f_y dy + f_x dx)) that moves a probe by (dy, dx).
 
     Args:

@@ -8,14 +8,11 @@ taken with the probability rate / largest rate (thinning: Lewis and Shedler, Nav
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import log64
 from microgym.random import draw_uniform
 from microgym.state import Float64, Shape
-
-Rows = NDArray[np.float64]
 
 NEVER = np.inf
 """Time of an event that does not come."""
@@ -32,7 +29,7 @@ class EventState(NamedTuple):
 
 
 @kernel
-def _wait(s0: int, s1: int, number: int, largest: float) -> float:
+def _wait(s0, s1, number, largest):
     """Time to a candidate from the one before, s."""
     if largest <= 0.0:
         return NEVER
@@ -40,7 +37,7 @@ def _wait(s0: int, s1: int, number: int, largest: float) -> float:
 
 
 @kernel
-def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
+def start_events(s0, s1, largest, candidate):
     """Begin an episode at time 0.
 
     Args:
@@ -54,9 +51,7 @@ def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
 
 
 @kernel
-def next_event(
-    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
-) -> float:
+def next_event(s0, s1, until, rate, largest, candidate):
     """Time of the first event up to a time, while the rate stays the same.
 
     Called again, it goes on behind that event: with the same `until` it finds all of them, and with
