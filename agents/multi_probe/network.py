@@ -45,7 +45,7 @@ def in_turn(
     Returns:
         The maps that all share and the numbers of the probe, as in Ptycho-v0, and `MASK`.
     """
-    mask = clear_cells(earlier, clearance_px, GRID).all(axis=1)
+    mask: NDArray[np.bool_] = clear_cells(earlier, clearance_px, GRID).all(axis=1)
     return {
         "maps": observation["maps"][:, 0, : len(ptycho.MAPS)],
         "numbers": observation["numbers"][:, earlier.shape[1], : len(ptycho.NUMBERS)],

@@ -58,15 +58,16 @@ class MultiProbeTask(PtychoTask):
     """
 
     Config = MultiProbeConfig
-    SIZES = PtychoTask.SIZES | {"probes": "probes"}
+    SIZES = {**PtychoTask.SIZES, "probes": "probes"}
     NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
     )
     ACTION = Channels(**EXPOSURE).along("probes")
-    COST = PtychoTask.COST | {
-        "collision": "pairs of probes that were to come closer than the clearance"
+    COST = {
+        **PtychoTask.COST,
+        "collision": "pairs of probes that were to come closer than the clearance",
     }
     BUDGETS = {"team.state.rounds": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     METRICS = (*PtychoTask.METRICS, Metric("collision", "collisions", group="cost_terms"))

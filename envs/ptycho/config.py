@@ -161,10 +161,10 @@ class PtychoConfig(Config):
             FileNotFoundError: no such probe file.
         """
         optics = OPTICS | dict(self.optics)
-        lens = {name: optics.pop(name) for name in LENS}
+        aperture, defocus_m = (optics.pop(name) for name in LENS)
         geometry = Geometry(**optics, detector_pixels=DETECTOR_PIXELS)
         probe = (
-            make_probe(geometry, **lens)
+            make_probe(geometry, numerical_aperture=aperture, defocus_m=defocus_m)
             if self.probe is None
             else load_probe(self.probe, DETECTOR_PIXELS)
         )

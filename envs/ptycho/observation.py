@@ -58,13 +58,13 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
         rows: (k,) int64.
         shown: `ImageEstimate` of which amplitude, phase and uncertainty are shown.
         fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns that are
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns to be
             drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
         edge: pixels along the edge of a cell.
         unit: float32, photons per object pixel that count as one exposure.
-        drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
-            twice the mean standard deviation, all clipped to [-1, 1].
+        drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures),
+            exposures/10, twice the mean standard deviation, all clipped to [-1, 1].
     """
     one = np.float32(1.0)
     cells = drawn.shape[2]
@@ -108,7 +108,8 @@ def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         n: edge of a patch of the specimen, px.
         fluence: (N, H, W) float32, photons per object pixel, updated.
-        signal: (N, 2) float64, written: counts inside and outside the direct beam, over the photons sent.
+        signal: (N, 2) float64, counts inside and outside the direct beam over the photons sent,
+            written.
     """
     for k in range(rows.size):
         b = rows[k]
