@@ -12,12 +12,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.network import PolicyAdapter
+from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
 from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import clear_cells, observation_shapes
@@ -45,15 +45,15 @@ def in_turn(
     Returns:
         The maps that all share and the numbers of the probe, as in Ptycho-v0, and `MASK`.
     """
-    mask: NDArray[np.bool_] = clear_cells(earlier, clearance_px, GRID).all(axis=1)
+    mask = clear_cells(earlier, clearance_px, GRID).all(axis=1)
     return {
         "maps": observation["maps"][:, 0, : len(ptycho.MAPS)],
         "numbers": observation["numbers"][:, earlier.shape[1], : len(ptycho.NUMBERS)],
-        MASK: mask.reshape(len(mask), GRID * GRID).astype(np.float32),
+        MASK: mask.reshape(-1, GRID * GRID).astype(np.float32),
     }
 
 
-class TurnWrapper(VectorWrapper):
+class TurnWrapper(MemoryWrapper):
     """Vector environment in which the probes of a team choose one after the other.
 
     A step is the choice of one probe; the round is carried out with that of the last one.
@@ -64,8 +64,8 @@ class TurnWrapper(VectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
-        self._native: Any = env.unwrapped
-        self._config: MultiProbeConfig = self._native.config
+        native: Any = env.unwrapped
+        self._config: MultiProbeConfig = native.config
         edge, n = 2 * GRID, self.num_envs
         self.single_observation_space = spaces.Dict(
             {
@@ -120,17 +120,9 @@ class TurnWrapper(VectorWrapper):
         seen = in_turn(self._memory, earlier, self._config.clearance_px)
         return {name: part.copy() for name, part in seen.items()}
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state, that of the environments included."""
-        mine = {f"turns_{name}": array.copy() for name, array in self._memory.items()}
-        return mine | self._native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore a state given by `snapshot`."""
-        mine = {f"turns_{name}": array for name, array in self._memory.items()}
-        self._native.restore({name: array for name, array in state.items() if name not in mine})
-        for name, array in mine.items():
-            array[...] = state[name]
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Parts of the observation, and choices made so far in the round."""
+        return self._memory
 
 
 class TeamScanPolicyNet(ScanPolicyNet):
