@@ -1,15 +1,15 @@
 """Tasks of the piezoresponse force microscope: write a domain pattern, or shift a loop."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import BoxIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import BoxIntervention, drift
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.pfm import observation, render
@@ -79,6 +79,7 @@ class FilmTask(Task):
     """Pulses and looks at N films; the base of both tasks."""
 
     State = PFMTaskState
+    SIZES = {"cells": "cells"}
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -100,48 +101,44 @@ class FilmTask(Task):
         ),
     )
     REWARD = {
-        "damage": Term(1.0, "minus the damage", better="lower"),
-        "time": Term(0.1, "minus the time used, over the limit", better="lower", scale="limit_s"),
-        "agreement": Term(1.0, "gain in agreement with what is wanted"),
-    }
+        "damage": Term(1.0, "minus the damage", "lower", path="state.damage"),
+        "time": Term(
+            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
+            "ledger.time_s",
+        ),
+        "agreement": Term(1.0, "gain in agreement with what is wanted", path="state.agreement"),
+    }  # fmt: skip
+    BUDGETS = {"ledger.exposures": "config.pulses", "ledger.time_s": "config.time_limit_s"}
     COST = {"breakdown": "1 in the step in which the film breaks down"}
     LATENT = {
-        "structure": "share of each cell of a 32 x 32 map that points up",
-        "p": "polarisation",
-        "imprint": "random field of the film",
-        "bond": "random bond of the film",
-        "barrier": "dead sites; below 0 where the film is destroyed",
-        "strength": "strength of the disorder",
-        "wear": "relative growth of the tip's radius",
-        "bearable_v": "bias above which the film may break down, V",
-        "drift_cells": "drift of the tip, cells",
-        "target": "cells that are to point up",
-        "imprint_v": "imprint that a loop would show now, V",
-        "asked_v": "wanted imprint, V",
+        "structure": Latent("share of each cell of a 32 x 32 map that points up"),
+        "p": Latent("polarisation", "instrument.state.p"),
+        "imprint": Latent("random field of the film", "instrument.state.imprint"),
+        "bond": Latent("random bond of the film", "instrument.state.bond"),
+        "barrier": Latent(
+            "dead sites; below 0 where the film is destroyed", "instrument.state.barrier"
+        ),
+        "strength": Latent("strength of the disorder", "instrument.state.strength"),
+        "wear": Latent("relative growth of the tip's radius", "instrument.state.wear"),
+        "bearable_v": Latent(
+            "bias above which the film may break down", "instrument.state.bearable_v", "V"
+        ),
+        "drift_cells": Latent("drift of the tip", "instrument.state.drift.drift", "cells"),
+        "target": Latent("cells that are to point up", "state.target"),
+        "imprint_v": Latent("imprint that a loop would show now", "state.imprint_v", "V"),
+        "asked_v": Latent("wanted imprint", "state.asked_v", "V"),
     }
     INTERVENTIONS = {
-        "drift_velocity_cells_s": BoxIntervention(
-            "linear drift (y, x), cells/s", "instrument.state.drift.velocity", shape=(2,),
-            example=0.5,
-        ),
-        "settling_cells": BoxIntervention(
-            "settling that is left (y, x), cells", "instrument.state.drift.settling", shape=(2,),
-            example=2.0,
-        ),
+        **drift("cells"),
         "disorder": BoxIntervention(
             "strength of the disorder", "instrument.state.strength", low=0.0, high=3.0, example=0.3
         ),
-    }  # fmt: skip
+    }
 
     def build(self) -> None:
         """Make the instrument."""
         self.instrument = PFMInstrument(self.num_envs, self.config.settings)
-        self.limit_s: float = self.config.time_limit_s
-        self._edge = CELLS[self.config.observation]
-
-    def sizes(self) -> dict[str, int]:
-        """Edge of the maps."""
-        return {"cells": self._edge}
+        self.cells = CELLS[self.config.observation]
 
     @abstractmethod
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
@@ -218,22 +215,14 @@ class FilmTask(Task):
         observation.count_rows(rows, self.instrument.state, self.state.target, self.state.counts)
         self.evaluate(rows)
 
-    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
-        """Damage, time and agreement."""
-        state = self.state
-        seconds = self.instrument.state.ledger.time_s[rows]
-        return {"damage": state.damage[rows], "time": seconds, "agreement": state.agreement[rows]}
-
     def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether pulses or time are used up, the film is broken, or the job is done."""
-        film = self.instrument.state
-        spent = film.ledger.exposures[rows] >= self.config.pulses
-        spent |= film.ledger.time_s[rows] >= self.limit_s
-        return spent | (film.broken[rows] > 0) | (self.state.agreement[rows] >= COMPLETE)
+        """Also where the film is broken, or the job is done."""
+        ended = (self.instrument.state.broken[rows] > 0) | (self.state.agreement[rows] >= COMPLETE)
+        return super().over(rows) | ended
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        edge = self._edge
+        edge = self.cells
         images = np.empty((self.num_envs, len(observation.MAPS), edge, edge), np.float32)
         area = np.array([0, edge, 0, edge])
         self.share(
@@ -256,39 +245,25 @@ class FilmTask(Task):
             x=np.where(made, 2.0 * last[:, 1] / (SIZE - 1) - 1.0, 0.0),
             volts=last[:, 2] / HIGHEST_V,
             seconds=last[:, 3],
-            pulses_left=1.0 - ledger.exposures / self.config.pulses,
-            time_left=np.maximum(1.0 - ledger.time_s / self.limit_s, 0.0),
-            age=np.minimum((ledger.time_s - state.looked_s) / self.limit_s, 1.0),
+            pulses_left=self.left("ledger.exposures"),
+            time_left=self.left("ledger.time_s"),
+            age=np.minimum((ledger.time_s - state.looked_s) / self.config.time_limit_s, 1.0),
             asked=state.asked_v / highest,
             rising=state.measured_v[:, 0] / highest,
             falling=state.measured_v[:, 1] / highest,
         )
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Agreement, shares of the pattern, images, wear."""
-        counts, film = self.state.counts, self.instrument.state
-        return {
-            "agreement": self.state.agreement.copy(),
-            "written": counts[:, 1] / np.maximum(counts[:, 0], 1),
-            "spilt": counts[:, 2] / np.maximum(counts[:, 0], 1),
-            "images": film.images.copy(),
-            "tip_wear": film.wear.copy(),
-        }
+        """Also shares of the pattern."""
+        wanted, hit, spilt, _ = self.state.counts.T
+        wanted = np.maximum(wanted, 1)
+        return {**super().metrics(), "written": hit / wanted, "spilt": spilt / wanted}
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """The film, the tip, and what is wanted."""
-        film, state, cells = self.instrument.state, self.state, CELLS["compact"]
-        up = (film.p > 0.0).astype(np.float32)
+        """Also the domains as a map."""
+        cells, up = CELLS["compact"], (self.instrument.state.p > 0.0).astype(np.float32)
         blocks = up.reshape(self.num_envs, cells, SIZE // cells, cells, SIZE // cells)
-        names = ("p", "imprint", "bond", "barrier", "strength", "wear", "bearable_v")
-        return {
-            "structure": blocks.mean(axis=(2, 4)),
-            "drift_cells": film.drift.drift.copy(),
-            "target": state.target.copy(),
-            "imprint_v": state.imprint_v.copy(),
-            "asked_v": state.asked_v.copy(),
-            **{name: getattr(film, name).copy() for name in names},
-        }
+        return {**super().latent(), "structure": blocks.mean(axis=(2, 4))}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Grid actions that were not chosen since the last look."""
@@ -308,16 +283,14 @@ class FilmTask(Task):
 
 _RESOURCES = (
     Metric("breakdown", "breakdowns of the film", group="cost_terms"),
-    Metric("tip_wear", "wear of the tip", gauge=1.0),
-    Metric(
-        "exposures", "pulses", "", "", "ledger", gauge="config.pulses",
-        text="{value:.0f} of {full:.0f}",
-    ),
-    Metric(
-        "time_s", "time taken", "s", "", "ledger", gauge="limit_s",
-        text="{value:.0f} of {full:.0f} s",
-    ),
-)  # fmt: skip
+    Metric("tip_wear", "wear of the tip", gauge=1.0, path="instrument.state.wear"),
+    Metric("exposures", "pulses", "", "", "ledger", gauge="config.pulses"),
+    Metric("time_s", "time taken", "s", "", "ledger", gauge="config.time_limit_s"),
+)
+_AGREEMENT = Metric(
+    "agreement", "agreement with the pattern", better="higher", gauge=1.0, path="state.agreement"
+)
+_IMAGES = Metric("images", "images taken", better="", path="instrument.state.images")
 
 
 class PFMTask(FilmTask):
@@ -327,10 +300,10 @@ class PFMTask(FilmTask):
     config: PFMConfig
     AIM = "write the outlined pattern"
     METRICS = (
-        Metric("agreement", "agreement with the pattern", better="higher", gauge=1.0),
+        _AGREEMENT,
         Metric("written", "of the pattern, written", better="higher", gauge=1.0),
         Metric("spilt", "spilt, over the pattern", gauge=1.0),
-        Metric("images", "images taken", better=""),
+        _IMAGES,
         *_RESOURCES,
     )
     PANELS = (render.film, render.check, render.image, render.pulses)
@@ -361,10 +334,10 @@ class PFMLoopTask(FilmTask):
     config: PFMLoopConfig
     AIM = "shift the loop"
     METRICS = (
-        Metric("agreement", "agreement", better="higher", report=False, gauge=1.0),
+        replace(_AGREEMENT, label="agreement", report=False),
         Metric("written", "of the point, up", better="higher", report=False),
         Metric("spilt", "up beside the point", report=False),
-        Metric("images", "images taken", better="", report=False),
+        replace(_IMAGES, report=False),
         Metric(
             "imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
             text="{value:.2f} V",

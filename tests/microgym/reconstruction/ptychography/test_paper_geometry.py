@@ -13,11 +13,11 @@ import pytest
 from microgym.metrics import complex_error, paper_metrics
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
-from microgym.physics.probe import paper_probe
 from microgym.random import POISSON_WORK, episode_key, fill_poisson
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
 from microgym.specimens.families import paper_object
+from tests.microgym.ptychography_reference import paper_probe
 
 N = 64
 CROP = 32
