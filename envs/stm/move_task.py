@@ -103,9 +103,7 @@ class STMTask(TunnellingTask):
         Metric("crash", "crashes of the tip", group="cost_terms"),
         *USAGE,
         Metric("way_left", "distance left, part", report=False, path="way_left"),
-        Metric(
-            "bystanders_moved", "bystanders moved so far", report=False, path="bystanders_moved"
-        ),
+        Metric("bystanders_moved", "bystanders moved so far", report=False, path="moved"),
     )
     LATENT = {
         "places_nm": Latent(
