@@ -1,4 +1,9 @@
-"""Validation of arguments: the checks, and the messages of bad input."""
+"""Validation of arguments: the checks, and the messages of bad input.
+
+Every check takes the name of the argument, for the message, and the value that the user gave. A
+value of the wrong type raises TypeError, one out of range ValueError; booleans are no numbers. The
+checks of numbers return the value as a float or an int.
+"""
 
 import math
 from dataclasses import fields
@@ -7,19 +12,7 @@ from typing import Any
 
 
 def finite(name: str, value: object) -> float:
-    """Check that an argument is a finite real number.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number (booleans are not).
-        ValueError: if it is NaN or infinite.
-    """
+    """Check that an argument is a finite real number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, not {value!r}")
     number = float(value)
@@ -29,19 +22,7 @@ def finite(name: str, value: object) -> float:
 
 
 def positive(name: str, value: object) -> float:
-    """Check that an argument is a finite number above zero.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number.
-        ValueError: if it is not finite and above zero.
-    """
+    """Check that an argument is a finite number above zero."""
     number = finite(name, value)
     if number <= 0.0:
         raise ValueError(f"{name}={value!r} must be above zero")
@@ -49,19 +30,7 @@ def positive(name: str, value: object) -> float:
 
 
 def non_negative(name: str, value: object) -> float:
-    """Check that an argument is a finite number of at least zero.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number.
-        ValueError: if it is negative, NaN or infinite.
-    """
+    """Check that an argument is a finite number of at least zero."""
     number = finite(name, value)
     if number < 0.0:
         raise ValueError(f"{name}={value!r} must be at least 0")
@@ -69,21 +38,7 @@ def non_negative(name: str, value: object) -> float:
 
 
 def within(name: str, value: object, low: float, high: float) -> float:
-    """Check that an argument is a number in a closed range.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-        low: smallest accepted value.
-        high: largest accepted value.
-
-    Returns:
-        The value as a float.
-
-    Raises:
-        TypeError: if it is not a real number.
-        ValueError: if it is out of range, NaN or infinite.
-    """
+    """Check that an argument is a number in a closed range."""
     number = finite(name, value)
     if not low <= number <= high:
         raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
@@ -107,21 +62,7 @@ def check_sizes(parameters: Any) -> None:
 
 
 def integer(name: str, value: object, low: int, high: int) -> int:
-    """Check that an argument is an integer in a closed range.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-        low: smallest accepted value.
-        high: largest accepted value.
-
-    Returns:
-        The value as an int.
-
-    Raises:
-        TypeError: if it is not an integer.
-        ValueError: if it is out of range.
-    """
+    """Check that an argument is an integer in a closed range."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, not {value!r}")
     number = int(value)
@@ -131,29 +72,12 @@ def integer(name: str, value: object, low: int, high: int) -> int:
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Check that an argument is one of several names.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-        allowed: accepted names.
-
-    Raises:
-        ValueError: if it is none of them.
-    """
+    """Check that an argument is one of several names."""
     if value not in allowed:
         raise ValueError(f"{name}={value!r} must be one of {allowed}")
 
 
 def boolean(name: str, value: object) -> None:
-    """Check that an argument is a bool.
-
-    Args:
-        name: name of the argument, for the message.
-        value: value that the user gave.
-
-    Raises:
-        TypeError: if it is not.
-    """
+    """Check that an argument is a bool."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")

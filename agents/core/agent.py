@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
+from gymnasium.vector.utils import create_empty_array
 from numpy.typing import NDArray
 
-from microgym.agents.core.memory import Memory
+from microgym.state import allocate, arrays, clear
 
 
 class Agent(Protocol):
@@ -46,8 +49,39 @@ class Agent(Protocol):
         ...
 
 
+class NoState(NamedTuple):
+    """The state of a policy without a memory."""
+
+
+class Memory:
+    """Arrays over N episodes that `State` declares (`microgym.state`), zero when one begins.
+
+    Attributes:
+        State: declaration of the arrays.
+        sizes: lengths of the axes that the declaration names.
+        state: the arrays, with leading axis N; there are none before `allocate`.
+    """
+
+    State: ClassVar[type[Any]] = NoState
+    sizes: Mapping[str, int] = {}
+    state: Any
+
+    def allocate(self, num_envs: int) -> None:
+        """Begin N episodes."""
+        self.state = allocate(self.State, num_envs, **self.sizes)
+        self.reset_rows(np.ones(num_envs, np.bool_))
+
+    def reset_rows(self, rows: NDArray[np.bool_]) -> None:
+        """Begin new episodes in some rows, (N,) bool, and continue in the others."""
+        clear(self.state, np.flatnonzero(rows))
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays that are the whole memory, by name."""
+        return dict(arrays(self.state))
+
+
 class BaseAgent(Memory, ABC):
-    """Checks of observations and the batch axis, shared by all agents.
+    """An `Agent` that checks observations and adds the batch axis to single ones.
 
     Subclasses implement `_act` for batches, and declare `State` if they have a memory.
 
@@ -57,7 +91,6 @@ class BaseAgent(Memory, ABC):
     Attributes:
         Config: dataclass of the configuration.
         config: as given.
-        name, uses_privileged_info: as for `Agent`.
         observation_shapes: shape in one environment of each part of the observation that is read.
             An agent that reads one part takes it as a plain array, too. Without any, observations
             are not read, and one whose parts all begin with an axis of length N is a batch.
@@ -81,11 +114,7 @@ class BaseAgent(Memory, ABC):
         return cls()
 
     def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
-        """Begin N episodes.
-
-        Args:
-            num_envs: N.
-            seeds: one number an episode; None for 0 to N - 1.
+        """Begin N episodes; see `Agent.reset`.
 
         Raises:
             ValueError: fewer than one environment, or another number of seeds.
@@ -144,11 +173,10 @@ class BaseAgent(Memory, ABC):
             if shape not in (part.shape, part.shape[1:]):
                 wanted = f"{shape} or {(count, *shape)}"
                 raise ValueError(f"observation {name!r} must have shape {wanted}, got {part.shape}")
-            given = 1 if part.shape == shape else len(part)
-            if given != count:
-                raise ValueError(f"{given} environments in {name!r}, but reset was for {count}")
             singles.add(part.shape == shape)
-            parts[name] = part[None] if part.shape == shape else part
+            parts[name] = part.reshape(-1, *shape)
+            if (given := len(parts[name])) != count:
+                raise ValueError(f"{given} environments in {name!r}, but reset was for {count}")
         if len(singles) > 1:
             raise ValueError("some parts of the observation have a batch axis, others have not")
         return parts, singles.pop()
@@ -166,6 +194,36 @@ class BaseAgent(Memory, ABC):
         if self.num_envs > 1:
             raise ValueError(f"observation must be a batch of {self.num_envs} environments")
         return True
+
+
+class IdleAgent(BaseAgent):
+    """The action of zeros; the first allowed one of a masked task.
+
+    Args:
+        observation_space, action_space: those of one environment.
+    """
+
+    name = "idle"
+
+    def __init__(
+        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
+    ) -> None:
+        whole = spaces.Dict({"observation": observation_space})
+        named = observation_space if isinstance(observation_space, spaces.Dict) else whole
+        self.observation_shapes = {name: one.shape or () for name, one in named.items()}
+        self._space = action_space
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The agent of an environment, which is made once for its spaces."""
+        env = gym.make_vec(env_id, 1, **env_kwargs)
+        env.close()
+        return cls(env.single_observation_space, env.single_action_space)
+
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
+        if "action_mask" in info and isinstance(self._space, spaces.Discrete):
+            return np.asarray(info["action_mask"]).argmax(axis=1)
+        return create_empty_array(self._space, n=self.num_envs, fn=np.zeros)
 
 
 def _batched(info: Mapping[str, Any]) -> dict[str, Any]:

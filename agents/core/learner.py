@@ -1,17 +1,20 @@
 """Learner: the parts of a training that depend on the kind of network."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium.vector import VectorEnv
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
+from torch import Tensor
 
 from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
-from microgym.agents.core.auxiliary_loss import AuxiliaryLossCallback
-from microgym.agents.core.network import Network
+from microgym.agents.core.network import TARGET, Network
 from microgym.agents.core.privileged_observation import (
     PrivilegedObservationWrapper,
     PrivilegedTeacher,
@@ -34,15 +37,69 @@ class ShapedMonitor(VecMonitor):
         return observation, (reward + shaping).astype(np.float32), done, infos
 
 
+class AuxiliaryLossCallback(BaseCallback):
+    """Gradient steps on a supervised loss over the observations of each rollout.
+
+    An auxiliary task (Jaderberg et al., arXiv 1611.05397) with privileged targets. The steps on a
+    rollout follow the update of PPO on it, so that the policy that is updated is the one that
+    acted; the rollout is then dropped.
+
+    Args:
+        net: the network.
+        teacher: loss, and mask of the targets. Its settings are `aux_learning_rate` of Adam,
+            `aux_batch_size`, `aux_epochs` (passes over each rollout, 1 by default) and
+            `aux_until_step` (environment step after which there is no loss; no end by default).
+
+    Attributes:
+        optimizer: of the weights that the auxiliary loss trains.
+    """
+
+    def __init__(self, net: Network, teacher: PrivilegedTeacher) -> None:
+        super().__init__()
+        self._net, self._teacher, self._settings = net, teacher, teacher.settings
+        rate = self._settings["aux_learning_rate"]
+        self.optimizer = torch.optim.Adam(net.auxiliary_parameters(), lr=rate)
+        self._rollout: dict[str, Tensor] | None = None
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        buffer: Any = self.locals["rollout_buffer"]
+        flat = {
+            name: torch.from_numpy(values.reshape(-1, *values.shape[2:]))
+            for name, values in buffer.observations.items()
+        }
+        mask = self._teacher.target_mask(flat[TARGET])
+        self._rollout = {name: values[mask] for name, values in flat.items()}
+
+    def _on_rollout_start(self) -> None:
+        rollout, self._rollout = self._rollout, None
+        settings = self._settings
+        if rollout is None or self.num_timesteps > settings.get("aux_until_step", math.inf):
+            return
+        done = min(self.num_timesteps / self.locals["total_timesteps"], 1.0)
+        decay = 1.0 - (1.0 - self._teacher.final_learning_rate) * done
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings["aux_learning_rate"] * decay
+        loss = torch.zeros(())
+        for _ in range(settings.get("aux_epochs", 1)):
+            for rows in torch.randperm(len(rollout[TARGET])).split(settings["aux_batch_size"]):
+                loss = self._teacher.loss(self._net, {n: one[rows] for n, one in rollout.items()})
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+        self.logger.record("train/auxiliary_loss", loss.item())
+
+
 class Learner:
     """Environments, policy and auxiliary loss with which PPO trains one kind of network.
 
     Args:
         env_id: such as "AFM-v0".
-        settings: table "training" of the configuration; "network" is the kind.
+        settings: table "training" of the configuration, an attribute; "network" is the kind.
 
     Attributes:
-        settings: as given.
         policy: class of actor and critic.
 
     Raises:
@@ -69,11 +126,7 @@ class Learner:
         return words
 
     def environment(self, env_kwargs: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
-        """Vector environment to train in, in autoreset mode SAME_STEP.
-
-        Args:
-            env_kwargs: arguments of the environment.
-        """
+        """Vector environment with given arguments to train in, in autoreset mode SAME_STEP."""
         teacher_class = declared(self._env_id, "TEACHERS", self.settings["network"])
         words: Any = {"autoreset_mode": "SameStep", **env_kwargs}
         if teacher_class is None:
@@ -86,9 +139,5 @@ class Learner:
         return PrivilegedObservationWrapper(env, adapter, teacher, self.settings["gamma"])
 
     def auxiliary_loss(self, net: Network) -> AuxiliaryLossCallback | None:
-        """Callback of the auxiliary loss, if there is one; after `environment`.
-
-        Args:
-            net: the network.
-        """
+        """Callback of the network's auxiliary loss, if there is one; after `environment`."""
         return None if self._teacher is None else AuxiliaryLossCallback(net, self._teacher)

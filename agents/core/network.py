@@ -1,4 +1,4 @@
-"""Networks of trained policies: what all have in common, and fully connected layers."""
+"""Networks of trained policies, and adapters to the environments that they decide in."""
 
 import math
 from abc import abstractmethod
@@ -7,12 +7,14 @@ from inspect import signature
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import VectorEnv, VectorWrapper
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.agent import Memory
 
 TARGET = "target"
 """Part of the training observation that holds the target of the auxiliary loss."""
@@ -20,6 +22,66 @@ CRITIC = "critic"
 """Part of the training observation that only the critic sees."""
 PRIVILEGED = (TARGET, CRITIC)
 """Parts of the training observation that the actor does not see."""
+
+
+class PolicyAdapter(Memory):
+    """Maps observations to those of a network, and its choices to actions; here both unchanged.
+
+    Some networks are trained on other observations and actions than the default ones, such as the
+    cells of a grid, or corrections to an expert.
+
+    Args:
+        observation_shapes: shape in one environment of each part of the observation that is read.
+
+    Attributes:
+        observation_shapes: as given.
+        observation_space, action_space: those of the network in one environment; None for the
+            environment's own.
+    """
+
+    observation_space: spaces.Dict | None = None
+    action_space: spaces.Space[Any] | None = None
+
+    def __init__(self, observation_shapes: Mapping[str, Sequence[int]] | None = None) -> None:
+        given = observation_shapes or {}
+        self.observation_shapes = {name: tuple(shape) for name, shape in given.items()}
+
+    def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
+        """Observation of the network for a batched one of the environment; once a decision."""
+        return {name: np.asarray(part, np.float32) for name, part in observation.items()}
+
+    def adapt_action(self, choice: NDArray[Any]) -> NDArray[Any]:
+        """Actions (N, ...) of the environment for the choices of the network."""
+        return choice
+
+
+class MemoryWrapper(VectorWrapper):
+    """Vector wrapper whose own arrays belong to the snapshot of the environments."""
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """The live arrays of the wrapper, by name."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """A copy of the whole state, that of the environments included."""
+        native: Any = self.env.unwrapped
+        own = {f"memory_{name}": array.copy() for name, array in self.memory().items()}
+        return own | native.snapshot()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a state given by `snapshot`.
+
+        Raises:
+            ValueError: names, shapes or types that do not fit.
+        """
+        native: Any = self.env.unwrapped
+        own = {f"memory_{name}": array for name, array in self.memory().items()}
+        native.restore({name: array for name, array in state.items() if name not in own})
+        for name, array in own.items():
+            given = state[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise ValueError(f"{name} must have shape {array.shape}")
+            array[...] = given
 
 
 class Network(nn.Module):
@@ -146,15 +208,11 @@ class MLPPolicyNet(Network):
     def from_spaces(
         cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
     ) -> Self:
-        """A network over all parts of a dict of boxes.
-
-        Args:
-            observation_space: a dict of boxes.
-            action_space: `Box` of one axis, `Discrete` or `MultiDiscrete`.
-            **settings: `net_arch`, widths of the hidden layers.
+        """A network with hidden layers of the widths `net_arch` over all parts of a dict of boxes.
 
         Raises:
-            TypeError: an action space of another kind.
+            TypeError: an action space that is not a `Box` of one axis, `Discrete` or
+                `MultiDiscrete`.
         """
         parts = {name: list(one.shape or ()) for name, one in observation_space.spaces.items()}
         hidden = settings["net_arch"]
@@ -168,7 +226,7 @@ class MLPPolicyNet(Network):
         raise TypeError(f"actions must be Box, Discrete or MultiDiscrete, got {action_space}")
 
     def adapter(self, env_id: str) -> PolicyAdapter:
-        """The identity."""
+        """Adapter that changes nothing."""
         return PolicyAdapter(self.parts)
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
@@ -186,12 +244,7 @@ class MLPPolicyNet(Network):
 
 
 def tanh_layers(inputs: int, hidden: Sequence[int]) -> nn.Sequential:
-    """Fully connected layers, each followed by tanh.
-
-    Args:
-        inputs: number of inputs.
-        hidden: widths of the layers.
-    """
+    """Fully connected layers of given widths, each followed by tanh."""
     layers: list[nn.Module] = []
     for before, after in pairwise([inputs, *hidden]):
         layers += [nn.Linear(before, after), nn.Tanh()]

@@ -6,19 +6,18 @@ a shaped reward (Ng, Harada and Russell, ICML 1999). The actor sees observations
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.network import CRITIC, TARGET
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.network import CRITIC, TARGET, MemoryWrapper, PolicyAdapter
 
 Float64 = NDArray[np.float64]
 
@@ -27,12 +26,11 @@ class PrivilegedTeacher(ABC):
     """Privileged training of one kind of network in one environment.
 
     Args:
-        adapter: of the network in training.
+        adapter: of the network in training; like the other arguments an attribute.
         env_kwargs: arguments of the environment, those of its id included.
         settings: table "training" of the configuration.
 
     Attributes:
-        adapter, env_kwargs, settings: as given.
         target_shape: shape of the target of the auxiliary loss in one environment.
         critic_size: number of features that only the critic sees, 0 for none.
         final_learning_rate: learning rate of the auxiliary loss at the end of training, as a part
@@ -59,11 +57,11 @@ class PrivilegedTeacher(ABC):
 
     @abstractmethod
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
-        """Auxiliary loss of a minibatch, a scalar.
+        """Auxiliary loss of a network, a scalar.
 
         Args:
             net: the network.
-            batch: parts of the training observation, (B, ...) each, `TARGET` among them.
+            batch: minibatch of the parts of the training observation, (B, ...) each, with `TARGET`.
         """
 
     def target_mask(self, target: Tensor) -> Tensor:
@@ -79,7 +77,7 @@ class PrivilegedTeacher(ABC):
         return 0.0
 
 
-class PrivilegedObservationWrapper(VectorWrapper):
+class PrivilegedObservationWrapper(MemoryWrapper):
     """Observations and actions of a network in training, with privileged parts and shaping.
 
     Shaping adds gamma * potential(s') - potential(s) to the reward, which leaves the best policy
@@ -139,7 +137,7 @@ class PrivilegedObservationWrapper(VectorWrapper):
         ended, cut = terminated | truncated, truncated & ~terminated
         last = (observation, info)
         if "final_obs" in info:
-            last = _last(observation, info, ended)
+            last = self._last(observation, info, ended)
             info["final_obs"] = np.full(self.num_envs, None)
         potential = np.where(terminated, 0.0, self._teacher.potential(*last))
         self.shaping[:] = self._gamma * potential - self._potential
@@ -154,28 +152,8 @@ class PrivilegedObservationWrapper(VectorWrapper):
         self.adapter.reset_rows(ended)
         return self._observation(observation, info), reward, terminated, truncated, info
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state, that of the environments included."""
-        memory = {f"memory_{name}": array.copy() for name, array in self._memory().items()}
-        native: Any = self.env.unwrapped
-        return memory | native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore a state given by `snapshot`.
-
-        Raises:
-            ValueError: names, shapes or types that do not fit.
-        """
-        native: Any = self.env.unwrapped
-        own = {f"memory_{name}": array for name, array in self._memory().items()}
-        native.restore({name: array for name, array in state.items() if name not in own})
-        for name, array in own.items():
-            given = state[name]
-            if (given.shape, given.dtype) != (array.shape, array.dtype):
-                raise ValueError(f"{name} must have shape {array.shape}")
-            array[...] = given
-
-    def _memory(self) -> dict[str, NDArray[Any]]:
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """The adapter's memory, and the potential before the next step."""
         return {**self.adapter.state_arrays(), "potential": self._potential}
 
     def _observation(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -186,30 +164,16 @@ class PrivilegedObservationWrapper(VectorWrapper):
             seen[CRITIC] = self._teacher.critic_features(observation, info)
         return seen
 
-
-def _last(
-    observation: Any, info: Mapping[str, Any], ended: NDArray[np.bool_]
-) -> tuple[Any, dict[str, Any]]:
-    """Observation and info before the autoreset; as they are in rows that go on.
-
-    Args:
-        observation: of a vector environment in autoreset mode SAME_STEP.
-        info: of the same step, with "final_obs" and "final_info".
-        ended: (N,) rows whose episode ended.
-    """
-    rows = np.flatnonzero(ended)
-    final = info["final_obs"]
-
-    def with_final(part: NDArray[Any], name: str | None) -> NDArray[Any]:
-        changed = part.copy()
-        changed[rows] = [final[row] if name is None else final[row][name] for row in rows]
-        return changed
-
-    if isinstance(observation, Mapping):
-        last: Any = {name: with_final(part, name) for name, part in observation.items()}
-    else:
-        last = with_final(observation, None)
-    return last, _merged(info, info["final_info"], ended)
+    def _last(
+        self, observation: Any, info: Mapping[str, Any], ended: NDArray[np.bool_]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Observation and info before the autoreset, in rows that ended; in others the present."""
+        space = self.env.single_observation_space
+        rows = list(iterate(self.env.observation_space, observation))
+        for row in np.flatnonzero(ended):
+            rows[row] = info["final_obs"][row]
+        last = concatenate(space, rows, create_empty_array(space, len(rows)))
+        return last, _merged(info, info["final_info"], ended)
 
 
 def _merged(
@@ -225,3 +189,13 @@ def _merged(
             mask = ended.reshape(-1, *[1] * (value.ndim - 1))
             merged[name] = np.where(mask, value, now)
     return merged
+
+
+def random_symmetry() -> Callable[[Tensor], Tensor]:
+    """A random symmetry of the square, to augment data of specimens without a preferred direction.
+
+    Returns:
+        A function of planes (..., H, H); the same symmetry at every call.
+    """
+    turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
+    return lambda planes: torch.rot90(planes.flip(-1) if mirrored else planes, turns, (-2, -1))

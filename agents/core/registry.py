@@ -17,10 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from microgym.agents import core
-from microgym.agents.core.agent import Agent
+from microgym.agents.core.agent import Agent, IdleAgent
 from microgym.agents.core.config import agent_folder
 from microgym.agents.core.extras import extra_named
-from microgym.agents.core.idle_agent import IdleAgent
 from microgym.envs.core.registry import find
 
 TRAINED = "trained"
@@ -29,9 +28,6 @@ TRAINED = "trained"
 
 def agents_package(env_id: str) -> ModuleType:
     """The package of an environment's agents.
-
-    Args:
-        env_id: such as "Ptycho-v0".
 
     Raises:
         ValueError: no such environment, or it has no package of agents.
@@ -47,7 +43,7 @@ def declared(env_id: str, table: str, key: str) -> Any:
     """A class that `microgym.agents.core` or the package of an environment's agents declares.
 
     Args:
-        env_id: such as "Ptycho-v0".
+        env_id: the environment.
         table: "NETWORKS", "TEACHERS" or "RESIDUAL".
         key: kind of a network, or id of an environment.
 
@@ -65,9 +61,6 @@ def declared(env_id: str, table: str, key: str) -> Any:
 def agent_names(env_id: str) -> tuple[str, ...]:
     """Names of the agents that the package has for an environment.
 
-    Args:
-        env_id: such as "Ptycho-v0".
-
     Returns:
         "idle", reference policies from the simplest to the best informed, then the trained agent
         if there is one.
@@ -80,11 +73,7 @@ def agent_names(env_id: str) -> tuple[str, ...]:
 
 
 def shipped_policy(env_id: str) -> Path:
-    """Path of the agent that comes with the package; the file may not exist.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-    """
+    """Path of the agent that comes with the package; the file may not exist."""
     return agent_folder(env_id) / "weights" / f"{find(env_id).id}.safetensors"
 
 
@@ -113,11 +102,10 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
         return resolve_name(known[name]).for_env(entry.id, given)
     # PyTorch is optional and takes seconds to load; reference agents need none.
     with extra_named():
-        from microgym.agents.core.trained_agent import PretrainedAgent
+        from microgym.agents.core.trained_agent import PolicyAgent, load_policy
 
-    if name == TRAINED:
-        return PretrainedAgent(shipped_policy(entry.id), entry.id)
-    return PretrainedAgent(name, entry.id, name)
+    path = shipped_policy(entry.id) if name == TRAINED else name
+    return PolicyAgent(load_policy(path, entry.id), entry.id, name)
 
 
 def _references(env_id: str) -> Mapping[str, str]:

@@ -100,7 +100,6 @@ class PolicyAgent(BaseAgent):
         self.observation_shapes = self._adapter.observation_shapes
 
     def _reset(self, seeds: Sequence[int]) -> None:
-        """Begin the episodes; nothing is drawn."""
         self._adapter.allocate(self.num_envs)
 
     def _act(
@@ -114,18 +113,3 @@ class PolicyAgent(BaseAgent):
                 one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
                 best.append(self._net.decide(one)[0].numpy())
         return self._adapter.adapt_action(np.stack(best))
-
-
-class PretrainedAgent(PolicyAgent):
-    """A stored policy.
-
-    Args:
-        path: of the policy.
-        env_id: the environment.
-        name: name of the agent.
-    """
-
-    def __init__(
-        self, path: str | os.PathLike[str], env_id: str = "Ptycho-v0", name: str = "trained"
-    ) -> None:
-        super().__init__(load_policy(path, env_id), env_id, name)

@@ -4,12 +4,12 @@ AGENTS = {
     "PFM-v0": {
         "random": "microgym.agents.pfm.references:RandomAgent",
         "expert": "microgym.agents.pfm.references:ExpertAgent",
-        "oracle": "microgym.agents.pfm.oracle:OracleAgent",
+        "oracle": "microgym.agents.pfm.references:OracleAgent",
     },
     "PFMLoop-v0": {
         "random": "microgym.agents.pfm.references:RandomAgent",
         "expert": "microgym.agents.pfm.references:LoopExpertAgent",
-        "oracle": "microgym.agents.pfm.oracle:LoopOracleAgent",
+        "oracle": "microgym.agents.pfm.references:LoopOracleAgent",
     },
 }
 

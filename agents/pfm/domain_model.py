@@ -1,13 +1,15 @@
 """Expert's model of the domains that pulses write, and belief of which of the film is up."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.core.convolution import convolve, separate_maxima, soft_disk
+from microgym.agents.core.convolution import Spectrum, convolve, separate_maxima, soft_disk
 from microgym.envs.pfm.config import HIGHEST_V
 from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.instruments.pfm.state import SIZE
@@ -21,11 +23,17 @@ EDGE = SIZE // CELLS
 SHAPES = {"maps": (len(MAPS), CELLS, CELLS), "numbers": (len(NUMBERS),)}
 """Shapes of the parts of the default observation."""
 
-_RESPONSE = MAPS.index("response")
-_Y, _X, _VOLTS, _LEFT, _AGE, _TIME_LEFT = (
-    NUMBERS.index(name) for name in ("y", "x", "volts", "pulses_left", "age", "time_left")
-)
-_AT = (np.arange(CELLS) + 0.5) * EDGE - 0.5
+
+class DomainBelief(NamedTuple):
+    """Belief of which cells of the maps point up.
+
+    The part of each cell that is believed to point up; the last image, 0 (down) to 1 (up); and the
+    sum of images less beliefs, clipped to -1 to 1.
+    """
+
+    up: Annotated[Float64, Shape(CELLS, CELLS)]
+    image: Annotated[Float64, Shape(CELLS, CELLS)]
+    surprise: Annotated[Float64, Shape(CELLS, CELLS)]
 
 
 @dataclass(frozen=True)
@@ -45,47 +53,19 @@ class DomainModel:
     care: float = 1.0
 
     def radius(self, volts: float) -> float:
-        """Radius of the disk: where the field of the tip falls to the coercive field.
+        """Radius of the disk, cells of the film; 0 where a bias of either sign switches nothing.
 
-        The field of a charge falls with the distance r as d^3 / (r^2 + d^2)^(3/2).
-
-        Args:
-            volts: bias, either sign.
-
-        Returns:
-            Cells of the film; 0 where nothing switches.
+        The field of a charge falls with the distance r as d^3 / (r^2 + d^2)^(3/2), to the coercive
+        field at the radius.
         """
         ratio = abs(volts) / HIGHEST_V / self.coercive
         return self.tip_cells * math.sqrt(ratio ** (2.0 / 3.0) - 1.0) if ratio > 1.0 else 0.0
 
-
-def suggest_volts(trial: Any) -> tuple[float, ...]:
-    """Biases for a search: 1 to 5 raising and 1 or 2 lowering ones, in steps of 0.5 V.
-
-    Args:
-        trial: of Optuna.
-    """
-    raising = range(trial.suggest_int("raising", 1, 5))
-    lowering = range(trial.suggest_int("lowering", 1, 2))
-    volts = [trial.suggest_float(f"raising_{k}", 3.0, 8.5, step=0.5) for k in raising]
-    volts += [trial.suggest_float(f"lowering_{k}", -8.5, -4.0, step=0.5) for k in lowering]
-    return tuple(sorted(volts))
-
-
-class PulseScorer:
-    """Score of every place and bias by the disk that the pulse should switch.
-
-    Args:
-        model: of the domains.
-
-    Attributes:
-        model: as given.
-    """
-
-    def __init__(self, model: DomainModel) -> None:
-        self.model = model
-        disks = [soft_disk(model.radius(volts) / EDGE, CELLS) for volts in model.volts]
-        self._disks = [np.fft.rfft2(disk) for disk in disks]
+    @cached_property
+    def _spectra(self) -> list[Spectrum]:
+        """Spectra of the disks that the biases write."""
+        disks = (soft_disk(self.radius(volts) / EDGE, CELLS) for volts in self.volts)
+        return [np.fft.rfft2(disk) for disk in disks]
 
     def gains(self, up: Float64, wanted: Float64, eagerness: Float64 | float = 1.0) -> Float64:
         """Cells of the maps that become right, less those that become wrong.
@@ -98,10 +78,10 @@ class PulseScorer:
         Returns:
             (N, volts, CELLS, CELLS).
         """
-        care = self.model.care
+        care = self.care
         raised = (1.0 - up) * (wanted * eagerness - care * (1.0 - wanted))
         lowered = up * ((1.0 - wanted) - care * wanted)
-        pairs = zip(self.model.volts, self._disks, strict=True)
+        pairs = zip(self.volts, self._spectra, strict=True)
         fields = [convolve(raised if volts > 0.0 else lowered, disk) for volts, disk in pairs]
         return np.stack(fields, axis=1)
 
@@ -120,44 +100,47 @@ class PulseScorer:
         centre = np.full((len(gains), 1), CELLS * CELLS // 2 + CELLS // 2)
         return np.concatenate([*places, centre], axis=1)
 
+    def update(self, belief: DomainBelief, maps: NDArray[Any], numbers: NDArray[Any]) -> None:
+        """Enter the last pulse of each row, which switches its disk, and an image if it is new.
 
-class DomainBelief(NamedTuple):
-    """Belief of which cells of the maps point up.
+        Args:
+            belief: changed in place; an image replaces it.
+            maps: (N, channels, CELLS, CELLS) of the observation.
+            numbers: (N, numbers) of the observation.
+        """
+        up, image, surprise = belief
+        told = NUMBERS.unpack(numbers.astype(np.float64))
+        volts = HIGHEST_V * told["volts"] * (told["pulses_left"] < 1.0)
+        radius = np.array([self.radius(one) for one in volts])[:, None, None]
+        cells = (np.arange(CELLS) + 0.5) * EDGE - 0.5
+        dy, dx = (cells - 0.5 * (told[axis][:, None] + 1.0) * (SIZE - 1) for axis in ("y", "x"))
+        distance = np.hypot(dy[:, :, None], dx[:, None, :])
+        part = np.clip((radius - distance) / EDGE + 0.5, 0.0, 1.0) * (radius > 0.0)
+        up += np.where((volts > 0.0)[:, None, None], part * (1.0 - up), -part * up)
+        looked = has_looked(told)
+        response = maps[looked, MAPS.index("response")].astype(np.float64)
+        image[looked] = np.clip(0.5 * (response + 1.0), 0.0, 1.0)
+        surprise[looked] += image[looked] - up[looked]
+        surprise.clip(-1.0, 1.0, out=surprise)
+        up[looked] = image[looked] > 0.5
 
-    The part of each cell that is believed to point up; the last image, 0 (down) to 1 (up); and the
-    sum of images less beliefs, clipped to -1 to 1.
-    """
 
-    up: Annotated[Float64, Shape(CELLS, CELLS)]
-    image: Annotated[Float64, Shape(CELLS, CELLS)]
-    surprise: Annotated[Float64, Shape(CELLS, CELLS)]
+def has_looked(numbers: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Rows, (N,), whose last pulse was followed by an image or a loop."""
+    return (numbers["age"] == 0.0) & (numbers["time_left"] < 1.0)
 
 
-def update_belief(
-    belief: DomainBelief, model: DomainModel, maps: Float64, numbers: Float64
-) -> None:
-    """Enter the last pulse of each row, which switches its disk, and a new image, if there is one.
+def suggest_volts(trial: Any) -> tuple[float, ...]:
+    """Biases for a search: 1 to 5 raising and 1 or 2 lowering ones, in steps of 0.5 V.
 
     Args:
-        belief: changed in place; an image replaces it.
-        model: of the domains.
-        maps: (N, channels, CELLS, CELLS) of the observation.
-        numbers: (N, numbers) of the observation.
+        trial: of Optuna.
     """
-    up, image, surprise = belief
-    volts = HIGHEST_V * numbers[:, _VOLTS] * (numbers[:, _LEFT] < 1.0)
-    radius = np.array([model.radius(one) for one in volts])
-    centre = 0.5 * (numbers[:, [_Y, _X]] + 1.0) * (SIZE - 1)
-    dy, dx = (_AT[None] - centre[:, axis, None] for axis in (0, 1))
-    distance = np.hypot(dy[:, :, None], dx[:, None, :])
-    part = np.clip((radius[:, None, None] - distance) / EDGE + 0.5, 0.0, 1.0)
-    part[radius == 0.0] = 0.0
-    up += np.where((volts > 0.0)[:, None, None], part * (1.0 - up), -part * up)
-    looked = (numbers[:, _AGE] == 0.0) & (numbers[:, _TIME_LEFT] < 1.0)
-    image[looked] = np.clip(0.5 * (maps[looked, _RESPONSE] + 1.0), 0.0, 1.0)
-    surprise[looked] += image[looked] - up[looked]
-    surprise.clip(-1.0, 1.0, out=surprise)
-    up[looked] = image[looked] > 0.5
+    raising = range(trial.suggest_int("raising", 1, 5))
+    lowering = range(trial.suggest_int("lowering", 1, 2))
+    volts = [trial.suggest_float(f"raising_{k}", 3.0, 8.5, step=0.5) for k in raising]
+    volts += [trial.suggest_float(f"lowering_{k}", -8.5, -4.0, step=0.5) for k in lowering]
+    return tuple(sorted(volts))
 
 
 def coordinates(cells: Int64) -> Float64:

@@ -1,36 +1,31 @@
 """Candidate-ranking policy of PFM-v0: pulses that the expert's model proposes, and their scores."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.ranking_policy import (
-    MAPS,
-    PLACES,
-    STATUS,
-    CandidateAdapter,
-    CandidatePolicyNet,
-)
+from microgym.agents.core.network import ChoiceNet, PolicyAdapter
 from microgym.agents.pfm.domain_model import (
     CELLS,
     EDGE,
     SHAPES,
     DomainBelief,
     DomainModel,
-    PulseScorer,
     coordinates,
     to_action,
-    update_belief,
 )
 from microgym.envs.pfm.observation import MAPS as CHANNELS
 from microgym.envs.pfm.observation import NUMBERS
 from microgym.instruments.pfm.state import SIZE
 from microgym.state import Float32, Int64, Shape
 
+MAPS, STATUS, PLACES = "maps", "numbers", "places"
+"""Parts of the network's observation."""
 MODEL = DomainModel()
 """Model of the domains, with the biases that are proposed."""
 TRIES = 4
@@ -42,9 +37,7 @@ BELIEFS = ("wanted", "up", "image", "surprise", "fresh", "raised", "lowered")
 """Maps of the network's observation: the pattern, the belief, the last image, the sum of images
 less beliefs, and the environment's maps of the pulses so far."""
 
-_FRESH, _RAISED, _LOWERED = (CHANNELS.index(name) for name in ("fresh", "raised", "lowered"))
 _WANTED, _UP = BELIEFS.index("wanted"), BELIEFS.index("up")
-_AGE = NUMBERS.index("age")
 
 
 class ProposalState(NamedTuple):
@@ -54,8 +47,10 @@ class ProposalState(NamedTuple):
     places: Annotated[Int64, Shape(COUNT)]
 
 
-class PulseProposals(CandidateAdapter):
+class PulseProposals(PolicyAdapter):
     """Beliefs of N films and the pulses proposed for them.
+
+    The choice is the number of a candidate, plus their count where an image is to follow.
 
     Attributes:
         state: beliefs and candidates.
@@ -65,24 +60,28 @@ class PulseProposals(CandidateAdapter):
     State = ProposalState
 
     def __init__(self) -> None:
-        super().__init__(SHAPES, (len(BELIEFS), CELLS, CELLS), len(NUMBERS), COUNT)
-        self._scorer = PulseScorer(MODEL)
+        super().__init__(SHAPES)
+        maps = (len(BELIEFS), CELLS, CELLS)
+        self.observation_space = spaces.Dict(
+            {
+                MAPS: spaces.Box(-1.0, 1.0, maps, np.float32),
+                STATUS: spaces.Box(-1.0, 1.0, (len(NUMBERS),), np.float32),
+                PLACES: spaces.Box(0, CELLS * CELLS - 1, (COUNT,), np.int64),
+            }
+        )
+        self.action_space = spaces.Discrete(2 * COUNT)
         self.volts = np.append(np.repeat(MODEL.volts, TRIES), 0.0)
 
     def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
         """Update the beliefs, and propose."""
-        maps, wanted = observation["maps"].astype(np.float64), CHANNELS.index("wanted")
+        maps, numbers = observation["maps"], observation["numbers"]
         belief, places = self.state
-        update_belief(belief, MODEL, maps, observation["numbers"].astype(np.float64))
-        pattern = np.clip(maps[:, wanted], 0.0, 1.0)
-        places[:] = self._scorer.propose(belief.up, pattern, TRIES)
-        beliefs = (
-            maps[:, wanted], belief.up, belief.image, belief.surprise,
-            maps[:, _FRESH], maps[:, _RAISED], maps[:, _LOWERED],
-        )  # fmt: skip
+        MODEL.update(belief, maps, numbers)
+        known = CHANNELS.unpack(maps.astype(np.float64)) | belief._asdict()
+        places[:] = MODEL.propose(belief.up, np.clip(known["wanted"], 0.0, 1.0), TRIES)
         return {
-            MAPS: np.stack(beliefs, axis=1).astype(np.float32),
-            STATUS: observation["numbers"].astype(np.float32),
+            MAPS: np.stack([known[name] for name in BELIEFS], axis=1).astype(np.float32),
+            STATUS: numbers.astype(np.float32),
             PLACES: places.copy(),
         }
 
@@ -93,16 +92,20 @@ class PulseProposals(CandidateAdapter):
         return to_action(coordinates(self.state.places[rows, number]), self.volts[number], read)
 
 
-class PulsePolicyNet(CandidatePolicyNet):
+class PulsePolicyNet(ChoiceNet):
     """Predicted change of the film by each candidate, and the change of the agreement from that.
 
-    The logit of a candidate is proportional to the change of the agreement less the damage; a
-    further output over all of the film is added to the logits with an image.
+    Fully connected layers, shared by all candidates, correct the change that a disk would make;
+    they read the maps around the place, the bias and that change. The logit of a candidate is
+    proportional to the change of the agreement less the damage; a further output over all of the
+    film is added to the logits with an image.
 
     Args:
         width: units of the hidden layers.
 
     Attributes:
+        look_at, told, inner, cells: layers over the surroundings, over bias and change, over both,
+            and to the correction.
         sharpness: inverse temperature of the policy.
         looks, look: layers of the logit of an image; `eager` is its slope and offset over the
             number of pulses since the last image.
@@ -113,16 +116,20 @@ class PulsePolicyNet(CandidatePolicyNet):
     adapter_class = PulseProposals
     value_features = 64
     privileged_features = 2
-    edge = CELLS
-    reach = 4  # 8 cells of the film
-    unit = 20.0  # cells of the film (design choice)
+    reach = 4  # cells around a place that are read, 8 cells of the film
+    unit = 20.0  # of the corrections, cells of the film (design choice)
+    _kinds: Tensor
     _disks: Tensor
     _raises: Tensor
 
     def __init__(self, width: int = 64) -> None:
-        kinds = torch.arange(COUNT) // TRIES
-        super().__init__(len(BELIEFS), kinds.tolist(), 2, width)
+        super().__init__()
         self.width = width
+        kinds, patch = torch.arange(COUNT) // TRIES, 2 * self.reach + 1
+        self.look_at = nn.Linear(len(BELIEFS) * patch**2, width)
+        self.told = nn.Linear(len(MODEL.volts) + 1 + 2 * 2, width)
+        self.inner = nn.Linear(width, width)
+        self.cells = nn.Linear(width, 2)
         self.sharpness = nn.Parameter(torch.tensor(3.0))
         summary = len(NUMBERS) + 6
         self.value = nn.Sequential(nn.Linear(summary, 64), nn.Tanh())
@@ -131,13 +138,14 @@ class PulsePolicyNet(CandidatePolicyNet):
         # An image about every second time after seven pulses, as often as the expert's.
         self.eager = nn.Parameter(torch.tensor([60.0, -6.5]) / 20.0)
         with torch.no_grad():
-            for parameter in self.look.parameters():
+            for parameter in (*self.look.parameters(), *self.cells.parameters()):
                 parameter.zero_()
         at = torch.arange(-self.reach, self.reach + 1).float()
         radii = torch.tensor([*(MODEL.radius(v) / EDGE for v in MODEL.volts), -1.0])
         disks = radii[:, None, None] + 0.5 - torch.hypot(at[:, None], at[None, :])
         disks = disks.clamp(0.0, 1.0).flatten(1) * EDGE**2
         raises = (torch.tensor([*MODEL.volts, 0.0]) > 0.0).float()
+        self.register_buffer("_kinds", nn.functional.one_hot(kinds).float(), persistent=False)
         self.register_buffer("_disks", disks[kinds], persistent=False)
         self.register_buffer("_raises", raises[kinds, None], persistent=False)
 
@@ -164,10 +172,41 @@ class PulsePolicyNet(CandidatePolicyNet):
         told = [size / 500.0, done / size.clamp(min=1.0), waste / size.clamp(min=1.0), agreement]
         told += [10.0 * best, 10.0 * worth.mean(dim=1, keepdim=True)]
         summary = torch.cat([numbers, *told], dim=1)
-        age = numbers[:, _AGE : _AGE + 1]
+        age = numbers[:, NUMBERS.index("age"), None]
         looks = 20.0 * (self.eager[0] * age + self.eager[1]) + 2.0 * self.look(self.looks(summary))
         logits = 100.0 * self.sharpness * worth
         return torch.cat([logits, logits + looks], dim=1), self.value(summary)
+
+    def predict(
+        self, maps: Tensor, places: Tensor, symmetry: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Change by each candidate in the pattern and beside it, cells of the film, (B, COUNT, 2).
+
+        Args:
+            maps: (B, len(BELIEFS), CELLS, CELLS).
+            places: (B, COUNT) cells of the maps, flat index.
+            symmetry: of the square, applied to the surroundings of each place.
+        """
+        patches = self.surroundings(maps, places)
+        around = (patches if symmetry is None else symmetry(patches)).flatten(3)
+        effects = self.model(around)
+        kinds = self._kinds.expand(*effects.shape[:2], -1)
+        told = torch.cat([kinds, effects / self.unit, (effects / self.unit).abs()], dim=-1)
+        x = torch.relu(self.look_at(around.flatten(2)) + self.told(told))
+        x = torch.relu(x + self.inner(x))
+        return effects + self.unit * self.cells(x)
+
+    def surroundings(self, maps: Tensor, places: Tensor) -> Tensor:
+        """Maps around each place, (B, COUNT, maps, patch, patch), with zeros outside the maps."""
+        places, patch = places.long(), 2 * self.reach + 1
+        padded = nn.functional.pad(maps, (self.reach,) * 4)
+        windows = padded.unfold(2, patch, 1).unfold(3, patch, 1)
+        return windows[torch.arange(len(maps))[:, None], :, places // CELLS, places % CELLS]
+
+    def auxiliary_parameters(self) -> list[nn.Parameter]:
+        """Weights that the predicted changes depend on."""
+        parts = (self.look_at, self.told, self.inner, self.cells)
+        return [weight for part in parts for weight in part.parameters()]
 
     def model(self, around: Tensor) -> Tensor:
         """Cells of the film that disks would write in the pattern and beside it, (B, COUNT, 2).

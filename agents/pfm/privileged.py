@@ -1,23 +1,18 @@
 """Privileged training of the policy of PFM-v0: candidates are simulated on copies of the films."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.grid_policy import random_symmetry
 from microgym.agents.core.network import TARGET
-from microgym.agents.core.privileged_observation import PrivilegedTeacher
-from microgym.agents.core.ranking_policy import MAPS, PLACES
+from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.agents.pfm.domain_model import coordinates
-from microgym.agents.pfm.network import COUNT, PulseProposals
-from microgym.agents.pfm.oracle import PulseLookahead, written
+from microgym.agents.pfm.network import COUNT, MAPS, PLACES, PulseProposals
+from microgym.agents.pfm.references import pulsed, written
 from microgym.envs.pfm.config import PFMConfig
-
-Float32 = NDArray[np.float32]
+from microgym.state import Float32
 
 
 class PulseTeacher(PrivilegedTeacher):
@@ -32,11 +27,6 @@ class PulseTeacher(PrivilegedTeacher):
     final_learning_rate = 0.1
     adapter: PulseProposals
 
-    @cached_property
-    def lookahead(self) -> PulseLookahead:
-        """Copies of the films."""
-        return PulseLookahead(PFMConfig.parse(self.env_kwargs, "PFM-v0"))
-
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Cells that each candidate would write in the pattern and beside it, and 1 if simulated.
 
@@ -47,10 +37,10 @@ class PulseTeacher(PrivilegedTeacher):
         first = {name: array[rows] for name, array in info["latent"].items()}
         places = coordinates(self.adapter.state.places[rows]) + first["drift_cells"][:, None]
         volts = np.broadcast_to(self.adapter.volts, places.shape[:2])
-        after = written(self.lookahead.pulsed(first, places, volts).state.p, first["target"])
-        before = written(first["p"], first["target"])
+        config = PFMConfig.parse(self.env_kwargs, "PFM-v0")
+        after = written(pulsed(config, first, places, volts).state.p, first["target"])
         target = np.zeros((len(info["latent"]["p"]), COUNT, 3), np.float32)
-        target[rows, :, 0], target[rows, :, 1] = after[0] - before[0], after[1] - before[1]
+        target[rows, :, :2] = after - written(first["p"], first["target"])
         target[rows, :, 2] = 1.0
         return target
 
@@ -61,7 +51,7 @@ class PulseTeacher(PrivilegedTeacher):
     def critic_features(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """Cells written in the pattern and beside it, over the size of the pattern, (N, 2)."""
         target = info["latent"]["target"]
-        now = np.concatenate(written(info["latent"]["p"], target), axis=1)
+        now = written(info["latent"]["p"], target)[:, 0]
         return (now / np.count_nonzero(target > 0, axis=(1, 2))[:, None]).astype(np.float32)
 
     def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -1,11 +1,11 @@
-"""Reference agents of PFM-v0 and PFMLoop-v0 without privileged information: random and expert.
+"""Reference agents of PFM-v0 and PFMLoop-v0: random, experts and oracles.
 
 All use the continuous action (y, x, bias, pulse, read) of the default environment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,26 +14,31 @@ from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.agents.pfm.domain_model import (
     CELLS,
+    EDGE,
     SHAPES,
     DomainBelief,
     DomainModel,
-    PulseScorer,
     coordinates,
+    has_looked,
     to_action,
-    update_belief,
 )
-from microgym.envs.pfm.config import HIGHEST_V
+from microgym.envs.pfm.config import HIGHEST_V, PFMConfig, PFMLoopConfig
 from microgym.envs.pfm.observation import MAPS, NUMBERS
-from microgym.instruments.pfm.settings import PFMSettings
+from microgym.instruments.pfm.instrument import PFMInstrument
+from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS, PFMSettings
 from microgym.instruments.pfm.state import SIZE
 from microgym.state import Float32, Float64, Int64, Shape
 
-_WANTED, _RAISED = (MAPS.index(name) for name in ("wanted", "raised"))
-_ASKED, _RISING, _FALLING, _AGE, _TIME_LEFT = (
-    NUMBERS.index(name) for name in ("asked", "rising", "falling", "age", "time_left")
-)
+MIDDLE = 0.5 * (SIZE - 1)
+"""Coordinate of the centre of the film, cells."""
 GOLDEN_ANGLE = 2.399963
 """Angle between successive pulses on a ring, so that no two coincide, rad."""
+ORACLE_MODEL = DomainModel(coercive=0.15)
+"""Model by which the oracle of PFM-v0 proposes pulses."""
+TRIES = 6
+"""Pulses that the oracle of PFM-v0 simulates for each bias."""
+RINGS, RING_VOLTS = 18, (-8.0, -5.0, 4.0, 8.0)
+"""Places around the centre, and biases in V, that the oracle of PFMLoop-v0 simulates."""
 
 
 class RandomAgent(SeededRandomAgent):
@@ -82,22 +87,18 @@ class ExpertAgent(BaseAgent):
     observation_shapes = SHAPES
     State = ExpertState
 
-    def __init__(self, config: ExpertConfig | None = None) -> None:
-        super().__init__(config)
-        self._scorer = PulseScorer(self.config.model)
-
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The pulse with the largest expected gain."""
-        config = self.config
+        config, model = self.config, self.config.model
         belief, since, looks = self.state
-        maps, numbers = (observation[name].astype(np.float64) for name in ("maps", "numbers"))
-        update_belief(belief, config.model, maps, numbers)
-        eagerness = np.exp(-config.patience * HIGHEST_V * maps[:, _RAISED])
-        gains = self._scorer.gains(belief.up, maps[:, _WANTED], eagerness)
-        flat = gains.reshape(len(maps), -1)
+        model.update(belief, observation["maps"], observation["numbers"])
+        maps = MAPS.unpack(observation["maps"].astype(np.float64))
+        eagerness = np.exp(-config.patience * HIGHEST_V * maps["raised"])
+        gains = model.gains(belief.up, maps["wanted"], eagerness)
+        flat = gains.reshape(self.num_envs, -1)
         best = flat.argmax(axis=1)
         done = flat.max(axis=1) < config.least_gain
-        volts = np.where(done, 0.0, np.asarray(config.model.volts)[best // CELLS**2])
+        volts = np.where(done, 0.0, np.asarray(model.volts)[best // CELLS**2])
         since += 1
         due = np.where(looks > 0, config.look_every, config.first_look)
         read = (since >= due) | (done & (since > 1))
@@ -146,11 +147,11 @@ class LoopExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """A pulse on a ring around the point, against the expected error."""
-        config, numbers = self.config, observation["numbers"].astype(np.float64)
+        config, numbers = self.config, NUMBERS.unpack(observation["numbers"].astype(np.float64))
         since, turn, loops, error = self.state
-        looked = (numbers[:, _AGE] == 0.0) & (numbers[:, _TIME_LEFT] < 1.0)
-        measured = 0.5 * (numbers[:, _RISING] + numbers[:, _FALLING])
-        excess = PFMSettings().loop_v * (measured - numbers[:, _ASKED])
+        looked = has_looked(numbers)
+        measured = 0.5 * (numbers["rising"] + numbers["falling"])
+        excess = PFMSettings().loop_v * (measured - numbers["asked"])
         own = np.where(loops == 0, config.loop_shift_v, 0.0)
         error[:] = np.where(looked, excess - own, error)
         loops += looked
@@ -167,4 +168,108 @@ class LoopExpertAgent(BaseAgent):
         since += 1
         read = ~known | (since >= config.loop_every)
         since[read] = 0
-        return to_action(ring + 0.5 * (SIZE - 1), config.ring_volts * sign, read)
+        return to_action(MIDDLE + ring, config.ring_volts * sign, read)
+
+
+def pulsed(
+    config: PFMLoopConfig, latent: Mapping[str, NDArray[Any]], places: Float64, volts: Float64
+) -> PFMInstrument:
+    """Copies of films, without heat, drift and wear, after one pulse of 10 ms each.
+
+    Args:
+        config: of the environment.
+        latent: hidden state of N films.
+        places: (N, K, 2) true positions of the tip, cells of the film.
+        volts: (N, K) biases, V.
+
+    Returns:
+        N * K microscopes, those of a film side by side.
+    """
+    calm = replace(
+        config.settings,
+        lattice=replace(config.settings.lattice, theta=0.0),
+        drift=DRIFT_LEVELS["off"],
+        tip=TIP_LEVELS["off"],
+    )
+    copy = PFMInstrument(volts.size, calm)
+    for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
+        getattr(copy.state, name)[:] = np.repeat(latent[name], volts.shape[1], axis=0)
+    seconds = np.full(volts.size, 1e-2)
+    copy.pulse(np.arange(volts.size), places.reshape(-1, 2), volts.ravel(), seconds)
+    return copy
+
+
+def written(p: NDArray[Any], target: NDArray[Any]) -> Int64:
+    """Cells of the film that point up in the pattern and beside it, (N, K, 2).
+
+    Args:
+        p: (N * K, SIZE, SIZE) polarisation.
+        target: (N, SIZE, SIZE), above 0 where the film is to point up.
+    """
+    up = (p > 0.0).reshape(len(target), -1, SIZE, SIZE)
+    wanted = (target > 0)[:, None]
+    return np.stack([np.count_nonzero(up & one, axis=(2, 3)) for one in (wanted, ~wanted)], axis=2)
+
+
+class OracleAgent(BaseAgent):
+    """Simulates one pulse each on copies of the film, and gives the best one.
+
+    It maximises the agreement of the film with the pattern after the pulse.
+
+    Args:
+        config: of the environment; None for the default.
+    """
+
+    name = "oracle"
+    uses_privileged_info = True
+    Config = PFMConfig
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The oracle for films of the environment's configuration."""
+        return cls(cls.Config.parse(env_kwargs, env_id))
+
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+        """The proposal with the largest value, aimed against the drift."""
+        latent = info["latent"]
+        places, volts = self._proposals(latent)
+        copy = pulsed(self.config, latent, places, np.tile(volts, (self.num_envs, 1)))
+        best = self._values(copy, latent).argmax(axis=1)
+        aim = places[np.arange(self.num_envs), best] - latent["drift_cells"]
+        return to_action(aim, volts[best], np.zeros(self.num_envs, np.bool_))
+
+    def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
+        """Places (N, K, 2), cells of the film, and biases (K,), V; the last without bias."""
+        planes = latent["target"].astype(np.float64).reshape(-1, CELLS, EDGE, CELLS, EDGE)
+        up = latent["structure"].astype(np.float64)
+        places = coordinates(ORACLE_MODEL.propose(up, planes.mean(axis=(2, 4)), TRIES))
+        places[:, -1] = MIDDLE
+        return places, np.append(np.repeat(ORACLE_MODEL.volts, TRIES), 0.0)
+
+    def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
+        """Values of the films after each pulse, (N, K)."""
+        found = written(copy.state.p, latent["target"])
+        wanted = np.count_nonzero(latent["target"] > 0, axis=(1, 2))[:, None]
+        return found[..., 0] / np.maximum(wanted + found[..., 1], 1)
+
+
+class LoopOracleAgent(OracleAgent):
+    """Minimises the error of the imprint at the centre after the next pulse."""
+
+    Config = PFMLoopConfig
+
+    def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
+        number = np.arange(RINGS)
+        angle, radius = GOLDEN_ANGLE * number, 6.0 + 2.0 * (number % 3)
+        ring = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+        places = np.append(np.repeat(ring, len(RING_VOLTS), axis=0), [[0.0, 0.0]], axis=0)
+        volts = np.append(np.tile(RING_VOLTS, RINGS), 0.0)
+        return np.tile(MIDDLE + places, (self.num_envs, 1, 1)), volts
+
+    def _values(self, copy: PFMInstrument, latent: Mapping[str, NDArray[Any]]) -> Float64:
+        count = copy.num_envs // self.num_envs
+        found = np.zeros((copy.num_envs, 2))
+        spots = MIDDLE + np.repeat(latent["drift_cells"], count, axis=0)
+        copy.loop(np.arange(copy.num_envs), spots, found, disturb=False)
+        imprint = found.mean(axis=1).reshape(-1, count)
+        return -np.abs(imprint - latent["asked_v"][:, None])

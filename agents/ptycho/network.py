@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.grid_policy import GridPolicyNet
-from microgym.agents.core.network import TARGET
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 PROBE_CELLS = 6.25
@@ -29,7 +28,7 @@ COVERAGE = 2
 """Index of the coverage among the maps (`microgym.envs.ptycho.observation.MAPS`)."""
 
 
-class ScanPolicyNet(GridPolicyNet):
+class ScanPolicyNet(ChoiceNet):
     """Expected unseen structure under the probe: one logit for each cell and exposure time.
 
     A small convolutional network predicts the probability of structure in each cell. That is
@@ -48,6 +47,7 @@ class ScanPolicyNet(GridPolicyNet):
     """
 
     kind = "scan"
+    settings = ("width",)
     privileged_features = 3
     value_features = 64
 
@@ -58,7 +58,8 @@ class ScanPolicyNet(GridPolicyNet):
         levels: int = 3,
         width: int = 24,
     ) -> None:
-        super().__init__(channels, numbers, levels, width)
+        super().__init__()
+        self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
             nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in DILATIONS
@@ -77,6 +78,16 @@ class ScanPolicyNet(GridPolicyNet):
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
+
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network for "maps" and "numbers", and a discrete action of levels times cells."""
+        maps: Any = observation_space["maps"].shape
+        assert isinstance(action_space, spaces.Discrete)
+        levels = int(action_space.n) // ((maps[1] // 2) * (maps[2] // 2))
+        return cls(maps[0], spaces.flatdim(observation_space["numbers"]), levels, **settings)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Score every possible next exposure.
@@ -130,13 +141,11 @@ class ExposureGridAdapter(PolicyAdapter):
     """Observations as they are; cells and exposure times as (y, x, log10 of seconds)."""
 
     def adapt_action(self, choice: NDArray[Any]) -> NDArray[np.float32]:
-        """Actions (N, 3) for choices (N,), exposure times outermost."""
-        cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
-        action = np.empty((choice.size, 3), np.float32)
-        action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
-        action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
-        action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
-        return action
+        """Actions (..., 3) for choices (...), exposure times outermost."""
+        level, cell = np.divmod(choice, GRID * GRID)
+        places = 2.0 * (np.stack(np.divmod(cell, GRID), axis=-1) + 0.5) / GRID - 1.0
+        seconds = np.array([math.log10(dwell_s) for dwell_s in GRID_DWELLS_S])[level]
+        return np.concatenate([places, seconds[..., None]], axis=-1).astype(np.float32)
 
 
 def _disk(edge: int) -> Tensor:

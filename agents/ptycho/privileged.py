@@ -6,9 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.grid_policy import random_symmetry
 from microgym.agents.core.network import TARGET
-from microgym.agents.core.privileged_observation import PrivilegedTeacher
+from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.envs.ptycho.config import GRID
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.thresholds import Adds, AtLeast
 from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
-from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
+from microgym.envs.ptycho.config import MODELS, PtychoConfig
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
@@ -146,7 +146,7 @@ class _Scans:
 def observation(effort: Effort) -> Iterator[Benchmark]:
     """Whole steps with every observation model, for 1, 16 and 64 environments."""
     alternatives: dict[str, Alternative] = {}
-    for model in RECONSTRUCTORS:
+    for model in MODELS:
         for count in SIZES:
             arguments: dict[str, Any] = {**LONG, "reconstructor": model}
             env: Any = (

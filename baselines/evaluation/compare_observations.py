@@ -1,7 +1,7 @@
 """Comparison of agents trained with different observation models, on the same episodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.cli.train import Run, configured_steps, finished_runs, train_with_bar
+from microgym.baselines.cli.train import Run, trained_runs
 from microgym.baselines.evaluation.comparison import PairedDifference
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
@@ -42,7 +42,7 @@ def write_comparison(
     setting: EnvironmentConfig,
     *,
     runs: Path,
-    jobs: int = 1,
+    jobs: int | None = 1,
     reuse: bool = False,
     protocol: EvaluationProtocol = COMPARED,
     folder: Path = RESULTS,
@@ -54,7 +54,7 @@ def write_comparison(
     Args:
         setting: the environment.
         runs: folder with a folder of runs for each model, named after it.
-        jobs: training processes side by side.
+        jobs: training processes side by side; None for one a core.
         reuse: take the finished runs instead of training again.
         protocol: steps, seeds and episodes.
         folder: of the records.
@@ -70,27 +70,25 @@ def write_comparison(
     if not models:
         raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
     path = check_writable(comparison_path(setting.env_id, folder))
-    steps = protocol.steps or configured_steps(setting.env_id)
-    trained: dict[str, list[Run]] = {}
-    for name in models:
-        place = runs / name
-        if reuse:
-            trained[name] = finished_runs(setting.env_id, protocol.seeds, steps, place)
-        else:
-            config = {ARGUMENT: name}
-            trained[name] = train_with_bar(
-                setting.env_id, steps, protocol.seeds, place, jobs, config
-            )
+    trained = {
+        name: trained_runs(
+            setting.env_id, protocol, runs / name, jobs, reuse=reuse, config={ARGUMENT: name}
+        )
+        for name in models
+    }
     returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
     record = {
         "env": setting.env_id,
         "kind": "observation models",
         **provenance(),
-        "steps": steps,
+        "steps": trained[models[0]][0].steps,
         "seeds": protocol.seeds,
         "episodes": protocol.episodes,
         "split": setting.split,
-        "models": {name: _summary(table) for name, table in returns.items()},
+        "models": {
+            name: {"returns": asdict(bootstrap(table)), "run_means": table.mean(axis=1)}
+            for name, table in returns.items()
+        },
         "differences": differences(returns),
     }
     return write_atomically(path, to_json(record, indent=1) + "\n")
@@ -109,9 +107,7 @@ def comparison_text(record: Mapping[str, Any]) -> str:
         means: dict[str, Estimate] = {
             name: from_plain(Estimate, one["returns"]) for name, one in record["models"].items()
         }
-        gaps: tuple[PairedDifference, ...] = from_plain(
-            tuple[PairedDifference, ...], record["differences"]
-        )
+        gaps = [from_plain(PairedDifference, one) for one in record["differences"]]
         about = (
             f"PPO, {record['steps']:,} steps a run, {len(record['seeds'])} runs each, by "
             f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
@@ -145,18 +141,14 @@ def differences(returns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     ]
 
 
-def _summary(table: np.ndarray) -> dict[str, Any]:
-    return {"returns": asdict(bootstrap(table)), "run_means": table.mean(axis=1)}
-
-
 def _returns(
     setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
 ) -> np.ndarray:
     """Returns of every run with the observation model of its training, [runs, episodes]."""
-    shown = setting.with_(arguments={**setting.arguments, ARGUMENT: name})
+    shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
     agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
     with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
-        found = evaluate_all(shown, agents, episodes=protocol.episodes, progress=progress)
-    if not all(one.complete for one in found.values()):
-        raise KeyboardInterrupt
+        found = evaluate_all(
+            shown, agents, episodes=protocol.episodes, progress=progress, whole=True
+        )
     return np.stack([one.returns for one in found.values()])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.cli.train import Run, configured_steps, finished_runs, train_with_bar
+from microgym.baselines.cli.train import Run, trained_runs
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.load_agent import all_agents, find_agent
@@ -84,7 +84,7 @@ def write_record(
     *,
     small: bool,
     runs: Path,
-    jobs: int = 1,
+    jobs: int | None = 1,
     protocol: EvaluationProtocol | None = None,
     folder: Path = RESULTS,
     reuse: bool = False,
@@ -95,7 +95,7 @@ def write_record(
         setting: the environment.
         small: train the small agent, several times, for the interval of its return.
         runs: folder of the training runs.
-        jobs: training processes side by side.
+        jobs: training processes side by side; None for one a core.
         protocol: instead of the environment's.
         folder: of the records.
         reuse: take the finished runs in `runs` instead of training again.
@@ -110,13 +110,7 @@ def write_record(
     path = check_writable(record_path(setting.env_id, small, folder))
     setting.check()
     chosen = protocol or (small_protocol if small else full_protocol)(setting.env_id)
-    steps = chosen.steps or (configured_steps(setting.env_id) if chosen.seeds else 0)
-    if not chosen.seeds:
-        trained = []
-    elif reuse:
-        trained = finished_runs(setting.env_id, chosen.seeds, steps, runs)
-    else:
-        trained = train_with_bar(setting.env_id, steps, chosen.seeds, runs, jobs)
+    trained = trained_runs(setting.env_id, chosen, runs, jobs, reuse=reuse)
     first, *others = evaluation_cases(setting, find_recording(setting.env_id))
     only = FLOOR if small else ()
     comparisons = [_measure(first, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
@@ -127,7 +121,7 @@ def write_record(
         "env": setting.env_id,
         "kind": "small" if small else "full",
         **provenance(),
-        "training": _training(steps, trained, comparisons[0]) if trained else None,
+        "training": _training(trained, comparisons[0]) if trained else None,
         "comparisons": [one.as_record() for one in comparisons],
     }
     return write_atomically(path, to_json(record, indent=1) + "\n")
@@ -139,7 +133,7 @@ def check_record(
     small: bool,
     train: bool,
     runs: Path,
-    jobs: int = 1,
+    jobs: int | None = 1,
     folder: Path = RESULTS,
     brief: bool = False,
 ) -> list[Check]:
@@ -151,7 +145,7 @@ def check_record(
         train: retrain, if an agent learns there; otherwise only evaluate the shipped agent and the
             reference policies.
         runs: folder of the training runs.
-        jobs: training processes side by side.
+        jobs: training processes side by side; None for one a core.
         folder: of the records.
         brief: play only the episodes of which the record keeps every return.
 
@@ -172,8 +166,9 @@ def check_record(
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"the record of {setting.env_id} lacks {error}") from error
     wanted = (seeds[:1] if small else seeds) if train else []
-    trained = train_with_bar(setting.env_id, steps, wanted, runs, jobs) if wanted else []
-    setting = setting.with_(split=before.split, specimen=before.specimen)
+    protocol = EvaluationProtocol(steps, tuple(wanted))
+    trained = trained_runs(setting.env_id, protocol, runs, jobs)
+    setting = replace(setting, split=before.split, specimen=before.specimen)
     kept = max(len(one.kept) for one in before.scores)
     if brief and not kept:
         raise ValueError(f"the record of {setting.env_id} keeps no returns of single episodes")
@@ -184,11 +179,11 @@ def check_record(
     return _checks(before, after, wanted, accepted)
 
 
-def _training(steps: int, trained: Sequence[Run], measured: Comparison) -> dict[str, Any]:
+def _training(trained: Sequence[Run], measured: Comparison) -> dict[str, Any]:
     score = measured.score(FRESH)
     means = list(score.run_means) if score else []
     return {
-        "steps": steps,
+        "steps": trained[0].steps,
         "seeds": [run.seed for run in trained],
         "returns": means,
         "accepted": prediction_interval(means) if len(means) > 1 else None,
@@ -239,7 +234,7 @@ def _measure(
     agents = {name: group for name, group in agents.items() if not only or name in only}
     if trained:
         agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
-    found = compare(
+    return compare(
         case.setting,
         agents,
         episodes=episodes,
@@ -247,7 +242,5 @@ def _measure(
         kept=kept,
         fixed_action=case.fixed_action,
         title=case.name,
+        whole=True,
     )
-    if not found.complete:
-        raise KeyboardInterrupt
-    return found

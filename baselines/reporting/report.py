@@ -10,7 +10,7 @@ from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.video import animation, still
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.record_video import record_episode
-from microgym.baselines.cli.train import Run, configured_steps, train_with_bar
+from microgym.baselines.cli.train import Run, trained_runs
 from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.load_agent import all_agents, find_agent
@@ -41,7 +41,7 @@ class Plan:
         output: the HTML file.
         runs: folder of the training runs.
         seed: of the first evaluated episode.
-        jobs: training processes side by side.
+        jobs: training processes side by side; None for one a core.
         num_envs: environments at a time in the evaluation.
         recording: a recorded scan; None looks in the usual places.
     """
@@ -52,7 +52,7 @@ class Plan:
     output: Path
     runs: Path
     seed: int = 0
-    jobs: int = 1
+    jobs: int | None = 1
     num_envs: int = 16
     recording: Path | None = None
 
@@ -77,7 +77,8 @@ def make_report(plan: Plan) -> Path:
     plan.setting.check()
     recording = find_recording(plan.setting.env_id, plan.recording)
     agents, notes = all_agents(plan.setting)
-    runs = _train(plan) if plan.train else []
+    protocol = plan.protocol if plan.train else replace(plan.protocol, seeds=())
+    runs = trained_runs(plan.setting.env_id, protocol, plan.runs, plan.jobs)
     if runs:
         agents[FRESH] = [find_agent(plan.setting, str(run.path)) for run in runs]
     sections: list[Section] = []
@@ -132,12 +133,6 @@ def run_comparison(case: EvaluationCase, agents: Group, plan: Plan) -> Compariso
         title=case.name,
     )
     return replace(found, specimen=case.specimen or found.specimen)
-
-
-def _train(plan: Plan) -> list[Run]:
-    protocol, env_id = plan.protocol, plan.setting.env_id
-    steps = protocol.steps or configured_steps(env_id)
-    return train_with_bar(env_id, steps, protocol.seeds, plan.runs, plan.jobs)
 
 
 def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]:

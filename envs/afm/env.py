@@ -1,166 +1,153 @@
-"""Gymnasium environments of the force microscope, and their page."""
+"""Scan a surface with a force microscope: choose speed, force and gains line by line.
 
-from gymnasium.vector import VectorEnv
+## Description
+
+A force microscope scans a surface with a tip of a few nanometres on an oscillating cantilever,
+line by line. A feedback loop moves the tip up and down so that the oscillation keeps its
+amplitude, and the motion of the loop is the image. With too little gain or too much speed the
+tip loses the surface behind every edge and runs into every slope; with too much gain, the
+scanner's resonance makes the loop ring. The limit differs between instruments and is hidden. A
+line that goes wrong can break the tip, and a broken tip spoils all lines that follow.
+
+The time does not suffice to scan every line slowly. A good policy finds the gain at which the
+loop begins to ring and stays below, scans flat ground fast, and slows down before steep ground.
+
+## Physics
+
+* **Surface**: heights and elastic moduli of a family of specimens; in the default one, `mixed`,
+  atomic terraces lie beside tall deposits and particles, soft beside hard.
+* **Force**: Derjaguin-Mueller-Toporov contact and van der Waals attraction. The amplitude as a
+  function of the gap is the solution of the harmonic balance, tabulated over modulus and tip
+  radius; where two amplitudes are stable, the oscillation stays on its branch until it is
+  pushed over. Tests compare the tables with the integrated equation of motion.
+* **Loop**: the amplitude follows with the lag 2Q/w of the cantilever; integral and proportional
+  gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. All
+  linear parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks
+  follow from that; none of them is scripted.
+* **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It
+  wears by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and
+  become a second apex.
+* **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps
+  and has hysteresis.
+
+## Observation Space
+
+`signals` is the last line, each of 64 cells the mean over its pixels; `numbers` is a vector;
+`image`, with `observation="image"`, is the image so far; `restored`, with an observation model,
+is the restored last line. With `observation="features"` the numbers alone. Forces, the tip and
+the scanner's resonance are hidden.
+
+## Action Space
+
+With `action="dials"` all settings of the next line, and events; with `action="feedback"` three
+settings, and every step is a line. The even pace is the line rate at which the lines that are
+left just use up the time that is left.
+
+## Rewards
+
+A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. The error of a line
+is the root mean square difference, offset apart, of the trace from what a new tip would have
+shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio is the
+variance within the lines over the squared error, at most 30 dB.
+
+## Cost
+
+Apart from the reward, in `info["cost"]`.
+
+## Starting State
+
+A surface drawn from the seed, and an instrument: resonance and damping of its scanner, radius,
+wear and threshold of its tip, drift. The tip is engaged at a corner of the frame. Specimens of
+`train`, `validation` and `test` are disjoint whatever the seeds; `trenches` are never offered
+for training.
+
+## Episode End
+
+Terminated when the frame is complete, when its time is used up, or with the third exchange of
+the tip. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates.
+
+## Info
+
+`reward_terms`, `cost` and `cost_terms` of this step; `ledger` with `time_s`, `dose` in nN s,
+`exposures` (lines) and `path_m`; `metrics`; with `reveal=True` the hidden state, `latent`.
+Missing lines count as flat in `image_error_nm`; `peak_nn` is the largest force so far.
+
+## Arguments
+
+```python
+gymnasium.make("AFM-v0", split="test", specimen="particles", tip="real")
+gymnasium.make_vec("AFM-v0", num_envs=8, action="feedback")
+```
+
+Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
+three modes for vector environments. With `imaging="contact"` a soft cantilever (0.2 N/m,
+13 kHz) is pressed against the surface at constant deflection; the setpoint is a force.
+
+## Observation models
+
+An observation model restores the lines from signals and settings; it knows neither the surface
+nor the tip. With `observation="image"` the image so far is made of restored lines, too.
+
+* `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
+* `reconstructor="classical"`: heights less the error signals, the lower of trace and retrace;
+  the uncertainty is half of their difference.
+* `reconstructor="neural"`: a [small network](../topography.md) restores the line from the last
+  three, with a calibrated uncertainty. The network is part of the package and runs in compiled
+  code, the same to the bit everywhere. It was trained on `imaging="amplitude"` alone.
+
+The reward is the same with all: it is that of the trace.
+
+## Difficulty switches
+
+Each off, easy, real or hard. A different level of one changes no random draw of another.
+
+## Reference policies
+
+| agent | policy |
+| --- | --- |
+| idle | the zero action |
+| random | settings anywhere on their scales |
+| constant | one setting for all lines, at an even pace |
+| expert | gain up to the onset of ringing and back; slower where the last line was steep |
+| oracle | knows the gain's limit and the surface: shares out the time over the lines ahead |
+| trained | corrections to the expert's settings, trained by PPO |
+
+Score = (return - expert) / (oracle - expert), on the same specimens and seeds. All but the
+random one were tuned by search on training specimens. The oracle is a strong reference and not
+a bound.
+
+All have the same time for a frame. A separate table shows what the score does not: the error of
+the image, how often the tip was broken, and how blunt it was at the end, by wear and by
+crashes; a tip that was exchanged is a new one.
+
+## Where adaptivity does not pay
+
+On `roughness` and `terraces` all lines are alike, so that there is no time to share out; only
+the gain is left to be found.
+
+## Reproducing
+
+```sh
+microgym evaluate AFM-v0 --agent expert --split test --episodes 200 --json
+microgym reproduce AFM-v0
+```
+
+The same seed gives the same episode to the bit, for any number of environments and threads.
+
+## References
+
+* San Paulo and Garcia, Phys. Rev. B 64, 193411 (2001): the harmonic balance.
+* Hu and Raman, Appl. Phys. Lett. 91, 123106 (2007): scaling of the peak force.
+* Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425 (1997): dilation by the tip.
+* Archard, J. Appl. Phys. 24, 981 (1953): wear.
+* Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
+
+## Version History
+
+* v0: first version.
+"""
 
 from microgym.envs.afm.task import AFMTask
-from microgym.envs.core.single_env import MicroscopeEnv
-from microgym.envs.core.vector_env import MicroscopeVectorEnv
+from microgym.envs.core.vector_env import environments
 
-
-class AFMEnv(MicroscopeEnv):
-    """Scan a surface with a force microscope: choose speed, force and gains line by line.
-
-    ## Description
-
-    A force microscope scans a surface with a tip of a few nanometres on an oscillating cantilever,
-    line by line. A feedback loop moves the tip up and down so that the oscillation keeps its
-    amplitude, and the motion of the loop is the image. With too little gain or too much speed the
-    tip loses the surface behind every edge and runs into every slope; with too much gain, the
-    scanner's resonance makes the loop ring. The limit differs between instruments and is hidden. A
-    line that goes wrong can break the tip, and a broken tip spoils all lines that follow.
-
-    The time does not suffice to scan every line slowly. A good policy finds the gain at which the
-    loop begins to ring and stays below, scans flat ground fast, and slows down before steep ground.
-
-    ## Physics
-
-    * **Surface**: heights and elastic moduli of a family of specimens; in the default one, `mixed`,
-      atomic terraces lie beside tall deposits and particles, soft beside hard.
-    * **Force**: Derjaguin-Mueller-Toporov contact and van der Waals attraction. The amplitude as a
-      function of the gap is the solution of the harmonic balance, tabulated over modulus and tip
-      radius; where two amplitudes are stable, the oscillation stays on its branch until it is
-      pushed over. Tests compare the tables with the integrated equation of motion.
-    * **Loop**: the amplitude follows with the lag 2Q/w of the cantilever; integral and proportional
-      gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. All
-      linear parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks
-      follow from that; none of them is scripted.
-    * **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It
-      wears by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and
-      become a second apex.
-    * **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps
-      and has hysteresis.
-
-    ## Observation Space
-
-    `signals` is the last line, each of 64 cells the mean over its pixels; `numbers` is a vector;
-    `image`, with `observation="image"`, is the image so far; `restored`, with an observation model,
-    is the restored last line. With `observation="features"` the numbers alone. Forces, the tip and
-    the scanner's resonance are hidden.
-
-    ## Action Space
-
-    With `action="dials"` all settings of the next line, and events; with `action="feedback"` three
-    settings, and every step is a line. The even pace is the line rate at which the lines that are
-    left just use up the time that is left.
-
-    ## Rewards
-
-    A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. The error of a line
-    is the root mean square difference, offset apart, of the trace from what a new tip would have
-    shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio is the
-    variance within the lines over the squared error, at most 30 dB.
-
-    ## Cost
-
-    Apart from the reward, in `info["cost"]`.
-
-    ## Starting State
-
-    A surface drawn from the seed, and an instrument: resonance and damping of its scanner, radius,
-    wear and threshold of its tip, drift. The tip is engaged at a corner of the frame. Specimens of
-    `train`, `validation` and `test` are disjoint whatever the seeds; `trenches` are never offered
-    for training.
-
-    ## Episode End
-
-    Terminated when the frame is complete, when its time is used up, or with the third exchange of
-    the tip. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates.
-
-    ## Info
-
-    `reward_terms`, `cost` and `cost_terms` of this step; `ledger` with `time_s`, `dose` in nN s,
-    `exposures` (lines) and `path_m`; `metrics`; with `reveal=True` the hidden state, `latent`.
-    Missing lines count as flat in `image_error_nm`; `peak_nn` is the largest force so far.
-
-    ## Arguments
-
-    ```python
-    gymnasium.make("AFM-v0", split="test", specimen="particles", tip="real")
-    gymnasium.make_vec("AFM-v0", num_envs=8, action="feedback")
-    ```
-
-    Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
-    three modes for vector environments. With `imaging="contact"` a soft cantilever (0.2 N/m,
-    13 kHz) is pressed against the surface at constant deflection; the setpoint is a force.
-
-    ## Observation models
-
-    An observation model restores the lines from signals and settings; it knows neither the surface
-    nor the tip. With `observation="image"` the image so far is made of restored lines, too.
-
-    * `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
-    * `reconstructor="classical"`: heights less the error signals, the lower of trace and retrace;
-      the uncertainty is half of their difference.
-    * `reconstructor="neural"`: a [small network](../topography.md) restores the line from the last
-      three, with a calibrated uncertainty. The network is part of the package and runs in compiled
-      code, the same to the bit everywhere. It was trained on `imaging="amplitude"` alone.
-
-    The reward is the same with all: it is that of the trace.
-
-    ## Difficulty switches
-
-    Each off, easy, real or hard. A different level of one changes no random draw of another.
-
-    ## Reference policies
-
-    | agent | policy |
-    | --- | --- |
-    | idle | the zero action |
-    | random | settings anywhere on their scales |
-    | constant | one setting for all lines, at an even pace |
-    | expert | gain up to the onset of ringing and back; slower where the last line was steep |
-    | oracle | knows the gain's limit and the surface: shares out the time over the lines ahead |
-    | trained | corrections to the expert's settings, trained by PPO |
-
-    Score = (return - expert) / (oracle - expert), on the same specimens and seeds. All but the
-    random one were tuned by search on training specimens. The oracle is a strong reference and not
-    a bound.
-
-    All have the same time for a frame. A separate table shows what the score does not: the error of
-    the image, how often the tip was broken, and how blunt it was at the end, by wear and by
-    crashes; a tip that was exchanged is a new one.
-
-    ## Where adaptivity does not pay
-
-    On `roughness` and `terraces` all lines are alike, so that there is no time to share out; only
-    the gain is left to be found.
-
-    ## Reproducing
-
-    ```sh
-    microgym evaluate AFM-v0 --agent expert --split test --episodes 200 --json
-    microgym reproduce AFM-v0
-    ```
-
-    The same seed gives the same episode to the bit, for any number of environments and threads.
-
-    ## References
-
-    * San Paulo and Garcia, Phys. Rev. B 64, 193411 (2001): the harmonic balance.
-    * Hu and Raman, Appl. Phys. Lett. 91, 123106 (2007): scaling of the peak force.
-    * Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425 (1997): dilation by the tip.
-    * Archard, J. Appl. Phys. 24, 981 (1953): wear.
-    * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
-
-    ## Version History
-
-    * v0: first version.
-    """
-
-    task_class = AFMTask
-
-
-class AFMVectorEnv(MicroscopeVectorEnv, VectorEnv):
-    """N force microscopes in one process; see `AFMEnv`."""
-
-    task_class = AFMTask
+AFMEnv, AFMVectorEnv = environments(__name__, AFMTask, __doc__)

@@ -1,6 +1,5 @@
 """Task of the force microscope: how to scan the next line of a frame."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from microgym.envs.afm import observation, render
 from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.channels import Channels
 from microgym.envs.core.interventions import BoxIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.afm.instrument import AFMInstrument
@@ -115,6 +114,11 @@ class AFMTask(Task):
     config: AFMConfig
     State = AFMTaskState
     state: AFMTaskState
+    SIZES = {
+        "lines": "config.lines",
+        "pixels": "instrument.settings.pixels",
+        "restored_lines": "restored_lines",
+    }
     OBSERVATION = Modes(
         signals={**_LINE, "restored": observation.RESTORED},
         image={**_LINE, "restored": observation.RESTORED, "image": observation.IMAGE},
@@ -137,53 +141,72 @@ class AFMTask(Task):
     )
     REWARD = {
         "resolution": Term(
-            1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0
+            1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0,
+            path="snr_db",
         ),
         "time": Term(
             0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
         ),
         "tracking": Term(
-            1.0, "minus the mean error of the lines over the relief, each at most 1", "lower"
+            1.0, "minus the mean error of the lines over the relief, each at most 1", "lower",
+            path="state.lost",
         ),
         "force": Term(
-            1.0, "minus the mean excess of the pixels' peak forces, over the soft limit", "lower"
+            1.0, "minus the mean excess of the pixels' peak forces, over the soft limit", "lower",
+            path="state.excess",
         ),
+    }  # fmt: skip
+    BUDGETS = {
+        "ledger.exposures": "config.lines",
+        "scan_s": "config.time_limit_s",
+        "instrument.state.tip.exchanges": MOST_EXCHANGES,
     }
     COST = {"crash": "tips broken by a force over their threshold", "tip_change": "tips used up"}
     METRICS = (
         Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
-               text="{value:.1f} dB"),
+               text="{value:.1f} dB", path="snr_db"),
         Metric("image_error_nm", "error of the image", "nm"),
-        Metric("error_nm", "error of the last line", "nm", report=False),
-        Metric("peak_nn", "largest force", "nN", report=False, gauge=300.0, text="{value:.0f} nN"),
+        Metric("error_nm", "error of the last line", "nm", report=False,
+               path="instrument.state.line.error_nm"),
+        Metric("peak_nn", "largest force", "nN", report=False, gauge=300.0, path="state.peak_nn"),
         Metric("crashes", "crashes", report=False, gauge=3.0, text="{value:.0f}"),
         Metric("crash", "crashes a frame", group="cost_terms"),
-        Metric("tip_radius_nm", "tip radius at the end", "nm", gauge=60.0, text="{value:.0f} nm"),
-        Metric("worn_nm3", "worn off the tip", "nm^3"),
+        Metric("tip_radius_nm", "tip radius at the end", "nm", gauge=60.0, path="apex_nm"),
+        Metric("worn_nm3", "worn off the tip", "nm^3", path="instrument.state.tip.volume_nm3"),
         Metric("tip_change", "tips used up", group="cost_terms"),
-        Metric("exposures", "lines scanned", "", "higher", "ledger", gauge="config.lines",
-               text="{value:.0f} of {full:.0f}"),
+        Metric("exposures", "lines scanned", "", "higher", "ledger", gauge="config.lines"),
         Metric("time_s", "time taken", "s", "", "ledger", gauge="time_given_s",
                text="{value:.1f} of {full:g} s"),
     )  # fmt: skip
     LATENT = {
-        "slope": "mean absolute slope of each line, nm a pixel",
-        "variance": "variance of each line, nm^2",
-        "steepest": "largest absolute slope of each line, nm a pixel",
-        "gain_limit": "integral gain above which the loop rings, 1/s",
-        "resonance_hz": "resonance of the z-scanner, Hz",
-        "crash_nn": "force above which the tip breaks, nN",
-        "tip_radius_nm": "radius of the tip with the flat that is worn on it, nm",
-        "second_apex": "whether the tip has a second apex",
-        "drift_nm": "drift (y, x, z), nm",
+        "slope": Latent(
+            "mean absolute slope of each line", "instrument.state.surface.slope", "nm/px"
+        ),
+        "variance": Latent("variance of each line", "instrument.state.surface.variance", "nm^2"),
+        "steepest": Latent(
+            "largest absolute slope of each line", "instrument.state.surface.steepest", "nm/px"
+        ),
+        "gain_limit": Latent(
+            "integral gain above which the loop rings", "instrument.state.hidden.gain_limit", "1/s"
+        ),
+        "resonance_hz": Latent(
+            "resonance of the z-scanner", "instrument.state.hidden.resonance_hz", "Hz"
+        ),
+        "crash_nn": Latent(
+            "force above which the tip breaks", "instrument.state.hidden.crash_nn", "nN"
+        ),
+        "tip_radius_nm": Latent(
+            "radius of the tip with the flat that is worn on it", "apex_nm", "nm"
+        ),
+        "second_apex": Latent("whether the tip has a second apex"),
+        "drift_nm": Latent("drift (y, x, z)", "instrument.state.drift.drift", "nm"),
     }
     INTERVENTIONS = {
         "drift_velocity_nm_s": BoxIntervention(
-            "linear drift (y, x, z), nm/s", "instrument.state.drift.velocity", shape=(3,),
-            example=5.0,
+            "linear drift (y, x, z), nm/s", "instrument.state.drift.velocity", example=5.0
         ),
         "tip_radius_nm": BoxIntervention(
-            "radius of the tip, nm", low=2.0, high=120.0, example=40.0
+            "radius of the tip, nm", "instrument.set_radius", low=2.0, high=120.0, example=40.0
         ),
         "crash_nn": BoxIntervention(
             "force above which the tip breaks, nN", "instrument.state.hidden.crash_nn", above=0.0,
@@ -199,7 +222,6 @@ class AFMTask(Task):
         self.instrument = AFMInstrument(self.num_envs, config.settings)
         model = TOPOGRAPHIES[config.reconstructor]
         self.topography = model and model(self.num_envs, config.raster)
-        self.limit_s = config.time_limit_s
         # In contact mode no amplitude bounds the errors that are shown: 25 nm is a design choice.
         self._free = self.instrument.parameters.signals.free or 25.0
 
@@ -210,11 +232,10 @@ class AFMTask(Task):
             return {name: part for name, part in declared.items() if name != "restored"}
         return declared
 
-    def sizes(self) -> dict[str, int]:
-        """Lines and pixels of the images."""
-        lines, restored = self.config.lines, 0 if self.topography is None else self.config.lines
-        pixels = self.instrument.settings.pixels
-        return {"lines": lines, "pixels": pixels, "restored_lines": restored}
+    @property
+    def restored_lines(self) -> int:
+        """Lines of the restored image: none without an observation model."""
+        return 0 if self.topography is None else self.config.lines
 
     def begin(self, rows: Int64, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
@@ -266,7 +287,7 @@ class AFMTask(Task):
     def _line_rate(self, rows: Int64, level: Float64) -> Float64:
         """Line rates on their scale, from positions on that of the speed over the even pace."""
         lines = self.config.lines - self.instrument.state.ledger.exposures[rows]
-        seconds = self.limit_s - self.scan_s[rows]
+        seconds = self.config.time_limit_s - self.scan_s[rows]
         even = log(np.maximum(lines, 1.0) / np.maximum(seconds, 1e-3))
         rate = even + log(PACES[0]) + 0.5 * (level + 1.0) * log(PACES[1] / PACES[0])
         low, width = log(RATES_HZ[0]), log(RATES_HZ[1] / RATES_HZ[0])
@@ -307,24 +328,23 @@ class AFMTask(Task):
     @property
     def time_given_s(self) -> Float64:
         """Time of the frames, with the exchanges so far, (N,), s."""
-        return self.limit_s + self._exchange_s
+        return self.config.time_limit_s + self._exchange_s
 
-    def potentials(self, rows: Int64) -> Mapping[str, Float64]:
-        """Quality of the image, parts of the time budget, lost relief, excess of force."""
-        state = self.state
-        spent = self.scan_s / self.limit_s + self._exchange_s / EXCHANGE_UNIT_S
-        return {
-            "resolution": 10.0 * state.quality[rows],
-            "time": spent[rows],
-            "tracking": state.lost[rows],
-            "force": state.excess[rows],
-        }
+    @property
+    def snr_db(self) -> Float64:
+        """Signal-to-noise ratio of the images so far, (N,), dB."""
+        return 10.0 * self.state.quality
 
-    def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether the frame is complete, its time is used up, or all tips are."""
-        state = self.instrument.state
-        over = (state.ledger.exposures >= self.config.lines) | (self.scan_s >= self.limit_s)
-        return (over | (state.tip.exchanges >= MOST_EXCHANGES))[rows]
+    @property
+    def apex_nm(self) -> Float64:
+        """Radius of the tips with the flat that is worn on them, (N,), nm."""
+        tip = self.instrument.state.tip
+        return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
+
+    def potentials(self, rows: Int64) -> dict[str, Float64]:
+        """Also parts of the time budget."""
+        spent = self.scan_s / self.config.time_limit_s + self._exchange_s / EXCHANGE_UNIT_S
+        return {**super().potentials(rows), "time": spent[rows]}
 
     def observe(self) -> Any:
         """The last line and numbers; the image so far and the restored line where asked for."""
@@ -347,8 +367,7 @@ class AFMTask(Task):
         state, held, level = self.state, self.instrument.state, observation.level_of
         done, sizes = held.ledger.exposures, state.sizes
         setpoint, gain, proportional, rate = state.shown.T
-        lines = 1.0 - done / self.config.lines
-        seconds = np.maximum(1.0 - self.scan_s / self.limit_s, 0.0)
+        lines, seconds = self.left("ledger.exposures"), self.left("scan_s")
         return observation.NUMBERS.pack(
             setpoint=setpoint,
             integral_gain=gain,
@@ -370,34 +389,18 @@ class AFMTask(Task):
         )
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Image quality, errors, forces and the tip."""
-        state, held = self.state, self.instrument.state
+        """Also the error of the image, and crashes so far."""
+        state = self.state
         return {
-            "snr_db": 10.0 * state.quality,
+            **super().metrics(),
             "image_error_nm": state.relief_nm * exp(-_NEPERS * state.quality),
-            "error_nm": held.line.error_nm.copy(),
-            "peak_nn": state.peak_nn.copy(),
-            "crashes": held.tip.crashes.astype(np.float64),
-            "tip_radius_nm": self._apex_nm(),
-            "worn_nm3": held.tip.volume_nm3.copy(),
+            "crashes": self.instrument.state.tip.crashes.astype(np.float64),
         }
-
-    def _apex_nm(self) -> Float64:
-        """Radius of the tips with the flat that is worn on them, (N,), nm."""
-        tip = self.instrument.state.tip
-        return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """The lines ahead, the loop, the tip and the drift."""
-        held = self.instrument.state
-        surface, hidden = held.surface, held.hidden
-        return {
-            **{name: getattr(surface, name).copy() for name in ("slope", "variance", "steepest")},
-            **{n: getattr(hidden, n).copy() for n in ("gain_limit", "resonance_hz", "crash_nn")},
-            "tip_radius_nm": self._apex_nm(),
-            "second_apex": np.isfinite(held.tip.second_z_nm),
-            "drift_nm": held.drift.drift.copy(),
-        }
+        """Also whether the tip has a second apex."""
+        second = np.isfinite(self.instrument.state.tip.second_z_nm)
+        return {**super().latent(), "second_apex": second}
 
     def headline(self, row: int) -> str:
         """Progress of the scan, and the last event."""
@@ -408,10 +411,3 @@ class AFMTask(Task):
         crashed = event == SCAN and self.instrument.state.line.crashes[row]
         news = "tip crashed" if crashed else ("", "approached", "withdrawn", "new tip")[event]
         return f"line {done} of {lines}  {news.upper()}"
-
-    def apply_intervention(self, name: str, rows: Int64, value: NDArray[Any]) -> None:
-        """Set a hidden quantity; the shape of the tip follows its radius."""
-        if name == "tip_radius_nm":
-            self.instrument.set_radius(rows, value)
-        else:
-            super().apply_intervention(name, rows, value)

@@ -107,6 +107,14 @@ class Channels(Mapping[str, Channel]):
         stacked = np.stack(list(values.values()), axis=1 + len(self.leading))
         return np.clip(stacked, self.low, self.high).astype(np.float32)
 
+    def unpack(self, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Views of the channels by name; the inverse of `pack`.
+
+        Args:
+            array: (N, channels, ...) or (N, agents, channels, ...).
+        """
+        return dict(zip(self.names, np.moveaxis(array, 1 + len(self.leading), 0), strict=True))
+
 
 class Plane(Channels):
     """One array without an axis of channels.

@@ -80,7 +80,10 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
                     if one.group == "metrics"
                 ),
             ],
-            _two("hidden quantity", "meaning", task.LATENT),
+            [
+                ("hidden quantity", "meaning", "unit"),
+                *((f"`{name}`", one.doc, one.unit) for name, one in task.LATENT.items()),
+            ],
         ],
         "Arguments": [_arguments(task)],
         "Difficulty switches": [*_switches(task), _interventions(task)],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,43 +17,42 @@ class BoxIntervention:
 
     Attributes:
         doc: meaning, with the unit.
-        target: attribute of the task that is the array to be set, such as "instrument.state.wear";
-            empty where the task's `apply_intervention` does it.
+        target: path of the task's array to be set, such as "instrument.state.wear", or of the
+            method that sets it, of rows and values.
         column: of the array's last axis, where it is one of several.
-        shape: of one environment's value.
         low, high: closed range.
         above: open lower bound.
         example: a value for tests and pages.
     """
 
-    doc: str = ""
-    target: str = ""
+    doc: str
+    target: str
     column: int | None = None
-    shape: tuple[int, ...] = ()
     low: float = -np.inf
     high: float = np.inf
     above: float = -np.inf
     example: Any = None
 
-    def read(self, name: str, value: Any, rows: Rows) -> NDArray[np.float64]:
+    def read(self, name: str, value: Any, rows: Rows, axes: tuple[int, ...]) -> NDArray[np.float64]:
         """Check a value.
 
         Args:
             name: as errors have it.
             value: one for all rows, or one for each.
             rows: (k,) int64.
+            axes: shape of one environment's value.
 
         Returns:
-            (k, *shape) float64.
+            (k, *axes) float64.
 
         Raises:
             ValueError: a wrong shape, or a number that is not finite or out of range.
         """
-        shape = (rows.size, *self.shape)
+        shape = (rows.size, *axes)
         try:
             found = np.broadcast_to(np.asarray(value, np.float64), shape)
         except (TypeError, ValueError) as error:
-            wanted = f"{self.shape} or {shape}"
+            wanted = f"{axes} or {shape}"
             raise ValueError(f"{name}={value!r} must be numbers of shape {wanted}") from error
         if not np.isfinite(found).all():
             raise ValueError(f"{name}={value!r} must be finite")
@@ -74,12 +74,12 @@ class ChoiceIntervention:
     """
 
     names: tuple[str, ...]
-    doc: str = ""
-    target: str = ""
+    doc: str
+    target: str
     column: int | None = None
     example: Any = None
 
-    def read(self, name: str, value: Any, rows: Rows) -> NDArray[np.int64]:
+    def read(self, name: str, value: Any, rows: Rows, axes: tuple[int, ...]) -> NDArray[np.int64]:
         """Check a value; the same for all rows.
 
         Returns:
@@ -93,23 +93,51 @@ class ChoiceIntervention:
         return np.full(rows.size, self.names.index(value))
 
 
-def read(
-    rows: Rows, values: Mapping[str, Any], known: Mapping[str, BoxIntervention | ChoiceIntervention]
-) -> dict[str, NDArray[Any]]:
-    """Check all values before anything is set.
+Intervention = BoxIntervention | ChoiceIntervention
+
+
+def drift(unit: str, axes: str = "y, x") -> dict[str, Intervention]:
+    """The two hidden parts of an instrument's drift.
 
     Args:
+        unit: of the drift.
+        axes: its components.
+    """
+    state = "instrument.state.drift"
+    return {
+        f"drift_velocity_{unit}_s": BoxIntervention(
+            f"linear drift ({axes}), {unit}/s", f"{state}.velocity", example=0.5
+        ),
+        f"settling_{unit}": BoxIntervention(
+            f"settling that is left ({axes}), {unit}", f"{state}.settling", example=2.0
+        ),
+    }
+
+
+def apply(
+    task: Any, rows: Rows, values: Mapping[str, Any], known: Mapping[str, Intervention]
+) -> None:
+    """Set hidden quantities, after all values have been checked.
+
+    Args:
+        task: whose arrays are set.
         rows: (k,) int64.
         values: name to value.
         known: what may be set.
 
-    Returns:
-        Name to an array of k.
-
     Raises:
-        ValueError: an unknown name, or a value that must not be.
+        ValueError: an unknown name, or a value that must not be; nothing has changed then.
     """
-    for name in values:
+    ready: list[tuple[Any, int | None, NDArray[Any]]] = []
+    for name, value in values.items():
         if name not in known:
             raise ValueError(f"unknown intervention {name!r}; known are {sorted(known)}")
-    return {name: known[name].read(name, value, rows) for name, value in values.items()}
+        one = known[name]
+        target = attrgetter(one.target)(task)
+        axes = () if callable(target) or one.column is not None else target.shape[1:]
+        ready.append((target, one.column, one.read(name, value, rows, axes)))
+    for target, column, value in ready:
+        if callable(target):
+            target(rows, value)
+        else:
+            target[rows if column is None else (rows, column)] = value

@@ -6,6 +6,7 @@ drawn over it. Gauges follow from the declared metrics.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,7 +116,7 @@ def frame(task: Any, row: int) -> NDArray[np.uint8]:
     metrics = [one for one in task.METRICS if one.gauge is not None]
     columns = task.GAUGES
     each = -(-len(metrics) // len(columns))
-    values = {"metrics": task.metrics(), "ledger": task.ledger()}
+    values = {"metrics": task.metrics(), "ledger": task.ledger._asdict()}
     for place, one in enumerate(metrics):
         left, top, pitch = columns[place // each]
         value = float(values[one.group][one.name][row])
@@ -127,9 +128,7 @@ def full_scale(task: Any, metric: Metric, row: int) -> float:
     """Value at which a metric's gauge is full: a number, or an attribute of the task."""
     if not isinstance(metric.gauge, str):
         return float(metric.gauge or 1.0)
-    found = task
-    for part in metric.gauge.split("."):
-        found = getattr(found, part)
+    found = attrgetter(metric.gauge)(task)
     return float(found[row] if isinstance(found, np.ndarray) else found)
 
 
@@ -149,7 +148,7 @@ def gauge(
         value, full: present value, and the value of a full gauge.
     """
     left, top = corner
-    text = metric.text.format(value=value, full=full)
+    text = metric.describe(value, full)
     color = drawing.GOOD if metric.better == "higher" else drawing.SPENT
     drawing.write(pen, (left, top), metric.label, 12, drawing.DIM)
     drawing.write_left_of(pen, (left + EDGE, top), text, 12)

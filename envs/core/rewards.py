@@ -23,14 +23,17 @@ class Term:
         weight: in the scalar reward, by default (design choice).
         doc: sum of the term over an episode.
         better: "higher" if a growing potential earns, "lower" if it costs.
-        scale: number that the change is divided by, or the name of a task's attribute that holds
+        scale: number that the change is divided by, or the path of the task's attribute that holds
             it: a number, or one for each environment.
+        path: of the task's array that is the potential, such as "ledger.time_s"; empty where
+            `Task.potentials` computes it.
     """
 
     weight: float
     doc: str
     better: str = "higher"
     scale: float | str = 1.0
+    path: str = ""
 
     def __post_init__(self) -> None:
         if self.better not in ("higher", "lower"):

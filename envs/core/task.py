@@ -1,15 +1,15 @@
 """Environment tasks as declarations: state, spaces, rewards, costs, metrics, and their dynamics.
 
 A task is a batch of N microscopes with a decision to make at each. It declares what it consists of
-and implements how an episode begins, how it advances, its potentials, when it is over, and what is
-observed. The framework makes the rest: validation, allocation, zeroing at a reset, snapshots,
-spaces, rewards and costs, `info`, frames, tables of the page, a `gymnasium.Env` (a batch of one), a
-`gymnasium.vector.VectorEnv` (a batch of N), and a PettingZoo `ParallelEnv` where there are agents.
+and implements how an episode begins, how it advances, and what is observed; and those potentials,
+ends, metrics and hidden quantities that must be computed, since the others are declared by the path
+of their array from the task, such as "instrument.state.wear".
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from microgym import state as states
 from microgym.envs.core import interventions, rendering, rewards
 from microgym.envs.core.channels import Channels, Choices, Declared, space_of
 from microgym.envs.core.config import Config
-from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import Intervention
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
+from microgym.instruments.ledger import Ledger
 from microgym.numerics.threads import parallel_rows
 from microgym.validation import integer
 
@@ -49,12 +50,14 @@ class Task(ABC):
     Attributes:
         Config: class of the arguments.
         State: NamedTuple class of the task's own arrays; cleared at a reset, part of snapshots.
+        SIZES: axes that the declarations name, and the paths of their lengths.
         OBSERVATION: named parts, each of named channels; or `Modes` of such by "observation".
         ACTION: channels, choices, or several of them by name; or `Modes` of such by "action".
         REWARD: terms in the order in which they are added.
+        BUDGETS: paths of arrays, and the limits at which they end an episode, or their paths.
         COST: events that must never happen, and their meaning.
         METRICS: facts for `info`, frames and reports, in the order of their columns.
-        LATENT: hidden quantities that `reveal=True` puts into `info["latent"]`, and their meaning.
+        LATENT: hidden quantities that `reveal=True` puts into `info["latent"]`.
         INTERVENTIONS: hidden quantities that `intervene` sets.
         PANELS: functions of task and row that draw parts of a frame.
         GAUGES: left and upper edge and pitch of the columns of gauges of a frame, px.
@@ -72,13 +75,15 @@ class Task(ABC):
 
     Config: ClassVar[type[Any]] = Config
     State: ClassVar[type[Any]] = NoState
+    SIZES: ClassVar[Mapping[str, str]] = {}
     OBSERVATION: ClassVar[Declared | Modes]
     ACTION: ClassVar[Declared | Modes]
     REWARD: ClassVar[Mapping[str, Term]]
+    BUDGETS: ClassVar[Mapping[str, float | str]] = {}
     COST: ClassVar[Mapping[str, str]] = {}
     METRICS: ClassVar[tuple[Metric, ...]] = ()
-    LATENT: ClassVar[Mapping[str, str]] = {}
-    INTERVENTIONS: ClassVar[Mapping[str, BoxIntervention | ChoiceIntervention]] = {}
+    LATENT: ClassVar[Mapping[str, Latent]] = {}
+    INTERVENTIONS: ClassVar[Mapping[str, Intervention]] = {}
     PANELS: ClassVar[tuple[Callable[[Any, int], rendering.Panel], ...]] = ()
     GAUGES: ClassVar[tuple[tuple[int, int, int], ...]] = rendering.GAUGES
     OPTIONS: ClassVar[Mapping[str, str]] = {}
@@ -95,7 +100,7 @@ class Task(ABC):
         self.reset_options = frozenset(self.OPTIONS)
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
-        sizes = self.sizes()
+        sizes = {name: int(self._at(path)) for name, path in self.SIZES.items()}
         self.observation, self.action = self._chosen("observation"), self._chosen("action")
         self.single_observation_space = space_of(self.observation, sizes)
         self.single_action_space = space_of(self.action, sizes)
@@ -115,6 +120,15 @@ class Task(ABC):
         """Names of the agents; a task with several overrides it and has an axis for them."""
         return ()
 
+    def _at(self, path: str) -> Any:
+        """Attribute of the task at a dotted path."""
+        return attrgetter(path)(self)
+
+    def _of(self, rows: Rows, quantity: float | str) -> Any:
+        """A number, or the attribute at a path: one for all rows, or those of some rows, [k]."""
+        found = self._at(quantity) if isinstance(quantity, str) else quantity
+        return found[rows] if isinstance(found, np.ndarray) else found
+
     def _chosen(self, what: str) -> Any:
         declared = getattr(self, what.upper())
         return declared[getattr(self.config, what)] if isinstance(declared, Modes) else declared
@@ -124,10 +138,6 @@ class Task(ABC):
     def build(self) -> None:
         """Make the instrument and what else the arguments ask for; before the state is made."""
         return
-
-    def sizes(self) -> dict[str, int]:
-        """Lengths of the axes that the declarations name."""
-        return {}
 
     @abstractmethod
     def begin(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
@@ -149,9 +159,8 @@ class Task(ABC):
                 space); valid in the listed rows.
         """
 
-    @abstractmethod
-    def potentials(self, rows: Rows) -> Mapping[str, Float64]:
-        """Quantities whose changes are the reward's terms.
+    def potentials(self, rows: Rows) -> dict[str, Float64]:
+        """Quantities whose changes are the reward's terms; here, those declared by a path.
 
         Args:
             rows: int64 [k].
@@ -159,10 +168,23 @@ class Task(ABC):
         Returns:
             Every term's name to fresh float64 [k].
         """
+        return {n: self._at(one.path)[rows] for n, one in self.REWARD.items() if one.path}
 
-    @abstractmethod
     def over(self, rows: Rows) -> NDArray[np.bool_]:
-        """Whether episodes have ended by the task's own rules, bool [k]."""
+        """Whether episodes have ended by the task's own rules, bool [k]; here, by a budget."""
+        ended = np.zeros(rows.size, np.bool_)
+        for path, limit in self.BUDGETS.items():
+            ended |= self._at(path)[rows] >= self._of(rows, limit)
+        return ended
+
+    def left(self, path: str) -> Float64:
+        """Share of a budget that is left, [N], at least 0.
+
+        Args:
+            path: of the array, as in `BUDGETS`.
+        """
+        every = np.arange(self.num_envs)
+        return np.maximum(1.0 - self._at(path) / self._of(every, self.BUDGETS[path]), 0.0)
 
     @abstractmethod
     def observe(self) -> Any:
@@ -173,17 +195,17 @@ class Task(ABC):
         return np.repeat(self.reward[:, None], len(self.agents), axis=1)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Figures of merit for `info["metrics"]`, each [N], fresh; `METRICS` in that group."""
-        return {}
+        """Figures of merit for `info["metrics"]`, [N], fresh; here, those declared by a path."""
+        return {one.name: np.array(self._at(one.path)) for one in self.METRICS if one.path}
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """Hidden quantities, each [N, ...], fresh; those of `LATENT`."""
-        return {}
+        """Hidden quantities, each [N, ...], fresh; here, those declared by a path."""
+        return {n: np.array(self._at(one.path)) for n, one in self.LATENT.items() if one.path}
 
-    def ledger(self) -> dict[str, NDArray[Any]]:
-        """Resources used, each [N], fresh."""
-        instrument: Any = getattr(self, "instrument", None)
-        return {} if instrument is None else instrument.state.ledger.copy()
+    @property
+    def ledger(self) -> Ledger:
+        """Resources used in the episodes; here, the instrument's account."""
+        return cast("Any", self).instrument.state.ledger
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Actions that make sense now, bool [N, n]; None where actions are not enumerable."""
@@ -223,8 +245,7 @@ class Task(ABC):
         self.advance(rows, actions)
         after = self.potentials(rows)
         for place, (name, term) in enumerate(self.REWARD.items()):
-            scale: Any = getattr(self, term.scale) if isinstance(term.scale, str) else term.scale
-            scale = scale[rows] if isinstance(scale, np.ndarray) else scale
+            scale = self._of(rows, term.scale)
             self.terms[rows, place] = term.of(before[name], after[name], scale)
         terms = self.terms[rows]
         scalar = rewards.weighted_sum(terms, self.reward_weights)
@@ -260,7 +281,7 @@ class Task(ABC):
             else np.zeros(self.num_envs),
             "cost_terms": {name: self.costs[:, i].copy() for i, name in enumerate(self.COST)},
             "metrics": self.metrics(),
-            "ledger": self.ledger(),
+            "ledger": self.ledger.copy(),
         }
         masks = self.action_masks()
         if masks is not None:
@@ -283,17 +304,7 @@ class Task(ABC):
         Raises:
             ValueError: an unknown name or a value out of range; nothing has changed then.
         """
-        ready = interventions.read(rows, values, self.INTERVENTIONS)
-        for name, value in ready.items():
-            self.apply_intervention(name, rows, value)
-
-    def apply_intervention(self, name: str, rows: Rows, value: NDArray[Any]) -> None:
-        """Set one hidden quantity: by default, the array that its declaration points at."""
-        target: Any = self
-        for part in self.INTERVENTIONS[name].target.split("."):
-            target = getattr(target, part)
-        column = self.INTERVENTIONS[name].column
-        target[rows if column is None else (rows, column)] = value
+        interventions.apply(self, rows, values, self.INTERVENTIONS)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state, possible before the first reset too."""

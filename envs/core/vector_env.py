@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.batch import Batch, take_row, vector_info
+from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.task import Task
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | None
 StepResult = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -328,3 +330,23 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             raise ValueError(f"{self.num_envs} generators are needed, got {len(generators)}")
         self._streams = list(generators)
         self._stream_seeds = [-1] * self.num_envs
+
+
+def environments(
+    module: str, task: type[Task], page: str | None = None
+) -> tuple[type[MicroscopeEnv], type[MicroscopeVectorEnv]]:
+    """The single and the vector environment of a task, `<name>Env` and `<name>VectorEnv`.
+
+    Args:
+        module: `__name__` of the module that holds the two classes under these names.
+        task: class of the name `<name>Task`.
+        page: docstring of the single environment; by default, the task's.
+    """
+    stem = task.__name__.removesuffix("Task")
+    shared = {"__module__": module, "task_class": task}
+    single = {**shared, "__doc__": page or task.__doc__}
+    vector = {**shared, "__doc__": f"N environments in one process; see `{stem}Env`."}
+    return (
+        cast("Any", type(f"{stem}Env", (MicroscopeEnv,), single)),
+        cast("Any", type(f"{stem}VectorEnv", (MicroscopeVectorEnv,), vector)),
+    )

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels
-from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention, drift
+from microgym.envs.core.metrics import Latent, Metric
+from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
 
-Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 _TRAITS = "instrument.state.tip.traits"
@@ -23,13 +23,21 @@ IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
 IMAGE = Channels(PIXELS, PIXELS, height=Channel("last image, y from low to high", f"{IMAGE_NM} nm"))
 
-_TIME = "{value:.0f} of {full:.0f} s"
 USAGE = (
     Metric("exposures", "images", "", "", "ledger", gauge="most_images", text="{value:.0f}"),
-    Metric("time_s", "time taken", "s", "", "ledger", gauge="budget_s", text=_TIME),
-    Metric("dose", "charge", "nC", "", "ledger", False, 2000.0, "{value:.0f} nC"),
+    Metric("time_s", "time taken", "s", "", "ledger", gauge="config.time_budget_s"),
+    Metric("dose", "charge", "nC", "", "ledger", False, 2000.0),
 )
 """Metrics of the ledger."""
+TIME = Term(
+    1.0, "minus the time used, over the time there is", "lower", "config.time_budget_s",
+    "ledger.time_s",
+)  # fmt: skip
+TIP = {
+    "traits": Latent("traits of the tip, see `microgym.physics.stm_tip.TRAITS`", _TRAITS),
+    "tip_state": Latent("state of the tip", "instrument.state.tip.kind"),
+}
+"""Hidden quantities of the tip."""
 
 
 def modes(numbers: Channels) -> Modes:
@@ -42,17 +50,11 @@ class TunnellingTask(Task):
 
     Attributes:
         instrument: the microscopes.
-        budget_s: time of an episode, s.
         most_images: images that there is time for.
     """
 
     INTERVENTIONS = {
-        "drift_velocity_nm_s": BoxIntervention(
-            "linear drift (x, y)", "instrument.state.drift.velocity", shape=(2,), example=0.5
-        ),
-        "settling_nm": BoxIntervention(
-            "drift (x, y) to be settled", "instrument.state.drift.settling", shape=(2,), example=2.0
-        ),
+        **drift("nm", "x, y"),
         "well_strength_ev": BoxIntervention(
             "depth of the well at 77 uS", _TRAITS, STRENGTH, above=0.0, example=0.7
         ),
@@ -63,22 +65,13 @@ class TunnellingTask(Task):
             STATES, "state of the tip; traits stay", "instrument.state.tip.kind", example="blunt"
         ),
     }
+    BUDGETS = {"ledger.time_s": "config.time_budget_s"}
     GAUGES = render.GAUGES
 
     def build(self) -> None:
         """Make the instrument."""
         self.instrument = STMInstrument(self.num_envs, self.config.settings)
-        self.budget_s: float = self.config.time_budget_s
-        self.most_images = self.budget_s / self.config.settings.image_s
-
-    def time_left(self) -> Float64:
-        """Part of the time that is left, (N,)."""
-        time_s = self.instrument.state.ledger.time_s
-        return np.maximum(1.0 - time_s / self.budget_s, 0.0)
-
-    def late(self, rows: Rows) -> NDArray[np.bool_]:
-        """Whether the time is up, (k,)."""
-        return self.instrument.state.ledger.time_s[rows] >= self.budget_s
+        self.most_images = self.config.time_budget_s / self.config.settings.image_s
 
     def take_image(self, rows: Rows) -> None:
         """Take an image in some rows, and draw it where it is observed or searched for adatoms."""

@@ -1,175 +1,140 @@
-"""Gymnasium environments of the tunnelling microscope, and their page."""
+"""Drag adatoms to their targets with a tip whose properties are hidden.
 
-from gymnasium.vector import VectorEnv
+## Description
 
-from microgym.envs.core.single_env import MicroscopeEnv
-from microgym.envs.core.vector_env import MicroscopeVectorEnv
+A scanning tunnelling microscope can move single adatoms: lowered over one, the tip attracts it,
+and drags it along when it moves. Whether the adatom follows depends on hidden properties of the
+tip. The well that the tip makes may be deep or shallow, wide or narrow, and the atom that pulls
+need not be the atom that tunnels, so that adatoms come to rest beside the end of the drag. The
+surface drifts meanwhile, and an image takes far longer than a drag.
+
+On a close-packed surface direction matters. Along the rows an adatom hops from hollow to hollow
+over low bridges; straight over a surface atom the barrier is nine times as high, and only a
+deep well takes it around. A deep well, though, also drags adatoms that must not be moved.
+
+Three tasks share the instrument: in `STM-v0` one adatom is moved to its target; in
+`STMBuild-v0` several are moved into a figure among bystanders; in `STMTip-v0` a bad tip is made
+sharp again by pulses and dips on a surface of which there is a finite amount.
+
+## Physics
+
+* **Tunnelling**: the current falls by a decade every 0.1 nm. Images are taken at constant
+  current under a logarithmic feedback; standing waves of the surface's electrons surround
+  adatoms.
+* **Surface**: a field of 8 nm x 8 nm of fcc(111) with surface atoms 0.288 nm apart; hollows,
+  bridges and tops lie at 0, 1 and 9 times the barrier. `terrace` has 2 to 4 bystanders,
+  `crowded` 5 to 7; `stepped` has 2 to 4, a step edge and contamination.
+* **Adatoms**: they hop between hollows with Arrhenius rates (kinetic Monte Carlo), at 5 K only
+  under a well that lowers the barrier to almost nothing; two never share a hollow. At a step
+  they stay for good.
+* **Well**: Gaussian; its depth grows with the 0.46th power of the conductance of the junction.
+  The median is 0.45 eV at 3 uS and 0.62 eV at 6 uS; at 0 K, 0.28 eV can just drag an adatom.
+* **Tip**: a Markov chain of five states. It changes spontaneously at a rate that grows with the
+  current, by conditioning, by contamination, and by a crash into a step.
+* **Drift**: linear, settling, and wandering (Ornstein-Uhlenbeck). After every image the scan
+  frame is corrected by the measured drift; later drift is hidden.
+
+## Observation Space
+
+A vector, each element in -1 to 1. `STM-v0` and `STMBuild-v0` list eight channels for each
+adatom that is to be moved, those not yet in place first, the nearest to its target foremost,
+then the channels that are shared. The believed position of an adatom is that of the last image,
+and after a drag without an image the end of the drag. `STMTip-v0` lists the readings of the
+last image, their means since the tip was last touched, past actions, and resources.
+
+`observation="image"` gives a dict: this vector as `numbers`, and the last image as `image`.
+
+## Action Space
+
+A vector in -1 to 1 in `STM-v0` and `STMBuild-v0`, in ranges that were used on hardware; the
+number of an action in `STMTip-v0`. There, pulses and dips spoil 6% of the surface of a place,
+those of 8 V, 2.5 nm and 5 nm 39%. Actions without room are masked, as is the acceptance of a
+tip before two images have been taken of it; a masked action takes an image.
+
+## Starting State
+
+A surface, a tip and a drift drawn from the seed, and a first image of them. The tip is sharp in
+`STM-v0` and `STMBuild-v0`, and never in `STMTip-v0`. There are no reset options. Specimens of
+`train`, `validation` and `test` are disjoint whatever the seeds; `stepped` is never offered for
+training.
+
+## Episode End
+
+Terminated when an image shows all adatoms in place, when one of them is lost, by a crash, when
+a tip is accepted, or when the time is up.
+
+## Info
+
+The dose is the charge, nC; exposures are images. With a detector there is `sighting`, too.
+
+## Arguments
+
+```python
+gymnasium.make("STMBuild-v0", atoms=4, split="test")
+gymnasium.make_vec("STMTip-v0", num_envs=8, places=3)
+```
+
+## Observation models
+
+`reconstructor="model"`, the default, is a model of the error of tracking software: positions to
+some tens of picometres, worse with a blunt or restless tip, and no adatom mistaken for another.
+
+`reconstructor="classical"` and `"neural"` detect adatoms in the image, which then has 1/f noise
+and mains besides: a matched filter, or a network trained on simulated images
+(`docs/adatoms.md`). The adatoms to be moved are known in the first image; from then on they are
+those nearest to the believed positions. The believed position of a missed adatom stays, with
+`stale` at 1 at least. `info["sighting"]` gives for each of them, in the order of the vector,
+the `probability` that the detection is an adatom (0 where it was missed), the `uncertainty_nm`
+of its position along one axis, and the number of images in a row in which it was `missed`.
+
+## Recorded scans
+
+None: the result of a drag that was not made cannot be read off a recording.
+
+## Reference policies
+
+| agent | policy |
+| --- | --- |
+| idle | the zero action; where actions are masked, the first allowed one |
+| random | uniform drags, or any conditioning there is room for |
+| expert | drags along rows, compensates drift, corrects by landings, pushes stuck adatoms on |
+| oracle | sees surface, tip and drift, and simulates many drags before it makes one |
+| trained | residual policy on the expert's drags, trained by PPO |
+
+In `STMTip-v0` the expert dips a tip with bad readings, pulses a contaminated one and takes two
+images of one with good readings; the oracle sees the state; no agent is trained.
+
+## Where adaptivity does not pay
+
+With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of
+drags along rows suffices, and there is nothing to be learnt during an episode.
+
+## Reproducing
+
+```sh
+microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
+microgym reproduce STMBuild-v0 --small
+```
+
+## References
+
+* Tersoff and Hamann, Phys. Rev. B 31, 805 (1985): the current.
+* Crommie, Lutz and Eigler, Nature 363, 524 (1993): standing waves.
+* Limot et al., Phys. Rev. Lett. 94, 126102 (2005): contact.
+* Ternes et al., Science 319, 1066 (2008): the force it takes to move an adatom.
+* Chen et al., Nat. Commun. 13, 7499 (2022): reinforcement learning on hardware, ranges.
+* Krull et al., Commun. Phys. 3, 54 (2020): conditioning of tips.
+* Speiser et al., Nat. Methods 18, 1082 (2021): the form of the network's output.
+
+## Version History
+
+* v0: first version.
+"""
+
+from microgym.envs.core.vector_env import environments
 from microgym.envs.stm.move_task import STMBuildTask, STMTask
 from microgym.envs.stm.tip_task import STMTipTask
 
-
-class STMEnv(MicroscopeEnv):
-    """Drag adatoms to their targets with a tip whose properties are hidden.
-
-    ## Description
-
-    A scanning tunnelling microscope can move single adatoms: lowered over one, the tip attracts it,
-    and drags it along when it moves. Whether the adatom follows depends on hidden properties of the
-    tip. The well that the tip makes may be deep or shallow, wide or narrow, and the atom that pulls
-    need not be the atom that tunnels, so that adatoms come to rest beside the end of the drag. The
-    surface drifts meanwhile, and an image takes far longer than a drag.
-
-    On a close-packed surface direction matters. Along the rows an adatom hops from hollow to hollow
-    over low bridges; straight over a surface atom the barrier is nine times as high, and only a
-    deep well takes it around. A deep well, though, also drags adatoms that must not be moved.
-
-    Three tasks share the instrument: in `STM-v0` one adatom is moved to its target; in
-    `STMBuild-v0` several are moved into a figure among bystanders; in `STMTip-v0` a bad tip is made
-    sharp again by pulses and dips on a surface of which there is a finite amount.
-
-    ## Physics
-
-    * **Tunnelling**: the current falls by a decade every 0.1 nm. Images are taken at constant
-      current under a logarithmic feedback; standing waves of the surface's electrons surround
-      adatoms.
-    * **Surface**: a field of 8 nm x 8 nm of fcc(111) with surface atoms 0.288 nm apart; hollows,
-      bridges and tops lie at 0, 1 and 9 times the barrier. `terrace` has 2 to 4 bystanders,
-      `crowded` 5 to 7; `stepped` has 2 to 4, a step edge and contamination.
-    * **Adatoms**: they hop between hollows with Arrhenius rates (kinetic Monte Carlo), at 5 K only
-      under a well that lowers the barrier to almost nothing; two never share a hollow. At a step
-      they stay for good.
-    * **Well**: Gaussian; its depth grows with the 0.46th power of the conductance of the junction.
-      The median is 0.45 eV at 3 uS and 0.62 eV at 6 uS; at 0 K, 0.28 eV can just drag an adatom.
-    * **Tip**: a Markov chain of five states. It changes spontaneously at a rate that grows with the
-      current, by conditioning, by contamination, and by a crash into a step.
-    * **Drift**: linear, settling, and wandering (Ornstein-Uhlenbeck). After every image the scan
-      frame is corrected by the measured drift; later drift is hidden.
-
-    ## Observation Space
-
-    A vector, each element in -1 to 1. `STM-v0` and `STMBuild-v0` list eight channels for each
-    adatom that is to be moved, those not yet in place first, the nearest to its target foremost,
-    then the channels that are shared. The believed position of an adatom is that of the last image,
-    and after a drag without an image the end of the drag. `STMTip-v0` lists the readings of the
-    last image, their means since the tip was last touched, past actions, and resources.
-
-    `observation="image"` gives a dict: this vector as `numbers`, and the last image as `image`.
-
-    ## Action Space
-
-    A vector in -1 to 1 in `STM-v0` and `STMBuild-v0`, in ranges that were used on hardware; the
-    number of an action in `STMTip-v0`. There, pulses and dips spoil 6% of the surface of a place,
-    those of 8 V, 2.5 nm and 5 nm 39%. Actions without room are masked, as is the acceptance of a
-    tip before two images have been taken of it; a masked action takes an image.
-
-    ## Starting State
-
-    A surface, a tip and a drift drawn from the seed, and a first image of them. The tip is sharp in
-    `STM-v0` and `STMBuild-v0`, and never in `STMTip-v0`. There are no reset options. Specimens of
-    `train`, `validation` and `test` are disjoint whatever the seeds; `stepped` is never offered for
-    training.
-
-    ## Episode End
-
-    Terminated when an image shows all adatoms in place, when one of them is lost, by a crash, when
-    a tip is accepted, or when the time is up.
-
-    ## Info
-
-    The dose is the charge, nC; exposures are images. With a detector there is `sighting`, too.
-
-    ## Arguments
-
-    ```python
-    gymnasium.make("STMBuild-v0", atoms=4, split="test")
-    gymnasium.make_vec("STMTip-v0", num_envs=8, places=3)
-    ```
-
-    ## Observation models
-
-    `reconstructor="model"`, the default, is a model of the error of tracking software: positions to
-    some tens of picometres, worse with a blunt or restless tip, and no adatom mistaken for another.
-
-    `reconstructor="classical"` and `"neural"` detect adatoms in the image, which then has 1/f noise
-    and mains besides: a matched filter, or a network trained on simulated images
-    (`docs/adatoms.md`). The adatoms to be moved are known in the first image; from then on they are
-    those nearest to the believed positions. The believed position of a missed adatom stays, with
-    `stale` at 1 at least. `info["sighting"]` gives for each of them, in the order of the vector,
-    the `probability` that the detection is an adatom (0 where it was missed), the `uncertainty_nm`
-    of its position along one axis, and the number of images in a row in which it was `missed`.
-
-    ## Recorded scans
-
-    None: the result of a drag that was not made cannot be read off a recording.
-
-    ## Reference policies
-
-    | agent | policy |
-    | --- | --- |
-    | idle | the zero action; where actions are masked, the first allowed one |
-    | random | uniform drags, or any conditioning there is room for |
-    | expert | drags along rows, compensates drift, corrects by landings, pushes stuck adatoms on |
-    | oracle | sees surface, tip and drift, and simulates many drags before it makes one |
-    | trained | residual policy on the expert's drags, trained by PPO |
-
-    In `STMTip-v0` the expert dips a tip with bad readings, pulses a contaminated one and takes two
-    images of one with good readings; the oracle sees the state; no agent is trained.
-
-    ## Where adaptivity does not pay
-
-    With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of
-    drags along rows suffices, and there is nothing to be learnt during an episode.
-
-    ## Reproducing
-
-    ```sh
-    microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
-    microgym reproduce STMBuild-v0 --small
-    ```
-
-    ## References
-
-    * Tersoff and Hamann, Phys. Rev. B 31, 805 (1985): the current.
-    * Crommie, Lutz and Eigler, Nature 363, 524 (1993): standing waves.
-    * Limot et al., Phys. Rev. Lett. 94, 126102 (2005): contact.
-    * Ternes et al., Science 319, 1066 (2008): the force it takes to move an adatom.
-    * Chen et al., Nat. Commun. 13, 7499 (2022): reinforcement learning on hardware, ranges.
-    * Krull et al., Commun. Phys. 3, 54 (2020): conditioning of tips.
-    * Speiser et al., Nat. Methods 18, 1082 (2021): the form of the network's output.
-
-    ## Version History
-
-    * v0: first version.
-    """
-
-    task_class = STMTask
-
-
-class STMVectorEnv(MicroscopeVectorEnv, VectorEnv):
-    """N microscopes in one process; see `STMEnv`."""
-
-    task_class = STMTask
-
-
-class STMBuildEnv(MicroscopeEnv):
-    """Drag adatoms into a figure, and leave bystanders alone; see `STMEnv`."""
-
-    task_class = STMBuildTask
-
-
-class STMBuildVectorEnv(MicroscopeVectorEnv, VectorEnv):
-    """N microscopes in one process; see `STMBuildEnv`."""
-
-    task_class = STMBuildTask
-
-
-class STMTipEnv(MicroscopeEnv):
-    """Recover a sharp tip by pulses and dips; see `STMEnv`."""
-
-    task_class = STMTipTask
-
-
-class STMTipVectorEnv(MicroscopeVectorEnv, VectorEnv):
-    """N microscopes in one process; see `STMTipEnv`."""
-
-    task_class = STMTipTask
+STMEnv, STMVectorEnv = environments(__name__, STMTask, __doc__)
+STMBuildEnv, STMBuildVectorEnv = environments(__name__, STMBuildTask)
+STMTipEnv, STMTipVectorEnv = environments(__name__, STMTipTask)

@@ -5,10 +5,10 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.stm import observation, render
-from microgym.envs.stm.base_task import USAGE, TunnellingTask, modes
+from microgym.envs.stm.base_task import TIME, TIP, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
 from microgym.instruments.stm.state import CRASHED, LOST, PIXELS, TRACE
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
@@ -73,11 +73,14 @@ class STMTask(TunnellingTask):
 
     Config = STMConfig
     State = MoveState
+    SIZES = {"movers": "movers"}
     OBSERVATION = modes(observation.numbers_of(1))
     ACTION = observation.DRAG
     REWARD = {
-        "time": Term(1.0, "minus the time used, over the time there is", "lower", "budget_s"),
-        "safety": Term(0.2, "minus the bystanders moved, adatoms lost and crashes", "lower"),
+        "time": TIME,
+        "safety": Term(
+            0.2, "minus the bystanders moved, adatoms lost and crashes", "lower", path="state.harm"
+        ),
         "agreement": Term(1.0, "part of the adatoms that are on their targets"),
         "approach": Term(1.0, "part of the distance to the targets that was gone", "lower"),
     }
@@ -96,16 +99,18 @@ class STMTask(TunnellingTask):
         Metric("bystanders_moved", "bystanders moved so far", report=False),
     )
     LATENT = {
-        "places_nm": "true positions of the adatoms, surface coordinates",
-        "present": "whether there is such an adatom",
-        "targets_nm": "positions of the targets, surface coordinates",
-        "believed_nm": "believed positions, in the order of the observation",
-        "order": "adatoms in the order of the observation",
-        "drift_nm": "drift since the scan frame was corrected last",
-        "drift_velocity_nm_s": "linear drift",
-        "traits": "traits of the tip, see `microgym.physics.stm_tip.TRAITS`",
-        "tip_state": "state of the tip",
-    }
+        "places_nm": Latent(
+            "true positions of the adatoms, surface coordinates", "instrument.state.field.places",
+            "nm",
+        ),
+        "present": Latent("whether there is such an adatom", "instrument.state.field.present"),
+        "targets_nm": Latent("positions of the targets, surface coordinates", unit="nm"),
+        "believed_nm": Latent("believed positions, in the order of the observation", unit="nm"),
+        "order": Latent("adatoms in the order of the observation", "state.order"),
+        "drift_nm": Latent("drift since the scan frame was corrected last", unit="nm"),
+        "drift_velocity_nm_s": Latent("linear drift", "instrument.state.drift.velocity", "nm/s"),
+        **TIP,
+    }  # fmt: skip
     PANELS = (render.surface_with_targets, render.trace)
 
     def build(self) -> None:
@@ -117,10 +122,6 @@ class STMTask(TunnellingTask):
         if self.config.detects:
             sizes, name = (self.num_envs, self.movers, ATOMS), self.config.reconstructor
             self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
-
-    def sizes(self) -> dict[str, int]:
-        """Number of adatoms that are to be moved."""
-        return {"movers": self.movers}
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
         """Draw new surfaces, and take one image of each."""
@@ -230,23 +231,22 @@ class STMTask(TunnellingTask):
         return length(field.targets[rows, :movers] - field.places[rows, :movers])
 
     def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Time used, costs so far, part of the adatoms in place, and part of the distance left."""
-        distances, now = self.distances(rows), self.instrument.state
-        placed = (distances < ON_TARGET_NM) & now.field.present[rows, : self.movers]
+        """Also part of the adatoms in place, and part of the distance left."""
+        distances, present = self.distances(rows), self.instrument.state.field.present
+        placed = (distances < ON_TARGET_NM) & present[rows, : self.movers]
         return {
-            "time": now.ledger.time_s[rows],
-            "safety": self.state.harm[rows],
+            **super().potentials(rows),
             "agreement": placed.mean(axis=1),
             "approach": distances.sum(axis=1) / self.state.way[rows],
         }
 
     def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether an image shows all in place, one is lost, the tip has crashed, or time is up."""
+        """Also where an image shows all in place, one is lost, or the tip has crashed."""
         now = self.instrument.state
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
         done = confirmed & (self.potentials(rows)["agreement"] == 1.0)
         gone = ~now.field.present[rows, : self.movers].all(axis=1)
-        return done | gone | (now.events[rows, CRASHED] > 0.0) | self.late(rows)
+        return super().over(rows) | done | gone | (now.events[rows, CRASHED] > 0.0)
 
     def numbers(self) -> NDArray[np.float32]:
         """Channels of the adatoms in their order, then those that are shared."""
@@ -288,7 +288,7 @@ class STMTask(TunnellingTask):
             drift_x=state.rate[:, 0] / 0.03,
             drift_y=state.rate[:, 1] / 0.03,
             since_look=since / 60.0,
-            time_left=self.time_left(),
+            time_left=self.left("ledger.time_s"),
             landed=state.landing[:, 0],
             landing_x=state.landing[:, 1] / 0.5,
             landing_y=state.landing[:, 2] / 0.5,
@@ -311,19 +311,14 @@ class STMTask(TunnellingTask):
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:
-        """Hidden quantities; see `LATENT`."""
+        """Also targets, beliefs, and the drift since the last correction."""
         state, now = self.state, self.instrument.state
         at = np.arange(self.num_envs)[:, None]
         return {
-            "places_nm": now.field.places.copy(),
-            "present": now.field.present.copy(),
+            **super().latent(),
             "targets_nm": now.field.targets[:, : self.movers].copy(),
             "believed_nm": state.believed[at, state.order],
-            "order": state.order.copy(),
             "drift_nm": now.drift.drift - now.frame,
-            "drift_velocity_nm_s": now.drift.velocity.copy(),
-            "traits": now.tip.traits.copy(),
-            "tip_state": now.tip.kind.copy(),
         }
 
     def info(self) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Choices
 from microgym.envs.core.metrics import Metric
 from microgym.envs.core.rewards import Term
-from microgym.envs.stm import render
-from microgym.envs.stm.base_task import USAGE, TunnellingTask, modes
+from microgym.envs.stm import base_task, render
+from microgym.envs.stm.base_task import TIME, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, SCALES, TIP
 from microgym.physics import stm_tip
@@ -79,22 +79,22 @@ class STMTipTask(TunnellingTask):
     OBSERVATION = modes(TIP)
     ACTION = Choices(len(ACTIONS), "number of an action; without room for it, look again", ACTIONS)
     REWARD = {
-        "damage": Term(1.0, "minus the surface spoilt, in places", "lower"),
-        "time": Term(1.0, "minus the time used, over the time there is", "lower", "budget_s"),
+        "damage": Term(1.0, "minus the surface spoilt, in places", "lower", path="state.spoilt"),
+        "time": TIME,
         "agreement": Term(1.0, "1 for the acceptance of a sharp tip, -1 for that of another"),
     }
     COST = {"accepted_bad": "acceptance of a tip that is not sharp"}
     METRICS = (
         Metric("recovered", "sharp tips accepted", "", "higher"),
         Metric("accepted_bad", "bad tips accepted", group="cost_terms"),
-        Metric("spoilt", "surface spoilt", "places", gauge=3.0, text="{value:.2f} places"),
+        Metric(
+            "spoilt", "surface spoilt", "places", gauge=3.0, text="{value:.2f} places",
+            path="state.spoilt",
+        ),
         *USAGE,
         Metric("sharp", "sharp tips", "", "higher", report=False),
-    )
-    LATENT = {
-        "tip_state": "state of the tip",
-        "traits": "traits of the tip, see `microgym.physics.stm_tip.TRAITS`",
-    }
+    )  # fmt: skip
+    LATENT = base_task.TIP
     PANELS = (render.surface_of_tip, render.readings)
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
@@ -153,17 +153,14 @@ class STMTipTask(TunnellingTask):
         return self.instrument.state.tip.kind[rows] == stm_tip.SHARP
 
     def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Surface spoilt, time used, and 1 for an accepted sharp tip, -1 for another."""
+        """Also 1 for an accepted sharp tip, -1 for another."""
         right = np.where(self.sharp(rows), 1.0, -1.0)
-        return {
-            "damage": self.state.spoilt[rows],
-            "time": self.instrument.state.ledger.time_s[rows],
-            "agreement": np.where(self.state.accepted[rows], right, 0.0),
-        }
+        agreement = np.where(self.state.accepted[rows], right, 0.0)
+        return {**super().potentials(rows), "agreement": agreement}
 
     def over(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether the tip was accepted, or the time is up."""
-        return self.state.accepted[rows] | self.late(rows)
+        """Also where the tip was accepted."""
+        return super().over(rows) | self.state.accepted[rows]
 
     def numbers(self) -> NDArray[np.float32]:
         """Readings, their means, actions so far, and resources left."""
@@ -172,22 +169,17 @@ class STMTipTask(TunnellingTask):
         last[np.arange(self.num_envs), state.last] = 1.0
         columns = (state.reading / SCALES, state.mean / SCALES, state.readings[:, None] / 5.0)
         columns += (last, state.history / 5.0, state.clean[:, None], state.places[:, None] / 20.0)
-        values = np.concatenate([*columns, self.time_left()[:, None]], axis=1)
+        values = np.concatenate([*columns, self.left("ledger.time_s")[:, None]], axis=1)
         return TIP.pack(**dict(zip(TIP, values.T, strict=True)))
 
     def metrics(self) -> dict[str, Float64]:
-        """Whether the tip is sharp, and accepted as such, and the surface spoilt, each (N,)."""
+        """Also whether the tip is sharp, and accepted as such, each (N,)."""
         sharp = self.sharp(np.arange(self.num_envs))
         return {
+            **super().metrics(),
             "sharp": sharp.astype(np.float64),
             "recovered": (sharp & self.state.accepted).astype(np.float64),
-            "spoilt": self.state.spoilt.copy(),
         }
-
-    def latent(self) -> dict[str, NDArray[Any]]:
-        """Hidden quantities; see `LATENT`."""
-        tip = self.instrument.state.tip
-        return {"tip_state": tip.kind.copy(), "traits": tip.traits.copy()}
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""

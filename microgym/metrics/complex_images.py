@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from microgym.metrics.validation import Complex, Mask, Real, as_mask, complex_pair, not_empty
+from microgym.metrics.validation import Complex, Mask, Real, as_mask, complex_pair
 
 CEILING_DB = 120.0
 """Largest value of `structure_snr_db`; beyond what float32 planes resolve (design choice)."""
@@ -18,6 +18,16 @@ CEILING_DB = 120.0
 _PADDING = 4  # Samples of the ramp search per cycle over the field (design choice).
 _ROUNDS = 60
 _PIXELS = (-2, -1)
+
+
+def _checked(
+    estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike | None
+) -> tuple[Complex, Complex, Mask]:
+    a, b = complex_pair(estimate, truth)
+    chosen = as_mask("mask", mask, a.shape)
+    if not chosen.any(axis=_PIXELS).all():
+        raise ValueError("mask selects no pixel")
+    return a, b, chosen
 
 
 def _fit(estimate: Complex, truth: Complex, mask: Mask) -> tuple[Real, Real]:
@@ -61,9 +71,7 @@ def complex_error(
         ValueError: if shapes disagree, a value is not finite, the mask is empty, or the truth is
             zero inside it.
     """
-    a, b = complex_pair(estimate, truth)
-    chosen = as_mask("mask", mask, a.shape)
-    not_empty("mask", chosen)
+    a, b, chosen = _checked(estimate, truth, mask)
     if remove_ramp:
         a = _without_ramp(a, b, chosen)
     residual, power = _fit(a, b, chosen)
@@ -94,9 +102,7 @@ def structure_snr_db(estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike) -> 
         ValueError: if shapes disagree, a value is not finite, the mask is empty, or the truth is
             constant inside it.
     """
-    a, b = complex_pair(estimate, truth)
-    chosen = as_mask("mask", mask, a.shape)
-    not_empty("mask", chosen)
+    a, b, chosen = _checked(estimate, truth, mask)
     residual, power = _fit(a, b, chosen)
     contrast, _ = _fit(np.ones_like(b), b, chosen)
     # Rounding leaves about 1e-32 of the power where there is no contrast at all.
@@ -126,9 +132,7 @@ def phase_ramp(estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = N
     Raises:
         TypeError, ValueError: as `complex_error`.
     """
-    a, b = complex_pair(estimate, truth)
-    chosen = as_mask("mask", mask, a.shape)
-    not_empty("mask", chosen)
+    a, b, chosen = _checked(estimate, truth, mask)
     return _ramps(a, b, chosen)
 
 
@@ -146,9 +150,7 @@ def without_ramp(estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike | None =
     Raises:
         TypeError, ValueError: as `complex_error`.
     """
-    a, b = complex_pair(estimate, truth)
-    chosen = as_mask("mask", mask, a.shape)
-    not_empty("mask", chosen)
+    a, b, chosen = _checked(estimate, truth, mask)
     return _without_ramp(a, b, chosen)
 
 

@@ -15,15 +15,10 @@ reordering a sum, and has the same bits everywhere.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.numerics.libm import log64
-
-Plane = NDArray[np.float32]
-Columns = NDArray[np.float64]
-MaskPlane = NDArray[np.uint8] | NDArray[np.bool_]
 
 _CEILING = 1e-12  # CEILING_DB of microgym.metrics.complex_images as a ratio of powers
 _DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
@@ -56,18 +51,7 @@ def _add_agreement(planes, at, columns, column, count):
 
 
 @kernel
-def _area_sums(
-    est_re: Plane,
-    est_im: Plane,
-    true_re: Plane,
-    true_im: Plane,
-    mask: MaskPlane,
-    y0: int,
-    x0: int,
-    height: int,
-    width: int,
-    columns: Columns,
-) -> tuple[float, float, float]:
+def _area_sums(est_re, est_im, true_re, true_im, mask, y0, x0, height, width, columns):
     for sums in range(3):
         for j in range(width):
             columns[sums, j] = 0.0
@@ -87,17 +71,7 @@ def _area_sums(
 
 
 @kernel
-def masked_sums(
-    est_re: Plane,
-    est_im: Plane,
-    true_re: Plane,
-    true_im: Plane,
-    mask: MaskPlane,
-    y0: int,
-    x0: int,
-    n: int,
-    columns: Columns,
-) -> tuple[float, float, float]:
+def masked_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, columns):
     """A patch's share of A = sum conj(R) O and B = sum |R|^2 over the mask.
 
     Args:
@@ -118,14 +92,7 @@ def masked_sums(
 
 
 @kernel
-def plane_sums(
-    est_re: Plane,
-    est_im: Plane,
-    true_re: Plane,
-    true_im: Plane,
-    mask: MaskPlane,
-    columns: Columns,
-) -> tuple[float, float, float]:
+def plane_sums(est_re, est_im, true_re, true_im, mask, columns):
     """A and B over the whole plane: the start of the running sums, and the reset of their rounding.
 
     Arguments and result as for `masked_sums`; `columns` is (3, W or more).
@@ -135,9 +102,7 @@ def plane_sums(
 
 
 @kernel
-def truth_sums(
-    true_re: Plane, true_im: Plane, mask: MaskPlane, columns: Columns
-) -> tuple[float, float]:
+def truth_sums(true_re, true_im, mask, columns):
     """Sums over the truth, for `snr_db`.
 
     Args:
@@ -179,7 +144,7 @@ def truth_sums(
 
 
 @kernel
-def snr_db(a_re: float, a_im: float, b: float, c: float, c0: float) -> float:
+def snr_db(a_re, a_im, b, c, c0):
     """`structure_snr_db` from its sums.
 
     Args:
@@ -199,7 +164,7 @@ def snr_db(a_re: float, a_im: float, b: float, c: float, c0: float) -> float:
 
 
 @inline_kernel
-def _add_blocks(source: Plane, block: int, means: Plane) -> None:
+def _add_blocks(source, block, means):
     """Add to each mean the sum of its `block` elements of a line."""
     # Only loads at a stride known to the compiler become vector loads.
     if block == 1:
@@ -222,7 +187,7 @@ def _add_blocks(source: Plane, block: int, means: Plane) -> None:
 
 
 @kernel
-def pooled(plane: Plane, y0: int, x0: int, block: int, area: NDArray[np.int64], out: Plane) -> None:
+def pooled(plane, y0, x0, block, area, out):
     """Means over square blocks: a region of a plane at lower resolution.
 
     Args:

@@ -98,9 +98,3 @@ def as_mask(name: str, mask: ArrayLike | None, shape: tuple[int, ...]) -> Mask:
         return np.broadcast_to(chosen, shape)
     except ValueError:
         raise ValueError(f"{name} of shape {array.shape} does not fit images {shape}") from None
-
-
-def not_empty(name: str, mask: Mask) -> None:
-    """Raise ValueError if one of the masks of a batch selects no pixel."""
-    if not mask.any(axis=(-2, -1)).all():
-        raise ValueError(f"{name} selects no pixel")

@@ -65,7 +65,7 @@ view2d: Any = intrinsic(_view2d)
 
 
 @kernel
-def copy_plane(source: Any, out: Any) -> None:
+def copy_plane(source, out):
     """Copy an array of two dimensions into another that does not overlap it."""
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
@@ -73,7 +73,7 @@ def copy_plane(source: Any, out: Any) -> None:
 
 
 @inline_kernel
-def any_nonzero(mask: Any) -> bool:
+def any_nonzero(mask):
     """True if any element of a part of a mask is not zero."""
     some = 0
     for j in range(mask.size):

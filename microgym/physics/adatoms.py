@@ -6,8 +6,8 @@ Gaussian well. At a few kelvin an adatom hops only where the well lowers the bar
 nothing, so that geometry decides: along close-packed rows, from bridge to bridge, the adatom
 follows easily; straight over a top it stays behind.
 
-Two models share the parameters. `drag` hops between hollows with Arrhenius rates (kinetic Monte
-Carlo, fast). `pull` integrates the overdamped motion in the whole potential (slow; for tests).
+`drag` hops between hollows with Arrhenius rates (kinetic Monte Carlo); tests compare it with the
+overdamped motion in the whole potential.
 Lengths are in nm, energies in eV, times in s, conductances in uS.
 x runs along a close-packed row, a top is at the origin, places are (x, y).
 """
@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
-from microgym.numerics.libm import exp64, log64, sincos64
+from microgym.numerics.libm import exp64, log64
 from microgym.physics.tunnelling import QUANTUM_US
-from microgym.random import normal, uniform
+from microgym.random import uniform
 
 LATTICE_NM = 0.288
 """Distance of neighbouring atoms of Ag(111), nm (Chen et al., Nat. Commun. 13, 7499, 2022)."""
@@ -33,11 +33,6 @@ TRANSFER = 0.5
 DEPTH_EXPONENT = 0.46
 """The well deepens as conductance to this power: 1 / (2 kappa lambda) for a force that decays over
 lambda = 0.1 nm (design choice)."""
-STEEPEST = 5.354460
-"""Largest slope of the substrate along a bridge path, barrier / lattice: (8 pi / sqrt 3)
-|sin 2v + sin v| at cos v = (-1 - sqrt 33) / 8."""
-THRESHOLD_V = 0.033
-"""Bias from which single electrons make adatoms hop, V (30 to 35 mV are quoted)."""
 
 _ROOT3 = math.sqrt(3.0)
 _HOPS_AT_ONCE = 8  # in one sample of a path; the well drives an atom one or two sites at most
@@ -107,30 +102,6 @@ def _neighbour(n, m, s, j):
 
 
 @kernel
-def substrate_energy(x, y, barrier, lattice):
-    """Potential of an adatom, eV: 0 in hollows, `barrier` on bridges, 9 times that on tops.
-
-    V = 2 E_b [sum of three cosines of k_j r + 3/2], |k_j| = 4 pi / (sqrt 3 a).
-    """
-    k = 2.0 * math.pi / lattice
-    _, one = sincos64(k * y * (2.0 / _ROOT3))
-    _, two = sincos64(k * (x - y / _ROOT3))
-    _, three = sincos64(k * (x + y / _ROOT3))
-    return 2.0 * barrier * (one + two + three + 1.5)
-
-
-@kernel
-def substrate_force(x, y, barrier, lattice):
-    """Minus the gradient of `substrate_energy`: (x, y), eV/nm."""
-    k = 2.0 * math.pi / lattice
-    one, _ = sincos64(k * y * (2.0 / _ROOT3))
-    two, _ = sincos64(k * (x - y / _ROOT3))
-    three, _ = sincos64(k * (x + y / _ROOT3))
-    scale = 2.0 * barrier * k
-    return scale * (two + three), scale * (2.0 * one - two + three) / _ROOT3
-
-
-@kernel
 def well_depth(conductance, strength):
     """Depth of the tip's well, eV: strength (G / G_0)^0.46.
 
@@ -141,39 +112,11 @@ def well_depth(conductance, strength):
     return strength * exp64(DEPTH_EXPONENT * log64(conductance / QUANTUM_US))
 
 
-def least_depth(barrier: float, lattice: float, width: float) -> float:
-    """Depth below which no well of a width can drag an adatom at T = 0, eV.
-
-    The largest pull of a Gaussian well, depth / (width sqrt e), must exceed the substrate's largest
-    slope.
-    """
-    return STEEPEST * barrier / lattice * width * math.exp(0.5)
-
-
 @inline_kernel
 def hop_rate(barrier, gain, thermal):
     """Rate of one hop, 1/s, that gains an energy; without barrier it is the attempt rate."""
     height = barrier - TRANSFER * gain
     return ATTEMPTS_HZ * exp64(-(height if height > 0.0 else 0.0) / thermal)
-
-
-@kernel
-def inelastic_rate(current_pa, bias_v, electron_yield, power):
-    """Rate of hops that single tunnelling electrons cause, 1/s.
-
-    (I / e) Y (V / V_th)^n above the threshold, nothing below: at the few millivolts of dragging it
-    is nil.
-
-    Args:
-        current_pa: pA.
-        bias_v: V; the sign does not matter.
-        electron_yield: Y, hops an electron at the threshold.
-        power: n.
-    """
-    ratio = abs(bias_v) / THRESHOLD_V
-    if ratio < 1.0:
-        return 0.0
-    return abs(current_pa) * 6241509.074 * electron_yield * exp64(power * log64(ratio))
 
 
 @inline_kernel
@@ -371,43 +314,3 @@ def rehearse(
         start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
         well = Well(depths[k], width)
         drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
-
-
-@kernel
-def pull(s0, s1, tick, place, start, end, well, bath, pitch, steps):
-    """Drag one adatom by its overdamped motion in substrate and well (Langevin, unit mobility).
-
-    Args:
-        s0, s1: stream of the noise.
-        tick: of the draws.
-        place: (2,) float64, place of the adatom, nm; written.
-        start, end: (x, y) of the tip, nm.
-        well: `Well`.
-        bath: `Bath`.
-        pitch: length of a sample of the path, nm.
-        steps: integration steps at each sample.
-    """
-    barrier, lattice, thermal = bath
-    depth, width = well
-    half_inverse = 0.5 / (width * width)
-    k = 4.0 * math.pi / (_ROOT3 * lattice)
-    # Stable Euler step: a twentieth of the inverse of the largest curvature.
-    dt = 0.05 / (3.0 * barrier * k * k + depth / (width * width))
-    # Fluctuation and dissipation at unit mobility: <dx^2> = 2 k T dt.
-    noise = np.sqrt(2.0 * thermal * dt)
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    count = max(int(np.ceil(np.sqrt(dx * dx + dy * dy) / pitch)), 1)
-    for sample in range(count):
-        part = (sample + 1.0) / count
-        tip_x, tip_y = start[0] + part * dx, start[1] + part * dy
-        for step in range(steps):
-            x, y = place[0], place[1]
-            # Force of the substrate, and of the Gaussian well: U (r - r_tip) / w^2.
-            force_x, force_y = substrate_force(x, y, barrier, lattice)
-            slope = _well(x, y, tip_x, tip_y, depth, half_inverse) * 2.0 * half_inverse
-            place[0] += dt * (force_x + slope * (x - tip_x))
-            place[1] += dt * (force_y + slope * (y - tip_y))
-            if thermal > 0.0:
-                draw = 2 * (sample * steps + step)
-                place[0] += noise * normal(s0, s1, tick, draw)
-                place[1] += noise * normal(s0, s1, tick, draw + 1)

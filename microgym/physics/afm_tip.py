@@ -148,55 +148,6 @@ def dilate_line(strip, window, limit, out):
                     out[i] = np.maximum(under[i] - t, out[i])
 
 
-@kernel
-def _filter(surface, window, sign, out):
-    """Dilation (sign 1) or erosion (sign -1); nothing lies outside the surface."""
-    height, width = surface.shape
-    half = window.shape[0] // 2
-    for y in range(height):
-        for x in range(width):
-            best = -sign * OUT_OF_REACH
-            for i in range(window.shape[0]):
-                for j in range(window.shape[1]):
-                    # Erosion looks from the other side of the tip.
-                    v, u = y + sign * (i - half), x + sign * (j - half)
-                    if v < 0 or u < 0 or v >= height or u >= width:
-                        continue
-                    value = surface[v, u] - sign * window[i, j]
-                    best = max(best, value) if sign > 0 else min(best, value)
-            out[y, x] = best
-
-
-def dilate(surface: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Image that a tip makes of a surface, its grey dilation.
-
-    Args:
-        surface: (H, W) heights, nm.
-        window: (2 r + 1, 2 r + 1) shape of the tip, nm.
-
-    Returns:
-        (H, W) of the surface's dtype.
-    """
-    out = np.empty_like(surface)
-    _filter(surface, window.astype(surface.dtype), 1, out)
-    return out
-
-
-def erode(image: NDArray[np.floating], window: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Highest surface that gives an image: the grey erosion, which reconstructs it.
-
-    Args:
-        image: (H, W) heights, nm.
-        window: (2 r + 1, 2 r + 1) shape of the tip, nm.
-
-    Returns:
-        (H, W) of the image's dtype.
-    """
-    out = np.empty_like(image)
-    _filter(image, window.astype(image.dtype), -1, out)
-    return out
-
-
 @inline_kernel
 def worn_height(volume, radius):
     """Height worn off a paraboloid for a volume, nm: V = pi R h^2.

@@ -75,12 +75,11 @@ def beam_stop(n: int, radius_px: float) -> Plane:
 
 
 @kernel
-def add_read_noise(s0: int, s1: int, tick: int, sigma: float, counts: Plane, work: Plane) -> None:
+def add_read_noise(s0, s1, tick, sigma, counts, work):
     """Add normal noise to every pixel, in place; nothing is drawn for sigma zero.
 
     Args:
-        s0: first word of the stream of the read noise (`microgym.random.stream`).
-        s1: second word.
+        s0, s1: words of the stream of the read noise (`microgym.random.stream`).
         tick: number of the exposure.
         sigma: standard deviation, photons.
         counts: (n*n,) readings.
@@ -95,22 +94,11 @@ def add_read_noise(s0: int, s1: int, tick: int, sigma: float, counts: Plane, wor
 
 
 @kernel
-def read_out(
-    s0: int,
-    s1: int,
-    tick: int,
-    full_well: float,
-    sigma: float,
-    mask: Plane,
-    counts: Plane,
-    known: Plane,
-    work: Plane,
-) -> None:
+def read_out(s0, s1, tick, full_well, sigma, mask, counts, known, work):
     """Turn photon counts into readings, in place: full well, read noise, beam stop.
 
     Args:
-        s0: first word of the stream of the read noise.
-        s1: second word.
+        s0, s1: words of the stream of the read noise.
         tick: number of the exposure.
         full_well: largest value a pixel can hold; infinity for none.
         sigma: standard deviation of the read noise, photons.

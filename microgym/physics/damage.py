@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
-from microgym.validation import integer, non_negative, positive, within
+from microgym.validation import integer, positive, within
 
 Plane = NDArray[np.float32]
 
-ELEMENTARY_CHARGE_C = 1.602176634e-19
-"""Joules per electron volt (exact, SI of 2019)."""
 
 _UNSEEN = np.float32(1e-8)
 
@@ -79,31 +77,8 @@ coarsest; "easy" needs four times as many for that, "hard" a third.
 """
 
 
-def gray(fluence: float, pixel_m: float, energy_ev: float, mass_absorption_m2_kg: float) -> float:
-    """Absorbed dose of a thin specimen: D = (photons per area) * (mu / rho) * photon energy.
-
-    Args:
-        fluence: photons per object pixel, at least 0.
-        pixel_m: edge of an object pixel, m.
-        energy_ev: photon energy, eV.
-        mass_absorption_m2_kg: mass energy-absorption coefficient mu_en / rho, m^2/kg (tabulated by
-            Hubbell and Seltzer, NISTIR 5632).
-
-    Returns:
-        Dose in gray, J/kg.
-
-    Raises:
-        TypeError: if a number is not a number.
-        ValueError: if one is out of range.
-    """
-    photons = non_negative("fluence", fluence)
-    area = positive("pixel_m", pixel_m) ** 2
-    energy_j = positive("energy_ev", energy_ev) * ELEMENTARY_CHARGE_C
-    return photons / area * positive("mass_absorption_m2_kg", mass_absorption_m2_kg) * energy_j
-
-
 @kernel
-def _reflect(i: int, size: int) -> int:
+def _reflect(i, size):
     """Index mirrored at the edges, the edge pixel repeated."""
     while i < 0 or i >= size:
         i = -1 - i if i < 0 else 2 * size - 1 - i
@@ -111,7 +86,7 @@ def _reflect(i: int, size: int) -> int:
 
 
 @kernel
-def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
+def _smooth(plane, step, out, work):
     """Blur a plane with the cubic-spline weights (1, 4, 6, 4, 1) / 16, taps `step` apart."""
     height, width = plane.shape
     outer, inner, centre = np.float32(0.0625), np.float32(0.25), np.float32(0.375)
@@ -152,7 +127,7 @@ def _smooth(plane: Plane, step: int, out: Plane, work: Plane) -> None:
 
 
 @kernel
-def split_bands(real: Plane, imag: Plane, out: Plane, work: Plane) -> None:
+def split_bands(real, imag, out, work):
     """Split the contrast of a specimen into octave bands that add up to it.
 
     Band b is the difference of two blurs, the coarsest band the last blur (the undecimated wavelet
@@ -188,17 +163,8 @@ def split_bands(real: Plane, imag: Plane, out: Plane, work: Plane) -> None:
 
 @kernel
 def expose_patch(
-    bands: Plane,
-    fluence: Plane,
-    object_re: Plane,
-    object_im: Plane,
-    probe_intensity: Plane,
-    photons: float,
-    top: int,
-    left: int,
-    n: int,
-    inverse_critical: Plane,
-) -> None:
+    bands, fluence, object_re, object_im, probe_intensity, photons, top, left, n, inverse_critical
+):
     """Add the fluence of one exposure and fade the specimen under it.
 
     Rows in which no band fades by more than 1e-8 (a sixth of float32's resolution) are left until

@@ -6,28 +6,14 @@ pattern sum to the power of the exit wave (Parseval), and photons are counted on
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import PAD, FFTPlan, fft2, workspace
-
-Plane = NDArray[np.float32]
-Indices = NDArray[np.int64]
+from microgym.numerics.fft import PAD, fft2, workspace
 
 
 @kernel
-def exit_wave(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    top: int,
-    left: int,
-    n: int,
-    out_re: Plane,
-    out_im: Plane,
-) -> None:
+def exit_wave(object_re, object_im, probe_re, probe_im, top, left, n, out_re, out_im):
     """Multiply the probe with the patch of the specimen under it.
 
     Args:
@@ -49,9 +35,7 @@ def exit_wave(
 
 
 @kernel
-def multiply(
-    a_re: Plane, a_im: Plane, b_re: Plane, b_im: Plane, out_re: Plane, out_im: Plane
-) -> None:
+def multiply(a_re, a_im, b_re, b_im, out_re, out_im):
     """Write the complex product of two flat planes."""
     for j in range(out_re.size):
         re = a_re[j] * b_re[j] - a_im[j] * b_im[j]
@@ -60,7 +44,7 @@ def multiply(
 
 
 @kernel
-def enter_intensity(first: bool, re: Plane, im: Plane, scale: np.float32, out: Plane) -> None:
+def enter_intensity(first, re, im, scale, out):
     """Add `scale` times the squared modulus of a flat wave to `out`; the first one is written."""
     if first:
         for j in range(out.size):
@@ -71,7 +55,7 @@ def enter_intensity(first: bool, re: Plane, im: Plane, scale: np.float32, out: P
 
 
 @kernel
-def sum_intensity(re: Plane, im: Plane, out: Plane) -> None:
+def sum_intensity(re, im, out):
     """Write the squared modulus of a wave, summed over its modes.
 
     Args:
@@ -83,9 +67,7 @@ def sum_intensity(re: Plane, im: Plane, out: Plane) -> None:
 
 
 @kernel
-def add_fluence(
-    fluence: Plane, intensity: Plane, photons: np.float32, top: int, left: int, n: int
-) -> None:
+def add_fluence(fluence, intensity, photons, top, left, n):
     """Enter one exposure into a map of photons per object pixel.
 
     Args:
@@ -109,18 +91,7 @@ def diffraction_work(n: int) -> int:
 
 
 @kernel
-def diffract(
-    object_re: Plane,
-    object_im: Plane,
-    probe_re: Plane,
-    probe_im: Plane,
-    top: int,
-    left: int,
-    photons: np.float32,
-    fft: FFTPlan,
-    out: Plane,
-    work: Plane,
-) -> None:
+def diffract(object_re, object_im, probe_re, probe_im, top, left, photons, fft, out, work):
     """Expected counts of one exposure, summed over the mutually incoherent probe modes.
 
     Args:
@@ -146,16 +117,7 @@ def diffract(
 
 
 @kernel
-def shift_probe(
-    spectrum_re: Plane,
-    spectrum_im: Plane,
-    ramp_re: Plane,
-    ramp_im: Plane,
-    fft: FFTPlan,
-    out_re: Plane,
-    out_im: Plane,
-    work: Plane,
-) -> None:
+def shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, out_re, out_im, work):
     """Move the probe by a fraction of a pixel, exactly, in its band limit.
 
     Args:

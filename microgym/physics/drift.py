@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
@@ -25,7 +24,6 @@ REMEMBERED = 40.0
 LENGTH_UNITS = ("nm", "px", "cells")
 """Units of length: nm, pixels of the specimen array, or cells of a ferroelectric film."""
 
-Rows = NDArray[np.float64]
 
 _AGAIN = 1 << 10
 
@@ -126,7 +124,7 @@ class DriftState(NamedTuple):
 
 
 @kernel
-def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
+def _add_vector(s0, s1, index, mean, out):
     """Add a vector of any direction and of a half to one and a half times the mean length.
 
     A third axis gets a number of that size and of either sign, drawn apart.
@@ -141,7 +139,7 @@ def _add_vector(s0: int, s1: int, index: int, mean: float, out: Rows) -> None:
 
 
 @kernel
-def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) -> None:
+def start_drift(b, s0, s1, rates, state):
     """Begin an episode: draw the drift of one microscope.
 
     Directions are uniform, speed and settling distance uniform between a half and one and a half of
@@ -149,8 +147,7 @@ def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) 
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift, of the exogenous role; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, of the exogenous role; draws of tick 0.
         rates: parameters.
         state: row b is written.
     """
@@ -166,9 +163,7 @@ def start_drift(b: int, s0: int, s1: int, rates: DriftRates, state: DriftState) 
 
 
 @kernel
-def advance_drift(
-    b: int, s0: int, s1: int, duration_s: float, rates: DriftRates, state: DriftState
-) -> None:
+def advance_drift(b, s0, s1, duration_s, rates, state):
     """Advance the drift of one microscope.
 
     Wandering is exact at the borders of the cells of its clock and linear between them, which takes
@@ -177,8 +172,7 @@ def advance_drift(
 
     Args:
         b: row of the microscope.
-        s0: first word of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
-        s1: second word.
+        s0, s1: words of the stream of the drift; draws of ticks 1, 2, ..., one a cell.
         duration_s: duration, s, at least 0.
         rates: parameters.
         state: row b is updated.
@@ -215,15 +209,14 @@ def advance_drift(
 
 
 @kernel
-def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Rows) -> None:
+def disturb_settling(s0, s1, move, distance, settling):
     """Begin settling anew after a coarse move or an exchange of the tip.
 
     The earlier settling goes on: the responses add. The n-th disturbance of an episode is the same
     whenever it comes.
 
     Args:
-        s0: first word of the stream of the drift, as for `start_drift`; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the drift, as for `start_drift`; draws of tick 0.
         move: number of the disturbance in this episode, from 1 to 500.
         distance: mean distance to be settled, length.
         settling: (A,) row of `DriftState`, updated.
@@ -232,7 +225,7 @@ def disturb_settling(s0: int, s1: int, move: int, distance: float, settling: Row
 
 
 @kernel
-def move_stage(y: float, x: float, backlash: float, play: Rows) -> None:
+def move_stage(y, x, backlash, play):
     """Drive one stage to a commanded position through its backlash (the play operator).
 
     The driven side stays put while the command is within half the dead band of it, and is dragged
@@ -251,14 +244,11 @@ def move_stage(y: float, x: float, backlash: float, play: Rows) -> None:
 
 
 @kernel
-def exposure_position(
-    s0: int, s1: int, tick: int, jitter: float, play: Rows, drift: Rows, position: Rows
-) -> None:
+def exposure_position(s0, s1, tick, jitter, play, drift, position):
     """Write the position of the beam on the specimen during one exposure.
 
     Args:
-        s0: first word of the stream of the jitter, of the exogenous role.
-        s1: second word.
+        s0, s1: words of the stream of the jitter, of the exogenous role.
         tick: number of the exposure.
         jitter: standard deviation along each axis, length.
         play: (2,) float64, position of the driven side; see `move_stage`.

@@ -211,8 +211,7 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
     """Let one lattice go through some steps of time.
 
     Args:
-        s0: first word of the stream of thermal noise; step k draws at tick + k, one number a site.
-        s1: second word.
+        s0, s1: words of the stream of thermal noise; step k draws at tick + k, one number a site.
         tick: number of steps before these.
         steps: number of steps.
         constants: `LatticeParameters.constants`.
@@ -324,19 +323,6 @@ def creep_steps(seconds, unit_s, steps_per_unit):
         float64, not yet a whole number.
     """
     return steps_per_unit * log64(1.0 + seconds / unit_s)
-
-
-@kernel
-def creep_radius(volts, seconds, activation, speed):
-    """Radius of a domain whose wall moves with v = v0 exp(-b r / V): (V/b) ln(1 + b v0 t / V).
-
-    Args:
-        volts: V, above 0.
-        seconds: t.
-        activation: b, V per unit of length.
-        speed: v0, units of length a second.
-    """
-    return volts / activation * log64(1.0 + activation * speed * seconds / volts)
 
 
 def respond_work(height: int, width: int, sigma: float) -> int:

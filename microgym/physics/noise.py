@@ -5,18 +5,14 @@ one a decade, each with its exact update, so that its statistics do not depend o
 The line is a function of time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, draw_uniform, fill_normal
 from microgym.validation import check_sizes
-
-Rows = NDArray[np.float64]
 
 PROCESSES = 6
 """Processes of the 1/f noise, one a decade."""
@@ -57,27 +53,12 @@ class NoiseParameters:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
 
 
-def flicker_spectrum(frequency_hz: NDArray[np.float64], flicker: float) -> NDArray[np.float64]:
-    """One-sided power spectral density of the 1/f noise, a sum of Lorentzians.
-
-    Args:
-        frequency_hz: frequencies, Hz.
-        flicker: standard deviation per decade.
-
-    Returns:
-        Density, units^2/Hz, of the same shape.
-    """
-    corner = 2.0 * math.pi * np.asarray(frequency_hz)[..., None] * _TIMES
-    return np.sum(4.0 * flicker**2 * _TIMES / (1.0 + corner**2), axis=-1)
-
-
 @kernel
-def start_noise(s0: int, s1: int, flicker: Rows) -> float:
+def start_noise(s0, s1, flicker):
     """Draw the phase of the line, and stationary 1/f noise.
 
     Args:
-        s0: first word of the stream of the noise; draws of tick 0.
-        s1: second word.
+        s0, s1: words of the stream of the noise; draws of tick 0.
         flicker: (PROCESSES,) processes in units of their standard deviation, fastest first;
             written.
 
@@ -91,7 +72,7 @@ def start_noise(s0: int, s1: int, flicker: Rows) -> float:
 
 
 @kernel
-def mains_line(time_s: float, frequency_hz: float, phase: float) -> float:
+def mains_line(time_s, frequency_hz, phase):
     """The line of unit amplitude at a time since the start."""
     turns = time_s * frequency_hz
     sine, _ = sincos64(2.0 * np.pi * (turns - np.floor(turns)) + phase)
@@ -99,12 +80,11 @@ def mains_line(time_s: float, frequency_hz: float, phase: float) -> float:
 
 
 @kernel
-def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> float:
+def advance_flicker(s0, s1, tick, dt, flicker):
     """1/f noise some time after the last reading.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the reading, from 1 on.
         dt: time since the last one, s, at least 0.
         flicker: (PROCESSES,) as `start_noise` wrote it, updated.
@@ -123,28 +103,15 @@ def advance_flicker(s0: int, s1: int, tick: int, dt: float, flicker: Rows) -> fl
 
 @kernel
 def fill_noise(
-    s0: int,
-    s1: int,
-    tick: int,
-    time_s: float,
-    dt: float,
-    white: float,
-    flicker_size: float,
-    mains: float,
-    mains_hz: float,
-    phase: float,
-    flicker: Rows,
-    out: NDArray[np.float32],
-    draws: NDArray[np.float32],
-) -> None:
+    s0, s1, tick, time_s, dt, white, flicker_size, mains, mains_hz, phase, flicker, out, draws
+):
     """Noise of a row of readings at equal distances in time: of a scan line.
 
     It is not the noise that `advance_flicker` would give, reading by reading, but has its
     statistics.
 
     Args:
-        s0: first word of the stream of the noise.
-        s1: second word.
+        s0, s1: words of the stream of the noise.
         tick: number of the row, below 2^31.
         time_s: time of the first reading, s, for the line.
         dt: distance in time of readings, also of the first from the last one before, s.

@@ -1,4 +1,4 @@
-"""Piezo scanners: creep, hysteresis, and the bow of a tube.
+"""Piezo scanners: creep and hysteresis.
 
 One axis at a time; lengths in nm, times in s. The position depends on the path of the command, not
 on its cutting into pieces: creep is driven exactly by a command that is linear in time, and
@@ -6,20 +6,15 @@ hysteresis does not depend on time at all. Both add to the command; their produc
 a few per cent, is left out.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential
-from microgym.random import draw_uniform
 from microgym.state import Float64, Shape
 from microgym.validation import positive, within
-
-Rows = NDArray[np.float64]
 
 DECADES = 6
 """Exponentials of the creep, one a decade."""
@@ -58,7 +53,6 @@ class PiezoParameters:
             from 0 on.
         hysteresis: width of the loop of a full sweep, as a fraction of the range.
         half_range_nm: half the range to which `hysteresis` refers, nm: the largest scan.
-        tube_nm: length of a tube that bows, nm; infinity for a scanner that does not.
 
     Raises:
         TypeError: if a number is not a number.
@@ -68,15 +62,12 @@ class PiezoParameters:
     creep: float = 0.0
     hysteresis: float = 0.0
     half_range_nm: float = 500.0
-    tube_nm: float = math.inf
 
     def __post_init__(self) -> None:
         """Check every number."""
         for name, high in (("creep", 0.2), ("hysteresis", 0.5)):
             within(name, getattr(self, name), 0.0, high)
         positive("half_range_nm", self.half_range_nm)
-        if self.tube_nm != math.inf:
-            positive("tube_nm", self.tube_nm)
 
     @property
     def loop(self) -> "HysteresisLoop":
@@ -99,15 +90,14 @@ class HysteresisLoop(NamedTuple):
 PIEZO_LEVELS: dict[str, PiezoParameters] = {
     "off": PiezoParameters(),
     "easy": PiezoParameters(0.02, 0.02),
-    "real": PiezoParameters(0.05, 0.05, tube_nm=5e7),
-    "hard": PiezoParameters(0.1, 0.15, tube_nm=5e7),
+    "real": PiezoParameters(0.05, 0.05),
+    "hard": PiezoParameters(0.1, 0.15),
 }
 """The switch of the scanner, all open loop but "off".
 
 Creep of 1 to 2 % per decade is usual, and more than 10 % of a move the worst that vendors quote
 (US20080277582A1): "real" draws from 0 to 5 %. Loops of 5 to 15 % of the range are usual for an open
-loop (not verified here): the ends of that are "real" and "hard". The tube is 50 mm long (design
-choice).
+loop (not verified here): the ends of that are "real" and "hard".
 """
 
 
@@ -128,13 +118,7 @@ class PiezoState(NamedTuple):
 
 
 @kernel
-def draw_creep(s0: int, s1: int, largest: float) -> float:
-    """Draw a creep per decade, uniform from 0 to `largest`; tick 0, index 0 of a stream."""
-    return largest * draw_uniform(s0, s1, np.int64(0), np.int64(0))
-
-
-@kernel
-def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
+def rest_piezo(command, creep, play):
     """Put one axis to rest at a command, without creep or hysteresis left over.
 
     Args:
@@ -149,7 +133,7 @@ def rest_piezo(command: float, creep: Rows, play: Rows) -> None:
 
 
 @kernel
-def _followed(x: float) -> tuple[float, float]:
+def _followed(x):
     """1 - exp(-x), and 1 - (1 - exp(-x)) / x, both to full precision for any x >= 0."""
     if x < _SMALL:
         # 1 - (1 - exp(-x)) / x = x/2 (1 - x/3 (1 - x/4 (...))), cut off where x^n / n! < 1e-16.
@@ -163,7 +147,7 @@ def _followed(x: float) -> tuple[float, float]:
 
 
 @kernel
-def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
+def advance_creep(dt, start, stop, creep):
     """Let one axis creep while its command moves evenly from one value to another.
 
     The law of creep is L(t) = sum over past steps L_i [1 + g log10((t - t_i) / t0)] (Jung and
@@ -188,7 +172,7 @@ def advance_creep(dt: float, start: float, stop: float, creep: Rows) -> float:
 
 
 @kernel
-def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) -> float:
+def lag_hysteresis(command, half_range, width, play):
     """Follow a command with hysteresis (Prandtl and Ishlinskii; Visintin, 1994, III.2).
 
     The position is (1 - 2.2 width) u plus 0.8 width times the sum of four plays with thresholds r
@@ -213,9 +197,7 @@ def lag_hysteresis(command: float, half_range: float, width: float, play: Rows) 
 
 
 @kernel
-def move_piezo(
-    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState
-) -> float:
+def move_piezo(b, axis, dt, stop, loop, state):
     """Move one axis evenly from its last command to another one, or hold it.
 
     Args:
@@ -236,9 +218,7 @@ def move_piezo(
 
 
 @kernel
-def sweep_piezo(
-    b: int, axis: int, dt: float, stop: float, loop: HysteresisLoop, state: PiezoState, out: Rows
-) -> None:
+def sweep_piezo(b, axis, dt, stop, loop, state, out):
     """Move one axis as `move_piezo`, and record the positions on the way: a scan line.
 
     Args:
@@ -273,18 +253,3 @@ def sweep_piezo(
             crept += creep[k]
         out[i] = lag_hysteresis(there, half_range, width, play) + coefficient * crept
     state.command[b, axis] = stop
-
-
-@kernel
-def tube_bow(y: float, x: float, tube_nm: float) -> float:
-    """Bow of a tube scanner, its height off the axis: (x^2 + y^2) / (2 L), nm.
-
-    The parabola of a sphere of radius L, the length of the tube; the sphere itself is higher by
-    less than (x^2 + y^2) / (4 L^2) of it.
-
-    Args:
-        y: distance from the axis along the rows, nm.
-        x: along the columns, nm.
-        tube_nm: length L, nm; infinity gives 0.
-    """
-    return 0.5 * (y * y + x * x) / tube_nm

@@ -14,11 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from microgym.jit import kernel
 from microgym.numerics import linalg
-from microgym.numerics.libm import exp, sincos, sincos64
+from microgym.numerics.libm import sincos, sincos64
 from microgym.physics.sampling import Geometry
 from microgym.validation import finite, integer, non_negative, positive
 
-Plane = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 Real64 = NDArray[np.float64]
 
@@ -199,36 +198,6 @@ def intensity(probe: NDArray[np.complex64]) -> Real64:
     return np.sum(linalg.squared(probe), axis=0)
 
 
-def paper_probe(n: int = 64) -> Complex:
-    """The probe of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023).
-
-    The outer product of a Gaussian window with itself (standard deviation n / (0.7 pi^2) pixels),
-    where it exceeds one half, blurred by a Gaussian of 1 px and raised by 1e-9: real, positive,
-    about 22 px across at n = 64. Like the original it is symmetric about (n - 1) / 2, half a pixel
-    before the centre of the probes of `make_probe`.
-
-    Args:
-        n: edge, px, 16 to 4096.
-
-    Returns:
-        (n, n) complex64 with zero imaginary part, power one.
-    """
-    integer("n", n, 16, 4096)
-    at = np.arange(n) - (n - 1) / 2.0
-    window = exp(-0.5 * (at / (n / (0.7 * math.pi**2))) ** 2)
-    disk = (np.outer(window, window) > 0.5).astype(np.float64)
-    # Four standard deviations each way, as in scipy.ndimage, which the original calls.
-    blur = exp(-0.5 * np.arange(-4, 5) ** 2)
-    blur /= blur.sum()
-    for _ in range(2):
-        wide = np.pad(disk, ((4, 4), (0, 0)))
-        disk = np.zeros((n, n))
-        for k, weight in enumerate(blur):
-            disk += weight * wide[k : k + n]
-        disk = disk.T
-    return check_probe(disk + 1e-9, n)[0]
-
-
 def diameter(probe: ArrayLike, fraction: float = 0.9) -> float:
     """Diameter of the circle about the centre of mass that holds a fraction of the power.
 
@@ -285,7 +254,7 @@ def shift_probe(probe: ArrayLike, dy: float, dx: float) -> NDArray[np.complex128
 
 
 @kernel
-def phase_ramp(dy: float, dx: float, n: int, out_re: Plane, out_im: Plane, work: Plane) -> None:
+def phase_ramp(dy, dx, n, out_re, out_im, work):
     """Write the phase ramp exp(-2 pi i (f_y dy + f_x dx)) that moves a probe by (dy, dx).
 
     Args:

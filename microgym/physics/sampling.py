@@ -1,4 +1,4 @@
-"""Sampling of a far-field ptychography experiment: wavelength, distance, detector, scan step.
+"""Geometry of a far-field ptychography experiment: wavelength, distance, detector.
 
 All of it is small-angle (paraxial) geometry, with k = 1/wavelength in cycles per metre.
 """
@@ -16,57 +16,6 @@ ELECTRON_REST_EV = 510998.95
 
 WAVELENGTH_RANGE_M = (1e-13, 1e-5)
 """Accepted wavelengths, m: from electrons of a few MeV to the thermal infrared."""
-
-FAR_FIELD_LIMIT = 0.1
-"""Largest Fresnel number called far field here. Design choice: the condition itself is F << 1."""
-
-
-@dataclass(frozen=True)
-class SamplingReport:
-    """Sampling of a scan with a given probe and step.
-
-    Attributes:
-        probe_diameter_m: diameter of the probe D, m.
-        step_m: distance R between neighbouring exposures, m.
-        field_of_view_m: edge of the patch one pattern can describe, m.
-        linear_overlap: 1 - R/D; below zero the probes do not touch.
-        oversampling_ratio: (field of view / D)^2; a single pattern needs 2 or more (Miao, Sayre and
-            Chapman, J. Opt. Soc. Am. A 15, 1662, 1998).
-        detector_pixel_m: detector pitch, m.
-        pitch_for_probe_m: wavelength * distance / (2 D), the pitch that resolves the whole probe.
-        pitch_for_step_m: wavelength * distance / R, the pitch ptychography needs (Edo et al., Phys.
-            Rev. A 87, 053850, 2013: the step counts, not the size of the probe).
-        fresnel_number: D^2 / (wavelength * distance).
-        warnings: faults, one sentence each; empty for a sound experiment.
-    """
-
-    probe_diameter_m: float
-    step_m: float
-    field_of_view_m: float
-    linear_overlap: float
-    oversampling_ratio: float
-    detector_pixel_m: float
-    pitch_for_probe_m: float
-    pitch_for_step_m: float
-    fresnel_number: float
-    warnings: tuple[str, ...]
-
-    @property
-    def sound(self) -> bool:
-        """True if there are no warnings."""
-        return not self.warnings
-
-    def __str__(self) -> str:
-        """The report as lines of text."""
-        lines = [
-            f"probe {self.probe_diameter_m:.3g} m in a field of view of "
-            f"{self.field_of_view_m:.3g} m: oversampling {self.oversampling_ratio:.2f}",
-            f"step {self.step_m:.3g} m: linear overlap {100 * self.linear_overlap:.0f} %",
-            f"detector pitch {self.detector_pixel_m:.3g} m (step needs "
-            f"{self.pitch_for_step_m:.3g} m, one pattern alone {self.pitch_for_probe_m:.3g} m)",
-            f"Fresnel number {self.fresnel_number:.2g}",
-        ]
-        return "\n".join(lines + [f"warning: {text}" for text in self.warnings])
 
 
 @dataclass(frozen=True)
@@ -173,38 +122,15 @@ class Geometry:
         diameter = positive("probe_diameter_m", probe_diameter_m)
         return diameter * diameter / (self.wavelength_m * self.distance_m)
 
-    def report(self, probe_diameter_m: float, step_m: float) -> SamplingReport:
-        """Check the sampling of a scan.
+    def oversampling_ratio(self, probe_diameter_m: float) -> float:
+        """(Field of view / D)^2; a single pattern needs 2 or more, ptychography less.
+
+        Miao, Sayre and Chapman, J. Opt. Soc. Am. A 15, 1662, 1998.
 
         Args:
-            probe_diameter_m: diameter of the probe, m.
-            step_m: distance between neighbouring exposures, m.
+            probe_diameter_m: diameter D of the illuminated patch, m.
 
         Returns:
-            The figures and, in `warnings`, their faults.
+            The ratio; below 1 the probe does not fit the field of view and patterns are aliased.
         """
-        diameter = positive("probe_diameter_m", probe_diameter_m)
-        step = positive("step_m", step_m)
-        reach = self.wavelength_m * self.distance_m
-        fresnel = self.fresnel_number(diameter)
-        warnings: list[str] = []
-        if diameter >= self.field_of_view_m:
-            warnings.append("the probe does not fit the field of view: patterns are aliased")
-        if self.detector_pixel_m > reach / step:
-            warnings.append("the detector pitch is too coarse for the scan step")
-        if step >= diameter:
-            warnings.append("neighbouring probes do not overlap")
-        if fresnel > FAR_FIELD_LIMIT:
-            warnings.append(f"Fresnel number {fresnel:.2g} is not far field")
-        return SamplingReport(
-            probe_diameter_m=diameter,
-            step_m=step,
-            field_of_view_m=self.field_of_view_m,
-            linear_overlap=1.0 - step / diameter,
-            oversampling_ratio=(self.field_of_view_m / diameter) ** 2,
-            detector_pixel_m=self.detector_pixel_m,
-            pitch_for_probe_m=reach / (2.0 * diameter),
-            pitch_for_step_m=reach / step,
-            fresnel_number=fresnel,
-            warnings=tuple(warnings),
-        )
+        return (self.field_of_view_m / positive("probe_diameter_m", probe_diameter_m)) ** 2

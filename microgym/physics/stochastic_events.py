@@ -8,14 +8,11 @@ taken with the probability rate / largest rate (thinning: Lewis and Shedler, Nav
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import log64
 from microgym.random import draw_uniform
 from microgym.state import Float64, Shape
-
-Rows = NDArray[np.float64]
 
 NEVER = np.inf
 """Time of an event that does not come."""
@@ -32,7 +29,7 @@ class EventState(NamedTuple):
 
 
 @kernel
-def _wait(s0: int, s1: int, number: int, largest: float) -> float:
+def _wait(s0, s1, number, largest):
     """Time to a candidate from the one before, s."""
     if largest <= 0.0:
         return NEVER
@@ -40,13 +37,12 @@ def _wait(s0: int, s1: int, number: int, largest: float) -> float:
 
 
 @kernel
-def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
+def start_events(s0, s1, largest, candidate):
     """Begin an episode at time 0.
 
     Args:
-        s0: first word of the stream of the events, of the exogenous role; two draws a candidate,
+        s0, s1: words of the stream of the events, of the exogenous role; two draws a candidate,
             at the tick of its number.
-        s1: second word.
         largest: upper bound of the rate, 1/s; nothing happens where it is 0.
         candidate: (2,) row of `EventState`, written.
     """
@@ -55,17 +51,14 @@ def start_events(s0: int, s1: int, largest: float, candidate: Rows) -> None:
 
 
 @kernel
-def next_event(
-    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
-) -> float:
+def next_event(s0, s1, until, rate, largest, candidate):
     """Time of the first event up to a time, while the rate stays the same.
 
     Called again, it goes on behind that event: with the same `until` it finds all of them, and with
     another rate those of a state that the event has changed.
 
     Args:
-        s0: first word of the stream of the events.
-        s1: second word.
+        s0, s1: words of the stream of the events.
         until: end of the time with this rate, s since the start.
         rate: rate, 1/s, at most `largest`; a larger one counts as that.
         largest: as for `start_events`.
@@ -82,14 +75,3 @@ def next_event(
         if draw_uniform(s0, s1, number, np.int64(1)) * largest < rate:
             return time
     return NEVER
-
-
-@kernel
-def count_events(
-    s0: int, s1: int, until: float, rate: float, largest: float, candidate: Rows
-) -> int:
-    """Number of events up to a time, while the rate stays the same; see `next_event`."""
-    count = 0
-    while next_event(s0, s1, until, rate, largest, candidate) <= until:
-        count += 1
-    return count

@@ -15,7 +15,6 @@ from microgym.validation import positive
 ELECTRON_MASS_KG = 9.1093837015e-31
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 HBAR_J_S = 1.054571817e-34
-BOLTZMANN_J_K = 1.380649e-23
 """CODATA 2018."""
 
 WAVE_NUMBER = 1e-9 * math.sqrt(2.0 * ELECTRON_MASS_KG * ELEMENTARY_CHARGE_C) / HBAR_J_S
@@ -53,40 +52,16 @@ def surface_wave_number(mass: float, energy_ev: float) -> float:
 
 
 @kernel
-def conductance_us(gap_nm, kappa, density):
-    """Conductance of the junction, uS.
-
-    Args:
-        gap_nm: distance from point contact, nm.
-        kappa: decay constant, 1/nm.
-        density: local density of states over that of the bare surface.
-    """
-    return QUANTUM_US * density * exp64(-2.0 * kappa * gap_nm)
-
-
-@kernel
 def gap_nm(conductance, kappa):
     """Distance from point contact at which the bare surface has a conductance in uS, nm."""
     return log64(QUANTUM_US / conductance) / (2.0 * kappa)
 
 
 @inline_kernel
-def settled_log(lead_nm, keep):
-    """Remaining distance of the tip from its set point under a logarithmic amplifier, nm.
-
-    The loop dz/dt = K ln(I / I_set) has the plant gain 2 kappa: the lead falls exponentially with
-    the rate 2 kappa K.
-
-    Args:
-        lead_nm: height above the one that has the set current, nm.
-        keep: exp(-2 kappa K dt).
-    """
-    return lead_nm * keep
-
-
-@inline_kernel
 def settled_linear(lead_nm, keep, kappa):
-    """The same under a linear amplifier, dz/dt = K (I / I_set - 1): fast up, slew K down.
+    """Remaining distance of the tip from its set point under a linear amplifier, nm.
+
+    The loop dz/dt = K (I / I_set - 1) is fast upwards and slews with K downwards.
 
     With w = exp(2 kappa lead) it is dw/dt = 2 kappa K (1 - w), which is solved exactly.
 
@@ -120,19 +95,10 @@ def track_line(heights_nm, dt, gain, kappa, linear, lead_nm, trace_nm):
     for i in range(heights_nm.size):
         lead_nm += before - heights_nm[i]
         before = heights_nm[i]
-        lead_nm = settled_linear(lead_nm, keep, kappa) if linear else settled_log(lead_nm, keep)
+        # Logarithmic amplifier, dz/dt = K ln(I / I_set): plant gain 2 kappa, so the lead decays.
+        lead_nm = settled_linear(lead_nm, keep, kappa) if linear else lead_nm * keep
         trace_nm[i] = before + lead_nm
     return lead_nm
-
-
-def shot_noise_pa(current_pa: float, bandwidth_hz: float) -> float:
-    """Shot noise of a current, its standard deviation: sqrt(2 e I B), pA."""
-    return 1e6 * math.sqrt(2.0 * ELEMENTARY_CHARGE_C * abs(current_pa) * bandwidth_hz)
-
-
-def johnson_noise_pa(resistance_ohm: float, temperature_k: float, bandwidth_hz: float) -> float:
-    """Thermal noise of the amplifier's feedback resistor: sqrt(4 k T B / R), pA."""
-    return 1e12 * math.sqrt(4.0 * BOLTZMANN_J_K * temperature_k * bandwidth_hz / resistance_ohm)
 
 
 @inline_kernel

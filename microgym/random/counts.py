@@ -278,8 +278,7 @@ def fill_poisson(s0, s1, tick, mean, out, work):
     float32; up to that rounding they rise with the uniform number.
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         mean: float32, one-dimensional, 0 <= mean <= 1e7; not checked.
         out: float32 of the same length; overwritten with whole numbers.
@@ -340,8 +339,7 @@ def thin_counts(s0, s1, tick, counts, probability, out):
     m < 30, and has a total variation to the exact distribution below 2e-5 elsewhere.
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         counts: float32, one-dimensional whole numbers 0 <= n <= 2**24; fractions are cut off,
             a negative number or NaN counts as zero.

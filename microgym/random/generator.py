@@ -117,16 +117,9 @@ _encipher_strip: Any = intrinsic(_strip_of_counters)
 
 @inline_kernel
 def threefry(k0, k1, c0, c1):
-    """Threefry-2x32-20: the counter (c0, c1) enciphered with the key (k0, k1).
+    """Threefry-2x32-20: the counter (c0, c1) enciphered with the key (k0, k1), two uint32.
 
-    Args:
-        k0: first key word, cast to uint32; likewise the others.
-        k1: second key word.
-        c0: first counter word.
-        c1: second counter word.
-
-    Returns:
-        Two uint32.
+    All four words are cast to uint32.
     """
     return _threefry(_U32(k0), _U32(k1), _U32(c0), _U32(c1))
 
@@ -136,8 +129,7 @@ def stream(k0, k1, role, process):
     """Key of one process of an episode.
 
     Args:
-        k0: first word of the episode key.
-        k1: second word.
+        k0, k1: words of the episode key.
         role: a `Role` (or its integer).
         process: integer 0 <= process < 2**32, one per source of randomness in the role.
 
@@ -175,8 +167,7 @@ def uniform(s0, s1, tick, index):
     """A uniform number in the open interval (0, 1), with 52 random bits.
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         index: integer 0 <= index < 2**31.
 
@@ -189,17 +180,7 @@ def uniform(s0, s1, tick, index):
 
 @inline_kernel
 def normal(s0, s1, tick, index):
-    """A standard normal number: the quantile of `uniform` at the same place.
-
-    Args:
-        s0: first word of the stream key.
-        s1: second word.
-        tick: integer, cast to uint32.
-        index: integer 0 <= index < 2**31.
-
-    Returns:
-        float64.
-    """
+    """A standard normal float64: the quantile of `uniform`, whose arguments it takes."""
     return ndtri64(uniform(s0, s1, tick, index))
 
 
@@ -229,8 +210,7 @@ def fill_bits(s0, s1, tick, out):
     Elements j and j + STRIP/2 of a strip are the two words of one counter.
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         out: uint32, one-dimensional; overwritten.
     """
@@ -266,8 +246,7 @@ def fill_uniform(s0, s1, tick, out):
     """Fill with uniform numbers in the open interval (0, 1), with 24 random bits.
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         out: float32, one-dimensional; overwritten.
     """
@@ -285,8 +264,7 @@ def fill_normal(s0, s1, tick, out):
     4e-4 beyond (probability 6e-7).
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        s0, s1: words of the stream key.
         tick: integer, cast to uint32.
         out: float32, one-dimensional; overwritten.
     """

@@ -10,6 +10,7 @@ Optica 4, 736 (2017), for rPIE; Thibault and Menzel, Nature 494, 68 (2013), for 
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Complex = NDArray[np.complex128]
 Real = NDArray[np.float64]
@@ -181,3 +182,21 @@ def reconstruct(
             )
         costs.append(cost / scale)
     return specimen, probe, costs
+
+
+def paper_probe(n: int = 64) -> NDArray[np.complex64]:
+    """The probe of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023).
+
+    The outer product of a Gaussian window with itself (standard deviation n / (0.7 pi^2) pixels),
+    where it exceeds one half, blurred by a Gaussian of 1 px and raised by 1e-9: real, positive,
+    about 22 px across at n = 64. It is symmetric about (n - 1) / 2, half a pixel before the centre
+    of the package's probes.
+
+    Returns:
+        (n, n) complex64 with zero imaginary part, power one.
+    """
+    at = np.arange(n) - (n - 1) / 2.0
+    window = np.exp(-0.5 * (at / (n / (0.7 * np.pi**2))) ** 2)
+    disk = (np.outer(window, window) > 0.5).astype(np.float64)
+    probe = ndimage.gaussian_filter(disk, 1.0, mode="constant") + 1e-9
+    return (probe / np.sqrt(np.sum(probe**2))).astype(np.complex64)

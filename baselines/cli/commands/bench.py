@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread, progress_bar
+from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import suggestion
 from microgym.baselines.evaluation.records import machine, to_json, versions
 
@@ -21,22 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="benchmarks to run (default: all but the long ones); --list shows them",
     )
-    parser.add_argument("--list", action="store_true", help="only show the names of all benchmarks")
+    options.flag(parser, "--list", "only show the names of all benchmarks")
     parser.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
     parser.add_argument(
         "--steps", type=int, metavar="N", help="of the benchmark memory (default: 20000)"
     )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="exit with 1 where a threshold is missed or could not be measured",
-    )
+    missed = "exit with 1 where a threshold is missed or could not be measured"
+    options.flag(parser, "--check", missed)
     options.add(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmarks and compare them with their thresholds."""
-    one_thread()
     from microgym.baselines.benchmarks import find_benchmarks
     from microgym.baselines.benchmarks.thresholds import Threshold, threshold_text
     from microgym.baselines.benchmarks.timing import (

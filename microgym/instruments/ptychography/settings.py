@@ -13,7 +13,7 @@ from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
 from microgym.physics.diffraction import sum_intensity
 from microgym.physics.drift import DriftParameters, DriftRates
 from microgym.physics.probe import check_probe, diameter, intensity
-from microgym.physics.sampling import Geometry, SamplingReport
+from microgym.physics.sampling import Geometry
 from microgym.state import Float32, Int64
 from microgym.validation import integer, non_negative, positive
 
@@ -92,12 +92,12 @@ class PtychographySettings:
     @property
     def oversampling(self) -> float:
         """Oversampling of one diffraction pattern; 2 or more is sound."""
-        return _report(self).oversampling_ratio
+        return self.geometry.oversampling_ratio(self.probe_px * self.geometry.object_pixel_m)
 
     @property
     def fresnel_number(self) -> float:
         """Fresnel number of the probe at the detector; far below 1 in the far field."""
-        return _report(self).fresnel_number
+        return self.geometry.fresnel_number(self.probe_px * self.geometry.object_pixel_m)
 
     @property
     def fluence_per_s(self) -> float:
@@ -109,11 +109,6 @@ class PtychographySettings:
         """(B,) float32, reciprocal critical fluence of every band; (0,) without damage."""
         fades = self.damage.critical_fluence < np.inf
         return self.damage.inverse_critical()[: None if fades else 0]
-
-
-def _report(settings: PtychographySettings) -> SamplingReport:
-    pixel = settings.geometry.object_pixel_m
-    return settings.geometry.report(settings.probe_px * pixel, pixel)
 
 
 class Illumination(NamedTuple):

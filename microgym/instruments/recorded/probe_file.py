@@ -7,23 +7,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.instruments.recorded.hdf5 import PROBES, first_dataset
 from microgym.physics.probe import check_probe
-
-PROBE_KEYS = (
-    "probe",
-    "entry_1/instrument_1/source_1/probe",
-    "entry_1/instrument_1/source_1/illumination",
-)
-"""Names of the probe in a file, in the order of search; the last two are those of CXI files."""
+from microgym.specimens.readers import HDF5_SUFFIXES, FilePath, existing_file
 
 
-def load_probe(path: str | Path, n: int, *, key: str | None = None) -> NDArray[np.complex64]:
+def load_probe(path: FilePath, n: int) -> NDArray[np.complex64]:
     """Read the illumination from a file and normalise it. Pickled objects are refused.
 
     Args:
-        path: .npy (the array itself), .npz, or .h5, .hdf5, .cxi.
+        path: .npy (the array itself), .npz with an array 'probe', or HDF5 with one of `PROBES`.
         n: edge the probe must have, px.
-        key: name of the array in the file; by default the first of `PROBE_KEYS` that is there.
 
     Returns:
         (modes, n, n) complex64, total power one.
@@ -34,21 +28,12 @@ def load_probe(path: str | Path, n: int, *, key: str | None = None) -> NDArray[n
         ValueError: if the file is of another kind, damaged, or has no such array; if the shape is
             wrong; if a value is NaN or infinite, or the probe zero everywhere.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"probe file {str(file)!r} does not exist")
-    readers = {
-        ".npy": _from_npy,
-        ".npz": _from_npz,
-        ".h5": _from_hdf5,
-        ".hdf5": _from_hdf5,
-        ".cxi": _from_hdf5,
-    }
-    suffix = file.suffix.lower()
-    if suffix not in readers:
-        raise ValueError(f"probe file {str(file)!r} must end in one of {tuple(readers)}")
+    file = existing_file(path, "probe file")
+    known = (".npy", ".npz", *HDF5_SUFFIXES)
+    if file.suffix.lower() not in known:
+        raise ValueError(f"probe file {str(file)!r} must end in one of {known}")
     try:
-        array = readers[suffix](file, key)
+        array = _read_hdf5(file) if file.suffix.lower() in HDF5_SUFFIXES else _read_numpy(file)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
         raise ValueError(f"probe file {str(file)!r} cannot be read: {error}") from error
     while array.ndim > 3 and array.shape[0] == 1:
@@ -56,42 +41,16 @@ def load_probe(path: str | Path, n: int, *, key: str | None = None) -> NDArray[n
     return check_probe(array, n, str(file))
 
 
-def _from_npy(file: Path, key: str | None) -> NDArray[np.generic]:
-    if key is not None:
-        raise ValueError(f"key={key!r}: an .npy file holds one array and no names")
-    loaded = np.load(file, allow_pickle=False)
-    if not isinstance(loaded, np.ndarray):
-        raise ValueError("it is not an .npy file")
-    return loaded
-
-
-def _from_npz(file: Path, key: str | None) -> NDArray[np.generic]:
-    with zipfile.ZipFile(file):
-        pass
-    with np.load(file, allow_pickle=False) as archive:
-        return archive[_find(key, list(archive.files))]
-
-
-def _from_hdf5(file: Path, key: str | None) -> NDArray[np.generic]:
+def _read_hdf5(file: Path) -> NDArray[np.generic]:
     with h5py.File(file, "r") as tree:
-        present: list[str] = []
-
-        def note(name: str, node: object) -> None:
-            if isinstance(node, h5py.Dataset):
-                present.append(name)
-
-        tree.visititems(note)
-        # Links are not visited, but may be named.
-        present += [name for name in PROBE_KEYS if name in tree and name not in present]
-        node = tree[_find(key, present)]
-        if not isinstance(node, h5py.Dataset):
-            raise ValueError(f"{node.name!r} is not an array")
-        return np.asarray(node[()])
+        return first_dataset(tree, PROBES, "probe")
 
 
-def _find(key: str | None, present: list[str]) -> str:
-    wanted = PROBE_KEYS if key is None else (key.strip("/"),)
-    for name in wanted:
-        if name in present:
-            return name
-    raise ValueError(f"none of the arrays {wanted} is among those present: {sorted(present)}")
+def _read_numpy(file: Path) -> NDArray[np.generic]:
+    loaded = np.load(file, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        if "probe" not in loaded:
+            raise ValueError(f"it has no array 'probe' among {loaded.files}")
+        return loaded["probe"]

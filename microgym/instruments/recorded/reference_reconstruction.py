@@ -47,8 +47,7 @@ def full_reconstruction(
         field_px: edge of the field, px.
 
     Returns:
-        Object, probe and the mask of the structure. A reference object in the recording is not
-        used, so that probe and object are consistent.
+        Object, probe and the mask of the structure.
     """
     photons = float(recording.patterns.sum(axis=(1, 2), dtype=np.float64).mean())
     settings = PIESettings(alpha=0.1, probe_step=0.1, modes=2)

@@ -58,12 +58,10 @@ def _read(
     """
     del modified_ns, size
     recording = load_recording(path)
-    (low_y, high_y, low_x, high_x) = recording.extent
-    edge = max(high_y - low_y, high_x - low_x) + 2.0
-    region = int(np.ceil(edge / cells)) * cells
+    low, high = recording.positions.min(axis=0), recording.positions.max(axis=0)
+    region = int(np.ceil(((high - low).max() + 2.0) / cells)) * cells
     field = region + recording.n
-    middle = np.array([low_y + high_y, low_x + high_x]) / 2.0
-    places = recording.positions - middle + field / 2.0
+    places = recording.positions - (low + high) / 2.0 + field / 2.0
     return recording, full_reconstruction(recording, places, field), places, region
 
 

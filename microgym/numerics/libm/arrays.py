@@ -1,5 +1,7 @@
 """Elementary functions of whole float64 arrays, for Python; see `microgym.numerics.libm`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,61 +14,40 @@ Real = NDArray[np.float64]
 @kernel
 def _fill_exp(x, out):
     for i in range(x.size):
-        out[i] = exp64(x[i])
+        out[0, i] = exp64(x[i])
 
 
 @kernel
 def _fill_log(x, out):
     for i in range(x.size):
-        out[i] = log64(x[i])
+        out[0, i] = log64(x[i])
 
 
 @kernel
-def _fill_sincos(x, sine, cosine):
+def _fill_sincos(x, out):
     for i in range(x.size):
-        sine[i], cosine[i] = sincos64(x[i])
+        out[0, i], out[1, i] = sincos64(x[i])
+
+
+def _filled(kernel: Callable[[Real, Real], None], outputs: int, x: ArrayLike) -> Real:
+    """Results of a kernel for every element, [outputs, ...] float64."""
+    given = np.ascontiguousarray(x, np.float64)
+    out = np.empty((outputs, given.size))
+    kernel(given.ravel(), out)
+    return out.reshape(outputs, *np.shape(x))
 
 
 def exp(x: ArrayLike) -> Real:
-    """Exponential, as `exp64`.
-
-    Args:
-        x: real numbers of any shape.
-
-    Returns:
-        float64 of the same shape, fresh.
-    """
-    given = np.ascontiguousarray(x, np.float64)
-    out = np.empty(given.size)
-    _fill_exp(given.ravel(), out)
-    return out.reshape(np.shape(x))
+    """Exponential of real numbers of any shape, as `exp64`: fresh float64 of that shape."""
+    return _filled(_fill_exp, 1, x)[0]
 
 
 def log(x: ArrayLike) -> Real:
-    """Natural logarithm, as `log64`.
-
-    Args:
-        x: real numbers of any shape.
-
-    Returns:
-        float64 of the same shape, fresh.
-    """
-    given = np.ascontiguousarray(x, np.float64)
-    out = np.empty(given.size)
-    _fill_log(given.ravel(), out)
-    return out.reshape(np.shape(x))
+    """Natural logarithm of real numbers of any shape, as `log64`: fresh float64 of that shape."""
+    return _filled(_fill_log, 1, x)[0]
 
 
 def sincos(x: ArrayLike) -> tuple[Real, Real]:
-    """Sine and cosine, as `sincos64`.
-
-    Args:
-        x: real numbers of any shape, in radians.
-
-    Returns:
-        Two float64 arrays of the same shape, fresh.
-    """
-    given = np.ascontiguousarray(x, np.float64)
-    sine, cosine = np.empty(given.size), np.empty(given.size)
-    _fill_sincos(given.ravel(), sine, cosine)
-    return sine.reshape(np.shape(x)), cosine.reshape(np.shape(x))
+    """Sine and cosine of radians of any shape, as `sincos64`: fresh float64 of that shape."""
+    sine, cosine = _filled(_fill_sincos, 2, x)
+    return sine, cosine

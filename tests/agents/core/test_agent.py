@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from microgym.agents.core.agent import BaseAgent
-from microgym.agents.core.idle_agent import IdleAgent
+from microgym.agents.core.agent import BaseAgent, IdleAgent
 from microgym.agents.core.registry import agent_names, make_agent
 from microgym.envs.core.registry import entries
 

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import MLPPolicyNet
-from microgym.agents.core.trained_agent import POLICY_FILE, PretrainedAgent, save_policy
+from microgym.agents.core.trained_agent import POLICY_FILE, PolicyAgent, load_policy, save_policy
 
 SEEN = spaces.Dict(
     {
@@ -72,7 +72,7 @@ def observations(count: int) -> dict[str, Any]:
 
 def test_the_stored_network_decides_as_the_trained_policy(policy, tmp_path):
     save_policy(tmp_path / POLICY_FILE, policy.network(), "Other-v0", seed=0, steps=8)
-    agent = PretrainedAgent(tmp_path, "Other-v0")
+    agent = PolicyAgent(load_policy(tmp_path, "Other-v0"), "Other-v0", "trained")
     agent.reset(20, list(range(20)))
     seen = observations(20)
     found = agent.act(seen, {})
@@ -84,7 +84,7 @@ def test_the_stored_network_decides_as_the_trained_policy(policy, tmp_path):
 
 def test_decisions_do_not_depend_on_the_batch(policy, tmp_path):
     save_policy(tmp_path / POLICY_FILE, policy.network(), "Other-v0", seed=0, steps=8)
-    agent = PretrainedAgent(tmp_path, "Other-v0")
+    agent = PolicyAgent(load_policy(tmp_path, "Other-v0"), "Other-v0", "trained")
     agent.reset(6)
     seen = observations(6)
     together = agent.act(seen, {})

@@ -9,8 +9,7 @@ import torch
 from gymnasium import spaces
 
 from microgym.agents.core.learner import ShapedMonitor
-from microgym.agents.core.network import CRITIC, TARGET
-from microgym.agents.core.policy_adapter import PolicyAdapter
+from microgym.agents.core.network import CRITIC, TARGET, PolicyAdapter
 from microgym.agents.core.privileged_observation import (
     PrivilegedObservationWrapper,
     PrivilegedTeacher,

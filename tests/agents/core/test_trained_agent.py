@@ -14,7 +14,7 @@ from microgym.agents.core import trained_agent
 from microgym.agents.core.registry import make_agent
 from microgym.agents.core.trained_agent import (
     POLICY_FILE,
-    PretrainedAgent,
+    PolicyAgent,
     load_policy,
     save_policy,
 )
@@ -167,7 +167,7 @@ def test_policies_with_other_tensors(path):
 
 
 def test_decisions_do_not_depend_on_the_batch(path):
-    agent = PretrainedAgent(path)
+    agent = PolicyAgent(load_policy(path, ENV), ENV, "trained")
     agent.reset(5, list(range(5)))
     seen = observations()
     together = agent.act(seen, {})
@@ -182,7 +182,7 @@ def test_decisions_do_not_depend_on_the_batch(path):
 
 
 def test_actions_are_the_best_cells(path):
-    agent = PretrainedAgent(path, name="mine")
+    agent = PolicyAgent(load_policy(path, ENV), ENV, "mine")
     assert agent.name == "mine"
     agent.reset(5)
     assert not agent.uses_privileged_info
@@ -199,7 +199,7 @@ def test_actions_are_the_best_cells(path):
 
 
 def test_the_truth_is_not_looked_at(path):
-    agent = PretrainedAgent(path)
+    agent = PolicyAgent(load_policy(path, ENV), ENV, "trained")
     agent.reset(5)
     seen = observations()
     without = {name: seen[name] for name in ("maps", "numbers")}

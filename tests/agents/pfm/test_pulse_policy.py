@@ -11,14 +11,16 @@ from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
-from microgym.agents.core.ranking_policy import MAPS, PLACES, STATUS
 from microgym.agents.core.registry import make_agent
 from microgym.agents.core.trained_agent import PolicyAgent, load_policy
 from microgym.agents.pfm.domain_model import CELLS, coordinates
 from microgym.agents.pfm.network import (
     BELIEFS,
     COUNT,
+    MAPS,
     MODEL,
+    PLACES,
+    STATUS,
     TRIES,
     PulsePolicyNet,
     PulseProposals,

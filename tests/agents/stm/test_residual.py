@@ -13,7 +13,7 @@ from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
 from microgym.agents.core.registry import make_agent
 from microgym.agents.core.residual_policy import HISTORY, ResidualPolicyNet
-from microgym.agents.core.trained_agent import PretrainedAgent, load_policy, save_policy
+from microgym.agents.core.trained_agent import PolicyAgent, load_policy, save_policy
 from microgym.agents.stm.privileged import STMTeacher
 from microgym.agents.stm.references import ExpertAgent
 from microgym.agents.stm.residual import RANGE, STMResidual, width_of
@@ -59,7 +59,10 @@ def test_the_width_says_how_many_adatoms(movers):
 def test_no_corrections_leave_the_expert_as_it_is(tmp_path):
     path = tmp_path / "policy.safetensors"
     save_policy(path, silent(fresh_net()), "STM-v0", 0, 1)
-    agents = {"expert": ExpertAgent(), "trained": PretrainedAgent(path, "STM-v0")}
+    agents = {
+        "expert": ExpertAgent(),
+        "trained": PolicyAgent(load_policy(path, "STM-v0"), "STM-v0", "trained"),
+    }
     found = evaluate_all(EnvironmentConfig("STM-v0", "validation"), agents, episodes=6, num_envs=3)
     assert np.array_equal(found["expert"].returns, found["trained"].returns)
 

@@ -28,15 +28,16 @@ def test_the_first_model_is_compared_with_each_other():
 def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkeypatch):
     seen: list[tuple[str, str]] = []
 
-    def finished(env_id, seeds, steps, folder):
-        assert (env_id, tuple(seeds)) == (ENV, (0, 1))
-        return [Run(seed, steps, folder / f"seed-{seed}", [], 1.0, True) for seed in seeds]
+    def finished(env_id, protocol, folder, jobs, *, reuse, config):
+        assert (env_id, protocol.seeds, reuse) == (ENV, (0, 1), True)
+        paths = [folder / f"seed-{seed}" for seed in protocol.seeds]
+        return [Run(seed, 9, path, [], 1.0, True) for seed, path in enumerate(paths)]
 
     def returns(setting, name, group, protocol):
         seen.extend((name, run.path.parent.name) for run in group)
         return np.full((len(group), protocol.episodes), 1.0 if name == "neural" else 0.5)
 
-    monkeypatch.setattr(compare_observations, "finished_runs", finished)
+    monkeypatch.setattr(compare_observations, "trained_runs", finished)
     monkeypatch.setattr(compare_observations, "_returns", returns)
     path = compare_observations.write_comparison(
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path

@@ -147,7 +147,7 @@ def test_an_interruption_before_anything_is_known_writes_nothing(toy, tmp_path, 
 
 
 def test_what_cannot_be_written_is_found_before_the_work(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "train_with_bar", None)
+    monkeypatch.setattr(report, "trained_runs", None)
     with pytest.raises(OSError, match="it is a folder"):
         make_report(plan(tmp_path, output=tmp_path))
 

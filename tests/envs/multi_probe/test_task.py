@@ -103,7 +103,7 @@ def test_specimen_and_dose_are_shared():
     # Exposures are simultaneous: the order of the probes makes no difference to the specimen.
     np.testing.assert_allclose(ours.fluence, theirs.fluence, rtol=1e-5)
     np.testing.assert_allclose(ours.object_re, theirs.object_re, atol=1e-6)
-    dose = env.unwrapped._batch.task.ledger()["dose"][0]
+    dose = env.unwrapped._batch.task.ledger.dose[0]
     assert ours.fluence.sum() == pytest.approx(dose, rel=1e-4)
 
 

@@ -1,19 +1,6 @@
-"""Gymnasium environments of the toy."""
+"""Look for a drifting lamp."""
 
-from gymnasium.vector import VectorEnv
-
-from microgym.envs.core.single_env import MicroscopeEnv
-from microgym.envs.core.vector_env import MicroscopeVectorEnv
+from microgym.envs.core.vector_env import environments
 from tests.envs.toy.task import ToyTask
 
-
-class ToyEnv(MicroscopeEnv):
-    """Look for a drifting lamp."""
-
-    task_class = ToyTask
-
-
-class ToyVectorEnv(MicroscopeVectorEnv, VectorEnv):
-    """N toys in one process."""
-
-    task_class = ToyTask
+ToyEnv, ToyVectorEnv = environments(__name__, ToyTask, __doc__)

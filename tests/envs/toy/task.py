@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.config import Config, choice, level
 from microgym.envs.core.interventions import BoxIntervention
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
+from microgym.instruments.ledger import Ledger
 from microgym.random import Role, normal, stream, uniform
 from microgym.state import Float32, Float64, Int64, Shape, Uint32
 
@@ -52,9 +53,10 @@ class ToyTask(Task):
         grid=Choices(GRID**2, "cell in reading order"),
     )
     REWARD = {
-        "signal": Term(1.0, "sum of the signals"),
-        "dose": Term(1.0, "minus a tenth of the dose", better="lower", scale=10.0),
+        "signal": Term(1.0, "sum of the signals", path="state.light"),
+        "dose": Term(1.0, "minus a tenth of the dose", "lower", 10.0, "state.dose"),
     }
+    BUDGETS = {"state.tick": "state.budget"}
     COST = {"overdose": "1 where the dose is above 8"}
     METRICS = (
         Metric("dose", "dose", "s", group="ledger"),
@@ -63,9 +65,9 @@ class ToyTask(Task):
         Metric("overdose", "doses too many", group="cost_terms"),
         Metric("exposures", "looks", "", "", "ledger"),
     )
-    LATENT = {"lamp": "place of the lamp"}
+    LATENT = {"lamp": Latent("place of the lamp", "state.lamp")}
     INTERVENTIONS = {
-        "lamp": BoxIntervention("place", "state.lamp", shape=(2,), low=-1.0, high=1.0, example=0.5)
+        "lamp": BoxIntervention("place", "state.lamp", low=-1.0, high=1.0, example=0.5)
     }
 
     def check_options(self, options: Any) -> None:
@@ -110,12 +112,8 @@ class ToyTask(Task):
             state.tick[row] += 1
             state.light[row] += signal
 
-    def potentials(self, rows: Any) -> dict[str, Any]:
-        return {"signal": self.state.light[rows], "dose": self.state.dose[rows]}
-
     def over(self, rows: Any) -> NDArray[np.bool_]:
-        state = self.state
-        return (self.terms[rows, 0] > 0.9) | (state.tick[rows] >= state.budget[rows])
+        return (self.terms[rows, 0] > 0.9) | super().over(rows)
 
     def step(self, rows: Any, actions: Any) -> None:
         super().step(rows, actions)
@@ -133,17 +131,11 @@ class ToyTask(Task):
         image = self.state.image
         return {"best": image[:, 0].max((-2, -1)), "map": image[:, 1].copy()}
 
-    def latent(self) -> dict[str, NDArray[Any]]:
-        return {"lamp": self.state.lamp.copy()}
-
-    def ledger(self) -> dict[str, NDArray[Any]]:
+    @property
+    def ledger(self) -> Ledger:
         state = self.state
-        return {
-            "time_s": state.tick * 0.5,
-            "dose": state.dose.copy(),
-            "exposures": state.tick.astype(np.int32),
-            "path_m": state.path.copy(),
-        }
+        exposures: Any = state.tick.astype(np.int32)
+        return Ledger(state.tick * 0.5, state.dose, exposures, state.path)
 
     def info(self) -> dict[str, Any]:
         names = np.array([f"lamp-{budget}" for budget in self.state.budget], object)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from microgym.instruments.recorded.probe_file import load_probe
-from microgym.physics.probe import paper_probe
+from tests.microgym.ptychography_reference import paper_probe
 
 N = 32
 PROBE = paper_probe(N)
@@ -24,11 +24,6 @@ def test_npy(tmp_path):
 def test_npz(tmp_path):
     np.savez(tmp_path / "p.npz", probe=PROBE[None, None], other=np.zeros(3))
     same(load_probe(str(tmp_path / "p.npz"), N))
-
-
-def test_npz_by_name(tmp_path):
-    np.savez(tmp_path / "p.npz", guess=PROBE)
-    same(load_probe(tmp_path / "p.npz", N, key="guess"))
 
 
 @pytest.mark.parametrize("where", ["probe", "illumination"])
@@ -105,8 +100,6 @@ def test_wrong_name_lists_what_is_there(tmp_path):
         tree["entry_1/light"] = PROBE
     with pytest.raises(ValueError, match="entry_1/light"):
         load_probe(tmp_path / "p.h5", N)
-    with pytest.raises(ValueError, match="nope"):
-        load_probe(tmp_path / "p.h5", N, key="nope")
 
 
 def test_group_instead_of_array(tmp_path):
@@ -114,12 +107,6 @@ def test_group_instead_of_array(tmp_path):
         tree["probe/real"] = PROBE.real
     with pytest.raises(ValueError, match="not an array"):
         load_probe(tmp_path / "p.h5", N)
-
-
-def test_one_array_has_no_name(tmp_path):
-    np.save(tmp_path / "p.npy", PROBE)
-    with pytest.raises(ValueError, match="key="):
-        load_probe(tmp_path / "p.npy", N, key="probe")
 
 
 def test_pickles_are_refused(tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from microgym.instruments.ptychography.settings import DEAD_TIME_S, STAGE_SPEED_PX_S
-from microgym.instruments.recorded.recording import save_recording
 from microgym.instruments.recorded.reference_reconstruction import full_reconstruction
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.metrics import complex_error, structure_snr_db
@@ -157,7 +156,7 @@ def test_bad_pixels_are_not_trusted(tmp_path):
     valid[3, 4:9] = False
     patterns = np.where(valid, RECORDING.patterns, 0.0).astype(np.float32)
     path = tmp_path / "masked.npz"
-    save_recording(path, replace(RECORDING, patterns=patterns, valid=valid))
+    scans.save(path, replace(RECORDING, patterns=patterns, valid=valid))
     instrument = started(str(path), 1)
     instrument.expose(np.arange(1), on_field(instrument)[:1], np.ones(1))
     assert np.array_equal(
@@ -170,7 +169,7 @@ def test_a_changed_file_is_read_again(tmp_path):
     first = ReplayInstrument(1, str(path), CELLS, 1e4)
     again = ReplayInstrument(3, str(path), CELLS, 1e4)
     assert np.array_equal(again.sample.pristine_re[2], first.sample.pristine_re[0])
-    save_recording(path, replace(RECORDING, patterns=2.0 * RECORDING.patterns))
+    scans.save(path, replace(RECORDING, patterns=2.0 * RECORDING.patterns))
     brighter = ReplayInstrument(1, str(path), CELLS, 1e4)
     assert brighter.most_photons == pytest.approx(2.0 * first.most_photons, rel=0.05)
 

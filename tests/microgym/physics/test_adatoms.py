@@ -10,20 +10,21 @@ from microgym.physics.adatoms import (
     ATTEMPTS_HZ,
     BARRIER_EV,
     LATTICE_NM,
-    STEEPEST,
     drag,
     hop_for,
     hop_reach,
-    inelastic_rate,
-    least_depth,
     nearest_site,
-    pull,
     site_place,
-    substrate_energy,
-    substrate_force,
     well_depth,
 )
 from microgym.physics.tunnelling import QUANTUM_US
+from tests.microgym.adatom_reference import (
+    STEEPEST,
+    least_depth,
+    pull,
+    substrate_energy,
+    substrate_force,
+)
 
 A = LATTICE_NM
 ROOT3 = math.sqrt(3.0)
@@ -172,13 +173,6 @@ def test_detailed_balance_under_a_tip():
         rates.append(arrived / 40_000)
     expected = math.exp((energy[0] - energy[1]) / thermal)
     assert rates[0] / rates[1] == pytest.approx(expected, rel=0.06)
-
-
-def test_single_electrons_make_hop_above_their_threshold_only():
-    assert inelastic_rate(1e4, 0.015, 1e-6, 3.0) == 0.0
-    rates = [inelastic_rate(1e4, volts, 1e-6, 3.0) for volts in (0.04, 0.08)]
-    assert rates[1] / rates[0] == pytest.approx(8.0)
-    assert rates[0] == pytest.approx(1e-8 / 1.602176634e-19 * 1e-6 * (40 / 33) ** 3, rel=1e-6)
 
 
 # --- dragging ------------------------------------------------------------------------------------

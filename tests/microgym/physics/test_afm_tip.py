@@ -7,12 +7,11 @@ from microgym.physics.afm_tip import (
     Tip,
     apex_radius,
     archard,
-    dilate,
     dilate_line,
-    erode,
     window_of,
     worn_height,
 )
+from tests.microgym.tip_reference import dilate, erode
 
 
 def sphere(radius: float, tip: float, pixel: float, half: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from microgym.physics.coherence import LARGEST_SOURCE_PX, coherent_modes, mode_powers
-from microgym.physics.probe import make_probe, paper_probe, shift_probe
+from microgym.physics.probe import make_probe, shift_probe
 from microgym.physics.sampling import Geometry
+from tests.microgym.ptychography_reference import paper_probe
 
 N = 32
 

@@ -9,10 +9,9 @@ from microgym.physics.damage import (
     DAMAGE_LEVELS,
     DamageParameters,
     expose_patch,
-    gray,
     split_bands,
 )
-from microgym.physics.probe import paper_probe
+from tests.microgym.ptychography_reference import paper_probe
 
 H, W, N = 96, 80, 32
 INVERSE = DamageParameters(1500.0).inverse_critical()
@@ -220,13 +219,6 @@ def test_overexposed_specimen_is_vacuum():
     np.testing.assert_array_equal(sample.imag[10:42, 20:52], 0.0)
 
 
-def test_gray():
-    # 1e6 photons of 500 eV per (10 nm)^2 in carbon-like matter of mu/rho = 1e3 m^2/kg.
-    dose = gray(1e6, 1e-8, 500.0, 1e3)
-    assert dose == pytest.approx(1e6 / 1e-16 * 1e3 * 500 * 1.602176634e-19)
-    assert gray(0.0, 1e-8, 500.0, 1e3) == 0.0
-
-
 def test_levels():
     order = [DAMAGE_LEVELS[name].critical_fluence for name in ("off", "easy", "real", "hard")]
     assert order == sorted(order, reverse=True)
@@ -251,17 +243,3 @@ def test_levels():
 def test_parameters_refuse(name, value):
     with pytest.raises(ValueError, match=name):
         DamageParameters(**{name: value})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((-1.0, 1e-8, 500.0, 1e3), "fluence"),
-        ((1.0, 0.0, 500.0, 1e3), "pixel_m"),
-        ((1.0, 1e-8, math.nan, 1e3), "energy_ev"),
-        ((1.0, 1e-8, 500.0, -1.0), "mass_absorption"),
-    ],
-)
-def test_gray_refuses(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        gray(*arguments)

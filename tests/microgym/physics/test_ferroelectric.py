@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from microgym.physics.ferroelectric import (
     LatticeParameters,
     add_tip_field,
-    creep_radius,
     creep_steps,
     evolve,
     evolve_work,
@@ -258,15 +256,6 @@ def test_the_tip_field_has_its_profile_and_width():
     assert field[1] == pytest.approx(peak * d**3 / (r**2 + d**2) ** 1.5, rel=1e-6)
     half = brentq(lambda x: d**3 / (x**2 + d**2) ** 1.5 - 0.5, 0.0, 3.0 * d)
     assert tip_width(d) == pytest.approx(2.0 * half, rel=1e-4)
-
-
-@pytest.mark.parametrize("seconds", [1e-3, 0.1, 10.0])
-def test_the_creep_law_solves_its_equation(seconds):
-    volts, activation, speed = 8.0, 0.7, 500.0
-    path = solve_ivp(
-        lambda _, r: speed * np.exp(-activation * r / volts), (0.0, seconds), [0.0], rtol=1e-9
-    )
-    assert creep_radius(volts, seconds, activation, speed) == pytest.approx(path.y[0, -1], rel=1e-3)
 
 
 def test_creep_steps_grow_with_the_logarithm_of_time():

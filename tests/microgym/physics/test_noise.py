@@ -11,7 +11,6 @@ from microgym.physics.noise import (
     NoiseParameters,
     advance_flicker,
     fill_noise,
-    flicker_spectrum,
     mains_line,
     start_noise,
 )
@@ -48,6 +47,13 @@ def test_white_noise_is_white():
     for lag in (1, 2, 1000):
         found = np.mean(record[lag:] * record[:-lag]) / 0.09
         assert abs(found) < 4 / math.sqrt(record.size)
+
+
+def flicker_spectrum(frequency_hz, flicker):
+    """One-sided power spectral density of the 1/f noise, a sum of Lorentzians, units^2/Hz."""
+    times = 1e-3 * 10.0 ** np.arange(PROCESSES)
+    corner = 2.0 * math.pi * frequency_hz[..., None] * times
+    return np.sum(4.0 * flicker**2 * times / (1.0 + corner**2), axis=-1)
 
 
 def test_the_sum_of_lorentzians_is_one_over_f():

@@ -16,12 +16,10 @@ from microgym.physics.piezo import (
     PiezoParameters,
     PiezoState,
     advance_creep,
-    draw_creep,
     lag_hysteresis,
     move_piezo,
     rest_piezo,
     sweep_piezo,
-    tube_bow,
 )
 from microgym.state import allocate
 
@@ -186,21 +184,6 @@ def test_at_rest_nothing_creeps():
     assert after == pytest.approx(before, abs=1e-12)
 
 
-def test_creep_is_drawn_up_to_the_largest():
-    drawn = np.array([draw_creep(k, 1, 0.05) for k in range(2000)])
-    assert 0.0 < drawn.min() < 0.001
-    assert 0.049 < drawn.max() <= 0.05
-    assert drawn.mean() == pytest.approx(0.025, abs=4 * 0.05 / math.sqrt(12 * 2000))
-
-
-def test_a_tube_bows_as_a_sphere():
-    length, x, y = 5e7, 4e4, 3e4
-    sphere = length - math.sqrt(length**2 - x**2 - y**2)
-    assert tube_bow(y, x, length) == pytest.approx(sphere, rel=1e-6)
-    assert tube_bow(y, x, length) == pytest.approx(25.0)
-    assert tube_bow(y, x, math.inf) == 0.0
-
-
 def test_levels_rise():
     for name in ("creep", "hysteresis"):
         values = [getattr(PIEZO_LEVELS[level], name) for level in ("off", "easy", "real", "hard")]
@@ -215,8 +198,6 @@ def test_levels_rise():
         ({"creep": math.nan}, ValueError, "creep=nan must be finite"),
         ({"hysteresis": 0.6}, ValueError, r"hysteresis=0.6 must be in \[0, 0.5\]"),
         ({"half_range_nm": 0.0}, ValueError, "half_range_nm=0.0 must be above zero"),
-        ({"tube_nm": -1.0}, ValueError, "tube_nm=-1.0 must be above zero"),
-        ({"tube_nm": "long"}, TypeError, "tube_nm must be a real number"),
     ],
 )
 def test_bad_parameters(changed, error, message):

@@ -38,30 +38,6 @@ def test_fresnel_number_is_quadratic_in_the_probe():
     assert XRAY.fresnel_number(1e-6) == pytest.approx(1e-12 / 3e-10)
 
 
-def test_sound_scan_reports_no_warning():
-    pixel = XRAY.object_pixel_m
-    report = XRAY.report(32 * pixel, 8 * pixel)
-    assert report.sound
-    assert report.oversampling_ratio == pytest.approx(16.0)
-    assert report.linear_overlap == pytest.approx(0.75)
-    assert report.pitch_for_step_m == pytest.approx(16 * XRAY.detector_pixel_m)
-    assert report.pitch_for_probe_m == pytest.approx(2 * XRAY.detector_pixel_m)
-    assert "overlap 75 %" in str(report)
-    assert "warning" not in str(report)
-
-
-def test_report_names_each_fault():
-    pixel = XRAY.object_pixel_m
-    wide = XRAY.report(200 * pixel, 150 * pixel)
-    assert any("field of view" in text for text in wide.warnings)
-    assert any("scan step" in text for text in wide.warnings)
-    assert not wide.sound
-    assert any("overlap" in text for text in XRAY.report(10 * pixel, 12 * pixel).warnings)
-    near = Geometry(5e-7, 0.01, 1e-6, 1024).report(5e-4, 1e-5)
-    assert any("far field" in text for text in near.warnings)
-    assert "warning: " in str(near)
-
-
 @pytest.mark.parametrize("wavelength", [0.0, -1e-10, 1e-14, 1e-4, math.nan, math.inf])
 def test_absurd_wavelength(wavelength):
     with pytest.raises(ValueError, match="wavelength_m"):
@@ -105,8 +81,12 @@ def test_energy_out_of_range(energy):
         Geometry.from_electron_energy(energy, 1.0, 1e-4, 64)
 
 
-def test_report_checks_its_arguments():
+def test_oversampling_is_that_of_the_field_of_view():
+    assert XRAY.oversampling_ratio(32 * XRAY.object_pixel_m) == pytest.approx(16.0)
+
+
+def test_a_probe_has_a_diameter():
     with pytest.raises(ValueError, match="probe_diameter_m"):
-        XRAY.report(0.0, 1e-8)
-    with pytest.raises(ValueError, match="step_m"):
-        XRAY.report(1e-6, math.nan)
+        XRAY.oversampling_ratio(0.0)
+    with pytest.raises(ValueError, match="probe_diameter_m"):
+        XRAY.fresnel_number(math.nan)

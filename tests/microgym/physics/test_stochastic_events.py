@@ -8,7 +8,6 @@ from scipy import stats
 
 from microgym.physics.stochastic_events import (
     NEVER,
-    count_events,
     next_event,
     start_events,
 )
@@ -76,12 +75,6 @@ def test_a_rate_that_changes_with_the_state():
     assert np.mean(first) == pytest.approx(1.0, abs=4.5 / math.sqrt(count))
     assert np.mean(second) == pytest.approx(5.0, abs=4.5 * 5.0 / math.sqrt(count))
     assert abs(np.corrcoef(first, second)[0, 1]) < 4.5 / math.sqrt(count)
-
-
-def test_counting_is_finding_all():
-    for k in range(100):
-        expected = times(k, 20.0, 0.4, 0.9).size
-        assert count_events(k, 1, 20.0, 0.4, 0.9, begin(k, 0.9)) == expected
 
 
 def test_kinds_of_events_are_independent():

