@@ -19,7 +19,7 @@ from microgym.physics.afm_tip import REACH
 from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
 from microgym.specimens.splits import specimen_key
-from microgym.specimens.surfaces import fill_surfaces
+from microgym.specimens.surfaces.families import fill_surfaces
 from microgym.state import Float32, Float64, Int64
 
 
