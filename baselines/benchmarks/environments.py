@@ -19,7 +19,7 @@ from microgym.baselines.benchmarks.timing import (
     at_least,
     benchmark,
 )
-from microgym.envs.ptycho.config import RECONSTRUCTORS, PtychoConfig
+from microgym.envs.ptycho.config import MODELS, PtychoConfig
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.random import episode_key
 
@@ -125,7 +125,7 @@ def wrapping(effort: Effort) -> Iterator[Benchmark]:
 def observation(effort: Effort) -> Iterator[Benchmark]:
     """Whole steps with every observation model, for 1, 16 and 64 environments."""
     alternatives: dict[str, Alternative] = {}
-    for model in RECONSTRUCTORS:
+    for model in MODELS:
         arguments: dict[str, Any] = {**LONG, "reconstructor": model}
         for count in SIZES:
             chosen = actions(max(4 * STEPS // count, 2), count)

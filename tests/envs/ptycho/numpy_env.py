@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
-from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
+from microgym.envs.ptycho.progress import SEEN_EXPOSURES
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import (
     STAGE_LEVELS,
@@ -255,7 +255,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         microscope = self.microscope
         microscope.generator = microscope.stage.generator = self.np_random
         key = np.asarray(episode_key(raw & ((1 << 63) - 1)), np.uint32)
-        microscope.reset(key, self.arguments.family, self.arguments.split)
+        microscope.reset(key, self.arguments.specimen, self.arguments.split)
         inside = microscope.structure
         truth = microscope.pristine[inside].astype(np.complex128)
         self.masked = microscope.pristine * inside
