@@ -23,6 +23,8 @@ Complex64 = NDArray[np.complex64]
 
 PERFECT = PtychoConfig(drift="off", damage="off")
 """Arguments without drift and damage."""
+SPECIMEN = str(PERFECT.specimen), PERFECT.split
+"""Family and split of every specimen."""
 PLACES = 32
 """Positions that are exposed in turn."""
 BATCH = 8
@@ -38,7 +40,7 @@ class NumpySteps:
         for number, key in enumerate(keys(count)):
             generator = np.random.default_rng(number)
             one = NumpyMicroscope(PERFECT.settings, generator, iterations=1, precision=precision)
-            one.reset(key, PERFECT.family, PERFECT.split)
+            one.reset(key, *SPECIMEN)
             self.microscopes.append(one)
 
     def run(self) -> None:
@@ -57,7 +59,7 @@ class CompiledSteps:
         self.positions, self.turn = _positions(count), 0
         self.instrument = PtychographyInstrument(count, PERFECT.settings)
         self.rows, self.dwell_s = np.arange(count), np.ones(count)
-        self.instrument.reset(self.rows, keys(count), PERFECT.family, PERFECT.split)
+        self.instrument.reset(self.rows, keys(count), *SPECIMEN)
         probe = self.instrument.known_probe
         self.estimate = OnlineReconstruction(
             count, self.instrument.field_px, probe, exposures=1, iterations=1
