@@ -22,7 +22,7 @@ def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> PFMEnv |
 
 
 def task_of(env: Any) -> FilmTask:
-    return env._batch.task
+    return env.task
 
 
 def action(

@@ -449,9 +449,9 @@ def test_interventions_set_the_drift():
 def test_one_row_of_a_batch_can_be_intervened_on():
     envs: Any = gym.make_vec("microgym:Ptycho-v0", 3, exposures=4)
     envs.reset(seed=0)
-    before = envs.unwrapped._batch.task.instrument.state.drift.velocity.copy()
+    before = envs.unwrapped.task.instrument.state.drift.velocity.copy()
     envs.unwrapped.intervene([1], drift_velocity_px_s=[[0.3, 0.4]])
-    after = envs.unwrapped._batch.task.instrument.state.drift.velocity
+    after = envs.unwrapped.task.instrument.state.drift.velocity
     assert after[1].tolist() == [0.3, 0.4]
     assert np.array_equal(after[[0, 2]], before[[0, 2]])
 
