@@ -4,18 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.afm.references import OracleAgent, OracleConfig
+from microgym.agents.afm.references import OracleAgent, OracleConfig, numbers_of
 from microgym.agents.afm.residual import DIALS
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
-from microgym.envs.afm.observation import NUMBERS
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Bool, Float32, Float64
 
 RELATIVE_ERROR = 0.04
 """Squared error of a line over its variance that is expected at an even pace of all the time: 14 dB
@@ -56,46 +52,42 @@ class AFMTeacher(PrivilegedTeacher):
     def critic_features(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The next line and those after it, the limit of the gain, the image so far, the tip."""
         latent = info["latent"]
-        gain = self.adapter.expert.state.gain
-        slope, variance = np.asarray(latent["slope"]), np.asarray(latent["variance"])
-        now, ahead = _ahead(info)
-        rows = np.arange(len(now))
-        total, left = variance.sum(axis=1) + 1e-9, (variance * ahead).sum(axis=1)
-        usual = (slope * ahead).sum(axis=1) / np.maximum(ahead.sum(axis=1), 1)
+        slope, variance = latent["slope"], latent["variance"]
+        ahead, total, left = _ahead(info)
+        rows, lines = np.arange(len(slope)), slope.shape[1]
+        now = np.minimum(lines - ahead.sum(axis=1), lines - 1)
         sizes = (
-            np.asarray(latent["gain_limit"]) / gain,
+            latent["gain_limit"] / self.adapter.expert.state.gain,
             slope[rows, now],
-            usual,
-            np.asarray(latent["steepest"])[rows, now],
-            np.sqrt(total / slope.shape[1]),
-            np.asarray(latent["tip_radius_nm"]) / 10.0,
+            (slope * ahead).sum(axis=1) / np.maximum(ahead.sum(axis=1), 1),
+            latent["steepest"][rows, now],
+            np.sqrt(total / lines),
+            latent["tip_radius_nm"] / 10.0,
         )
         parts = (
-            variance[rows, now] * slope.shape[1] / total - 1.0,
-            left / total,
+            variance[rows, now] * lines / total - 1.0,
+            left,
             info["metrics"]["snr_db"] / 20.0,
-            np.asarray(latent["second_apex"]),
+            latent["second_apex"],
         )
         logs = [np.log(np.maximum(size, 0.02)) / 3.0 for size in sizes]
         return np.clip(np.stack([*logs, *parts], axis=1), -2.0, 2.0).astype(np.float32)
 
     def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64:
         """Bels that lines of the usual quality will bring, less the time that they take."""
-        variance = np.asarray(info["latent"]["variance"])
-        merit = np.asarray(info["metrics"]["snr_db"]) / 10.0
-        _, ahead = _ahead(info)
-        lines = variance.shape[1]
-        total = variance.sum(axis=1) + 1e-9
-        left = (variance * ahead).sum(axis=1) / total
+        merit = info["metrics"]["snr_db"] / 10.0
+        ahead, _, left = _ahead(info)
+        lines = ahead.shape[1]
         wrong = np.maximum(10.0**-merit - left, 0.0)
-        time = observation["numbers"][:, NUMBERS.index("time_left")].astype(np.float64)
+        time = numbers_of(observation)["time_left"]
         pace = np.maximum(time, 1e-3) / np.maximum(ahead.sum(axis=1) / lines, 1.0 / lines)
         usual = np.minimum(RELATIVE_ERROR * pace**-PACE_EXPONENT, 1.0)
         return -np.log10(np.maximum(wrong + usual * left, _FLOOR)) - merit - time
 
 
-def _ahead(info: Mapping[str, Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The next line, (N,), and a mask of the lines that are still to be scanned, (N, lines)."""
-    lines = np.asarray(info["latent"]["slope"]).shape[1]
-    done = np.asarray(info["ledger"]["exposures"]).astype(np.int64)
-    return np.minimum(done, lines - 1), np.arange(lines)[None, :] >= done[:, None]
+def _ahead(info: Mapping[str, Any]) -> tuple[Bool, Float64, Float64]:
+    """Lines to come, (N, lines); variance of all lines, (N,), nm^2, and their part of it, (N,)."""
+    variance = info["latent"]["variance"]
+    ahead = np.arange(variance.shape[1]) >= info["ledger"]["exposures"][:, None]
+    total = variance.sum(axis=1) + 1e-9
+    return ahead, total, (variance * ahead).sum(axis=1) / total

@@ -24,45 +24,39 @@ FREE_NM = MODES["amplitude"].free_amplitude_nm
 """Free amplitude, nm."""
 LINE_PX = 2 * (256 + 2 * LEAD)
 """Pixels of a line, trace and retrace, overscan included."""
-_AT = {name: place for place, name in enumerate(NUMBERS)}
 _SHAPES = {"numbers": (len(NUMBERS),)}
 _SCAN, _CHANGE_TIP = -1.0, 1.0
 
 
-def to_action(ends: tuple[float, float], value: Float64) -> Float64:
+def to_action(ends: tuple[float, float], value: Float64 | float) -> Float64:
     """Component of the action for a value on a logarithmic scale between two ends."""
     low, high = ends
     return np.clip(2.0 * np.log(value / low) / math.log(high / low) - 1.0, -1.0, 1.0)
 
 
-def setpoint_to_action(setpoint: Float64) -> Float64:
+def setpoint_to_action(setpoint: Float64 | float) -> Float64:
     """Component of the action for a setpoint, as a part of the free amplitude."""
     low, high = SETPOINTS["amplitude"]
     return np.clip(2.0 * (setpoint - low) / (high - low) - 1.0, -1.0, 1.0)
 
 
 def line_action(
-    setpoint: Float64, gain: Float64, seconds: Float64, proportional: float = 0.0
+    setpoint: Float64 | float, gain: Float64 | float, seconds: Float64, proportional: float = 0.0
 ) -> Float32:
     """Actions (N, 5) that scan a line.
 
     Args:
-        setpoint: (N,) parts of the free amplitude.
-        gain: (N,) integral gains, 1/s.
+        setpoint: part of the free amplitude, (N,) or one for all.
+        gain: integral gain, 1/s, likewise.
         seconds: (N,) times of the line, s.
         proportional: proportional gain, 0 or more.
     """
-    action = np.full((len(setpoint), 5), _SCAN, np.float32)
+    action = np.full((len(seconds), 5), _SCAN, np.float32)
     action[:, 0] = setpoint_to_action(setpoint)
     action[:, 1] = to_action(GAINS, gain)
-    action[:, 2] = to_action(PROPORTIONAL, np.array(PROPORTIONAL[0] + proportional))
+    action[:, 2] = to_action(PROPORTIONAL, PROPORTIONAL[0] + proportional)
     action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
     return action
-
-
-def size_of(level: Float64) -> Float64:
-    """Size in nm of a number of the observation on the logarithmic scale of sizes."""
-    return 100.0**level
 
 
 class RandomAgent(SeededRandomAgent):
@@ -98,14 +92,18 @@ class ConstantAgent(BaseAgent):
     observation_shapes = _SHAPES
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        pace = even_pace(observation["numbers"].astype(np.float64))
-        setpoint, gain = self.config.setpoint, 1e3 * self.config.gain
-        return line_action(np.full(self.num_envs, setpoint), np.full(self.num_envs, gain), pace)
+        config, pace = self.config, even_pace(numbers_of(observation))
+        return line_action(config.setpoint, 1e3 * config.gain, pace)
 
 
-def even_pace(numbers: Float64) -> Float64:
-    """Time for each line that is left, s, (N,), for numbers of the observation (N, numbers)."""
-    time, lines = numbers[:, _AT["time_left"]], numbers[:, _AT["lines_left"]]
+def numbers_of(observation: Mapping[str, NDArray[Any]]) -> dict[str, Float64]:
+    """Numbers of the observation by name, (N,) each."""
+    return NUMBERS.unpack(observation["numbers"].astype(np.float64))
+
+
+def even_pace(numbers: Mapping[str, Float64]) -> Float64:
+    """Time for each line that is left, (N,), s."""
+    time, lines = numbers["time_left"], numbers["lines_left"]
     return LINE_S * np.maximum(time, 1e-3) / np.maximum(lines, 1e-3)
 
 
@@ -171,19 +169,20 @@ class ExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Settings of the next line from the statistics of the last one."""
-        config, numbers = self.config, observation["numbers"].astype(np.float64)
+        config, numbers = self.config, numbers_of(observation)
         gain, setpoint, climbing, fresh = self.state
         seen = ~fresh
-        error, ripple = (size_of(numbers[:, _AT[name]]) for name in ("error", "ripple"))
+        # Sizes in nm from numbers on the logarithmic scale of `level_of`.
+        error, ripple = 100.0 ** numbers["error"], 100.0 ** numbers["ripple"]
+        steep, usual = 100.0 ** numbers["steepness"], 100.0 ** numbers["usual_steepness"]
         rings = (ripple > config.onset * error) & (ripple > config.quiet_nm) & seen
         climbing &= ~rings
         gain[rings] *= config.back_off
         gain[climbing & seen] *= config.climb
         np.clip(gain, *GAINS, out=gain)
-        lost = (numbers[:, _AT["saturated"]] > config.lost) & seen
+        lost = (numbers["saturated"] > config.lost) & seen
         step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))
         np.clip(setpoint + step, 0.35, config.setpoint, out=setpoint)
-        steep, usual = (size_of(numbers[:, _AT[n]]) for n in ("steepness", "usual_steepness"))
         relative = (steep + config.quiet_slope) / (usual + config.quiet_slope)
         relative = np.clip(relative**config.care, 1.0 / config.most, config.most)
         seconds = even_pace(numbers) * np.where(seen, relative, 1.0)
@@ -228,24 +227,22 @@ class OracleAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Time in proportion to a power of the steepness of each line that is left."""
-        latent, config = info["latent"], self.config
-        numbers = observation["numbers"].astype(np.float64)
-        slope = np.asarray(latent["slope"], np.float64)
-        left = numbers[:, _AT["lines_left"]]
-        lines = slope.shape[1]
+        latent, config, numbers = info["latent"], self.config, numbers_of(observation)
+        left, lines, rows = (
+            numbers["lines_left"],
+            latent["slope"].shape[1],
+            np.arange(self.num_envs),
+        )
         now = np.minimum(np.rint((1.0 - left) * lines).astype(np.int64), lines - 1)
-        ahead = np.arange(lines)[None, :] >= now[:, None]
-        weight = np.where(ahead, np.maximum(slope, config.quiet) ** config.care, 0.0)
-        own = np.take_along_axis(weight, now[:, None], axis=1)[:, 0]
+        ahead = np.arange(lines) >= now[:, None]
+        weight = np.where(ahead, np.maximum(latent["slope"], config.quiet) ** config.care, 0.0)
         mean = weight.sum(axis=1) / ahead.sum(axis=1)
-        seconds = even_pace(numbers) * own / mean
-        gain = config.gain * np.asarray(latent["gain_limit"], np.float64)
-        steepest = np.take_along_axis(np.asarray(latent["steepest"]), now[:, None], axis=1)[:, 0]
+        gain = config.gain * latent["gain_limit"]
         escape = gain * config.setpoint * FREE_NM
-        seconds = np.maximum(seconds, LINE_PX * steepest / (config.haste * escape))
-        setpoint = np.full(self.num_envs, config.setpoint)
-        action = line_action(setpoint, gain, seconds, config.proportional)
+        slowest = LINE_PX * latent["steepest"][rows, now] / (config.haste * escape)
+        seconds = np.maximum(even_pace(numbers) * weight[rows, now] / mean, slowest)
+        action = line_action(config.setpoint, gain, seconds, config.proportional)
         ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
-        spare = numbers[:, _AT["exchanges"]] < 0.5
+        spare = numbers["exchanges"] < 0.5
         action[ruined & spare & (left > config.early), 4] = _CHANGE_TIP
         return action

@@ -11,8 +11,7 @@ from microgym.agents.afm.references import ExpertAgent, even_pace, to_action
 from microgym.agents.core.residual_policy import ResidualController
 from microgym.envs.afm.config import GAINS, LINE_S, RATES_HZ, AFMConfig
 from microgym.envs.afm.observation import CELLS, NUMBERS, SIGNALS
-
-Float32 = NDArray[np.float32]
+from microgym.state import Float32, Float64
 
 DIALS = (0, 1, 3)
 """Components of the action that may be corrected: setpoint, integral gain, line rate."""
@@ -29,10 +28,6 @@ _RANKS = (16, 32, 48, 61)
 raises the low quartiles too; a slow one only the largest cells, at edges."""
 _ROUGHNESS = 4.0
 """Factor that brings the change of the trace from cell to cell into a range of 1."""
-
-
-def _ranked(cells: NDArray[Any]) -> NDArray[Any]:
-    return np.sort(cells, axis=1)[:, _RANKS]
 
 
 class AFMResidual(ResidualController):
@@ -63,18 +58,18 @@ class AFMResidual(ResidualController):
         """The only controller, whose width may be another."""
         return cls(history)
 
-    def observe_correction(self, changes: NDArray[np.float64]) -> None:
+    def observe_correction(self, changes: Float64) -> None:
         """Continue from the corrected gain; the expert would undo the correction otherwise."""
         low, high = GAINS
         self.expert.state.gain[:] *= np.exp(0.5 * math.log(high / low) * changes[:, DIALS.index(1)])
 
-    def clip_action(self, action: NDArray[np.float64], features: Float32) -> None:
+    def clip_action(self, action: Float64, features: Float32) -> None:
         """Keep a reserve of time for later lines; an even pace of what is left is allowed.
 
         Later lines are unknown: time that is spent early is missing where the surface is steep.
         """
-        numbers = features[:, : len(NUMBERS)].astype(np.float64)
-        lines = np.maximum(AFMConfig.lines * numbers[:, NUMBERS.index("lines_left")], 1.0)
+        numbers = NUMBERS.unpack(features[:, : len(NUMBERS)].astype(np.float64))
+        lines = np.maximum(AFMConfig.lines * numbers["lines_left"], 1.0)
         even = even_pace(numbers)
         longest = np.maximum(lines * even - RESERVE * LINE_S * (lines - 1.0), even)
         slowest = to_action(RATES_HZ, 1.0 / longest)
@@ -86,12 +81,9 @@ class AFMResidual(ResidualController):
         Order statistics over the cells of the line of the error's roughness, of the steps of the
         trace from cell to cell, and of trace less retrace.
         """
-        signals = np.asarray(observation["signals"], np.float64).reshape(-1, len(SIGNALS), CELLS)
-        trace, retrace, unrest = (
-            signals[:, SIGNALS.index(name)] for name in ("trace", "retrace", "unrest")
-        )
-        steps = np.zeros_like(trace)
-        steps[:, 1:] = np.abs(np.diff(trace, axis=1))
-        line = [_ranked(unrest), *(_ROUGHNESS * _ranked(x) for x in (steps, abs(trace - retrace)))]
+        line = SIGNALS.unpack(np.asarray(observation["signals"], np.float64))
+        trace, apart = line["trace"], np.abs(line["trace"] - line["retrace"])
+        steps = np.abs(np.diff(trace, axis=1, prepend=trace[:, :1]))
+        cells = np.sort([line["unrest"], _ROUGHNESS * steps, _ROUGHNESS * apart])[..., _RANKS]
         climbing = self.expert.state.climbing[:, None]
-        return np.concatenate([observation["numbers"], action[:, :4], climbing, *line], axis=1)
+        return np.concatenate([observation["numbers"], action[:, :4], climbing, *cells], axis=1)

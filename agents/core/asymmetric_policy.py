@@ -24,44 +24,35 @@ from microgym.agents.core.network import (
 )
 
 
-class ActorCriticFeatures(BaseFeaturesExtractor):
-    """Features of the actor and of the critic side by side.
-
-    Attributes:
-        actor_features: number of the actor's, which come first.
-    """
-
-    actor_features: int
-
-
-class ObservationFeatures(ActorCriticFeatures):
+class ObservationFeatures(BaseFeaturesExtractor):
     """The observation for the actor; the observation and the privileged part for the critic.
 
-    Args:
-        observation_space: a dict of boxes.
+    Attributes:
+        actor_features: number of the actor's features, which come first.
     """
 
     def __init__(self, observation_space: spaces.Dict) -> None:
-        self._seen = [name for name in observation_space if name not in PRIVILEGED]
-        self._privileged = [CRITIC] if CRITIC in observation_space.spaces else []
+        seen = [name for name in observation_space if name not in PRIVILEGED]
+        self._names = [*seen, *seen] + [CRITIC] * (CRITIC in observation_space.spaces)
         sizes = {name: spaces.flatdim(one) for name, one in observation_space.items()}
-        self.actor_features = sum(sizes[name] for name in self._seen)
-        extra = sum(sizes[name] for name in self._privileged)
-        super().__init__(observation_space, 2 * self.actor_features + extra)
+        self.actor_features = sum(sizes[name] for name in seen)
+        super().__init__(observation_space, sum(sizes[name] for name in self._names))
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, features_dim) of a batched observation."""
-        names = (*self._seen, *self._seen, *self._privileged)
-        return torch.cat([observations[name].flatten(1).float() for name in names], dim=1)
+        """Features (B, features_dim)."""
+        return torch.cat([observations[name].flatten(1).float() for name in self._names], dim=1)
 
 
-class NetworkFeatures(ActorCriticFeatures):
+class NetworkFeatures(BaseFeaturesExtractor):
     """The network's logits for the actor; its features and the privileged ones for the critic.
 
     Args:
         observation_space: a dict of boxes.
         net: the network that actor and critic share.
         choices: number of choices.
+
+    Attributes:
+        actor_features: number of the actor's features, which come first.
     """
 
     def __init__(self, observation_space: spaces.Dict, net: ChoiceNet, choices: int) -> None:
@@ -71,7 +62,7 @@ class NetworkFeatures(ActorCriticFeatures):
         self.net = net
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """Features (B, features_dim) of a batched observation."""
+        """Features (B, features_dim)."""
         logits, value = self.net(observations)[:2]
         return torch.cat([logits, value, self.net.critic_features(observations)], dim=1)
 
@@ -91,15 +82,15 @@ class ActorCriticLayers(nn.Module):
         self.policy_net, self.value_net = tanh_layers(actor, hidden), tanh_layers(critic, hidden)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent features of actor and critic for features (B, actor + critic)."""
+        """Latent features of actor and critic, (B, latent_dim_pi) and (B, latent_dim_vf)."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: Tensor) -> Tensor:
-        """Latent features of the actor, (B, latent_dim_pi)."""
+        """Latent features of the actor."""
         return self.policy_net(features[:, : self._actor])
 
     def forward_critic(self, features: Tensor) -> Tensor:
-        """Latent features of the critic, (B, latent_dim_vf)."""
+        """Latent features of the critic."""
         return self.value_net(features[:, self._actor :])
 
 
@@ -153,8 +144,9 @@ class AsymmetricPolicy(ActorCriticPolicy):
         return net
 
     def _build_mlp_extractor(self) -> None:
-        actor = cast("ActorCriticFeatures", self.features_extractor).actor_features
-        self.mlp_extractor: Any = ActorCriticLayers(actor, self.features_dim - actor, self._hidden)
+        features: Any = self.features_extractor
+        actor, critic = features.actor_features, self.features_dim - features.actor_features
+        self.mlp_extractor: Any = ActorCriticLayers(actor, critic, self._hidden)
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)

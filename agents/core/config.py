@@ -10,19 +10,44 @@ from microgym.envs.core.registry import find
 
 
 def agent_folder(env_id: str) -> Path:
-    """Folder of an environment's agents, which has the name of the environment's own folder.
+    """Folder of an environment's agents, such as `agents/ptycho`; it need not exist.
 
-    Args:
-        env_id: such as "Ptycho-v0", whose module is `microgym.envs.ptycho`.
-
-    Returns:
-        The folder, here `agents/ptycho`; it holds `<env_id>.toml` and `weights/`, and need not
-        exist.
+    It has the name of the environment's own folder, and holds `<env_id>.toml` and `weights/`.
 
     Raises:
         ValueError: unknown environment.
     """
     return Path(str(resources.files("microgym.agents"))) / find(env_id).folder
+
+
+def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
+    """All tables of an environment's configuration file by name; empty if there is none.
+
+    Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
+    "expert_search" (`microgym.baselines.cli`).
+
+    Raises:
+        ValueError: no such environment.
+    """
+    file = agent_folder(env_id) / f"{env_id}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def is_trained(env_id: str) -> bool:
+    """Whether an environment has a training configuration."""
+    return "training" in find_tables(env_id)
+
+
+def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
+    """All tables of the configuration of an environment with an agent that learns.
+
+    Raises:
+        ValueError: no training configuration for the environment.
+    """
+    tables = find_tables(env_id)
+    if "training" not in tables:
+        raise ValueError(f"there is no training configuration for {env_id!r}")
+    return tables
 
 
 def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
@@ -53,42 +78,3 @@ def load_config(env_id: str, changes: Mapping[str, Any] | None = None) -> dict[s
             raise ValueError(f"{name} must be {wanted.__name__}, got {value!r}")
         table[name] = value
     return config
-
-
-def is_trained(env_id: str) -> bool:
-    """Whether an environment has a training configuration."""
-    return "training" in find_tables(env_id)
-
-
-def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
-    """All tables of the configuration of an environment with an agent that learns.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Raises:
-        ValueError: no training configuration for the environment.
-    """
-    tables = find_tables(env_id)
-    if "training" not in tables:
-        raise ValueError(f"there is no training configuration for {env_id!r}")
-    return tables
-
-
-def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
-    """All tables of an environment's configuration file.
-
-    Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
-    "expert_search" (`microgym.baselines.evaluation`).
-
-    Args:
-        env_id: such as "Ptycho-v0".
-
-    Returns:
-        The tables by name; empty if the environment has no file.
-
-    Raises:
-        ValueError: no such environment.
-    """
-    file = agent_folder(env_id) / f"{env_id}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -8,28 +8,17 @@ Spectrum = NDArray[np.complex128]
 
 
 def radii(cells: int) -> Float64:
-    """Distances from the origin of a periodic grid of twice the edge of the maps.
-
-    Args:
-        cells: edge of the maps.
+    """Distances from the origin of a periodic grid of twice the edge of the maps, cells.
 
     Returns:
-        (2 * cells, 2 * cells) float64, cells.
+        (2 * cells, 2 * cells) float64.
     """
     at = np.minimum(np.arange(2 * cells), 2 * cells - np.arange(2 * cells))
     return np.hypot(at[:, None], at[None, :])
 
 
 def soft_disk(radius: float, cells: int) -> Float64:
-    """A disk of height one around the origin, its rim one cell wide.
-
-    Args:
-        radius: cells.
-        cells: edge of the maps that it is convolved with.
-
-    Returns:
-        (2 * cells, 2 * cells) float64.
-    """
+    """A disk of height one around the origin of the grid of `radii`, its rim one cell wide."""
     return np.clip(radius + 0.5 - radii(cells), 0.0, 1.0)
 
 

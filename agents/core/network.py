@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -53,6 +53,35 @@ class PolicyAdapter(Memory):
     def adapt_action(self, choice: NDArray[Any]) -> NDArray[Any]:
         """Actions (N, ...) of the environment for the choices of the network."""
         return choice
+
+
+class MemoryWrapper(VectorWrapper):
+    """Vector wrapper whose own arrays belong to the snapshot of the environments."""
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """The live arrays of the wrapper, by name."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """A copy of the whole state, that of the environments included."""
+        native: Any = self.env.unwrapped
+        own = {f"memory_{name}": array.copy() for name, array in self.memory().items()}
+        return own | native.snapshot()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a state given by `snapshot`.
+
+        Raises:
+            ValueError: names, shapes or types that do not fit.
+        """
+        native: Any = self.env.unwrapped
+        own = {f"memory_{name}": array for name, array in self.memory().items()}
+        native.restore({name: array for name, array in state.items() if name not in own})
+        for name, array in own.items():
+            given = state[name]
+            if (given.shape, given.dtype) != (array.shape, array.dtype):
+                raise ValueError(f"{name} must have shape {array.shape}")
+            array[...] = given
 
 
 class Network(nn.Module):

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.network import CRITIC, TARGET, PolicyAdapter
+from microgym.agents.core.network import CRITIC, TARGET, MemoryWrapper, PolicyAdapter
 
 Float64 = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class PrivilegedTeacher(ABC):
         return 0.0
 
 
-class PrivilegedObservationWrapper(VectorWrapper):
+class PrivilegedObservationWrapper(MemoryWrapper):
     """Observations and actions of a network in training, with privileged parts and shaping.
 
     Shaping adds gamma * potential(s') - potential(s) to the reward, which leaves the best policy
@@ -152,28 +152,8 @@ class PrivilegedObservationWrapper(VectorWrapper):
         self.adapter.reset_rows(ended)
         return self._observation(observation, info), reward, terminated, truncated, info
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state, that of the environments included."""
-        memory = {f"memory_{name}": array.copy() for name, array in self._memory().items()}
-        native: Any = self.env.unwrapped
-        return memory | native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore a state given by `snapshot`.
-
-        Raises:
-            ValueError: names, shapes or types that do not fit.
-        """
-        native: Any = self.env.unwrapped
-        own = {f"memory_{name}": array for name, array in self._memory().items()}
-        native.restore({name: array for name, array in state.items() if name not in own})
-        for name, array in own.items():
-            given = state[name]
-            if (given.shape, given.dtype) != (array.shape, array.dtype):
-                raise ValueError(f"{name} must have shape {array.shape}")
-            array[...] = given
-
-    def _memory(self) -> dict[str, NDArray[Any]]:
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """The adapter's memory, and the potential before the next step."""
         return {**self.adapter.state_arrays(), "potential": self._potential}
 
     def _observation(self, observation: Any, info: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -23,6 +23,7 @@ class SeededRandomAgent(BaseAgent):
     process: ClassVar[int] = AgentWorld.RANDOM
 
     def _reset(self, seeds: Sequence[int]) -> None:
+        super()._reset(seeds)
         keys = (episode_key(int(seed), self.process) for seed in seeds)
         self._streams = [stream_of(key[0], key[1], Role.WORLD, self.process) for key in keys]
 

@@ -29,9 +29,6 @@ TRAINED = "trained"
 def agents_package(env_id: str) -> ModuleType:
     """The package of an environment's agents.
 
-    Args:
-        env_id: such as "Ptycho-v0".
-
     Raises:
         ValueError: no such environment, or it has no package of agents.
     """
@@ -46,7 +43,7 @@ def declared(env_id: str, table: str, key: str) -> Any:
     """A class that `microgym.agents.core` or the package of an environment's agents declares.
 
     Args:
-        env_id: such as "Ptycho-v0".
+        env_id: the environment.
         table: "NETWORKS", "TEACHERS" or "RESIDUAL".
         key: kind of a network, or id of an environment.
 
@@ -64,9 +61,6 @@ def declared(env_id: str, table: str, key: str) -> Any:
 def agent_names(env_id: str) -> tuple[str, ...]:
     """Names of the agents that the package has for an environment.
 
-    Args:
-        env_id: such as "Ptycho-v0".
-
     Returns:
         "idle", reference policies from the simplest to the best informed, then the trained agent
         if there is one.
@@ -79,11 +73,7 @@ def agent_names(env_id: str) -> tuple[str, ...]:
 
 
 def shipped_policy(env_id: str) -> Path:
-    """Path of the agent that comes with the package; the file may not exist.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-    """
+    """Path of the agent that comes with the package; the file may not exist."""
     return agent_folder(env_id) / "weights" / f"{find(env_id).id}.safetensors"
 
 

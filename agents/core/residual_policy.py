@@ -38,9 +38,6 @@ class ResidualController(PolicyAdapter):
         corrected: (k,) components that may be corrected.
         limits: (k,) largest correction of each of them.
         width: number of features of one decision.
-
-    Attributes:
-        expert, corrected, limits, width: as given.
     """
 
     State = ResidualState
@@ -80,12 +77,7 @@ class ResidualController(PolicyAdapter):
 
     @abstractmethod
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
-        """Features of one decision, (N, width), about -1 to 1.
-
-        Args:
-            observation: batched.
-            action: (N, components) of the expert.
-        """
+        """Features of one decision, (N, width), about -1 to 1; `action` is the expert's."""
 
     def observe_correction(self, changes: NDArray[np.float64]) -> None:
         """Update the expert's memory with the corrections, (N, k); by default it ignores them."""
@@ -94,17 +86,17 @@ class ResidualController(PolicyAdapter):
         """Limit corrected actions (N, components) in place; by default all are allowed."""
 
     def allocate(self, num_envs: int) -> None:
-        """Begin N episodes."""
+        """Begin N episodes, of the expert too."""
         self.expert.reset(num_envs)
         super().allocate(num_envs)
 
     def reset_rows(self, rows: NDArray[np.bool_]) -> None:
-        """Begin new episodes in some rows, (N,) bool, and continue in the others."""
+        """Begin new episodes in some rows, of the expert too."""
         self.expert.reset_rows(rows)
         super().reset_rows(rows)
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays that are the whole memory, by name."""
+        """The live arrays of the expert's memory and of this one."""
         return {**self.expert.state_arrays(), **super().state_arrays()}
 
     def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
@@ -121,13 +113,9 @@ class ResidualController(PolicyAdapter):
         return {HISTORY: memory.reshape(len(memory), -1).copy()}
 
     def adapt_action(self, choice: NDArray[Any]) -> Float32:
-        """The expert's present actions, corrected; once a decision, since its memory may change.
+        """The expert's present actions, corrected by parts (N, k) of the largest corrections.
 
-        Args:
-            choice: (N, k) in -1 to 1, parts of the largest corrections.
-
-        Returns:
-            (N, components) actions.
+        Called once a decision, since the expert's memory may change.
         """
         changes = self.limits * np.clip(choice, -1.0, 1.0)
         self.observe_correction(changes)
@@ -160,7 +148,7 @@ class ResidualPolicyNet(MLPPolicyNet):
     def from_spaces(
         cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
     ) -> Self:
-        """A network for the spaces of a `ResidualController`."""
+        """A network for the spaces of a controller."""
         history = settings["history"]
         width = spaces.flatdim(observation_space) // history
         return cls(history, width, spaces.flatdim(action_space), settings["net_arch"])

@@ -12,54 +12,48 @@ from typing import Any, Self
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.network import PolicyAdapter
+from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
 from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
-from microgym.agents.multi_probe.references import REGION_PX
+from microgym.agents.multi_probe.references import clear_cells, observation_shapes
 from microgym.agents.ptycho.network import ExposureGridAdapter, ScanPolicyNet
-from microgym.envs.multi_probe import observation as channels
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho import observation as ptycho
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 MASK = "mask"
 """Part of the observation that is 1 where a cell of the grid is clear of the probes before."""
-_CHOICES = GRID * GRID * len(GRID_DWELLS_S)
 _MASKED = -1e9
+_GRID = ExposureGridAdapter()
 
 
-def clear_cells(choice: NDArray[np.int64], clearance_px: float) -> NDArray[np.float32]:
-    """Cells of the action grid that are farther from some choices than the clearance.
+def in_turn(
+    observation: Mapping[str, Any], earlier: NDArray[Any], clearance_px: float
+) -> dict[str, Any]:
+    """Observation of the probe whose turn it is.
 
     Args:
-        choice: (N,) choices of a grid action.
+        observation: of all probes; "maps" and "numbers", arrays or tensors (N, probes, ...).
+        earlier: (N, k, 2), places in [-1, 1] that the probes before have chosen.
         clearance_px: px.
 
     Returns:
-        (N, GRID * GRID) float32, 1 where a cell is clear.
+        The maps that all share and the numbers of the probe, as in Ptycho-v0, and `MASK`.
     """
-    cell, at = choice % (GRID * GRID), np.arange(GRID * GRID)
-    step = REGION_PX / GRID
-    y = (at // GRID - cell[:, None] // GRID) * step
-    x = (at % GRID - cell[:, None] % GRID) * step
-    # Commands are rounded to whole pixels.
-    return (y * y + x * x > (clearance_px + 1.0) ** 2).astype(np.float32)
-
-
-def shared_parts(observation: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Maps that all probes share, (N, channels, ...), and each probe's numbers of Ptycho-v0."""
+    mask = clear_cells(earlier, clearance_px, GRID).all(axis=1)
     return {
-        "maps": np.ascontiguousarray(observation["maps"][:, 0, : len(ptycho.MAPS)]),
-        "numbers": np.ascontiguousarray(observation["numbers"][..., : len(ptycho.NUMBERS)]),
+        "maps": observation["maps"][:, 0, : len(ptycho.MAPS)],
+        "numbers": observation["numbers"][:, earlier.shape[1], : len(ptycho.NUMBERS)],
+        MASK: mask.reshape(-1, GRID * GRID).astype(np.float32),
     }
 
 
-class TurnWrapper(VectorWrapper):
+class TurnWrapper(MemoryWrapper):
     """Vector environment in which the probes of a team choose one after the other.
 
     A step is the choice of one probe; the round is carried out with that of the last one.
@@ -71,88 +65,64 @@ class TurnWrapper(VectorWrapper):
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
         native: Any = env.unwrapped
-        self._probes: int = native.config.probes
-        self._clearance_px: float = native.config.clearance_px
-        edge = 2 * GRID
-        own: dict[str, spaces.Box] = {
-            "maps": spaces.Box(-1.0, 1.0, (len(ptycho.MAPS), edge, edge), np.float32),
-            "numbers": spaces.Box(-1.0, 1.0, (len(ptycho.NUMBERS),), np.float32),
-            MASK: spaces.Box(0.0, 1.0, (GRID * GRID,), np.float32),
-        }
-        self.single_observation_space = spaces.Dict(dict(own))
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.single_action_space = spaces.Discrete(_CHOICES)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._adapter = ExposureGridAdapter()
-        n = self.num_envs
-        shapes = {name: (n, *space.shape) for name, space in own.items() if name != "numbers"}
+        self._config: MultiProbeConfig = native.config
+        edge, n = 2 * GRID, self.num_envs
+        self.single_observation_space = spaces.Dict(
+            {
+                "maps": spaces.Box(-1.0, 1.0, (len(ptycho.MAPS), edge, edge)),
+                "numbers": spaces.Box(-1.0, 1.0, (len(ptycho.NUMBERS),)),
+                MASK: spaces.Box(0.0, 1.0, (GRID * GRID,)),
+            }
+        )
+        self.observation_space = batch_space(self.single_observation_space, n)
+        self.single_action_space = spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
+        self.action_space = batch_space(self.single_action_space, n)
+        joint: Any = env.single_observation_space
         self._memory: dict[str, NDArray[Any]] = {
-            name: np.zeros(shape, np.float32) for name, shape in shapes.items()
-        }
-        numbers = (n, self._probes, len(ptycho.NUMBERS))
-        self._memory |= {
-            "numbers": np.zeros(numbers, np.float32),
-            "actions": np.zeros((n, self._probes, 3), np.float32),
+            "maps": np.zeros((n, *joint["maps"].shape), np.float32),
+            "numbers": np.zeros((n, *joint["numbers"].shape), np.float32),
+            "actions": np.zeros((n, self._config.probes, 3), np.float32),
             "turn": np.zeros(1, np.int64),
         }
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin new episodes; the first probe is to choose."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._begin_round(observation)
-        return self._seen(), info
+        return self._begin_round(observation), info
 
     def step(
         self, actions: Any
     ) -> tuple[Any, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
         """Enter the choice of the probe whose turn it is; the last one carries out the round."""
-        choice, memory = np.asarray(actions, np.int64), self._memory
-        turn = int(memory["turn"][0])
-        memory["actions"][:, turn] = self._adapter.adapt_action(choice)
-        memory[MASK] *= clear_cells(choice, self._clearance_px)
-        if turn + 1 < self._probes:
-            memory["turn"][0] = turn + 1
+        memory = self._memory
+        memory["actions"][:, memory["turn"][0]] = _GRID.adapt_action(np.asarray(actions))
+        memory["turn"] += 1
+        if memory["turn"][0] < self._config.probes:
             none = np.zeros(self.num_envs, np.bool_)
             return self._seen(), np.zeros(self.num_envs), none, none.copy(), {}
         found = self.env.step(memory["actions"].copy())
         observation, reward, terminated, truncated, info = found
-        if "final_obs" in info:
-            for row in np.flatnonzero(terminated | truncated):
-                last = {name: part[None] for name, part in info["final_obs"][row].items()}
-                parts = {name: part[0] for name, part in shared_parts(last).items()}
-                mask = np.ones(GRID * GRID, np.float32)
-                info["final_obs"][row] = {**parts, "numbers": parts["numbers"][0], MASK: mask}
-        self._begin_round(observation)
-        return self._seen(), reward, terminated, truncated, info
+        for row in np.flatnonzero(terminated | truncated):
+            last = {name: part[None] for name, part in info["final_obs"][row].items()}
+            first = in_turn(last, np.empty((1, 0, 2)), self._config.clearance_px)
+            info["final_obs"][row] = {name: part[0] for name, part in first.items()}
+        return self._begin_round(observation), reward, terminated, truncated, info
 
-    def _begin_round(self, observation: Any) -> None:
-        for name, part in shared_parts(observation).items():
+    def _begin_round(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        for name, part in observation.items():
             self._memory[name][...] = part
-        self._memory[MASK][...] = 1.0
         self._memory["turn"][0] = 0
+        return self._seen()
 
     def _seen(self) -> dict[str, NDArray[Any]]:
-        """Observation of the probe whose turn it is."""
-        memory, turn = self._memory, int(self._memory["turn"][0])
-        return {
-            "maps": memory["maps"].copy(),
-            "numbers": memory["numbers"][:, turn].copy(),
-            MASK: memory[MASK].copy(),
-        }
+        """Observation of the probe whose turn it is, fresh."""
+        earlier = self._memory["actions"][:, : self._memory["turn"][0], :2]
+        seen = in_turn(self._memory, earlier, self._config.clearance_px)
+        return {name: part.copy() for name, part in seen.items()}
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """A copy of the whole state, that of the environments included."""
-        native: Any = self.env.unwrapped
-        mine = {f"turns_{name}": array.copy() for name, array in self._memory.items()}
-        return mine | native.snapshot()
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore a state given by `snapshot`."""
-        native: Any = self.env.unwrapped
-        mine = {f"turns_{name}": array for name, array in self._memory.items()}
-        native.restore({name: array for name, array in state.items() if name not in mine})
-        for name, array in mine.items():
-            array[...] = state[name]
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Parts of the observation, and choices made so far in the round."""
+        return self._memory
 
 
 class TeamScanPolicyNet(ScanPolicyNet):
@@ -189,44 +159,18 @@ class TeamScanPolicyNet(ScanPolicyNet):
         return observation["numbers"][:, :0]
 
     def adapter(self, env_id: str) -> PolicyAdapter:
-        """Shared maps and the numbers of all probes; choices of all probes as actions."""
-        del env_id
-        return TeamAdapter(MultiProbeConfig())
+        """Choices of all probes as actions."""
+        return ExposureGridAdapter(observation_shapes(MultiProbeConfig().probes))
 
     def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
         """The most probable choice of each probe in its turn, (B, probes) int64."""
-        maps, numbers = observation["maps"], observation["numbers"]
-        mask = torch.ones(len(maps), GRID * GRID)
+        count, probes = observation["numbers"].shape[:2]
+        clearance_px, places = MultiProbeConfig().clearance_px, np.empty((count, 0, 2))
         chosen: list[Tensor] = []
-        clearance_px = MultiProbeConfig().clearance_px
-        for probe in range(numbers.shape[1]):
-            seen = {"maps": maps, "numbers": numbers[:, probe], MASK: mask}
+        for _ in range(probes):
+            seen = in_turn(observation, places, clearance_px)
+            seen[MASK] = torch.from_numpy(seen[MASK])
             chosen.append(self(seen)[0].argmax(dim=1))
-            mask = mask * torch.from_numpy(clear_cells(chosen[-1].numpy(), clearance_px))
+            place = _GRID.adapt_action(chosen[-1].numpy())[:, None, :2]
+            places = np.concatenate([places, place], axis=1)
         return torch.stack(chosen, dim=1)
-
-
-class TeamAdapter(PolicyAdapter):
-    """Adapter between the joint environment and a network that all probes share.
-
-    Args:
-        config: arguments of the environment.
-    """
-
-    def __init__(self, config: MultiProbeConfig) -> None:
-        edge = 2 * GRID
-        super().__init__(
-            {
-                "maps": (config.probes, len(channels.MAPS), edge, edge),
-                "numbers": (config.probes, len(channels.NUMBERS)),
-            }
-        )
-        self._grid = ExposureGridAdapter()
-
-    def adapt_observation(self, observation: Any) -> dict[str, NDArray[Any]]:
-        """Shared maps, and the numbers of Ptycho-v0 of each probe."""
-        return shared_parts(observation)
-
-    def adapt_action(self, choice: NDArray[Any]) -> NDArray[np.float32]:
-        """Actions (N, probes, 3) for choices (N, probes)."""
-        return self._grid.adapt_action(choice.ravel()).reshape(*choice.shape, 3)

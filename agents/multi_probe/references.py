@@ -1,7 +1,8 @@
 """Reference agents of MultiProbeJoint-v0: random, rasters, experts apart and in parts, oracle."""
 
 import math
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
@@ -10,23 +11,47 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.agents.ptycho import references as ptycho
-from microgym.agents.ptycho.references import CELLS
+from microgym.agents.ptycho.references import CELLS, best_places
 from microgym.envs.multi_probe.config import MultiProbeConfig
-from microgym.envs.multi_probe.observation import MAPS, NUMBERS, parts
+from microgym.envs.multi_probe.observation import MAPS, NUMBERS, parts, squared_distances
 from microgym.state import Shape
 
-Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 REGION_PX = 128
 """Edge of the scanned region, px."""
-PLACES = 2.0 * (np.arange(CELLS) + 0.5) / CELLS - 1.0
-"""Centres of the cells of a map in [-1, 1]."""
-_Y, _X = NUMBERS.index("y"), NUMBERS.index("x")
+EXPERT, ORACLE = ptycho.ExpertAgent(), ptycho.OracleAgent()
+"""Agents of one probe, whose models of an exposure the teams use."""
+
+
+def clear_cells(places: NDArray[Any], clearance_px: float, cells: int) -> NDArray[np.bool_]:
+    """Cells of square maps that are farther from some places than the clearance.
+
+    Args:
+        places: (..., 2), (y, x) in [-1, 1].
+        clearance_px: px.
+        cells: edge of the maps.
+
+    Returns:
+        (..., cells, cells) bool.
+    """
+    # A pixel more than the clearance, since commands are rounded to pixels.
+    radius = 2.0 * (clearance_px + 1.0) / REGION_PX
+    return squared_distances(places, cells) > radius * radius
+
+
+def within(part: Float64, place: Float64) -> Float64:
+    """Position in a part (corners, (2, 2)) of the region, from a position in [-1, 1]."""
+    return part[0] + 0.5 * (place + 1.0) * (part[1] - part[0])
+
+
+def observation_shapes(probes: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the parts of the default observation for a number of probes."""
+    return {"maps": (probes, len(MAPS), CELLS, CELLS), "numbers": (probes, len(NUMBERS))}
 
 
 class TeamAgent(BaseAgent):
-    """Base of the agents that decide for all probes.
+    """Base of the agents that decide for all probes, for one after the other.
 
     Args:
         config: arguments of the environment.
@@ -36,65 +61,41 @@ class TeamAgent(BaseAgent):
 
     def __init__(self, config: MultiProbeConfig | None = None) -> None:
         super().__init__(config)
-        probes = self.config.probes
-        self.parts = parts(probes)
-        self.observation_shapes = {
-            "maps": (probes, len(MAPS), CELLS, CELLS),
-            "numbers": (probes, len(NUMBERS)),
-        }
+        self.parts = parts(self.config.probes)
+        self.observation_shapes = observation_shapes(self.config.probes)
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
         """An agent for the environment's number of probes, exposures and clearance."""
-        del env_id
         return cls(MultiProbeConfig.parse(env_kwargs, "MultiProbeEnv"))
 
-    def far_cells(self, place: Float64) -> NDArray[np.bool_]:
-        """Cells of a map that are farther from each place than the clearance.
+    @abstractmethod
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
+        """Position, (2,) or (N, 2), and exposure time in s of each probe."""
 
-        Args:
-            place: (N, 2), (y, x) in [-1, 1].
-
-        Returns:
-            (N, CELLS, CELLS) bool.
-        """
-        y2 = (PLACES - place[:, :1]) ** 2
-        x2 = (PLACES - place[:, 1:]) ** 2
-        # A pixel more than the clearance, since commands are rounded to pixels.
-        clearance = 2.0 * (self.config.clearance_px + 1.0) / REGION_PX
-        return y2[:, :, None] + x2[:, None, :] > clearance * clearance
-
-    def part_cells(self, probe: int) -> NDArray[np.bool_]:
-        """Cells of a map that lie in the equal part of one probe, (CELLS, CELLS) bool."""
-        (top, left), (bottom, right) = self.parts[probe]
-        rows = (top < PLACES) & (bottom > PLACES)
-        return rows[:, None] & ((left < PLACES) & (right > PLACES))
-
-
-class RandomAgent(TeamAgent, SeededRandomAgent):
-    """Uniform positions, 1 s each.
-
-    Args:
-        config: arguments of the environment.
-    """
-
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
-        probes = self.config.probes
-        draws = self.draw(2 * probes).reshape(-1, probes, 2)
-        action = np.zeros((*draws.shape[:2], 3), np.float32)
-        action[..., :2] = 2.0 * draws - 1.0
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
+        action = np.empty((self.num_envs, self.config.probes, 3), np.float32)
+        for probe, (place, seconds) in enumerate(self._choices(observation, info)):
+            action[:, probe, :2] = place
+            action[:, probe, 2] = math.log10(seconds)
         return action
 
+    def far_cells(self, places: Float64) -> NDArray[np.bool_]:
+        """Cells of a map, (N, CELLS, CELLS), that are clear of some places, (N, 2)."""
+        return clear_cells(places, self.config.clearance_px, CELLS)
 
-def within(part: Float64, places: Float64) -> Float64:
-    """Positions in a part of the region, from positions in [-1, 1].
 
-    Args:
-        part: (2, 2), upper left and lower right corner.
-        places: (..., 2).
-    """
-    return part[0] + 0.5 * (places + 1.0) * (part[1] - part[0])
+class RandomAgent(SeededRandomAgent, TeamAgent):
+    """Uniform positions, 1 s each."""
+
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
+        draws = self.draw(2 * self.config.probes).reshape(self.num_envs, -1, 2)
+        for place in np.moveaxis(2.0 * draws - 1.0, 1, 0):
+            yield place, 1.0
 
 
 class RasterAgent(TeamAgent):
@@ -102,67 +103,12 @@ class RasterAgent(TeamAgent):
 
     name = "raster"
 
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del observation, info
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
         points = ptycho.RasterAgent.pattern(self.config.exposures)
-        point = points[self.steps % len(points)]
-        action = np.zeros((self.num_envs, self.config.probes, 3), np.float32)
-        action[..., :2] = [within(part, point) for part in self.parts]
-        return action
-
-
-class _TeamExpert(TeamAgent):
-    """Experts of Ptycho-v0, one a probe.
-
-    Args:
-        config: arguments of the environment.
-    """
-
-    def __init__(self, config: MultiProbeConfig | None = None) -> None:
-        super().__init__(config)
-        self._expert = ptycho.ExpertAgent()
-        self._config = ptycho.ExpertConfig()
-
-    def _gain(self, maps: NDArray[Any]) -> Float64:
-        """Expected unseen structure under a probe over each cell, (N, CELLS, CELLS)."""
-        return self._expert.sums(self._expert.unseen(maps))
-
-    def _survey(self, probe: int) -> Float64 | None:
-        """Position of the survey at the beginning; None after it."""
-        raise NotImplementedError
-
-    def _choose(
-        self, gains: Float64, probe: int, chosen: list[Float64], places: Float64
-    ) -> Float64:
-        """Position of one probe, (N, 2).
-
-        Args:
-            gains: (N, CELLS, CELLS) of the probe.
-            probe: its number.
-            chosen: positions of the probes before it in this round, (N, 2) each.
-            places: (N, probes, 2), latest positions of all.
-        """
-        raise NotImplementedError
-
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        del info
-        maps, places = observation["maps"], observation["numbers"][..., [_Y, _X]].astype(np.float64)
-        action = np.empty((self.num_envs, self.config.probes, 3), np.float32)
-        shared = self.config.share == "maps"
-        gains: Float64 | None = None
-        chosen: list[Float64] = []
-        for probe in range(self.config.probes):
-            point = self._survey(probe)
-            if point is not None:
-                action[:, probe, :2] = point
-                action[:, probe, 2] = math.log10(self._config.survey_s)
-                continue
-            if gains is None or not shared:
-                gains = self._gain(maps[:, probe])
-            chosen.append(self._choose(gains, probe, chosen, places))
-            action[:, probe, :2] = chosen[-1]
-            action[:, probe, 2] = math.log10(self._config.greedy.dwell_s)
-        return action
+        for part in self.parts:
+            yield within(part, points[self.steps % len(points)]), 1.0
 
 
 class AimState(NamedTuple):
@@ -175,7 +121,7 @@ class AimState(NamedTuple):
     aim: Annotated[Float64, Shape(4, 2)]
 
 
-class IndependentAgent(SeededRandomAgent, _TeamExpert):
+class IndependentAgent(SeededRandomAgent, TeamAgent):
     """Experts that scan the whole region without coordination.
 
     Each prefers near places and keeps the clearance from the latest positions of the others. Two
@@ -191,39 +137,32 @@ class IndependentAgent(SeededRandomAgent, _TeamExpert):
     State = AimState
     travel = 0.6
 
-    def _reset(self, seeds: Sequence[int]) -> None:
-        self.allocate(self.num_envs)
-        super()._reset(seeds)
-
-    def _survey(self, probe: int) -> Float64 | None:
-        looks = ptycho.RasterAgent.pattern(self._config.survey**2)
-        if self.steps >= len(looks):
-            return None
-        return looks[(self.steps + probe * len(looks) // self.config.probes) % len(looks)]
-
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        lost = observation["numbers"][..., NUMBERS.index("lost")] > 0.5
-        self._yields = lost & (self.draw(self.config.probes) < 0.5)
-        action = super()._act(observation, info)
-        self.state.aim[:, : self.config.probes] = action[..., :2]
-        return action
-
-    def _choose(
-        self, gains: Float64, probe: int, chosen: list[Float64], places: Float64
-    ) -> Float64:
-        del chosen
-        own = places[:, probe]
-        y, x = PLACES - own[:, :1], PLACES - own[:, 1:]
-        way = np.sqrt(y[:, :, None] ** 2 + x[:, None, :] ** 2)
-        worth = gains - self.travel * gains.max(axis=(1, 2), keepdims=True) * way
-        for other in range(self.config.probes):
-            if other != probe:
-                worth = np.where(self.far_cells(places[:, other]), worth, -np.inf)
-        away = self.far_cells(self.state.aim[:, probe]) | ~self._yields[:, probe, None, None]
-        return best_places(np.where(away, worth, -np.inf))
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
+        probes, numbers = self.config.probes, observation["numbers"].astype(np.float64)
+        places = numbers[..., [NUMBERS.index("y"), NUMBERS.index("x")]]
+        gives_way = (numbers[..., NUMBERS.index("lost")] > 0.5) & (self.draw(probes) < 0.5)
+        survey = ptycho.RasterAgent.pattern(EXPERT.config.survey**2)
+        for probe in range(probes):
+            if self.steps < len(survey):
+                place = survey[(self.steps + probe * len(survey) // probes) % len(survey)]
+                seconds = EXPERT.config.survey_s
+            else:
+                gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+                way = np.sqrt(squared_distances(places[:, probe], CELLS))
+                worth = gains - self.travel * gains.max(axis=(1, 2), keepdims=True) * way
+                away = self.far_cells(self.state.aim[:, probe])
+                away |= ~gives_way[:, probe, None, None]
+                for other in set(range(probes)) - {probe}:
+                    away &= self.far_cells(places[:, other])
+                place = best_places(np.where(away, worth, -np.inf))
+                seconds = EXPERT.config.greedy.dwell_s
+            self.state.aim[:, probe] = place
+            yield place, seconds
 
 
-class ExpertAgent(_TeamExpert):
+class ExpertAgent(TeamAgent):
     """Partitioned experts: each probe scans its own equal part and keeps clear of the others.
 
     The probes decide in turn: each keeps the clearance from those before it.
@@ -231,18 +170,27 @@ class ExpertAgent(_TeamExpert):
 
     name = "expert"
 
-    def _survey(self, probe: int) -> Float64 | None:
-        looks = ptycho.RasterAgent.pattern(max(self._config.survey**2 // self.config.probes, 1))
-        return within(self.parts[probe], looks[self.steps]) if self.steps < len(looks) else None
+    def part_cells(self, probe: int) -> NDArray[np.bool_]:
+        """Cells of a map that lie in the equal part of one probe, (CELLS, CELLS) bool."""
+        centres = 2.0 * (np.arange(CELLS) + 0.5) / CELLS - 1.0
+        low, high = self.parts[probe]
+        rows, columns = (low[:, None] < centres) & (centres < high[:, None])
+        return rows[:, None] & columns
 
-    def _choose(
-        self, gains: Float64, probe: int, chosen: list[Float64], places: Float64
-    ) -> Float64:
-        del places
-        free = np.broadcast_to(self.part_cells(probe), gains.shape).copy()
-        for one in chosen:
-            free &= self.far_cells(one)
-        return best_places(np.where(free, gains, -np.inf))
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
+        config = EXPERT.config
+        survey = ptycho.RasterAgent.pattern(max(config.survey**2 // self.config.probes, 1))
+        free = np.ones((self.num_envs, CELLS, CELLS), np.bool_)
+        for probe, part in enumerate(self.parts):
+            if self.steps < len(survey):
+                yield within(part, survey[self.steps]), config.survey_s
+                continue
+            gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+            place = best_places(np.where(free & self.part_cells(probe), gains, -np.inf))
+            free &= self.far_cells(place)
+            yield place, config.greedy.dwell_s
 
 
 class OracleAgent(TeamAgent):
@@ -251,35 +199,18 @@ class OracleAgent(TeamAgent):
     name = "oracle"
     uses_privileged_info = True
 
-    def __init__(self, config: MultiProbeConfig | None = None) -> None:
-        super().__init__(config)
-        self._oracle = ptycho.OracleAgent()
-        self._greedy = ptycho.OracleConfig()
-
-    def _left(self, aim: Float64) -> Float64:
-        """Part of each cell that exposures at some places leave unknown, (N, CELLS, CELLS)."""
-        y, x = PLACES - aim[:, :1], PLACES - aim[:, 1:]
-        radius = 0.5 * CELLS * np.sqrt(y[:, :, None] ** 2 + x[:, None, :] ** 2)
-        disk = np.clip(0.5 * self._greedy.probe_cells + 0.5 - radius, 0.0, 1.0)
-        return np.exp(-self._greedy.saturation * disk)
-
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        latent = info["latent"]
-        unseen = latent["structure"] * self._oracle.unknown(observation["maps"][:, 0])
+    def _choices(
+        self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
+    ) -> Iterator[tuple[Float64, float]]:
+        latent, config = info["latent"], ORACLE.config
+        unseen = latent["structure"] * ORACLE.unknown(observation["maps"][:, 0])
         free = np.ones(unseen.shape, np.bool_)
-        action = np.empty((self.num_envs, self.config.probes, 3), np.float32)
         for probe in range(self.config.probes):
-            gains = self._oracle.sums(unseen)
-            aim = best_places(np.where(free, gains, -np.inf))
+            aim = best_places(np.where(free, ORACLE.sums(unseen), -np.inf))
             free &= self.far_cells(aim)
-            unseen = unseen * self._left(aim)
+            # Part of each cell that the exposure leaves unknown.
+            radius = 0.5 * CELLS * np.sqrt(squared_distances(aim, CELLS))
+            disk = np.clip(0.5 * config.probe_cells + 0.5 - radius, 0.0, 1.0)
+            unseen = unseen * np.exp(-config.saturation * disk)
             drift = latent["drift_px"][:, probe] / (0.5 * REGION_PX)
-            action[:, probe, :2] = np.clip(aim - drift, -1.0, 1.0)
-            action[:, probe, 2] = math.log10(self._greedy.dwell_s)
-        return action
-
-
-def best_places(gains: Float64) -> Float64:
-    """Positions (N, 2), (y, x) in [-1, 1], of the cells with the largest gain."""
-    best = gains.reshape(len(gains), -1).argmax(axis=1)
-    return np.stack([PLACES[best // CELLS], PLACES[best % CELLS]], axis=1)
+            yield np.clip(aim - drift, -1.0, 1.0), config.dwell_s

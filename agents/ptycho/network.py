@@ -141,13 +141,11 @@ class ExposureGridAdapter(PolicyAdapter):
     """Observations as they are; cells and exposure times as (y, x, log10 of seconds)."""
 
     def adapt_action(self, choice: NDArray[Any]) -> NDArray[np.float32]:
-        """Actions (N, 3) for choices (N,), exposure times outermost."""
-        cell, level = choice % (GRID * GRID), choice // (GRID * GRID)
-        action = np.empty((choice.size, 3), np.float32)
-        action[:, 0] = 2.0 * (cell // GRID + 0.5) / GRID - 1.0
-        action[:, 1] = 2.0 * (cell % GRID + 0.5) / GRID - 1.0
-        action[:, 2] = [math.log10(GRID_DWELLS_S[k]) for k in level]
-        return action
+        """Actions (..., 3) for choices (...), exposure times outermost."""
+        level, cell = np.divmod(choice, GRID * GRID)
+        places = 2.0 * (np.stack(np.divmod(cell, GRID), axis=-1) + 0.5) / GRID - 1.0
+        seconds = np.array([math.log10(dwell_s) for dwell_s in GRID_DWELLS_S])[level]
+        return np.concatenate([places, seconds[..., None]], axis=-1).astype(np.float32)
 
 
 def _disk(edge: int) -> Tensor:

@@ -139,6 +139,12 @@ class OracleConfig(GreedyConfig):
     dwell_s: float = 0.7
 
 
+def best_places(gains: Float64) -> Float64:
+    """Positions (N, 2), (y, x) in -1 to 1, of the cells with the largest gain."""
+    cells = np.stack(np.divmod(best_cells(gains), CELLS), axis=1)
+    return 2.0 * (cells + 0.5) / CELLS - 1.0
+
+
 class _GreedyAgent(BaseAgent):
     """Exposes where the expected unseen structure under the probe is largest.
 
@@ -165,12 +171,6 @@ class _GreedyAgent(BaseAgent):
         """Unseen structure under a probe over each cell, (N, CELLS, CELLS)."""
         return convolve(unseen, self._kernel)
 
-    def _best(self, unseen: Float64) -> Float64:
-        """Positions (N, 2), (y, x) in -1 to 1, with the largest sum of unseen structure."""
-        best = best_cells(self.sums(unseen))
-        cells = np.stack([best // CELLS, best % CELLS], axis=1)
-        return 2.0 * (cells + 0.5) / CELLS - 1.0
-
 
 class OracleAgent(_GreedyAgent):
     """Knows structure and drift; exposes where most of the structure is still unseen."""
@@ -182,7 +182,8 @@ class OracleAgent(_GreedyAgent):
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """Aim at the known structure, less the drift."""
         latent = info["latent"]
-        aim = self._best(latent["structure"] * self.unknown(observation["maps"]))
+        unseen = latent["structure"] * self.unknown(observation["maps"])
+        aim = best_places(self.sums(unseen))
         action = np.empty((self.num_envs, 3), np.float32)
         action[:, :2] = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
         action[:, 2] = math.log10(self._greedy.dwell_s)
@@ -235,7 +236,7 @@ class ExpertAgent(_GreedyAgent):
             action[:, :2] = self._survey[self.steps]
             action[:, 2] = math.log10(self.config.survey_s)
         else:
-            action[:, :2] = self._best(self.unseen(observation["maps"]))
+            action[:, :2] = best_places(self.sums(self.unseen(observation["maps"])))
             action[:, 2] = math.log10(self._greedy.dwell_s)
         return action
 

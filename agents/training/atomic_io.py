@@ -12,18 +12,16 @@ _UNFINISHED = ".part"
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
-    """Write a temporary file and move it into place when all of it is on the disk.
+    """Write a temporary file, and move it into place when all of it is on the disk.
 
-    File and folder are flushed to the disk, so that the content survives a loss of power.
+    File and folder are flushed to the disk, so that the content survives a loss of power. After an
+    error an earlier file is still there.
 
     Args:
         path: of the file; its folder exists.
 
     Yields:
         The temporary file, open for writing.
-
-    Raises:
-        OSError: it cannot be written; an earlier file is still there.
     """
     target = Path(path)
     descriptor, name = tempfile.mkstemp(_UNFINISHED, f".{target.name}.", target.parent)
@@ -46,11 +44,7 @@ def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> Path:
-    """Write a file as `replacing` does.
-
-    Args:
-        path: of the file; its folder is created if it does not exist.
-        content: text (as UTF-8) or bytes.
+    """Write text (as UTF-8) or bytes as `replacing` does; the folder is created if there is none.
 
     Returns:
         The path.
@@ -66,10 +60,6 @@ def write_atomically(path: Path | str, content: str | bytes) -> Path:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed.
-
-    Args:
-        folder: to which no process is writing.
-    """
+    """Remove the temporary files of killed processes from a folder to which none is writing."""
     for path in folder.glob(f".*{_UNFINISHED}"):
         path.unlink(missing_ok=True)

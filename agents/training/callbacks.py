@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -33,7 +33,7 @@ class GracefulInterrupt:
         progress: receives the number of further steps; may raise `KeyboardInterrupt`.
 
     Attributes:
-        requested: the run is to end at the next checkpoint.
+        requested: whether there is one.
     """
 
     def __init__(self, progress: Callable[[int], None] | None) -> None:
@@ -41,11 +41,7 @@ class GracefulInterrupt:
         self._progress = progress
 
     def advance(self, steps: int) -> None:
-        """Report further steps.
-
-        Raises:
-            KeyboardInterrupt: a second one.
-        """
+        """Report further steps; a second `KeyboardInterrupt` passes."""
         if self._progress is None:
             return
         try:
@@ -84,11 +80,10 @@ class RunState:
 
     Args:
         store: of the checkpoints.
-        run: `Checkpoint.run` of this run.
+        run: `Checkpoint.run` of this run; like `last` an attribute.
         last: checkpoint to resume from, if any.
 
     Attributes:
-        run, last: as given.
         curve: (step, mean return of the last hundred training episodes) for each rollout.
         resumed: number of resumptions from a checkpoint.
     """
@@ -97,12 +92,11 @@ class RunState:
         self, store: CheckpointStore, run: Mapping[str, Any], last: Checkpoint | None
     ) -> None:
         self.run, self.last, self._store = run, last, store
-        begun: Mapping[str, Any] = {"curve": (), "resumed": 0, "duration_s": 0.0}
-        facts = begun if last is None else last.facts
+        facts: Mapping[str, Any] = {} if last is None else last.facts
         ended = last is not None and last.finished
-        self.curve = [(int(step), float(value)) for step, value in facts["curve"]]
-        self.resumed = int(facts["resumed"]) + (last is not None and not ended)
-        self._before_s = float(facts["duration_s"])
+        self.curve = [(int(step), float(value)) for step, value in facts.get("curve", ())]
+        self.resumed = int(facts.get("resumed", 0)) + (last is not None and not ended)
+        self._before_s = float(facts.get("duration_s", 0.0))
         self._start_s = float("inf") if ended else time.monotonic()
 
     def duration_s(self) -> float:
@@ -124,15 +118,9 @@ class RunState:
 
 
 def record_episode(env_id: str, env_kwargs: Mapping[str, Any], net: Network, path: Path) -> Path:
-    """Play one episode of one validation specimen with the most probable actions, as a GIF.
+    """Play one episode of a validation specimen with a network's most probable actions, as a GIF.
 
     Nothing is drawn from the random generators that training uses.
-
-    Args:
-        env_id: the environment.
-        env_kwargs: arguments of the environment.
-        net: the network.
-        path: of the video.
 
     Returns:
         The path of the video, with a frame of the initial state and one after each decision.
@@ -203,7 +191,7 @@ class TrainingCallback(BaseCallback):
         step = self.model.num_timesteps
         due = time.monotonic() - self._saved_s >= self._settings["checkpoint_s"]
         if step > self._saved_step and (due or self._interrupt.requested):
-            self._state.save(step, *capture(self._ppo(), self._optimizers))
+            self._state.save(step, *capture(cast("PPO", self.model), self._optimizers))
             self._saved_step, self._saved_s = step, time.monotonic()
         if self._interrupt.requested:
             raise KeyboardInterrupt
@@ -219,9 +207,5 @@ class TrainingCallback(BaseCallback):
             return
         if self.logger.output_formats and every and step // every > before // every:
             self.logger.record(VIDEO, self._record(step), exclude="csv")
-        self._ppo().dump_logs()
+        cast("PPO", self.model).dump_logs()
         self._logged_step = step
-
-    def _ppo(self) -> PPO:
-        assert isinstance(self.model, PPO)
-        return self.model

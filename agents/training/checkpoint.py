@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import warnings
-import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,10 +50,7 @@ class Checkpoint:
 
 @contextmanager
 def claimed(folder: Path) -> Generator[None]:
-    """Lock a folder for one training; the lock ends with the process.
-
-    Args:
-        folder: of the run.
+    """Lock the folder of a run for one training; the lock ends with the process.
 
     Raises:
         ValueError: another process is training there.
@@ -75,11 +71,7 @@ def claimed(folder: Path) -> Generator[None]:
 
 
 class CheckpointStore:
-    """Checkpoints in the folder of a run.
-
-    Args:
-        folder: an existing folder.
-    """
+    """Checkpoints in the folder of a run, which exists."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -112,9 +104,6 @@ class CheckpointStore:
         The one before is kept unless the run is finished; all others are removed, as are those of a
         finished run that was here before.
 
-        Args:
-            checkpoint: of the run that the folder belongs to.
-
         Returns:
             Its path.
 
@@ -139,10 +128,6 @@ class DamagedError(ValueError):
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write one checkpoint atomically.
 
-    Args:
-        path: of the file.
-        checkpoint: its content.
-
     Raises:
         TypeError: an array holds Python objects.
         OSError: it cannot be written; an earlier file is still there.
@@ -150,14 +135,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     for name, array in checkpoint.arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"arrays[{name!r}] holds objects, which a checkpoint cannot")
-    facts = {
-        "format": FORMAT,
-        "step": checkpoint.step,
-        "run": checkpoint.run,
-        "finished": checkpoint.finished,
-        "facts": checkpoint.facts,
-        "arrays": list(checkpoint.arrays),
-    }
+    facts = {**vars(checkpoint), "format": FORMAT, "arrays": list(checkpoint.arrays)}
     words = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     named: Any = {f"{_ARRAYS}{name}": array for name, array in checkpoint.arrays.items()}
     with replacing(path) as file:
@@ -167,25 +145,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify one checkpoint.
 
-    Args:
-        path: of the file.
-
-    Returns:
-        The checkpoint given to `write_checkpoint`.
-
     Raises:
         DamagedError: a damaged file, or no checkpoint.
         ValueError: a checkpoint of another format.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            spoilt = archive.testzip()
-        if spoilt is not None:
-            raise ValueError(f"the content of {spoilt} has changed")
-        with np.load(path, allow_pickle=False) as content:
+        # Reading an array checks its CRC-32.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays: Arrays = {name: content[name] for name in content.files}
         facts: Any = json.loads(arrays.pop(_FACTS).tobytes())
-        kind = facts["format"]
+        kind = facts.pop("format")
         named = {name.removeprefix(_ARRAYS): array for name, array in arrays.items()}
         if list(named) != facts["arrays"]:
             raise ValueError(f"it should hold the arrays {facts['arrays']}")
@@ -197,16 +166,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{FORMAT!r} only: finish the run with the version that began it, or choose another "
             "folder"
         )
-    return Checkpoint(facts["step"], facts["run"], facts["finished"], facts["facts"], named)
+    return Checkpoint(**facts | {"arrays": named})
 
 
 def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    """Compare the run of a checkpoint with the one to be resumed.
-
-    Args:
-        found: `Checkpoint.run`.
-        asked: that of the wanted run, with the same names.
-        folder: of the run.
+    """Compare `Checkpoint.run` of a checkpoint with that of the run to be resumed in a folder.
 
     Raises:
         ValueError: they differ; the message names the first difference.
@@ -231,10 +195,7 @@ def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds a training that has begun and not ended.
-
-    Args:
-        folder: of the run; need not exist.
+    """Whether a folder, which need not exist, holds a training that has begun and not ended.
 
     Raises:
         ValueError: its checkpoints are damaged, or of another format.

@@ -76,12 +76,9 @@ def reinstate(
     facts: Mapping[str, Any],
     arrays: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Restore a state, from which `model.learn(..., reset_num_timesteps=False)` goes on to the bit.
+    """Restore a state that `capture` gave, in a new model with the same settings.
 
-    Args:
-        model: a new model with the same settings.
-        optimizers: as for `capture`.
-        facts, arrays: result of `capture`.
+    `model.learn(..., reset_num_timesteps=False)` then goes on to the bit.
 
     Raises:
         ValueError: the state does not fit the model or its environment.

@@ -4,12 +4,10 @@ Rows are flushed when they are written, and a checkpoint is written after the ro
 that resumes from the checkpoint of step S thus finds all rows up to S, and superseded rows beyond:
 
 * CSV (`progress.csv`, always written): the superseded rows are removed.
-* TensorBoard (`tensorboard/`): the event file of the new session has `purge_step` S + 1, so that
-  TensorBoard hides the superseded points; they stay in the earlier file. Scalars are float32.
-* Weights & Biases (`wandb/`): the run continues under its id with `resume="allow"`, and rows that
-  its process lost with the training are sent again from `progress.csv`. Superseded rows that the
-  server has stay; the resumed run computes the same values, apart from times. Offline, the file of
-  the killed session is replaced by one that holds the whole run.
+* TensorBoard (`tensorboard/`): `purge_step` S + 1 hides the superseded points of earlier files.
+* Weights & Biases (`wandb/`): the run continues under its id, and rows that its process lost are
+  sent again from `progress.csv`. Superseded rows that the server has stay; the resumed run computes
+  the same values, apart from times. Offline, one file with the whole run replaces the earlier one.
 """
 
 import csv
@@ -36,14 +34,10 @@ from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
 
 KINDS = ("csv", "tensorboard", "wandb")
-"""Kinds of logs."""
-
 CSV_FILE, MEDIA_FOLDER = "progress.csv", "media"
 """CSV log and folder of videos, in the folder of the run."""
-
 STEP = "time/total_timesteps"
 """Column of the CSV log that holds the step."""
-
 PROJECT = "microgym"
 """Project on Weights & Biases, unless WANDB_PROJECT names another."""
 
@@ -53,13 +47,7 @@ Excluded = dict[str, tuple[str, ...]]
 
 
 def video_path(folder: Path, name: str, step: int) -> Path:
-    """Path of a GIF to be logged by `Logger.record(name, path, exclude="csv")` at a step.
-
-    Args:
-        folder: of the run.
-        name: of the video, such as "validation/episode".
-        step: of the row that it belongs to.
-    """
+    """Path of a GIF in the folder of a run, to be logged by `Logger.record(..., exclude="csv")`."""
     return folder / MEDIA_FOLDER / f"{name}-{step}.gif"
 
 
@@ -73,27 +61,24 @@ class ResumableCSV(CSVOutputFormat):
 
     def __init__(self, path: Path, rows: Sequence[Row]) -> None:
         self._path = path
-        self.keys = list(rows[0]) if rows else []
         self.separator, self.quotechar = ",", '"'
-        self._replace(rows)
+        self._replace(list(rows[0]) if rows else [], rows)
 
     def write(self, key_values: Values, key_excluded: Excluded, step: int = 0) -> None:
         """Add a row; it is on the disk when this returns."""
         shown = filter_excluded_keys(key_values, key_excluded, "csv")
         if new := [key for key in shown if key not in self.keys]:
             # The base class would rewrite the file in place, which a kill would leave half done.
-            rows = read_csv(self._path)
             self.file.close()
-            self.keys += new
-            self._replace(rows)
+            self._replace([*self.keys, *new], read_csv(self._path))
         super().write(key_values, key_excluded, step)
         os.fsync(self.file.fileno())
 
-    def _replace(self, rows: Sequence[Row]) -> None:
-        """Write the file with the present columns, and open it for more rows."""
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.keys, restval="", lineterminator="\n")
-        if self.keys:
+    def _replace(self, keys: list[str], rows: Sequence[Row]) -> None:
+        """Write the file with given columns, and open it for more rows."""
+        self.keys, text = keys, io.StringIO()
+        table = csv.DictWriter(text, keys, restval="", lineterminator="\n")
+        if keys:
             table.writeheader()
         table.writerows(rows)
         write_atomically(self._path, text.getvalue())
@@ -101,7 +86,7 @@ class ResumableCSV(CSVOutputFormat):
 
 
 class ResumableTensorBoard(TensorBoardOutputFormat):
-    """TensorBoard format that hides the points of a superseded session, and takes videos.
+    """TensorBoard format that hides superseded points, and takes videos; scalars are float32.
 
     Args:
         folder: of the event files.
@@ -133,16 +118,14 @@ class ResumableTensorBoard(TensorBoardOutputFormat):
 
 
 class WandbOutputFormat(KVWriter):
-    """Format of Weights & Biases; offline without a login.
+    """Format of Weights & Biases; offline without a login, unless WANDB_MODE says otherwise.
 
-    Nothing is printed, and neither host nor source code nor processor load is recorded. WANDB_MODE
-    is obeyed. WANDB_ERROR_REPORTING is set to "false" unless the user set it, since reports of
-    errors use the network.
+    Nothing is printed, and neither host nor source code nor processor load is recorded.
+    WANDB_ERROR_REPORTING is set to "false" unless the user set it, since reports of errors use the
+    network.
 
     Args:
-        folder: of the run; wandb's own folder `wandb` goes there.
-        name: of the run.
-        config: settings of the training, shown beside the run.
+        folder, name, config: as for `open_logger`.
         rows: rows of the training so far, of `progress.csv`; None begins another run.
 
     Raises:
@@ -229,7 +212,7 @@ class WandbOutputFormat(KVWriter):
 
 
 def _wandb_mode() -> str:
-    """Mode of WANDB_MODE or of wandb's settings; by default online with a login, else offline."""
+    """Mode that the user set; by default online with a login, else offline."""
     import wandb
 
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -245,11 +228,9 @@ def _wandb_mode() -> str:
 
 
 def read_csv(path: Path, last_step: int | None = None) -> list[Row]:
-    """Whole rows of a CSV log; half a row at the end, left by a kill, is skipped.
+    """Whole rows of a CSV log, which need not exist, up to a step if one is given.
 
-    Args:
-        path: of the file; need not exist.
-        last_step: later rows are skipped; None reads all.
+    Half a row at the end, left by a kill, is skipped.
 
     Raises:
         ValueError: the file is not a log of this package.

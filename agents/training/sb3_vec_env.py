@@ -1,6 +1,7 @@
 """Adapter from a native vector environment to the `VecEnv` of Stable-Baselines3."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, cast
 
 import gymnasium as gym
@@ -8,34 +9,21 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-StepReturn = tuple[Any, NDArray[Any], NDArray[Any], list[dict[str, Any]]]
 INFOS = ("all", "final")
 
 
 def row_info(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
-    """Info of one environment from the batched info of a vector environment.
-
-    Args:
-        infos: in Gymnasium's layout, with a mask `_key` beside each `key`.
-        row: index of the environment.
-
-    Returns:
-        The info of a single environment, without the keys whose mask is False.
-    """
+    """Info of one environment, from the keys of a batched one whose mask `_key` is set there."""
     info: dict[str, Any] = {}
-    for name, column in infos.items():
-        mask = infos.get(f"_{name}")
-        if mask is None or not mask[row]:
-            continue
+    for name in [name for name in infos if f"_{name}" in infos and infos[f"_{name}"][row]]:
+        column = infos[name]
         if isinstance(column, Mapping):
             info[name] = row_info(cast("Mapping[str, Any]", column), row)
         else:
             value = column[row]
-            if isinstance(value, np.bool_):
-                value = bool(value)
-            info[name] = value.copy() if isinstance(value, np.ndarray) else value
+            info[name] = bool(value) if isinstance(value, np.bool_) else copy(value)
     return info
 
 
@@ -62,21 +50,13 @@ class SB3VecEnv(VecEnv):
             )
         if infos not in INFOS:
             raise ValueError(f"infos must be one of {INFOS}, got {infos!r}")
-        self.env = env
-        self.infos = infos
+        self.env, self.infos = env, infos
         self._actions: Any = None
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.metadata = {**env.metadata, **self.metadata}
 
     def reset(self) -> Any:
-        """Begin new episodes in all environments.
-
-        Returns:
-            Observations [N, ...]; the infos are in `reset_infos`.
-
-        Raises:
-            ValueError: different options for different environments.
-        """
+        """Begin new episodes in all environments, which must have the same options."""
         if any(options != self._options[0] for options in self._options):
             raise ValueError(f"all environments must have the same options, got {self._options}")
         seeds: Any = self._seeds
@@ -90,13 +70,12 @@ class SB3VecEnv(VecEnv):
         """Store the actions for `step_wait`."""
         self._actions = actions
 
-    def step_wait(self) -> StepReturn:
+    def step_wait(self) -> VecEnvStepReturn:
         """Step all environments with the actions given to `step_async`.
 
         Returns:
             Observations [N, ...], rewards float32 [N], dones bool [N] and N info dicts. Where an
-            episode ended, the observation is the first of the next one, "terminal_observation"
-            holds the last one, and "TimeLimit.truncated" says whether its value is bootstrapped.
+            episode ended, the observation is the first of the next one.
         """
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
@@ -106,8 +85,7 @@ class SB3VecEnv(VecEnv):
         each: list[dict[str, Any]] = []
         for row, done in enumerate(dones.tolist()):
             if done:
-                info = row_info(final, row)
-                info["terminal_observation"] = last[row]
+                info = row_info(final, row) | {"terminal_observation": last[row]}
                 self.reset_infos[row] = row_info(infos, row)
             else:
                 info = row_info(infos, row) if self.infos == "all" else {}
@@ -167,16 +145,6 @@ class SB3VecEnv(VecEnv):
 
 
 def make_sb3(env_id: str, num_envs: int, *, infos: str = "all", **arguments: Any) -> SB3VecEnv:
-    """Make an environment for Stable-Baselines3.
-
-    Args:
-        env_id: the environment, such as "Ptycho-v0".
-        num_envs: N.
-        infos: as for `SB3VecEnv`.
-        **arguments: the environment's arguments.
-
-    Returns:
-        The adapter over the native vector environment.
-    """
+    """Make N environments with given arguments for Stable-Baselines3; see `SB3VecEnv`."""
     env = gym.make_vec(env_id, num_envs, autoreset_mode="SameStep", **arguments)
     return SB3VecEnv(env, infos)

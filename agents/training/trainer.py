@@ -1,11 +1,8 @@
 """Training of agents with PPO of Stable-Baselines3 on the native vector environment.
 
-The network, its auxiliary losses and its view of privileged information are those of the learner
-(`microgym.agents.core.learner`). The resulting policy sees observations only.
-
-A run keeps checkpoints in its folder. A run that was killed at any instant resumes from the last
-one: weights, losses and all that follows are the same to the bit as without the kill, on the same
-kind of processor and with the same versions of PyTorch and NumPy.
+A run that was killed at any instant resumes from the last checkpoint in its folder: weights, losses
+and all that follows are the same to the bit as without the kill, on the same kind of processor and
+with the same versions of PyTorch and NumPy.
 """
 
 import inspect
@@ -161,11 +158,7 @@ def _learn(
     progress: Callable[[int], None] | None,
     logger: Logger,
 ) -> tuple[Network, int, bool]:
-    """Learn until the end or an interruption.
-
-    Returns:
-        The network, the step reached, and whether it is the end.
-    """
+    """Learn until the end or an interruption; the network, the step, and whether it is the end."""
     chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
     torch.set_num_threads(1)
     learner = Learner(env_id, chosen)

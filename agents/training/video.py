@@ -36,19 +36,10 @@ def animation(frames: Sequence[Frame], fps: int, kind: str = "WEBP") -> bytes:
     return buffer.getvalue()
 
 
-def still(frame: Frame, kind: str = "WEBP") -> bytes:
-    """Encode one frame as a lossless image.
-
-    Args:
-        frame: uint8 [height, width, 3].
-        kind: "WEBP" or "PNG".
-
-    Returns:
-        The file's content.
-    """
+def still(frame: Frame) -> bytes:
+    """Content of a lossless WEBP file of one frame, uint8 [height, width, 3]."""
     buffer = io.BytesIO()
-    options = {"lossless": True} if kind == "WEBP" else {"optimize": True}
-    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, kind, **options)
+    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
 
 

@@ -2,6 +2,12 @@
 
 Each module of `microgym.baselines.cli.commands` is one sub-command, named after its file. The
 modules are found by listing that package, so a new command needs a new file and no other edit.
+A module holds:
+
+- `SUMMARY`: one sentence for the help, without capital and full stop;
+- `EXAMPLE`: a complete command line;
+- `add_arguments(parser)`: declares the arguments, and imports nothing heavy;
+- `run(arguments)`: does the work and returns the exit status.
 """
 
 import argparse
@@ -10,11 +16,13 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, Protocol, cast
+from types import ModuleType
+from typing import NoReturn
 
 import microgym
 from microgym.agents.core.extras import extra_named
 from microgym.baselines.cli import commands
+from microgym.baselines.cli.console import one_thread
 
 _EXAMPLES = """\
 start here:
@@ -22,26 +30,6 @@ start here:
   microgym record Ptycho-v0 --agent expert       a video of one episode
   microgym evaluate Ptycho-v0 --agent trained    the score of an agent on unseen specimens
 """
-
-
-class Command(Protocol):
-    """Contents of a module that is a sub-command.
-
-    Attributes:
-        SUMMARY: one sentence for the help, without capital and full stop.
-        EXAMPLE: a complete command line.
-    """
-
-    SUMMARY: str
-    EXAMPLE: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the arguments; must import nothing heavy."""
-        ...
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do the work and return the exit status."""
-        ...
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     name = f"microgym {arguments.command}"
     try:
+        one_thread()
         with extra_named():
             return int(arguments.run(arguments))
     except KeyboardInterrupt:
@@ -79,13 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def find_commands() -> dict[str, Command]:
+def find_commands() -> dict[str, ModuleType]:
     """All sub-commands by name, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     return {
-        name.replace("_", "-"): cast(
-            "Command", importlib.import_module(f"{commands.__name__}.{name}")
-        )
+        name.replace("_", "-"): importlib.import_module(f"{commands.__name__}.{name}")
         for name in names
     }
 

@@ -45,6 +45,11 @@ def read_option(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def no_progress(units: int) -> None:
+    """Progress that is shown nowhere."""
+    del units
+
+
 @contextmanager
 def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
     """Progress bar on standard error.

@@ -1,7 +1,6 @@
 """Command-line options that several sub-commands share, and how their values are read."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,13 @@ def add(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
         parser.add_argument(name, **option)
 
 
+def flag(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add an option without a value to the parser of a sub-command."""
+    parser.add_argument(name, action="store_true", help=text)
+
+
 def read_setting(arguments: argparse.Namespace) -> EnvironmentConfig:
-    """Environment and arguments as given by `env` and `setting`.
+    """Environment and arguments as given by `env` and `SETTING`.
 
     Raises:
         ValueError: an unknown environment or argument.
@@ -87,11 +91,6 @@ def read_setting(arguments: argparse.Namespace) -> EnvironmentConfig:
     return EnvironmentConfig(
         environment_id(arguments.env), arguments.split, arguments.specimen, chosen
     )
-
-
-def read_jobs(arguments: argparse.Namespace, runs: int) -> int:
-    """Number of processes for so many training runs."""
-    return min(runs, os.cpu_count() or 1) if arguments.jobs is None else arguments.jobs
 
 
 def interrupted(arguments: argparse.Namespace) -> int:

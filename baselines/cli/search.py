@@ -5,11 +5,10 @@ episodes. No trial is pruned: the learning rate decays over the whole run, so th
 cross late, and training returns are those of an exploring policy on other specimens.
 
 The settings of a trial depend on the seed of the search, the number of earlier trials and their
-results alone. A search that is killed and started again therefore ends as one that was not. The
-trial that ran when the search was killed is marked as failed and retried with its settings
-(`optuna.storages.RetryHeartbeatStaleTrialCallback`); its training continues from its last
-checkpoint. A kill while Optuna holds the lock of the journal delays the next start by the lock's
-grace period, 30 s.
+results alone. A search that is killed and started again therefore ends as one that was not: the
+trial that ran then is marked as failed, and the next one draws its settings again and continues
+its training from the last checkpoint. A kill while Optuna holds the lock of the journal delays the
+next start by the lock's grace period, 30 s.
 """
 
 import csv
@@ -18,8 +17,7 @@ import json
 import math
 import os
 import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +28,13 @@ from microgym.agents.core import registry
 from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.cli.search_space import Choice, Space, Value, search_space
-from microgym.baselines.cli.train import Trainer, train_runs
+from microgym.baselines.cli.console import Progress, no_progress
+from microgym.baselines.cli.search_space import Space, Value, search_space
+from microgym.baselines.cli.train import all_complete, check_seeds, train_runs
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.load_agent import find_agent
-from microgym.baselines.evaluation.records import provenance, to_json
+from microgym.baselines.evaluation.records import provenance, to_json, write_json
 from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 
 RECORD, TABLE, BEST = "search.json", "trials.csv", "best.toml"
@@ -62,7 +61,8 @@ class Plan:
         seeds: of the training runs of a trial.
         episodes: on which a trial is scored.
         seed: of the search.
-        jobs: parallel training runs of a trial, without influence on the results.
+        jobs: parallel training runs of a trial, without influence on the results; None for one a
+            core.
     """
 
     setting: EnvironmentConfig
@@ -72,31 +72,25 @@ class Plan:
     seeds: tuple[int, ...]
     episodes: int
     seed: int = 0
-    jobs: int = 1
+    jobs: int | None = 1
 
     def __post_init__(self) -> None:
         for name in ("trials", "steps", "episodes", "jobs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds must be distinct and not negative, got {list(self.seeds)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        check_seeds(self.seeds)
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
 
 
-def search(
-    plan: Plan,
-    *,
-    progress: Callable[[int], None] | None = None,
-    trainer: Trainer | None = None,
-) -> dict[str, Any]:
+def search(plan: Plan, progress: Progress = no_progress) -> dict[str, Any]:
     """Begin or continue a search; its files are written anew after every trial.
 
     Args:
         plan: environment and budget. The same plan continues a search that was killed; one with
             more trials extends it.
         progress: receives the number of further training steps, finished trials included.
-        trainer: instead of `microgym.agents.training.trainer.train`, in tests.
 
     Returns:
         The record: the plan, "trials", "best" (None if all failed), and the provenance.
@@ -110,35 +104,28 @@ def search(
     """
     space = search_space(plan.setting.env_id)
     about = _about(plan, space)
-    training = about["training"]
-    configured = {
-        name: training[name] for name, values in space.items() if training[name] in values
-    }
-    report = progress or _no_progress
-    study = _open_study(plan.output, about, configured)
-    _retry_killed(study)
+    study = _open_study(plan.output, about)
+    for trial in study.get_trials(states=[_optuna().trial.TrialState.RUNNING]):  # killed
+        _tell(study, trial)
     references = _references(study, plan)
-    source = provenance()
-    report(len(_ended(study)) * plan.steps * len(plan.seeds))
+    about |= provenance()
+    progress(len(_ended(study)) * plan.steps * len(plan.seeds))
     while (place := len(_ended(study))) < plan.trials:
-        trial = _ask(study, plan.seed, place)
-        settings = {name: _suggested(trial, name, values) for name, values in space.items()}
+        trial = _ask(study, plan, place, space)
         start = time.monotonic()
         try:
-            returns = _returns(plan, settings, place, report, trainer)
+            returns = _returns(plan, trial.params, place, progress)
             result = _scored(returns, references)
+            result["duration_s"] = round(time.monotonic() - start, 1)
         except (ArithmeticError, RuntimeError, ValueError) as error:
             if not place:  # the configured settings work, so the mistake is elsewhere
                 raise
             # Settings with which learning diverges are a result.
-            trial.set_user_attr(_RESULT, {"why": f"{type(error).__name__}: {error}"})
-            study.tell(trial, state=_optuna().trial.TrialState.FAIL)
-        else:
-            result["duration_s"] = round(time.monotonic() - start, 1)
-            trial.set_user_attr(_RESULT, result)
-            study.tell(trial, result["return_mean"])
-        _write(plan, about | source, _ended(study))
-    return _write(plan, about | source, _ended(study))
+            result = {"why": f"{type(error).__name__}: {error}"}
+        trial.set_user_attr(_RESULT, result)
+        _tell(study, trial)
+        _write(plan, about, _ended(study))
+    return _write(plan, about, _ended(study))
 
 
 def flags(settings: Mapping[str, Value]) -> str:
@@ -152,10 +139,6 @@ def toml(settings: Mapping[str, Value]) -> str:
     return "\n".join(["[training]", *lines]) + "\n"
 
 
-def _no_progress(steps: int) -> None:
-    del steps
-
-
 def _optuna() -> Any:
     with extra_named():
         import optuna
@@ -163,8 +146,8 @@ def _optuna() -> Any:
     return optuna
 
 
-def _open_study(folder: Path, about: Mapping[str, Any], configured: Mapping[str, Any]) -> Any:
-    """Open the study in a folder, or create it with the configured settings as its first trial."""
+def _open_study(folder: Path, about: Mapping[str, Any]) -> Any:
+    """Open the study in a folder, or create it."""
     optuna = _optuna()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
@@ -181,8 +164,7 @@ def _open_study(folder: Path, about: Mapping[str, Any], configured: Mapping[str,
         study = optuna.load_study(storage=storage, study_name=_STUDY)
     else:
         study = optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize")
-    # Each of these steps is skipped where a start that was killed has done it.
-    if _ABOUT not in study.user_attrs:
+    if _ABOUT not in study.user_attrs:  # also where a start was killed before this step
         study.set_user_attr(_ABOUT, dict(about))
     held = study.user_attrs[_ABOUT]
     for name, value in about.items():
@@ -191,65 +173,48 @@ def _open_study(folder: Path, about: Mapping[str, Any], configured: Mapping[str,
                 f"{folder} holds another search: its {name} is {held.get(name)!r}, wanted "
                 f"{value!r}; choose another folder"
             )
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(dict(configured))
     return study
 
 
 def _check_journal(path: Path) -> None:
     """Refuse a file that is no journal, and cut off half a line at its end, left by a full disk."""
     content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
     try:
-        if content and not all(
-            "op_code" in json.loads(line) for line in whole.splitlines() or [b""]
-        ):
+        if content and "op_code" not in json.loads(content.partition(b"\n")[0]):
             raise ValueError("not a journal of Optuna")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no search of this package: {error}") from error
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
+    os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _retry_killed(study: Any) -> None:
-    """Mark trials that ran when the search was killed as failed, and queue their settings again."""
-    optuna = _optuna()
-    killed = _retried(study)
-    names = set(study.user_attrs[_ABOUT]["space"])
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        if trial.number not in killed:
-            if set(trial.params) != names:  # killed while its settings were drawn: draw them again
-                trial.params, trial.distributions = {}, {}
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                optuna.storages.RetryHeartbeatStaleTrialCallback()(study, trial)
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-
-
-def _retried(study: Any) -> set[int]:
-    """Numbers of the killed trials that have been queued again."""
-    optuna = _optuna()
-    history = optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return {n for trial in study.get_trials(deepcopy=False) for n in history(trial)}
-
-
-def _ask(study: Any, seed: int, place: int) -> Any:
-    """Next trial: a queued one, or else a draw of the tree-structured Parzen estimator.
+def _ask(study: Any, plan: Plan, place: int, space: Space) -> Any:
+    """Next trial: the configured settings, then draws of the tree-structured Parzen estimator.
 
     The seed of the draw is made of the seed of the search and the number of earlier trials.
     """
-    drawn = np.random.SeedSequence([seed, place]).generate_state(1)
-    study.sampler = _optuna().samplers.TPESampler(seed=int(drawn[0]))
-    return study.ask()
+    optuna = _optuna()
+    drawn = np.random.SeedSequence([plan.seed, place]).generate_state(1)
+    study.sampler = optuna.samplers.TPESampler(seed=int(drawn[0]))
+    if not place and not study.get_trials(states=[optuna.trial.TrialState.WAITING]):
+        configured = load_config(plan.setting.env_id)["training"]
+        study.enqueue_trial({n: configured[n] for n, v in space.items() if configured[n] in v})
+    trial = study.ask()
+    for name, values in space.items():
+        values.suggest(trial, name)
+    return trial
+
+
+def _tell(study: Any, trial: Any) -> None:
+    """End a trial: with the return of its result, or as failed where there is none."""
+    states = _optuna().trial.TrialState
+    value = trial.user_attrs.get(_RESULT, {}).get("return_mean")
+    study.tell(trial.number, value, state=states.FAIL if value is None else states.COMPLETE)
 
 
 def _ended(study: Any) -> list[dict[str, Any]]:
     """Records of the trials that were not killed: "trial", "state", "settings" and the result."""
     states = _optuna().trial.TrialState
     names = {states.COMPLETE: "complete", states.FAIL: "failed"}
-    killed = _retried(study)
     trials = study.get_trials(deepcopy=False, states=tuple(names))
     return [
         {
@@ -258,7 +223,7 @@ def _ended(study: Any) -> list[dict[str, Any]]:
             "settings": dict(trial.params),
             **trial.user_attrs[_RESULT],
         }
-        for place, trial in enumerate(one for one in trials if one.number not in killed)
+        for place, trial in enumerate(one for one in trials if _RESULT in one.user_attrs)
     ]
 
 
@@ -280,19 +245,8 @@ def _about(plan: Plan, space: Space) -> dict[str, Any]:
     return json.loads(to_json(about))
 
 
-def _suggested(trial: Any, name: str, values: Any) -> Value:
-    if isinstance(values, Choice):
-        return trial.suggest_categorical(name, values.values)
-    suggest = trial.suggest_int if isinstance(values.low, int) else trial.suggest_float
-    return suggest(name, values.low, values.high, log=values.log)
-
-
 def _returns(
-    plan: Plan,
-    settings: Mapping[str, Value],
-    place: int,
-    progress: Callable[[int], None],
-    trainer: Trainer | None,
+    plan: Plan, settings: Mapping[str, Value], place: int, progress: Progress
 ) -> list[list[float]]:
     """Train and evaluate: the return of each run in each episode."""
     runs = train_runs(
@@ -304,14 +258,11 @@ def _returns(
         config=settings,
         progress=progress,
         resume=True,
-        trainer=trainer,
     )
-    if len(runs) < len(plan.seeds) or not all(run.complete for run in runs):
+    if not all_complete(runs, plan.seeds):
         raise KeyboardInterrupt
     agents = {str(run.seed): find_agent(plan.setting, str(run.path)) for run in runs}
-    found = evaluate_all(plan.setting, agents, episodes=plan.episodes)
-    if not all(one.complete for one in found.values()):
-        raise KeyboardInterrupt
+    found = evaluate_all(plan.setting, agents, episodes=plan.episodes, whole=True)
     return [one.returns.tolist() for one in found.values()]
 
 
@@ -321,9 +272,7 @@ def _references(study: Any, plan: Plan) -> dict[str, list[float]]:
     if kept is None:
         names = [name for name in REFERENCES if name in registry.agent_names(plan.setting.env_id)]
         agents = {name: find_agent(plan.setting, name) for name in names}
-        found = evaluate_all(plan.setting, agents, episodes=plan.episodes) if agents else {}
-        if not all(one.complete for one in found.values()):
-            raise KeyboardInterrupt
+        found = evaluate_all(plan.setting, agents, episodes=plan.episodes, whole=True)
         kept = {name: one.returns.tolist() for name, one in found.items()}
         study.set_user_attr("references", kept)
     return kept
@@ -346,7 +295,7 @@ def _write(plan: Plan, about: Mapping[str, Any], trials: Sequence[Mapping[str, A
     finished = [one for one in trials if one["state"] == "complete"]
     best = max(finished, key=lambda one: one["return_mean"], default=None)
     record = {**about, "trials": list(trials), "best": best}
-    write_atomically(plan.output / RECORD, to_json(record, indent=1) + "\n")
+    write_json(plan.output / RECORD, record)
     names = list(about["space"])
     results = ["state", "return_mean", "score", "duration_s"]
     text = io.StringIO()

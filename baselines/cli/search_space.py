@@ -11,7 +11,7 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Range:
-    """Interval of numbers; of integers if the ends are integers.
+    """Interval of numbers, ends included; of integers if the ends are integers.
 
     Attributes:
         low: the smallest.
@@ -26,19 +26,24 @@ class Range:
     def __contains__(self, value: Value) -> bool:
         return type(value) is type(self.low) and self.low <= cast("float", value) <= self.high
 
+    def suggest(self, trial: Any, name: str) -> Value:
+        """Value of a parameter in a trial of Optuna."""
+        suggest = trial.suggest_int if isinstance(self.low, int) else trial.suggest_float
+        return suggest(name, self.low, self.high, log=self.log)
+
 
 @dataclass(frozen=True)
 class Choice:
-    """Finite set of values.
-
-    Attributes:
-        values: the values, in the order of the file.
-    """
+    """Finite set of values, in the order of the file."""
 
     values: tuple[Value, ...]
 
     def __contains__(self, value: Value) -> bool:
         return any(type(value) is type(one) and value == one for one in self.values)
+
+    def suggest(self, trial: Any, name: str) -> Value:
+        """Value of a parameter in a trial of Optuna."""
+        return trial.suggest_categorical(name, self.values)
 
 
 Space = dict[str, Range | Choice]
@@ -47,9 +52,8 @@ Space = dict[str, Range | Choice]
 def search_space(env_id: str) -> Space:
     """Search space that the configuration of an environment declares.
 
-    Each line of the table "search" names a hyperparameter of the table "training":
-    `{ low = 1e-4, high = 2e-3, log = true }`, where `log` is optional, or
-    `{ choices = [128, 256] }`.
+    Each line of the table "search" names a hyperparameter of the table "training", with values as
+    for `read_values`.
 
     Args:
         env_id: such as "Ptycho-v0".
@@ -62,20 +66,31 @@ def search_space(env_id: str) -> Space:
             cannot have, which the message names.
     """
     tables = read_tables(env_id)
-    space = {
-        name: _values(f"[search] {name} of {env_id}", one, name, tables["training"])
-        for name, one in tables.get("search", {}).items()
-    }
+    training = tables["training"]
+    space: Space = {}
+    for name, given in tables.get("search", {}).items():
+        where = f"[search] {name} of {env_id}"
+        if name not in training:
+            raise ValueError(f"{where}: unknown setting; there are {', '.join(sorted(training))}")
+        space[name] = read_values(where, given, type(training[name]))
     if not space:
         raise ValueError(f"the configuration of {env_id} declares nothing to search: no [search]")
     return space
 
 
-def _values(where: str, given: Any, name: str, training: Mapping[str, Any]) -> Range | Choice:
-    if name not in training:
-        raise ValueError(f"{where}: unknown setting; there are {', '.join(sorted(training))}")
-    wanted = type(training[name])
-    keys: set[str] = set(given) if isinstance(given, dict) else set()
+def read_values(where: str, given: Any, wanted: type) -> Range | Choice:
+    """Values to search, as a configuration file declares them.
+
+    Args:
+        where: start of the messages.
+        given: `{ low = 1e-4, high = 2e-3, log = true }`, where `log` is optional, or
+            `{ choices = [128, 256] }`.
+        wanted: type of the values.
+
+    Raises:
+        ValueError: another form, or values of another type or out of order.
+    """
+    keys: set[str] = set(given) if isinstance(given, Mapping) else set()
     if keys == {"choices"}:
         values = given["choices"]
         if not isinstance(values, list) or len(cast("list[Any]", values)) < 2:

@@ -1,21 +1,23 @@
 """Training runs of several seeds in parallel, with one progress bar."""
 
 import multiprocessing
+import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
-from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import is_unfinished
-from microgym.baselines.cli.console import one_thread, progress_bar
-from microgym.baselines.evaluation.records import provenance, read_record, to_json
+from microgym.baselines.cli.console import Progress, no_progress, one_thread, progress_bar
+from microgym.baselines.evaluation.protocols import EvaluationProtocol
+from microgym.baselines.evaluation.records import provenance, read_record, write_json
 
 Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]
@@ -24,6 +26,9 @@ RECORD = "training.json"
 """Name of the record in the folder of a run."""
 
 _POLL_S = 0.5
+
+_Task = Callable[[Progress], "Run"]
+"""Training of one seed, which reports its progress."""
 
 # Memory shared by workers and their parent: [steps done, interruption requested].
 _shared: Any = None
@@ -58,9 +63,9 @@ def train_runs(
     *,
     steps: int,
     output: Path,
-    jobs: int = 1,
+    jobs: int | None = 1,
     config: Mapping[str, Any] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = no_progress,
     resume: bool = False,
     log: Sequence[str] = (),
     trainer: Trainer | None = None,
@@ -75,7 +80,7 @@ def train_runs(
         seeds: of the runs, distinct.
         steps: decisions to learn from, in each run.
         output: folder of the runs.
-        jobs: number of processes; 1 trains in this process.
+        jobs: number of processes; 1 trains in this process, None takes one a core.
         config: changes to the agent's configuration.
         progress: receives the number of further steps of all runs.
         resume: continue each run from its last checkpoint; finished runs are left as they are.
@@ -91,18 +96,31 @@ def train_runs(
         ChildProcessError: one of several processes was killed.
         KeyboardInterrupt: interrupted before any run could save a policy.
     """
-    if steps < 1 or jobs < 1:
+    if steps < 1 or (jobs is not None and jobs < 1):
         raise ValueError(f"steps and jobs must be at least 1, got {steps} and {jobs}")
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
-    common = {"env_id": env_id, "steps": steps, "config": config, "resume": resume, "log": log}
+    check_seeds(seeds)
+    words = {"config": config, "resume": resume, "log": log}
     tasks = [
-        {**common, "trainer": trainer, "seed": seed, "output": output / f"seed-{seed}"}
+        partial(_train, trainer, env_id, seed, steps, output / f"seed-{seed}", words)
         for seed in seeds
     ]
-    one_process = min(jobs, len(tasks)) == 1
-    report = progress or _no_progress
-    return _sequential(tasks, report) if one_process else _parallel(tasks, jobs, report)
+    processes = min(len(tasks), jobs or os.cpu_count() or 1)
+    return _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds of training runs that are none, negative, or the same.
+
+    Raises:
+        ValueError: they are.
+    """
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
+
+
+def all_complete(runs: Sequence[Run], seeds: Sequence[int]) -> bool:
+    """Whether `train_runs` was not interrupted."""
+    return len(runs) == len(seeds) and all(run.complete for run in runs)
 
 
 def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> int:
@@ -118,66 +136,62 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
     return int(load_config(env_id, config)["training"]["total_timesteps"])
 
 
-def _default_trainer() -> Trainer:
-    with extra_named():
-        from microgym.agents.training.trainer import train
-
-    return train
-
-
-def train_with_bar(
+def trained_runs(
     env_id: str,
-    steps: int,
-    seeds: Sequence[int],
+    protocol: EvaluationProtocol,
     folder: Path,
-    jobs: int,
+    jobs: int | None = 1,
+    *,
+    reuse: bool = False,
     config: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """`train_runs` to the end, with a progress bar.
+    """Runs of a protocol, trained to the end with a progress bar.
 
     Unfinished runs in the folder are resumed; otherwise all runs are done anew.
 
     Args:
         env_id: the environment.
-        steps: decisions to learn from, in each run.
-        seeds: of the runs.
+        protocol: steps and seeds.
         folder: of the runs.
-        jobs: number of processes.
+        jobs: as for `train_runs`.
+        reuse: take the finished runs in the folder instead.
         config: changes to the agent's configuration.
 
     Returns:
-        The runs in the order of the seeds.
+        The runs in the order of the seeds; none if the protocol has no seeds.
 
     Raises:
+        FileNotFoundError: with `reuse`, a run is missing.
+        ValueError: as for `train_runs`; with `reuse`, a run is another environment's, shorter, or
+            was interrupted.
         KeyboardInterrupt: interrupted; the policies so far are in `folder`, as a message says.
     """
+    seeds = protocol.seeds
+    if not seeds:
+        return []
+    steps = protocol.steps or configured_steps(env_id)
+    if reuse:
+        return _finished_runs(env_id, seeds, steps, folder)
+    resume = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
-    words: dict[str, Any] = {"steps": steps, "output": folder, "jobs": jobs, "config": config}
-    words["resume"] = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     with progress_bar(steps * len(seeds), what, "step") as progress:
-        runs = train_runs(env_id, seeds, progress=progress, **words)
-    if len(runs) < len(seeds) or not all(run.complete for run in runs):
+        runs = train_runs(
+            env_id,
+            seeds,
+            steps=steps,
+            output=folder,
+            jobs=jobs,
+            config=config,
+            progress=progress,
+            resume=resume,
+        )
+    if not all_complete(runs, seeds):
         print(f"the policies learnt so far are in {folder}", file=sys.stderr)
         raise KeyboardInterrupt
     return runs
 
 
-def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -> list[Run]:
-    """Finished runs of an earlier `train_runs`.
-
-    Args:
-        env_id: the environment.
-        seeds: of the runs.
-        steps: decisions that each must have learnt from.
-        folder: `output` of that training.
-
-    Returns:
-        The runs in the order of the seeds.
-
-    Raises:
-        FileNotFoundError: a run is missing.
-        ValueError: a run is another environment's, shorter, or was interrupted.
-    """
+def _finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -> list[Run]:
     runs: list[Run] = []
     for seed in seeds:
         path = folder / f"seed-{seed}"
@@ -192,15 +206,11 @@ def finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) -
     return runs
 
 
-def _no_progress(steps: int) -> None:
-    del steps
-
-
-def _sequential(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], None]) -> list[Run]:
+def _sequential(tasks: Iterable[_Task], progress: Progress) -> list[Run]:
     runs: list[Run] = []
     for task in tasks:
         try:
-            runs.append(_train(task, progress))
+            runs.append(task(progress))
         except KeyboardInterrupt:
             if not runs:
                 raise
@@ -210,29 +220,21 @@ def _sequential(tasks: Sequence[Mapping[str, Any]], progress: Callable[[int], No
     return runs
 
 
-def _parallel(
-    tasks: Sequence[Mapping[str, Any]], jobs: int, progress: Callable[[int], None]
-) -> list[Run]:
+def _parallel(tasks: Sequence[_Task], jobs: int, progress: Progress) -> list[Run]:
     context = multiprocessing.get_context("spawn")
     shared = context.Array("q", [0, 0])
-    pool = ProcessPoolExecutor(jobs, context, initializer=_join, initargs=(shared,))
     seen = 0
-
-    def watch(futures: Sequence[Future[Run]]) -> None:
-        nonlocal seen
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, _POLL_S)
-            steps = int(shared[0])
-            progress(steps - seen)
-            seen = steps
-            for one in done:
-                one.result()
-
-    with pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_join, initargs=(shared,)) as pool:
         futures = [pool.submit(_train_in_worker, task) for task in tasks]
+        pending = set(futures)
         try:
-            watch(futures)
+            while pending:
+                done, pending = wait(pending, _POLL_S)
+                steps = int(shared[0])
+                progress(steps - seen)
+                seen = steps
+                for one in done:
+                    one.result()
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "a training process was killed; all checkpoints are kept, and a resumed training "
@@ -264,29 +266,38 @@ def _join(shared: Any) -> None:
     one_thread()
 
 
-def _train_in_worker(task: Mapping[str, Any]) -> Run:
+def _train_in_worker(task: _Task) -> Run:
     def advance(steps: int) -> None:
         with _shared.get_lock():
             _shared[0] += steps
         if _shared[1]:
             raise KeyboardInterrupt
 
-    return _train(task, advance)
+    return task(advance)
 
 
-def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
-    names = ("seed", "output", "config", "resume", "log")
-    seed, steps, folder = task["seed"], task["steps"], task["output"]
-    trainer: Trainer = task["trainer"] or _default_trainer()
-    file: Path = folder / RECORD
+def _train(
+    trainer: Trainer | None,
+    env_id: str,
+    seed: int,
+    steps: int,
+    folder: Path,
+    words: Mapping[str, Any],
+    progress: Progress,
+) -> Run:
+    if trainer is None:
+        with extra_named():
+            from microgym.agents.training.trainer import train as trainer
+    file = folder / RECORD
     recorded = file.is_file() and bool(read_record(file).get("complete"))
-    finished = task["resume"] and recorded and not is_unfinished(folder)
-    words = {name: task[name] for name in names}
-    result = trainer(task["env_id"], total_timesteps=steps, progress=progress, **words)
+    finished = words["resume"] and recorded and not is_unfinished(folder)
+    result = trainer(
+        env_id, seed=seed, total_timesteps=steps, output=folder, progress=progress, **words
+    )
     curve, complete, resumed = list(result.curve), result.complete, result.resumed
     if not finished:
         record = {
-            "env": task["env_id"],
+            "env": env_id,
             "seed": seed,
             "steps": steps,
             "complete": complete,
@@ -295,5 +306,5 @@ def _train(task: Mapping[str, Any], progress: Callable[[int], None]) -> Run:
             "curve": curve,
             **provenance(),
         }
-        write_atomically(file, to_json(record, indent=1) + "\n")
+        write_json(file, record)
     return Run(seed, steps, Path(result.path), curve, result.duration_s, complete, resumed)

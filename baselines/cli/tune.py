@@ -7,20 +7,63 @@ configuration's class. The ranges are those of the table "expert_search".
 """
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pkgutil import resolve_name
+from typing import Any, get_type_hints
 
+from microgym.agents.core.agent import Agent
+from microgym.agents.core.config import find_tables
 from microgym.agents.core.extras import extra_named
+from microgym.agents.core.registry import agents_package
+from microgym.baselines.cli.search_space import read_values
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.expert_search import (
-    SearchablePolicy,
-    searchable_environments,
-    searchable_policies,
-)
+from microgym.envs.core import registry
 
 EPISODES = 64
 """Training episodes per trial (design choice: standard error of the mean about 0.02)."""
+
+# Value of a parameter, from a trial of Optuna and the parameter's name.
+_Suggest = Callable[[Any, str], Any]
+
+
+@dataclass(frozen=True)
+class SearchablePolicy:
+    """Reference policy with a configuration.
+
+    Attributes:
+        suggest: configuration, a dataclass, for a trial of Optuna.
+        agent: policy with a configuration.
+    """
+
+    suggest: Callable[[Any], Any]
+    agent: Callable[[Any], Agent]
+
+
+def searchable_environments() -> list[str]:
+    """Environments that have policies to search for."""
+    return [one.id for one in registry.entries() if searchable_policies(one.id)]
+
+
+def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
+    """Policies of an environment by name.
+
+    Each table `[expert_search.<policy>]` of `agents/<env>/<id>.toml` gives the values of fields of
+    the policy's `Config`, a dataclass:
+
+    - as for `read_values`; with `zero = true` the value may also be 0;
+    - `{ suggest = "module:function" }`: the function's value, called with Optuna's trial;
+    - a table of such entries for a field that is a dataclass itself.
+
+    Args:
+        env_id: such as "Ptycho-v0".
+
+    Raises:
+        ValueError: a field that the configuration lacks, or no range.
+    """
+    tables = find_tables(env_id).get("expert_search", {})
+    return {name: _policy(env_id, name, table) for name, table in tables.items()}
 
 
 def search(
@@ -73,6 +116,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for value, settings in search(chosen.env, known[chosen.policy], chosen.trials, chosen.seed)[:3]:
         print(f"{value:.3f}  {settings}")
     return 0
+
+
+def _policy(env_id: str, name: str, table: Mapping[str, Any]) -> SearchablePolicy:
+    agent = resolve_name(agents_package(env_id).AGENTS[env_id][name])
+    suggest = _config(f"{env_id} {name}", agent.Config, table)
+    return SearchablePolicy(lambda trial: suggest(trial, name), lambda config: agent(config=config))
+
+
+def _config(what: str, kind: Any, table: Mapping[str, Any]) -> _Suggest:
+    """Values of a dataclass, from a table with an entry for each field."""
+    hints, known = get_type_hints(kind), sorted(one.name for one in fields(kind))
+    parts: dict[str, _Suggest] = {}
+    for name, given in table.items():
+        if name not in known:
+            raise ValueError(f"[expert_search] {what}: no field {name!r} among {known}")
+        if is_dataclass(hints[name]):
+            parts[name] = _config(f"{what}.{name}", hints[name], given)
+        else:
+            parts[name] = _value(f"[expert_search] {what}: no range of {name}", hints[name], given)
+    return lambda trial, place: kind(
+        **{name: suggest(trial, f"{place}.{name}") for name, suggest in parts.items()}
+    )
+
+
+def _value(where: str, kind: type, given: Mapping[str, Any]) -> _Suggest:
+    if set(given) == {"suggest"}:
+        function = resolve_name(given["suggest"])
+        return lambda trial, name: function(trial)
+    values = read_values(where, {k: v for k, v in given.items() if k != "zero"}, kind)
+
+    def suggest(trial: Any, name: str) -> Any:
+        if given.get("zero") and trial.suggest_categorical(f"{name} is 0", [False, True]):
+            return kind()
+        return values.suggest(trial, name)
+
+    return suggest
 
 
 if __name__ == "__main__":

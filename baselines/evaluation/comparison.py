@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import Evaluation, evaluate_all
+from microgym.baselines.evaluation.protocols import EvaluationCase
 from microgym.baselines.evaluation.records import from_plain
 from microgym.baselines.evaluation.statistics import (
     Estimate,
@@ -117,13 +117,9 @@ class Comparison:
         """Results of the policy of this name, if it took part."""
         return next((one for one in self.scores if one.agent == agent), None)
 
-    def as_record(self) -> dict[str, Any]:
-        """As plain values for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Comparison":
-        """Comparison from a record made by `as_record` and read from JSON.
+        """Comparison from its record, as `asdict` made it and JSON holds it.
 
         Raises:
             ValueError: something is missing.
@@ -167,7 +163,8 @@ def compare(
     num_envs: int = 16,
     kept: int = 0,
     fixed_action: Mapping[int, float] | None = None,
-    title: str = "",
+    title: str = "evaluation",
+    whole: bool = False,
 ) -> Comparison:
     """Evaluate policies on the same episodes and estimate scores and paired differences.
 
@@ -179,24 +176,30 @@ def compare(
         num_envs: number of environments at a time.
         kept: number of first episodes of which every return is kept.
         fixed_action: component of the action and its value, the same for every policy.
-        title: of a progress bar; none is shown without it.
+        title: of the progress bar.
+        whole: pass an interruption on, instead of comparing fewer episodes.
 
     Returns:
         The comparison, of fewer episodes if it was interrupted.
 
     Raises:
         ValueError: as `evaluate_all`.
-        KeyboardInterrupt: interrupted before any episode was played by all.
+        KeyboardInterrupt: interrupted before any episode was played by all, or with `whole`.
     """
     flat: dict[str, Agent] = {
         f"{name}/{i}": FixedActionAgent(one, fixed_action) if fixed_action else one
         for name, group in agents.items()
         for i, one in enumerate(group)
     }
-    bar = progress_bar(episodes * len(flat), title, "episode") if title else nullcontext()
-    with bar as progress:
+    with progress_bar(episodes * len(flat), title, "episode") as progress:
         found = evaluate_all(
-            setting, flat, episodes=episodes, seed=seed, num_envs=num_envs, progress=progress
+            setting,
+            flat,
+            episodes=episodes,
+            seed=seed,
+            num_envs=num_envs,
+            progress=progress,
+            whole=whole,
         )
     played = {
         name: [found[f"{name}/{i}"] for i in range(len(group))] for name, group in agents.items()
@@ -215,6 +218,55 @@ def compare(
         gaps(returns),
         outcomes,
     )
+
+
+def compare_case(
+    case: EvaluationCase, agents: Mapping[str, Sequence[Agent]], **words: Any
+) -> Comparison:
+    """Comparison on one case; further arguments as for `compare`."""
+    found = compare(case.setting, agents, fixed_action=case.fixed_action, title=case.name, **words)
+    return replace(found, specimen=case.specimen or found.specimen)
+
+
+def summary(env_id: str, comparison: Comparison, agent: str) -> dict[str, Any]:
+    """Object that `microgym evaluate --json` prints.
+
+    Args:
+        env_id: the environment.
+        comparison: of the agent with the expert and the oracle, as far as there are any.
+        agent: its name in the comparison.
+
+    Returns:
+        "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
+        "score", "score_interval", "cost_mean", "ledger", "outcomes" (metrics shown beside the
+        score: label to mean, interval, unit and better direction); and "partial": True if it was
+        interrupted. Intervals are 95%.
+    """
+    found = next(one for one in comparison.scores if one.agent == agent)
+    result: dict[str, Any] = {
+        "env": env_id,
+        "agent": agent,
+        "split": comparison.split,
+        "specimen": comparison.specimen,
+        "episodes": comparison.episodes,
+        "seed": comparison.seed,
+        "return_mean": found.returns.value,
+        "return_interval": found.returns.interval,
+        "score": found.score.value,
+        "score_interval": None if math.isnan(found.score.low) else found.score.interval,
+        "cost_mean": found.cost,
+        "ledger": found.ledger,
+        "outcomes": {
+            metric.label: {
+                "mean": found.outcomes[metric.label].value,
+                "interval": found.outcomes[metric.label].interval,
+                "unit": metric.unit,
+                "better": metric.better,
+            }
+            for metric in comparison.outcomes
+        },
+    }
+    return result if comparison.complete else result | {"partial": True}
 
 
 def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, ...]:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cache
 from types import MappingProxyType
 from typing import Any, cast
@@ -77,10 +77,6 @@ class EnvironmentConfig:
             return cast("Any", env.unwrapped).outcomes
         finally:
             env.close()
-
-    def with_(self, **changes: Any) -> "EnvironmentConfig":
-        """Copy with some attributes changed."""
-        return replace(self, **changes)
 
     def make(
         self, num_envs: int, *, reveal: bool = False, render: bool = False

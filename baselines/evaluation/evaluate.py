@@ -1,16 +1,17 @@
 """Evaluation of several agents on the same episodes: same specimens, drift, damage and noise."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.core.agent import Agent
+from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.statistics import Estimate, bootstrap, normalised_score
 from microgym.envs.core.metrics import Metric
 
 Array = NDArray[np.float64]
@@ -30,7 +31,6 @@ class Evaluation:
         lengths: [episodes] float64, number of steps.
         ledger: entry to [episodes], at the end of the episode, in its own unit.
         metrics: name to [episodes], at the end of the episode; scalar metrics only.
-        reward_terms: term to [episodes], summed.
         cost_terms: term to [episodes], summed.
         asked: number of episodes asked for; an interrupted evaluation has fewer.
     """
@@ -39,11 +39,10 @@ class Evaluation:
     returns: Array
     costs: Array
     lengths: Array
-    ledger: dict[str, Array] = field(default_factory=dict)
-    metrics: dict[str, Array] = field(default_factory=dict)
-    reward_terms: dict[str, Array] = field(default_factory=dict)
-    cost_terms: dict[str, Array] = field(default_factory=dict)
-    asked: int = 0
+    ledger: dict[str, Array]
+    metrics: dict[str, Array]
+    cost_terms: dict[str, Array]
+    asked: int
 
     @property
     def episodes(self) -> int:
@@ -61,7 +60,7 @@ class Evaluation:
 
 
 def run_episodes(
-    env: Any, agent: Agent, seeds: Sequence[int], progress: Callable[[int], None] | None = None
+    env: Any, agent: Agent, seeds: Sequence[int], progress: Progress = no_progress
 ) -> Evaluation:
     """Play one episode in each environment of a vector environment.
 
@@ -78,7 +77,7 @@ def run_episodes(
     observation, info = env.reset(seed=list(seeds))
     running = np.ones(len(seeds), np.bool_)
     returns, costs, lengths = np.zeros((3, len(seeds)))
-    sums: dict[str, dict[str, Array]] = {"reward_terms": {}, "cost_terms": {}}
+    cost_terms: dict[str, Array] = {}
     last: dict[str, dict[str, Array]] = {"ledger": {}, "metrics": {}}
     while running.any():
         action = agent.act(observation, {**info, "idle": ~running})
@@ -87,21 +86,21 @@ def run_episodes(
         returns += np.where(running, reward.reshape(len(seeds), -1).sum(-1), 0.0)
         costs += np.where(running, info.get("cost", 0.0), 0.0)
         lengths += running
-        for group, columns in sums.items():
-            for name, value in _numbers(info.get(group, {})):
-                so_far = columns.get(name, np.zeros(len(seeds)))
-                columns[name] = so_far + np.where(running, value, 0.0)
+        for name, value in _numbers(info.get("cost_terms", {})):
+            cost_terms[name] = cost_terms.get(name, 0.0) + np.where(running, value, 0.0)
         finished = running & ended
         for group, columns in last.items():
             for name, value in _numbers(info.get(group, {})):
                 columns[name] = np.where(finished, value, columns.get(name, np.nan))
         running &= ~ended
-        if progress is not None and finished.any():
+        if finished.any():
             progress(int(finished.sum()))
         if ended.any() and running.any():  # finished rows start new episodes, which do not count
             observation, fresh = env.reset(options={"reset_mask": ended})
             info = _merged(info, fresh, ended)
-    return Evaluation(agent.name, returns, costs, lengths, **last, **sums, asked=len(seeds))
+    return Evaluation(
+        agent.name, returns, costs, lengths, **last, cost_terms=cost_terms, asked=len(seeds)
+    )
 
 
 def evaluate_all(
@@ -111,7 +110,8 @@ def evaluate_all(
     episodes: int = EPISODES,
     seed: int = 0,
     num_envs: int = 16,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = no_progress,
+    whole: bool = False,
 ) -> dict[str, Evaluation]:
     """Evaluate agents on the same episodes.
 
@@ -126,107 +126,48 @@ def evaluate_all(
         seed: of the first episode, at least 0.
         num_envs: number of environments at a time; the result does not depend on it.
         progress: called with the number of episodes that ended, `episodes` times agents in all.
+        whole: pass an interruption on, instead of returning fewer episodes.
 
     Returns:
         An evaluation for each name.
 
     Raises:
         ValueError: an argument out of range.
-        KeyboardInterrupt: interrupted before every agent had played a batch.
+        KeyboardInterrupt: interrupted before every agent had played a batch, or with `whole`.
     """
     for name, value, least in (("episodes", episodes, 1), ("num_envs", num_envs, 1)):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if seed < 0 or seed + episodes >= 1 << 63:
         raise ValueError(f"seed must be at least 0 and below 2**63, got {seed}")
+    seeds = range(seed, seed + episodes)
+    batches = [seeds[i : i + num_envs] for i in range(0, episodes, num_envs)]
     parts: dict[str, list[Evaluation]] = {name: [] for name in agents}
-    interrupted = False
     try:
-        for size, starts in _batches(seed, episodes, num_envs):
-            _play(setting, agents, size, starts, parts, progress)
+        for size, some in groupby(batches, len):
+            _play(setting, agents, size, some, parts, progress)
     except KeyboardInterrupt:
-        interrupted = True
-    common = min(len(found) for found in parts.values())
-    if interrupted and not common:
-        raise KeyboardInterrupt
+        if whole or not all(parts.values()):
+            raise
+    common = min(map(len, parts.values()), default=0)
     return {name: _joined(found[:common], episodes) for name, found in parts.items()}
-
-
-def summary(
-    setting: EnvironmentConfig,
-    evaluation: Evaluation,
-    expert: Evaluation | None,
-    oracle: Evaluation | None,
-    seed: int,
-) -> dict[str, Any]:
-    """Object that `microgym evaluate --json` prints.
-
-    Args:
-        setting: the environment.
-        evaluation: the agent's episodes.
-        expert: the expert's on the same seeds, if there is one.
-        oracle: the oracle's on the same seeds, if there is one.
-        seed: of the first episode.
-
-    Returns:
-        "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-        "score", "score_interval", "cost_mean", "ledger", "outcomes" (metrics shown beside the
-        score: label to mean, interval, unit and better direction); and "partial": True if it was
-        interrupted. Intervals are 95%.
-    """
-    returns = bootstrap(evaluation.returns)
-    score = Estimate(np.nan, np.nan, np.nan)
-    if expert is not None and oracle is not None:
-        score = normalised_score(evaluation.returns, expert.returns, oracle.returns)
-    result: dict[str, Any] = {
-        "env": setting.env_id,
-        "agent": evaluation.agent,
-        "split": setting.split,
-        "specimen": setting.specimen_name,
-        "episodes": evaluation.episodes,
-        "seed": seed,
-        "return_mean": returns.value,
-        "return_interval": list(returns.interval),
-        "score": score.value,
-        "score_interval": None if np.isnan(score.low) else list(score.interval),
-        "cost_mean": float(evaluation.costs.mean()),
-        "ledger": {name: float(column.mean()) for name, column in evaluation.ledger.items()},
-        "outcomes": {one.label: _outcome(one, evaluation) for one in setting.outcomes()},
-    }
-    return result if evaluation.complete else result | {"partial": True}
-
-
-def _outcome(metric: Metric, evaluation: Evaluation) -> dict[str, Any]:
-    found = bootstrap(evaluation.outcome(metric))
-    ends = list(found.interval)
-    return {"mean": found.value, "interval": ends, "unit": metric.unit, "better": metric.better}
-
-
-def _batches(seed: int, episodes: int, num_envs: int) -> Iterator[tuple[int, list[int]]]:
-    """Batch sizes, largest first, with the first seeds of the batches of that size."""
-    whole, rest = divmod(episodes, num_envs)
-    if whole:
-        yield num_envs, [seed + i * num_envs for i in range(whole)]
-    if rest:
-        yield rest, [seed + whole * num_envs]
 
 
 def _play(
     setting: EnvironmentConfig,
     agents: Mapping[str, Agent],
     size: int,
-    starts: Sequence[int],
+    batches: Iterable[range],
     parts: Mapping[str, list[Evaluation]],
-    progress: Callable[[int], None] | None,
+    progress: Progress,
 ) -> None:
     with ExitStack() as stack:
         envs: dict[bool, Any] = {}
         for reveal in sorted({agent.uses_privileged_info for agent in agents.values()}):
             envs[reveal] = setting.make(size, reveal=reveal)
             stack.callback(envs[reveal].close)
-        for start in starts:
+        for seeds in batches:
             for name, agent in agents.items():
-                seeds = range(start, start + size)
                 env = envs[agent.uses_privileged_info]
                 parts[name].append(run_episodes(env, agent, seeds, progress))
 
@@ -239,7 +180,7 @@ def _joined(parts: Sequence[Evaluation], asked: int) -> Evaluation:
             return {key: join([one[key] for one in values]) for key in values[0]}
         return np.concatenate(values)
 
-    names = ("returns", "costs", "lengths", "ledger", "metrics", "reward_terms", "cost_terms")
+    names = ("returns", "costs", "lengths", "ledger", "metrics", "cost_terms")
     joined = {name: join([getattr(part, name) for part in parts]) for name in names}
     return replace(parts[0], asked=asked, **joined)
 

@@ -166,11 +166,11 @@ def evaluation_cases(
         return cases
     name = beyond.specimen
     title = f"Where adaptivity should not pay: {name}"
-    other = setting.with_(specimen=name)
+    other = replace(setting, specimen=name)
     cases.append(EvaluationCase(f"specimens {name}", title, beyond.text, other))
     if recording is not None:
         arguments = {**setting.arguments, **beyond.arguments, "recording": str(recording)}
-        replayed = setting.with_(arguments=arguments)
+        replayed = replace(setting, arguments=arguments)
         cases.append(
             EvaluationCase(
                 "recorded scan",

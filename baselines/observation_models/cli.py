@@ -19,14 +19,14 @@ def train(spec: ObservationModelSpec, arguments: argparse.Namespace) -> int:
     groups = spec.groups if arguments.groups is None else arguments.groups
     steps = spec.steps if arguments.steps is None else arguments.steps
     with progress_bar(max(steps, 0), "training the network", "step") as progress:
-        made = train.train(
+        path, validation = train.train(
             spec, arguments.output, seed=arguments.seed, groups=groups, steps=steps,
             progress=progress,
         )  # fmt: skip
     meaning, unit = spec.scores
-    scores = ", ".join(f"{name} {score:.3f}{unit}" for name, score in made.validation.items())
-    print(f"{made.path}: {meaning} {scores}")
-    print(f"next: microgym observation-model evaluate {spec.env_id} --weights {made.path}")
+    scores = ", ".join(f"{name} {score:.3f}{unit}" for name, score in validation.items())
+    print(f"{path}: {meaning} {scores}")
+    print(f"next: microgym observation-model evaluate {spec.env_id} --weights {path}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,9 @@ from microgym.reconstruction.nn.network import STATED
 
 ItemT = TypeVar("ItemT")
 Float64 = NDArray[np.float64]
+Claims = Sequence[tuple[str, Estimate]]
 SEEDS = 1_000_000
 """Seeds of specimens that belong to one seed of an evaluation."""
-
-
-class HasFamily(Protocol):
-    """Conditions with a family of specimens."""
-
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        ...
 
 
 def evaluate(
@@ -68,17 +60,26 @@ def evaluate(
 
 
 def tracked(items: Collection[ItemT], what: str, unit: str) -> Iterator[ItemT]:
-    """Items under a progress bar.
-
-    Args:
-        items: each is a step of the bar.
-        what: is being done.
-        unit: of an item.
-    """
+    """Items under a progress bar, each a step of it; `what` is being done, by `unit`."""
     with progress_bar(len(items), what, unit) as progress:
         for one in items:
             yield one
             progress(1)
+
+
+def specimen_seeds(seed: int, count: int) -> NDArray[np.int64]:
+    """Seeds of specimens, (count,), that belong to one seed of an evaluation."""
+    return SEEDS * seed + np.arange(count)
+
+
+def least_time(work: Callable[[], object], rounds: int, clock: Callable[[], float]) -> float:
+    """Seconds that some work takes: the best of several rounds, as others use the machine too."""
+    spent: list[float] = []
+    for _ in range(rounds):
+        start = clock()
+        work()
+        spent.append(clock() - start)
+    return min(spent)
 
 
 def compared(errors: Mapping[str, Float64], best: str = "tuned") -> dict[str, Any]:
@@ -118,7 +119,7 @@ Coverage = list[tuple[Any, Float64]]
 
 
 def measure_coverage(
-    under: Callable[[int, str | None], tuple[HasFamily, Float64]],
+    under: Callable[[int, str | None], tuple[Any, Float64]],
     held_out: Sequence[str],
     groups: int,
     seed: int,
@@ -126,8 +127,9 @@ def measure_coverage(
     """Coverage on the families of the training, and on each of those held out.
 
     Args:
-        under: conditions drawn with a seed, and the share of errors below each bound of `STATED`
-            under them; the family is drawn too where it is None. NaN where nothing was measured.
+        under: conditions, with their `family`, drawn with a seed, and the share of errors below
+            each bound of `STATED` under them; the family is drawn too where it is None. NaN where
+            nothing was measured.
         held_out: families that the training does not see.
         groups: sets of conditions; a third as many on each family held out.
         seed: of the evaluation.
@@ -167,18 +169,36 @@ def mean_coverage(sets: Coverage) -> dict[str, Any]:
 # --- claims and summaries -------------------------------------------------------------------------
 
 
-def failed_wins(claims: Sequence[tuple[str, Estimate]]) -> list[str]:
-    """Claimed gains that are not above zero, as sentences."""
-    return [
+def claimed_gains(found: Sequence[tuple[str, Record, Record]]) -> list[tuple[str, Estimate]]:
+    """Gains that are claimed to be above zero: learnt families together, and each unseen one.
+
+    Args:
+        found: of each comparison the words for its conditions, its entry in the record and its
+            gain.
+    """
+    learnt: dict[str, list[Record]] = {}
+    for words, one, gain in found:
+        if not one["unseen"]:
+            learnt.setdefault(words, []).append(gain)
+    return [(f"learnt families{words}", pooled(gains)) for words, gains in learnt.items()] + [
+        (f"{one['family']}{words}", estimate(gain)) for words, one, gain in found if one["unseen"]
+    ]
+
+
+def unsupported_claims(claims: Claims, coverage: Record, tolerance: float = 0.05) -> list[str]:
+    """Claims that a record does not support, as sentences.
+
+    Args:
+        claims: gains that are to be above zero.
+        coverage: of the record.
+        tolerance: accepted difference of stated shares from those found on test specimens.
+    """
+    lost = [
         f"the network wins on {name}: better by {gain.value:.4f}, from {gain.low:.4f}"
         for name, gain in claims
         if not gain.above_zero
     ]
-
-
-def failed_coverage(coverage: Record, tolerance: float = 0.05) -> list[str]:
-    """Stated shares that differ too much from those found on test specimens, as sentences."""
-    return [
+    return lost + [
         f"stated {stated:.0%} cover within {100 * tolerance:.0f} points: {one['value']:.1%}"
         for stated, one in zip(coverage["stated"], coverage["test"]["found"], strict=True)
         if abs(one["value"] - stated) > tolerance

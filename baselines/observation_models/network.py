@@ -1,10 +1,12 @@
 """PyTorch twins of the networks of the observation models, for training and tests."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -71,6 +73,13 @@ class TwinNetwork(nn.Module):
 def tensors_of(net: nn.Module) -> Tensors:
     """Copies of the weights of a module, by name."""
     return {name: one.detach().numpy().copy() for name, one in net.state_dict().items()}
+
+
+def run_batches(net: nn.Module, batches: Iterable[Sequence[NDArray[np.float32]]]) -> list[Tensor]:
+    """Outputs of a network for several batches of its inputs, joined along the first axis."""
+    with torch.inference_mode():
+        found = [net(*map(torch.from_numpy, one)) for one in batches]
+    return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
 
 def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str] | None = None) -> TwinT:

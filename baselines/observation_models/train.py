@@ -4,9 +4,8 @@ import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -20,40 +19,44 @@ from microgym.baselines.observation_models.weights_io import write_network
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.nn.weights_io import Tensors
 
-NetT = TypeVar("NetT", bound=TwinNetwork)
 Progress = Callable[[int], object]
 _WARM_UP = 100  # steps over which the learning rate rises
 _REPORTED = 100  # steps whose mean loss is reported
 
 
-class TrainingTask(ABC, Generic[NetT]):
-    """Dataset, loss and calibration of a network.
+class TrainingTask(ABC):
+    """Loss and calibration of a network.
 
     Attributes:
         learning_rate: highest one; it falls to a hundredth along a cosine.
         max_grad_norm: norm of the gradient is clipped to this.
+        data: of training specimens.
     """
 
     learning_rate: ClassVar[float] = 2e-3
     max_grad_norm: ClassVar[float] = 1.0
 
-    @classmethod
-    @abstractmethod
-    def prepare(cls, seed: int, groups: int) -> "TrainingTask[NetT]":
-        """Make the dataset.
+    def __init__(self, data: Any) -> None:
+        self.data = data
 
-        Args:
-            seed: of everything random.
-            groups: sets of random conditions.
-        """
-
+    @staticmethod
     @abstractmethod
-    def make_net(self) -> NetT:
+    def net() -> TwinNetwork:
         """An untrained network."""
+
+    @staticmethod
+    @abstractmethod
+    def dataset(seed: int, groups: int, split: str, /) -> Any:
+        """Data under so many sets of random conditions, of specimens of a split."""
+
+    @classmethod
+    def prepare(cls, seed: int, groups: int) -> Self:
+        """Make the task with its data."""
+        return cls(cls.dataset(seed, groups, "train"))
 
     @abstractmethod
     def loss(
-        self, net: NetT, generator: np.random.Generator, step: int, steps: int
+        self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
     ) -> tuple[Tensor, Tensor]:
         """Loss of one batch.
 
@@ -68,21 +71,19 @@ class TrainingTask(ABC, Generic[NetT]):
         """
 
     @abstractmethod
-    def calibrate(self, net: NetT, seed: int, groups: int) -> tuple[Tensors, dict[str, float]]:
-        """Calibrate a trained network on validation specimens.
+    def calibrate(self, net: TwinNetwork, data: Any) -> tuple[Tensors, dict[str, float]]:
+        """Calibrate a trained network.
 
         Args:
             net: the network.
-            seed: of everything random.
-            groups: sets of random conditions.
+            data: of validation specimens.
 
         Returns:
             Tensors of the calibration, and validation scores, by name.
         """
 
 
-@dataclass(frozen=True)
-class TrainingResult(Generic[NetT]):
+class TrainingResult(NamedTuple):
     """Result of a training.
 
     Attributes:
@@ -90,40 +91,19 @@ class TrainingResult(Generic[NetT]):
         losses: mean reported loss of each hundred steps.
     """
 
-    net: NetT
+    net: TwinNetwork
     losses: list[float]
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """Result of a training with its calibration, on disk.
-
-    Attributes:
-        path: file of the network.
-        losses: mean reported loss of each hundred steps.
-        validation: scores on validation specimens by name.
-    """
-
-    path: Path
-    losses: list[float]
-    validation: dict[str, float]
 
 
 def fit(
-    task: TrainingTask[NetT],
-    *,
-    seed: int,
-    steps: int,
-    learning_rate: float | None = None,
-    progress: Progress | None = None,
-) -> TrainingResult[NetT]:
+    task: TrainingTask, *, seed: int, steps: int, progress: Progress | None = None
+) -> TrainingResult:
     """Train from scratch by Adam, on one thread; the same arguments give the same network.
 
     Args:
         task: dataset and loss.
         seed: of the weights and the batches.
         steps: of training.
-        learning_rate: highest one; None for that of the task.
         progress: is called after every step.
 
     Returns:
@@ -132,18 +112,17 @@ def fit(
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     generator = np.random.default_rng(seed)
-    net = task.make_net()
+    net = task.net()
     if net.network.dimensions == 2:
         # Typed for tensors only, but modules take it too.
         cast("Any", net).to(memory_format=torch.channels_last)
-    rate = task.learning_rate if learning_rate is None else learning_rate
-    optimizer = torch.optim.Adam(net.parameters(), rate)
+    optimizer = torch.optim.Adam(net.parameters(), task.learning_rate)
     recent: list[float] = []
     losses: list[float] = []
     for step in range(steps):
         share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
         warm = min(1.0, (step + 1) / _WARM_UP)
-        optimizer.param_groups[0]["lr"] = rate * warm * (0.01 + 0.99 * share)
+        optimizer.param_groups[0]["lr"] = task.learning_rate * warm * (0.01 + 0.99 * share)
         loss, reported = task.loss(net, generator, step, steps)
         optimizer.zero_grad()
         loss.backward()
@@ -165,9 +144,8 @@ def train(
     seed: int,
     groups: int,
     steps: int,
-    validation: int | None = None,
     progress: Progress | None = None,
-) -> BuildResult:
+) -> tuple[Path, dict[str, float]]:
     """Make a dataset, train, calibrate and write the network.
 
     Args:
@@ -176,30 +154,26 @@ def train(
         seed: of everything random.
         groups: sets of random conditions to train on.
         steps: of training.
-        validation: sets of random conditions to calibrate on; None for those of `spec`.
         progress: is called after every step.
 
     Returns:
-        The file, and how the training went.
+        Path of the network's file, and its scores on validation specimens by name.
 
     Raises:
         ValueError: a number out of range.
     """
-    checked = spec.validation if validation is None else validation
-    for name, value in (("groups", groups), ("steps", steps), ("validation", checked)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    for name, value, least in (("groups", groups, 1), ("steps", steps, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
     # Before the work, which is done by the code that is there now; without the folder.
     words = (spec.env_id, "--seed", seed, "--groups", groups, "--steps", steps)
     origin = provenance(["observation-model", "train", *map(str, words)])
-    task: TrainingTask[Any] = pkgutil.resolve_name(spec.task).prepare(seed, groups)
-    trained = fit(task, seed=seed, steps=steps, progress=progress)
-    calibration, scores = task.calibrate(trained.net, seed, checked)
+    kind: type[TrainingTask] = pkgutil.resolve_name(spec.task)
+    task = kind.prepare(seed, groups)
+    net = fit(task, seed=seed, steps=steps, progress=progress).net
+    calibration, scores = task.calibrate(net, kind.dataset(seed, spec.validation, "validation"))
     made = {"seed": seed, "groups": groups, "steps": steps, **origin}
-    path = write_network(folder, spec.network, {**tensors_of(trained.net), **calibration}, made)
-    return BuildResult(path, trained.losses, scores)
+    return write_network(folder, spec.network, tensors_of(net) | calibration, made), scores
 
 
 def calibrate_uncertainty(relative: NDArray[np.floating]) -> Tensors:

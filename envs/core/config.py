@@ -17,7 +17,6 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from microgym import validation
-from microgym.numerics.threads import check_threads
 from microgym.specimens.splits import SPLITS
 
 LEVELS = ("off", "easy", "real", "hard")
@@ -152,10 +151,6 @@ def anything(default: Any, doc: str) -> Any:
     return option(default, lambda _, value: value, doc)
 
 
-def _threads(_: str, value: Any) -> int:
-    return check_threads(value)
-
-
 @dataclass(frozen=True)
 class Config:
     """Arguments that all environments have."""
@@ -163,7 +158,7 @@ class Config:
     reward_weights: Mapping[str, float] = changes("weights of reward terms to change, by name")
     reward_mode: str = choice("scalar", REWARD_MODES, "reward as a sum or as a vector of its terms")
     reveal: bool = flag(False, 'put the hidden state into `info["latent"]`')
-    threads: int = option(1, _threads, "threads that share a batch")
+    threads: int = integer(1, 1, 256, "threads that share a batch")
 
     def __post_init__(self) -> None:
         """Check every value, then what they make together.

@@ -1,8 +1,4 @@
-"""MultiProbe-v0: two to four probes that scan one specimen of coherent diffraction at once.
-
-`parallel_env` makes PettingZoo's environment; the id `MultiProbeJoint-v0` is the same task as a
-centralised Gymnasium environment.
-"""
+"""MultiProbe-v0: two to four probes that scan one specimen of coherent diffraction at once."""
 
 from typing import Any
 

@@ -25,18 +25,6 @@ NUMBERS = Channels(
 ).along("probes")
 
 
-def park_places(probes: int) -> Float64:
-    """Places where probes wait before the first exposure: the centres of equal parts.
-
-    Args:
-        probes: 2 to 4.
-
-    Returns:
-        (probes, 2) float64, (y, x) in [-1, 1].
-    """
-    return 0.5 * (parts(probes)[:, 0] + parts(probes)[:, 1])
-
-
 def parts(probes: int) -> Float64:
     """Equal parts of the region: halves, thirds or quarters.
 
@@ -52,6 +40,22 @@ def parts(probes: int) -> Float64:
     return np.stack([low, low + np.array([2.0 / rows, 2.0 / columns])], axis=1)
 
 
+def squared_distances(places: Float64, cells: int) -> Float64:
+    """Squared distances of the cells of square maps from some places.
+
+    Args:
+        places: (..., 2), (y, x) in [-1, 1].
+        cells: edge of the maps.
+
+    Returns:
+        (..., cells, cells) float64, on the scale of the places.
+    """
+    at = 2.0 * (np.arange(cells) + 0.5) / cells - 1.0
+    y2 = (at - places[..., :1]) ** 2
+    x2 = (at - places[..., 1:]) ** 2
+    return y2[..., :, None] + x2[..., None, :]
+
+
 def draw_others(places: Float64, clearance: float, cells: int) -> Float32:
     """Maps of the surroundings of the other probes.
 
@@ -63,9 +67,6 @@ def draw_others(places: Float64, clearance: float, cells: int) -> Float32:
     Returns:
         (N, A, cells, cells) float32.
     """
-    at = 2.0 * (np.arange(cells) + 0.5) / cells - 1.0
-    y2 = (at - places[..., 0, None]) ** 2
-    x2 = (at - places[..., 1, None]) ** 2
-    near = y2[..., :, None] + x2[..., None, :] < clearance * clearance
+    near = squared_distances(places, cells) < clearance * clearance
     count = near.sum(axis=1, keepdims=True)
     return ((count - near) > 0).astype(np.float32)

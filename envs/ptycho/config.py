@@ -25,12 +25,19 @@ from microgym.physics.coherence import coherent_modes
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
+from microgym.reconstruction.ptychography.neural import NeuralImage
+from microgym.reconstruction.ptychography.observation_models import ClassicalImage, ImageModel
+from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.splits import validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
 """Cells along an edge of the maps, by mode of the observation."""
-ACTIONS = ("continuous", "grid")
-RECONSTRUCTORS = ("classical", "neural", "raw")
+MODELS: Mapping[str, type[ImageModel]] = {
+    "classical": ClassicalImage,
+    "neural": NeuralImage,
+    "raw": RawImage,
+}
+"""Observation models by the name that the argument `reconstructor` takes."""
 
 GRID = 16
 """Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
@@ -81,6 +88,8 @@ detector of 64 pixels of 150 um at 0.62 m: object pixels of 10 nm, a probe 25 px
 Fresnel number of 2. These are design choices within the range of existing instruments. A probe
 small against the field makes the choice of positions matter, and its curvature makes single
 exposures informative."""
+LENS = ("numerical_aperture", "defocus_m")
+"""The optics of the zone plate, which a probe from a file replaces."""
 
 DETECTOR_PIXELS = 64
 
@@ -91,8 +100,8 @@ class PtychoConfig(Config):
 
     specimen: str | Mapping[str, str] = anything(
         "sparse",
-        "family of `microgym.specimens.FAMILIES`, path of an image file (TIFF, PNG, npz, npy, "
-        "HDF5), or a mapping with the paths of an amplitude and a phase",
+        "family of `microgym.specimens.splits.FAMILIES`, path of an image file (TIFF, PNG, npz, "
+        "npy, HDF5), or a mapping with the paths of an amplitude and a phase",
     )
     split: str = split()
     exposures: int = integer(24, 1, 400, "exposures of an episode")
@@ -101,8 +110,8 @@ class PtychoConfig(Config):
     )
     photons: float = positive(1e5, "photons of an exposure of one second, at most 1e9")
     observation: str = choice("compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector")
-    action: str = choice("continuous", ACTIONS, "kind of action")
-    reconstructor: str = choice("classical", RECONSTRUCTORS, "observation model of the maps")
+    action: str = choice("continuous", ("continuous", "grid"), "kind of action")
+    reconstructor: str = choice("classical", tuple(MODELS), "observation model of the maps")
     drift: str = level(STAGE_LEVELS, "drift, backlash and jitter of the stage", "easy")
     damage: str = level(DAMAGE_LEVELS, "fading of the specimen", "easy")
     detector: str = level(DETECTOR_LEVELS, "imperfections of the detector", "off")
@@ -125,23 +134,18 @@ class PtychoConfig(Config):
             if self.recording is not None and given:
                 value = getattr(self, name)
                 raise ValueError(f"recording and {name}={value!r} exclude each other")
-        lens = {"numerical_aperture", "defocus_m"} & set(self.optics)
+        lens = set(LENS) & set(self.optics)
         if self.probe is not None and lens:
             raise ValueError(
                 f"probe={self.probe!r} and optics of {sorted(lens)} exclude each other"
             )
         if not self.is_file:
-            validate_family(self.family, self.split)
+            validate_family(str(self.specimen), self.split)
 
     @property
     def is_file(self) -> bool:
         """Whether `specimen` names a file rather than a family."""
         return isinstance(self.specimen, Mapping) or "." in str(self.specimen)
-
-    @property
-    def family(self) -> str:
-        """Family of the specimens, where `specimen` names no file."""
-        return str(self.specimen)
 
     @property
     def time_limit_s(self) -> float:
@@ -157,21 +161,13 @@ class PtychoConfig(Config):
             FileNotFoundError: no such probe file.
         """
         optics = OPTICS | dict(self.optics)
-        geometry = Geometry(
-            optics["wavelength_m"],
-            optics["distance_m"],
-            optics["detector_pixel_m"],
-            DETECTOR_PIXELS,
+        aperture, defocus_m = (optics.pop(name) for name in LENS)
+        geometry = Geometry(**optics, detector_pixels=DETECTOR_PIXELS)
+        probe = (
+            make_probe(geometry, numerical_aperture=aperture, defocus_m=defocus_m)
+            if self.probe is None
+            else load_probe(self.probe, DETECTOR_PIXELS)
         )
-        probe: NDArray[np.complex64]
-        if self.probe is None:
-            probe = make_probe(
-                geometry,
-                numerical_aperture=optics["numerical_aperture"],
-                defocus_m=optics["defocus_m"],
-            )
-        else:
-            probe = load_probe(self.probe, DETECTOR_PIXELS)
         coherence = COHERENCE_LEVELS[self.coherence]
         if coherence.source_px > 0.0:
             probe = _coherent_modes(probe.tobytes(), coherence.source_px, coherence.modes)

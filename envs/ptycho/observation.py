@@ -1,24 +1,25 @@
 """Observation of a scan: maps of the region and a few numbers."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from microgym.envs.core.channels import Channels, flattened
-from microgym.envs.ptycho.state import PtychoState, ScanConstants
+from microgym.instruments.ptychography.instrument import DiffractionMicroscope
 from microgym.instruments.ptychography.state import Measurement
 from microgym.jit import kernel
 from microgym.metrics.incremental import pooled
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
+from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.observation_models import (
-    ImageEstimate,
     ImageModel,
     RunningScan,
     whole_region,
 )
-from microgym.state import Float32, Int64
+from microgym.reconstruction.ptychography.online import OnlineReconstruction, RunningEstimate
+from microgym.state import Float32, Float64, Int64
 
 MAPS = Channels(
     "cells",
@@ -50,52 +51,20 @@ FEATURES = flattened(
 
 
 @kernel
-def mark_rows(rows, corner, n, start, size, edge, areas):
-    """Enlarge the areas that have to be drawn anew by the latest patch of each row.
-
-    Args:
-        rows: (k,) int64.
-        corner: (N, 2) int64, corner of the patch, px; it touches the region.
-        n: edge of the patch, px.
-        start: first row and column of the region, px.
-        size: edge of the region, px.
-        edge: pixels along the edge of a cell.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns of the
-            field, px; widened to whole cells of the region that hold the patch.
-    """
-    for k in range(rows.size):
-        b = rows[k]
-        for axis in range(2):
-            first = max(corner[b, axis] - start, 0) // edge * edge
-            end = (min(corner[b, axis] + n - start, size) + edge - 1) // edge * edge
-            areas[b, 2 * axis] = min(areas[b, 2 * axis], start + first)
-            areas[b, 2 * axis + 1] = max(areas[b, 2 * axis + 1], start + end)
-
-
-@kernel
-def draw_maps(
-    rows: Int64,
-    shown: ImageEstimate,
-    fluence: Float32,
-    areas: Int64,
-    start: int,
-    edge: int,
-    unit: np.float32,
-    drawn: Float32,
-) -> None:
+def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
-        rows: (k,).
-        shown: image of which amplitude, phase and uncertainty are shown.
-        fluence: (N, H, W) photons per object pixel by the commanded positions.
-        areas: (N, 4), first row, end of the rows, first column and end of the columns that are
+        rows: (k,) int64.
+        shown: `ImageEstimate` of which amplitude, phase and uncertainty are shown.
+        fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
+        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns to be
             drawn, px of the field, in whole cells of the region; emptied.
         start: first row and column of the region, px.
         edge: pixels along the edge of a cell.
-        unit: photons per object pixel that count as one exposure.
-        drawn: (N, 5, cells, cells) written: |.|/2, arg/pi, 1 - exp(-3 exposures), exposures/10,
-            twice the mean standard deviation, all clipped to [-1, 1].
+        unit: float32, photons per object pixel that count as one exposure.
+        drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures),
+            exposures/10, twice the mean standard deviation, all clipped to [-1, 1].
     """
     one = np.float32(1.0)
     cells = drawn.shape[2]
@@ -128,91 +97,129 @@ def draw_maps(
         area[1] = area[3] = start
 
 
-class Maps:
-    """The maps of N observations, drawn anew only where an exposure has changed them.
-
-    Drawn maps are a cache and no state.
-
-    Args:
-        num_envs: N.
-        model: observation model.
-        region: first row and column of the scanned region, and its edge, px.
-        cells: cells along an edge of a map.
-        unit: float32, photons per object pixel that count as one exposure.
-    """
-
-    def __init__(
-        self, num_envs: int, model: ImageModel, region: tuple[int, int], cells: int, unit: Any
-    ) -> None:
-        self._model, self._unit = model, unit
-        self._start, self._size = region
-        self._edge = self._size // cells
-        self._drawn = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
-        self._areas = whole_region(num_envs, region)
-
-    def forget(self, rows: Int64 | slice = slice(None)) -> None:
-        """Mark the listed rows as changed everywhere.
-
-        Args:
-            rows: (k,) int64, or all.
-        """
-        self._areas[rows] = whole_region(1, (self._start, self._size))
-
-    def add(self, rows: Int64, corner: Int64, n: int) -> None:
-        """Mark the listed rows as changed under their latest exposure.
-
-        Args:
-            rows: (k,) int64.
-            corner: (N, 2) int64, corner of its patch, px.
-            n: edge of the patch, px.
-        """
-        if self._model.local:
-            mark_rows(rows, corner, n, self._start, self._size, self._edge, self._areas)
-        else:
-            self.forget(rows)
-
-    def stale(self) -> Int64:
-        """The rows that have changed since they were drawn, (k,) int64."""
-        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
-
-    def draw(self, rows: Int64, scan: RunningScan) -> None:
-        """Bring the maps of the listed rows up to date.
-
-        Args:
-            rows: (k,) int64.
-            scan: running reconstruction and fluence, of any areas.
-        """
-        shown = self._model.estimate(rows, RunningScan(*scan[:3], self._areas))
-        start, edge = self._start, self._edge
-        draw_maps(rows, shown, scan.fluence, self._areas, start, edge, self._unit, self._drawn)
-
-    def copy(self) -> Float32:
-        """The maps as they were last drawn, (N, 5, cells, cells) float32, fresh."""
-        return self._drawn.copy()
-
-
 @kernel
-def record_rows(
-    rows: Int64, measurement: Measurement, constants: ScanConstants, state: PtychoState
-) -> None:
+def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
     """Enter the latest exposure of each row into fluence and signals.
 
     Args:
-        rows: (k,).
-        measurement, constants: of all rows.
-        state: the fluence is updated, the signals are written.
+        rows: (k,) int64.
+        measurement: of all rows.
+        footprint: (n*n,) float32, intensity of the known probe, sum one.
+        disk: (n*n,) float32, 1 inside the direct beam on the detector.
+        n: edge of a patch of the specimen, px.
+        fluence: (N, H, W) float32, photons per object pixel, updated.
+        signal: (N, 2) float64, counts inside and outside the direct beam over the photons sent,
+            written.
     """
-    n = constants.n
     for k in range(rows.size):
         b = rows[k]
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
         photons, reading = measurement.photons[b], measurement.counts[b]
         top, left = measurement.corner[b, 0], measurement.corner[b, 1]
-        add_fluence(state.fluence[b], constants.footprint, np.float32(photons), top, left, n)
-        # Counts inside and outside the direct beam, over the photons sent.
+        add_fluence(fluence[b], footprint, np.float32(photons), top, left, n)
         direct, total = 0.0, 0.0
         for j in range(n * n):
-            direct += reading[j] * constants.disk[j]
+            direct += reading[j] * disk[j]
             total += reading[j]
-        state.signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
-        state.signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)
+        signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
+        signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)
+
+
+class ScanState(NamedTuple):
+    """State of a `Scan`."""
+
+    estimate: RunningEstimate
+    model: tuple[Any, ...]
+    fluence: Float32
+    signal: Float64
+
+
+class Scan:
+    """N scans as they are known without hidden quantities, and the maps that show them.
+
+    Maps are drawn anew only where an exposure has changed them; they are a cache and no state.
+
+    Args:
+        num_envs: N.
+        instrument: where the exposures come from.
+        exposures: most exposures of one scan.
+        model: class of the observation model.
+        cells: cells along an edge of a map.
+        unit: photons per object pixel that count as one exposure.
+
+    Attributes:
+        estimate: running reconstructions.
+        model: observation model.
+        fluence: (N, H, W) float32, photons per object pixel by commanded positions.
+        signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
+        running: reconstructions and fluence; live arrays.
+        state: all that is remembered.
+        maps: (N, 5, cells, cells) float32, as they were last drawn.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        instrument: DiffractionMicroscope,
+        exposures: int,
+        model: type[ImageModel],
+        cells: int,
+        unit: np.float32,
+    ) -> None:
+        side, probe = instrument.field_px, instrument.known_probe
+        self._n, self._unit, self._disk = instrument.n, unit, instrument.disk
+        self._start, self._size = region = (instrument.n // 2, instrument.region_px)
+        self._edge = self._size // cells
+        self._footprint = intensity(probe).astype(np.float32).ravel()
+        self.estimate = OnlineReconstruction(num_envs, side, probe, exposures)
+        self.model = model(num_envs, side, probe, region)
+        self.fluence = np.zeros((num_envs, side, side), np.float32)
+        self.signal = np.zeros((num_envs, 2))
+        self.running = RunningScan(self.estimate.re, self.estimate.im, self.fluence)
+        self.state = ScanState(self.estimate.state, self.model.state, self.fluence, self.signal)
+        self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
+        self._areas = whole_region(num_envs, region)
+
+    def reset(self, rows: Int64) -> None:
+        """Begin new scans in the listed rows, (k,)."""
+        self.estimate.reset(rows)
+        self.model.reset(rows)
+        self.fluence[rows] = 0.0
+        self.signal[rows] = 0.0
+        self.forget(rows)
+
+    def forget(self, rows: Int64 | slice = slice(None)) -> None:
+        """Mark the maps of the listed rows, or of all, as changed everywhere."""
+        self._areas[rows] = whole_region(1, (self._start, self._size))
+
+    def add(self, rows: Int64, measurement: Measurement) -> None:
+        """Enter the latest exposure of each listed row.
+
+        Args:
+            rows: (k,).
+            measurement: of all rows.
+        """
+        self.estimate.add(rows, *measurement)
+        record_rows(
+            rows, measurement, self._footprint, self._disk, self._n, self.fluence, self.signal
+        )
+        self.model.add(rows, measurement.corner, self.signal)
+        if not self.model.local:
+            self.forget(rows)
+            return
+        # Whole cells of the region that the patch touches.
+        corner, edge, areas = measurement.corner[rows] - self._start, self._edge, self._areas
+        first = np.maximum(corner, 0) // edge * edge
+        end = -(-np.minimum(corner + self._n, self._size) // edge) * edge
+        areas[rows, ::2] = np.minimum(areas[rows, ::2], self._start + first)
+        areas[rows, 1::2] = np.maximum(areas[rows, 1::2], self._start + end)
+
+    def stale(self) -> Int64:
+        """The rows that have changed since their maps were drawn, (k,) int64."""
+        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
+
+    def draw(self, rows: Int64) -> None:
+        """Bring the maps of the listed rows, (k,), up to date."""
+        shown = self.model.estimate(rows, self.running._replace(areas=self._areas))
+        start, edge = self._start, self._edge
+        draw_maps(rows, shown, self.fluence, self._areas, start, edge, self._unit, self.maps)

@@ -61,9 +61,9 @@ def specimen(task: "PtychoTask", row: int) -> Panel:
 
 def reconstruction(task: "PtychoTask", row: int) -> Panel:
     """Contrast of the reconstruction, or of the network's restoration of it."""
-    image, final = task.scan, bool(task.terminated[row])
+    image, final = task.scan.running, bool(task.terminated[row])
     if task.config.reconstructor == "neural" and not final:
-        image = task.model.estimate(np.array([row]), task.scan)
+        image = task.scan.model.estimate(np.array([row]), image)
     _, high = _truth(task, row)
     inside = _inside(task, row)
     pixels = drawing.colored(_contrast(image.re[inside], image.im[inside]), 0.0, high)
@@ -83,13 +83,10 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
 
 def dose(task: "PtychoTask", row: int) -> Panel:
     """Fluence by commanded positions, the positions so far, and the path between them."""
-    exposures = task.state.fluence[_inside(task, row)] / task.unit
+    exposures = task.scan.fluence[_inside(task, row)] / task.unit
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
-        points = _points(task, row, box)
-        drawing.trail(pen, points, drawing.ACCENT)
-        for x, y in points:
-            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=drawing.INK)
+        path(pen, points(task, row, box), drawing.ACCENT, drawing.INK)
         _ring(task, row, pen, box)
 
     return Panel(
@@ -100,27 +97,40 @@ def dose(task: "PtychoTask", row: int) -> Panel:
 
 
 def detector(task: "PtychoTask", row: int) -> Panel:
-    """Latest reading, zero frequency in the middle, on a logarithmic scale."""
-    n = task.instrument.n
-    counts = np.fft.fftshift(task.instrument.state.measurement.counts[row].reshape(n, n))
+    """Latest readings in tiles, zero frequency in the middle, on a logarithmic scale."""
+    n, probes = task.instrument.n, task.probes
+    counts = task.instrument.state.measurement.counts.reshape(-1, probes, n, n)[row]
     high = max(float(counts.max()), 10.0)
+    edge = 1 if probes == 1 else 2
+    tiles = np.zeros((edge * edge, n, n), np.float32)
     shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
+    tiles[:probes] = np.fft.fftshift(shown, axes=(1, 2))
+    grid = tiles.reshape(edge, edge, n, n).swapaxes(1, 2).reshape(edge * n, edge * n)
     return Panel(
-        BOTTOM_RIGHT, "detector", drawing.colored(shown.astype(np.float32), 0.0, 1.0),
-        "latest exposure" if task.estimate.taken[row] else "", smooth=True,
+        BOTTOM_RIGHT, "detector", drawing.colored(grid, 0.0, 1.0),
+        "latest exposure" if task.scan.estimate.taken[row] else "", smooth=True,
         legend=("counts (log)", "0", f"{high:.0f}"),
     )  # fmt: skip
 
 
-def _points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:
+def points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:
     """Commanded positions so far, px of the frame."""
-    corners = task.estimate.corners[row, : int(task.estimate.taken[row])]
+    corners = task.scan.estimate.corners[row, : int(task.scan.estimate.taken[row])]
     return [box.point(float(y), float(x), task.region, task.region) for y, x in corners]
+
+
+def path(
+    pen: ImageDraw.ImageDraw, at: list[drawing.Point], line: drawing.Color, dot: drawing.Color
+) -> None:
+    """Draw positions in one colour and the way between them in another."""
+    drawing.trail(pen, at, line)
+    for x, y in at:
+        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=dot)
 
 
 def _ring(task: "PtychoTask", row: int, pen: ImageDraw.ImageDraw, box: Box) -> None:
     """Draw a ring of the probe's width around the latest position."""
-    points = _points(task, row, box)
-    if points:
+    at = points(task, row, box)
+    if at:
         radius = 0.5 * diameter(task.instrument.known_probe) * box.width / task.region
-        drawing.ring(pen, points[-1], radius, drawing.ACCENT)
+        drawing.ring(pen, at[-1], radius, drawing.ACCENT)

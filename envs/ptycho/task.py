@@ -12,17 +12,18 @@ from microgym.envs.core.interventions import drift
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
-from microgym.envs.ptycho import observation, progress_kernels, render
+from microgym.envs.ptycho import observation, progress, render
 from microgym.envs.ptycho.config import (
     CELLS,
     DETECTOR_PIXELS,
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
+    MODELS,
     PtychoConfig,
 )
-from microgym.envs.ptycho.progress_kernels import SEEN_EXPOSURES
-from microgym.envs.ptycho.state import PtychoState, ScanConstants
+from microgym.envs.ptycho.observation import Scan
+from microgym.envs.ptycho.progress import SEEN_EXPOSURES, PtychoState
 from microgym.instruments.ptychography.instrument import (
     DiffractionMicroscope,
     PtychographyInstrument,
@@ -33,17 +34,9 @@ from microgym.jit.bound import Bound
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
-from microgym.reconstruction.ptychography.neural import NeuralImage
-from microgym.reconstruction.ptychography.observation_models import (
-    ClassicalImage,
-    ImageModel,
-    RunningScan,
-)
-from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
-from microgym.state import Float32, Float64, Int64, Uint32
+from microgym.state import Float64, Int64, Uint32
 
 _DWELL_SPAN = float(log(DWELL_RANGE_S[1] / DWELL_RANGE_S[0]))
 PIECE = 16
@@ -57,33 +50,30 @@ EXPOSURE = {
 }
 """Channels of the action of one probe."""
 
-MODELS: Mapping[str, type[ImageModel]] = {
-    "classical": ClassicalImage,
-    "neural": NeuralImage,
-    "raw": RawImage,
-}
-"""Observation models by the name that the argument `reconstructor` takes."""
-
 
 class PtychoTask(Task):
-    """N ptychographic scans; see `microgym.envs.ptycho.env.PtychoEnv` for the task itself.
+    """N ptychographic scans; see `microgym.envs.ptycho.env` for the task itself.
 
     Attributes:
         instrument: simulated or replayed microscopes.
-        estimate: running reconstructions.
-        model: observation model.
+        microscopes: state of one probe of each, of which the latest exposure is entered.
+        scan: running reconstructions and maps.
         start, region: first row and column of the region in the field, and its edge, px.
+        unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
         probes: probes on each specimen.
         exposures: most exposures of an episode, of all probes.
         budget_photons: nominal photons of an episode.
     """
 
     Config = PtychoConfig
-    config: PtychoConfig
+    config: Any
     State = PtychoState
     state: PtychoState
-    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
+    instrument: Any
+    microscopes: PtychographyState
     probes = 1
+    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
+    NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -103,8 +93,8 @@ class PtychoTask(Task):
             path="state.snr_db",
         ),
         "discovery": Term(
-            1.0, "part of the structure that at least half an exposure fell on", scale="structure",
-            path="state.seen_px",
+            1.0, "part of the structure that at least half an exposure fell on",
+            scale="state.structure_px", path="state.seen_px",
         ),
         "dose": Term(
             0.1, "minus the photons sent, over those of all exposures at 1 s", "lower",
@@ -119,11 +109,11 @@ class PtychoTask(Task):
             "ledger.time_s",
         ),
     }  # fmt: skip
-    BUDGETS = {"ledger.exposures": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     COST = {
         "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
         "photons have exceeded the critical fluence of even the coarsest detail"
     }
+    BUDGETS = {"ledger.exposures": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     METRICS = (
         Metric(
             "snr_db", "signal-to-noise ratio", "dB", "higher", gauge=12.0, text="{value:.1f} dB",
@@ -151,173 +141,155 @@ class PtychoTask(Task):
 
     def build(self) -> None:
         """Make microscopes, reconstruction and observation model."""
-        chosen, count, instrument = self.config, self.num_envs, self.make_instrument()
-        self.instrument, self.sample = instrument, instrument.sample
-        n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
-        self.cells = CELLS[chosen.observation]
-        self.start, self.region = area = (n // 2, instrument.region_px)
-        self.exposures = chosen.exposures * self.probes
-        self.estimate = OnlineReconstruction(count, side, probe, self.exposures)
-        self.model = MODELS[chosen.reconstructor](count, side, probe, area)
-        light = intensity(probe)
-        nominal = min(float(chosen.photons), instrument.most_photons)
-        # Mean fluence under the probe of one nominal exposure.
-        self.unit = np.float32(nominal * np.sum(light**2))
-        self.budget_photons = nominal * self.exposures
-        self.maps = observation.Maps(count, self.model, area, self.cells, self.unit)
-        self._constants = ScanConstants(
-            n=n,
-            footprint=light.astype(np.float32).ravel(),
-            disk=instrument.disk,
-            seen=np.float32(SEEN_EXPOSURES) * self.unit,
-            fatal=np.float32(instrument.fatal_fluence),
-        )
-        self._specimen = _load_specimen(chosen, side) if chosen.is_file else None
-
-    def make_instrument(self) -> DiffractionMicroscope:
-        """Simulated microscopes, or a recorded scan."""
         chosen, count = self.config, self.num_envs
-        if chosen.recording is None:
-            return PtychographyInstrument(count, chosen.settings)
-        return ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
-
-    @functools.cached_property
-    def scan(self) -> RunningScan:
-        """Running reconstruction and fluence, known without hidden quantities; live arrays."""
-        return RunningScan(self.estimate.re, self.estimate.im, self.state.fluence)
-
-    @property
-    def microscopes(self) -> PtychographyState:
-        """Latest exposure of each scan, as it is entered into the reconstruction."""
-        return self.instrument.state
-
-    @functools.cached_property
-    def _kernels(self) -> tuple[Bound, Bound, Bound]:
-        """Kernels of every step: agreement before, records, and progress after an exposure."""
-        microscopes, constants, state = self.microscopes, self._constants, self.state
-        taken, known = microscopes.measurement, (self.scan, self.sample, constants)
-        return (
-            Bound(progress_kernels.subtract_rows, taken, *known, state),
-            Bound(observation.record_rows, taken, constants, state),
-            Bound(progress_kernels.evaluate_rows, microscopes, *known, state),
+        instrument: DiffractionMicroscope = (
+            PtychographyInstrument(count, chosen.settings, self.probes)
+            if chosen.recording is None
+            else ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
         )
+        self.instrument, self.sample = instrument, instrument.sample
+        self.microscopes = instrument.state
+        self.cells = CELLS[chosen.observation]
+        self.start, self.region = instrument.n // 2, instrument.region_px
+        self.exposures = chosen.exposures * self.probes
+        nominal = min(float(chosen.photons), instrument.most_photons)
+        self.budget_photons = nominal * self.exposures
+        self.unit = np.float32(nominal * np.sum(intensity(instrument.known_probe) ** 2))
+        self.scan = self.make_scan(count, self.exposures)
+        self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
 
-    @property
-    def structure(self) -> Float64:
-        """(N,) pixels of the structure, at least 1."""
-        return np.maximum(self.state.structure_px, 1.0)
+    def make_scan(self, count: int, exposures: int) -> Scan:
+        """Reconstructions and maps of some scans with a number of exposures each."""
+        model = MODELS[self.config.reconstructor]
+        return Scan(count, self.instrument, exposures, model, self.cells, self.unit)
+
+    @functools.cached_property
+    def _kernels(self) -> tuple[Bound, Bound]:
+        """Kernels of progress before and after an exposure is reconstructed."""
+        microscopes, scan, sample = self.microscopes, self.scan.running, self.sample
+        enough, fatal = np.float32(SEEN_EXPOSURES) * self.unit, self.instrument.fatal_fluence
+        return (
+            Bound(progress.subtract_rows, microscopes.measurement, scan, sample, self.state),
+            Bound(
+                progress.evaluate_rows, microscopes, scan, sample, enough, np.float32(fatal),
+                self.state,
+            ),
+        )  # fmt: skip
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
-        del options
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
 
     def _begin(self, rows: Int64, keys: Uint32) -> None:
         """Begin the episodes of a share of the rows."""
         instrument, chosen, state = self.instrument, self.config, self.state
         if self._specimen is not None:
-            assert isinstance(instrument, PtychographyInstrument)
             instrument.load(rows, self._specimen)
             instrument.start(rows, keys)
         else:
-            instrument.reset(rows, keys, chosen.family, chosen.split)
-        self.estimate.reset(rows)
-        self.model.reset(rows)
-        self.maps.forget(rows)
+            instrument.reset(rows, keys, chosen.specimen, chosen.split)
+        self.scan.reset(rows)
         state.position[rows] = 0.5 * instrument.field_px
-        columns = _columns(4, instrument.field_px)
-        progress_kernels.measure_rows(rows, columns, self.sample, state)
-        progress_kernels.agree_rows(rows, columns, self.scan, self.sample, state)
+        progress.measure(rows, self.sample, state)
+        progress.agree(rows, self.scan.running, self.sample, state)
         # An empty estimate has 0 dB, without the rounding of its sums.
         state.snr_db[rows] = 0.0
-        self.maps.draw(rows, self.scan)
+        self.scan.draw(rows)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure a row and reconstruct; finished scans get their final sweeps."""
-        positions, dwell_s = self._decode(rows, actions)
-        self.share(lambda some: self._advance(some, positions, dwell_s), rows, PIECE)
-        self.state.position[rows] = positions[rows]
-        self.costs[rows, 0] = self.state.destroyed_px[rows] / self.structure[rows]
+        places, dwell_s = self.decode(rows, actions)
+        self.state.destroyed_px[rows] = 0.0
+        positions = self.positions(places)
 
-    def _decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
-        """Positions in pixels of the field, (N, 2), and exposure times in seconds, (N,)."""
+        def expose(some: Int64) -> None:
+            self.expose(some, positions, dwell_s)
+            self._finish(some)
+
+        self.share(expose, rows, PIECE)
+        self.costs[rows, 0] = self.state.destroyed_px[rows] / self.state.structure_px[rows]
+
+    def decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
+        """Places in [-1, 1], (N, ..., 2), and exposure times in s, (N, ...)."""
         if self.config.action == "grid":
-            number = np.asarray(actions, np.int64)
-            cell, level = number % (GRID * GRID), number // (GRID * GRID)
+            level, cell = np.divmod(np.asarray(actions, np.int64), GRID * GRID)
             self.state.used[rows, cell[rows]] = True
-            where = np.stack([cell // GRID, cell % GRID], axis=-1).astype(np.float64)
-            positions = (where + 0.5) * (self.region / GRID) + self.start
-            return positions, np.asarray(GRID_DWELLS_S, np.float64)[level]
+            places = 2.0 * (np.stack(np.divmod(cell, GRID), axis=-1) + 0.5) / GRID - 1.0
+            return places, np.asarray(GRID_DWELLS_S)[level]
         action = np.asarray(actions, np.float64)
-        positions = self.start + 0.5 * (action[:, :2] + 1.0) * float(self.region)
-        return positions, self.dwell_times(action[:, 2])
+        return action[..., :2], DWELL_RANGE_S[0] * exp(0.5 * (action[..., 2] + 1.0) * _DWELL_SPAN)
 
-    def dwell_times(self, logarithms: Float64) -> Float64:
-        """Exposure times in s, from the action's logarithms in [-1, 1]."""
-        return DWELL_RANGE_S[0] * exp(0.5 * (logarithms + 1.0) * _DWELL_SPAN)
+    def positions(self, places: Float64) -> Float64:
+        """Positions in pixels of the field, from places in [-1, 1]."""
+        return self.start + 0.5 * (places + 1.0) * float(self.region)
 
-    def _advance(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
-        """Expose, reconstruct and draw a share of the rows."""
+    def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
+        """Take one exposure of a share of the rows, and enter it.
+
+        Args:
+            rows: (k,).
+            positions: (N, 2), px of the field.
+            dwell_s: (N,).
+        """
         self.instrument.expose(rows, positions, dwell_s)
+        self.state.position[rows] = positions[rows]
         self.enter_exposure(rows)
-        self.finish(rows)
 
     def enter_exposure(self, rows: Int64) -> None:
-        """Update reconstruction, fluence and progress by the latest exposure of some rows."""
-        taken, n = self.microscopes.measurement, self.instrument.n
-        subtract, record, evaluate = self._kernels
-        subtract(rows, _columns(3, n))
-        self.estimate.add(rows, *taken)
-        record(rows)
-        evaluate(rows, _columns(3, n))
-        self.model.add(rows, taken.corner, self.state.signal)
-        self.maps.add(rows, taken.corner, n)
+        """Update reconstruction and progress by the latest exposure of some rows, (k,)."""
+        subtract, evaluate = self._kernels
+        n = self.instrument.n
+        columns = workspace(6 * n).view(np.float64).reshape(3, n)
+        subtract(rows, columns)
+        self.scan.add(rows, self.microscopes.measurement)
+        evaluate(rows, columns)
 
-    def finish(self, rows: Int64) -> None:
+    def _finish(self, rows: Int64) -> None:
         """Sweep through all exposures of scans that are over, and draw the maps."""
         finished = rows[self.over(rows)]
         if finished.size and self.config.final_sweeps:
-            self.estimate.sweep(finished, self.config.final_sweeps)
-            self.maps.forget(finished)
-            columns = _columns(3, self.instrument.field_px)
-            progress_kernels.agree_rows(finished, columns, self.scan, self.sample, self.state)
-        self.maps.draw(rows, self.scan)
+            self.scan.estimate.sweep(finished, self.config.final_sweeps)
+            self.scan.forget(finished)
+            progress.agree(finished, self.scan.running, self.sample, self.state)
+        self.scan.draw(rows)
 
     def observe(self) -> Any:
         """Maps of the region and a few numbers, or both as one vector."""
-        stale = self.maps.stale()
-        self.share(lambda some: self.maps.draw(some, self.scan), stale, PIECE)
-        images, numbers = self.maps.copy(), self._numbers()
+        images, numbers = self.maps(), self.NUMBERS.pack(**self.numbers())
         if self.config.observation == "features":
             contrast = np.abs(images[:, :1] - 0.5) + np.abs(images[:, 1:2])
             flat = np.concatenate([contrast, images[:, 2:3]], axis=1).reshape(self.num_envs, -1)
             return np.concatenate([numbers, flat], axis=1)
         return {"maps": images, "numbers": numbers}
 
-    def _numbers(self) -> Float32:
-        """The numbers of the observation."""
-        state = self.state
-        y, x = (2.0 * (state.position - self.start) / self.region - 1.0).T
+    def maps(self) -> NDArray[np.float32]:
+        """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
+        self.share(self.scan.draw, self.scan.stale(), PIECE)
+        return self.scan.maps.copy()
+
+    def numbers(self) -> dict[str, Float64]:
+        """The numbers of the observation by name, each (N, ...)."""
+        y, x = (2.0 * (self.state.position - self.start) / self.region - 1.0).T
+        exposures_left, time_left = (self.left(budget) for budget in self.BUDGETS)
         dose = self.ledger.dose / self.budget_photons
-        return observation.NUMBERS.pack(
-            y=y,
-            x=x,
-            exposures_left=self.left("ledger.exposures"),
-            time_left=self.left("ledger.time_s"),
-            dose=dose / (1.0 + dose),
-            transmitted=state.signal[:, 0],
-            scattered=state.signal[:, 1],
-        )
+        return {
+            "y": y,
+            "x": x,
+            "exposures_left": exposures_left,
+            "time_left": time_left,
+            "dose": dose / (1.0 + dose),
+            "transmitted": self.scan.signal[:, 0],
+            "scattered": self.scan.signal[:, 1],
+        }
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Also the error of the complex image, and the structure found."""
+        """Also the error of the image, and the structure found."""
         state, (a_re, a_im, power) = self.state, self.state.agreement.T
         overlap = (a_re**2 + a_im**2) / np.maximum(power, 1e-12)
         explained = overlap / np.maximum(state.truth_power, 1e-12)
-        return {
-            **super().metrics(),
+        return super().metrics() | {
             "complex_error": np.sqrt(np.clip(1.0 - explained, 0.0, 1.0)),
-            "found": state.seen_px / self.structure,
+            "found": state.seen_px / np.maximum(state.structure_px, 1.0),
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:
@@ -326,7 +298,7 @@ class PtychoTask(Task):
         inside, edge = slice(self.start, self.start + self.region), self.region // cells
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
         blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        return {**super().latent(), "structure": blocks.mean(axis=(2, 4))}
+        return super().latent() | {"structure": blocks.mean(axis=(2, 4))}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
@@ -339,7 +311,7 @@ class PtychoTask(Task):
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take back a state; the maps are drawn anew."""
         super().restore(state)
-        self.maps.forget()
+        self.scan.forget()
 
     def intervene(self, rows: Int64, **values: Any) -> None:
         """Set the drift's hidden quantities; a recorded scan has its own drift."""
@@ -349,15 +321,10 @@ class PtychoTask(Task):
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""
-        made, most = int(self.estimate.taken[row]), self.config.exposures
+        made, most = int(self.scan.estimate.taken[row]), self.config.exposures
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"
-
-
-def _columns(sums: int, width: int) -> Float64:
-    """Work memory of kernels that sum over columns: (sums, width) float64."""
-    return workspace(2 * sums * width).view(np.float64).reshape(sums, width)
 
 
 def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:

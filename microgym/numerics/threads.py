@@ -11,9 +11,6 @@ import queue
 import threading
 from collections.abc import Callable
 
-MAX_THREADS = 256
-"""Largest number of threads; catches a mistyped argument (design choice)."""
-
 _Piece = Callable[[int, int], object]
 
 
@@ -92,27 +89,6 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-
-
-def check_threads(threads: int) -> int:
-    """Check a `threads` argument.
-
-    Args:
-        threads: number of threads, 1 to 256.
-
-    Returns:
-        The same number as a Python integer.
-
-    Raises:
-        TypeError: not an integer.
-        ValueError: out of range.
-    """
-    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
-        raise TypeError(f"threads must be an integer, got {threads!r}")
-    number = threads.__index__()
-    if not 1 <= number <= MAX_THREADS:
-        raise ValueError(f"threads must be in 1..{MAX_THREADS}, got {number}")
-    return number
 
 
 def parallel_rows(

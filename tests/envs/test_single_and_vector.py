@@ -216,7 +216,7 @@ def test_options_reach_the_task():
         ({"autoreset_mode": "sometimes"}, ValueError, "'NextStep', 'SameStep', 'Disabled'"),
         ({"max_episode_steps": 0}, ValueError, "max_episode_steps must be at least 1"),
         ({"render_mode": "ansi"}, ValueError, "render_mode must be None or in"),
-        ({"threads": 0}, ValueError, r"threads must be in 1\.\.256"),
+        ({"threads": 0}, ValueError, r"threads=0 must be in \[1, 256\]"),
         ({"threads": 1.0}, TypeError, "threads must be an integer"),
         ({"reward_mode": "both"}, ValueError, "reward_mode='both' must be one of"),
         ({"colour": "red"}, TypeError, "colour"),

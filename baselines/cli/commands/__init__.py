@@ -1,1 +1,1 @@
-"""Sub-commands of `microgym`, one a module; see `microgym.baselines.cli.Command`."""
+"""Sub-commands of `microgym`, one a module; see `microgym.baselines.cli`."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread, progress_bar
+from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import suggestion
 from microgym.baselines.evaluation.records import machine, to_json, versions
 
@@ -21,31 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="benchmarks to run (default: all but the long ones); --list shows them",
     )
-    parser.add_argument("--list", action="store_true", help="only show the names of all benchmarks")
+    options.flag(parser, "--list", "only show the names of all benchmarks")
     parser.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
     parser.add_argument(
         "--steps", type=int, metavar="N", help="of the benchmark memory (default: 20000)"
     )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="exit with 1 where a threshold is missed or could not be measured",
-    )
+    missed = "exit with 1 where a threshold is missed or could not be measured"
+    options.flag(parser, "--check", missed)
     options.add(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmarks and compare them with their thresholds."""
-    one_thread()
     from microgym.baselines.benchmarks import find_benchmarks
-    from microgym.baselines.benchmarks.thresholds import Threshold, threshold_text
-    from microgym.baselines.benchmarks.timing import (
-        LONG,
-        Effort,
-        as_record,
-        as_text,
-        run_benchmark,
-    )
+    from microgym.baselines.benchmarks.timing import LONG, Effort, Threshold, run_benchmark
 
     known = find_benchmarks()
     if arguments.list:
@@ -62,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         for name in arguments.names or (name for name in known if name not in LONG):
             with progress_bar(0, name, "round") as progress:
                 for result in run_benchmark(known[name], replace(effort, progress=progress)):
-                    records.append({"name": name, **as_record(result)})
+                    records.append({"name": name, **result.as_record()})
                     checks += [(result.title, check) for check in result.checks]
                     if not arguments.json:
-                        print(as_text(result), flush=True)
+                        print(result, flush=True)
     except KeyboardInterrupt:
         if not records:
             raise
@@ -75,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         whole = {"machine": about, "packages": versions(), "met": met, "benchmarks": records}
         print(to_json(whole if complete else whole | {"partial": True}))
     else:
-        missed = [f"{title}\n    {threshold_text(one)}" for title, one in checks if not one.met]
+        missed = [f"{title}\n    {one}" for title, one in checks if not one.met]
         print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}")
         print(f"{len(checks) - len(missed)} of {len(checks)} bounds met", *missed, sep="\n  ")
     if not complete:

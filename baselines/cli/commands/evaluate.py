@@ -1,13 +1,11 @@
 """`microgym evaluate`: one agent on unseen specimens."""
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation import protocols
-from microgym.baselines.evaluation.records import check_writable, to_json
+from microgym.baselines.evaluation.records import check_writable, to_json, write_json
 
 SUMMARY = "score an agent on unseen specimens, beside the expert (score 0) and the oracle (1)"
 EXAMPLE = "microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json"
@@ -24,31 +22,27 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate the agent, the expert and the oracle on the same episodes."""
     setting = options.read_setting(arguments)
     from microgym.agents.core.registry import agent_names
-    from microgym.agents.training.atomic_io import write_atomically
-    from microgym.baselines.evaluation.evaluate import evaluate_all, summary
+    from microgym.baselines.evaluation.comparison import compare, summary
     from microgym.baselines.evaluation.load_agent import find_agent
 
     if arguments.output:
         check_writable(arguments.output)
     setting.check()
     beside = {"expert", "oracle"} & set(agent_names(setting.env_id))
-    agents = {n: find_agent(setting, n) for n in sorted({arguments.agent, *beside})}
-    total = max(arguments.episodes, 0) * len(agents)
-    with progress_bar(total, f"{arguments.agent} on {setting.env_id}", "episode") as progress:
-        found = evaluate_all(
-            setting,
-            agents,
-            episodes=arguments.episodes,
-            seed=arguments.seed,
-            num_envs=arguments.num_envs,
-            progress=progress,
-        )
-    own = replace(found[arguments.agent], agent=arguments.agent)
-    result = summary(setting, own, found.get("expert"), found.get("oracle"), arguments.seed)
+    agents = {n: [find_agent(setting, n)] for n in sorted({arguments.agent, *beside})}
+    found = compare(
+        setting,
+        agents,
+        episodes=arguments.episodes,
+        seed=arguments.seed,
+        num_envs=arguments.num_envs,
+        title=f"{arguments.agent} on {setting.env_id}",
+    )
+    result = summary(setting.env_id, found, arguments.agent)
     if arguments.output:
-        write_atomically(arguments.output, to_json(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(to_json(result) if arguments.json else _text(result))
-    return options.OK if own.complete else options.interrupted(arguments)
+    return options.OK if found.complete else options.interrupted(arguments)
 
 
 def _text(result: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread
 from microgym.baselines.evaluation.env_config import environment_id
 
 SUMMARY = "train the network of a neural observation model, or compare it with classical methods"
@@ -44,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a network, or evaluate one."""
-    one_thread()
     from microgym.baselines.observation_models import cli
     from microgym.baselines.observation_models.specification import specification
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread
 from microgym.baselines.evaluation import protocols
 
 SUMMARY = "compare all policies on unseen specimens and write one HTML file"
@@ -15,7 +14,7 @@ EXAMPLE = "microgym report Ptycho-v0 --train --output report.html"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add(parser, "env", nargs="?")
-    parser.add_argument("--train", action="store_true", help="first train agents from scratch")
+    options.flag(parser, "--train", "first train agents from scratch")
     options.add(parser, "--output", default=Path("report.html"), help="the HTML file")
     options.add(parser, "--steps", default=protocols.REPORT.steps)
     options.add(parser, "--seeds", default=list(protocols.REPORT.seeds))
@@ -41,23 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, or rewrite the score table of the README or the pages."""
-    from microgym.agents.core.extras import extra_named
-
     if arguments.readme or arguments.pages:
-        with extra_named():
-            from microgym.baselines.reporting import docs, readme
+        from microgym.baselines.reporting import docs
 
         for path in docs.update(arguments.pages) if arguments.pages else ():
             print(path)
         if arguments.readme:
-            print(readme.update(arguments.readme))
+            print(docs.update_readme(arguments.readme))
         return options.OK
     if arguments.env is None:
         raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")
     setting = options.read_setting(arguments)
-    one_thread()
-    with extra_named():
-        from microgym.baselines.reporting.report import Plan, make_report
+    from microgym.baselines.reporting.report import Plan, make_report
 
     protocol = replace(
         protocols.REPORT,
@@ -74,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output,
             arguments.runs or Path("runs") / setting.env_id / "report",
             arguments.seed,
-            options.read_jobs(arguments, len(protocol.seeds)),
+            arguments.jobs,
             arguments.num_envs,
             arguments.recording,
         )

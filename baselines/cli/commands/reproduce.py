@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id
 
 SUMMARY = "repeat the training and evaluation of the committed results, and compare"
@@ -14,46 +13,37 @@ EXAMPLE = "microgym reproduce Ptycho-v0 --small"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add(parser, "env", "--runs", "--jobs")
-    parser.add_argument("--small", action="store_true", help="the small agent: minutes, not hours")
-    parser.add_argument(
-        "--no-train", action="store_true", help="only evaluate the shipped agent and the others"
-    )
-    parser.add_argument(
-        "--write", action="store_true", help="make a new record instead of comparing"
-    )
-    parser.add_argument(
-        "--observation-models",
-        action="store_true",
-        help="with --write: compare agents trained with different observation models",
-    )
-    parser.add_argument(
-        "--reuse", action="store_true", help="with --write: take the finished runs of --runs"
-    )
+    options.flag(parser, "--small", "the small agent: minutes, not hours")
+    options.flag(parser, "--no-train", "only evaluate the shipped agent and the others")
+    options.flag(parser, "--write", "make a new record instead of comparing")
+    models = "with --write: compare agents trained with different observation models"
+    options.flag(parser, "--observation-models", models)
+    options.flag(parser, "--reuse", "with --write: take the finished runs of --runs")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare with a record, or write one."""
     setting = EnvironmentConfig(environment_id(arguments.env))
-    one_thread()
-    from microgym.baselines.evaluation.compare_observations import write_comparison
-    from microgym.baselines.evaluation.reproduce import check_record, write_record
+    from microgym.baselines.evaluation.reproduce import (
+        check_record,
+        write_comparison,
+        write_record,
+    )
 
+    small, jobs = arguments.small, arguments.jobs
     runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"
-    jobs = options.read_jobs(arguments, 3)
     if arguments.observation_models and not arguments.write:
         raise ValueError("--observation-models needs --write: its record is not checked again")
-    if arguments.write:
-        if arguments.no_train:
-            raise ValueError("--write needs training: leave --no-train out")
-        small, reuse = arguments.small, arguments.reuse
-        if arguments.observation_models:
-            print(write_comparison(setting, runs=runs, jobs=jobs, reuse=reuse))
-            return options.OK
-        print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=reuse))
+    if arguments.write and arguments.no_train:
+        raise ValueError("--write needs training: leave --no-train out")
+    if arguments.observation_models:
+        print(write_comparison(setting, runs=runs, jobs=jobs, reuse=arguments.reuse))
         return options.OK
-    checks = check_record(
-        setting, small=arguments.small, train=not arguments.no_train, runs=runs, jobs=jobs
-    )
+    if arguments.write:
+        print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=arguments.reuse))
+        return options.OK
+    train = not arguments.no_train
+    checks = check_record(setting, small=small, train=train, runs=runs, jobs=jobs)
     for check in checks:
         print(check)
     return options.OK if all(check.passed for check in checks) else options.FAILED

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread, progress_bar
+from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation import protocols
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id
 from microgym.baselines.evaluation.records import to_json
@@ -36,7 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Search, and print the best trial."""
     setting = EnvironmentConfig(environment_id(arguments.env), "validation")
     output = arguments.output or Path("runs") / setting.env_id / "search"
-    one_thread()
     from microgym.baselines.cli.search import BEST, Plan, flags, search, toml
 
     plan = Plan(
@@ -47,11 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         seeds=tuple(arguments.seeds),
         episodes=arguments.episodes,
         seed=arguments.seed,
-        jobs=options.read_jobs(arguments, len(arguments.seeds)),
+        jobs=arguments.jobs,
     )
     total = plan.trials * plan.steps * len(plan.seeds)
     with progress_bar(total, f"searching on {setting.env_id}", "step") as progress:
-        record = search(plan, progress=progress)
+        record = search(plan, progress)
     if arguments.json:
         print(to_json(record))
         return options.OK

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from microgym.baselines.cli import options
-from microgym.baselines.cli.console import one_thread, progress_bar, read_option
+from microgym.baselines.cli.console import progress_bar, read_option
 from microgym.baselines.evaluation.env_config import environment_id
 from microgym.baselines.evaluation.records import check_writable
 
@@ -21,11 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "--output", metavar="FOLDER", help=folder)
     setting = "a hyperparameter, such as learning_rate=0.0003; may be repeated"
     options.add(parser, "--set", help=setting)
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue the runs in FOLDER from their last checkpoints",
-    )
+    options.flag(parser, "--resume", "continue the runs in FOLDER from their last checkpoints")
     parser.add_argument(
         "--log",
         action="append",
@@ -40,12 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     env_id = environment_id(arguments.env)
     output = arguments.output or Path("runs") / env_id
     check_writable(output / "training.json")
-    one_thread()
-    from microgym.baselines.cli.train import configured_steps, train_runs
+    from microgym.baselines.cli.train import all_complete, configured_steps, train_runs
 
     config = dict(read_option(text) for text in arguments.set)
     steps = configured_steps(env_id, config) if arguments.steps is None else arguments.steps
-    jobs = options.read_jobs(arguments, len(arguments.seeds))
     total = steps * len(arguments.seeds)
     with progress_bar(total, f"training on {env_id}", "step") as progress:
         runs = train_runs(
@@ -53,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.seeds,
             steps=steps,
             output=output,
-            jobs=jobs,
+            jobs=arguments.jobs,
             config=config or None,
             progress=progress,
             resume=arguments.resume,
@@ -63,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         last = f", training return {one.curve[-1][1]:.3g} at the end" if one.curve else ""
         word = "" if one.complete else " (interrupted: the policy learnt so far)"
         print(f"{one.path}{word}: {one.duration_s:.0f} s{last}")
-    if len(runs) < len(arguments.seeds) or not all(one.complete for one in runs):
+    if not all_complete(runs, arguments.seeds):
         print("next: the same command with --resume continues the training")
         return options.interrupted(arguments)
     print(f"next: microgym evaluate {env_id} --agent {runs[0].path}")

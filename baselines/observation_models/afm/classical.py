@@ -109,8 +109,7 @@ def restore_classically(
     z, y, e, f = (frames.signals[:, :, i].astype(np.float64) for i in range(4))
     _, lag_px = line_settings(frames)
     change, change_back = np.gradient(e, axis=-1), -np.gradient(f, axis=-1)
-    pixel_nm = frames.conditions.field_nm / z.shape[-1]
-    pitch_nm = frames.conditions.field_nm / z.shape[1]
+    raster = raster_of(frames)
     done: dict[RestorationSettings, Float64] = {}
     for one in sorted(chosen, key=lambda other: other.radius_nm):
         bare = replace(one, radius_nm=0.0)
@@ -126,7 +125,7 @@ def restore_classically(
             done[bare] = _smoothed(joined[one.join], one.smooth)
         heights = done[bare]
         if one.radius_nm:
-            heights = without_tip(heights, one.radius_nm, pixel_nm, pitch_nm)
+            heights = without_tip(heights, one.radius_nm, raster.pixel_nm, raster.pitch_nm)
         yield one, heights
 
 

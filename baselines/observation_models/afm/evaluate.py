@@ -7,7 +7,6 @@ tips after some use. A second table goes through the states of tips one by one.
 import functools
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,16 +32,15 @@ from microgym.baselines.observation_models.afm.dataset import (
     scan_frames,
 )
 from microgym.baselines.observation_models.evaluate import (
-    SEEDS,
+    claimed_gains,
     compared,
     coverage_lines,
-    estimate,
-    failed_coverage,
-    failed_wins,
     gain_text,
+    least_time,
     measure_coverage,
-    pooled,
+    specimen_seeds,
     tracked,
+    unsupported_claims,
 )
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import Weights
@@ -91,33 +89,29 @@ def measure(network: Weights, budget: Budget, seed: int) -> dict[str, Any]:
         table.append({"tip": tip, **compare(network, test, budget=few, seed=seed)})
     under = functools.partial(coverage_under, network)
     coverage, _ = measure_coverage(under, HELD_OUT_SURFACES, budget.groups, seed)
-    sample = frames_of(Conditions("mixed", "test", lines=32), seed, 4)
+    count, lines = 4, 32
+    sample = frames_of(Conditions("mixed", "test", lines=lines), seed, count)
+    frames_s = least_time(lambda: restore(network, sample), 4, time.process_time)
     return {
         "kind": "reconstructor",
         "claims": claims,
         "tips": table,
         "coverage": coverage,
-        "line_us": 1e6 * line_time(network, sample, time.process_time),
+        "line_us": 1e6 * frames_s / (count * lines),
     }
 
 
 def frames_of(conditions: Conditions, seed: int, count: int) -> Frames:
     """Frames that belong to one seed of an evaluation."""
-    return scan_frames(conditions, SEEDS * seed + np.arange(count), seed)
+    return scan_frames(conditions, specimen_seeds(seed, count), seed)
 
 
 def compare(weights: Weights, test: Conditions, *, budget: Budget, seed: int) -> dict[str, Any]:
-    """Compare under one set of conditions.
-
-    Args:
-        weights: the network.
-        test: conditions of the test frames, and but for the split of the validation frames.
-        budget: numbers of frames.
-        seed: of the frames.
+    """Compare under one set of conditions, with numbers and a seed of frames.
 
     Returns:
-        Settings, mean relative error of each method and the gain of the network over the best
-        classical restoration, with 95% intervals.
+        Settings, tuned under the conditions but for the split, mean relative error of each method
+        and the gain of the network over the best classical restoration, with 95% intervals.
     """
     validation = frames_of(replace(test, split="validation"), seed, budget.judges)
     settings = best_settings(validation)
@@ -163,34 +157,14 @@ def coverage_under(
     return frames.conditions, np.mean(share[..., None] < weights.radii, axis=(0, 1, 2))
 
 
-def line_time(weights: Weights, frames: Frames, clock: Callable[[], float]) -> float:
-    """Seconds that the network takes for a line; the best of several rounds."""
-    count, lines = frames.truth.shape[:2]
-    spent: list[float] = []
-    for _ in range(4):
-        start = clock()
-        restore(weights, frames)
-        spent.append((clock() - start) / (count * lines))
-    return min(spent)
-
-
 def claimed(record: Record) -> list[tuple[str, Estimate]]:
-    """Gains that are claimed to be above zero: learnt families together, and each unseen one."""
-    claims = record["claims"]
-    learnt = {
-        speed: [one["gain"] for one in claims if one["speed"] == speed and not one["unseen"]]
-        for speed in dict.fromkeys(one["speed"] for one in claims)
-    }
-    return [(f"learnt families, {speed}", pooled(gains)) for speed, gains in learnt.items()] + [
-        (f"{one['family']}, {one['speed']}", estimate(one["gain"]))
-        for one in claims
-        if one["unseen"]
-    ]
+    """Gains that are claimed to be above zero, see `claimed_gains`."""
+    return claimed_gains([(f", {one['speed']}", one, one["gain"]) for one in record["claims"]])
 
 
 def failed_claims(record: Record) -> list[str]:
     """Claims that a record does not support."""
-    return failed_wins(claimed(record)) + failed_coverage(record["coverage"])
+    return unsupported_claims(claimed(record), record["coverage"])
 
 
 def summary(record: Record) -> str:

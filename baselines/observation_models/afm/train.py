@@ -5,9 +5,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.baselines.observation_models.afm.dataset import random_frames
+from microgym.baselines.observation_models.afm.dataset import Frames, random_frames
 from microgym.baselines.observation_models.afm.inputs import Inputs, make_inputs
 from microgym.baselines.observation_models.afm.model import TopographyNet
+from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
 from microgym.reconstruction.nn.weights_io import Tensors
 
@@ -17,53 +18,49 @@ _HIDDEN = 0.03  # share of the earlier lines that are hidden, as lines of a with
 _ROUND = 32  # sets of conditions that are in memory at a time
 
 
-class LineTask(TrainingTask[TopographyNet]):
+class LineTask(TrainingTask):
     """Heights of the newest line from that line and those before it.
 
-    A part of the sets of conditions is scanned, trained on and dropped before the next. The
-    reported loss is the mean logarithm of a line's root mean square error.
+    Sets of conditions are scanned while training, a part at a time, which is dropped before the
+    next. The reported loss is the mean logarithm of a line's root mean square error.
 
     Args:
         groups: sets of conditions, four frames each.
     """
 
+    net = staticmethod(TopographyNet)
+    dataset = staticmethod(random_frames)
+
     def __init__(self, groups: int) -> None:
-        self._groups = groups
-        self._rounds = max(groups // _ROUND, 1)
-        self._inputs: Inputs | None = None
+        super().__init__(None)
+        self._groups, self._rounds = groups, max(groups // _ROUND, 1)
 
     @classmethod
     def prepare(cls, seed: int, groups: int) -> "LineTask":
-        """Frames are scanned while training; see `TrainingTask.prepare`."""
+        """Make the task; its frames come from the generator of the training."""
         return cls(groups)
 
-    def make_net(self) -> TopographyNet:
-        """An untrained network."""
-        return TopographyNet()
-
     def loss(
-        self, net: TopographyNet, generator: np.random.Generator, step: int, steps: int
+        self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
     ) -> tuple[Tensor, Tensor]:
         """Loss of sixty-four lines; see `TrainingTask.loss`."""
-        rounds, inputs = self._rounds, self._inputs
+        rounds, inputs = self._rounds, self.data
         if inputs is None or step * rounds // steps != (step - 1) * rounds // steps:
             seed = int(generator.integers(1 << 60))
             inputs = make_inputs(random_frames(seed, min(self._groups, _ROUND), "train"))
-            self._inputs = inputs
+            self.data = inputs
         chosen = inputs.some(generator.integers(0, len(inputs.truth), _BATCH))
         chosen.hide(generator.random(chosen.lag_px.shape) < _HIDDEN)
         heights, log_sigma = net(*map(torch.from_numpy, chosen.arrays()))
-        error = residual(heights, torch.from_numpy(chosen.truth))
+        error = level(heights - torch.from_numpy(chosen.truth))
         misfit = 0.5 * torch.log(error.square().mean(dim=-1) + _FLOOR_NM**2).mean()
         # Laplace's likelihood: errors at edges are large and rare, and would rule a Gaussian one.
         surprise = (error.detach().abs() * torch.exp(-log_sigma) + log_sigma).mean()
         return misfit + 0.1 * surprise, misfit
 
-    def calibrate(
-        self, net: TopographyNet, seed: int, groups: int
-    ) -> tuple[Tensors, dict[str, float]]:
-        """Calibrate the uncertainty of all pixels; see `TrainingTask.calibrate`."""
-        inputs = make_inputs(random_frames(seed, groups, "validation"))
+    def calibrate(self, net: TwinNetwork, data: list[Frames]) -> tuple[Tensors, dict[str, float]]:
+        """Calibrate the uncertainty of all pixels; scores are median errors of lines."""
+        inputs = make_inputs(data)
         heights, sigmas = restore(net, inputs)
         errors = np.abs(heights - inputs.truth).astype(np.float64)
         trace = inputs.signals[inputs.place[:, 0], 0]
@@ -75,13 +72,12 @@ class LineTask(TrainingTask[TopographyNet]):
         return calibrate_uncertainty(errors / sigmas), scores
 
 
-def residual(heights: Tensor, truth: Tensor) -> Tensor:
-    """Errors of lines (B, P), each line's mean apart, nm."""
-    error = heights - truth
-    return error - error.mean(dim=-1, keepdim=True)
+def level(lines: Tensor) -> Tensor:
+    """Lines (B, P) less the mean of each."""
+    return lines - lines.mean(dim=-1, keepdim=True)
 
 
-def restore(net: TopographyNet, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def restore(net: TwinNetwork, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run the network in PyTorch.
 
     Args:
@@ -91,12 +87,7 @@ def restore(net: TopographyNet, inputs: Inputs) -> tuple[NDArray[np.float32], ND
     Returns:
         (L, P) heights less their mean, and uncalibrated standard deviations, nm.
     """
-    heights: list[NDArray[np.float32]] = []
-    sigmas: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
-        for start in range(0, len(inputs.truth), 256):
-            some = inputs.some(np.arange(start, min(start + 256, len(inputs.truth))))
-            found, log_sigma = net(*map(torch.from_numpy, some.arrays()))
-            heights.append((found - found.mean(dim=-1, keepdim=True)).numpy())
-            sigmas.append(torch.exp(log_sigma).numpy())
-    return np.concatenate(heights), np.concatenate(sigmas)
+    count = len(inputs.truth)
+    parts = (np.arange(start, min(start + 256, count)) for start in range(0, count, 256))
+    heights, log_sigma = run_batches(net, (inputs.some(one).arrays() for one in parts))
+    return level(heights).numpy(), log_sigma.exp().numpy()

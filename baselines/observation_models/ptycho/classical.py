@@ -8,7 +8,7 @@ best on validation specimens scanned the same way.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from microgym.agents.ptycho.references import HaltonAgent
 from microgym.baselines.observation_models.ptycho.dataset import (
-    FIELD,
     INSIDE,
     MARGIN,
     REGION,
@@ -34,6 +33,7 @@ from microgym.reconstruction.ptychography.solver import PIESolver
 Complex64 = NDArray[np.complex64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 
 STOPS = (0, 1, 2, 5, 10, 25, 50, 100)
 """Sweeps after which a classical solver may stop; 0 leaves vacuum."""
@@ -62,8 +62,8 @@ class SolverSettings:
     @classmethod
     def from_record(cls, kept: Mapping[str, Any]) -> "SolverSettings":
         """Settings of a record, where infinity has become null."""
-        decay = math.inf if kept["decay"] is None else kept["decay"]
-        return cls(kept["alpha"], kept["step"], decay, kept["sweeps"])
+        given: dict[str, Any] = {**kept, "decay": kept["decay"] or math.inf}
+        return cls(**given)
 
     def describe(self) -> str:
         """In a few words."""
@@ -82,27 +82,34 @@ class CompletedScans:
         counts: (N, E, n, n) float32.
         places: (N, E, 2) float64, centres of the probe as commanded, px of the field.
         photons: (N, E) float64, incident.
-        probe: (n, n) complex64, as known.
-        truth: (N, REGION, REGION) complex64.
-        lit: (N, REGION, REGION) bool, see `lit_in`.
-        inputs: by number of sweeps of `INPUT_SWEEPS`, (N, 3, REGION, REGION) float32.
+        probe: (modes, n, n) complex64, as known.
+        truth: (N, H, H) complex64; H is `REGION` in simulated scans.
+        lit: (N, H, H) bool, see `lit_in`.
+        inputs: by number of sweeps of `INPUT_SWEEPS`, (N, 3, H, H) float32.
+        margin: width of the field around the truth, px.
+        known: (n, n) bool, where the detector measures; None for a whole detector.
+        ramp: whether the positions leave a phase ramp open.
     """
 
     counts: Float32
     places: Float64
     photons: Float64
     probe: Complex64
-    truth: Complex64
-    lit: NDArray[np.bool_]
+    truth: NDArray[np.complexfloating]
+    lit: Bool
     inputs: dict[int, Float32]
+    margin: int = MARGIN
+    known: Bool | None = None
+    ramp: bool = False
 
     def running(self, sweeps: int) -> Complex64:
-        """The running reconstruction after its sweeps, (N, REGION, REGION) complex64."""
+        """The running reconstruction after its sweeps, (N, H, H) complex64."""
         return estimate_in(self.inputs[sweeps])
 
-    def errors(self, images: Complex64, everywhere: bool = False) -> Float64:
+    def errors(self, images: NDArray[np.complexfloating], everywhere: bool = False) -> Float64:
         """E0 of each image on lit pixels, or on the whole region; (N,) float64."""
-        return complex_error(images, self.truth, None if everywhere else self.lit)
+        mask = None if everywhere else self.lit
+        return complex_error(images, self.truth, mask, remove_ramp=self.ramp)
 
 
 def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> CompletedScans:
@@ -125,13 +132,12 @@ def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> C
         centres[:, e] = measured.corner + n // 2
         photons[:, e] = measured.photons
     inputs: dict[int, Float32] = {}
-    done = 0
-    for sweeps in INPUT_SWEEPS:
-        scans.sweep(sweeps - done)
-        inputs[sweeps], done = scans.inputs(), sweeps
+    for before, sweeps in pairwise((0, *INPUT_SWEEPS)):
+        scans.sweep(sweeps - before)
+        inputs[sweeps] = scans.inputs()
     truth = np.ascontiguousarray(scans.truth()[:, INSIDE, INSIDE])
-    lit = lit_in(inputs[0])
-    return CompletedScans(counts, centres, photons, scans.known, truth, lit, inputs)
+    probe, lit = scans.known[None], lit_in(inputs[0])
+    return CompletedScans(counts, centres, photons, probe, truth, lit, inputs)
 
 
 def halton_places(exposures: int) -> Float64:
@@ -168,41 +174,48 @@ def solve(
         stops: numbers of sweeps, rising.
 
     Yields:
-        (N, REGION, REGION) complex64, the images at each stop.
+        (N, H, H) complex64, the images at each stop.
     """
     count, exposures = scans.photons.shape
-    settings = PIESettings(alpha=alpha, object_step=step, decay=decay)
+    edge, margin = scans.truth.shape[-1], scans.margin
+    settings = PIESettings(alpha=alpha, object_step=step, decay=decay, modes=len(scans.probe))
     solver = PIESolver(
-        scans.probe, (FIELD, FIELD), num=count, capacity=exposures, settings=settings
-    )
+        scans.probe, (edge + 2 * margin,) * 2, num=count, capacity=exposures, settings=settings,
+        known=scans.known,
+    )  # fmt: skip
     solver.add(None, scans.counts, scans.places, scans.photons)
-    done = 0
-    for stop in stops:
-        solver.sweep(count=stop - done)
-        done = stop
-        yield solver.object[:, INSIDE, INSIDE]
+    inside = slice(margin, margin + edge)
+    for before, stop in pairwise((0, *stops)):
+        solver.sweep(count=stop - before)
+        yield solver.object[:, inside, inside]
 
 
 def image_of(scans: CompletedScans, chosen: SolverSettings) -> Complex64:
-    """Reconstruct classically with some settings, (N, REGION, REGION) complex64."""
+    """Reconstruct classically with some settings, (N, H, H) complex64."""
     (image,) = solve(scans, chosen.alpha, chosen.step, chosen.decay, (chosen.sweeps,))
     return image
 
 
 class SolverGridSearch:
-    """Errors of classical solvers with the settings of `GRID` on validation scans.
+    """Errors of classical solvers.
 
     Args:
         scans: of validation specimens.
-        stops: numbers of sweeps, rising.
+        stops: numbers of sweeps that are tried, rising.
+        grid: alpha, step and decay that are tried.
 
     Attributes:
         errors: mean E0 on lit pixels by settings.
     """
 
-    def __init__(self, scans: CompletedScans, stops: Sequence[int] = STOPS) -> None:
+    def __init__(
+        self,
+        scans: CompletedScans,
+        stops: Sequence[int] = STOPS,
+        grid: Sequence[tuple[float, float, float]] = GRID,
+    ) -> None:
         self.errors: dict[SolverSettings, float] = {}
-        running = {one: solve(scans, *one, stops) for one in GRID}
+        running = {one: solve(scans, *one, stops) for one in grid}
         for stop in stops:
             now = {
                 one: float(np.mean(scans.errors(next(images)))) for one, images in running.items()
@@ -215,4 +228,4 @@ class SolverGridSearch:
     def best(self, most_sweeps: int = max(STOPS)) -> SolverSettings:
         """Settings of the least mean error among those of so many sweeps or fewer."""
         allowed = [one for one in self.errors if one.sweeps <= most_sweeps]
-        return min(allowed, key=lambda one: self.errors[one])
+        return min(allowed, key=self.errors.__getitem__)

@@ -4,6 +4,7 @@ A scan is run as `Ptycho-v0` runs it, with its instrument and its reconstruction
 network are taken several times while it goes on.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,16 +90,14 @@ class Scans:
         instrument: the microscopes.
         estimate: the running reconstructions, as in Ptycho-v0.
         fluence: (N, FIELD, FIELD) float32, photons per pixel by the commanded positions.
-        probe: (n, n) complex64, the true probe.
-        known: (n, n) complex64, the probe as assumed by the reconstruction.
+        probe, known: (n, n) complex64, the true probe and that assumed by the reconstruction.
 
     Raises:
         ValueError: an unknown family, or one that is held out from its split.
     """
 
     def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
-        count = len(seeds)
-        c = conditions
+        count, c = len(seeds), conditions
         validate_family(c.family, c.split)
         self.probe = zone_plate(c.aperture, c.defocus)
         settings = PtychographySettings(
@@ -137,7 +136,7 @@ class Scans:
             add_fluence(self.fluence[row], self._footprint, photons, top, left, DETECTOR_PIXELS)
 
     def sweep(self, times: int) -> None:
-        """Sweep through all exposures so far."""
+        """Sweep through all exposures so far some times."""
         self.estimate.sweep(self._rows, times)
 
     def inputs(self) -> Float32:
@@ -248,28 +247,13 @@ def make_dataset(
     for number in range(groups):
         chosen = random_conditions(generator, split)
         chosen = chosen if family is None else replace(chosen, family=family)
-        conditions.append(chosen)
         scans = Scans(chosen, generator.integers(1 << 60, size=group))
-        exposures = chosen.exposures
-        route = [places(generator, exposures, s) for s in scans.instrument.sample.structure]
-        dwell = 10.0 ** generator.uniform(-0.5, 0.5, (group, exposures))
-        pauses = {*generator.integers(1, exposures, 2).tolist(), exposures}
-
-        def add(scans: Scans = scans, number: int = number) -> None:
-            inputs.append(scans.inputs().astype(np.float16))
-            specimen.append(number * group + np.arange(group))
-
-        for e in range(exposures):
-            scans.expose(np.stack([r[e] for r in route]), np.ascontiguousarray(dwell[:, e]))
-            if e + 1 in pauses:
-                add()
-        scans.sweep(5)
-        add()
-        if generator.random() < 0.3:
-            scans.sweep(20)
-            add()
+        taken = [one.astype(np.float16) for one in _inputs_during(scans, chosen, generator)]
+        inputs += taken
+        specimen += [number * group + np.arange(group)] * len(taken)
         truth.append(scans.truth())
         probes.append(scans.probe)
+        conditions.append(chosen)
     return Dataset(
         np.concatenate(inputs),
         np.concatenate(specimen),
@@ -278,3 +262,22 @@ def make_dataset(
         np.stack(probes),
         conditions,
     )
+
+
+def _inputs_during(
+    scans: Scans, conditions: Conditions, generator: np.random.Generator
+) -> Iterator[Float32]:
+    """Run scans to their end and yield inputs of the network now and then."""
+    exposures, structure = conditions.exposures, scans.instrument.sample.structure
+    route = [places(generator, exposures, one) for one in structure]
+    dwell = 10.0 ** generator.uniform(-0.5, 0.5, (len(structure), exposures))
+    pauses = {*generator.integers(1, exposures, 2).tolist(), exposures}
+    for e in range(exposures):
+        scans.expose(np.stack([r[e] for r in route]), np.ascontiguousarray(dwell[:, e]))
+        if e + 1 in pauses:
+            yield scans.inputs()
+    scans.sweep(5)
+    yield scans.inputs()
+    if generator.random() < 0.3:
+        scans.sweep(20)
+        yield scans.inputs()

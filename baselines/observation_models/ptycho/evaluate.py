@@ -1,60 +1,82 @@
 """Comparison of the network with classical solvers, and the coverage of its uncertainty.
 
 The claim is about the regime of `Ptycho-v0`: few exposures that hardly overlap, few photons. There
-the network is compared, specimen by specimen, with the best of the classical solvers.
+the network is compared, specimen by specimen, with the best of the classical solvers. A table goes
+over dose, overlap, drift and error of the probe; in it classical solvers also stop at equal time.
+Times are processor times of this process, measured as the table is made.
 """
 
 import functools
-import itertools
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.evaluation.statistics import Estimate
+from microgym.baselines.evaluation.statistics import Estimate, paired_difference
 from microgym.baselines.observation_models.evaluate import (
-    SEEDS,
+    claimed_gains,
     compared,
     coverage_lines,
-    estimate,
-    failed_coverage,
-    failed_wins,
     gain_text,
+    least_time,
     mean_coverage,
     measure_coverage,
-    pooled,
+    specimen_seeds,
     tracked,
+    unsupported_claims,
 )
 from microgym.baselines.observation_models.ptycho.classical import (
     INPUT_SWEEPS,
     CompletedScans,
     SolverGridSearch,
+    SolverSettings,
     halton_places,
     image_of,
     restore,
+    solve,
     take,
 )
 from microgym.baselines.observation_models.ptycho.dataset import (
     INSIDE,
     LEARNT,
+    MARGIN,
+    REGION,
     Conditions,
     make_dataset,
 )
 from microgym.baselines.observation_models.ptycho.inputs import aligned_error, lit_in
-from microgym.baselines.observation_models.ptycho.robustness import DOSES, make_table
 from microgym.baselines.observation_models.ptycho.siemens_star import make_star
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.specimens.splits import HELD_OUT
 
+DOSES = (1e3, 1e4, 1e5, 1e6)
+"""Photons of an exposure."""
 CLAIMED = 1e4
 """Photons of an exposure up to which the network is claimed to win."""
 SCAN = 24
 """Exposures of the scans of the claim, as in Ptycho-v0: 26 px apart, under a probe of 25 px."""
 DECADES = (10**2.7, 1e4, 1e5, 1e6)
 """Borders of the doses in the coverage by dose, photons an exposure."""
+PROBE_PX = 25.0
+"""Diameter of the probe, px."""
+AREA_PX = 100.0
+"""Edge of the square that is scanned in the table, px (design choice)."""
+EDGES = (5, 7, 11)
+"""Places along the edge of the square: linear overlaps of 0, 0.33 and 0.6."""
+DEFOCUS_ERRORS = (0.0, 0.1)
+DRIFTS = ("off", "real")
+ITERATIONS = 3
+"""Iterations of the running reconstruction on each new exposure."""
+CONVERGED = SolverSettings(alpha=0.5, step=1.0, decay=3.0, sweeps=50)
+"""A solver that converges: its step length falls, or noise would keep it moving (Konijnenberg et
+al., arXiv 1703.10892)."""
+TABLE_STOPS = (0, 1, 2, 5, 10, 25, 50)
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ def measure(
     network: Weights, budget: Budget, seed: int, recording: Path | None = None
 ) -> dict[str, Any]:
     """Results of an evaluation; see `ObservationModelSpec.measure`."""
-    pairs = list(itertools.product((*LEARNT, *HELD_OUT), DOSES))
+    pairs = list(product((*LEARNT, *HELD_OUT), DOSES))
     claims = [
         claim(network, family, dose, budget=budget, seed=seed)
         for family, dose in tracked(pairs, "families and doses", "set")
@@ -96,14 +118,7 @@ def measure(
 def claim(
     weights: Weights, family: str, photons: float, *, budget: Budget, seed: int
 ) -> dict[str, Any]:
-    """Compare on one family at one dose.
-
-    Args:
-        weights: the network.
-        family: of the specimens.
-        photons: of an exposure.
-        budget: numbers of specimens.
-        seed: of the specimens.
+    """Compare on one family at one dose, with numbers and a seed of specimens.
 
     Returns:
         Settings, and for lit pixels and the whole region mean E0 of each method and the gain of the
@@ -112,7 +127,7 @@ def claim(
 
     def scans(split: str, count: int) -> CompletedScans:
         conditions = Conditions(family, split, SCAN, photons, drift="easy", damage="off")
-        return take(conditions, SEEDS * seed + np.arange(count), halton_places(SCAN))
+        return take(conditions, specimen_seeds(seed, count), halton_places(SCAN))
 
     validation = scans("validation", budget.judges)
     settings = SolverGridSearch(validation).best()
@@ -144,7 +159,154 @@ def best_sweeps(weights: Weights, validation: CompletedScans) -> int:
         sweeps: float(np.mean(validation.errors(restore(weights, inputs)[0])))
         for sweeps, inputs in validation.inputs.items()
     }
-    return min(errors, key=lambda one: errors[one])
+    return min(errors, key=errors.__getitem__)
+
+
+# --- dose, overlap, drift and error of the probe, at equal time -----------------------------------
+
+
+@dataclass(frozen=True)
+class Times:
+    """Processor time of the parts, s.
+
+    Attributes:
+        update: one iteration of a classical solver on one exposure.
+        network: one estimate of the network.
+    """
+
+    update: float
+    network: float
+
+    def sweeps(self, exposures: int) -> int:
+        """Sweeps that last at least as long as the running reconstruction and the network."""
+        return ITERATIONS + int(np.ceil(self.network / (exposures * self.update)))
+
+
+def measure_times(
+    weights: Weights, scans: CompletedScans, clock: Callable[[], float] = time.process_time
+) -> Times:
+    """Time the parts on scans."""
+    count, exposures = scans.photons.shape
+    begun = [solve(scans, 0.5, 1.0, np.inf, (1, 4)) for _ in range(5)]
+    for images in begun:
+        next(images)
+    update = least_time(lambda: next(begun.pop()), len(begun), clock)
+    network = least_time(lambda: restore(weights, scans.inputs[0]), 5, clock)
+    return Times(update / (3 * count * exposures), network / count)
+
+
+def raster(edge: int, count: int, seed: int) -> NDArray[np.float64]:
+    """Jittered rasters of edge x edge places, (count, edge^2, 2), px of the field.
+
+    The square is of fixed size, so that less overlap means fewer exposures. The jitter, a tenth of
+    the step, keeps the grid from showing in the image.
+    """
+    step = AREA_PX / (edge - 1)
+    first = MARGIN + 0.5 * (REGION - AREA_PX)
+    grid = first + step * np.indices((edge, edge)).reshape(2, -1).T
+    generator = np.random.default_rng([seed, edge])
+    return grid + generator.normal(0.0, 0.1 * step, (count, *grid.shape))
+
+
+def overlap(edge: int) -> float:
+    """Linear overlap of neighbouring exposures."""
+    return 1.0 - AREA_PX / (edge - 1) / PROBE_PX
+
+
+def cells() -> list[Conditions]:
+    """Conditions of all rows: one family in full, the others at the ends."""
+    full = product(("sparse",), DOSES, EDGES, DRIFTS, DEFOCUS_ERRORS)
+    others = [name for name in (*LEARNT, *HELD_OUT) if name != "sparse"]
+    few = product(others, (DOSES[0], DOSES[2]), (EDGES[0], EDGES[2]), ("off",), (0.0,))
+    return [
+        Conditions(family, "test", edge * edge, photons, drift=drift, defocus_error=error)
+        for family, photons, edge, drift, error in (*full, *few)
+    ]
+
+
+def row(
+    weights: Weights,
+    conditions: Conditions,
+    scans: CompletedScans,
+    tuned: SolverGridSearch,
+    times: Times,
+) -> dict[str, Any]:
+    """One row of the table.
+
+    Args:
+        weights: the network.
+        conditions: of the scans.
+        scans: of test specimens.
+        tuned: classical solvers on validation specimens.
+        times: of the parts.
+
+    Returns:
+        The conditions, mean E0 on lit pixels of each method with its 95% interval, and the
+        difference of the network from the best classical solver of equal time, and from the best.
+    """
+    exposures = conditions.exposures
+    solvers = {
+        "equal_time": tuned.best(times.sweeps(exposures)),
+        "tuned": tuned.best(),
+        "converged": CONVERGED,
+    }
+    errors = {
+        "network": scans.errors(restore(weights, scans.inputs[INPUT_SWEEPS[0]])[0]),
+        "running": scans.errors(scans.running(INPUT_SWEEPS[0])),
+        **{name: scans.errors(image_of(scans, one)) for name, one in solvers.items()},
+        "vacuum": scans.errors(np.ones_like(scans.truth)),
+    }
+    mine = ITERATIONS * exposures * times.update + times.network
+    found = compared(errors, "equal_time")
+    return {
+        "family": conditions.family,
+        "photons": conditions.photons,
+        "exposures": exposures,
+        "overlap": overlap(round(exposures**0.5)),
+        "drift": conditions.drift,
+        "defocus_error": conditions.defocus_error,
+        "specimens": len(scans.truth),
+        "errors": found["errors"],
+        "time_ratio": {
+            name: one.sweeps * exposures * times.update / mine for name, one in solvers.items()
+        },
+        "recipes": {name: asdict(solvers[name]) for name in ("equal_time", "tuned")},
+        "gain": found["gain"],
+        "gain_tuned": asdict(paired_difference(errors["tuned"], errors["network"])),
+    }
+
+
+def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> dict[str, Any]:
+    """The whole table, with numbers of specimens.
+
+    Args:
+        weights: the network.
+        specimens: test specimens in each row.
+        judges: validation specimens for the settings of the classical solvers.
+        seed: of specimens and jitter.
+
+    Returns:
+        "times_us" and "rows".
+    """
+
+    def scan(conditions: Conditions, count: int, jitter: int) -> CompletedScans:
+        places = raster(round(conditions.exposures**0.5), count, jitter)
+        return take(conditions, specimen_seeds(seed, count), places)
+
+    times = measure_times(weights, scan(cells()[0], 4, seed))
+    tuned: dict[Conditions, SolverGridSearch] = {}
+    rows: list[dict[str, Any]] = []
+    for conditions in tracked(cells(), "dose, overlap, drift, probe", "row"):
+        ideal = replace(conditions, split="validation", drift="off", defocus_error=0.0)
+        if ideal not in tuned:
+            tuned[ideal] = SolverGridSearch(scan(ideal, judges, seed + 1), TABLE_STOPS)
+        scans = scan(conditions, specimens, seed)
+        rows.append(row(weights, conditions, scans, tuned[ideal], times))
+    micro = {name: 1e6 * seconds for name, seconds in asdict(times).items()}
+    return {"times_us": micro, "rows": rows}
+
+
+# --- coverage, claims and summary -----------------------------------------------------------------
 
 
 def coverage_under(
@@ -186,30 +348,26 @@ def make_coverage(weights: Weights, *, groups: int, seed: int) -> dict[str, Any]
     record, test = measure_coverage(under, HELD_OUT, groups, seed)
     by_dose = [
         {"from": low, "to": high, **mean_coverage(chosen)}
-        for low, high in itertools.pairwise(DECADES)
+        for low, high in pairwise(DECADES)
         if (chosen := [one for one in test if low <= one[0].photons < high])
     ]
     return {**record, "radii": weights.radii, "by_dose": by_dose}
 
 
 def claimed(record: Record) -> list[tuple[str, Estimate]]:
-    """Gains that are claimed to be above zero: learnt families together, and each unseen one."""
-    claims = [one for one in record["claims"] if one["photons"] <= CLAIMED]
-    doses = sorted({one["photons"] for one in claims})
-    learnt = {
-        dose: [one["lit"]["gain"] for one in claims if one["photons"] == dose and not one["unseen"]]
-        for dose in doses
-    }
-    return [(f"learnt families at {one:,.0f} photons", pooled(learnt[one])) for one in doses] + [
-        (f"{one['family']} at {one['photons']:,.0f} photons", estimate(one["lit"]["gain"]))
-        for one in claims
-        if one["unseen"]
-    ]
+    """Gains on lit pixels that are claimed to be above zero, see `claimed_gains`."""
+    return claimed_gains(
+        [
+            (f" at {one['photons']:,.0f} photons", one, one["lit"]["gain"])
+            for one in record["claims"]
+            if one["photons"] <= CLAIMED
+        ]
+    )
 
 
 def failed_claims(record: Record) -> list[str]:
     """Claims that a record does not support."""
-    return failed_wins(claimed(record)) + failed_coverage(record["coverage"])
+    return unsupported_claims(claimed(record), record["coverage"])
 
 
 def summary(record: Record) -> str:

@@ -10,9 +10,8 @@ from microgym.baselines.observation_models.page import (
 )
 from microgym.baselines.observation_models.ptycho.classical import STOPS, SolverSettings
 from microgym.baselines.observation_models.ptycho.dataset import LEARNT
-from microgym.baselines.observation_models.ptycho.evaluate import CLAIMED, claimed
+from microgym.baselines.observation_models.ptycho.evaluate import CLAIMED, TABLE_STOPS, claimed
 from microgym.baselines.observation_models.ptycho.inputs import LIT
-from microgym.baselines.observation_models.ptycho.robustness import TABLE_STOPS
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.specimens.splits import HELD_OUT

@@ -13,7 +13,6 @@ calibrated on specimens of the validation split.
 """
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.ptycho.dataset import (
     INSIDE,
     MARGIN,
@@ -41,37 +41,26 @@ from microgym.reconstruction.nn.weights_io import Tensors
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
+_LOG_SIGMA = (-7.0, 1.0)  # range of the logarithm of the uncertainty
 _BATCH = 16
 _INSET = 12  # px that their probe keeps from the region's edge, outside of which nothing is known
 _FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
 
 
-@dataclass(frozen=True)
-class ScanTask(TrainingTask[PtychoUNet]):
+class ScanTask(TrainingTask):
     """Prediction of further exposures from the running reconstruction.
 
     The reported loss is relative to that of counts predicted exactly.
-
-    Attributes:
-        dataset: scans of training specimens.
     """
 
-    dataset: Dataset
-
-    @classmethod
-    def prepare(cls, seed: int, groups: int) -> "ScanTask":
-        """Scan training specimens; see `TrainingTask.prepare`."""
-        return cls(make_dataset(seed, groups, "train"))
-
-    def make_net(self) -> PtychoUNet:
-        """An untrained network."""
-        return PtychoUNet()
+    net = staticmethod(PtychoUNet)
+    dataset = staticmethod(make_dataset)
 
     def loss(
-        self, net: PtychoUNet, generator: np.random.Generator, step: int, steps: int
+        self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
     ) -> tuple[Tensor, Tensor]:
         """Loss of sixteen inputs; see `TrainingTask.loss`."""
-        data = self.dataset
+        data: Dataset = self.data
         chosen = generator.integers(0, len(data.inputs), _BATCH)
         specimen = data.specimen[chosen]
         turns, mirrored = int(generator.integers(4)), bool(generator.integers(2))
@@ -80,7 +69,7 @@ class ScanTask(TrainingTask[PtychoUNet]):
         probe = torch.from_numpy(_turned(data.probes[data.optics[specimen]], turns, mirrored))
         cells = torch.from_numpy(as_cells(inputs)).to(memory_format=torch.channels_last)
         contrast, log_sigma = net(cells)
-        log_sigma = log_sigma.clamp(-7.0, 1.0)
+        log_sigma = log_sigma.clamp(*_LOG_SIGMA)
         image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
         corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
         misfit = _misfit(image, truth, probe, corners)
@@ -91,34 +80,19 @@ class ScanTask(TrainingTask[PtychoUNet]):
         prior = (contrast.square() * ~lit[:, None]).mean()
         return 10.0 * misfit + phase + prior + 0.1 * surprise, misfit
 
-    def calibrate(
-        self, net: PtychoUNet, seed: int, groups: int
-    ) -> tuple[Tensors, dict[str, float]]:
-        """Calibrate the uncertainty on lit pixels; see `TrainingTask.calibrate`."""
-        return calibrate(net, make_dataset(seed, groups, "validation"))
-
-
-def calibrate(net: PtychoUNet, data: Dataset) -> tuple[Tensors, dict[str, float]]:
-    """Calibrate the uncertainty of lit pixels.
-
-    Args:
-        net: the network.
-        data: scans of validation specimens.
-
-    Returns:
-        Tensors of the calibration, and mean E0 on lit pixels of the estimate and of the network.
-    """
-    images, sigmas = restore(net, data.inputs)
-    truth = data.truth[data.specimen][:, INSIDE, INSIDE]
-    lit = lit_in(data.inputs)
-    errors = np.stack([aligned_error(*one) for one in zip(images, truth, lit, strict=True)])
-    some = lit.any(axis=(1, 2))
-    classical = estimate_in(data.inputs.astype(np.float32))
-    scores = {
-        name: float(np.mean(complex_error(image[some], truth[some], lit[some])))
-        for name, image in (("classical", classical), ("neural", images))
-    }
-    return calibrate_uncertainty((errors / sigmas)[lit]), scores
+    def calibrate(self, net: TwinNetwork, data: Dataset) -> tuple[Tensors, dict[str, float]]:
+        """Calibrate the uncertainty on lit pixels; scores are mean E0 there."""
+        images, sigmas = restore(net, data.inputs)
+        truth = data.truth[data.specimen][:, INSIDE, INSIDE]
+        lit = lit_in(data.inputs)
+        errors = np.stack([aligned_error(*one) for one in zip(images, truth, lit, strict=True)])
+        some = lit.any(axis=(1, 2))
+        classical = estimate_in(data.inputs.astype(np.float32))
+        scores = {
+            name: float(np.mean(complex_error(image[some], truth[some], lit[some])))
+            for name, image in (("classical", classical), ("neural", images))
+        }
+        return calibrate_uncertainty((errors / sigmas)[lit]), scores
 
 
 def _turned(planes: NDArray[Any], turns: int, mirrored: bool) -> NDArray[Any]:
@@ -184,7 +158,7 @@ def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
 
 
 def restore(
-    net: PtychoUNet, inputs: NDArray[np.float16]
+    net: TwinNetwork, inputs: NDArray[np.float16]
 ) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
     """Run the network in PyTorch.
 
@@ -195,12 +169,8 @@ def restore(
     Returns:
         (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.
     """
-    images: list[NDArray[np.complex128]] = []
-    sigmas: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
-        for start in range(0, len(inputs), 32):
-            cells = torch.from_numpy(as_cells(inputs[start : start + 32].astype(np.float32)))
-            contrast, log_sigma = net(cells)
-            images.append(1.0 + contrast[:, 0].numpy() + 1j * contrast[:, 1].numpy())
-            sigmas.append(np.exp(log_sigma.clamp(-7.0, 1.0).numpy()))
-    return np.concatenate(images).astype(np.complex64), np.concatenate(sigmas)
+    batches = (inputs[start : start + 32] for start in range(0, len(inputs), 32))
+    cells = ((as_cells(one.astype(np.float32)),) for one in batches)
+    contrast, log_sigma = (one.numpy() for one in run_batches(net, cells))
+    images = 1.0 + contrast[:, 0] + 1j * contrast[:, 1]
+    return images.astype(np.complex64), np.exp(log_sigma.clip(*_LOG_SIGMA))

@@ -7,6 +7,7 @@ the same way; the network is the same everywhere.
 import itertools
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.load_agent import find_agent
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
-from microgym.baselines.observation_models.evaluate import SEEDS, estimate, gain_text, tracked
+from microgym.baselines.observation_models.evaluate import (
+    estimate,
+    gain_text,
+    least_time,
+    specimen_seeds,
+    tracked,
+)
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.baselines.observation_models.stm.classical import tuned
 from microgym.baselines.observation_models.stm.dataset import (
@@ -27,7 +34,6 @@ from microgym.baselines.observation_models.stm.dataset import (
 )
 from microgym.baselines.observation_models.stm.scores import (
     GEOMETRY,
-    Detections,
     find,
     find_classically,
 )
@@ -120,20 +126,13 @@ def measure(network: Weights, budget: Budget, seed: int) -> dict[str, Any]:
 
 def images_of(how: Conditions, count: int, seed: int, split: str = "test") -> LabelledImages:
     """Images under some conditions, with seeds that no training has."""
-    return take(replace(how, split=split), _FIRST[split] + SEEDS * seed + np.arange(count))
+    return take(replace(how, split=split), _FIRST[split] + specimen_seeds(seed, count))
 
 
 def compare(
     weights: Weights, name: str, how: Conditions, *, budget: Budget, seed: int
 ) -> dict[str, Any]:
-    """Compare under one set of conditions.
-
-    Args:
-        weights: the network.
-        name: of the conditions.
-        how: the conditions.
-        budget: numbers of images.
-        seed: of the specimens.
+    """Compare under one set of conditions, with numbers and a seed of images.
 
     Returns:
         Settings of the classical detector; of each detector its scores; and the gains of the
@@ -158,17 +157,16 @@ def compare(
         "images": budget.images,
         "adatoms": int(images.present.sum()),
         "settings": asdict(settings),
-        **{key: _scores(one, errors[key]) for key, one in found.items()},
+        **{
+            key: {
+                "f1": asdict(bootstrap(one.f1)),
+                "precision": one.precision,
+                "recall": one.recall,
+                "error_pm": asdict(bootstrap(errors[key])) if some.any() else None,
+            }
+            for key, one in found.items()
+        },
         "gain": gain,
-    }
-
-
-def _scores(found: Detections, errors_pm: NDArray[np.float64]) -> dict[str, Any]:
-    return {
-        "f1": asdict(bootstrap(found.f1)),
-        "precision": found.precision,
-        "recall": found.recall,
-        "error_pm": asdict(bootstrap(errors_pm)) if errors_pm.size else None,
     }
 
 
@@ -206,10 +204,11 @@ def calibration_of(weights: Weights, images: LabelledImages) -> dict[str, Any]:
     ratio = np.abs(found.offsets / found.spreads[..., None])
     there = np.isfinite(ratio[..., 0])
     some = there.any(axis=1)
-    cover: list[dict[str, float]] = []
-    for bound in BOUNDS:
-        below = ((ratio < bound) & there[..., None]).sum(axis=(1, 2))[some]
-        cover.append(asdict(_ratio(below, 2 * there.sum(axis=1)[some])))
+    wholes = 2 * there.sum(axis=1)[some]
+    cover = [
+        asdict(_ratio(((ratio < bound) & there[..., None]).sum(axis=(1, 2))[some], wholes))
+        for bound in BOUNDS
+    ]
     return {"images": len(images), "bins": bins, "cover": cover}
 
 
@@ -222,13 +221,8 @@ def _ratio(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> Estimate:
     return Estimate(float(parts.sum() / wholes.sum()), float(low), float(high))
 
 
-def expert_returns(episodes: int, seed: int, split: str = "test") -> dict[str, Any]:
+def expert_returns(episodes: int, seed: int) -> dict[str, Any]:
     """Returns of the expert with each observation model, on the same specimens.
-
-    Args:
-        episodes: number of episodes.
-        seed: of the first episode.
-        split: of the specimens.
 
     Returns:
         By id, "returns" of each model, "gain", their difference from those with "model", and
@@ -238,7 +232,7 @@ def expert_returns(episodes: int, seed: int, split: str = "test") -> dict[str, A
     for env_id in ("STM-v0", "STMBuild-v0"):
         returns: dict[str, NDArray[np.float64]] = {}
         for name in RECONSTRUCTORS:
-            setting = EnvironmentConfig(env_id, split, arguments={"reconstructor": name})
+            setting = EnvironmentConfig(env_id, "test", arguments={"reconstructor": name})
             agents = {"expert": find_agent(setting, "expert")}
             found = evaluate_all(setting, agents, episodes=episodes, seed=seed)
             returns[name] = found["expert"].returns
@@ -257,20 +251,17 @@ def expert_returns(episodes: int, seed: int, split: str = "test") -> dict[str, A
 
 def times_us(weights: Weights) -> dict[str, float]:
     """Least time of an estimate of one of sixteen images, us."""
-    images = images_of(BASE, 16, 0)
+    count = 16
+    images, rows = images_of(BASE, count, 0), np.arange(count)
     detectors: dict[str, DetectorModel] = {
-        "network": NeuralDetector(16, *GEOMETRY, weights),
-        "classical": ClassicalDetector(16, *GEOMETRY),
+        "network": NeuralDetector(count, *GEOMETRY, weights),
+        "classical": ClassicalDetector(count, *GEOMETRY),
     }
-    found: dict[str, float] = {}
-    for name, detector in detectors.items():
-        best = np.inf
-        for _ in range(20):
-            began = time.perf_counter()
-            detector.estimate(np.arange(16), images.heights)
-            best = min(best, time.perf_counter() - began)
-        found[name] = 1e6 * float(best) / 16
-    return found
+    times = {
+        name: least_time(partial(one.estimate, rows, images.heights), 20, time.perf_counter)
+        for name, one in detectors.items()
+    }
+    return {name: 1e6 * seconds / count for name, seconds in times.items()}
 
 
 def failed_claims(record: Record) -> list[str]:

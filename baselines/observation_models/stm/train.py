@@ -10,7 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.baselines.observation_models.network import tensors_of
+from microgym.baselines.observation_models.network import (
+    TwinNetwork,
+    run_batches,
+    tensors_of,
+)
 from microgym.baselines.observation_models.stm.classical import logistic_fit
 from microgym.baselines.observation_models.stm.dataset import (
     PIXEL_NM,
@@ -33,46 +37,34 @@ _BATCH = 32
 _NEAR = 1.5  # px: pixels at which the place of an adatom is learnt
 
 
-class DetectionTask(TrainingTask[AdatomUNet]):
-    """Detection of adatoms; the reported loss is that of an image.
+class DetectionTask(TrainingTask):
+    """Detection of adatoms; the reported loss is that of an image."""
 
-    Args:
-        images: of training specimens.
-    """
-
+    net = staticmethod(AdatomUNet)
+    dataset = staticmethod(make_dataset)
     learning_rate = 3e-3
     max_grad_norm = 5.0
 
-    def __init__(self, images: LabelledImages) -> None:
-        self._heights = torch.from_numpy(levelled(images.heights))
-        places = torch.from_numpy((images.places / PIXEL_NM + 0.5 * PIXELS).astype(np.float32))
-        places[torch.from_numpy(~images.present)] = -100.0
+    def __init__(self, data: LabelledImages) -> None:
+        super().__init__(data)
+        self._heights = torch.from_numpy(levelled(data.heights))
+        places = torch.from_numpy((data.places / PIXEL_NM + 0.5 * PIXELS).astype(np.float32))
+        places[torch.from_numpy(~data.present)] = -100.0
         self._places = places
 
-    @classmethod
-    def prepare(cls, seed: int, groups: int) -> "DetectionTask":
-        """Take images of training specimens; see `TrainingTask.prepare`."""
-        return cls(make_dataset(seed, groups, "train"))
-
-    def make_net(self) -> AdatomUNet:
-        """An untrained network."""
-        return AdatomUNet()
-
     def loss(
-        self, net: AdatomUNet, generator: np.random.Generator, step: int, steps: int
+        self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
     ) -> tuple[Tensor, Tensor]:
         """Loss of thirty-two images; see `TrainingTask.loss`."""
         chosen = torch.from_numpy(generator.integers(0, len(self._heights), _BATCH))
         loss = _loss(net, self._heights[chosen], self._places[chosen])
         return loss, loss
 
-    def calibrate(
-        self, net: AdatomUNet, seed: int, groups: int
-    ) -> tuple[Tensors, dict[str, float]]:
+    def calibrate(self, net: TwinNetwork, data: LabelledImages) -> tuple[Tensors, dict[str, float]]:
         """Calibrate probability and uncertainty; see `TrainingTask.calibrate`."""
-        images, tensors = make_dataset(seed, groups, "validation"), tensors_of(net)
-        calibration = calibrate(tensors, images)
-        found = find(NETWORK.pack({**tensors, "calibration": calibration}), images)
+        tensors = tensors_of(net)
+        calibration = calibrate(tensors, data)
+        found = find(NETWORK.pack({**tensors, "calibration": calibration}), data)
         error = float(np.nanmean(found.errors)) if found.hit.any() else float("nan")
         scores = {
             "f1": float(found.f1.mean()),
@@ -107,7 +99,7 @@ def calibrate(tensors: Tensors, images: LabelledImages) -> NDArray[np.float32]:
     return fit
 
 
-def _loss(net: AdatomUNet, heights: Tensor, places: Tensor) -> Tensor:
+def _loss(net: TwinNetwork, heights: Tensor, places: Tensor) -> Tensor:
     """Cross entropy of an image, and surprise at the place of a pixel near an adatom."""
     odds, offset, log_sigma = net(heights)
     centres = torch.arange(PIXELS) + 0.5
@@ -131,7 +123,7 @@ def _picked(distance: Tensor, nearest: Tensor, axis: int) -> Tensor:
     return wide.expand(-1, -1, PIXELS, PIXELS).gather(1, nearest[:, None])[:, 0]
 
 
-def infer(net: AdatomUNet, heights: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def infer(net: TwinNetwork, heights: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """Run the network in PyTorch.
 
     Args:
@@ -142,9 +134,6 @@ def infer(net: AdatomUNet, heights: NDArray[np.float32]) -> tuple[NDArray[np.flo
         Probability (N, PIXELS, PIXELS), place (N, 2, PIXELS, PIXELS), px, and uncertainty
         (N, PIXELS, PIXELS), px, of every pixel, float32.
     """
-    parts: list[tuple[NDArray[np.float32], ...]] = []
-    with torch.inference_mode():
-        for start in range(0, len(heights), 64):
-            odds, offset, log_sigma = net(torch.from_numpy(levelled(heights[start : start + 64])))
-            parts.append((odds.sigmoid().numpy(), offset.numpy(), log_sigma.exp().numpy()))
-    return tuple(np.concatenate(some) for some in zip(*parts, strict=True))
+    batches = ((levelled(heights[start : start + 64]),) for start in range(0, len(heights), 64))
+    odds, offset, log_sigma = run_batches(net, batches)
+    return odds.sigmoid().numpy(), offset.numpy(), log_sigma.exp().numpy()

@@ -8,8 +8,9 @@ import pytest
 
 from microgym.agents import make_agent
 from microgym.agents.core.registry import agent_names
-from microgym.agents.multi_probe.network import MASK, TurnWrapper, clear_cells
-from microgym.agents.multi_probe.references import PLACES, RasterAgent
+from microgym.agents.multi_probe.network import MASK, TurnWrapper
+from microgym.agents.multi_probe.references import CELLS, RasterAgent, clear_cells
+from microgym.agents.ptycho.network import ExposureGridAdapter
 
 ID = "MultiProbeJoint-v0"
 
@@ -53,7 +54,8 @@ def test_experts_and_oracle_never_collide(probes):
 
 def test_far_cells_are_clear():
     far = RasterAgent().far_cells(np.zeros((1, 2)))[0]
-    distance = 64.0 * np.hypot(PLACES[:, None], PLACES[None])
+    at = 128.0 * (np.arange(CELLS) + 0.5) / CELLS - 64.0
+    distance = np.hypot(at[:, None], at[None])
     np.testing.assert_array_equal(far, distance > 33.0)
 
 
@@ -66,11 +68,13 @@ def test_choices_in_turn_are_the_joint_action():
     choices = np.array([[20, 300], [200, 500]])
     first = turns.step(choices[0])
     assert not first[1].any()
-    np.testing.assert_array_equal(first[0][MASK], clear_cells(choices[0], 32.0))
+    action = ExposureGridAdapter().adapt_action(choices.T)
+    clear = clear_cells(action[:, 0, :2], 32.0, 16).reshape(2, 256)
+    assert not clear.all()
+    np.testing.assert_array_equal(first[0][MASK], clear)
     np.testing.assert_array_equal(first[0]["maps"], seen["maps"])
     state = turns.snapshot()
     second = turns.step(choices[1])
-    action = np.stack([turns._adapter.adapt_action(one) for one in choices], axis=1)
     expected = joint.step(action)
     np.testing.assert_array_equal(second[1], expected[1])
     np.testing.assert_array_equal(second[0]["maps"], expected[0]["maps"][:, 0, :5])

@@ -17,7 +17,7 @@ from microgym.baselines.benchmarks import (
     timing,
 )
 from microgym.baselines.benchmarks.timing import LONG, Effort, measure, run_benchmark
-from microgym.envs.ptycho.config import RECONSTRUCTORS
+from microgym.envs.ptycho.config import MODELS
 from microgym.envs.ptycho.task import PtychoTask
 
 
@@ -161,7 +161,7 @@ def test_wrapping_compares_the_same_decisions(races, monkeypatch):
         for task in (env.unwrapped.task, bare):
             state = task.instrument.state
             if state.ledger.exposures[0] == environments.STEPS:
-                ends.append((state.measurement.counts.copy(), task.estimate.re.copy()))
+                ends.append((state.measurement.counts.copy(), task.scan.estimate.re.copy()))
     assert len(ends) >= 3
     assert all(np.array_equal(one, ends[0][place]) for end in ends for place, one in enumerate(end))
     assert bounds([result]) == {("<", 3.0, "%")}
@@ -188,18 +188,27 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     assert {way.units for way in race.alternatives.values()} == {2 * 24}
 
 
-def test_no_episode_ends_while_decisions_are_timed(races):
+def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):
+    envs: list[Any] = []
+    for name in ("make", "make_vec"):
+        make = getattr(environments.gym, name)
+        monkeypatch.setattr(
+            environments.gym,
+            name,
+            lambda *w, make=make, **k: envs.append(make(*w, **k)) or envs[-1],
+        )
     list(run_benchmark(environments.observation, effort(rounds=2)))
     (race,) = races
-    for model in RECONSTRUCTORS:
+    for model in MODELS:
         assert {f"{model}, {count}" for count in environments.SIZES} <= race.alternatives.keys()
-    way = race.alternatives["raw, 1"]
-    scans: Any = way.run.__self__
-    for _ in range(3 * environments.LONG["exposures"] // scans.steps):
+    assert len(envs) == len(race.alternatives)
+    for env, way in zip(envs, race.alternatives.values(), strict=True):
         way.before()
-        assert scans.left >= scans.steps
+        assert (env.unwrapped._elapsed == 0).all()
         way.run()
-        assert not scans.env.unwrapped._done.any()
+        elapsed = env.unwrapped._elapsed
+        assert (elapsed == way.units / len(elapsed)).all()
+        assert elapsed.max() < environments.LONG["exposures"]
 
 
 # --- processes -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 from microgym.agents.core import config
 from microgym.baselines.cli import main, parser, search
-from microgym.baselines.cli.console import read_option
+from microgym.baselines.cli.console import no_progress, read_option
 from microgym.baselines.cli.search_space import search_space
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from tests.baselines import stubs
@@ -94,8 +94,10 @@ def plan(folder, **changes):
     return search.Plan(EnvironmentConfig(stubs.TOY, "validation"), folder, **words)
 
 
-def run(folder, trainer=train, **changes):
-    return search.search(plan(folder, **changes), trainer=trainer)
+def run(folder, trainer=train, progress=no_progress, **changes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("microgym.agents.training.trainer.train", trainer)
+        return search.search(plan(folder, **changes), progress)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def results(record):
 def test_a_search_finds_better_settings_within_their_space(space, tmp_path):
     heard = []
     folder = tmp_path / "search"
-    record = search.search(plan(folder, trials=6), trainer=train, progress=heard.append)
+    record = run(folder, trials=6, progress=heard.append)
     assert sum(heard) == 6 * 2 * 40
     first, best = record["trials"][0], record["best"]
     assert first["settings"] == {"skill": 0.2, "batch": 16, "kind": "plain"}  # as configured
@@ -163,7 +165,7 @@ def test_a_search_goes_on_to_more_trials(space, tmp_path):
     one = run(tmp_path / "a", **words)
     run(tmp_path / "b", **words | {"trials": 2})
     heard = []
-    more = search.search(plan(tmp_path / "b", **words), trainer=train, progress=heard.append)
+    more = run(tmp_path / "b", progress=heard.append, **words)
     assert results(more) == results(one)
     assert sum(heard) == 12 * 40
     again = run(tmp_path / "b", **words | {"trials": 1}, trainer=None)
@@ -199,10 +201,12 @@ def test_a_killed_search_ends_as_one_that_was_not(space, tmp_path, whole, calls)
 def test_a_search_killed_while_it_draws_ends_as_one_that_was_not(
     space, tmp_path, monkeypatch, whole, place, drawn
 ):
-    count = place * 3 + drawn
-    usual = search._suggested
+    import optuna
 
-    def suggested(*words):
+    count = place * 3 + drawn
+    usual = optuna.storages.JournalStorage.set_trial_param
+
+    def drawing(*words):
         nonlocal count
         if count == 0:
             raise Killed
@@ -210,7 +214,7 @@ def test_a_search_killed_while_it_draws_ends_as_one_that_was_not(
         return usual(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(search, "_suggested", suggested)
+        patch.setattr(optuna.storages.JournalStorage, "set_trial_param", drawing)
         with pytest.raises(Killed):
             run(tmp_path / "b")
     assert results(run(tmp_path / "b")) == results(whole)

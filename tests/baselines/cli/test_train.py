@@ -5,7 +5,8 @@ import signal
 import pytest
 
 from microgym.agents.training.checkpoint import Checkpoint, CheckpointStore
-from microgym.baselines.cli.train import finished_runs, train_runs, train_with_bar
+from microgym.baselines.cli.train import train_runs, trained_runs
+from microgym.baselines.evaluation.protocols import EvaluationProtocol
 from tests.agents.training.trainee import DECISIONS, ENV, TINY, tiny_arguments
 from tests.baselines import stubs
 
@@ -115,7 +116,9 @@ def test_a_resumed_run_says_so(tmp_path):
     assert [run.resumed for run in runs] == [1, 1]
     record = json.loads((tmp_path / "seed-1" / "training.json").read_text())
     assert (record["complete"], record["resumed"]) == (True, 1)
-    assert finished_runs(stubs.TOY, [1], 40, tmp_path)[0].resumed == 1
+    assert (
+        trained_runs(stubs.TOY, EvaluationProtocol(40, (1,)), tmp_path, reuse=True)[0].resumed == 1
+    )
 
 
 def test_the_record_of_a_finished_run_stays(tmp_path):
@@ -141,7 +144,7 @@ def test_a_report_goes_on_with_what_was_interrupted_and_repeats_what_was_not(
 
     def again():
         heard.clear()
-        train_with_bar(toy, 40, [0, 1], tmp_path, 1)
+        trained_runs(toy, EvaluationProtocol(40, (0, 1)), tmp_path)
         return heard
 
     assert again() == [False, False]

@@ -10,8 +10,7 @@ import pytest
 
 from microgym.agents.core.registry import make_agent
 from microgym.baselines.cli import tune
-from microgym.baselines.evaluation import expert_search
-from microgym.baselines.evaluation.expert_search import (
+from microgym.baselines.cli.tune import (
     SearchablePolicy,
     searchable_environments,
     searchable_policies,
@@ -102,6 +101,6 @@ def test_mistakes_are_told(capsys):
 )
 def test_a_table_that_is_no_search_is_refused(monkeypatch, table, message):
     tables = {"expert_search": {"expert": table}}
-    monkeypatch.setattr(expert_search, "find_tables", lambda env_id: tables)
+    monkeypatch.setattr(tune, "find_tables", lambda env_id: tables)
     with pytest.raises(ValueError, match=message):
         searchable_policies("Ptycho-v0")

@@ -1,6 +1,6 @@
 """The training that all observation models have in common."""
 
-from dataclasses import dataclass
+import functools
 
 import numpy as np
 import pytest
@@ -22,47 +22,41 @@ NETWORK = Network(
 )
 
 
-@dataclass
-class Copy(TrainingTask[TwinNetwork]):
+class Copy(TrainingTask):
     """The output is to be the absolute input; the reported loss is the number of the step."""
 
-    seen: list[tuple[int, int]]
-
-    @classmethod
-    def prepare(cls, seed, groups):
-        return cls([])
-
-    def make_net(self):
-        return TwinNetwork(NETWORK)
+    net = functools.partial(TwinNetwork, NETWORK)
+    dataset = list
 
     def loss(self, net, generator, step, steps):
         x = torch.from_numpy(generator.normal(size=(4, 8, 5)).astype(np.float32))
-        self.seen.append((step, steps))
+        self.data.append((step, steps))
         (y,) = net.run(x)
         return (y - x.abs()).square().mean(), torch.tensor(float(step))
 
-    def calibrate(self, net, seed, groups):
+    def calibrate(self, net, data):
         return {}, {}
 
 
 def test_steps_are_counted_and_reported_losses_are_means_of_a_hundred():
     task, ticks = Copy([]), []
     result = fit(task, seed=0, steps=250, progress=ticks.append)
-    assert task.seen == [(step, 250) for step in range(250)]
+    assert task.data == [(step, 250) for step in range(250)]
     assert result.losses == [49.5, 149.5]
     assert ticks == [1] * 250
     assert not result.net.training
 
 
-def test_training_is_of_its_seed_and_learning_rate():
-    def weights(**changes):
-        net = fit(Copy([]), **({"seed": 1, "steps": 5} | changes)).net
+def test_training_is_of_its_seed_and_learning_rate(monkeypatch):
+    def weights(seed=1):
+        net = fit(Copy([]), seed=seed, steps=5).net
         return np.concatenate([one.ravel() for one in tensors_of(net).values()])
 
     usual = weights()
     assert np.array_equal(weights(), usual)
     assert not np.array_equal(weights(seed=2), usual)
-    assert not np.array_equal(weights(learning_rate=1e-2), usual)
+    monkeypatch.setattr(Copy, "learning_rate", 1e-2)
+    assert not np.array_equal(weights(), usual)
 
 
 def test_a_network_is_written_with_its_provenance(tmp_path):
@@ -82,12 +76,11 @@ def test_a_network_is_written_with_its_provenance(tmp_path):
     [
         ({"groups": 0}, "groups must be at least 1, got 0"),
         ({"steps": -1}, "steps must be at least 1, got -1"),
-        ({"validation": 0}, "validation must be at least 1, got 0"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
 def test_bad_numbers_are_refused_before_anything_is_done(spec, tmp_path, wrong, message):
-    arguments = {"seed": 0, "groups": 1, "steps": 1, "validation": 1} | wrong
+    arguments = {"seed": 0, "groups": 1, "steps": 1} | wrong
     with pytest.raises(ValueError, match=message):
         train(spec, tmp_path / "new", **arguments)
     assert not (tmp_path / "new").exists()

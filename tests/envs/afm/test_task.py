@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.agents.afm.references import GAINS, RATES_HZ, setpoint_to_action, size_of, to_action
+from microgym.agents.afm.references import GAINS, RATES_HZ, setpoint_to_action, to_action
 from microgym.envs.afm.config import AFMConfig
 from microgym.envs.afm.env import AFMEnv
 from microgym.envs.afm.observation import NUMBERS, SIGNALS
@@ -135,7 +135,7 @@ def test_ringing_shows_in_the_observation():
     limit = task_of(env).instrument.state.hidden.gain_limit[0]
     calm = play(env, [dials(gain=0.6 * limit)] * 3)[-1][0]["numbers"]
     rings = play(env, [dials(gain=1.3 * limit)] * 3)[-1][0]["numbers"]
-    assert size_of(rings[AT["ripple"]]) > 2.0 * size_of(calm[AT["ripple"]])
+    assert 100.0 ** rings[AT["ripple"]] > 2.0 * 100.0 ** calm[AT["ripple"]]
 
 
 def test_signals_are_the_last_line():

@@ -12,7 +12,7 @@ from microgym.envs.ptycho.task import PtychoTask
 QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4}
 
 
-def make(seed: int | None = 1, **arguments: Any) -> PtychoEnv:
+def make(seed: int | None = 1, **arguments: Any) -> Any:
     """A short episode without drift and damage, unless asked for; reset unless `seed` is None."""
     env = PtychoEnv(**{**QUIET, **arguments})
     if seed is not None:

@@ -220,7 +220,7 @@ def test_recordings_that_disagree_with_themselves(tmp_path):
         ("data", -whole.patterns, "negative"),
         ("data", np.zeros_like(whole.patterns), "no counts at all"),
         ("probe", np.zeros_like(whole.probe), "probe is zero everywhere"),
-        ("probe", np.ones((1, 8, 8)), "probe must have shape"),
+        ("probe", np.ones((1, 8, 8)), "probe of shape"),
         ("scan", whole.positions * 1e7, "wrong units"),
     ]:
         path = tmp_path / "scan.npz"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.envs.ptycho import progress_kernels
+from microgym.envs.ptycho import progress
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import STAGE_LEVELS
 from microgym.random import Role, normal, stream
@@ -63,10 +63,9 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     """
     phase = np.random.default_rng(9).normal(0.0, 0.3, env.microscope.estimate.shape)
     env.microscope.estimate[:] = np.exp(1j * phase)
-    re, im = task.estimate.re, task.estimate.im
+    re, im = task.scan.estimate.re, task.scan.estimate.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
-    columns = np.empty((3, task.instrument.field_px))
-    progress_kernels.agree_rows(np.arange(1), columns, task.scan, task.sample, task.state)
+    progress.agree(np.arange(1), task.scan.running, task.sample, task.state)
     task.state.snr_db[:] = 0.0
     task.restore(task.snapshot())  # so that its maps are drawn anew
     env._agree()

@@ -9,14 +9,14 @@ from PIL import Image
 
 from microgym import metrics
 from microgym.envs.core.testing import assert_same, check_snapshot
-from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, OPTICS, RECONSTRUCTORS
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, MODELS, OPTICS
 from microgym.envs.ptycho.env import PtychoVectorEnv
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import intensity, make_probe
 from microgym.physics.sampling import Geometry
-from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST, RunningScan
+from microgym.reconstruction.ptychography.observation_models import PRIOR_CONTRAST
 from microgym.specimens.files import load_image
 from tests.envs.ptycho.helpers import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans
@@ -40,17 +40,17 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task = task_of(env)
     rng = np.random.default_rng(0)
     side, start, edge = task.instrument.field_px, task.start, task.region // cells
-    task.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
-    task.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
+    task.scan.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
+    task.scan.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task.state.fluence[0] = exposures * task.unit
-    task.maps.forget()
+    task.scan.fluence[0] = exposures * task.unit
+    task.scan.forget()
 
     def pooled(plane):
         inside = plane[start : start + task.region, start : start + task.region]
         return inside.reshape(cells, edge, cells, edge).mean(axis=(1, 3))
 
-    wave = pooled(task.estimate.re[0]) + 1j * pooled(task.estimate.im[0])
+    wave = pooled(task.scan.estimate.re[0]) + 1j * pooled(task.scan.estimate.im[0])
     spent = pooled(exposures)
     maps = task.observe()["maps"][0]
     assert maps.shape == (5, cells, cells)
@@ -63,7 +63,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
 
 
 @pytest.mark.parametrize("observation", ["compact", "full"])
-@pytest.mark.parametrize("reconstructor", RECONSTRUCTORS)
+@pytest.mark.parametrize("reconstructor", tuple(MODELS))
 def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation):
     """To the bit, wherever the beam goes, through final sweeps, resets and restored states."""
     arguments: dict[str, Any] = {"reconstructor": reconstructor, "observation": observation}
@@ -71,9 +71,9 @@ def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation)
     task = task_of(envs)
 
     def check(seen):
-        assert task.maps.stale().size == 0
-        task.maps.forget()
-        assert task.maps.stale().tolist() == [0, 1, 2]
+        assert task.scan.stale().size == 0
+        task.scan.forget()
+        assert task.scan.stale().tolist() == [0, 1, 2]
         assert task.observe()["maps"].tobytes() == seen["maps"].tobytes()
 
     check(envs.reset(seed=4)[0])
@@ -96,10 +96,10 @@ def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation)
 
 def test_an_exposure_draws_what_it_has_changed_only():
     task = task_of(make(reconstructor="classical"))
-    before = task.maps._drawn.copy()
-    task.estimate.re[0] = 0.0
+    before = task.scan.maps.copy()
+    task.scan.estimate.re[0] = 0.0
     task.step(np.arange(1), action(-0.5, 0.5)[None])
-    drawn = (task.maps._drawn != before).any(axis=1)[0]
+    drawn = (task.scan.maps != before).any(axis=1)[0]
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     assert drawn.sum() == 16 * 16
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (0, 15, 16, 31)
@@ -124,7 +124,7 @@ def test_one_exposure_lights_the_commanded_place():
     total = light.sum()
     assert light.sum(axis=1) @ at / total == pytest.approx(-0.5, abs=0.02)
     assert light.sum(axis=0) @ at / total == pytest.approx(0.25, abs=0.02)
-    assert task_of(env).state.fluence.sum() == pytest.approx(1e5, rel=1e-4)
+    assert task_of(env).scan.fluence.sum() == pytest.approx(1e5, rel=1e-4)
     # Wherever nothing was, the estimate is vacuum.
     dark = observation["maps"][COVERAGE] == 0.0
     assert dark.any()
@@ -181,8 +181,7 @@ def test_raw_view_shows_signals_and_no_reconstruction():
 
 
 def _planes(task):
-    scan = RunningScan(task.estimate.re, task.estimate.im, task.state.fluence)
-    return task.model.estimate(np.arange(1), scan)[:2]
+    return task.scan.model.estimate(np.arange(1), task.scan.running)[:2]
 
 
 def test_the_hidden_state_is_hidden_unless_asked_for():
@@ -210,7 +209,7 @@ def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
         ours, theirs = task_of(grid), task_of(free)
         counts = [one.instrument.state.measurement.counts for one in (ours, theirs)]
         assert counts[0].tobytes() == counts[1].tobytes()
-        assert ours.estimate.re.tobytes() == theirs.estimate.re.tobytes()
+        assert ours.scan.estimate.re.tobytes() == theirs.scan.estimate.re.tobytes()
         assert_same(one[0], other[0])
         assert other[4].keys() == one[4].keys() - {"action_mask"}
         # The logarithm of one second is exact, a tenth of a hundredfold is not.
@@ -296,7 +295,7 @@ def test_terms_add_up_to_figures_of_the_end():
     info, task = steps[-1][4], task_of(env)
     figures, ledger = info["metrics"], info["ledger"]
     assert total["resolution"] * 10 == pytest.approx(figures["snr_db"], abs=1e-9)
-    estimate = task.estimate.re[0] + 1j * task.estimate.im[0].astype(float)
+    estimate = task.scan.estimate.re[0] + 1j * task.scan.estimate.im[0].astype(float)
     sample = task.instrument.sample
     truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
     structure = sample.structure[0].astype(bool)
@@ -322,7 +321,7 @@ def test_the_sums_are_right_at_every_step_not_only_after_the_final_sweeps():
     task = task_of(env)
     for one in wander(5, 2):
         info = env.step(one)[4]
-        estimate = task.estimate.re[0] + 1j * task.estimate.im[0].astype(float)
+        estimate = task.scan.estimate.re[0] + 1j * task.scan.estimate.im[0].astype(float)
         sample = task.instrument.sample
         truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
         snr = metrics.structure_snr_db(estimate, truth, sample.structure[0].astype(bool))

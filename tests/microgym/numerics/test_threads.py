@@ -3,11 +3,10 @@
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
-from microgym.numerics.threads import check_threads, parallel_rows
+from microgym.numerics.threads import parallel_rows
 
 
 @pytest.mark.parametrize(
@@ -112,11 +111,6 @@ def test_a_forked_child_has_its_own_workers():
 
 
 def test_arguments():
-    assert check_threads(3) == 3
-    cases: Any = ((0, ValueError), (257, ValueError), (1.5, TypeError), (True, TypeError))
-    for bad, error in cases:
-        with pytest.raises(error, match="threads"):
-            check_threads(bad)
     for rows, at_least, at_most in ((-1, 1, None), (1, 0, None), (8, 3, 2)):
         with pytest.raises(ValueError, match="rows must be"):
             parallel_rows(lambda start, stop: None, rows, 2, at_least, at_most)

@@ -1,5 +1,7 @@
 """From training to a file: calibration, and the contents of the file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,15 +17,16 @@ from tests.microgym.reconstruction.topography.networks import make_network
 def test_one_call_makes_a_network_that_loads(tmp_path):
     ticks = []
     folder = tmp_path / "new"
-    made = build(SPEC, folder, seed=4, groups=1, steps=2, validation=1, progress=ticks.append)
-    assert made.path.name == NETWORK.file
-    assert [path.name for path in folder.iterdir()] == [NETWORK.file]
-    weights = NETWORK.load(made.path)
+    small = replace(SPEC, validation=1)
+    path, scores = build(small, folder, seed=4, groups=1, steps=2, progress=ticks.append)
+    assert path.name == NETWORK.file
+    assert [one.name for one in folder.iterdir()] == [NETWORK.file]
+    weights = NETWORK.load(path)
     assert weights.radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert weights.trust > 0.0
     assert ticks == [1, 1]
-    assert set(made.validation) == {"trace", "neural"}
-    facts = made_from(NETWORK, made.path)
+    assert set(scores) == {"trace", "neural"}
+    facts = made_from(NETWORK, path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)
     words = "observation-model train AFM-v0 --seed 4 --groups 1 --steps 2"
     assert facts["command"] == f"microgym {words}"
@@ -39,7 +42,7 @@ def test_calibration_makes_stated_bounds_true(monkeypatch):
         return inputs.truth + 2.5 * rng.laplace(size=sigma.shape) * sigma, sigma
 
     monkeypatch.setattr(train, "restore", restore)
-    calibration, _ = LineTask(1).calibrate(make_network(), 0, 2)
+    calibration, _ = LineTask(1).calibrate(make_network(), LineTask.dataset(0, 2, "validation"))
     exact = -np.log(1.0 - np.array(STATED))
     assert calibration["trust"] == pytest.approx(2.5 * exact[STATED.index(0.68)], rel=0.02)
     bounds = calibration["trust"] * calibration["radii"]

@@ -28,7 +28,6 @@ from microgym.baselines.observation_models.afm.evaluate import (
 )
 from microgym.baselines.observation_models.evaluate import evaluate
 from microgym.baselines.observation_models.page import network_card, network_page
-from microgym.baselines.observation_models.train import BuildResult
 from microgym.baselines.observation_models.weights_io import made_from
 from tests.microgym.reconstruction.topography.networks import make_weights
 
@@ -223,7 +222,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "compare", compare)
     monkeypatch.setattr(module, "coverage_under", coverage_under)
     monkeypatch.setattr(module, "frames_of", lambda *_: None)
-    monkeypatch.setattr(module, "line_time", lambda *_: 4e-4)
+    monkeypatch.setattr(module, "least_time", lambda *_: 4e-4 * 4 * 32)
     monkeypatch.setattr(afm, "SPEC", replace(SPEC, results=tmp_path))
     return calls
 
@@ -281,7 +280,7 @@ def test_training_by_command(tmp_path, monkeypatch, capsys):
     def quick(spec, folder, *, progress, **options):
         asked.append((spec, folder, options))
         progress(options["steps"])
-        return BuildResult(folder / "net.safetensors", [0.1], {"trace": 0.3, "neural": 0.2})
+        return folder / "net.safetensors", {"trace": 0.3, "neural": 0.2}
 
     monkeypatch.setattr("microgym.baselines.observation_models.train.train", quick)
     command = ["observation-model", "train", "AFM-v0", "--output", str(tmp_path)]

@@ -8,7 +8,7 @@ from microgym.baselines.observation_models.afm import train
 from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.baselines.observation_models.afm.inputs import make_inputs
 from microgym.baselines.observation_models.afm.model import TopographyNet
-from microgym.baselines.observation_models.afm.train import LineTask, residual, restore
+from microgym.baselines.observation_models.afm.train import LineTask, level, restore
 from microgym.baselines.observation_models.train import fit
 from microgym.reconstruction.topography.convnet_kernels import LAG_SHARE, LEAST_NM
 
@@ -25,7 +25,7 @@ def error_of(net, inputs):
 def test_residuals_have_no_offset():
     truth = torch.zeros(2, 8)
     found = torch.arange(16.0).reshape(2, 8)
-    assert residual(found, truth).numpy() == pytest.approx(np.tile(np.arange(8) - 3.5, (2, 1)))
+    assert level(found - truth).numpy() == pytest.approx(np.tile(np.arange(8) - 3.5, (2, 1)))
 
 
 def test_candidates_are_the_simple_restorations(inputs):

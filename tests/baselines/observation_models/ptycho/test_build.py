@@ -1,5 +1,7 @@
 """From training to a file: calibration, and the contents of the file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.ptychography.neural import NETWORK
 
 rng = np.random.default_rng(0)
+SMALL = replace(SPEC, validation=1)
 
 
 def noise(shape, sigma=1.0):
@@ -64,7 +67,7 @@ def test_calibration_makes_stated_bounds_true_of_scans_with_known_errors(monkeyp
     sigma = rng.uniform(0.02, 0.05, (count, REGION, REGION)).astype(np.float32)
     image = (1.0 + 2.5 * sigma * noise(sigma.shape)).astype(np.complex64)
     monkeypatch.setattr(train, "restore", lambda net, inputs: (image, sigma))
-    calibration, scores = train.calibrate(train.PtychoUNet(), data)
+    calibration, scores = train.ScanTask(data).calibrate(train.PtychoUNet(), data)
     exact = 2.5 * np.sqrt(-np.log(1.0 - np.array(STATED)))
     assert bounds(calibration) == pytest.approx(exact, rel=0.02)
     assert scores["neural"] == pytest.approx(2.5 * np.sqrt(np.mean(sigma**2)), rel=0.02)
@@ -75,20 +78,20 @@ def test_calibration_makes_stated_bounds_true_of_scans_with_known_errors(monkeyp
 def made(tmp_path_factory):
     ticks = []
     folder = tmp_path_factory.mktemp("networks") / "new"
-    made = build(SPEC, folder, seed=4, groups=1, steps=2, validation=1, progress=ticks.append)
-    return made, ticks
+    path, scores = build(SMALL, folder, seed=4, groups=1, steps=2, progress=ticks.append)
+    return path, scores, ticks
 
 
 def test_one_call_makes_a_network_that_loads(made):
-    network, ticks = made
-    assert network.path.name == NETWORK.file
-    assert [path.name for path in network.path.parent.iterdir()] == [NETWORK.file]
-    weights = NETWORK.load(network.path)
+    path, scores, ticks = made
+    assert path.name == NETWORK.file
+    assert [one.name for one in path.parent.iterdir()] == [NETWORK.file]
+    weights = NETWORK.load(path)
     assert weights.radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert 0.0 < weights.trust < 100.0
     assert ticks == [1, 1]
-    assert set(network.validation) == {"classical", "neural"}
-    facts = made_from(NETWORK, network.path)
+    assert set(scores) == {"classical", "neural"}
+    facts = made_from(NETWORK, path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)
     assert facts["packages"] == versions()
     words = "observation-model train Ptycho-v0 --seed 4 --groups 1 --steps 2"
@@ -97,8 +100,8 @@ def test_one_call_makes_a_network_that_loads(made):
 
 
 def test_the_same_seed_makes_the_same_network(made, tmp_path):
-    again = build(SPEC, tmp_path, seed=4, groups=1, steps=2, validation=1)
-    first, second = NETWORK.load(made[0].path), NETWORK.load(again.path)
+    again, _ = build(SMALL, tmp_path, seed=4, groups=1, steps=2)
+    first, second = NETWORK.load(made[0]), NETWORK.load(again)
     assert first.values.tobytes() == second.values.tobytes()
     assert first.radii.tobytes() == second.radii.tobytes()
     assert first.trust == second.trust

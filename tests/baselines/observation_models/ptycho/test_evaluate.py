@@ -24,7 +24,6 @@ from microgym.baselines.observation_models.ptycho.evaluate import (
     failed_claims,
     summary,
 )
-from microgym.baselines.observation_models.train import BuildResult
 from microgym.baselines.observation_models.weights_io import made_from
 from microgym.metrics import complex_error
 from tests.baselines.observation_models.ptycho.synthetic import taken_with, with_error
@@ -357,7 +356,7 @@ def test_training_by_command(tmp_path, monkeypatch, capsys):
     def quick(spec, folder, *, progress, **options):
         asked.append((spec, folder, options))
         progress(options["steps"])
-        return BuildResult(folder / "net.safetensors", [0.1], {"classical": 0.3, "neural": 0.2})
+        return folder / "net.safetensors", {"classical": 0.3, "neural": 0.2}
 
     monkeypatch.setattr("microgym.baselines.observation_models.train.train", quick)
     words = ["--seed", "2", "--groups", "7", "--steps", "9", "--output", str(tmp_path)]

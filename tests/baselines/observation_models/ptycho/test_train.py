@@ -43,8 +43,9 @@ def test_training_is_deterministic(data):
     assert not first.net.training
 
 
-def test_the_loss_falls(data):
-    found = fit(ScanTask(data), seed=0, steps=200, learning_rate=5e-3)
+def test_the_loss_falls(data, monkeypatch):
+    monkeypatch.setattr(ScanTask, "learning_rate", 5e-3)
+    found = fit(ScanTask(data), seed=0, steps=200)
     assert len(found.losses) == 2
     assert all(loss > 0.0 for loss in found.losses)
     assert found.losses[-1] < 0.8 * found.losses[0]

@@ -1,14 +1,15 @@
 """The table at equal time, and the coverage: their arithmetic, on scans with known errors."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from microgym.baselines.observation_models.ptycho import evaluate, robustness
+from microgym.baselines.observation_models.ptycho import evaluate
 from microgym.baselines.observation_models.ptycho.classical import SolverSettings
 from microgym.baselines.observation_models.ptycho.dataset import MARGIN, REGION, Conditions
-from microgym.baselines.observation_models.ptycho.robustness import (
+from microgym.baselines.observation_models.ptycho.evaluate import (
     AREA_PX,
     CONVERGED,
     EDGES,
@@ -78,8 +79,8 @@ def test_times_are_of_one_iteration_and_one_look(monkeypatch):
         now[0] += len(inputs) * 1e-3
         return None, None
 
-    monkeypatch.setattr(robustness, "solve", solve)
-    monkeypatch.setattr(robustness, "restore", restore)
+    monkeypatch.setattr(evaluate, "solve", solve)
+    monkeypatch.setattr(evaluate, "restore", restore)
     times = measure_times(make_weights(), taken_with(3), lambda: now[0])
     assert times.update == pytest.approx(2e-5)
     assert times.network == pytest.approx(1e-3)
@@ -87,29 +88,18 @@ def test_times_are_of_one_iteration_and_one_look(monkeypatch):
 
 def test_a_row_compares_everybody_on_the_same_scans(monkeypatch):
     errors = {QUICK: 0.25, SLOW: 0.15, CONVERGED: 0.4}
-    asked = []
-
-    def take(conditions, seeds, places):
-        asked.append((conditions, seeds, places.shape))
-        return taken_with(len(seeds), running=0.35)
+    scans = taken_with(6, running=0.35)
 
     def image_of(taken, recipe):
+        assert taken is scans
         return with_error(taken.truth, np.full(len(taken.truth), errors[recipe]), 1)
 
-    monkeypatch.setattr(robustness, "take", take)
-    monkeypatch.setattr(robustness, "image_of", image_of)
+    monkeypatch.setattr(evaluate, "image_of", image_of)
     monkeypatch.setattr(
-        robustness,
-        "restore",
-        lambda w, seen: (with_error(taken_with(6).truth, np.full(6, 0.2), 2), None),
+        evaluate, "restore", lambda w, seen: (with_error(scans.truth, np.full(6, 0.2), 2), None)
     )
     conditions = Conditions("lines", "test", 25, 1e4, drift="real", defocus_error=0.1)
-    row = robustness.row(
-        make_weights(), conditions, specimens=6, seed=2, tuned=Known(), times=Times(2e-5, 5e-4)
-    )
-    assert asked[0][0] == conditions
-    assert asked[0][1].tolist() == [2_000_000 + i for i in range(6)]
-    assert asked[0][2] == (6, 25, 2)
+    row = evaluate.row(make_weights(), conditions, scans, Known(), Times(2e-5, 5e-4))
     found = {name: one["value"] for name, one in row["errors"].items()}
     wanted = {"network": 0.2, "running": 0.35, "equal_time": 0.25, "tuned": 0.15, "converged": 0.4}
     assert {name: found[name] for name in wanted} == pytest.approx(wanted, abs=1e-3)
@@ -120,17 +110,27 @@ def test_a_row_compares_everybody_on_the_same_scans(monkeypatch):
     ratios = {"equal_time": 0.5, "tuned": 12.5, "converged": 12.5}
     assert row["time_ratio"] == pytest.approx(ratios)
     assert (row["overlap"], row["drift"], row["defocus_error"]) == (0.0, "real", 0.1)
+    assert row["specimens"] == 6
 
 
 def test_recipes_are_tuned_without_drift_and_error_on_validation_specimens(monkeypatch):
     asked = []
-    monkeypatch.setattr(robustness, "take", lambda c, s, p: asked.append((c, s, p)))
-    monkeypatch.setattr(robustness, "SolverGridSearch", lambda taken, stops: stops)
-    conditions = Conditions("grf", "test", 49, 1e5, drift="real", defocus_error=0.1)
-    assert robustness.tune(conditions, specimens=3, seed=0) == robustness.TABLE_STOPS
-    chosen, seeds, places = asked[0]
-    assert chosen == Conditions("grf", "validation", 49, 1e5)
-    assert len(seeds) == len(places) == 3
+    wrong = Conditions("grf", "test", 49, 1e5, drift="real", defocus_error=0.1)
+    right = replace(wrong, drift="off", defocus_error=0.0)
+    monkeypatch.setattr(evaluate, "cells", lambda: [wrong, right])
+    monkeypatch.setattr(evaluate, "take", lambda c, s, p: asked.append((c, s.tolist(), p.shape)))
+    monkeypatch.setattr(evaluate, "SolverGridSearch", lambda taken, stops: stops)
+    monkeypatch.setattr(evaluate, "measure_times", lambda *_: Times(2e-5, 5e-4))
+    monkeypatch.setattr(evaluate, "row", lambda w, c, scans, tuned, times: (c, tuned))
+    found = evaluate.make_table(make_weights(), specimens=6, judges=3, seed=2)
+    # Both rows have the same settings, which are chosen once.
+    assert found["rows"] == [(one, evaluate.TABLE_STOPS) for one in (wrong, right)]
+    timed, judged, *tested = asked
+    assert timed[0] == wrong
+    assert judged[0] == Conditions("grf", "validation", 49, 1e5)
+    assert judged[2] == (3, 49, 2)
+    seeds = [2_000_000 + i for i in range(6)]
+    assert tested == [(one, seeds, (6, 49, 2)) for one in (wrong, right)]
 
 
 # --- coverage ------------------------------------------------------------------------------------

@@ -1,0 +1,168 @@
+"""Progress of a scan, hidden from agents: agreement with the specimen, discovery, damage."""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from microgym.envs.ptycho.config import GRID
+from microgym.jit import inline_kernel, kernel
+from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
+from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
+from microgym.reconstruction.ptychography.observation_models import RunningScan
+from microgym.specimens.sample import Sample
+from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
+
+SEEN_EXPOSURES = 0.5
+"""Fluence from which a pixel counts as seen, as a part of the mean fluence under the probe of one
+nominal exposure (design choice: inside the disk of the beam, not in its skirts)."""
+
+
+class PtychoState(NamedTuple):
+    """Arrays of the task, beside those of instrument and `Scan`.
+
+    Attributes:
+        position: (N, 2) float64, latest commanded position, px of the field.
+        used: (N, cells) bool, cells of the action grid that were exposed.
+        status: (N, H, W) uint8, 0 where a pixel is unseen, 1 seen, 2 destroyed.
+        lost: (N, H, W) float32, squared contrast lost to damage.
+        agreement: (N, 3) float64, sums over the structure of estimate R and truth O: real and
+            imaginary part of sum conj(R) O, and sum |R|^2.
+        truth_power, truth_contrast: (N,) float64, sums of the truth, see
+            `microgym.metrics.incremental.truth_sums`.
+        vacuum_contrast: (N,) float64, squared contrast of the structure to vacuum.
+        structure_px: (N,) float64, pixels of the structure, at least 1.
+        snr_db: (N,) float64, signal-to-noise ratio on the structure; 0 for an empty estimate.
+        seen_px: (N,) float64, pixels of the structure that have been seen.
+        destroyed_px: (N,) float64, pixels that the latest step destroyed.
+        contrast_lost: (N,) float64, lost part of the specimen's squared contrast.
+    """
+
+    position: Annotated[Float64, Shape(2, unit="px")]
+    used: Annotated[Bool, Shape(GRID * GRID)]
+    status: Annotated[Uint8, Shape("field_px", "field_px")]
+    lost: Annotated[Float32, Shape("field_px", "field_px")]
+    agreement: Annotated[Float64, Shape(3)]
+    truth_power: Annotated[Float64, Shape()]
+    truth_contrast: Annotated[Float64, Shape()]
+    vacuum_contrast: Annotated[Float64, Shape()]
+    structure_px: Annotated[Float64, Shape(unit="px")]
+    snr_db: Annotated[Float64, Shape(unit="dB")]
+    seen_px: Annotated[Float64, Shape(unit="px")]
+    destroyed_px: Annotated[Float64, Shape(unit="px")]
+    contrast_lost: Annotated[Float64, Shape()]
+
+
+def measure(rows: Int64, sample: Sample, state: PtychoState) -> None:
+    """Write the constants of each row's specimen that progress is measured by.
+
+    Args:
+        rows: (k,).
+        sample: unexposed.
+        state: power, contrast, squared contrast to vacuum and pixels of the structure are written.
+    """
+    columns = np.empty((4, sample.structure.shape[2]))
+    for b in rows:
+        re, im, structure = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
+        state.truth_power[b], state.truth_contrast[b] = truth_sums(re, im, structure, columns)
+        # Squared contrast to vacuum, |O - 1|^2, summed pixel by pixel.
+        inside = structure != 0
+        d_re, d_im = re[inside].astype(np.float64) - 1.0, im[inside].astype(np.float64)
+        vacuum = np.cumsum(np.append(0.0, d_re * d_re + d_im * d_im))[-1]
+        state.vacuum_contrast[b], state.structure_px[b] = max(vacuum, 1e-12), max(d_re.size, 1)
+
+
+def agree(rows: Int64, scan: RunningScan, sample: Sample, state: PtychoState) -> None:
+    """Sum the agreement over each row's whole field afresh, and score it.
+
+    Args:
+        rows: (k,).
+        scan, sample: of all rows.
+        state: updated.
+    """
+    columns = np.empty((3, sample.structure.shape[2]))
+    for b in rows:
+        true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
+        sums = plane_sums(scan.re[b], scan.im[b], true_re, true_im, inside, columns)
+        state.agreement[b] = sums
+        state.snr_db[b] = snr_db(*sums, state.truth_power[b], state.truth_contrast[b])
+
+
+@inline_kernel
+def _add_patch(b, sign, measurement, scan, sample, columns, state):
+    """Add `sign` times the agreement over the latest patch of row b to its sums."""
+    top, left = measurement.corner[b, 0], measurement.corner[b, 1]
+    true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
+    a_re, a_im, power = masked_sums(
+        scan.re[b], scan.im[b], true_re, true_im, inside, top, left, columns.shape[1], columns
+    )
+    state.agreement[b, 0] += sign * a_re
+    state.agreement[b, 1] += sign * a_im
+    state.agreement[b, 2] += sign * power
+
+
+@kernel
+def subtract_rows(rows, columns, measurement, scan, sample, state):
+    """Take the latest patch of each row out of its agreement, before the estimate changes there.
+
+    Args:
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
+        measurement, scan, sample: of all rows.
+        state: updated.
+    """
+    for k in range(rows.size):
+        _add_patch(rows[k], -1.0, measurement, scan, sample, columns, state)
+
+
+@kernel
+def evaluate_rows(rows, columns, microscopes, scan, sample, enough, fatal, state):
+    """Update the progress of each row after its latest exposure.
+
+    Args:
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
+        microscopes, scan, sample: of all rows, after the exposure.
+        enough: fluence from which a pixel counts as seen, float32, photons/px.
+        fatal: fluence from which a pixel counts as destroyed, float32, photons/px.
+        state: updated.
+    """
+    n, height, width = columns.shape[1], sample.fluence.shape[1], sample.fluence.shape[2]
+    for k in range(rows.size):
+        b = rows[k]
+        _add_patch(b, 1.0, microscopes.measurement, scan, sample, columns, state)
+        sums = state.agreement[b]
+        state.snr_db[b] = snr_db(
+            sums[0], sums[1], sums[2], state.truth_power[b], state.truth_contrast[b]
+        )
+        # Patch on which the beam truly fell.
+        beam = microscopes.beam[b]
+        top = min(max(int(np.floor(beam[0] + 0.5)) - n // 2, 0), height - n)
+        left = min(max(int(np.floor(beam[1] + 0.5)) - n // 2, 0), height - n)
+        seen, destroyed, lost = 0, 0, 0.0
+        for i in range(top, top + n):
+            for start in range(0, n, BLOCK):
+                at, count = (b * height + i) * width + left + start, min(BLOCK, n - start)
+                inside = view1d(sample.structure, at, count)
+                if not any_nonzero(inside):
+                    continue
+                status, faded = view1d(state.status, at, count), view1d(state.lost, at, count)
+                flux = view1d(sample.fluence, at, count)
+                o_re = view1d(sample.object_re, at, count)
+                o_im = view1d(sample.object_im, at, count)
+                p_re = view1d(sample.pristine_re, at, count)
+                p_im = view1d(sample.pristine_im, at, count)
+                for j in range(count):
+                    if inside[j]:
+                        # Seen and destroyed pixels are counted once: 0 unseen, 1 seen, 2 destroyed.
+                        shows, dies = flux[j] >= enough, flux[j] >= fatal
+                        seen += shows and status[j] == 0
+                        destroyed += dies and status[j] < 2
+                        status[j] = 2 if dies else max(status[j], np.uint8(shows))
+                        # Squared contrast lost: |O - O_pristine|^2.
+                        d_re, d_im = o_re[j] - p_re[j], o_im[j] - p_im[j]
+                        now = d_re * d_re + d_im * d_im
+                        lost += now - faded[j]
+                        faded[j] = now
+        state.seen_px[b] += seen
+        state.destroyed_px[b] += destroyed
+        state.contrast_lost[b] += lost / state.vacuum_contrast[b]
