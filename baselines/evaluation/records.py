@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import microgym
+from microgym.agents.training.atomic_io import write_atomically
 
 PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 """Packages whose versions can change a number."""
@@ -61,6 +62,11 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
         The text.
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write a value as indented JSON, as `to_json` and `write_atomically` do."""
+    return write_atomically(path, to_json(value, indent=1) + "\n")
 
 
 def read_record(path: Path | str) -> dict[str, Any]:

@@ -1,10 +1,16 @@
-"""Kernels of the piezoresponse force microscope: a bias pulse, an image, a hysteresis loop."""
+"""Kernels of the piezoresponse force microscope: a bias pulse, an image, a hysteresis loop.
+
+Arguments of the same name are the same everywhere: `rows`, (k,) int64, and `b`, rows of the state;
+`parameters` and `state`, `PFMParameters` and `PFMState` of `microgym.instruments.pfm.state`;
+`beta`, `mobility` and `field`, coefficients of the lattice; `work`, (`pfm_work(size, sigma)`,)
+float32.
+"""
 
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import copy_plane, view2d
-from microgym.numerics.libm import exp64
+from microgym.numerics.libm import exponential
 from microgym.physics.drift import advance_drift, start_drift
 from microgym.physics.ferroelectric import (
     LatticeConstants,
@@ -19,10 +25,10 @@ from microgym.random import (
     EXOGENOUS,
     MEASUREMENT,
     WORLD,
+    draw_normal,
+    draw_uniform,
     fill_normal,
-    normal,
     row_stream,
-    uniform,
 )
 from microgym.random.streams import PFMExogenous, PFMMeasurement, PFMWorld
 from microgym.specimens.ferroelectrics import DEAD_PART
@@ -61,21 +67,6 @@ _ZERO = np.int64(0)
 def pfm_work(size: int, sigma: float) -> int:
     """Length of the float32 work array of these kernels."""
     return 5 * size * size + max(evolve_work(size, size), respond_work(size, size, sigma))
-
-
-@kernel
-def _uniform(s0, s1, tick):
-    return uniform(s0, s1, tick, _ZERO)
-
-
-@kernel
-def _normal(s0, s1, tick):
-    return normal(s0, s1, tick, _ZERO)
-
-
-@kernel
-def _exp(x):
-    return exp64(x)
 
 
 @inline_kernel
@@ -131,10 +122,7 @@ def reset_rows(rows, parameters, state, work):
     """Put new films at rest in the lower state, and new tips at the centre.
 
     Args:
-        rows: (k,) int64.
-        parameters: `PFMParameters`.
-        state: `PFMState`; film, keys and positions are set, the rest is zero.
-        work: (`pfm_work(size, sigma)`,) float32.
+        state: zero but for film, keys and positions.
     """
     size = state.p.shape[1]
     beta, mobility, field = _coefficients(work, size)
@@ -145,10 +133,10 @@ def reset_rows(rows, parameters, state, work):
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # Bias that the film bears: uniform within a tenth of its mean.
         s0, s1 = row_stream(state.keys, b, WORLD, _STRENGTH)
-        spread = BEARABLE_SPREAD * (2.0 * _uniform(s0, s1, _ZERO) - 1.0)
-        state.bearable_v[b] = parameters.mean_bearable_v * (1.0 + spread)
+        spread = BEARABLE_SPREAD * (2.0 * draw_uniform(s0, s1, _ZERO, _ZERO) - 1.0)
+        state.bearable_v[b] = parameters.bearable_v * (1.0 + spread)
         s0, s1 = row_stream(state.keys, b, MEASUREMENT, _OFFSET)
-        state.offset[b] = parameters.electrostatic * _normal(s0, s1, _ZERO)
+        state.offset[b] = parameters.electrostatic * draw_normal(s0, s1, _ZERO, _ZERO)
         # The film is poled down and comes to rest.
         _prepare(b, parameters, state, beta, mobility, field)
         for i in range(size):
@@ -166,13 +154,9 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
     """Move the tip and give one bias pulse in each of the listed rows.
 
     Args:
-        rows: (k,) int64.
         places: (N, 2) float64, commanded (y, x), cells.
         volts: (N,) float64, bias of the tip.
         seconds: (N,) float64, length of the pulse.
-        parameters: `PFMParameters`.
-        state: `PFMState`, updated.
-        work: (`pfm_work(size, sigma)`,) float32.
     """
     size = state.p.shape[1]
     beta, mobility, field = _coefficients(work, size)
@@ -219,8 +203,8 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         excess = abs(bias) - state.bearable_v[b]
         if excess > 0.0:
             s0, s1 = row_stream(state.keys, b, EXOGENOUS, _BREAKDOWN)
-            survival = _exp(-parameters.breakdowns_per_v * excess)
-            if _uniform(s0, s1, ledger.exposures[b]) > survival:
+            survival = exponential(-parameters.breakdowns_per_v * excess)
+            if draw_uniform(s0, s1, ledger.exposures[b], _ZERO) > survival:
                 state.broken[b] = 1
                 _destroy(place[b, 0], place[b, 1], state.barrier[b], state.p[b])
         ledger.time_s[b] += before + length
@@ -242,11 +226,7 @@ def _destroy(y, x, barrier, p):
 def scan_rows(rows, parameters, state, work):
     """Take an image in each of the listed rows, line by line while the tip drifts.
 
-    Args:
-        rows: (k,) int64.
-        parameters: `PFMParameters`.
-        state: `PFMState`, updated: reading disturbs the polarisation.
-        work: (`pfm_work(size, sigma)`,) float32.
+    Reading disturbs the polarisation.
     """
     size = state.p.shape[1]
     area = size * size
@@ -305,16 +285,13 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
     The bias goes up, down, up again and back to nothing; the branches of the full cycle count.
 
     Args:
-        rows: (k,) int64.
         spots: (N, 2) float64, commanded (y, x), cells.
         disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
             and without thermal noise.
-        parameters: `PFMParameters`.
         points: biases of a quarter of the loop.
         state: `PFMState`; polarisation and lattice steps are updated where it disturbs.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
-        work: (`pfm_work(size, sigma)`,) float32.
     """
     size = state.p.shape[1]
     area = size * size
@@ -380,7 +357,7 @@ def _response_at(y, x, sigma, p):
     for i in range(top, bottom):
         for j in range(left, right):
             r2 = (i - y) * (i - y) + (j - x) * (j - x)
-            w = _exp(-0.5 * r2 / (sigma * sigma))
+            w = exponential(-0.5 * r2 / (sigma * sigma))
             total += w * p[i, j]
             weight += w
     return total / max(weight, 1e-12)

@@ -1,6 +1,6 @@
 import re
 import shlex
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -160,7 +160,7 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
         **provenance(["reproduce", PTYCHO, "--write"]),
         "training": {"steps": 1200, "seeds": [0, 1, 2]},
         "comparisons": [
-            replace(comparison, specimen=name).as_record()
+            asdict(replace(comparison, specimen=name))
             for name in ("sparse", beyond.specimen, beyond.recording)
         ],
     }
