@@ -188,18 +188,27 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     assert {way.units for way in race.alternatives.values()} == {2 * 24}
 
 
-def test_no_episode_ends_while_decisions_are_timed(races):
+def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):
+    envs: list[Any] = []
+    for name in ("make", "make_vec"):
+        make = getattr(environments.gym, name)
+        monkeypatch.setattr(
+            environments.gym,
+            name,
+            lambda *w, make=make, **k: envs.append(make(*w, **k)) or envs[-1],
+        )
     list(run_benchmark(environments.observation, effort(rounds=2)))
     (race,) = races
     for model in MODELS:
         assert {f"{model}, {count}" for count in environments.SIZES} <= race.alternatives.keys()
-    way = race.alternatives["raw, 1"]
-    scans: Any = way.run.__self__
-    for _ in range(3 * environments.LONG["exposures"] // scans.steps):
+    assert len(envs) == len(race.alternatives)
+    for env, way in zip(envs, race.alternatives.values(), strict=True):
         way.before()
-        assert scans.left >= scans.steps
+        assert (env.unwrapped._batch.elapsed == 0).all()
         way.run()
-        assert not scans.env.unwrapped._batch.done.any()
+        elapsed = env.unwrapped._batch.elapsed
+        assert (elapsed == way.units / len(elapsed)).all()
+        assert elapsed.max() < environments.LONG["exposures"]
 
 
 # --- processes -----------------------------------------------------------------------------------
