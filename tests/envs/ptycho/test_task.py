@@ -43,7 +43,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.scan.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
     task.scan.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task.scan.fluence[0] = exposures * task.unit
+    task.scan.running.fluence[0] = exposures * task.unit
     task.scan.forget()
 
     def pooled(plane):
@@ -124,7 +124,7 @@ def test_one_exposure_lights_the_commanded_place():
     total = light.sum()
     assert light.sum(axis=1) @ at / total == pytest.approx(-0.5, abs=0.02)
     assert light.sum(axis=0) @ at / total == pytest.approx(0.25, abs=0.02)
-    assert task_of(env).scan.fluence.sum() == pytest.approx(1e5, rel=1e-4)
+    assert task_of(env).scan.running.fluence.sum() == pytest.approx(1e5, rel=1e-4)
     # Wherever nothing was, the estimate is vacuum.
     dark = observation["maps"][COVERAGE] == 0.0
     assert dark.any()
