@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.observation_models.ptycho.inputs import make_inputs
-from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
+from microgym.envs.ptycho.config import DETECTOR_PIXELS, LENS, OPTICS, PtychoConfig
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
-from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
-from microgym.physics.damage import DAMAGE_LEVELS
+from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.physics.diffraction import add_fluence
-from microgym.physics.probe import make_probe
-from microgym.physics.sampling import Geometry
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
+from microgym.specimens.splits import FAMILIES, HELD_OUT
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
@@ -34,23 +31,6 @@ MARGIN = DETECTOR_PIXELS // 2
 FIELD = REGION + 2 * MARGIN
 INSIDE = slice(MARGIN, MARGIN + REGION)
 """Rows, and columns, of the region in a field."""
-
-GEOMETRY = Geometry(
-    OPTICS["wavelength_m"], OPTICS["distance_m"], OPTICS["detector_pixel_m"], DETECTOR_PIXELS
-)
-
-
-def zone_plate(aperture: float = 1.0, defocus: float = 1.0) -> Complex64:
-    """The probe of Ptycho-v0 with its numerical aperture and defocus multiplied by factors.
-
-    Returns:
-        (n, n) complex64, power one.
-    """
-    return make_probe(
-        GEOMETRY,
-        numerical_aperture=OPTICS["numerical_aperture"] * aperture,
-        defocus_m=OPTICS["defocus_m"] * defocus,
-    ).reshape(DETECTOR_PIXELS, DETECTOR_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -78,6 +58,19 @@ class Conditions:
     aperture_error: float = 0.0
     defocus_error: float = 0.0
 
+    def settings(self, known: bool = False) -> PtychographySettings:
+        """The instrument of Ptycho-v0, with the true or the known probe."""
+        errors = (self.aperture_error, self.defocus_error) if known else (0.0, 0.0)
+        factors = zip(LENS, (self.aperture, self.defocus), errors, strict=True)
+        return PtychoConfig(
+            specimen=self.family,
+            split=self.split,
+            photons=self.photons,
+            drift=self.drift,
+            damage=self.damage,
+            optics={name: OPTICS[name] * (one * (1.0 + error)) for name, one, error in factors},
+        ).settings
+
 
 class Scans:
     """Scans of N specimens under one set of conditions, side by side.
@@ -98,20 +91,9 @@ class Scans:
 
     def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
         count, c = len(seeds), conditions
-        validate_family(c.family, c.split)
-        self.probe = zone_plate(c.aperture, c.defocus)
-        settings = PtychographySettings(
-            geometry=GEOMETRY,
-            probe=self.probe,
-            region_px=REGION,
-            photons_per_s=c.photons,
-            stage=STAGE_LEVELS[c.drift],
-            damage=DAMAGE_LEVELS[c.damage],
-        )
-        self.instrument = PtychographyInstrument(count, settings)
-        self.known = zone_plate(
-            c.aperture * (1.0 + c.aperture_error), c.defocus * (1.0 + c.defocus_error)
-        )
+        self.instrument = PtychographyInstrument(count, c.settings())
+        (self.probe,) = self.instrument.settings.probe
+        (self.known,) = c.settings(known=True).probe
         self.estimate = OnlineReconstruction(count, FIELD, self.known[None], c.exposures)
         self.fluence = np.zeros((count, FIELD, FIELD), np.float32)
         self._footprint = (np.abs(self.known) ** 2).astype(np.float32).ravel()
