@@ -22,14 +22,13 @@ from microgym.baselines.observation_models.ptycho.classical import (
     restore,
     take,
 )
-from microgym.baselines.observation_models.ptycho.dataset import LEARNT, REGION, Conditions
+from microgym.baselines.observation_models.ptycho.dataset import LEARNT, LIT, REGION, Conditions
 from microgym.baselines.observation_models.ptycho.evaluate import (
     CLAIMED,
     SCAN,
     TABLE_STOPS,
     claimed,
 )
-from microgym.baselines.observation_models.ptycho.inputs import LIT
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.nn.network import Weights

@@ -9,9 +9,9 @@ from microgym.baselines.observation_models.evaluate import estimate
 from microgym.baselines.observation_models.figure import png
 from microgym.baselines.observation_models.page import coverage_card_rows
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
+from microgym.baselines.observation_models.stm.classical import NEAR_NM, find, find_classically
 from microgym.baselines.observation_models.stm.dataset import LEARNT, PIXEL_NM, SCAN_S, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
-from microgym.baselines.observation_models.stm.scores import NEAR_NM, find, find_classically
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.stm.state import PIXELS

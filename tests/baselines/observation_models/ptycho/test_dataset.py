@@ -12,11 +12,11 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
+    as_cells,
     make_dataset,
     places,
     random_conditions,
 )
-from microgym.baselines.observation_models.ptycho.inputs import as_cells
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.reconstruction.ptychography.unet_kernels import LEAST_FLUENCE
 from microgym.specimens.splits import HELD_OUT
