@@ -6,9 +6,9 @@ checks of numbers return the value as a float or an int.
 """
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, get_type_hints
 
 
 def finite(name: str, value: object) -> float:
@@ -45,22 +45,6 @@ def within(name: str, value: object, low: float, high: float) -> float:
     return number
 
 
-def check_sizes(parameters: Any) -> None:
-    """Check a dataclass of sizes: numbers of at least 0, those named `..._time_s` above 0.
-
-    Args:
-        parameters: an instance of a dataclass of numbers; fields of type str are left out.
-
-    Raises:
-        TypeError: if a number is not a number.
-        ValueError: if one is negative, a time is zero, or any is NaN or infinite.
-    """
-    for field in fields(parameters):
-        if field.type is not str:
-            check = positive if field.name.endswith("time_s") else non_negative
-            check(field.name, getattr(parameters, field.name))
-
-
 def integer(name: str, value: object, low: int, high: int) -> int:
     """Check that an argument is an integer in a closed range."""
     if isinstance(value, bool) or not isinstance(value, Integral):
@@ -81,3 +65,31 @@ def boolean(name: str, value: object) -> None:
     """Check that an argument is a bool."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
+Positive = Annotated[float, positive]
+NonNegative = Annotated[float, non_negative]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Base of dataclasses whose annotations check their fields.
+
+    Every function in an `Annotated` type takes the field's name and value, as those of this module
+    do, and returns the value to keep:
+
+        @dataclass(frozen=True)
+        class Tip(Checked):
+            radius_nm: Positive = 8.0
+    """
+
+    def __post_init__(self) -> None:
+        """Check every annotated field.
+
+        Raises:
+            TypeError: a value of the wrong type.
+            ValueError: a value out of range.
+        """
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            for check in getattr(hint, "__metadata__", ()):
+                object.__setattr__(self, name, check(name, getattr(self, name)))

@@ -18,34 +18,28 @@ from microgym.agents.stm.references import (
 )
 from microgym.envs.stm.observation import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.stm.drag_kernels import PITCH_NM
-from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
+from microgym.instruments.stm.settings import STMSettings
 from microgym.physics import stm_tip
-from microgym.physics.adatoms import LATTICE_NM, Bath, nearest_site, rehearse, well_depth
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.physics.adatoms import LATTICE_NM, nearest_site, rehearse, well_depth
+from microgym.state import Float32, Float64
 
 _ROOT3 = math.sqrt(3.0)
-_BATH = Bath(STMSettings().barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * STMSettings().temperature_k)
+_SETTINGS = STMSettings()
 _TRIED = ((0.0, 0.1), (0.0, 0.05, 0.1, 0.16), (-1.0, 0.0, 1.0))
 """Leads and overshoots in nm, and conductances as actions, of simulated drags."""
 
 
 class OracleAgent(DragAgent):
-    """Simulates drags without thermal noise, and makes the one with the best outcome.
-
-    Args:
-        movers: adatoms to be moved.
-    """
+    """Simulates drags without thermal noise, and makes the one with the best outcome."""
 
     name = "oracle"
     uses_privileged_info = True
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The best drag in each row; zeros where a row is idle."""
-        latent, count = info["latent"], self.num_envs
-        found = np.zeros((count, components_for(self.movers)))
-        for row in np.flatnonzero(~info.get("idle", np.zeros(count, np.bool_))):
+        latent = {**info["latent"], "origins": true_origins(info["latent"])}
+        found = np.zeros((self.num_envs, components_for(self.movers)))
+        for row in np.flatnonzero(~info.get("idle", np.zeros(self.num_envs, np.bool_))):
             found[row] = self._decide({k: v[row] for k, v in latent.items()}, found.shape[1])
         return found.astype(np.float32)
 
@@ -53,14 +47,12 @@ class OracleAgent(DragAgent):
         action = np.zeros(size)
         action[4], action[6] = -1.0, 1.0
         places = latent["places_nm"]
-        drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
-        offset = latent["traits"][[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
         ways = latent["targets_nm"] - places[: self.movers]
         left = [s for s, k in enumerate(latent["order"]) if np.hypot(*ways[k]) > 0.05]
         best = math.inf
         for slot in left:
             which = int(latent["order"][slot])
-            origin = places[which] + drift - offset - latent["believed_nm"][slot]
+            origin = latent["origins"][slot]
             if np.abs(origin).max() > START_NM:
                 continue
             starts, ends, press = _candidates(places[which], ways[which])
@@ -78,8 +70,7 @@ class OracleAgent(DragAgent):
                 action[2:4] = (ends[choice] + origin) / END_NM
                 action[5] = press[choice]
                 action[6] = 0.0 if best < 0.5 and len(left) == 1 else -1.0
-                if size > 7:
-                    action[7] = 2.0 * (slot + 0.5) / self.movers - 1.0
+                action[7:] = 2.0 * (slot + 0.5) / self.movers - 1.0
         return np.clip(action, -1.0, 1.0)
 
     def _outcomes(
@@ -92,26 +83,31 @@ class OracleAgent(DragAgent):
         kinds, kind = np.unique(press, return_inverse=True)
         settings = low + 0.5 * (high - low) * (kinds + 1.0)
         depths = np.array([well_depth(one, traits[stm_tip.STRENGTH]) for one in settings])[kind]
-        after = np.empty((press.size, *before.shape))
-        rehearse(
-            sites,
-            before,
-            latent["present"],
-            before[which] + starts,
-            before[which] + ends,
-            depths,
-            traits[stm_tip.WIDTH],
-            _BATH,
-            PITCH_NM,
-            STMSettings().speed_nm_s,
-            after,
-            np.empty_like(sites),
-        )
+        after, work = np.empty((press.size, *before.shape)), np.empty_like(sites)
+        drags = (before[which] + starts, before[which] + ends, depths, traits[stm_tip.WIDTH])
+        speed = (PITCH_NM, _SETTINGS.speed_nm_s)
+        rehearse(sites, before, latent["present"], *drags, _SETTINGS.bath, *speed, after, work)
         moved = np.abs(after - before).max(axis=2) > 1e-6
         moved[:, which] = False
         ways = latent["targets_nm"][which] - after[:, which]
         far = np.hypot(ways[:, 0], ways[:, 1])
         return drags_left(ways) + 0.05 * far + 2.0 * moved.sum(axis=1) + 0.01 * press
+
+
+def true_origins(latent: Mapping[str, Any]) -> Float64:
+    """Positions to drag from with all that is hidden, relative to the believed ones.
+
+    Args:
+        latent: `info["latent"]` of N environments.
+
+    Returns:
+        (N, movers, 2) nm, in the order of the observation.
+    """
+    drift = latent["drift_nm"] + _SETTINGS.drag_s * latent["drift_velocity_nm_s"]
+    offset = latent["traits"][:, [stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
+    rows = np.arange(len(drift))[:, None]
+    places = latent["places_nm"][rows, latent["order"]]
+    return places + drift[:, None] - offset[:, None] - latent["believed_nm"]
 
 
 def drags_left(ways: Float64) -> Float64:

@@ -5,19 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
-from microgym.agents.stm.references import SHARED_AT, snapped
+from microgym.agents.stm.oracle import true_origins
+from microgym.agents.stm.references import pair, snapped
 from microgym.agents.stm.residual import RANGE
-from microgym.envs.stm.observation import END_NM, SLOT, START_NM
-from microgym.instruments.stm.settings import STMSettings
-from microgym.physics import stm_tip
-
-Float32 = NDArray[np.float32]
+from microgym.envs.stm.observation import END_NM, START_NM
+from microgym.state import Float32
 
 _CURABLE_NM = 0.35
 """Largest offset of a drag that corrections can make up for."""
@@ -38,15 +35,11 @@ class STMTeacher(PrivilegedTeacher):
 
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The true hollow of the first adatom, less the one that the expert assumes."""
-        latent, expert = info["latent"], self.adapter.expert
-        first, rows = latent["order"][:, 0], np.arange(len(observation))
-        drift = latent["drift_nm"] + STMSettings().drag_s * latent["drift_velocity_nm_s"]
-        offset = latent["traits"][:, [stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
-        true = latent["places_nm"][rows, first] + drift - offset - latent["believed_nm"][:, 0]
-        shared = observation[:, len(SLOT) * expert.movers :].astype(np.float64)
-        way = 3.0 * observation[:, 0:2].astype(np.float64)
-        fixed, _ = snapped(way, shared[:, SHARED_AT["hollow"]])
-        missing = true - (way - fixed + expert.shift(shared) - expert.state.correction)
+        expert = self.adapter.expert
+        slot, shared = expert.read(observation)
+        way = 3.0 * pair(slot, "way")
+        fixed, _ = snapped(way, shared["hollow"])
+        missing = true_origins(info["latent"])[:, 0] - expert.aim(way - fixed, shared)
         curable = np.hypot(missing[:, 0], missing[:, 1]) < _CURABLE_NM
         return np.concatenate([missing, curable[:, None]], axis=1).astype(np.float32)
 

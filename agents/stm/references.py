@@ -19,7 +19,6 @@ from microgym.state import Float32, Float64, Int64, Shape
 _ROOT3 = math.sqrt(3.0)
 ROWS = np.array([(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)])
 HALF_ZIGZAG_NM = LATTICE_NM / (4.0 * math.sqrt(3.0))
-SHARED_AT = {name: place for place, name in enumerate(SHARED)}
 LONGEST_NM = 6.0 * LATTICE_NM
 """Longest drag: within reach along either axis, with room to overshoot."""
 
@@ -39,11 +38,8 @@ class DragAgent(BaseAgent):
     """An agent that drags adatoms.
 
     Args:
-        movers: adatoms to be moved.
+        movers: adatoms to be moved; an attribute, too.
         config: as for `BaseAgent`.
-
-    Attributes:
-        movers: as given.
     """
 
     def __init__(self, movers: int = 1, config: Any = None) -> None:
@@ -57,11 +53,7 @@ class DragAgent(BaseAgent):
 
 
 class RandomAgent(DragAgent, SeededRandomAgent):
-    """Uniform drags from around the adatom to anywhere in reach.
-
-    Args:
-        movers: adatoms to be moved.
-    """
+    """Uniform drags from around the adatom to anywhere in reach."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         return (2.0 * self.draw(components_for(self.movers)) - 1.0).astype(np.float32)
@@ -78,10 +70,7 @@ def side_of_row(hollows: Float64, rows: NDArray[np.int64]) -> Float64:
 
 
 def legs(ways: Float64) -> tuple[NDArray[np.int64], Float64, Float64]:
-    """Decomposition of displacements along the two close-packed rows that enclose them.
-
-    Args:
-        ways: (k, 2) nm.
+    """Decomposition of displacements (k, 2), nm, along the two rows that enclose them.
 
     Returns:
         Number of the row of the longer move, 0 to 5, its length, and the length of the shorter
@@ -126,32 +115,26 @@ class ExpertConfig:
     Attributes:
         overshoot_nm: distance of the end of a drag beyond the target.
         lead_nm: distance of the beginning of a drag behind the adatom.
-        conductance: initial setting, as an action, -1 to 1.
-        firmer: increase of it after a drag that left the adatom behind.
-        bias: setting, as an action.
+        conductance, bias: settings, as actions, -1 to 1.
         foresight: part of the expected drift since the last image that is compensated.
         push_nm: increase of the overshoot for each failure in a row.
         learning: part of a landing error that is compensated in the next drag.
-        looks: image after every drag (1), or only after the last leg of a path (0).
         straight_nm: displacements shorter than this are made straight, not along rows.
     """
 
     overshoot_nm: float = 0.1
     lead_nm: float = 0.03
     conductance: float = 1.0
-    firmer: float = 0.0
     bias: float = -0.5
     foresight: float = 1.15
     push_nm: float = 0.095
     learning: float = 0.35
-    looks: int = 0
     straight_nm: float = 0.15
 
 
 class ExpertState(NamedTuple):
-    """Memory of the expert: conductance as an action, mean landing error, failures in a row."""
+    """Memory of the expert: mean landing error, and failures in a row."""
 
-    press: Annotated[Float64, Shape()]
     correction: Annotated[Float64, Shape(2, unit="nm")]
     behind: Annotated[Int64, Shape()]
 
@@ -159,9 +142,7 @@ class ExpertState(NamedTuple):
 class ExpertAgent(DragAgent):
     """Drags along close-packed rows, takes images, and compensates drift and landing errors.
 
-    Args:
-        movers: adatoms to be moved.
-        config: None for the best configuration found.
+    Images follow the last leg of a path only.
     """
 
     name = "expert"
@@ -172,19 +153,29 @@ class ExpertAgent(DragAgent):
         super().__init__(movers, config)
         self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
 
-    def reset_rows(self, rows: NDArray[np.bool_]) -> None:
-        """Begin new episodes in some rows, (N,) bool, and continue in the others."""
-        super().reset_rows(rows)
-        self.state.press[rows] = self.config.conductance
+    def read(self, numbers: NDArray[Any]) -> tuple[dict[str, Float64], dict[str, Float64]]:
+        """Channels of the first adatom, and shared ones, of vectors (N, channels)."""
+        seen = numbers.astype(np.float64)
+        slot, shared = seen[:, : len(SLOT)], seen[:, len(SLOT) * self.movers :]
+        return SLOT.unpack(slot), SHARED.unpack(shared)
+
+    def aim(self, beside: Float64, shared: Mapping[str, Float64]) -> Float64:
+        """Positions to drag from, relative to the believed ones, (N, 2) nm.
+
+        Args:
+            beside: (N, 2) from the believed positions to the adatoms' hollows, nm.
+            shared: shared channels, of which the expected drift is compensated.
+        """
+        drift = self.config.foresight * 0.5 * pair(shared, "shift")
+        return beside + drift - self.state.correction
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """One drag, or an image."""
         config = self.config
-        seen = observation["numbers"].astype(np.float64)
-        shared = seen[:, len(SLOT) * self.movers :]
+        slot, shared = self.read(observation["numbers"])
         self._learn(shared)
-        way, stale = 3.0 * seen[:, 0:2], seen[:, SLOT.index("stale")]
-        fixed, hollow = snapped(way, shared[:, SHARED_AT["hollow"]])
+        way = 3.0 * pair(slot, "way")
+        fixed, hollow = snapped(way, shared["hollow"])
         # An adatom that seems to be on its target is not, or the episode would be over.
         there = np.hypot(fixed[:, 0], fixed[:, 1]) < 0.01
         fixed = np.where(there[:, None], way, fixed)
@@ -194,48 +185,37 @@ class ExpertAgent(DragAgent):
         row = ROWS[number]
         along = np.where(straight[:, None], fixed / far[:, None], row)
         left = np.stack([-row[:, 1], row[:, 0]], axis=1)
-        aside = (
-            np.where(straight, 0.0, side_of_row(hollow, number) * HALF_ZIGZAG_NM)[:, None] * left
-        )
+        side = np.where(straight, 0.0, side_of_row(hollow, number) * HALF_ZIGZAG_NM)
         length = np.where(straight, far, longer)
-        goes_on = length > LONGEST_NM
         # After three failures in a row the overshoot starts again.
         beyond = config.overshoot_nm + config.push_nm * (self.state.behind % 4)
         reach = np.minimum(length, LONGEST_NM) + beyond
-        base = way - fixed + self.shift(shared) - self.state.correction + aside
+        base = self.aim(way - fixed, shared) + side[:, None] * left
         action = np.zeros((self.num_envs, components_for(self.movers)))
         action[:, 0:2] = (base - config.lead_nm * along) / START_NM
         action[:, 2:4] = (base + reach[:, None] * along) / END_NM
-        action[:, 4], action[:, 5] = config.bias, self.state.press
-        last = straight & ~goes_on
-        action[:, 6] = np.where(last | there | bool(config.looks), 0.0, -1.0)
-        action[(stale > 0.0) & (np.hypot(way[:, 0], way[:, 1]) < 1.5 * ON_TARGET_NM), 6] = 1.0
-        if self.movers > 1:
-            action[:, 7] = -1.0
+        action[:, 4], action[:, 5] = config.bias, config.conductance
+        last = straight & (length <= LONGEST_NM)
+        action[:, 6] = np.where(last | there, 0.0, -1.0)
+        near = np.hypot(way[:, 0], way[:, 1]) < 1.5 * ON_TARGET_NM
+        action[(slot["stale"] > 0.0) & near, 6] = 1.0
+        action[:, 7:] = -1.0
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
-    def shift(self, shared: Float64) -> Float64:
-        """Drift that is compensated, (N, 2) nm.
-
-        Args:
-            shared: (N, numbers) of the observation that are the same for all adatoms.
-        """
-        expected = shared[:, [SHARED_AT["shift_x"], SHARED_AT["shift_y"]]]
-        return self.config.foresight * 0.5 * expected
-
-    def _learn(self, shared: Float64) -> None:
+    def _learn(self, shared: Mapping[str, Float64]) -> None:
         """Update the memory with the last landings."""
         config = self.config
-        press, correction, failures = self.state
-        landed = shared[:, SHARED_AT["landed"]] > 0.0
-        error = 0.5 * shared[:, [SHARED_AT["landing_x"], SHARED_AT["landing_y"]]]
-        ahead = END_NM * shared[:, [SHARED_AT["last_end_x"], SHARED_AT["last_end_y"]]]
-        ahead -= START_NM * shared[:, [SHARED_AT["last_start_x"], SHARED_AT["last_start_y"]]]
+        correction, failures = self.state
+        landed, error = shared["landed"] > 0.0, 0.5 * pair(shared, "landing")
+        ahead = END_NM * pair(shared, "last_end") - START_NM * pair(shared, "last_start")
         along = ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)[:, None]
-        lost = landed & (np.hypot(error[:, 0], error[:, 1]) > 0.3)
-        press[lost] = np.minimum(press[lost] + config.firmer, 1.0)
         behind = landed & ((error * along).sum(axis=1) < -2.0 * ON_TARGET_NM)
         failures[behind] += 1
         came = landed & ~behind
         failures[came] = 0
         correction[came] += config.learning * (error + config.overshoot_nm * along)[came]
+
+
+def pair(numbers: Mapping[str, Float64], name: str) -> Float64:
+    """Channels of a vector along x and y, (N, 2)."""
+    return np.stack([numbers[f"{name}_x"], numbers[f"{name}_y"]], axis=1)

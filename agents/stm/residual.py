@@ -16,7 +16,7 @@ RANGE = (0.3, 0.3, 0.08, 0.08, 0.5, 1.0, 0.5, 0.5)
 """Largest correction of each component of the action (design choice): 0.12 nm of the beginning of
 a drag, 0.16 nm of its end, any conductance, and whether an image follows."""
 
-_MEMORY = 4  # numbers of the expert's memory
+_MEMORY = 4  # numbers of the expert's memory, and its conductance
 
 
 def width_of(movers: int) -> int:
@@ -25,12 +25,7 @@ def width_of(movers: int) -> int:
 
 
 class STMResidual(ResidualController):
-    """Drags of adatoms, all of whose components may be corrected.
-
-    Args:
-        movers: adatoms to be moved.
-        history: number of decisions in an observation.
-    """
+    """Drags of a number of adatoms, all of whose components may be corrected."""
 
     def __init__(self, movers: int, history: int) -> None:
         expert, components = ExpertAgent(movers), components_for(movers)
@@ -63,6 +58,7 @@ class STMResidual(ResidualController):
 
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
         """Numbers of the observation, the expert's action and its memory, (N, width)."""
-        press, correction, behind = self.expert.state
-        memory = [correction / 0.3, press[:, None], behind[:, None] / 4]
+        correction, behind = self.expert.state
+        press = np.full((len(behind), 1), self.expert.config.conductance)
+        memory = [correction / 0.3, press, behind[:, None] / 4]
         return np.concatenate([observation["numbers"], action, *memory], axis=1)

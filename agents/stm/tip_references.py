@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.observation import ACTIONS, SCALES
+from microgym.envs.stm.observation import SCALES, TIP
 from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE
 from microgym.physics import stm_tip
 from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
+from microgym.state import Int64
 
-Int64 = NDArray[np.int64]
-
-
-_SHAPES = {"numbers": (2 * len(READINGS) + 1 + 2 * len(ACTIONS) + 3,)}
+_SHAPES = {"numbers": (len(TIP),)}
 
 
 class TipRandomAgent(SeededRandomAgent):
@@ -53,24 +51,10 @@ class TipExpertConfig:
     patience: int = 6
 
 
-def _dip(number: int) -> int:
-    return DIP + min(max(number, 0), len(DIPS_NM) - 1)
-
-
-def _pulse(number: int) -> int:
-    return PULSE + min(max(number, 0), len(PULSES_V) - 1)
-
-
 def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
-    """Wanted actions where they are allowed; else a move, if it is allowed; else an image.
-
-    Args:
-        wanted: (N,) actions.
-        masks: (N, actions), nonzero where an action is allowed.
-    """
-    rows = np.arange(wanted.size)
+    """Wanted actions (N,) where masks (N, actions) allow them; else a move, or else an image."""
     instead = np.where(masks[:, MOVE], MOVE, LOOK)
-    return np.where(masks[rows, wanted], wanted, instead)
+    return np.where(masks[np.arange(wanted.size), wanted], wanted, instead)
 
 
 class TipExpertAgent(BaseAgent):
@@ -82,16 +66,16 @@ class TipExpertAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """Decide by the mean of the images since the tip was last changed."""
-        config = self.config
-        seen = observation["numbers"].astype(np.float64)
-        count = len(READINGS)
-        blur, ghost, flicker, slope = (seen[:, count : 2 * count] * SCALES).T
-        readings = np.rint(5.0 * seen[:, 2 * count])
-        tried = np.rint(5.0 * seen[:, 2 * count + 1 + len(ACTIONS) + _dip(config.dip)])
+        config, seen = self.config, TIP.unpack(observation["numbers"].astype(np.float64))
+        means = zip(READINGS, SCALES, strict=True)
+        blur, ghost, flicker, slope = (scale * seen[f"mean_{name}"] for name, scale in means)
+        readings = np.rint(5.0 * seen["readings"])
+        dip, pulse = DIP + config.dip, PULSE + config.pulse
+        tried = np.rint(5.0 * seen[f"count_{dip}"])
         dirty = slope < config.slope
         bad = (blur > config.blur_nm) | (ghost > config.ghost) | (flicker > config.flicker_nm)
         hopeless = (tried > 0) & (tried % config.patience == 0)
-        mend = np.where(dirty | hopeless, _pulse(config.pulse), _dip(config.dip))
+        mend = np.where(dirty | hopeless, pulse, dip)
         enough = readings >= max(config.looks, EVIDENCE)
         wanted = np.where(dirty | bad, mend, np.where(enough, ACCEPT, LOOK))
         return _possible(wanted, info["action_mask"])
@@ -106,33 +90,29 @@ class TipOracleAgent(BaseAgent):
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """The conditioning with the largest probability of a sharp tip."""
         masks, latent = info["action_mask"], info["latent"]
-        wanted = [
-            self._decide(int(state), float(traits[stm_tip.HARDNESS]), mask)
-            for state, traits, mask in zip(
-                latent["tip_state"], latent["traits"], masks, strict=True
-            )
-        ]
-        return _possible(np.array(wanted), masks)
+        states, hardness = latent["tip_state"], latent["traits"][:, stm_tip.HARDNESS]
+        pairs = zip(states.tolist(), hardness.tolist(), strict=True)
+        best = np.array([_conditioning(*pair) for pair in pairs])
+        end = np.where(masks[:, ACCEPT], ACCEPT, LOOK)
+        return _possible(np.where(states == stm_tip.SHARP, end, best), masks)
 
-    @staticmethod
-    def _decide(state: int, hardness: float, mask: NDArray[np.bool_]) -> int:
-        if state == stm_tip.SHARP:
-            return ACCEPT if mask[ACCEPT] else LOOK
-        gentle = [_dip(k) for k, depth in enumerate(DIPS_NM) if depth <= 1.8]
-        chance = {
-            _dip(k): stm_tip.change_probability(DIPS_NM[k], 0.0, hardness) * _sharpens(state, 0)
-            for k in range(len(gentle))
-        }
-        for k, volts in enumerate(PULSES_V):
-            if abs(volts) < 8.0:
-                change = stm_tip.change_probability(0.0, volts, hardness)
-                chance[_pulse(k)] = change * _sharpens(state, 1)
-        return max(chance, key=lambda action: chance[action])
+
+def _conditioning(state: int, hardness: float) -> int:
+    """Gentle dip or pulse below 8 V that most probably makes a tip sharp."""
+    chance: dict[int, float] = {}
+    for k, depth in enumerate(DIPS_NM):
+        if depth <= 1.8:
+            change = stm_tip.change_probability(depth, 0.0, hardness)
+            chance[DIP + k] = change * _sharpens(state, stm_tip.GENTLE)
+    for k, volts in enumerate(PULSES_V):
+        if abs(volts) < 8.0:
+            change = stm_tip.change_probability(0.0, volts, hardness)
+            chance[PULSE + k] = change * _sharpens(state, stm_tip.PULSE)
+    return max(chance, key=lambda action: chance[action])
 
 
 @functools.cache
-def _sharpens(state: int, kind: int) -> float:
-    """Probability that a change by a gentle dip (0) or a pulse below 8 V (1) makes a tip sharp."""
-    cause = stm_tip.PULSE if kind else stm_tip.GENTLE
+def _sharpens(state: int, cause: int) -> float:
+    """Probability that a change by a cause makes a tip of a state sharp."""
     draws = (np.arange(200) + 0.5) / 200
     return float(np.mean([stm_tip.next_state(state, cause, u) == stm_tip.SHARP for u in draws]))

@@ -31,10 +31,9 @@ from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.search_space import Space, Value, search_space
 from microgym.baselines.cli.train import all_complete, check_seeds, train_runs
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import find_agent
-from microgym.baselines.evaluation.records import provenance, to_json
+from microgym.baselines.evaluation.records import provenance, to_json, write_json
 from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 
 RECORD, TABLE, BEST = "search.json", "trials.csv", "best.toml"
@@ -295,7 +294,7 @@ def _write(plan: Plan, about: Mapping[str, Any], trials: Sequence[Mapping[str, A
     finished = [one for one in trials if one["state"] == "complete"]
     best = max(finished, key=lambda one: one["return_mean"], default=None)
     record = {**about, "trials": list(trials), "best": best}
-    write_atomically(plan.output / RECORD, to_json(record, indent=1) + "\n")
+    write_json(plan.output / RECORD, record)
     names = list(about["space"])
     results = ["state", "return_mean", "score", "duration_s"]
     text = io.StringIO()

@@ -14,11 +14,10 @@ from typing import Any
 
 from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
-from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import is_unfinished
 from microgym.baselines.cli.console import Progress, no_progress, one_thread, progress_bar
 from microgym.baselines.evaluation.protocols import EvaluationProtocol
-from microgym.baselines.evaluation.records import provenance, read_record, to_json
+from microgym.baselines.evaluation.records import provenance, read_record, write_json
 
 Trainer = Callable[..., Any]
 Curve = list[tuple[int, float]]
@@ -307,5 +306,5 @@ def _train(
             "curve": curve,
             **provenance(),
         }
-        write_atomically(file, to_json(record, indent=1) + "\n")
+        write_json(file, record)
     return Run(seed, steps, Path(result.path), curve, result.duration_s, complete, resumed)

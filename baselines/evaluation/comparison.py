@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import Evaluation, evaluate_all
+from microgym.baselines.evaluation.protocols import EvaluationCase
 from microgym.baselines.evaluation.records import from_plain
 from microgym.baselines.evaluation.statistics import (
     Estimate,
@@ -116,13 +117,9 @@ class Comparison:
         """Results of the policy of this name, if it took part."""
         return next((one for one in self.scores if one.agent == agent), None)
 
-    def as_record(self) -> dict[str, Any]:
-        """As plain values for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Comparison":
-        """Comparison from a record made by `as_record` and read from JSON.
+        """Comparison from its record, as `asdict` made it and JSON holds it.
 
         Raises:
             ValueError: something is missing.
@@ -221,6 +218,14 @@ def compare(
         gaps(returns),
         outcomes,
     )
+
+
+def compare_case(
+    case: EvaluationCase, agents: Mapping[str, Sequence[Agent]], **words: Any
+) -> Comparison:
+    """Comparison on one case; further arguments as for `compare`."""
+    found = compare(case.setting, agents, fixed_action=case.fixed_action, title=case.name, **words)
+    return replace(found, specimen=case.specimen or found.specimen)
 
 
 def summary(env_id: str, comparison: Comparison, agent: str) -> dict[str, Any]:

@@ -6,35 +6,53 @@ Training is chaotic: the same seed on another processor gives another agent. So 
 compared with the interval in which one further run is expected 99 times in 100. A policy that is
 only evaluated must reproduce the returns of the first episodes one by one, and its mean must lie in
 the interval of the mean. Where no agent learns, a record has no training.
+
+A record of another kind compares agents trained with different observation models.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from microgym.agents.training.atomic_io import write_atomically
+import numpy as np
+from numpy.typing import NDArray
+
+from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.train import Run, trained_runs
-from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.comparison import (
+    FRESH,
+    SHIPPED,
+    Comparison,
+    PairedDifference,
+    compare_case,
+)
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
+from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.baselines.evaluation.protocols import (
+    COMPARED,
     EvaluationCase,
     EvaluationProtocol,
     evaluation_cases,
+    evaluation_table,
     find_recording,
-    full_protocol,
-    small_protocol,
+    record_protocol,
 )
 from microgym.baselines.evaluation.records import (
     RESULTS,
     check_writable,
     provenance,
     read_record,
-    to_json,
+    write_json,
 )
-from microgym.baselines.evaluation.statistics import prediction_interval
+from microgym.baselines.evaluation.statistics import (
+    bootstrap,
+    paired_difference,
+    prediction_interval,
+)
 
+ARGUMENT = "reconstructor"
+"""Argument of an environment that selects its observation model."""
 FLOOR = ("random",)
 """Policies that a small agent is compared with."""
 CLOSE = 1e-4
@@ -68,15 +86,10 @@ class Check:
         return f"{word} {self.name}: {self.value:.4g}, recorded {self.low:.4g} to {self.high:.4g}"
 
 
-def record_path(env_id: str, small: bool, folder: Path = RESULTS) -> Path:
-    """Path of an environment's record.
-
-    Args:
-        env_id: the environment.
-        small: the record of the small agent, which the tests retrain.
-        folder: of the records.
-    """
-    return folder / f"{env_id}{'.small' if small else ''}.json"
+def record_path(env_id: str, kind: str, folder: Path = RESULTS) -> Path:
+    """Path of an environment's record: "full", "small" or "observation models"."""
+    suffix = "" if kind == "full" else f".{kind.replace(' ', '-')}"
+    return folder / f"{env_id}{suffix}.json"
 
 
 def write_record(
@@ -107,24 +120,83 @@ def write_record(
         ValueError: `small` for an environment in which no agent learns.
         KeyboardInterrupt: interrupted; the old record stays, and policies are in `runs`.
     """
-    path = check_writable(record_path(setting.env_id, small, folder))
+    kind = "small" if small else "full"
+    path = check_writable(record_path(setting.env_id, kind, folder))
     setting.check()
-    chosen = protocol or (small_protocol if small else full_protocol)(setting.env_id)
+    chosen = protocol or record_protocol(setting.env_id, small)
     trained = trained_runs(setting.env_id, chosen, runs, jobs, reuse=reuse)
     first, *others = evaluation_cases(setting, find_recording(setting.env_id))
     only = FLOOR if small else ()
     comparisons = [_measure(first, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
     for case in () if small else others:
-        found = _measure(case, chosen.other_episodes, 0, trained)
-        comparisons.append(replace(found, specimen=case.specimen or found.specimen))
+        comparisons.append(_measure(case, chosen.other_episodes, 0, trained))
     record = {
         "env": setting.env_id,
-        "kind": "small" if small else "full",
+        "kind": kind,
         **provenance(),
         "training": _training(trained, comparisons[0]) if trained else None,
-        "comparisons": [one.as_record() for one in comparisons],
+        "comparisons": [asdict(one) for one in comparisons],
     }
-    return write_atomically(path, to_json(record, indent=1) + "\n")
+    return write_json(path, record)
+
+
+def write_comparison(
+    setting: EnvironmentConfig,
+    *,
+    runs: Path,
+    jobs: int | None = 1,
+    protocol: EvaluationProtocol = COMPARED,
+    folder: Path = RESULTS,
+    reuse: bool = False,
+) -> Path:
+    """Train with each observation model, compare, and write the record.
+
+    The reward does not depend on the observation model, so returns can be compared directly. The
+    arguments are those of `write_record`; `runs` gets a folder for each model, named after it.
+
+    Raises:
+        ValueError: the environment has no choice of observation models.
+        KeyboardInterrupt: as for `write_record`.
+    """
+    models = evaluation_table(setting.env_id).observation_models
+    if not models:
+        raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
+    path = check_writable(record_path(setting.env_id, "observation models", folder))
+    trained = {
+        name: trained_runs(
+            setting.env_id, protocol, runs / name, jobs, reuse=reuse, config={ARGUMENT: name}
+        )
+        for name in models
+    }
+    returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
+    record = {
+        "env": setting.env_id,
+        "kind": "observation models",
+        **provenance(),
+        "steps": trained[models[0]][0].steps,
+        "seeds": protocol.seeds,
+        "episodes": protocol.episodes,
+        "split": setting.split,
+        "models": {
+            name: {"returns": asdict(bootstrap(table)), "run_means": table.mean(axis=1)}
+            for name, table in returns.items()
+        },
+        "differences": differences(returns),
+    }
+    return write_json(path, record)
+
+
+def differences(returns: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
+    """Records of `PairedDifference` between the first observation model and each other.
+
+    Args:
+        returns: model to [runs, episodes], of the same seeds and episodes.
+    """
+    first, *others = returns
+    return [
+        asdict(PairedDifference(first, other, paired_difference(returns[first], returns[other])))
+        for other in others
+    ]
 
 
 def check_record(
@@ -157,7 +229,7 @@ def check_record(
         ValueError: a bad record.
         KeyboardInterrupt: interrupted before the end.
     """
-    record = read_record(record_path(setting.env_id, small, folder))
+    record = read_record(record_path(setting.env_id, "small" if small else "full", folder))
     try:
         training: Mapping[str, Any] = record["training"] or {"seeds": [], "steps": 0}
         before = Comparison.from_record(record["comparisons"][0])
@@ -234,13 +306,17 @@ def _measure(
     agents = {name: group for name, group in agents.items() if not only or name in only}
     if trained:
         agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
-    return compare(
-        case.setting,
-        agents,
-        episodes=episodes,
-        seed=seed,
-        kept=kept,
-        fixed_action=case.fixed_action,
-        title=case.name,
-        whole=True,
-    )
+    return compare_case(case, agents, episodes=episodes, seed=seed, kept=kept, whole=True)
+
+
+def _returns(
+    setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
+) -> NDArray[np.float64]:
+    """Returns of every run with the observation model of its training, [runs, episodes]."""
+    shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
+    agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
+    with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
+        found = evaluate_all(
+            shown, agents, episodes=protocol.episodes, progress=progress, whole=True
+        )
+    return np.stack([one.returns for one in found.values()])

@@ -2,17 +2,16 @@
 
 The methods are those of Agarwal et al., "Deep reinforcement learning at the edge of the
 statistical precipice", NeurIPS 2021: bootstrap intervals, the interquartile mean, and training
-seeds as a source of uncertainty of their own. Their package rliable fails to import beside pandas
-3, and `scipy.stats.bootstrap` resamples one axis, not training seeds and episodes independently.
+seeds as a source of uncertainty of their own. Their package rliable does not import with
+pandas 3.
 
 All comparisons are paired: results come as `[episodes]`, or `[runs, episodes]` for several training
 seeds, and column i is the same specimen with the same drift for every policy. A resample draws
 columns once for all quantities of a comparison, and rows (training seeds) independently of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,8 +83,7 @@ def bootstrap(
     values: ArrayLike,
     statistic: Statistic = mean,
     *,
-    strata: ArrayLike | None = None,
-    confidence: float = CONFIDENCE,
+    headroom: ArrayLike = 1.0,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
@@ -95,32 +93,50 @@ def bootstrap(
         values: [episodes] or [runs, episodes]. Runs and episodes are resampled independently of
             each other. With few runs the interval is somewhat too short.
         statistic: function of all values together, from [..., n] to [...].
-        strata: [episodes], labels; each label keeps its number of episodes in every resample.
-        confidence: of the interval, between 0 and 1.
+        headroom: [episodes]; the values are divided by its mean. Both are resampled together, so
+            the interval contains the uncertainty of both.
         resamples: number of resamples, at least 1.
         seed: of the resampling.
 
     Returns:
-        The statistic of the data and its interval.
+        The statistic of the data and its interval; NaN where the headroom is not above 0.
 
     Raises:
-        ValueError: no values, values that are not finite, or an argument out of range.
+        ValueError: no values, values that are not finite, or no resamples.
     """
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
     table = _table("values", values)
-    drawn = [
-        statistic(_flat(table[rows[:, :, None], columns[:, None, :]]))
-        for rows, columns in _draws(table.shape, _labels(strata, table), resamples, seed)
-    ]
-    return _estimate(float(statistic(table.reshape(-1))), np.concatenate(drawn), confidence)
+    runs, episodes = table.shape
+    room = np.broadcast_to(np.asarray(headroom, np.float64), (episodes,))
+    if room.mean() <= 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    value = float(statistic((table / room.mean()).reshape(-1)))
+    generator = np.random.default_rng(seed)
+    block = max(1, _BLOCK // table.size)
+    drawn: list[Array] = []
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        rows = generator.integers(runs, size=(size, runs))
+        columns = generator.integers(episodes, size=(size, episodes))
+        divisor = room[columns].mean(axis=-1, keepdims=True)
+        sample = table[rows[:, :, None], columns[:, None, :]].reshape(size, -1)
+        drawn.append(statistic(sample / np.where(divisor > 0, divisor, np.nan)))
+    found = np.concatenate(drawn)
+    known = np.isfinite(found)
+    tail = (1 - CONFIDENCE) / 2
+    if 1 - known.mean() > tail:
+        return Estimate(value, np.nan, np.nan)
+    low, high = np.quantile(found[known], [tail, (1 + CONFIDENCE) / 2])
+    return Estimate(value, float(low), float(high))
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, **arguments: Any) -> Estimate:
+def paired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Mean of a - b on the same episodes, with its interval.
 
     Args:
         a: [episodes] or [runs, episodes].
         b: the same shape, or [episodes] to be compared with every run.
-        **arguments: of `bootstrap`.
 
     Returns:
         The difference; `above_zero` tells whether a is better.
@@ -133,7 +149,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, **arguments: Any) -> Estimate:
         raise ValueError(
             f"a and b must be of the same episodes, got {first.shape[1]} and {second.shape[1]}"
         )
-    return bootstrap(first - second, **arguments)
+    return bootstrap(first - second)
 
 
 def normalised_score(
@@ -142,24 +158,21 @@ def normalised_score(
     oracle: ArrayLike,
     statistic: Statistic = mean,
     *,
-    confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
     """Score on the scale where the expert is 0 and the oracle 1.
 
     (returns - expert) / mean(oracle - expert), summarised by the statistic. The divisor is the mean
-    headroom, since that of a single specimen may be nearly zero. Numerator and divisor are
-    resampled together, so the interval contains the uncertainty of both.
+    headroom, since that of a single specimen may be nearly zero.
 
     Args:
         returns: [episodes] or [runs, episodes].
         expert: [episodes], the same ones.
         oracle: [episodes], the same ones.
         statistic: `mean` or `interquartile_mean`.
-        confidence: of the interval, between 0 and 1.
-        resamples: number of resamples, at least 1.
-        seed: of the resampling.
+        resamples: as for `bootstrap`.
+        seed: as for `bootstrap`.
 
     Returns:
         Score and interval; NaN where the oracle is not above the expert on these episodes.
@@ -177,19 +190,8 @@ def normalised_score(
             "expert and oracle must be [episodes], the same episodes as the returns, "
             f"got {base.shape} and {top.shape} beside {table.shape}"
         )
-    gain, room = table - base, (top - base)[0]
-    drawn: list[Array] = []
-    for rows, columns in _draws(table.shape, _labels(None, table), resamples, seed):
-        divisor = room[columns].mean(axis=-1, keepdims=True)
-        divisor = np.where(divisor > 0, divisor, np.nan)
-        drawn.append(statistic(_flat(gain[rows[:, :, None], columns[:, None, :]]) / divisor))
-    values = np.concatenate(drawn)
-    if room.mean() <= 0:
-        return Estimate(np.nan, np.nan, np.nan)
-    score = float(statistic((gain / room.mean()).reshape(-1)))
-    if np.isnan(values).mean() > (1 - confidence) / 2:
-        return Estimate(score, np.nan, np.nan)
-    return _estimate(score, values[np.isfinite(values)], confidence)
+    room = (top - base)[0]
+    return bootstrap(table - base, statistic, headroom=room, resamples=resamples, seed=seed)
 
 
 # Student's t, 99.5% quantile at 1, 2, ... 10 degrees of freedom (standard tables).
@@ -226,39 +228,3 @@ def _table(name: str, values: ArrayLike) -> Array:
     if not np.isfinite(table).all():
         raise ValueError(f"{name} must be finite")
     return table
-
-
-def _labels(strata: ArrayLike | None, table: Array) -> NDArray[Any]:
-    labels = np.zeros(table.shape[1]) if strata is None else np.asarray(strata)
-    if labels.shape != table.shape[1:]:
-        raise ValueError(f"strata must be [{table.shape[1]}], got shape {labels.shape}")
-    return labels
-
-
-def _flat(values: Array) -> Array:
-    return values.reshape(len(values), -1)
-
-
-def _draws(
-    shape: tuple[int, ...], labels: NDArray[Any], resamples: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Row and column indices of resamples, [block, runs] and [block, episodes], in blocks."""
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
-    runs, episodes = shape
-    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    generator = np.random.default_rng(seed)
-    left, block = resamples, max(1, _BLOCK // (runs * episodes))
-    while left > 0:
-        size = min(block, left)
-        rows = generator.integers(runs, size=(size, runs))
-        picks = [group[generator.integers(group.size, size=(size, group.size))] for group in groups]
-        yield rows, np.concatenate(picks, axis=1)
-        left -= size
-
-
-def _estimate(value: float, drawn: Array, confidence: float) -> Estimate:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(value, float(low), float(high))

@@ -1,8 +1,9 @@
-"""Pages in docs/: one for each task module, and an index, generated from source and results.
+"""Pages in docs/ and the score table of the README, generated from source and results.
 
-The ids of one package share a page. It consists of the sections of the docstring of the
-environment's class; under each come the tables that the task's declarations give, and the committed
-results. A test fails if a page is out of date.
+docs/ has a page for each package of environments, two for each network, and an index. The page of
+environments consists of the sections of the docstring of the environment's class; under each come
+the tables that the task's declarations give, and the committed results. A test fails if a page is
+out of date.
 """
 
 import inspect
@@ -15,21 +16,27 @@ import gymnasium as gym
 
 from microgym.agents.core.registry import agent_names
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.evaluation.compare_observations import comparison_path, comparison_text
-from microgym.baselines.evaluation.comparison import Comparison
-from microgym.baselines.evaluation.protocols import out_of_distribution
-from microgym.baselines.evaluation.records import RESULTS, read_record
+from microgym.baselines.evaluation.comparison import (
+    FRESH,
+    SHIPPED,
+    Comparison,
+    PairedDifference,
+)
+from microgym.baselines.evaluation.protocols import evaluation_table
+from microgym.baselines.evaluation.records import RESULTS, from_plain, read_record
 from microgym.baselines.evaluation.reproduce import record_path
+from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.page import network_card, network_page
 from microgym.baselines.observation_models.specification import specifications
 from microgym.baselines.reporting.formatting import (
     OUTCOMES,
     decimals,
+    differences,
     markdown,
     outcome_table,
+    provenance_rows,
     written,
 )
-from microgym.baselines.reporting.readme import table as scores
 from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
@@ -63,6 +70,9 @@ NETWORKS = specifications()
 """Neural observation models."""
 CARDS = tuple(f"../{one.card_file.as_posix()}" for one in NETWORKS)
 """Paths of the cards beside the weights of the networks, from docs/."""
+
+BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
+"""Marks of the score table in the README."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
 _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
@@ -228,50 +238,118 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
 
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     """Sections and the results of the committed records to be shown there."""
-    path = record_path(env_id, False, folder)
+    path = record_path(env_id, "full", folder)
     if not path.is_file():
         return [("Reference policies", _NONE.format(env=env_id))]
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
     found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
-    beyond = out_of_distribution(env_id)
+    beyond = evaluation_table(env_id).out_of_distribution
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording
         name = "Recorded scans" if recorded else "Where adaptivity does not pay"
         found.append((name, _measured(one)))
-    if comparison_path(env_id, folder).is_file():
-        found.append(
-            ("Observation models", comparison_text(read_record(comparison_path(env_id, folder))))
-        )
+    path = record_path(env_id, "observation models", folder)
+    if path.is_file():
+        found.append(("Observation models", comparison_text(read_record(path))))
     return found
+
+
+def comparison_text(record: Mapping[str, Any]) -> str:
+    """Comparison of observation models as Markdown.
+
+    Args:
+        record: as `reproduce.write_comparison` wrote it.
+
+    Raises:
+        ValueError: something is missing.
+    """
+    try:
+        means: dict[str, Estimate] = {
+            name: from_plain(Estimate, one["returns"]) for name, one in record["models"].items()
+        }
+        gaps = [from_plain(PairedDifference, one) for one in record["differences"]]
+        about = (
+            f"PPO, {record['steps']:,} steps a run, {len(record['seeds'])} runs each, by "
+            f"`{record['command']}`; {record['episodes']} episodes of split {record['split']}, the "
+            "same for all; 95% intervals."
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the record of observation models lacks {error}") from error
+    digits = decimals([*means.values(), *(one.difference for one in gaps)])
+    rows = [("observation model", "return", "")]
+    rows += [(f"`{name}`", written(one, digits), "") for name, one in means.items()]
+    return f"{markdown([*rows, *differences(gaps, digits)])}\n\n{about}"
 
 
 def _measured(comparison: Comparison) -> str:
     """Tables of scores, of the paired differences, and of the metrics beside the score."""
-    rows = [("difference of returns", "mean and 95% interval", "")]
     digits = decimals([one.difference for one in comparison.gaps])
-    for one in comparison.gaps:
-        found = written(one.difference, digits)
-        rows.append((f"{one.better} - {one.worse}", found, one.verdict))
-    found = f"{scores(comparison)}\n\n{markdown(rows)}"
+    head = ("difference of returns", "mean and 95% interval", "")
+    found = f"{scores(comparison)}\n\n{markdown([head, *differences(comparison.gaps, digits)])}"
     beside = outcome_table(comparison)
     return f"{found}\n\n{markdown(beside)}\n\n{OUTCOMES}" if beside else found
 
 
 def _origin(record: Mapping[str, Any]) -> str:
     """Table of the provenance of the results."""
-    training, machine = record["training"], record["machine"]
-    learnt = "none: reference policies only"
+    training, learnt = record["training"], "none: reference policies only"
     if training is not None:
         seeds = ", ".join(str(seed) for seed in training["seeds"])
         learnt = f"{training['steps']:,} steps, seeds {seeds}"
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
-    rows = [
-        ("provenance of the results", ""),
-        ("command", f"`{record['command']}`"),
-        ("training", learnt),
-        ("date and commit", f"{record['date']}, {record['commit']}"),
-        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
-        ("packages", f"Python {machine['python']}, {packages}"),
-    ]
-    return markdown(rows)
+    return markdown(
+        [
+            ("provenance of the results", ""),
+            ("command", f"`{record['command']}`"),
+            ("training", learnt),
+            *provenance_rows(record),
+        ]
+    )
+
+
+def scores(comparison: Comparison) -> str:
+    """Scores as a Markdown table, best policy first."""
+    found = sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True)
+    digits = [decimals([getattr(one, name) for one in found]) for name in ("returns", "score")]
+    names = {SHIPPED: "**trained** (shipped)"}
+    rows = [("policy", "return", "score")]
+    for one in found:
+        fresh = f"trained afresh, {one.runs} seeds" if one.agent == FRESH else one.agent
+        returns, score = written(one.returns, digits[0]), written(one.score, digits[1])
+        rows.append((names.get(one.agent, fresh), returns, score))
+    about = f"{comparison.episodes} episodes, split {comparison.split}"
+    if comparison.specimen:
+        about += f", specimens `{comparison.specimen}`"
+    return f"{markdown(rows)}\n\nMeans and 95% intervals; {about}."
+
+
+def update_readme(path: Path, results: Path = RESULTS) -> Path:
+    """Rewrite the score table between the two marks of a README.
+
+    Args:
+        path: the README.
+        results: folder of the records.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: no README, or no record.
+        ValueError: the marks are not there, once each and in order; or a bad record.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    text = path.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
+        raise ValueError(f"{path} must hold {BEGIN} and, after it, {END}, once each")
+    records = [read_record(one) for one in sorted(results.glob("*.json"))]
+    found = [one for one in records if one.get("kind", "full") == "full" and "comparisons" in one]
+    if not found:
+        raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
+    parts: list[str] = []
+    for record in found:
+        title = f"`{record['env']}`\n\n" if len(found) > 1 else ""
+        parts.append(title + scores(Comparison.from_record(record["comparisons"][0])))
+    head, rest = text.split(BEGIN)
+    table, tail = "\n\n".join(parts), rest.split(END)[1]
+    return write_atomically(path, f"{head}{BEGIN}\n{table}\n{END}{tail}")

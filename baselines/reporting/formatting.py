@@ -1,9 +1,10 @@
 """Format of numbers and tables, the same on pages and in reports."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from microgym.baselines.evaluation.comparison import Comparison
+from microgym.baselines.evaluation.comparison import Comparison, PairedDifference
 from microgym.baselines.evaluation.statistics import Estimate
 
 OUTCOMES = (
@@ -66,6 +67,25 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
         found = [score.outcomes[one.label] for one in metrics]
         rows.append((score.agent, *(written(one, _digits(one)) for one in found)))
     return rows
+
+
+def differences(gaps: Sequence[PairedDifference], digits: int) -> list[tuple[str, str, str]]:
+    """Rows of a table: the policies of each difference, its interval, and its verdict."""
+    return [
+        (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
+        for one in gaps
+    ]
+
+
+def provenance_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of a table: date, commit, machine and packages of a record."""
+    machine = record["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
+    return [
+        ("date and commit", f"{record['date']}, {record['commit']}"),
+        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("packages", f"Python {machine['python']}, {packages}"),
+    ]
 
 
 def _digits(estimate: Estimate) -> int:

@@ -1,8 +1,10 @@
-"""Training, comparison and page of `microgym report`."""
+"""Report of `microgym report`: one HTML file that loads nothing from elsewhere."""
 
+import base64
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from microgym.agents.core.agent import Agent
@@ -11,23 +13,101 @@ from microgym.agents.training.video import animation, still
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.record_video import record_episode
 from microgym.baselines.cli.train import Run, trained_runs
-from microgym.baselines.evaluation.comparison import FRESH, SHIPPED, Comparison, compare
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.comparison import (
+    FRESH,
+    SHIPPED,
+    Comparison,
+    compare_case,
+)
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
 from microgym.baselines.evaluation.protocols import (
-    EvaluationCase,
     EvaluationProtocol,
     evaluation_cases,
     find_recording,
 )
 from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, read_record
-from microgym.baselines.reporting.report_page import Picture, Report, Section, render
+from microgym.baselines.reporting.formatting import provenance_rows
+from microgym.baselines.reporting.plots import (
+    Points,
+    plot_intervals,
+    plot_learning_curves,
+    to_svg,
+)
+from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.registry import find
-
-Group = dict[str, list[Agent]]
 
 _PICTURED = 1_000_000
 """Seed of the pictured episode, different from those evaluated."""
+
+
+ABOUT = {
+    "idle": "zero actions",
+    "random": "uniformly random actions",
+    "expert": "rules of a skilled operator, tuned on training specimens",
+    "oracle": "knows the hidden state",
+    SHIPPED: "the agent that comes with the package",
+    FRESH: "trained in this run",
+}
+"""Description of each kind of policy; every other one is a fixed policy."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image in the report.
+
+    Attributes:
+        title: text above it.
+        data: WebP file, which may be animated.
+        note: text below it.
+        still: WebP file shown instead to readers who want no motion; none if empty.
+    """
+
+    title: str
+    data: bytes
+    note: str = ""
+    still: bytes = b""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Results on one kind of specimens.
+
+    Attributes:
+        title: heading of the section.
+        text: what distinguishes these specimens.
+        comparison: the results.
+    """
+
+    title: str
+    text: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Report:
+    """Contents of the report.
+
+    Attributes:
+        env_id: the environment.
+        summary: its one-line description.
+        provenance: names and values of all that the results came from, in order.
+        sections: results; the first is the main one.
+        curves: training run to (steps, mean return).
+        curves_note: source of the curves.
+        pictures: one for each policy, of the same specimen.
+        video: animation of one episode, if there is one.
+        notes: further remarks, shown at the top.
+    """
+
+    env_id: str
+    summary: str
+    provenance: Mapping[str, str]
+    sections: Sequence[Section]
+    curves: Mapping[str, Points] = field(default_factory=dict)
+    curves_note: str = ""
+    pictures: Sequence[Picture] = ()
+    video: Picture | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +166,14 @@ def make_report(plan: Plan) -> Path:
     video: Picture | None = None
     try:
         for case in evaluation_cases(plan.setting, recording):
-            compared = run_comparison(case, agents, plan)
+            main = case.setting == plan.setting
+            compared = compare_case(
+                case,
+                agents,
+                episodes=plan.protocol.episodes if main else plan.protocol.other_episodes,
+                seed=plan.seed,
+                num_envs=plan.num_envs,
+            )
             sections.append(Section(case.title, case.text, compared))
             if not compared.complete:
                 raise KeyboardInterrupt
@@ -111,31 +198,38 @@ def make_report(plan: Plan) -> Path:
     return write_atomically(plan.output, render(report))
 
 
-def run_comparison(case: EvaluationCase, agents: Group, plan: Plan) -> Comparison:
-    """Compare the policies on one case, with a progress bar.
+def render(report: Report) -> str:
+    """The whole page, as HTML with all images embedded."""
+    main = report.sections[0].comparison
+    trained = main.score(FRESH) or main.score(SHIPPED)
+    scored = trained is not None and math.isfinite(trained.score.value)
 
-    Args:
-        case: the specimens; the default ones get `plan.protocol.episodes` episodes, others fewer.
-        agents: name to agents.
-        plan: its protocol, seed and number of environments.
+    def learning_curves() -> str:
+        levels = {s.agent: s.returns.value for s in main.scores if s.agent in ("expert", "oracle")}
+        return to_svg(plot_learning_curves(report.curves, levels))
 
-    Returns:
-        The comparison, named after the specimens of the case.
-    """
-    main = case.setting == plan.setting
-    found = compare(
-        case.setting,
-        agents,
-        episodes=plan.protocol.episodes if main else plan.protocol.other_episodes,
-        seed=plan.seed,
-        num_envs=plan.num_envs,
-        fixed_action=case.fixed_action,
-        title=case.name,
+    return render_template(
+        "report.html",
+        report=report,
+        headline=trained if scored else None,
+        about=ABOUT,
+        fresh=FRESH,
+        nan=math.nan,
+        intervals=_intervals,
+        learning_curves=learning_curves,
+        data_url=lambda data: f"data:image/webp;base64,{base64.b64encode(data).decode()}",
     )
-    return replace(found, specimen=case.specimen or found.specimen)
 
 
-def _pictures(plan: Plan, agents: Group) -> tuple[list[Picture], Picture | None]:
+def _intervals(comparison: Comparison) -> str:
+    """Plot of the mean returns, the best policy first."""
+    rows = [(s.agent, s.returns, s.agent in (SHIPPED, FRESH)) for s in reversed(comparison.scores)]
+    return to_svg(plot_intervals(rows, "mean return"))
+
+
+def _pictures(
+    plan: Plan, agents: Mapping[str, Sequence[Agent]]
+) -> tuple[list[Picture], Picture | None]:
     """Last frame of every policy's episode on one specimen, and a video of the best policy's."""
     best = next((name for name in (FRESH, SHIPPED, "expert") if name in agents), None)
     pictures: list[Picture] = []
@@ -179,9 +273,8 @@ def _provenance(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, st
     found["first evaluation seed"] = str(plan.seed)
     found["duration"] = _clock(seconds)
     found["date"], found["commit"] = made["date"], made["commit"] or "not in git"
-    machine = made["machine"]
-    found["machine"] = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"
-    packages = {"python": machine["python"], **made["packages"]}
+    found["machine"] = dict(provenance_rows(made))["machine"]
+    packages = {"python": made["machine"]["python"], **made["packages"]}
     found["versions"] = ", ".join(f"{name} {version}" for name, version in packages.items())
     return found
 

@@ -1,13 +1,14 @@
-"""Observations of PFM-v0 and PFMLoop-v0: channels, and the kernels that fill them."""
+"""Observations of PFM-v0 and PFMLoop-v0: channels, and the maps of pulses."""
+
+from functools import reduce
 
 import numpy as np
 
 from microgym.envs.core.channels import Channel, Channels, flattened
 from microgym.envs.pfm.config import CELLS
 from microgym.jit import kernel
-from microgym.metrics.incremental import pooled
-from microgym.numerics.array_views import copy_plane
 from microgym.physics.ferroelectric import add_tip_field
+from microgym.state import Float32
 
 FULL_V = 30.0
 """Volts of pulses at one place that fill the maps of past pulses (design choice)."""
@@ -33,33 +34,19 @@ NUMBERS = Channels(
     rising=Channel("bias at which the last loop changed sign on the way up", "the same"),
     falling=Channel("the same on the way down", "the same"),
 )
+PARTS = {"maps": MAPS, "numbers": NUMBERS}
 SHOWN = MAPS.names[:3]
 """Maps in the vector of `observation="features"`."""
 FEATURES = flattened(NUMBERS, MAPS, SHOWN, CELLS["features"])
 
 
-@kernel
-def draw_maps(rows, maps, area, out):
-    """Pool the maps of the listed rows to the cells of the observation.
-
-    Args:
-        rows: (k,) int64.
-        maps: (N, 5, size, size) float32, in the order of `MAPS`.
-        area: (4,) int64, all of the maps as `pooled` has it: 0, cells, 0, cells.
-        out: (N, 5, cells, cells) written, clipped to [-1, 1].
-    """
-    one = np.float32(1.0)
-    cells = out.shape[2]
-    block = maps.shape[2] // cells
-    for k in range(rows.size):
-        b = rows[k]
-        for channel in range(maps.shape[1]):
-            # Mean over the sites of each cell.
-            pooled(maps[b, channel], 0, 0, block, area, out[b, channel])
-            for row in range(cells):
-                values = out[b, channel, row]
-                for cell in range(cells):
-                    values[cell] = min(max(values[cell], -one), one)
+def block_means(planes: Float32, cells: int) -> Float32:
+    """Means of square planes (..., size, size) over their blocks, (..., cells, cells)."""
+    block = planes.shape[-1] // cells
+    blocks = planes.reshape(*planes.shape[:-2], cells, block, cells, block)
+    # One element after the other: the order of a sum decides its last bit.
+    rows = reduce(np.add, (blocks[..., j] for j in range(block)))
+    return reduce(np.add, (rows[..., i, :] for i in range(block))) * np.float32(1.0 / block**2)
 
 
 @kernel
@@ -80,44 +67,9 @@ def record_pulses(rows, places, volts, d, maps, work):
         work[:] = np.float32(0.0)
         add_tip_field(places[b, 0], places[b, 1], volts[b], d, work)
         side = 3 if volts[b] > 0.0 else 4
-        sign = np.float32(1.0) if volts[b] > 0.0 else np.float32(-1.0)
+        part = np.float32(1.0 / FULL_V) if volts[b] > 0.0 else np.float32(-1.0 / FULL_V)
         for i in range(work.shape[0]):
             fresh, past, field = maps[b, 2, i], maps[b, side, i], work[i]
             for j in range(work.shape[1]):
                 fresh[j] += np.float32(0.1) * field[j]
-                past[j] += sign * np.float32(1.0 / FULL_V) * field[j]
-
-
-@kernel
-def record_images(rows, image, maps):
-    """Put the last image of each row into its maps; no pulse is fresh any more."""
-    for k in range(rows.size):
-        b = rows[k]
-        copy_plane(image[b], maps[b, 0])
-        maps[b, 2] = np.float32(0.0)
-
-
-@kernel
-def count_rows(rows, film, target, counts):
-    """Cells of each row: wanted, up and wanted, up and not wanted, destroyed.
-
-    Args:
-        rows: (k,) int64.
-        film: `PFMState`.
-        target: (N, size, size) uint8.
-        counts: (N, 4) int64, written.
-    """
-    for k in range(rows.size):
-        b = rows[k]
-        wanted, hit, spilt, lost = 0, 0, 0, 0
-        for i in range(target.shape[1]):
-            p, barrier, mask = film.p[b, i], film.barrier[b, i], target[b, i]
-            for j in range(target.shape[2]):
-                up = 1 if p[j] > np.float32(0.0) else 0
-                inside = 1 if mask[j] > 0 else 0
-                wanted += inside
-                hit += up & inside
-                spilt += up & (1 - inside)
-                # Destroyed by a breakdown.
-                lost += 1 if barrier[j] < np.float32(0.0) else 0
-        counts[b, 0], counts[b, 1], counts[b, 2], counts[b, 3] = wanted, hit, spilt, lost
+                past[j] += part * field[j]

@@ -11,7 +11,7 @@ from microgym.envs.core.rendering import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TO
 from microgym.instruments.pfm.state import SIZE
 
 if TYPE_CHECKING:
-    from microgym.envs.pfm.task import FilmTask
+    from microgym.envs.pfm.task import PFMTask
 
 _MISSING: drawing.Color = (92, 100, 112)
 _EMPTY: drawing.Color = (24, 29, 36)
@@ -19,16 +19,13 @@ _EMPTY: drawing.Color = (24, 29, 36)
 
 def _outline(pen: ImageDraw.ImageDraw, mask: NDArray[np.uint8], box: Box) -> None:
     """Draw the border of a mask."""
-    inside = mask > 0
-    for i, j in np.argwhere(inside[:, 1:] != inside[:, :-1]):
-        ends = (box.point(i, j + 1, SIZE, SIZE), box.point(i + 1, j + 1, SIZE, SIZE))
-        pen.line(ends, fill=drawing.ACCENT, width=2)
-    for i, j in np.argwhere(inside[1:] != inside[:-1]):
-        ends = (box.point(i + 1, j, SIZE, SIZE), box.point(i + 1, j + 1, SIZE, SIZE))
-        pen.line(ends, fill=drawing.ACCENT, width=2)
+    for axis, begin in enumerate(((1, 0), (0, 1))):
+        for cell in np.argwhere(np.diff(mask, axis=axis)):
+            ends = [box.point(y, x, SIZE, SIZE) for y, x in (cell + begin, cell + 1)]
+            pen.line(ends, fill=drawing.ACCENT, width=2)
 
 
-def film(task: "FilmTask", row: int) -> Panel:
+def film(task: "PFMTask", row: int) -> Panel:
     """Polarisation of the film, and where it is to point up."""
     state = task.instrument.state
     pixels = drawing.colored(state.p[row], -1.2, 1.2)
@@ -45,7 +42,7 @@ def film(task: "FilmTask", row: int) -> Panel:
     return Panel(TOP_LEFT, "film", pixels, note, legend=legend, overlay=overlay)
 
 
-def check(task: "FilmTask", row: int) -> Panel:
+def check(task: "PFMTask", row: int) -> Panel:
     """Cells that are written as wanted, missing, and too many."""
     up, wanted = task.instrument.state.p[row] > 0.0, task.state.target[row] > 0
     pixels = np.empty((SIZE, SIZE, 3), np.uint8)
@@ -57,37 +54,32 @@ def check(task: "FilmTask", row: int) -> Panel:
     return Panel(TOP_RIGHT, "right and wrong", pixels, "hidden", below=below)
 
 
-def loop(task: "FilmTask", row: int) -> Panel:
-    """Imprints on the axis of bias: wanted, true, measured."""
-    highest = task.instrument.settings.loop_v
-    rising, falling = (float(one) for one in task.state.measured_v[row])
-    entries = [
-        ("imprint asked for", float(task.state.asked_v[row]), drawing.ACCENT),
-        ("imprint now (hidden)", float(task.state.imprint_v[row]), drawing.GOOD),
-        ("imprint measured", 0.5 * (rising + falling), drawing.SPENT),
-    ]
+def loop(task: "PFMTask", row: int) -> Panel:
+    """Imprints, as gauges over the range of bias: wanted, true, measured."""
+    state, highest = task.state, task.instrument.settings.loop_v
+    measured = state.measured_v[row]
+    entries = (
+        ("imprint asked for", state.asked_v[row], drawing.ACCENT),
+        ("imprint now (hidden)", state.imprint_v[row], drawing.GOOD),
+        ("imprint measured", measured.mean() if measured.any() else None, drawing.SPENT),
+    )
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         left, right = box.left + 8, box.left + box.width - 8
         for number, (name, volts, color) in enumerate(entries):
             y = box.top + 24 + 64 * number
-            known = number != 2 or rising != falling
             drawing.write(pen, (left, y - 16), name, 12, drawing.DIM)
-            text = f"{volts:+.2f} V" if known else "not yet"
+            text = "not yet" if volts is None else f"{volts:+.2f} V"
             drawing.write_left_of(pen, (right, y - 16), text, 12)
-            pen.line((left, y + 20, right, y + 20), fill=drawing.FRAME, width=2)
-            for value, mark in ((0.0, drawing.FRAME), (volts, color))[: 1 + known]:
-                part = 0.5 + 0.46 * min(max(value / highest, -1.0), 1.0)
-                x = box.left + box.width * part
-                pen.ellipse((x - 6, y + 14, x + 6, y + 26), fill=mark)
+            part = 0.0 if volts is None else 0.5 + 0.5 * volts / highest
+            drawing.bar(pen, (left, y + 16, right, y + 22), part, color)
 
     ends = tuple((f"{end:+g} V", drawing.DIM) for end in (-highest, highest))
-    return Panel(
-        TOP_RIGHT, "hysteresis loop", None, "biases of reversal", below=ends, overlay=overlay
-    )
+    note = "biases of reversal"
+    return Panel(TOP_RIGHT, "hysteresis loop", None, note, below=ends, overlay=overlay)
 
 
-def image(task: "FilmTask", row: int) -> Panel:
+def image(task: "PFMTask", row: int) -> Panel:
     """Last image, as the agent has it."""
     pixels = drawing.colored(task.state.maps[row, 0], -1.2, 1.2)
     taken = int(task.instrument.state.images[row])
@@ -98,7 +90,7 @@ def image(task: "FilmTask", row: int) -> Panel:
     )  # fmt: skip
 
 
-def pulses(task: "FilmTask", row: int) -> Panel:
+def pulses(task: "PFMTask", row: int) -> Panel:
     """Bias applied so far, and the last pulse."""
     maps = task.state.maps[row]
     done = np.clip(maps[3] - maps[4], -1.0, 1.0)[..., None]
@@ -106,7 +98,7 @@ def pulses(task: "FilmTask", row: int) -> Panel:
     part = np.sqrt(np.abs(done))  # so that one pulse shows beside many
     pixels = ((1.0 - part) * np.asarray(_EMPTY) + part * colors).astype(np.uint8)
     made = bool(task.instrument.state.ledger.exposures[row])
-    y, x, volts, _ = (float(one) for one in task.state.last[row])
+    y, x, volts = *task.state.place[row].tolist(), float(task.state.bias[row])
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         _outline(pen, task.state.target[row], box)
@@ -114,9 +106,8 @@ def pulses(task: "FilmTask", row: int) -> Panel:
             at = box.point(y + 0.5, x + 0.5, SIZE, SIZE)
             color = drawing.SPENT if volts > 0.0 else drawing.BAD
             drawing.ring(pen, at, 8.0, color)
-            pen.line((at[0] - 4, at[1], at[0] + 4, at[1]), fill=color, width=2)
-            if volts > 0.0:
-                pen.line((at[0], at[1] - 4, at[0], at[1] + 4), fill=color, width=2)
+            sign = "+" if volts > 0.0 else "-"
+            pen.text(at, sign, fill=color, font=drawing.font(16), anchor="mm")
 
     note = "" if not made else f"last {volts:+.1f} V" if volts else "waited"
     below = (("up", drawing.SPENT), ("down", drawing.BAD))

@@ -100,8 +100,8 @@ class PtychoConfig(Config):
 
     specimen: str | Mapping[str, str] = anything(
         "sparse",
-        "family of `microgym.specimens.FAMILIES`, path of an image file (TIFF, PNG, npz, npy, "
-        "HDF5), or a mapping with the paths of an amplitude and a phase",
+        "family of `microgym.specimens.splits.FAMILIES`, path of an image file (TIFF, PNG, npz, "
+        "npy, HDF5), or a mapping with the paths of an amplitude and a phase",
     )
     split: str = split()
     exposures: int = integer(24, 1, 400, "exposures of an episode")

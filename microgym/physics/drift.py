@@ -16,7 +16,7 @@ from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, uniform
 from microgym.state import Float64, Shape, gather
-from microgym.validation import check_sizes, choice
+from microgym.validation import Checked, NonNegative, Positive, choice
 
 REMEMBERED = 40.0
 """Correlation times of the wandering that a long wait follows; older numbers are below 1e-17."""
@@ -44,7 +44,7 @@ class DriftRates(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DriftParameters:
+class DriftParameters(Checked):
     """Drift of a microscope and errors of its stage; the default is none.
 
     Attributes:
@@ -65,20 +65,20 @@ class DriftParameters:
             unknown.
     """
 
-    speed: float = 0.0
-    settling: float = 0.0
-    settling_time_s: float = 600.0
-    wander: float = 0.0
-    wander_time_s: float = 120.0
-    cell_time_s: float = 1.0
-    backlash: float = 0.0
-    jitter: float = 0.0
+    speed: NonNegative = 0.0
+    settling: NonNegative = 0.0
+    settling_time_s: Positive = 600.0
+    wander: NonNegative = 0.0
+    wander_time_s: Positive = 120.0
+    cell_time_s: Positive = 1.0
+    backlash: NonNegative = 0.0
+    jitter: NonNegative = 0.0
     length_unit: str = "nm"
 
     def __post_init__(self) -> None:
         """Check every field."""
+        super().__post_init__()
         choice("length_unit", self.length_unit, LENGTH_UNITS)
-        check_sizes(self)
 
     @property
     def rates(self) -> DriftRates:

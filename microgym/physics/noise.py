@@ -12,7 +12,7 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import draw_normal, draw_uniform, fill_normal
-from microgym.validation import check_sizes
+from microgym.validation import Checked, NonNegative, Positive
 
 PROCESSES = 6
 """Processes of the 1/f noise, one a decade."""
@@ -25,7 +25,7 @@ MAINS_HZ = (50.0, 60.0)
 
 
 @dataclass(frozen=True)
-class NoiseParameters:
+class NoiseParameters(Checked):
     """Noise of a read-out; the default is none.
 
     Attributes:
@@ -41,14 +41,14 @@ class NoiseParameters:
         ValueError: if one is negative, NaN or infinite, or no mains has the frequency.
     """
 
-    white: float = 0.0
-    flicker: float = 0.0
-    mains: float = 0.0
-    mains_hz: float = 50.0
+    white: NonNegative = 0.0
+    flicker: NonNegative = 0.0
+    mains: NonNegative = 0.0
+    mains_hz: Positive = 50.0
 
     def __post_init__(self) -> None:
         """Check every number."""
-        check_sizes(self)
+        super().__post_init__()
         if self.mains_hz not in MAINS_HZ:
             raise ValueError(f"mains_hz={self.mains_hz!r} must be one of {MAINS_HZ}")
 

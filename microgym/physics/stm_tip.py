@@ -17,7 +17,7 @@ from microgym.numerics.libm import exp64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
 from microgym.state import Float64, Int64, Shape
-from microgym.validation import check_sizes
+from microgym.validation import Checked, NonNegative
 
 STATES = ("sharp", "double", "blunt", "contaminated", "unstable")
 """States of a tip; arrays hold the index."""
@@ -79,7 +79,7 @@ FOULED_SLOPE = 0.75
 
 
 @dataclass(frozen=True)
-class ApexParameters:
+class ApexParameters(Checked):
     """Variation between tips and rate of spontaneous changes; the default is none.
 
     Attributes:
@@ -88,25 +88,17 @@ class ApexParameters:
         offset_nm: standard deviation of the offset along each axis, nm.
         hardness_spread: standard deviation of the logarithm of the hardness.
         change_hz: rate of spontaneous changes without current, 1/s.
-
-    Raises:
-        TypeError: a number is not a number.
-        ValueError: one is negative, NaN or infinite.
     """
 
-    strength_spread: float = 0.0
-    width_spread: float = 0.0
-    offset_nm: float = 0.0
-    hardness_spread: float = 0.0
-    change_hz: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        check_sizes(self)
+    strength_spread: NonNegative = 0.0
+    width_spread: NonNegative = 0.0
+    offset_nm: NonNegative = 0.0
+    hardness_spread: NonNegative = 0.0
+    change_hz: NonNegative = 0.0
 
     def spread(self) -> "TipSpread":
         """The numbers as kernels take them."""
-        return TipSpread(*map(float, astuple(self)))
+        return TipSpread(*astuple(self))
 
 
 class TipSpread(NamedTuple):

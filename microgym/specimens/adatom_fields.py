@@ -59,6 +59,7 @@ for _count in range(1, MOVERS + 1):
 
 _STREAM = np.int64(SpecimenWorld.ADATOMS)
 _TRIES = 200
+_EDGE_NM = 0.5 * FIELD_NM - MARGIN_NM
 
 
 class FieldRecipe(NamedTuple):
@@ -154,9 +155,9 @@ def _room(places, count, x, y, least):
 
 
 @kernel
-def _inside(x, y, step, edge):
+def _inside(x, y, step):
     """True if a place is on the field, and well on the lower terrace."""
-    return max(abs(x), abs(y)) < edge and step[0] * x + step[1] * y < step[2] - 0.7
+    return max(abs(x), abs(y)) < _EDGE_NM and step[0] * x + step[1] * y < step[2] - 0.7
 
 
 @kernel
@@ -184,7 +185,7 @@ def _deal_out(places, targets, movers):
 
 
 @kernel
-def _set_targets(s0, s1, tick, targets, step, edge, start, recipe):
+def _set_targets(s0, s1, tick, targets, step, start, recipe):
     """Draw the targets.
 
     A single target lies at a drawn distance from `start`; several make a figure about the middle.
@@ -210,18 +211,32 @@ def _set_targets(s0, s1, tick, targets, step, edge, start, recipe):
         if movers == 1:
             dn, dm = 0, 0
         targets[k, 0], targets[k, 1] = site_place(n + dn, m + dm, s, lattice)
-        if not _inside(targets[k, 0], targets[k, 1], step, edge):
+        if not _inside(targets[k, 0], targets[k, 1], step):
             return False
     return True
 
 
 @kernel
-def _put(field, b, k, site, lattice):
-    """Put adatom k of field b into a hollow (n, m, s)."""
-    n, m, s = site
-    field.sites[b, k, 0], field.sites[b, k, 1], field.sites[b, k, 2] = n, m, s
-    field.places[b, k, 0], field.places[b, k, 1] = site_place(n, m, s, lattice)
-    field.present[b, k] = True
+def _scatter(s0, s1, tick, field, b, count, wanted, reach, apart, targets, lattice):
+    """Put adatoms into hollows by rejection: apart from each other and from the first targets.
+
+    Returns:
+        How many adatoms the field then has, and the next tick.
+    """
+    for _ in range(_TRIES):
+        if count == wanted:
+            break
+        n, m, s = _drawn_site(s0, s1, tick, reach, lattice)
+        x, y = site_place(n, m, s, lattice)
+        tick += 1
+        free = _room(field.places[b], count, x, y, apart)
+        free = free and _room(field.targets[b], targets, x, y, 0.7)
+        if free and _inside(x, y, field.steps[b]):
+            field.sites[b, count, 0], field.sites[b, count, 1] = n, m
+            field.sites[b, count, 2], field.present[b, count] = s, True
+            field.places[b, count, 0], field.places[b, count, 1] = x, y
+            count += 1
+    return count, tick
 
 
 @kernel
@@ -236,18 +251,12 @@ def fill_rows(rows, keys, recipe, field):
     """
     places, targets, steps, patches = field.places, field.targets, field.steps, field.patches
     movers, lattice = recipe.movers, recipe.lattice_nm
-    edge = 0.5 * FIELD_NM - MARGIN_NM
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = stream(keys[k, 0], keys[k, 1], WORLD, _STREAM)
         tick = np.int64(0)
-        field.sites[b], places[b], field.present[b], targets[b], patches[b] = (
-            0,
-            0.0,
-            False,
-            0.0,
-            0.0,
-        )
+        field.sites[b], field.present[b] = 0, False
+        places[b], targets[b], patches[b] = 0.0, 0.0, 0.0
         # The step edge has a random direction, and an infinite distance where there is none.
         sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 0))
         steps[b, 0], steps[b, 1], steps[b, 2] = cosine, sine, np.inf
@@ -262,31 +271,14 @@ def fill_rows(rows, keys, recipe, field):
         more = recipe.most - recipe.fewest + 1
         bystanders = recipe.fewest + int(more * uniform(s0, s1, tick, 9))
         tick += 1
-        # Movers, by rejection, at least 1 nm apart.
-        count = 0
-        for _ in range(_TRIES):
-            site = _drawn_site(s0, s1, tick, edge if movers > 1 else 1.6, lattice)
-            x, y = site_place(site[0], site[1], site[2], lattice)
-            tick += 1
-            if _inside(x, y, steps[b], edge) and _room(places[b], count, x, y, 1.0):
-                _put(field, b, count, site, lattice)
-                count += 1
-                if count == movers:
-                    break
+        # Movers at least 1 nm apart; bystanders 0.8 nm from each other and 0.7 nm from targets.
+        reach = _EDGE_NM if movers > 1 else 1.6
+        count, tick = _scatter(s0, s1, tick, field, b, 0, movers, reach, 1.0, 0, lattice)
         start = (places[b, 0, 0], places[b, 0, 1])
         for _ in range(_TRIES):
             tick += 2
-            if _set_targets(s0, s1, tick, targets[b], steps[b], edge, start, recipe):
+            if _set_targets(s0, s1, tick, targets[b], steps[b], start, recipe):
                 break
         _deal_out(places[b], targets[b], movers)
-        # Bystanders, by rejection, 0.8 nm from each other and 0.7 nm from targets.
-        for _ in range(_TRIES):
-            if count == movers + bystanders:
-                break
-            site = _drawn_site(s0, s1, tick, edge, lattice)
-            x, y = site_place(site[0], site[1], site[2], lattice)
-            tick += 1
-            free = _room(places[b], count, x, y, 0.8) and _room(targets[b], movers, x, y, 0.7)
-            if free and _inside(x, y, steps[b], edge):
-                _put(field, b, count, site, lattice)
-                count += 1
+        wanted = movers + bystanders
+        _scatter(s0, s1, tick, field, b, count, wanted, _EDGE_NM, 0.8, movers, lattice)

@@ -1,14 +1,14 @@
 """Drawing kernels that the specimen families share: smooth noise, Gaussian blur, rounded edges."""
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
-from microgym.numerics.libm import exp64
+from microgym.numerics.libm import exp64, sincos32
 from microgym.random import fill_normal
-
-Plane = NDArray[np.float32]
+from microgym.state import Float32, Int64
 
 NOISE_SCALE = np.float32(2.0861)
 """315/151: brings cubic B-spline noise on a square lattice to unit variance on average, since the
@@ -19,13 +19,63 @@ BLUR_TRUNCATION = 4.0
 """Half-width of a blur in standard deviations, as in SciPy's gaussian_filter."""
 
 
-def lattice_points(length: int, spacing: float) -> int:
-    """Lattice points that a spline over `length` px needs, at `spacing` px or more apart."""
+class NoiseWork(NamedTuple):
+    """Work arrays of `smooth_noise`.
+
+    Attributes:
+        lattice: random numbers at the points of the lattice, flat.
+        across: a row of the lattice, weighted.
+        first: first of the four lattice points of each pixel along an axis.
+        weights: (4, longest axis), weights of these.
+    """
+
+    lattice: Float32
+    across: Float32
+    first: Int64
+    weights: Float32
+
+
+def noise_work(height: int, width: int, finest: float) -> NoiseWork:
+    """Work arrays for planes of so many px and lattices of `finest` px or more."""
+    rows, columns = lattice_points(height, finest), lattice_points(width, finest)
+    longest = max(height, width)
+    return NoiseWork(
+        lattice=np.empty(rows * columns, np.float32),
+        across=np.empty(columns, np.float32),
+        first=np.empty(longest, np.int64),
+        weights=np.empty((4, longest), np.float32),
+    )
+
+
+class BlurWork(NamedTuple):
+    """Work arrays of `add_blur`, for planes of (h, w) px.
+
+    Attributes:
+        padded: (h + 2 halo, w + 2 halo), what is to be blurred.
+        rows: (h + 2 halo, w), blurred along its rows.
+        weights: (2 halo + 1,), those of the blur.
+    """
+
+    padded: Float32
+    rows: Float32
+    weights: Float32
+
+
+def blur_work(height: int, width: int, halo: int) -> BlurWork:
+    """Work arrays of blurs with a radius of `halo` px at most."""
+    tall = height + 2 * halo
+    shapes = ((tall, width + 2 * halo), (tall, width), 2 * halo + 1)
+    return BlurWork(*(np.empty(shape, np.float32) for shape in shapes))
+
+
+@inline_kernel
+def lattice_points(length, spacing):
+    """Lattice points that a spline over `length` px needs, at `spacing` px."""
     return int(length / spacing) + 5
 
 
 @inline_kernel
-def coverage(distance: float | np.floating) -> np.float32:
+def coverage(distance):
     """Fraction of a pixel inside an edge `distance` px away (negative inside), edge 1 px soft."""
     inside = np.float32(0.5) - np.float32(distance)
     inside = inside if inside > np.float32(0.0) else np.float32(0.0)
@@ -33,14 +83,14 @@ def coverage(distance: float | np.floating) -> np.float32:
 
 
 @inline_kernel
-def clip_unit(x: np.float32) -> np.float32:
+def clip_unit(x):
     """Clip a float32 to [0, 1]."""
     y = x if x > np.float32(0.0) else np.float32(0.0)
     return y if y < np.float32(1.0) else np.float32(1.0)
 
 
 @kernel
-def spline_weights(length: int, spacing: float, first: NDArray[np.int64], weights: Plane) -> None:
+def spline_weights(length, spacing, first, weights):
     """Cubic B-spline weights along one axis.
 
     Args:
@@ -63,41 +113,25 @@ def spline_weights(length: int, spacing: float, first: NDArray[np.int64], weight
 
 
 @kernel
-def smooth_noise(
-    s0: np.uint32,
-    s1: np.uint32,
-    tick: int,
-    spacing: float,
-    wanted: NDArray[np.uint8],
-    out: Plane,
-    lattice: Plane,
-    across: Plane,
-    first: NDArray[np.int64],
-    weights: Plane,
-) -> None:
+def smooth_noise(key, tick, spacing, wanted, out, work):
     """Smooth Gaussian noise of zero mean and about unit variance: cubic B-splines on a lattice.
 
     Its autocorrelation has a full width at half maximum of about 1.9 lattice spacings.
 
     Args:
-        s0: first word of the stream key of the lattice.
-        s1: second word.
+        key: stream key of the lattice.
         tick: tick at which it is drawn.
         spacing: distance of lattice points, px; at least 1.
         wanted: (h, w) uint8, 1 where it is needed.
         out: (h, w) float32, C-contiguous, written where needed, and here and there beside.
-        lattice: work, at least `lattice_points(h, spacing) * lattice_points(w, spacing)` float32.
-        across: work, at least `lattice_points(w, spacing)` float32.
-        first: work, at least max(h, w) int64.
-        weights: work, (4, at least max(h, w)) float32.
+        work: `NoiseWork` for as many px, and points as near.
     """
     height, width = out.shape
-    rows = int(height / spacing) + 5
-    columns = int(width / spacing) + 5
-    points = lattice[: rows * columns]
-    fill_normal(s0, s1, tick, points)
+    rows, columns = lattice_points(height, spacing), lattice_points(width, spacing)
+    points, first, weights = work.lattice[: rows * columns], work.first, work.weights
+    fill_normal(*key, tick, points)
     spline_weights(max(height, width), spacing, first, weights)
-    mixed = across[:columns]
+    mixed = work.across[:columns]
     stride = weights.shape[1]
     for i in range(height):
         if not any_nonzero(view1d(wanted, i * width, width)):
@@ -132,7 +166,7 @@ def smooth_noise(
 
 
 @kernel
-def gaussian_weights(sigma: float, weights: Plane) -> int:
+def gaussian_weights(sigma, weights):
     """Sampled Gaussian, normalised; returns its radius in px, `BLUR_TRUNCATION` * sigma rounded."""
     radius = int(BLUR_TRUNCATION * sigma + 0.5)
     total = 0.0
@@ -144,9 +178,7 @@ def gaussian_weights(sigma: float, weights: Plane) -> int:
 
 
 @kernel
-def blur_rows(
-    source: Plane, left: int, weights: Plane, radius: int, scale: np.float32, out: Plane
-) -> None:
+def blur_rows(source, left, weights, radius, scale, out):
     """Write `scale` times each row of `source` convolved with `weights`, from column `left` on.
 
     Args:
@@ -171,7 +203,7 @@ def blur_rows(
 
 
 @kernel
-def blur_columns(source: Plane, top: int, weights: Plane, radius: int, out: Plane) -> None:
+def blur_columns(source, top, weights, radius, out):
     """Add to `out` each column of `source` convolved with `weights`, from row `top` on.
 
     Args:
@@ -189,3 +221,35 @@ def blur_columns(source: Plane, top: int, weights: Plane, radius: int, out: Plan
             row = source[top + i - radius + t]
             for j in range(width):
                 target[j] += w * row[j]
+
+
+@kernel
+def add_blur(work, sigma, scale, out):
+    """Add `scale` times the Gaussian blur of `work.padded` to `out`; see `BlurWork`."""
+    halo = work.weights.size // 2
+    radius = gaussian_weights(sigma, work.weights)
+    blur_rows(work.padded, halo, work.weights, radius, scale, work.rows)
+    blur_columns(work.rows, halo, work.weights, radius, out)
+
+
+@kernel
+def to_transmission(amplitude, phase):
+    """Turn amplitude and phase, in place, into real and imaginary part of modulus at most 1.
+
+    Args:
+        amplitude: (H, W) float32, positive.
+        phase: (H, W) float32, rad.
+    """
+    height, width = amplitude.shape
+    largest = amplitude[0, 0]
+    for i in range(height):
+        for j in range(width):
+            largest = max(largest, amplitude[i, j])
+    # Rounded down, so that no quotient exceeds 1.
+    scale = np.float32(0.9999999) / largest
+    for i in range(height):
+        for j in range(width):
+            modulus = scale * amplitude[i, j]
+            sine, cosine = sincos32(phase[i, j])
+            amplitude[i, j] = modulus * cosine
+            phase[i, j] = modulus * sine

@@ -9,22 +9,17 @@ walls are held against their curvature and domains written by equal pulses diffe
 cells.
 """
 
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.libm import sincos64
-from microgym.random import WORLD, normal, stream, uniform
+from microgym.random import WORLD, draw_uniform, normal, stream
 from microgym.random.streams import SpecimenWorld
-from microgym.specimens.drawing import lattice_points, smooth_noise
+from microgym.specimens.drawing import noise_work, smooth_noise
+from microgym.state import Float32, Uint32
 
-Plane = NDArray[np.float32]
-
-FAMILIES: Final = ("mixed", "random_field", "random_bond", "grains", "twins")
-"""Every family, by name."""
 HELD_OUT: Final = ("twins",)
 """Families that are never shown in training."""
 
@@ -43,52 +38,28 @@ _EDGES = np.int64(SpecimenWorld.FILM_EDGES)
 _ZERO = np.int64(0)
 _MAX_GRAINS = 16
 
-# Region imprint, pinning imprint, bond, imprint of a grain, boundaries (0 none, 1 grains, 2 twins).
-_RECIPES = {
-    "mixed": (0.05, 0.12, 0.2, 0.05, 1.0),
-    "random_field": (0.06, 0.18, 0.0, 0.0, 0.0),
-    "random_bond": (0.04, 0.05, 0.35, 0.0, 0.0),
-    "grains": (0.02, 0.08, 0.0, 0.08, 1.0),
-    "twins": (0.03, 0.1, 0.0, 0.08, 2.0),
-}
-
-
-def film_work(size: int) -> int:
-    """Length of the float32 work array of a film."""
-    points = lattice_points(size, PINNING_SPACING)
-    return size * size + points * points + points + 4 * size
-
 
 @kernel
-def _noise(s0, s1, spacing, scale, everywhere, out, work, first):
+def _add_noise(key, process, spacing, scale, everywhere, drawn, out, work):
     """Add smooth noise of a standard deviation to a plane."""
-    size = out.shape[0]
-    points = int(size / spacing) + 5
-    area, knots = size * size, points * points
-    drawn = view2d(work, 0, size, size)
-    lattice, row = view1d(work, area, knots), view1d(work, area + knots, points)
-    weights = view2d(work, area + knots + points, 4, size)
-    smooth_noise(s0, s1, _ZERO, spacing, everywhere, drawn, lattice, row, first, weights)
-    for i in range(size):
+    noise = stream(key[0], key[1], WORLD, process)
+    smooth_noise(noise, _ZERO, spacing, everywhere, drawn, work)
+    for i in range(out.shape[0]):
         target, source = out[i], drawn[i]
-        for j in range(size):
+        for j in range(out.shape[1]):
             target[j] += np.float32(scale) * source[j]
 
 
 @kernel
-def _draw(s0, s1, tick, index):
-    """One uniform number as a call, for the code of a draw is long."""
-    return uniform(s0, s1, tick, index)
-
-
-@kernel
-def _grains(s0, s1, e0, e1, preference, imprint, barrier, place):
+def _grains(key, preference, imprint, barrier, place):
     """Cells around random points (Voronoi), each with its own imprint; between them a boundary."""
+    s0, s1 = stream(key[0], key[1], WORLD, _GRAINS)
+    e0, e1 = stream(key[0], key[1], WORLD, _EDGES)
     size = imprint.shape[0]
-    count = 8 + int(8.0 * _draw(s0, s1, _ZERO, _ZERO))
+    count = 8 + int(8.0 * draw_uniform(s0, s1, _ZERO, _ZERO))
     for k in range(count):
-        place[k, 0] = size * _draw(s0, s1, k + 1, _ZERO)
-        place[k, 1] = size * _draw(s0, s1, k + 1, _ZERO + 1)
+        place[k, 0] = size * draw_uniform(s0, s1, k + 1, _ZERO)
+        place[k, 1] = size * draw_uniform(s0, s1, k + 1, _ZERO + 1)
         place[k, 2] = preference * normal(s0, s1, k + 1, _ZERO + 2)
     for i in range(size):
         for j in range(size):
@@ -104,16 +75,18 @@ def _grains(s0, s1, e0, e1, preference, imprint, barrier, place):
             imprint[i, j] += np.float32(place[own, 2])
             # Distance of the bisector: half the difference of the squares over the distance.
             if second - nearest < 1.1 * np.sqrt(dy * dy + dx * dx):
-                barrier[i, j] = np.float32(_draw(e0, e1, i, np.int64(j)))
+                barrier[i, j] = np.float32(draw_uniform(e0, e1, i, np.int64(j)))
 
 
 @kernel
-def _twins(s0, s1, e0, e1, preference, imprint, barrier):
+def _twins(key, preference, imprint, barrier, place):
     """Parallel stripes that prefer the one and the other polarisation in turn."""
+    s0, s1 = stream(key[0], key[1], WORLD, _GRAINS)
+    e0, e1 = stream(key[0], key[1], WORLD, _EDGES)
     size = imprint.shape[0]
-    sine, cosine = sincos64(np.pi * _draw(s0, s1, _ZERO, _ZERO))
-    period = 9.0 + 7.0 * _draw(s0, s1, _ZERO, _ZERO + 1)
-    start = period * _draw(s0, s1, _ZERO, _ZERO + 2)
+    sine, cosine = sincos64(np.pi * draw_uniform(s0, s1, _ZERO, _ZERO))
+    period = 9.0 + 7.0 * draw_uniform(s0, s1, _ZERO, _ZERO + 1)
+    start = period * draw_uniform(s0, s1, _ZERO, _ZERO + 2)
     for i in range(size):
         for j in range(size):
             at = (i * cosine + j * sine + start) / period
@@ -121,35 +94,39 @@ def _twins(s0, s1, e0, e1, preference, imprint, barrier):
             odd = stripe - 2.0 * np.floor(0.5 * stripe)
             imprint[i, j] += np.float32(preference * (1.0 - 2.0 * odd))
             if (at - stripe) * period < 1.0:
-                barrier[i, j] = np.float32(_draw(e0, e1, i, np.int64(j)))
+                barrier[i, j] = np.float32(draw_uniform(e0, e1, i, np.int64(j)))
 
 
-@kernel
-def _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first, place):
-    """Draw all films of a batch."""
-    for k in range(keys.shape[0]):
-        k0, k1 = keys[k, 0], keys[k, 1]
-        imprint[k], bond[k], barrier[k] = np.float32(0.0), np.float32(0.0), ALIVE
-        s0, s1 = stream(k0, k1, WORLD, _REGIONS)
-        _noise(s0, s1, REGION_SPACING, recipe[0], everywhere, imprint[k], work, first)
-        s0, s1 = stream(k0, k1, WORLD, _PINS)
-        _noise(s0, s1, PINNING_SPACING, recipe[1], everywhere, imprint[k], work, first)
-        s0, s1 = stream(k0, k1, WORLD, _BONDS)
-        _noise(s0, s1, PINNING_SPACING, recipe[2], everywhere, bond[k], work, first)
-        for i in range(bond.shape[1]):
-            row = bond[k, i]
-            for j in range(bond.shape[2]):
-                row[j] = min(max(row[j], np.float32(-0.4)), np.float32(0.6))
-        s0, s1 = stream(k0, k1, WORLD, _GRAINS)
-        e0, e1 = stream(k0, k1, WORLD, _EDGES)
-        if recipe[4] == 1.0:
-            _grains(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k], place)
-        elif recipe[4] == 2.0:
-            _twins(s0, s1, e0, e1, recipe[3], imprint[k], barrier[k])
+class Recipe(NamedTuple):
+    """Disorder of a family of films.
+
+    Attributes:
+        regions, pins: standard deviations of the imprint of regions, and of pinning.
+        bonds: standard deviation of the bond.
+        preference: imprint of a grain or a stripe.
+        boundaries: kernel that draws these, and the boundaries between them; None for neither.
+    """
+
+    regions: float
+    pins: float
+    bonds: float
+    preference: float = 0.0
+    boundaries: Any = None
+
+
+_RECIPES: Final = {
+    "mixed": Recipe(0.05, 0.12, 0.2, 0.05, _grains),
+    "random_field": Recipe(0.06, 0.18, 0.0),
+    "random_bond": Recipe(0.04, 0.05, 0.35),
+    "grains": Recipe(0.02, 0.08, 0.0, 0.08, _grains),
+    "twins": Recipe(0.03, 0.1, 0.0, 0.08, _twins),
+}
+FAMILIES: Final = tuple(_RECIPES)
+"""Every family, by name."""
 
 
 def fill_films(
-    family: str, keys: NDArray[np.uint32], imprint: Plane, bond: Plane, barrier: Plane
+    family: str, keys: Uint32, imprint: Float32, bond: Float32, barrier: Float32
 ) -> None:
     """Draw films.
 
@@ -158,9 +135,17 @@ def fill_films(
         keys: (k, 2) uint32, keys of the specimens (`microgym.specimens.splits.specimen_key`).
         imprint, bond, barrier: (k, size, size) float32, written.
     """
-    size = imprint.shape[1]
-    recipe = np.array(_RECIPES[family])
-    work = np.empty(film_work(size), np.float32)
-    everywhere = np.ones((size, size), np.uint8)
-    first, place = np.empty(size, np.int64), np.empty((_MAX_GRAINS, 3))
-    _fill(keys, recipe, everywhere, imprint, bond, barrier, work, first, place)
+    size, recipe = imprint.shape[1], _RECIPES[family]
+    everywhere, drawn = np.ones((size, size), np.uint8), np.empty((size, size), np.float32)
+    noise, place = noise_work(size, size, PINNING_SPACING), np.empty((_MAX_GRAINS, 3))
+    imprint[:], bond[:], barrier[:] = 0.0, 0.0, ALIVE
+    for k, key in enumerate(keys):
+        for process, spacing, scale, plane in (
+            (_REGIONS, REGION_SPACING, recipe.regions, imprint[k]),
+            (_PINS, PINNING_SPACING, recipe.pins, imprint[k]),
+            (_BONDS, PINNING_SPACING, recipe.bonds, bond[k]),
+        ):
+            _add_noise(key, process, spacing, scale, everywhere, drawn, plane, noise)
+        if recipe.boundaries is not None:
+            recipe.boundaries(key, recipe.preference, imprint[k], barrier[k], place)
+    np.clip(bond, -0.4, 0.6, out=bond)

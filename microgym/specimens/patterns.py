@@ -7,15 +7,13 @@ of a film of 64 x 64 and grow with it; all numbers are design choices.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.libm import sincos64
-from microgym.random import WORLD, stream, uniform
+from microgym.random import WORLD, draw_uniform, stream
 from microgym.random.streams import PFMWorld
+from microgym.state import Uint8, Uint32
 
-PATTERNS: Final = ("strokes", "islands", "frames")
-"""Every family of patterns, by name."""
 HELD_OUT: Final = ("frames",)
 """Families that are never shown in training."""
 
@@ -28,8 +26,9 @@ _MOST_ISLANDS = 5
 
 
 @kernel
-def _draw(s0, s1, tick, index):
-    return uniform(s0, s1, tick, index)
+def _open_stream(key):
+    """Stream key of the pattern of a specimen, as a call, for its code is long."""
+    return stream(key[0], key[1], WORLD, _PATTERN)
 
 
 @kernel
@@ -46,18 +45,30 @@ def _bar(y0, x0, y1, x1, half, mask):
 
 
 @kernel
-def _strokes(s0, s1, unit, mask):
+def _fill_between(y, x, inner, outer, square, mask):
+    """A ring, or the rim of a square; a disk or a square where the inner radius is 0."""
+    for i in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            dy, dx = i - y, j - x
+            r = max(abs(dy), abs(dx)) if square else np.sqrt(dy * dy + dx * dx)
+            if inner <= r <= outer:
+                mask[i, j] = 1
+
+
+@kernel
+def _strokes(key, unit, mask, place):
     """A line of two or three straight parts, each at a right angle or half of one to the last."""
+    s0, s1 = _open_stream(key)
     size = mask.shape[0]
-    half = unit * (3.0 + 1.5 * _draw(s0, s1, _ZERO, _ZERO))
+    half = unit * (3.0 + 1.5 * draw_uniform(s0, s1, _ZERO, _ZERO))
     low, high = unit * MARGIN + half, size - 1.0 - unit * MARGIN - half
-    parts = 2 + int(2.0 * _draw(s0, s1, _ZERO, _ZERO + 1))
-    y = low + (high - low) * _draw(s0, s1, _ZERO, _ZERO + 2)
-    x = low + (high - low) * _draw(s0, s1, _ZERO, _ZERO + 3)
-    turn = _draw(s0, s1, _ZERO, _ZERO + 4)
+    parts = 2 + int(2.0 * draw_uniform(s0, s1, _ZERO, _ZERO + 1))
+    y = low + (high - low) * draw_uniform(s0, s1, _ZERO, _ZERO + 2)
+    x = low + (high - low) * draw_uniform(s0, s1, _ZERO, _ZERO + 3)
+    turn = draw_uniform(s0, s1, _ZERO, _ZERO + 4)
     for part in range(parts):
         best, far_y, far_x, best_turn = -1.0, y, x, turn
-        length = unit * (16.0 + 14.0 * _draw(s0, s1, part + 1, _ZERO))
+        length = unit * (16.0 + 14.0 * draw_uniform(s0, s1, part + 1, _ZERO))
         # Of four directions the one that leads farthest, with some chance.
         for k in range(4):
             way = turn + (2 * k + 1) * 0.125 if part > 0 else turn + 0.25 * k
@@ -65,7 +76,7 @@ def _strokes(s0, s1, unit, mask):
             to_y = min(max(y + length * sine, low), high)
             to_x = min(max(x + length * cosine, low), high)
             gone = (to_y - y) * (to_y - y) + (to_x - x) * (to_x - x)
-            gone *= 0.5 + _draw(s0, s1, part + 1, k + 1)
+            gone *= 0.5 + draw_uniform(s0, s1, part + 1, k + 1)
             if gone > best:
                 best, far_y, far_x, best_turn = gone, to_y, to_x, way
         _bar(y, x, far_y, far_x, half, mask)
@@ -73,18 +84,19 @@ def _strokes(s0, s1, unit, mask):
 
 
 @kernel
-def _islands(s0, s1, unit, mask, place):
+def _islands(key, unit, mask, place):
     """Three to five disks and squares apart from each other."""
+    s0, s1 = _open_stream(key)
     size = mask.shape[0]
-    wanted = 3 + int(3.0 * _draw(s0, s1, _ZERO, _ZERO))
+    wanted = 3 + int(3.0 * draw_uniform(s0, s1, _ZERO, _ZERO))
     count = 0
     for trial in range(60):
         if count == wanted:
             break
-        r = unit * (3.5 + 3.5 * _draw(s0, s1, trial + 1, _ZERO))
+        r = unit * (3.5 + 3.5 * draw_uniform(s0, s1, trial + 1, _ZERO))
         low, high = unit * MARGIN + r, size - 1.0 - unit * MARGIN - r
-        y = low + (high - low) * _draw(s0, s1, trial + 1, _ZERO + 1)
-        x = low + (high - low) * _draw(s0, s1, trial + 1, _ZERO + 2)
+        y = low + (high - low) * draw_uniform(s0, s1, trial + 1, _ZERO + 1)
+        x = low + (high - low) * draw_uniform(s0, s1, trial + 1, _ZERO + 2)
         # Figures keep a distance from each other.
         free = True
         for k in range(count):
@@ -93,48 +105,30 @@ def _islands(s0, s1, unit, mask, place):
         if free:
             place[count, 0], place[count, 1], place[count, 2] = y, x, r
             count += 1
-            square = _draw(s0, s1, trial + 1, _ZERO + 3) < 0.5
-            for i in range(size):
-                for j in range(size):
-                    dy, dx = i - y, j - x
-                    inside = max(abs(dy), abs(dx)) <= r if square else dy * dy + dx * dx <= r * r
-                    if inside:
-                        mask[i, j] = 1
+            square = draw_uniform(s0, s1, trial + 1, _ZERO + 3) < 0.5
+            _fill_between(y, x, 0.0, r, square, mask)
 
 
 @kernel
-def _frames(s0, s1, unit, mask):
+def _frames(key, unit, mask, place):
     """A ring or the rim of a square."""
+    s0, s1 = _open_stream(key)
     size = mask.shape[0]
-    outer = unit * (14.0 + 6.0 * _draw(s0, s1, _ZERO, _ZERO))
-    inner = outer - unit * (6.0 + 2.0 * _draw(s0, s1, _ZERO, _ZERO + 1))
+    outer = unit * (14.0 + 6.0 * draw_uniform(s0, s1, _ZERO, _ZERO))
+    inner = outer - unit * (6.0 + 2.0 * draw_uniform(s0, s1, _ZERO, _ZERO + 1))
     low, high = unit * MARGIN + outer, size - 1.0 - unit * MARGIN - outer
-    y = low + (high - low) * _draw(s0, s1, _ZERO, _ZERO + 2)
-    x = low + (high - low) * _draw(s0, s1, _ZERO, _ZERO + 3)
-    square = _draw(s0, s1, _ZERO, _ZERO + 4) < 0.5
-    for i in range(size):
-        for j in range(size):
-            dy, dx = i - y, j - x
-            r = max(abs(dy), abs(dx)) if square else np.sqrt(dy * dy + dx * dx)
-            if inner <= r <= outer:
-                mask[i, j] = 1
+    y = low + (high - low) * draw_uniform(s0, s1, _ZERO, _ZERO + 2)
+    x = low + (high - low) * draw_uniform(s0, s1, _ZERO, _ZERO + 3)
+    square = draw_uniform(s0, s1, _ZERO, _ZERO + 4) < 0.5
+    _fill_between(y, x, inner, outer, square, mask)
 
 
-@kernel
-def _fill(keys, kind, unit, masks, place):
-    """Draw all masks of a batch."""
-    for k in range(keys.shape[0]):
-        s0, s1 = stream(keys[k, 0], keys[k, 1], WORLD, _PATTERN)
-        masks[k] = np.uint8(0)
-        if kind == 0:
-            _strokes(s0, s1, unit, masks[k])
-        elif kind == 1:
-            _islands(s0, s1, unit, masks[k], place)
-        else:
-            _frames(s0, s1, unit, masks[k])
+_DRAWN: Final = {"strokes": _strokes, "islands": _islands, "frames": _frames}
+PATTERNS: Final = tuple(_DRAWN)
+"""Every family of patterns, by name."""
 
 
-def fill_patterns(family: str, keys: NDArray[np.uint32], masks: NDArray[np.uint8]) -> None:
+def fill_patterns(family: str, keys: Uint32, masks: Uint8) -> None:
     """Draw patterns.
 
     Args:
@@ -142,5 +136,7 @@ def fill_patterns(family: str, keys: NDArray[np.uint32], masks: NDArray[np.uint8
         keys: (k, 2) uint32, keys of the specimens (`microgym.specimens.splits.specimen_key`).
         masks: (k, size, size) uint8, written.
     """
+    masks[:] = 0
     place = np.empty((_MOST_ISLANDS, 3))
-    _fill(keys, np.int64(PATTERNS.index(family)), masks.shape[1] / 64.0, masks, place)
+    for key, mask in zip(keys, masks, strict=True):
+        _DRAWN[family](key, masks.shape[1] / 64.0, mask, place)

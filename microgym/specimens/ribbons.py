@@ -6,15 +6,15 @@ turns away from the region's border, and, unless it is one that crosses, from ea
 Lengths are in units of the region's edge / 128; all numbers are design choices.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
 from microgym.random import fill_normal, fill_uniform
-
-Plane = NDArray[np.float32]
+from microgym.state import Float32, Float64
 
 FRACTION_RANGE = (0.10, 0.30)
 """Fraction of the scanned region that is structure, drawn uniformly."""
@@ -24,14 +24,6 @@ WIDTH_RANGE = (8.0, 14.0)
 _MAX_STRANDS = 5
 _MAX_SPAWNS = 40
 _LONGEST_WALK = 1200
-_DRAWS = 40
-_STATE = 5
-
-STATE_WORK = _STATE * (1 + _MAX_STRANDS + 3)
-"""Length of the float64 work array: the strand at hand, halfway states, and the roots reversed."""
-DRAWS_WORK = _DRAWS + _LONGEST_WALK
-"""Length of the float32 work array of random draws."""
-
 _LOOKAHEAD = 15.0
 _TURN = 1.0 / 9.0
 _MAX_CURVATURE = 1.0 / 14.0
@@ -43,10 +35,40 @@ _BIAS = 1.0 / 60.0
 _SHORTEST = 75.0
 
 
+class RibbonWork(NamedTuple):
+    """Work arrays of `draw_strands`.
+
+    Attributes:
+        now: (5,), the strand at hand: y, x, direction y, direction x, half-width.
+        halfway: (strands, 5), the strands as they were halfway.
+        mirrored: (roots, 5), the roots as seen from their other ends.
+        scene: (32,), uniform draws of the scene, of which those from 20 on are free for other use.
+        draws: (8,), uniform draws of a strand.
+        kicks: (steps,), normal draws of its walk.
+    """
+
+    now: Float64
+    halfway: Float64
+    mirrored: Float64
+    scene: Float32
+    draws: Float32
+    kicks: Float32
+
+
+def ribbon_work() -> RibbonWork:
+    """Work arrays of `draw_strands`."""
+    return RibbonWork(
+        now=np.zeros(5),
+        halfway=np.zeros((_MAX_STRANDS, 5)),
+        mirrored=np.zeros((3, 5)),
+        scene=np.empty(32, np.float32),
+        draws=np.empty(8, np.float32),
+        kicks=np.empty(_LONGEST_WALK, np.float32),
+    )
+
+
 @kernel
-def _stamp(
-    depth: Plane, y: float, x: float, half: float, top: int, bottom: int, left: int, right: int
-) -> int:
+def _stamp(depth, y, x, half, top, bottom, left, right):
     """Lower `depth` to the distance from a disk's edge; return the new px in the region."""
     height, width = depth.shape
     reach = half + 1.5
@@ -77,7 +99,7 @@ def _stamp(
 
 
 @kernel
-def _depth_at(depth: Plane, y: float, x: float) -> np.float32:
+def _depth_at(depth, y, x):
     """Distance to the nearest ribbon; far where (y, x) is off the plane."""
     i, j = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
     if 0 <= i < depth.shape[0] and 0 <= j < depth.shape[1]:
@@ -86,7 +108,7 @@ def _depth_at(depth: Plane, y: float, x: float) -> np.float32:
 
 
 @kernel
-def _evasion(depth: Plane, y: float, x: float, c: float, s: float, unit: float) -> float:
+def _evasion(depth, y, x, c, s, unit):
     """Curvature that leads past structure ahead, or 0 where the way is free."""
     far = _LOOKAHEAD * unit
     if _depth_at(depth, y + far * c, x + far * s) > 6.0 * unit:
@@ -99,7 +121,7 @@ def _evasion(depth: Plane, y: float, x: float, c: float, s: float, unit: float) 
 
 
 @inline_kernel
-def _turned(c: float, s: float, angle: float) -> tuple[float, float]:
+def _turned(c, s, angle):
     """Rotate the direction (c, s) by a small angle, staying on the unit circle."""
     a = c - s * angle
     b = s + c * angle
@@ -108,17 +130,7 @@ def _turned(c: float, s: float, angle: float) -> tuple[float, float]:
 
 
 @kernel
-def _walk(
-    draws: Plane,
-    kicks: Plane,
-    state: NDArray[np.float64],
-    branch: NDArray[np.float64],
-    depth: Plane,
-    margin: int,
-    unit: float,
-    covered: int,
-    target: int,
-) -> int:
+def _walk(draws, kicks, state, branch, depth, margin, unit, covered, target):
     """Draw one strand until `target` px are covered or it has to end; return the px covered.
 
     `state` is (y, x, direction y, direction x, half-width); the state halfway goes to `branch`.
@@ -163,14 +175,7 @@ def _walk(
 
 
 @kernel
-def _start(
-    draws: Plane,
-    state: NDArray[np.float64],
-    height: int,
-    width: int,
-    margin: int,
-    unit: float,
-) -> None:
+def _start(draws, state, height, width, margin, unit):
     """A fresh strand: place, direction, half-width."""
     half = 0.5 * unit * (WIDTH_RANGE[0] + (WIDTH_RANGE[1] - WIDTH_RANGE[0]) * draws[0])
     s, c = sincos64(6.283185307179586 * draws[1])
@@ -181,11 +186,7 @@ def _start(
 
 
 @kernel
-def _fork(
-    draws: Plane,
-    state: NDArray[np.float64],
-    parent: NDArray[np.float64],
-) -> None:
+def _fork(draws, state, parent):
     """A strand that leaves its parent at 35 to 70 degrees, a little thinner."""
     angle = 0.61 + 0.61 * draws[0]
     angle = angle if draws[1] < 0.5 else -angle
@@ -197,32 +198,22 @@ def _fork(
 
 
 @kernel
-def draw_strands(
-    s0: np.uint32,
-    s1: np.uint32,
-    depth: Plane,
-    margin: int,
-    state: NDArray[np.float64],
-    work: Plane,
-) -> None:
+def draw_strands(key, depth, margin, work):
     """Draw all ribbons as signed distances.
 
     Args:
-        s0: first word of the stream key of the shapes.
-        s1: second word.
+        key: stream key of the shapes.
         depth: (H, W) float32, far everywhere at first; lowered to the signed distance from the
             ribbons' edges, px, negative inside.
         margin: px on each side outside the scanned region.
-        state: (`STATE_WORK`,) float64 work.
-        work: (`DRAWS_WORK`,) float32 work; the first 32 stay the uniform draws of the scene, of
-            which those from 20 on are free for other use.
+        work: `RibbonWork`; its scene stays.
     """
     height, width = depth.shape
     region = (height - 2 * margin) * (width - 2 * margin)
     unit = min(height, width) - 2 * margin
     unit = unit / 128.0
-    scene, draws, kicks = work[:32], work[32:_DRAWS], work[_DRAWS:]
-    fill_uniform(s0, s1, np.int64(0), scene)
+    now, scene, draws, kicks = work.now, work.scene, work.draws, work.kicks
+    fill_uniform(*key, np.int64(0), scene)
     fraction = FRACTION_RANGE[0] + (FRACTION_RANGE[1] - FRACTION_RANGE[0]) * scene[0]
     target = int(fraction * region + 0.5)
     roots = 1 + int(3.0 * scene[1])
@@ -237,22 +228,19 @@ def draw_strands(
         if covered >= target:
             break
         share = target if k >= strands - 1 else covered + (target - covered) // (strands - k)
-        fill_uniform(s0, s1, 1 + 2 * k, draws)
-        fill_normal(s0, s1, 2 + 2 * k, kicks)
-        now = state[0:_STATE]
-        mine = state[_STATE * (1 + min(k, _MAX_STRANDS - 1)) :]
-        if k < roots:
+        fill_uniform(*key, 1 + 2 * k, draws)
+        fill_normal(*key, 2 + 2 * k, kicks)
+        if k < roots or k >= strands + roots:
             _start(draws, now, height, width, margin, unit)
-            mirror = state[_STATE * (6 + k) : _STATE * (7 + k)]
+        elif k < strands:
+            _fork(draws, now, work.halfway[int(roots * scene[8 + k])])
+        else:
+            # A strand that ended early is taken up again at its other end.
+            for q in range(now.size):
+                now[q] = work.mirrored[k - strands, q]
+        if k < roots:
+            mirror = work.mirrored[k]
             mirror[0], mirror[1], mirror[4] = now[0], now[1], now[4]
             mirror[2], mirror[3] = -now[2], -now[3]
-        elif k < strands:
-            pick = int(roots * scene[8 + k])
-            _fork(draws, now, state[_STATE * (1 + pick) : _STATE * (2 + pick)])
-        elif k < strands + roots:
-            # A strand that ended early is taken up again at its other end.
-            for q in range(_STATE):
-                now[q] = state[_STATE * (6 + k - strands) + q]
-        else:
-            _start(draws, now, height, width, margin, unit)
+        mine = work.halfway[min(k, _MAX_STRANDS - 1)]
         covered = _walk(draws, kicks, now, mine, depth, margin, unit, covered, share)

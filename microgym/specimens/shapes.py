@@ -7,22 +7,16 @@ compared with those of the papers. All numbers are design choices,
 lengths in units of the scanned region's edge.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view2d
 from microgym.numerics.libm import sincos32, sincos64
 from microgym.random import WORLD, fill_uniform, stream
 from microgym.random.streams import SpecimenWorld
-from microgym.specimens.drawing import (
-    clip_unit,
-    coverage,
-    lattice_points,
-    smooth_noise,
-)
-
-Plane = NDArray[np.float32]
+from microgym.specimens.drawing import NoiseWork, clip_unit, coverage, noise_work, smooth_noise
+from microgym.state import Float32
 
 _SHAPES, _STAR = np.int64(SpecimenWorld.FEATURES), np.int64(SpecimenWorld.STAR)
 _TEXTURE = np.int64(SpecimenWorld.FEATURE_TEXTURE)
@@ -30,25 +24,38 @@ _GRAIN = 3.0
 _FEATURES = 26
 
 
-def features_work(height: int, width: int) -> tuple[int, int]:
-    """Lengths of the float32 and int64 work arrays of `draw_features`."""
-    longest = max(height, width)
-    lattice = lattice_points(height, _GRAIN) * lattice_points(width, _GRAIN)
-    return 3 * height * width + lattice + 8 * longest + 64, longest
+class FeaturesWork(NamedTuple):
+    """Work arrays of `draw_features`.
+
+    Attributes:
+        deep, shallow: (H, W), distances from the edges of both etch levels, px.
+        grain: (H, W), of the film.
+        noise: of the grain.
+        draws: (8,), uniform numbers.
+    """
+
+    deep: Float32
+    shallow: Float32
+    grain: Float32
+    noise: NoiseWork
+    draws: Float32
+
+
+def features_work(height: int, width: int, margin: int) -> FeaturesWork:
+    """Work arrays of `draw_features`."""
+    deep, shallow, grain = np.empty((3, height, width), np.float32)
+    noise = noise_work(height, width, _GRAIN)
+    return FeaturesWork(deep, shallow, grain, noise, star_work(height, width, margin))
+
+
+def star_work(height: int, width: int, margin: int) -> Float32:
+    """Work array of `draw_star`: uniform numbers."""
+    del height, width, margin
+    return np.empty(8, np.float32)
 
 
 @kernel
-def _rounded_box(
-    distance: Plane,
-    y: float,
-    x: float,
-    c: float,
-    s: float,
-    half_long: float,
-    half_short: float,
-    corner: float,
-    hole: float,
-) -> None:
+def _rounded_box(distance, y, x, c, s, half_long, half_short, corner, hole):
     """Lower `distance` to that of a rounded, rotated box; `hole` > 0: a frame so wide."""
     height, width = distance.shape
     reach = half_long + half_short + 2.0
@@ -73,20 +80,16 @@ def _rounded_box(
 
 
 @kernel
-def _features(
-    s0: np.uint32, s1: np.uint32, level: int, distance: Plane, unit: float, draws: Plane
-) -> None:
+def _features(key, level, distance, unit, draws):
     """Distances of one etch level: boxes, bars and frames along two directions."""
     height, width = distance.shape
-    for i in range(height):
-        for j in range(width):
-            distance[i, j] = np.float32(1e3)
-    fill_uniform(s0, s1, np.int64(0), draws)
+    distance[:] = np.float32(1e3)
+    fill_uniform(*key, np.int64(0), draws)
     lean = 3.141592653589793 * draws[0]
     area = height * width / (unit * unit)
     count = max(3, int(_FEATURES * area * (0.32 if level == 0 else 0.18) + 0.5))
     for k in range(count):
-        fill_uniform(s0, s1, 1 + 2 * k + level, draws)
+        fill_uniform(*key, 1 + 2 * k + level, draws)
         # Orientation along one of two directions, size, aspect, corners, and a frame or not.
         across = 1.5707963267948966 if draws[0] < 0.3 else 0.0
         tilt = 0.12 * (draws[1] - 0.5)
@@ -103,44 +106,20 @@ def _features(
 
 
 @kernel
-def draw_features(
-    k0: np.uint32,
-    k1: np.uint32,
-    margin: int,
-    real: Plane,
-    imag: Plane,
-    structure: NDArray[np.uint8],
-    work: Plane,
-    indices: NDArray[np.int64],
-) -> None:
-    """Draw one `large_features` specimen over the whole field.
+def draw_features(key, margin, real, imag, structure, work):
+    """Draw one `large_features` specimen over the whole field, see `microgym.specimens.families`.
 
-    Args:
-        k0: first word of the specimen's key.
-        k1: second word.
-        margin: px outside the scanned region, whose edge sets the size of the features.
-        real: (H, W) float32, written.
-        imag: (H, W) float32, written.
-        structure: (H, W) uint8, ones: there is structure everywhere.
-        work: float32, first length of `features_work(H, W)`.
-        indices: int64, second length.
+    The edge of the scanned region sets the size of the features.
     """
     height, width = real.shape
-    size, longest = height * width, max(height, width)
-    deep = view2d(work, 0, height, width)
-    shallow = view2d(work, size, height, width)
-    grain = view2d(work, 2 * size, height, width)
-    weights = view2d(work, 3 * size, 4, longest)
-    line = work[3 * size + 4 * longest : 3 * size + 8 * longest + 64]
-    lattice = work[3 * size + 8 * longest + 64 :]
-    s0, s1 = stream(k0, k1, WORLD, _SHAPES)
-    g0, g1 = stream(k0, k1, WORLD, _TEXTURE)
+    deep, shallow, grain, draws = work.deep, work.shallow, work.grain, work.draws
+    shapes = stream(key[0], key[1], WORLD, _SHAPES)
     unit = np.float64(min(height, width) - 2 * margin)
-    draws = line[:8]
-    _features(s0, s1, np.int64(0), deep, unit, draws)
-    _features(s0, s1, np.int64(1), shallow, unit, draws)
-    smooth_noise(g0, g1, np.int64(0), _GRAIN, structure, grain, lattice, line, indices, weights)
-    fill_uniform(s0, s1, np.int64(0), draws)
+    _features(shapes, np.int64(0), deep, unit, draws)
+    _features(shapes, np.int64(1), shallow, unit, draws)
+    texture = stream(key[0], key[1], WORLD, _TEXTURE)
+    smooth_noise(texture, np.int64(0), _GRAIN, structure, grain, work.noise)
+    fill_uniform(*shapes, np.int64(0), draws)
     darkest = 0.55 + 0.15 * draws[1]
     latest = np.float32(0.7 + 0.5 * draws[2])
     slope_y = np.float32(0.5 * (draws[3] - 0.5) / unit)
@@ -164,34 +143,18 @@ def draw_features(
 
 
 @kernel
-def draw_star(
-    k0: np.uint32,
-    k1: np.uint32,
-    margin: int,
-    real: Plane,
-    imag: Plane,
-    structure: NDArray[np.uint8],
-) -> None:
+def draw_star(key, margin, real, imag, structure, draws):
     """Draw a Siemens star: spokes and three ring gaps in vacuum, mostly a phase object.
 
     Number of spokes, place, size, rotation and thickness are drawn. The edges come from
     sin(m * angle) = Im((x + iy)^m) / r^m, whose first-order distance to a spoke's edge is
     r sin(m * angle) / m.
 
-    Args:
-        k0: first word of the specimen's key.
-        k1: second word.
-        margin: px outside the scanned region, in which the star lies wholly.
-        real: (H, W) float32, written.
-        imag: (H, W) float32, written.
-        structure: (H, W) uint8, written; 1 where the specimen is not vacuum.
+    It lies wholly within the scanned region. See `microgym.specimens.families`.
     """
     height, width = real.shape
-    s0, s1 = stream(k0, k1, WORLD, _STAR)
     unit = np.float64(min(height, width) - 2 * margin)
-    # The plane to be written lends its first pixels to the draws.
-    draws = real[0, :8]
-    fill_uniform(s0, s1, np.int64(0), draws)
+    fill_uniform(*stream(key[0], key[1], WORLD, _STAR), np.int64(0), draws)
     spokes = 12 + int(13.0 * draws[0])
     radius = unit * (0.28 + 0.14 * draws[1])
     room_y = height - 1 - 2 * margin - 2.0 * radius

@@ -8,18 +8,17 @@ numbers are design choices, in units of the scanned region's edge / 128, so that
 other sizes show the same scene.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view2d
 from microgym.numerics.libm import sincos32
 from microgym.random import WORLD, stream
 from microgym.random.streams import SpecimenWorld
-from microgym.specimens.drawing import clip_unit, coverage, lattice_points, smooth_noise
-from microgym.specimens.ribbons import DRAWS_WORK, draw_strands
-
-Plane = NDArray[np.float32]
+from microgym.specimens.drawing import NoiseWork, clip_unit, coverage, noise_work, smooth_noise
+from microgym.specimens.ribbons import RibbonWork, draw_strands, ribbon_work
+from microgym.state import Float32, Uint8
 
 OVERHANG = 4
 """Most px by which structure may reach beyond the scanned region."""
@@ -32,32 +31,42 @@ _ABSORPTION = np.float32(0.45)
 _PHASE_RAD = np.float32(1.2)
 
 
-def sparse_work(height: int, width: int) -> tuple[int, int]:
-    """Lengths of the float32 and int64 work arrays of `draw_sparse`."""
-    longest = max(height, width)
-    lattice = lattice_points(height, GRAIN_RANGE[0]) * lattice_points(width, GRAIN_RANGE[0])
-    return 4 * height * width + lattice + 8 * longest + 64 + DRAWS_WORK, longest
+class SparseWork(NamedTuple):
+    """Work arrays of `draw_sparse`.
+
+    Attributes:
+        depth: (H, W), signed distance from the edges of ribbons, px.
+        wanted: (h, w), structure in the window that it may reach.
+        fine, grain, slow: (h, w), textures in that window.
+        noise: of the textures.
+        ribbons: of the paths.
+    """
+
+    depth: Float32
+    wanted: Uint8
+    fine: Float32
+    grain: Float32
+    slow: Float32
+    noise: NoiseWork
+    ribbons: RibbonWork
+
+
+def sparse_work(height: int, width: int, margin: int) -> SparseWork:
+    """Work arrays of `draw_sparse`."""
+    inset = margin - OVERHANG
+    window = (height - 2 * inset, width - 2 * inset)
+    depth, wanted = np.empty((height, width), np.float32), np.empty(window, np.uint8)
+    fine, grain, slow = np.empty((3, *window), np.float32)
+    noise = noise_work(*window, GRAIN_RANGE[0])
+    return SparseWork(depth, wanted, fine, grain, slow, noise, ribbon_work())
 
 
 @kernel
-def _render(
-    depth: Plane,
-    fine: Plane,
-    grain: Plane,
-    slow: Plane,
-    margin: int,
-    unit: np.float32,
-    real: Plane,
-    imag: Plane,
-    structure: NDArray[np.uint8],
-) -> None:
+def _render(work, margin, unit, real, imag, structure):
     """Turn distances and textures into a transmission function; a window of the planes."""
+    depth = work.depth
     height, width = depth.shape
-    for i in range(height):
-        for j in range(width):
-            real[i, j] = np.float32(1.0)
-            imag[i, j] = np.float32(0.0)
-            structure[i, j] = np.uint8(0)
+    real[:], imag[:], structure[:] = np.float32(1.0), np.float32(0.0), np.uint8(0)
     inset = margin - OVERHANG
     rim_at = np.float32(1.5) * unit
     for i in range(inset, height - inset):
@@ -65,13 +74,13 @@ def _render(
             d = depth[i, j]
             if d >= np.float32(0.5):
                 continue
-            f = fine[i - inset, j - inset]
-            g = grain[i - inset, j - inset]
+            f = work.fine[i - inset, j - inset]
+            g = work.grain[i - inset, j - inset]
             # Thickness: thicker at the rim, with slow and fine texture.
             rim = clip_unit(np.float32(1.0) - abs(-d - rim_at) / rim_at)
             thick = clip_unit(
                 np.float32(0.5)
-                + np.float32(0.14) * slow[i - inset, j - inset]
+                + np.float32(0.14) * work.slow[i - inset, j - inset]
                 + np.float32(0.17) * f
                 + np.float32(0.25) * rim
             )
@@ -88,63 +97,19 @@ def _render(
 
 
 @kernel
-def draw_sparse(
-    k0: np.uint32,
-    k1: np.uint32,
-    margin: int,
-    real: Plane,
-    imag: Plane,
-    structure: NDArray[np.uint8],
-    work: Plane,
-    indices: NDArray[np.int64],
-    state: NDArray[np.float64],
-) -> None:
-    """Draw one specimen; see the module.
-
-    Args:
-        k0: first word of the specimen's key.
-        k1: second word.
-        margin: px on each side outside the scanned region, at least `OVERHANG`.
-        real: (H, W) float32, written.
-        imag: (H, W) float32, written.
-        structure: (H, W) uint8, written; 1 where the specimen is not vacuum.
-        work: float32, first length of `sparse_work(H, W)`.
-        indices: int64, second length.
-        state: (`STATE_WORK`,) float64 work.
-    """
-    height, width = real.shape
-    shape0, shape1 = stream(k0, k1, WORLD, _RIBBONS)
-    grain0, grain1 = stream(k0, k1, WORLD, _TEXTURE)
-    size = height * width
-    depth = view2d(work, 0, height, width)
-    for i in range(height):
-        for j in range(width):
-            depth[i, j] = np.float32(1e3)
-    draws = work[work.size - DRAWS_WORK :]
-    draw_strands(shape0, shape1, depth, margin, state, draws)
+def draw_sparse(key, margin, real, imag, structure, work):
+    """Draw one specimen, see `microgym.specimens.families`; the margin is at least `OVERHANG`."""
+    grain = stream(key[0], key[1], WORLD, _TEXTURE)
+    depth, wanted, ribbons = work.depth, work.wanted, work.ribbons
+    depth[:] = np.float32(1e3)
+    draw_strands(stream(key[0], key[1], WORLD, _RIBBONS), depth, margin, ribbons)
     inset = margin - OVERHANG
-    rows, columns = height - 2 * inset, width - 2 * inset
-    area = rows * columns
-    fine = view2d(work, size, rows, columns)
-    grain = view2d(work, size + area, rows, columns)
-    slow = view2d(work, size + 2 * area, rows, columns)
-    # The mask of the whole field, written last, lends its memory to that of the window.
-    wanted = view2d(structure, 0, rows, columns)
-    for i in range(rows):
-        for j in range(columns):
+    for i in range(wanted.shape[0]):
+        for j in range(wanted.shape[1]):
             wanted[i, j] = np.uint8(depth[i + inset, j + inset] < np.float32(0.5))
-    longest = max(height, width)
-    weights = view2d(work, 4 * size, 4, longest)
-    line = work[4 * size + 4 * longest : 4 * size + 8 * longest + 64]
-    lattice = work[4 * size + 8 * longest + 64 :]
-    spacing = GRAIN_RANGE[0] + (GRAIN_RANGE[1] - GRAIN_RANGE[0]) * draws[20]
-    unit = (min(height, width) - 2 * margin) / 128.0
-    smooth_noise(
-        grain0, grain1, np.int64(0), spacing, wanted, fine, lattice, line, indices, weights
-    )
-    smooth_noise(
-        grain0, grain1, np.int64(1), spacing, wanted, grain, lattice, line, indices, weights
-    )
-    broad = max(1.5, 10.0 * unit)
-    smooth_noise(grain0, grain1, np.int64(2), broad, wanted, slow, lattice, line, indices, weights)
-    _render(depth, fine, grain, slow, margin, np.float32(unit), real, imag, structure)
+    spacing = GRAIN_RANGE[0] + (GRAIN_RANGE[1] - GRAIN_RANGE[0]) * ribbons.scene[20]
+    unit = (min(depth.shape) - 2 * margin) / 128.0
+    smooth_noise(grain, np.int64(0), spacing, wanted, work.fine, work.noise)
+    smooth_noise(grain, np.int64(1), spacing, wanted, work.grain, work.noise)
+    smooth_noise(grain, np.int64(2), max(1.5, 10.0 * unit), wanted, work.slow, work.noise)
+    _render(work, margin, np.float32(unit), real, imag, structure)

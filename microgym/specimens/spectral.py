@@ -1,18 +1,43 @@
 """Gaussian random fields with a power spectrum of choice, by the Fourier transform."""
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.fft import FFTPlan, fft2
+from microgym.numerics.fft import FFTPlan, fft2, plan, workspace
 from microgym.numerics.libm import exp64, log64
 from microgym.random import fill_normal
+from microgym.state import Float32
 
-Plane = NDArray[np.float32]
+_plan = cache(plan)
+
+
+class SpectralWork(NamedTuple):
+    """Two periodic fields of n by n, and what their transform takes.
+
+    Attributes:
+        re, im: (n*n,), the fields.
+        fft: plan of the transform.
+        transform: its work array.
+    """
+
+    re: Float32
+    im: Float32
+    fft: FFTPlan
+    transform: Float32
+
+
+def spectral_work(edge: int) -> SpectralWork:
+    """Fields of the next power of two that holds `edge` px, at least 16."""
+    n = max(16, 1 << (edge - 1).bit_length())
+    re, im, transform = (np.empty(size, np.float32) for size in (n * n, n * n, workspace(n)))
+    return SpectralWork(re, im, _plan(n), transform)
 
 
 @kernel
-def _colour(re: Plane, im: Plane, n: int, offset: float, scale: float, half_power: float) -> float:
+def _colour(re, im, n, offset, scale, half_power):
     """Give white noise in Fourier space its spectrum, and no mean; return the field's variance."""
     total = 0.0
     for i in range(n):
@@ -32,37 +57,23 @@ def _colour(re: Plane, im: Plane, n: int, offset: float, scale: float, half_powe
 
 
 @kernel
-def periodic_field(
-    s0: np.uint32,
-    s1: np.uint32,
-    tick: int,
-    offset: float,
-    scale: float,
-    half_power: float,
-    re: Plane,
-    im: Plane,
-    fft: FFTPlan,
-    work: Plane,
-) -> float:
+def periodic_field(key, tick, offset, scale, half_power, work):
     """Draw two independent periodic Gaussian fields of power (offset + scale k^2)^(2 half_power).
 
     Args:
-        s0: first word of the stream key of the field.
-        s1: second word.
-        tick: tick at which it is drawn; the next one is used too.
+        key: stream key of the fields.
+        tick: tick at which they are drawn; the next one is used too.
         offset: at least 0.
         scale: above 0; k is in periods per n px.
         half_power: half the exponent, that of the amplitude.
-        re: (n*n,) float32, written: the first field, of zero mean.
-        im: (n*n,) float32, written: the second.
-        fft: plan of the transform of n by n.
-        work: float32, `workspace(n)` or more.
+        work: `SpectralWork`; its fields are written, of zero mean.
 
     Returns:
         The variance that either field has on average, float64.
     """
-    fill_normal(s0, s1, tick, re)
-    fill_normal(s0, s1, tick + 1, im)
-    variance = _colour(re, im, fft.n, offset, scale, half_power)
-    fft2(re, im, re, im, fft, work)
+    re, im = work.re, work.im
+    fill_normal(*key, tick, re)
+    fill_normal(*key, tick + 1, im)
+    variance = _colour(re, im, work.fft.n, offset, scale, half_power)
+    fft2(re, im, re, im, work.fft, work.transform)
     return variance

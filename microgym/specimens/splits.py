@@ -5,7 +5,8 @@ to two splits. A family of `HELD_OUT` is never offered for training at all, so t
 out of distribution.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ HELD_OUT_SURFACES: Final = ("trenches",)
 
 SPLITS: Final = ("train", "validation", "test")
 """Names of the splits; a key carries the position in this tuple."""
+
+SIZE_RANGE: Final = (64, 512)
+"""Smallest and largest edge of a specimen, px."""
 
 _SPLIT_SHIFT: Final = np.uint32(30)
 _FREE_BITS: Final = np.uint32(0x3FFFFFFF)
@@ -118,3 +122,42 @@ def specimen_key(key: NDArray[np.uint32], split: str) -> NDArray[np.uint32]:
     out[..., 0] &= _FREE_BITS
     out[..., 0] |= np.uint32(SPLITS.index(split)) << _SPLIT_SHIFT
     return out
+
+
+def validate_planes(
+    keys: NDArray[np.uint32], planes: Mapping[str, NDArray[Any]], square: bool = False
+) -> tuple[int, int]:
+    """Height and width of the planes that k specimens are drawn into.
+
+    Args:
+        keys: (k, 2) uint32.
+        planes: by name, each (k, H, W), C-contiguous, with H and W in `SIZE_RANGE`; "structure" is
+            bool or uint8, all others float32.
+        square: whether H must equal W.
+
+    Raises:
+        TypeError: an array of the wrong dtype.
+        ValueError: an array of the wrong shape or layout.
+    """
+    if keys.dtype != np.uint32:
+        raise TypeError(f"keys must have dtype uint32, got {keys.dtype}")
+    if keys.ndim != 2 or keys.shape[1] != 2:
+        raise ValueError(f"keys must have shape (k, 2), got {keys.shape}")
+    (first, *_), (low, high) = planes.values(), SIZE_RANGE
+    for name, plane in planes.items():
+        kinds = ("bool", "uint8") if name == "structure" else ("float32",)
+        if plane.dtype.name not in kinds:
+            raise TypeError(f"{name} must have dtype {' or '.join(kinds)}, got {plane.dtype}")
+        oblong = square and plane.shape[1:2] != plane.shape[2:]
+        if plane.ndim != 3 or len(plane) != len(keys) or plane.shape != first.shape or oblong:
+            axes = "n, n" if square else "H, W"
+            raise ValueError(
+                f"{name} must have shape ({len(keys)}, {axes}), equal for "
+                f"{' and '.join(planes)}, got {plane.shape}"
+            )
+        if not plane.flags.c_contiguous or not plane.flags.writeable:
+            raise ValueError(f"{name} must be C-contiguous and writeable")
+    height, width = first.shape[1:]
+    if not (low <= height <= high and low <= width <= high):
+        raise ValueError(f"specimens must be {low} to {high} px a side, got {height} by {width}")
+    return height, width

@@ -9,10 +9,10 @@ import pytest
 from microgym import validation
 
 
-@dataclass
-class Sizes:
-    size_nm: float = 0.0
-    decay_time_s: float = 1.0
+@dataclass(frozen=True)
+class Sizes(validation.Checked):
+    size_nm: validation.NonNegative = 0.0
+    decay_time_s: validation.Positive = 1.0
     length_unit: str = "nm"
 
 
@@ -53,8 +53,8 @@ def test_good_values_come_back_as_pythons_own(check, value, found):
         (lambda: validation.integer("size", 6, 0, 5), ValueError, r"size=6 must be in \[0, 5\]"),
         (lambda: validation.choice("mode", "c", ("a", "b")), ValueError, "mode='c' must be one of"),
         (lambda: validation.boolean("flag", 1), TypeError, "flag must be True or False, got 1"),
-        (lambda: validation.check_sizes(Sizes(-1.0)), ValueError, "size_nm=-1.0 must be at least"),
-        (lambda: validation.check_sizes(Sizes(0.0, 0.0)), ValueError, "decay_time_s=0.0 must be"),
+        (lambda: Sizes(-1.0), ValueError, "size_nm=-1.0 must be at least"),
+        (lambda: Sizes(0.0, 0.0), ValueError, "decay_time_s=0.0 must be"),
     ],
 )
 def test_bad_values_raise(check, error, message):
@@ -62,5 +62,7 @@ def test_bad_values_raise(check, error, message):
         check()
 
 
-def test_sizes_leave_names_alone():
-    validation.check_sizes(Sizes(length_unit="px"))
+def test_annotated_fields_are_checked_and_kept_as_floats():
+    sizes = Sizes(2, length_unit="px")
+    assert type(sizes.size_nm) is float
+    assert sizes.length_unit == "px"

@@ -5,7 +5,7 @@ from typing import Any
 
 from microgym.baselines.cli import options
 from microgym.baselines.evaluation import protocols
-from microgym.baselines.evaluation.records import check_writable, to_json
+from microgym.baselines.evaluation.records import check_writable, to_json, write_json
 
 SUMMARY = "score an agent on unseen specimens, beside the expert (score 0) and the oracle (1)"
 EXAMPLE = "microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json"
@@ -22,9 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate the agent, the expert and the oracle on the same episodes."""
     setting = options.read_setting(arguments)
     from microgym.agents.core.registry import agent_names
-    from microgym.agents.training.atomic_io import write_atomically
     from microgym.baselines.evaluation.comparison import compare, summary
-    from microgym.baselines.evaluation.load_agent import find_agent
+    from microgym.baselines.evaluation.env_config import find_agent
 
     if arguments.output:
         check_writable(arguments.output)
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     result = summary(setting.env_id, found, arguments.agent)
     if arguments.output:
-        write_atomically(arguments.output, to_json(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(to_json(result) if arguments.json else _text(result))
     return options.OK if found.complete else options.interrupted(arguments)
 

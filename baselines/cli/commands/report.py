@@ -41,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the report, or rewrite the score table of the README or the pages."""
     if arguments.readme or arguments.pages:
-        from microgym.baselines.reporting import docs, readme
+        from microgym.baselines.reporting import docs
 
         for path in docs.update(arguments.pages) if arguments.pages else ():
             print(path)
         if arguments.readme:
-            print(readme.update(arguments.readme))
+            print(docs.update_readme(arguments.readme))
         return options.OK
     if arguments.env is None:
         raise ValueError("name an environment, such as Ptycho-v0 (microgym list)")

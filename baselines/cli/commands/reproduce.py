@@ -24,8 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare with a record, or write one."""
     setting = EnvironmentConfig(environment_id(arguments.env))
-    from microgym.baselines.evaluation.compare_observations import write_comparison
-    from microgym.baselines.evaluation.reproduce import check_record, write_record
+    from microgym.baselines.evaluation.reproduce import (
+        check_record,
+        write_comparison,
+        write_record,
+    )
 
     small, jobs = arguments.small, arguments.jobs
     runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"

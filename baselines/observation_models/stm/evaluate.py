@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import find_agent
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.observation_models.evaluate import (
     estimate,

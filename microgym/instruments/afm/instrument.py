@@ -6,96 +6,60 @@ resonance of its scanner; forces wear the tip, or break it. Time, nN s, lines an
 to a ledger.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.instruments.afm import kernels, tip_kernels
 from microgym.instruments.afm.settings import AFMSettings
 from microgym.instruments.afm.state import AFMState, LineWork
+from microgym.instruments.instrument import Instrument
 from microgym.numerics.libm import log
 from microgym.numerics.workspace import workspace
 from microgym.physics.afm_tip import REACH
 from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
 from microgym.specimens.splits import specimen_key
-from microgym.specimens.surfaces import fill_surfaces
-from microgym.state import Float32, Float64, Int64, allocate, clear
-from microgym.validation import integer
+from microgym.specimens.surfaces.families import fill_surfaces
+from microgym.state import Float32, Float64, Int64, Uint32
 
 
-class AFMInstrument:
+class AFMInstrument(Instrument[AFMSettings, AFMState]):
     """N force microscopes.
 
-    Args:
-        num_envs: N.
-        settings: of the instrument.
-
-    Attributes:
-        settings: as given.
-        parameters: the same as kernels read it.
-        state: `AFMState`.
+    The setpoint of an approach is the first of `microgym.instruments.afm.kernels.DIALS`.
     """
 
     def __init__(self, num_envs: int, settings: AFMSettings) -> None:
-        self.settings = settings
-        self.num_envs = integer("num_envs", num_envs, 1, 1 << 16)
-        self.parameters = settings.parameters
-        self.state = allocate(
+        super().__init__(
             AFMState,
-            self.num_envs,
+            num_envs,
+            settings,
             side=settings.side_px,
             lines=settings.lines,
             pixels=settings.pixels,
-            gaps=self.parameters.signals.values.shape[3],
+            gaps=settings.parameters.signals.values.shape[3],
             drift_axes=3,
             piezo_axes=2,
         )
 
-    def reset(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        family: str,
-        split: str,
-        setpoint: float,
-    ) -> None:
-        """Put fresh surfaces under the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family: one of `microgym.specimens.splits.SURFACES`.
-            split: one of `microgym.specimens.splits.SPLITS`.
-            setpoint: setpoint of the approach, see `microgym.instruments.afm.kernels.DIALS`.
-        """
-        own = np.stack([specimen_key(key, split) for key in keys])
+    def reset(self, rows: Int64, keys: Uint32, family: str, split: str, setpoint: float) -> None:
+        """Put fresh surfaces of one of `microgym.specimens.splits.SURFACES` under the tips."""
         side = self.settings.side_px
         height, modulus = np.empty((2, rows.size, side, side), np.float32)
-        fill_surfaces(family, own, height, modulus, self.settings.pixel_nm)
+        fill_surfaces(family, specimen_key(keys, split), height, modulus, self.settings.pixel_nm)
         self.load_specimen(rows, keys, height, modulus, setpoint)
 
     def load_specimen(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        height_nm: Float32,
-        modulus_gpa: Float32,
-        setpoint: float,
+        self, rows: Int64, keys: Uint32, height_nm: Float32, modulus_gpa: Float32, setpoint: float
     ) -> None:
         """Put given surfaces under the listed microscopes and start their clocks.
 
         Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
+            rows, keys, setpoint: as for `reset`.
             height_nm: (k, n, n) float32, n = `settings.side_px`.
             modulus_gpa: (k, n, n) float32, reduced modulus.
-            setpoint: setpoint of the approach, see `microgym.instruments.afm.kernels.DIALS`.
         """
         state, hidden = self.state, self.state.hidden
-        clear(state, rows)
-        state.keys[rows] = keys
+        self.begin(rows, keys)
         # Heights count from the lowest point, which is a quarter of the scanner's range above 0.
         lowest = height_nm.min(axis=(1, 2), keepdims=True)
         base = np.float32(0.25 * self.settings.scanner.range_nm)
@@ -110,21 +74,11 @@ class AFMInstrument:
         hidden.gain_limit[rows] = [largest_gain(self.parameters.lag_s, *pair) for pair in drawn]
 
     def scan(self, rows: Int64, dials: Float64) -> None:
-        """Scan the next line of the frame in each of the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            dials: (N, 4) float64, see `microgym.instruments.afm.kernels.DIALS`; read in the rows.
-        """
+        """Scan the next line of the frame; dials (N, 4) float64, see `kernels.DIALS`."""
         kernels.scan_rows(rows, dials, self.parameters, self.state, self._work())
 
     def engage(self, rows: Int64, setpoint: Float64) -> None:
-        """Withdraw and approach again, so that the loop begins in balance.
-
-        Args:
-            rows: (k,) int64.
-            setpoint: (N,) float64, see `microgym.instruments.afm.kernels.DIALS`; read in the rows.
-        """
+        """Withdraw and approach again, so that the loop begins in balance; setpoint (N,)."""
         kernels.engage_rows(rows, setpoint, self.parameters, self.state, self._work())
 
     def withdraw(self, rows: Int64) -> None:
@@ -132,22 +86,13 @@ class AFMInstrument:
         kernels.withdraw_rows(rows, self.parameters, self.state)
 
     def exchange(self, rows: Int64, setpoint: Float64) -> None:
-        """Mount a new tip, find the frame again, and approach.
-
-        Args:
-            rows: (k,) int64.
-            setpoint: (N,) float64, see `microgym.instruments.afm.kernels.DIALS`; read in the rows.
-        """
+        """Mount a new tip, find the frame again, and approach; setpoint (N,)."""
         kernels.exchange_rows(rows, setpoint, self.parameters, self.state, self._work())
 
     def set_radius(self, rows: Int64, radius_nm: Float64) -> None:
-        """Give tips another radius and bring their windows and signal tables up to their shape.
+        """Give tips another radius, (k,) nm, and bring their windows and signal tables up to it.
 
         The volume that is worn off stays.
-
-        Args:
-            rows: (k,) int64.
-            radius_nm: (k,) float64, nm.
         """
         tip = self.state.tip
         tip.radius_nm[rows] = radius_nm
@@ -157,16 +102,11 @@ class AFMInstrument:
     def _work(self) -> LineWork:
         """Work arrays of the calling thread."""
         side, width = self.settings.side_px, self.settings.pixels + 2 * kernels.LEAD
-        path = side - 2 * REACH
-        single = ((2 * REACH + 1) * side, path, path, 2 * width * MOST_TICKS)
-        double = (width, width + 1, width + 1, width, 5 * width)
+        length = side - 2 * REACH
+        single = np.cumsum([(2 * REACH + 1) * side, length, length, 2 * width * MOST_TICKS])
+        double = np.cumsum([width, width + 1, width + 1, width, 5 * width])
         # One buffer: the float64 arrays first, so that they are aligned.
-        buffer = workspace(2 * sum(double) + sum(single))
-        wide, narrow = buffer[: 2 * sum(double)].view(np.float64), buffer[2 * sum(double) :]
-        pieces: list[NDArray[Any]] = []
-        for whole, sizes in ((narrow, single), (wide, double)):
-            last = 0
-            for size in sizes:
-                pieces.append(whole[last : last + size])
-                last += size
-        return LineWork(*pieces[:-1], signals=pieces[-1].reshape(5, width))
+        wide, narrow = np.split(workspace(2 * double[-1] + single[-1]), [2 * double[-1]])
+        strip, path, ideal, noise = np.split(narrow, single[:-1])
+        *lines, signals = np.split(wide.view(np.float64), double[:-1])
+        return LineWork(strip, path, ideal, noise, *lines, signals=signals.reshape(5, width))

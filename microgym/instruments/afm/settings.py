@@ -1,7 +1,9 @@
 """Settings of force microscopes, and the levels of their difficulty switches."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated
 
 from microgym.instruments.afm.state import AFMParameters, Spread
 from microgym.physics.afm_tip import Tip, window_of
@@ -10,7 +12,7 @@ from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
 from microgym.state import gather
-from microgym.validation import integer, non_negative, positive
+from microgym.validation import Checked, NonNegative, Positive, choice, integer
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
@@ -22,7 +24,7 @@ BOLTZMANN_300K = 4.14e-3
 
 
 @dataclass(frozen=True)
-class TipParameters:
+class TipParameters(Checked):
     """Tips and their wear, crashes and debris; the default is an ideal tip.
 
     Attributes:
@@ -36,23 +38,20 @@ class TipParameters:
         debris_per_s: rate of debris at small forces, 1/s.
     """
 
-    radius_nm: float = 8.0
-    radius_spread: float = 0.0
-    half_angle_deg: float = 15.0
-    wear_nm3_nn_nm: float = 0.0
-    wear_spread: float = 0.0
+    radius_nm: Positive = 8.0
+    radius_spread: NonNegative = 0.0
+    half_angle_deg: NonNegative = 15.0
+    wear_nm3_nn_nm: NonNegative = 0.0
+    wear_spread: NonNegative = 0.0
     crash_nn: float = float("inf")
-    crash_spread: float = 0.0
-    debris_per_s: float = 0.0
+    crash_spread: NonNegative = 0.0
+    debris_per_s: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         """Check every number."""
-        positive("radius_nm", self.radius_nm)
+        super().__post_init__()
         if not self.crash_nn > 0.0:
             raise ValueError(f"crash_nn={self.crash_nn!r} must be above zero")
-        for one in fields(self):
-            if one.name != "crash_nn":
-                non_negative(one.name, getattr(self, one.name))
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -70,7 +69,7 @@ silicon can reach (Stark et al., PNAS 99, 8473, 2002). Rates of debris are desig
 
 
 @dataclass(frozen=True)
-class LoopParameters:
+class LoopParameters(Checked):
     """Spread of the loop's hidden properties between instruments, and its noise.
 
     Attributes:
@@ -79,9 +78,9 @@ class LoopParameters:
         detector_nm: noise of the amplitude in a bandwidth of 10 kHz, nm.
     """
 
-    resonance_spread: float = 0.0
-    damping_spread: float = 0.0
-    detector_nm: float = 0.0
+    resonance_spread: NonNegative = 0.0
+    damping_spread: NonNegative = 0.0
+    detector_nm: NonNegative = 0.0
 
 
 LOOP_LEVELS: dict[str, LoopParameters] = {
@@ -95,7 +94,7 @@ are design choices."""
 
 
 @dataclass(frozen=True)
-class AFMSettings:
+class AFMSettings(Checked):
     """Settings of a force microscope.
 
     Attributes:
@@ -112,35 +111,28 @@ class AFMSettings:
         exchange_s: time of an exchange of the tip, s.
         engage_s: time of an approach, s.
         withdraw_s: time of a withdrawal, s.
-
-    Raises:
-        TypeError: a value is of a wrong type.
-        ValueError: a value is out of range.
     """
 
     mode: str = "amplitude"
     cantilever: Cantilever = field(default_factory=Cantilever)
     scanner: Scanner = field(default_factory=lambda: Scanner(1000.0, 0.05))
-    field_nm: float = 1000.0
-    pixels: int = 256
+    field_nm: Positive = 1000.0
+    pixels: Annotated[int, partial(integer, low=64, high=512 - 2 * MARGIN_PX)] = 256
     lines: int = 64
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
     loop: LoopParameters = field(default_factory=lambda: LOOP_LEVELS["easy"])
     drift: DriftParameters = field(default_factory=lambda: AMBIENT_DRIFT["easy"])
     piezo: PiezoParameters = field(default_factory=lambda: PIEZO_LEVELS["easy"])
-    soft_limit_nn: float = 25.0
-    exchange_s: float = 600.0
-    engage_s: float = 1.0
-    withdraw_s: float = 0.5
+    soft_limit_nn: Positive = 25.0
+    exchange_s: Positive = 600.0
+    engage_s: Positive = 1.0
+    withdraw_s: Positive = 0.5
 
     def __post_init__(self) -> None:
-        """Check the fields that do not check themselves."""
-        if self.mode not in ("amplitude", "contact"):
-            raise ValueError(f"mode={self.mode!r} must be 'amplitude' or 'contact'")
-        integer("pixels", self.pixels, 64, 512 - 2 * MARGIN_PX)
+        """Check what depends on other fields, too."""
+        super().__post_init__()
+        choice("mode", self.mode, ("amplitude", "contact"))
         integer("lines", self.lines, 1, self.pixels)
-        for name in ("field_nm", "soft_limit_nn", "exchange_s", "engage_s", "withdraw_s"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
         if self.mode == "amplitude" and self.cantilever.free_amplitude_nm == 0.0:
             raise ValueError("free_amplitude_nm=0 must be above zero in mode 'amplitude'")
 
@@ -171,11 +163,11 @@ class AFMSettings:
             thermal_nm=thermal if loop.detector_nm > 0.0 else 0.0,
             lowest_signal_nm=-1e9 if contact else -signals.free,
             pitch_px=self.pixels / self.lines,
-            resonance_hz=Spread(scanner.resonance_hz, float(loop.resonance_spread)),
-            damping=Spread(scanner.damping, float(loop.damping_spread)),
-            crash_nn=Spread(min(float(tip.crash_nn), 1e30), float(tip.crash_spread)),
-            wear=Spread(float(tip.wear_nm3_nn_nm), float(tip.wear_spread)),
-            tip_radius_nm=Spread(float(tip.radius_nm), float(tip.radius_spread)),
+            resonance_hz=Spread(scanner.resonance_hz, loop.resonance_spread),
+            damping=Spread(scanner.damping, loop.damping_spread),
+            crash_nn=Spread(min(float(tip.crash_nn), 1e30), tip.crash_spread),
+            wear=Spread(tip.wear_nm3_nn_nm, tip.wear_spread),
+            tip_radius_nm=Spread(tip.radius_nm, tip.radius_spread),
             landing_nm=LANDING_NM if self.drift.speed > 0.0 else 0.0,
             hysteresis=self.piezo.loop,
         )

@@ -7,112 +7,69 @@ and path are charged to a ledger.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from microgym.instruments.instrument import Instrument
 from microgym.instruments.pfm import kernels
 from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE, PFMState
 from microgym.numerics.workspace import workspace
 from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
-from microgym.state import Float32, Float64, Int64, allocate, clear
-from microgym.validation import integer
+from microgym.state import Float32, Float64, Int64, Uint32
 
 LOOP_POINTS = 12
 """Biases of a quarter of a hysteresis loop (design choice)."""
 
 
-class PFMInstrument:
-    """N piezoresponse force microscopes.
-
-    Args:
-        num_envs: N.
-        settings: of the instrument.
-
-    Attributes:
-        settings: as given.
-        state: `PFMState`.
-    """
+class PFMInstrument(Instrument[PFMSettings, PFMState]):
+    """N piezoresponse force microscopes."""
 
     def __init__(self, num_envs: int, settings: PFMSettings) -> None:
-        self.settings = settings
-        self.num_envs = integer("num_envs", num_envs, 1, 1 << 16)
-        self.state = allocate(PFMState, self.num_envs, drift_axes=2)
-        self._parameters = settings.parameters
+        super().__init__(PFMState, num_envs, settings, drift_axes=2)
 
-    def reset(self, rows: Int64, keys: NDArray[np.uint32], family: str, split: str) -> None:
-        """Put fresh films under the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family: one of `microgym.specimens.ferroelectrics.FAMILIES`.
-            split: one of `microgym.specimens.splits.SPLITS`.
-        """
-        own = np.stack([specimen_key(key, split) for key in keys])
-        imprint, bond, barrier = np.empty((3, rows.size, SIZE, SIZE), np.float32)
-        fill_films(family, own, imprint, bond, barrier)
-        self.load_specimen(rows, keys, imprint, bond, barrier)
-
-    def load_specimen(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        imprint: Float32,
-        bond: Float32,
-        barrier: Float32,
-    ) -> None:
-        """Put given films under the listed microscopes, poled down, and start their clocks.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            imprint, bond, barrier: (k, SIZE, SIZE) float32.
-        """
+    def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
+        """Put fresh films of one of `ferroelectrics.FAMILIES`, poled down, under the tips."""
+        film = np.empty((3, rows.size, SIZE, SIZE), np.float32)
+        fill_films(family, specimen_key(keys, split), *film)
         state = self.state
-        clear(state, rows)
-        state.keys[rows] = keys
-        state.imprint[rows], state.bond[rows], state.barrier[rows] = imprint, bond, barrier
+        self.begin(rows, keys)
+        state.imprint[rows], state.bond[rows], state.barrier[rows] = film
         state.strength[rows] = self.settings.disorder
         for position in (state.command, state.place, state.origin):
             position[rows] = 0.5 * (SIZE - 1)
-        kernels.reset_rows(rows, self._parameters, state, self._work())
+        kernels.reset_rows(rows, self.parameters, state, self._work())
 
     def pulse(self, rows: Int64, places: Float64, volts: Float64, seconds: Float64) -> None:
         """Give one bias pulse in each of the listed microscopes.
 
         Args:
             rows: (k,) int64.
-            places: (N, 2) float64, commanded (y, x), cells; read in the rows.
+            places: (N, 2) float64, commanded (y, x), cells.
             volts: (N,) float64, bias of the tip, V.
             seconds: (N,) float64, length of the pulse, s.
         """
-        kernels.pulse_rows(rows, places, volts, seconds, self._parameters, self.state, self._work())
+        kernels.pulse_rows(rows, places, volts, seconds, self.parameters, self.state, self._work())
 
     def scan(self, rows: Int64) -> None:
-        """Take an image in each of the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-        """
-        kernels.scan_rows(rows, self._parameters, self.state, self._work())
+        """Take an image in each of the listed microscopes."""
+        kernels.scan_rows(rows, self.parameters, self.state, self._work())
 
     def loop(self, rows: Int64, spots: Float64, found: Float64, disturb: bool = True) -> None:
         """Take a hysteresis loop at one place in each of the listed microscopes.
 
         Args:
             rows: (k,) int64.
-            spots: (N, 2) float64, commanded (y, x), cells; read in the rows.
+            spots: (N, 2) float64, commanded (y, x), cells.
             found: (N, 2) float64, written in the rows: biases at which the response changes sign on
                 the way up and on the way down, V.
             disturb: whether the loop takes time and changes the film; otherwise `found` is the
                 result of a loop without noise, and nothing else changes.
         """
         kernels.loop_rows(
-            rows, spots, disturb, self._parameters, LOOP_POINTS, self.state, found, self._work()
+            rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
         if disturb:
-            kernels.wait_rows(rows, self.settings.loop_s, self._parameters, self.state)
+            kernels.wait_rows(rows, self.settings.loop_s, self.parameters, self.state)
             self.state.ledger.time_s[rows] += self.settings.loop_s
             self.state.rested_s[rows] = 0.0
 

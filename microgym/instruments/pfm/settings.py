@@ -7,7 +7,8 @@ import numpy as np
 from microgym.instruments.pfm.state import PFMParameters
 from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
-from microgym.validation import check_sizes, non_negative, positive
+from microgym.state import gather
+from microgym.validation import Checked, NonNegative, Positive
 
 WIDEST_TIP_CELLS = 12.0
 """Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
@@ -27,7 +28,7 @@ verified here); "easy" is a third and "hard" three times that. The settling is a
 
 
 @dataclass(frozen=True)
-class TipParameters:
+class TipParameters(Checked):
     """How a tip and the film under it suffer; the default is for ever sharp.
 
     Attributes:
@@ -37,14 +38,10 @@ class TipParameters:
         breakdowns_per_v: hazard of a pulse for each volt above that.
     """
 
-    wear_per_pulse: float = 0.0
-    wear_per_image: float = 0.0
-    bearable_v: float = 1e9
-    breakdowns_per_v: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        check_sizes(self)
+    wear_per_pulse: NonNegative = 0.0
+    wear_per_image: NonNegative = 0.0
+    bearable_v: NonNegative = 1e9
+    breakdowns_per_v: NonNegative = 0.0
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -57,7 +54,7 @@ TIP_LEVELS: dict[str, TipParameters] = {
 
 
 @dataclass(frozen=True)
-class ReadoutParameters:
+class ReadoutParameters(Checked):
     """What an image adds to the piezoresponse.
 
     Attributes:
@@ -65,12 +62,8 @@ class ReadoutParameters:
         electrostatic: standard deviation of the offset that the contact potential gives a tip.
     """
 
-    noise: float = 0.0
-    electrostatic: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        check_sizes(self)
+    noise: NonNegative = 0.0
+    electrostatic: NonNegative = 0.0
 
 
 READOUT_LEVELS: dict[str, ReadoutParameters] = {
@@ -90,7 +83,7 @@ DISORDER_LEVELS: dict[str, float] = {"off": 0.0, "easy": 0.6, "real": 1.0, "hard
 
 
 @dataclass(frozen=True)
-class PFMSettings:
+class PFMSettings(Checked):
     """What the instrument is made of.
 
     Attributes:
@@ -110,35 +103,24 @@ class PFMSettings:
     """
 
     lattice: LatticeParameters = field(default_factory=lambda: LatticeParameters(theta=2e-3))
-    cell_m: float = 5e-9
-    field_per_v: float = 0.7
-    tip_cells: float = 3.5
-    dead_time_s: float = 0.5
-    speed_cells_s: float = 100.0
-    image_s: float = 8.0
-    loop_v: float = 6.0
-    loop_s: float = 4.0
-    disorder: float = 1.0
+    cell_m: Positive = 5e-9
+    field_per_v: Positive = 0.7
+    tip_cells: Positive = 3.5
+    dead_time_s: NonNegative = 0.5
+    speed_cells_s: Positive = 100.0
+    image_s: Positive = 8.0
+    loop_v: Positive = 6.0
+    loop_s: Positive = 4.0
+    disorder: NonNegative = 1.0
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
     readout: ReadoutParameters = field(default_factory=lambda: READOUT_LEVELS["easy"])
 
     def __post_init__(self) -> None:
-        """Check, as floats: Numba would compile the kernels anew for integers."""
-        for name in (
-            "cell_m",
-            "field_per_v",
-            "tip_cells",
-            "speed_cells_s",
-            "image_s",
-            "loop_v",
-            "loop_s",
-        ):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        """Check the width of the tip, too."""
+        super().__post_init__()
         if self.tip_cells > WIDEST_TIP_CELLS:
             raise ValueError(f"tip_cells={self.tip_cells!r} must be at most {WIDEST_TIP_CELLS:g}")
-        for name in ("dead_time_s", "disorder"):
-            object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
     @property
     def response_cells(self) -> float:
@@ -158,23 +140,9 @@ class PFMSettings:
     @property
     def parameters(self) -> PFMParameters:
         """The numbers that kernels take."""
-        drift, tip, readout = self.drift, self.tip, self.readout
-        return PFMParameters(
+        return gather(
+            PFMParameters,
+            *(self, self.tip, self.readout, self.drift),
             lattice=self.lattice.constants,
             beta=np.float32(self.lattice.beta),
-            field_per_v=self.field_per_v,
-            tip_cells=self.tip_cells,
-            response_cells=self.response_cells,
-            cell_m=self.cell_m,
-            speed_cells_s=self.speed_cells_s,
-            dead_time_s=self.dead_time_s,
-            image_s=self.image_s,
-            loop_v=self.loop_v,
-            wear_per_pulse=float(tip.wear_per_pulse),
-            wear_per_image=float(tip.wear_per_image),
-            mean_bearable_v=float(tip.bearable_v),
-            breakdowns_per_v=float(tip.breakdowns_per_v),
-            noise=float(readout.noise),
-            electrostatic=float(readout.electrostatic),
-            rates=drift.rates,
         )

@@ -60,22 +60,11 @@ class PFMState(NamedTuple):
 
 
 class PFMParameters(NamedTuple):
-    """Numbers of the instrument and the film that do not change; see `PFMSettings`.
+    """Numbers that do not change: of `PFMSettings` and its parts, by the same names.
 
     Attributes:
         lattice: constants of the lattice.
         beta: quartic coefficient of a site without disorder.
-        field_per_v: field under a sharp tip, reduced units a volt.
-        tip_cells: height d of a sharp tip's charge, cells.
-        response_cells: standard deviation of the response of a sharp tip, cells.
-        cell_m: edge of a cell, m.
-        speed_cells_s: speed of the tip between pulses, cells/s.
-        dead_time_s, image_s: time of a pulse besides the pulse, and of an image, s.
-        loop_v: largest bias of a hysteresis loop, V.
-        wear_per_pulse, wear_per_image: growth of the tip by a pulse of 10 V and by an image.
-        mean_bearable_v: mean bias that a film bears, V.
-        breakdowns_per_v: hazard of a pulse for each volt above the bearable bias.
-        noise, electrostatic: standard deviations of a pixel and of the read-out's offset.
         rates: parameters of the drift, lengths in cells.
     """
 
@@ -91,7 +80,7 @@ class PFMParameters(NamedTuple):
     loop_v: float
     wear_per_pulse: float
     wear_per_image: float
-    mean_bearable_v: float
+    bearable_v: float
     breakdowns_per_v: float
     noise: float
     electrostatic: float

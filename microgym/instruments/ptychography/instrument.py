@@ -5,36 +5,39 @@ transform carries the exit wave to the detector; photons are counted; and the co
 specimen fades with the photons it received. Time, photons, exposures and path go to a ledger.
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.instruments.ptychography import kernels
-from microgym.instruments.ptychography.settings import (
-    PtychographySettings,
-    direct_beam,
-    make_microscope,
-)
+from microgym.instruments.ptychography.settings import PtychographySettings, direct_beam
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.jit.bound import Bound
 from microgym.numerics.workspace import workspace
 from microgym.random import Role, stream
 from microgym.random.streams import PtychoExogenous
 from microgym.specimens.sample import Sample, Specimens, draw_specimens, load_sample
-from microgym.state import Float32, Float64, Int64, Uint32, allocate, clear
+from microgym.state import Float64, Int64, Uint32, allocate, clear
 from microgym.validation import integer
 
 
-class DiffractionMicroscope(Protocol):
+class DiffractionMicroscope(ABC):
     """Controls in, measurement and ledger out: simulators, recordings and real instruments.
+
+    Args:
+        num_envs: N, specimens.
+        probe: (modes, n, n) complex64, known illumination.
+        region_px: edge of the square in which the probe's centre may stand, px.
+        probes: probes on each specimen; probe p of specimen s is row `probes * s + p` of the state.
+        bands: bands of spatial frequency in which specimens fade.
 
     Attributes:
         n: edge of a diffraction pattern, px.
-        region_px: edge of the square in which the probe's centre may stand, px.
+        region_px, probes: as given.
         field_px: edge of the specimen array, px; positions run from n/2 to n/2 + region.
         pixel_m: edge of an object pixel, m; 0 where it is not known.
-        known_probe: (modes, n, n) complex64, known illumination.
+        known_probe: the illumination.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         most_photons: most photons of one exposure.
         fatal_fluence: photons per pixel after which even the coarsest band is below 1/e.
@@ -42,17 +45,28 @@ class DiffractionMicroscope(Protocol):
         sample: the specimens, hidden from agents.
     """
 
-    n: int
-    region_px: int
-    field_px: int
-    pixel_m: float
-    known_probe: NDArray[np.complex64]
-    disk: Float32
-    most_photons: float
-    fatal_fluence: float
-    state: PtychographyState
-    sample: Sample
+    pixel_m: float = 0.0
+    most_photons: float = np.inf
+    fatal_fluence: float = np.inf
 
+    def __init__(
+        self,
+        num_envs: int,
+        probe: NDArray[np.complex64],
+        region_px: int,
+        probes: int = 1,
+        bands: int = 0,
+    ) -> None:
+        count = integer("num_envs", num_envs, 1, 1 << 16)
+        self.probes = integer("probes", probes, 1, 64)
+        self.n, self.region_px = probe.shape[-1], region_px
+        self.field_px = region_px + self.n
+        self.known_probe, self.disk = probe, direct_beam(probe)
+        sizes = {"pixels": self.n * self.n, "field_px": self.field_px}
+        self.state = allocate(PtychographyState, count * probes, drift_axes=2, **sizes)
+        self.sample = allocate(Sample, count, bands=bands, **sizes)
+
+    @abstractmethod
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
         """Begin episodes in the listed rows, with specimens of a family where they can be chosen.
 
@@ -61,66 +75,54 @@ class DiffractionMicroscope(Protocol):
             keys: (k, 2) uint32, keys of the episodes.
             family: one of `microgym.specimens.families.FAMILIES`.
             split: one of `microgym.specimens.splits.SPLITS`.
-        """
-        ...
 
+        Raises:
+            ValueError: an unknown family or split.
+        """
+
+    @abstractmethod
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Take one exposure in each of the listed rows.
+
+        Probes that stand over one specimen expose it at the same time if their rows follow each
+        other.
 
         Args:
             rows: (k,) int64.
             positions: (N, 2) float64, commanded centres of the probe, px; read in the rows.
             dwell_s: (N,) float64, exposure times, s; read in the rows.
         """
-        ...
 
 
-class PtychographyInstrument:
-    """Simulated ptychographic microscopes; a `DiffractionMicroscope`.
+class PtychographyInstrument(DiffractionMicroscope):
+    """Simulated ptychographic microscopes.
 
     Positions are (y, x) of the probe's centre in object pixels of the specimen array; they run from
     n/2 to n/2 + region. The encoder of the stage counts whole pixels (design choice), so commands
     are rounded; the true position of the beam is a real number.
 
     Args:
-        num_envs: number of specimens.
+        num_envs, probes: as for `DiffractionMicroscope`.
         settings: optics, detector, stage and damage.
-        probes: probes on each specimen; probe p of specimen s is row `probes * s + p` of the state.
 
     Attributes:
         settings: as given.
-        microscope: parameters of the kernels.
-        n, region_px, field_px, pixel_m, known_probe, disk, most_photons, fatal_fluence, state,
-            sample: see `DiffractionMicroscope`.
-
-    Raises:
-        TypeError: if a number is not an integer.
-        ValueError: if it is out of range.
+        parameters: the settings as kernels take them.
     """
 
     def __init__(self, num_envs: int, settings: PtychographySettings, probes: int = 1) -> None:
-        count, each = integer("num_envs", num_envs, 1, 1 << 16), integer("probes", probes, 1, 64)
-        self.settings = settings
-        self.microscope = make_microscope(settings, count, each)
-        self.n = settings.geometry.detector_pixels
-        self.region_px, self.field_px = settings.region_px, settings.field_px
-        self.pixel_m = settings.geometry.object_pixel_m
-        self.known_probe, self.disk = settings.probe, direct_beam(settings.probe)
-        self.most_photons = np.inf
         rates = settings.inverse_critical
-        self.fatal_fluence = float(1.0 / rates[-1]) if rates.size else np.inf
-        sizes = {"pixels": self.n * self.n, "field_px": self.field_px}
-        self.state = allocate(PtychographyState, count * each, drift_axes=2, **sizes)
-        self.sample = allocate(Sample, count, bands=rates.size, **sizes)
-        self._work = kernels.exposure_work(self.n, len(settings.probe), each)
-        self._expose = Bound(kernels.expose_rows, self.microscope, self.state, self.sample)
+        super().__init__(num_envs, settings.probe, settings.region_px, probes, rates.size)
+        self.settings = settings
+        self.parameters = settings.parameters._replace(probes=probes)
+        self.pixel_m = self.parameters.pixel_m
+        if rates.size:
+            self.fatal_fluence = float(1.0 / rates[-1])
+        self._work = kernels.exposure_work(self.n, len(settings.probe), probes)
+        self._expose = Bound(kernels.expose_rows, self.parameters, self.state, self.sample)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Load specimens of a family and begin; see `DiffractionMicroscope.reset`.
-
-        Raises:
-            ValueError: an unknown family or split.
-        """
+        """Load specimens of a family and begin."""
         self.load(rows, draw_specimens(keys, family, split, self.field_px, self.n // 2))
         self.start(rows, keys)
 
@@ -142,28 +144,20 @@ class PtychographyInstrument:
         """
         probes = self.probe_rows(rows)
         clear(self.state, probes)
-        own = np.repeat(keys, self.microscope.probes, axis=0)
+        own = np.repeat(keys, self.probes, axis=0)
         for place, b in enumerate(probes):
             # The first probe has the episode's own key, each other one a key of its own.
-            number = int(b) % self.microscope.probes
+            number = int(b) % self.probes
             if number:
                 process = PtychoExogenous.PROBES + number
                 own[place] = stream(*own[place], Role.EXOGENOUS, process)
         self.state.keys[probes] = own
         self.state.measurement.known[probes] = 1.0
-        kernels.start_rows(probes, 0.5 * self.field_px, self.microscope, self.state)
+        kernels.start_rows(probes, 0.5 * self.field_px, self.parameters, self.state)
 
     def probe_rows(self, rows: Int64) -> Int64:
-        """Rows of the state that are the probes on the listed rows of the sample.
-
-        Args:
-            rows: (k,) int64.
-
-        Returns:
-            (k * probes,) int64.
-        """
-        each = self.microscope.probes
-        return (rows[:, None] * each + np.arange(each)).ravel()
+        """Rows of the state that are the probes on rows of the sample: (k,) to (k * probes,)."""
+        return (rows[:, None] * self.probes + np.arange(self.probes)).ravel()
 
     def park(self, probes: Int64, positions: Float64) -> None:
         """Put stages that have started to rest over other positions, at no cost of time.
@@ -182,12 +176,8 @@ class PtychographyInstrument:
         Args:
             rows: (k,) int64, rows of the sample.
         """
-        kernels.wait_rows(rows, self.microscope, self.state)
+        kernels.wait_rows(rows, self.parameters, self.state)
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
-        """Take one exposure in each of the listed rows; see `DiffractionMicroscope.expose`.
-
-        Probes that stand over one specimen expose it at the same time if their rows follow each
-        other.
-        """
+        """Move, expose, count, and fade the specimen."""
         self._expose(rows, positions, dwell_s, workspace(self._work))

@@ -1,9 +1,12 @@
-"""Compiled exposures of the scanned-probe diffraction microscope."""
+"""Compiled exposures of the scanned-probe diffraction microscope.
+
+Arguments of the same name are the same everywhere: `rows`, (k,) int64, and `b`, rows of the state;
+`microscope` and `state`, `Microscope` and `PtychographyState` of
+`microgym.instruments.ptychography.state`; `sample`, `microgym.specimens.sample.Sample`.
+"""
 
 import numpy as np
 
-from microgym.instruments.ptychography.settings import Microscope
-from microgym.instruments.ptychography.state import PtychographyState
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.fft import PAD
@@ -20,8 +23,6 @@ from microgym.physics.drift import advance_drift, exposure_position, move_stage,
 from microgym.physics.probe import phase_ramp
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
-from microgym.specimens.sample import Sample
-from microgym.state import Float32, Float64, Int64
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _DRIFT, _JITTER = np.int64(PtychoExogenous.DRIFT), np.int64(PtychoExogenous.JITTER)
@@ -50,17 +51,8 @@ def _lights_at(microscope):
 
 
 @kernel
-def start_rows(
-    rows: Int64, centre: float, microscope: Microscope, state: PtychographyState
-) -> None:
-    """Put the stages of the listed rows to rest over the centre of the field; draw their drift.
-
-    Args:
-        rows: (k,) int64.
-        centre: coordinate of the centre of the field, px; the backlash is centred there.
-        microscope: parameters.
-        state: with the episodes' keys.
-    """
+def start_rows(rows, centre, microscope, state):
+    """Put stages to rest over the centre of the field, px, and draw their drift."""
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
@@ -82,11 +74,8 @@ def _aim(b, target, dwell_s, microscope, state):
     """Move the stage of row b to a commanded position and charge the exposure to its ledger.
 
     Args:
-        b: row.
         target: (2,) float64, commanded position, px; rounded to the encoder's whole pixels.
         dwell_s: exposure time, s.
-        microscope: `Microscope`.
-        state: `PtychographyState`; everything but the counts is updated.
     """
     measurement, ledger = state.measurement, state.ledger
     half = microscope.n // 2
@@ -97,22 +86,15 @@ def _aim(b, target, dwell_s, microscope, state):
     # Time before the shutter opens: t = |r - r0| / v + dead time.
     way = np.sqrt((y - state.command[b, 0]) ** 2 + (x - state.command[b, 1]) ** 2)
     state.command[b, 0], state.command[b, 1] = y, x
-    before = way / microscope.speed_px_s + microscope.dead_time_s
+    before = way / microscope.stage_speed_px_s + microscope.dead_time_s
     # Backlash of the drive.
-    move_stage(y, x, microscope.backlash_px, state.play[b])
+    move_stage(y, x, microscope.backlash, state.play[b])
     # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
     # beam = play + drift + jitter.
     _drift_for(b, before + 0.5 * dwell_s, microscope, state)
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _JITTER)
-    exposure_position(
-        s0,
-        s1,
-        ledger.exposures[b],
-        microscope.jitter_px,
-        state.play[b],
-        state.drift.drift[b],
-        state.beam[b],
-    )
+    tick, drift, beam = ledger.exposures[b], state.drift.drift[b], state.beam[b]
+    exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
     _drift_for(b, 0.5 * dwell_s, microscope, state)
     ledger.time_s[b] += before + dwell_s
     ledger.dose[b] += np.float32(measurement.photons[b])
@@ -138,12 +120,9 @@ def _measure(b, light, microscope, state, sample, work):
     """Count the photons that the specimen under row b diffracts; the specimen stays as it is.
 
     Args:
-        b: row; its beam and its photons are those of this exposure.
         light: (n*n,) float32, written where the beam is off the centre of the patch: intensity of
             the moved probe.
-        microscope: `Microscope`.
-        state: `PtychographyState`; counts and known pixels are written.
-        sample: `Sample`.
+        state: with the beam and the photons of this exposure; counts and known pixels are written.
         work: float32, overwritten.
     """
     optics, measurement, n = microscope.illumination, state.measurement, microscope.n
@@ -160,114 +139,59 @@ def _measure(b, light, microscope, state, sample, work):
         # Probe moved by a fraction of a pixel: P(q) exp(-2 pi i q r), transformed back.
         probe_re, probe_im = moved_re, moved_im
         phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
-        shift_probe(
-            optics.spectrum_re,
-            optics.spectrum_im,
-            ramp_re,
-            ramp_im,
-            microscope.fft,
-            moved_re,
-            moved_im,
-            rest,
-        )
+        spectrum_re, spectrum_im, fft = optics.spectrum_re, optics.spectrum_im, microscope.fft
+        shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, moved_re, moved_im, rest)
         sum_intensity(moved_re, moved_im, light)
     # Expected counts: photons times sum over modes of |F{P O}|^2.
-    s = microscope.sample_of[b]
-    diffract(
-        sample.object_re[s],
-        sample.object_im[s],
-        probe_re,
-        probe_im,
-        top,
-        left,
-        np.float32(measurement.photons[b]),
-        microscope.fft,
-        expected,
-        rest,
-    )
+    s, photons = b // microscope.probes, np.float32(measurement.photons[b])
+    re, im, fft = sample.object_re[s], sample.object_im[s], microscope.fft
+    diffract(re, im, probe_re, probe_im, top, left, photons, fft, expected, rest)
     # Shot noise: Poisson counts.
     tick = state.ledger.exposures[b]
     s0, s1 = row_stream(state.keys, b, MEASUREMENT, _PHOTONS)
     fill_poisson(s0, s1, tick, expected, measurement.counts[b], rest)
     # Detector: full well, read noise, beam stop.
     s0, s1 = row_stream(state.keys, b, MEASUREMENT, _READ_NOISE)
-    read_out(
-        s0,
-        s1,
-        tick,
-        microscope.saturation_counts,
-        microscope.read_noise_counts,
-        microscope.mask,
-        measurement.counts[b],
-        measurement.known[b],
-        rest[:size],
-    )
+    full_well, sigma = microscope.saturation_counts, microscope.read_noise_counts
+    counts, known = measurement.counts[b], measurement.known[b]
+    read_out(s0, s1, tick, full_well, sigma, microscope.mask, counts, known, rest[:size])
 
 
 @inline_kernel
 def _irradiate(b, moved_light, microscope, state, sample):
-    """Add the exposure of row b to the fluence of its specimen, and fade it.
-
-    Args:
-        b: row.
-        moved_light: (n*n,) float32, intensity of the moved probe from `_measure`.
-        microscope: `Microscope`.
-        state: `PtychographyState`.
-        sample: `Sample`, updated.
-    """
-    s, n = microscope.sample_of[b], microscope.n
+    """Add the exposure of row b, with the light of `_measure`, to its specimen, and fade that."""
+    s, n = b // microscope.probes, microscope.n
     top, left, off_y, off_x = _patch(b, microscope, state, sample)
     moved = off_y != 0.0 or off_x != 0.0
     light = moved_light if moved else microscope.illumination.intensity
-    photons = np.float32(state.measurement.photons[b])
-    if microscope.inverse_critical.size:
+    photons, fluence = np.float32(state.measurement.photons[b]), sample.fluence[s]
+    rates = microscope.inverse_critical
+    if rates.size:
         # Fluence F += photons |P|^2; contrast of band i is exp(-F / F_i) of the pristine one.
-        expose_patch(
-            sample.bands[s],
-            sample.fluence[s],
-            sample.object_re[s],
-            sample.object_im[s],
-            light,
-            photons,
-            top,
-            left,
-            n,
-            microscope.inverse_critical,
-        )
+        bands, re, im = sample.bands[s], sample.object_re[s], sample.object_im[s]
+        expose_patch(bands, fluence, re, im, light, photons, top, left, n, rates)
     else:
-        add_fluence(sample.fluence[s], light, photons, top, left, n)
+        add_fluence(fluence, light, photons, top, left, n)
 
 
 @kernel
-def expose_rows(
-    rows: Int64,
-    positions: Float64,
-    dwell_s: Float64,
-    work: Float32,
-    microscope: Microscope,
-    state: PtychographyState,
-    sample: Sample,
-) -> None:
+def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
     """Take one exposure in each of the listed rows.
 
     Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
     was before, and then their damage is done. Their rows must follow each other in `rows`.
 
     Args:
-        rows: (k,) int64.
         positions: (N, 2) float64, commanded positions, px.
         dwell_s: (N,) float64, exposure times, s.
         work: (`exposure_work(n, modes, probes)`,) float32, overwritten.
-        microscope: parameters.
-        state: updated.
-        sample: updated.
     """
     size = microscope.n * microscope.n
     before = _lights_at(microscope)
     first = 0
     while first < rows.size:
-        s, end = microscope.sample_of[rows[first]], first
-        while end < rows.size and microscope.sample_of[rows[end]] == s:
+        s, end = rows[first] // microscope.probes, first
+        while end < rows.size and rows[end] // microscope.probes == s:
             b, light = rows[end], view1d(work, before + (end - first) * size, size)
             _aim(b, positions[b], dwell_s[b], microscope, state)
             _measure(b, light, microscope, state, sample, work)
@@ -281,13 +205,7 @@ def expose_rows(
 
 @kernel
 def wait_rows(rows, microscope, state):
-    """Let all probes on each listed specimen wait until the slowest of them is done.
-
-    Args:
-        rows: (k,) int64, rows of the sample.
-        microscope: `Microscope`.
-        state: `PtychographyState`; drift and time are updated.
-    """
+    """Let all probes on each listed row of the sample wait until the slowest of them is done."""
     each, time_s = microscope.probes, state.ledger.time_s
     for k in range(rows.size):
         first = rows[k] * each

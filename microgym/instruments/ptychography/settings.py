@@ -1,21 +1,23 @@
 """Settings of the ptychographic microscope, and the parameters that its kernels take."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.numerics.fft import FFTPlan, plan
+from microgym.instruments.ptychography.state import Illumination, Microscope
+from microgym.numerics.fft import plan
 from microgym.numerics.linalg import dft2, squared
 from microgym.physics.camera import Detector
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
 from microgym.physics.diffraction import sum_intensity
-from microgym.physics.drift import DriftParameters, DriftRates
+from microgym.physics.drift import DriftParameters
 from microgym.physics.probe import check_probe, diameter, intensity
 from microgym.physics.sampling import Geometry
-from microgym.state import Float32, Int64
-from microgym.validation import integer, non_negative, positive
+from microgym.state import Float32, gather
+from microgym.validation import Checked, NonNegative, Positive, integer
 
 DEAD_TIME_S = 0.2
 """Read-out and shutter of one exposure, s (design choice)."""
@@ -42,7 +44,7 @@ than the tens of minutes of a real instrument, so that they show at all. "easy" 
 
 
 @dataclass(frozen=True, eq=False)
-class PtychographySettings:
+class PtychographySettings(Checked):
     """Optics, detector, stage and specimen damage of a ptychographic microscope.
 
     Attributes:
@@ -63,21 +65,18 @@ class PtychographySettings:
 
     geometry: Geometry
     probe: NDArray[np.complex64]
-    region_px: int = 128
-    photons_per_s: float = 1e5
-    dead_time_s: float = DEAD_TIME_S
-    stage_speed_px_s: float = STAGE_SPEED_PX_S
+    region_px: Annotated[int, partial(integer, low=16, high=2048)] = 128
+    photons_per_s: Positive = 1e5
+    dead_time_s: NonNegative = DEAD_TIME_S
+    stage_speed_px_s: Positive = STAGE_SPEED_PX_S
     stage: DriftParameters = field(default_factory=lambda: STAGE_LEVELS["easy"])
     damage: DamageParameters = field(default_factory=lambda: DAMAGE_LEVELS["easy"])
     detector: Detector = field(default_factory=Detector)
 
     def __post_init__(self) -> None:
-        """Check and normalise."""
+        """Check, and normalise the probe."""
+        super().__post_init__()
         object.__setattr__(self, "probe", check_probe(self.probe, self.geometry.detector_pixels))
-        integer("region_px", self.region_px, 16, 2048)
-        non_negative("dead_time_s", self.dead_time_s)
-        for name in ("photons_per_s", "stage_speed_px_s"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
 
     @property
     def field_px(self) -> int:
@@ -110,92 +109,21 @@ class PtychographySettings:
         fades = self.damage.critical_fluence < np.inf
         return self.damage.inverse_critical()[: None if fades else 0]
 
-
-class Illumination(NamedTuple):
-    """Probe of a microscope with M mutually incoherent modes, in flat planes of n by n.
-
-    Attributes:
-        probe_re, probe_im: (M, n*n) float32, total power one.
-        spectrum_re, spectrum_im: (M, n*n) float32, unitary transform of the probe, from which it is
-            moved by fractions of a pixel.
-        intensity: (n*n,) float32, squared modulus summed over the modes.
-    """
-
-    probe_re: Float32
-    probe_im: Float32
-    spectrum_re: Float32
-    spectrum_im: Float32
-    intensity: Float32
-
-
-class Microscope(NamedTuple):
-    """Constants of N microscopes, as kernels take them.
-
-    Attributes:
-        illumination: the probe.
-        n: edge of a diffraction pattern and of a patch of the specimen, px.
-        fft: plan of the transform of n by n.
-        mask: (n*n,) float32, 1 where the detector sees, 0 behind the beam stop; (0,) without one.
-        saturation_counts: full well of the detector, photons.
-        read_noise_counts: standard deviation of the read noise, photons.
-        inverse_critical: (B,) float32, reciprocal critical fluences; (0,) without damage.
-        photons_per_s: photons that the probe holds, a second.
-        dead_time_s: time of read-out and shutter, s.
-        speed_px_s: speed of the stage, px/s.
-        pixel_m: edge of an object pixel, m.
-        rates: parameters of the drift, lengths in px.
-        backlash_px: dead band of the drive, px.
-        jitter_px: standard deviation of the position of one exposure, px.
-        sample_of: (N,) int64, row of the sample under each probe; ascending.
-        probes: most probes that expose one row of the sample at the same time.
-    """
-
-    illumination: Illumination
-    n: int
-    fft: FFTPlan
-    mask: Float32
-    saturation_counts: float
-    read_noise_counts: float
-    inverse_critical: Float32
-    photons_per_s: float
-    dead_time_s: float
-    speed_px_s: float
-    pixel_m: float
-    rates: DriftRates
-    backlash_px: float
-    jitter_px: float
-    sample_of: Int64
-    probes: int
-
-
-def make_microscope(settings: PtychographySettings, num_samples: int, probes: int) -> Microscope:
-    """Parameters of the kernels.
-
-    Args:
-        settings: the instrument's settings.
-        num_samples: rows of the sample.
-        probes: probes at each of them; probe p of row s has number `probes * s + p`.
-    """
-    n, stage, detector = settings.geometry.detector_pixels, settings.stage, settings.detector
-    mask = detector.mask(n).ravel()
-    return Microscope(
-        illumination=_illumination(settings.probe),
-        n=n,
-        fft=plan(n),
-        mask=mask[: None if mask.min() < 1.0 else 0],
-        saturation_counts=float(detector.saturation_counts),
-        read_noise_counts=float(detector.read_noise_counts),
-        inverse_critical=settings.inverse_critical,
-        photons_per_s=settings.photons_per_s,
-        dead_time_s=float(settings.dead_time_s),
-        speed_px_s=settings.stage_speed_px_s,
-        pixel_m=float(settings.geometry.object_pixel_m),
-        rates=stage.rates,
-        backlash_px=float(stage.backlash),
-        jitter_px=float(stage.jitter),
-        sample_of=np.repeat(np.arange(num_samples), probes),
-        probes=probes,
-    )
+    @property
+    def parameters(self) -> Microscope:
+        """The settings as kernels take them, with one probe on each specimen."""
+        n = self.geometry.detector_pixels
+        mask = self.detector.mask(n).ravel()
+        return gather(
+            Microscope,
+            *(self, self.stage, self.detector),
+            illumination=_illumination(self.probe),
+            n=n,
+            fft=plan(n),
+            mask=mask[: None if mask.min() < 1.0 else 0],
+            pixel_m=self.geometry.object_pixel_m,
+            probes=1,
+        )
 
 
 def _illumination(probe: NDArray[np.complex64]) -> Illumination:

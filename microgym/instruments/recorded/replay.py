@@ -10,8 +10,8 @@ import functools
 
 import numpy as np
 
-from microgym.instruments.ptychography.settings import DEAD_TIME_S, STAGE_SPEED_PX_S, direct_beam
-from microgym.instruments.ptychography.state import PtychographyState
+from microgym.instruments.ptychography.instrument import DiffractionMicroscope
+from microgym.instruments.ptychography.settings import DEAD_TIME_S, STAGE_SPEED_PX_S
 from microgym.instruments.recorded.recording import Recording, load_recording
 from microgym.instruments.recorded.reference_reconstruction import (
     FullReconstruction,
@@ -22,23 +22,18 @@ from microgym.physics.probe import intensity
 from microgym.random import MEASUREMENT, row_stream, thin_counts
 from microgym.random.streams import ReplayMeasurement
 from microgym.specimens.readers import existing_file
-from microgym.specimens.sample import Sample, Specimens, load_sample
-from microgym.state import Float64, Int64, Uint32, allocate, clear
-from microgym.validation import integer, positive
+from microgym.specimens.sample import Specimens, load_sample
+from microgym.state import Float64, Int64, Uint32, clear
+from microgym.validation import positive
 
 _THINNING = np.int64(ReplayMeasurement.THINNING)
 
 
 @kernel
 def _thin_rows(rows, chosen, share, patterns, state):
-    """Write the counts of a recorded exposure at a part of its dose.
+    """Write the counts of the `chosen`, (N,), of the recorded `patterns`, (K, n*n), to the state.
 
-    Args:
-        rows: (k,) int64.
-        chosen: (N,) int64, number of the recorded exposure.
-        share: (N,) float64, probability with which a count is kept.
-        patterns: (K, n*n) float32, recorded counts.
-        state: `PtychographyState`; the counts are written.
+    Each count is kept with the probability `share`, (N,).
     """
     for k in range(rows.size):
         b = rows[k]
@@ -65,8 +60,8 @@ def _read(
     return recording, full_reconstruction(recording, places, field), places, region
 
 
-class ReplayInstrument:
-    """N replays of one recorded scan; a `DiffractionMicroscope`.
+class ReplayInstrument(DiffractionMicroscope):
+    """N replays of one recorded scan.
 
     The sample is the reconstruction from the whole scan at full dose, empty parts at 1 + 0i; its
     structure is where that differs from the empty parts, inside the recorded area.
@@ -79,8 +74,6 @@ class ReplayInstrument:
 
     Attributes:
         places: (K, 2) float64, positions of the recorded exposures, px of the field.
-        n, region_px, field_px, pixel_m, known_probe, disk, most_photons, fatal_fluence, state,
-            sample: see `microgym.instruments.ptychography.instrument.DiffractionMicroscope`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -89,17 +82,14 @@ class ReplayInstrument:
     """
 
     def __init__(self, num_envs: int, path: str, cells: int, photons_per_s: float) -> None:
-        count = integer("num_envs", num_envs, 1, 1 << 16)
         self._photons_per_s = positive("photons_per_s", photons_per_s)
         stamp = existing_file(path, "recording").stat()
         scan = _read(str(path), stamp.st_mtime_ns, stamp.st_size, cells)
-        recording, truth, self.places, self.region_px = scan
-        self.n = n = recording.n
-        self.field_px = self.region_px + n
+        recording, truth, self.places, region_px = scan
+        super().__init__(num_envs, truth.probe, region_px)
         self.pixel_m = recording.object_pixel_m or 0.0
-        self.known_probe, self.disk = truth.probe, direct_beam(truth.probe)
-        self.most_photons, self.fatal_fluence = truth.photons, np.inf
-        self._patterns = recording.patterns.reshape(len(recording.patterns), n * n)
+        self.most_photons = truth.photons
+        self._patterns = recording.patterns.reshape(len(recording.patterns), -1)
         self._known = 1.0 if recording.valid is None else recording.valid.ravel()
         self._footprint = intensity(truth.probe).astype(np.float32)
         image = truth.image[None]
@@ -108,19 +98,9 @@ class ReplayInstrument:
             image.imag.astype(np.float32),
             truth.structure[None].astype(np.uint8),
         )
-        sizes = {"pixels": n * n, "field_px": self.field_px}
-        self.state = allocate(PtychographyState, count, drift_axes=2, **sizes)
-        self.sample = allocate(Sample, count, bands=0, **sizes)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Begin the listed rows' scans anew; the specimen is always the recorded one.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family: not used.
-            split: not used.
-        """
+        """Begin the listed rows' scans anew; family and split are not used."""
         del family, split
         load_sample(self.sample, rows, self._specimen)
         clear(self.state, rows)
@@ -129,13 +109,7 @@ class ReplayInstrument:
         self.state.command[rows] = self.state.beam[rows] = 0.5 * self.field_px
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
-        """Replay the nearest exposure in each of the listed rows.
-
-        Args:
-            rows: (k,) int64.
-            positions: (N, 2) float64, commanded centres of the probe, px; read in the rows.
-            dwell_s: (N,) float64, exposure times, s; read in the rows.
-        """
+        """Replay the nearest exposure in each of the listed rows."""
         state, measurement, ledger = self.state, self.state.measurement, self.state.ledger
         away = positions[:, None, :] - self.places[None, :, :]
         chosen = np.argmin(np.sum(away * away, axis=2), axis=1)

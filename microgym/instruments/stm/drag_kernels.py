@@ -53,12 +53,9 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     above the tip's contact conductance.
 
     Args:
-        rows: (k,) int64.
         starts, ends: (N, 2) float64, scanner coordinates, nm.
         bias_v, conductance: (N,) float64, V and uS.
-        state: `STMState`; `field`, `tip`, `trace` and `events` are written. The trace is the
-            current over the one with the adatom beneath the tip.
-        parameters: `STMParameters`.
+        state: the trace is written as the current over the one with the adatom beneath the tip.
     """
     keys, field, ledger = state.keys, state.field, state.ledger
     sites, places, present = field.sites, field.places, field.present

@@ -105,12 +105,6 @@ def draw_rows(rows, state, parameters, work):
     """Draw the last image of each row: constant-current heights, line by line.
 
     Images are long against the slowest of the 1/f noise, so that each has noise of its own.
-
-    Args:
-        rows: (k,) int64.
-        state: `STMState`; `image` is written.
-        parameters: `STMParameters`.
-        work: `DrawWork`.
     """
     field, bands, image, traits = state.field, state.bands, state.image, state.tip.traits
     line, ghosts, trace, across = work.line, work.ghost, work.trace, work.across

@@ -5,37 +5,20 @@ condition the tip by pulses and dips; go to a fresh place by the coarse motor. E
 which the field drifts; charge, images and path are charged to a ledger. The tip is hidden.
 """
 
+from microgym.instruments.instrument import Instrument
 from microgym.instruments.stm import kernels
 from microgym.instruments.stm.drag_kernels import drag_rows
 from microgym.instruments.stm.image_kernels import draw_rows, draw_work
 from microgym.instruments.stm.settings import STMSettings
-from microgym.instruments.stm.state import STMState, parameters_of
-from microgym.state import Float64, Int64, Uint32, allocate, clear
-from microgym.validation import integer
+from microgym.instruments.stm.state import STMState
+from microgym.state import Float64, Int64, Uint32
 
 
-class STMInstrument:
-    """N tunnelling microscopes.
-
-    Args:
-        num_envs: N.
-        settings: of the instrument.
-
-    Attributes:
-        num_envs: N.
-        settings: as given.
-        parameters: the settings' numbers, as kernels take them.
-        state: all that changes.
-
-    Raises:
-        ValueError: `num_envs` is out of range.
-    """
+class STMInstrument(Instrument[STMSettings, STMState]):
+    """N tunnelling microscopes."""
 
     def __init__(self, num_envs: int, settings: STMSettings) -> None:
-        self.settings = settings
-        self.num_envs = integer("num_envs", num_envs, 1, 1 << 16)
-        self.parameters = parameters_of(settings)
-        self.state = allocate(STMState, self.num_envs, drift_axes=2)
+        super().__init__(STMState, num_envs, settings, drift_axes=2)
 
     def reset(
         self,
@@ -46,23 +29,13 @@ class STMInstrument:
         movers: int,
         distance_nm: tuple[float, float],
     ) -> None:
-        """Put fresh surfaces and tips into the listed microscopes, and start their clocks.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family, split, movers, distance_nm: see `AdatomFields.fill`.
-        """
-        clear(self.state, rows)
+        """Put in fresh tips, and surfaces with movers and distances as for `AdatomFields.fill`."""
+        self.begin(rows, keys)
         self.state.field.fill(rows, keys, family, split, movers, distance_nm)
-        self.state.keys[rows] = keys
         kernels.reset_rows(rows, self.state, self.parameters)
 
     def look(self, rows: Int64) -> None:
-        """Take an image in each of the listed microscopes: (k,) int64.
-
-        `state.seen` and `state.registered` are measured; `draw` makes the picture.
-        """
+        """Take an image: measure `state.seen` and `state.registered`; `draw` makes the picture."""
         self.state.events[rows] = 0.0
         kernels.scan_rows(rows, self.state, self.parameters)
 
@@ -87,19 +60,14 @@ class STMInstrument:
 
         Args:
             rows: (k,) int64.
-            starts, ends: (N, 2) float64, scanner coordinates, nm; read in the rows.
+            starts, ends: (N, 2) float64, scanner coordinates, nm.
             bias_v, conductance: (N,) float64, V and uS.
         """
         self.state.events[rows] = 0.0
         drag_rows(rows, starts, ends, bias_v, conductance, self.state, self.parameters)
 
     def condition(self, rows: Int64, dips_nm: Float64, pulses_v: Float64) -> None:
-        """Dip or pulse the tips of the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            dips_nm, pulses_v: (N,) float64, nm and V; 0 for neither.
-        """
+        """Dip, (N,) nm, or pulse, (N,) V, the tips of the listed microscopes; 0 for neither."""
         self.state.events[rows] = 0.0
         kernels.condition_rows(rows, dips_nm, pulses_v, self.state, self.parameters)
 

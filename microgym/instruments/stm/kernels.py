@@ -1,4 +1,9 @@
-"""Kernels of the STM for time, drift, changes of the tip, positions in images, and conditioning."""
+"""Kernels of the STM for time, drift, changes of the tip, positions in images, and conditioning.
+
+Arguments of the same name are the same in all kernels of the STM: `rows`, (k,) int64, and `b`, rows
+of the state; `state` and `parameters`, `STMState` and `STMParameters` of
+`microgym.instruments.stm.state`.
+"""
 
 import numpy as np
 
@@ -24,13 +29,7 @@ ADATOM_WIDTH_NM = 0.3
 
 @kernel
 def reset_rows(rows, state, parameters):
-    """Draw drift and tips of new episodes.
-
-    Args:
-        rows: (k,) int64.
-        state: `STMState`; `drift` and `tip` are written.
-        parameters: `STMParameters`.
-    """
+    """Draw drift and tips of new episodes."""
     tip = state.tip
     for k in range(rows.size):
         b = rows[k]
@@ -57,14 +56,7 @@ def replace_tip(b, kind, state, parameters):
 
 @kernel
 def change_tip(b, cause, u, state, parameters):
-    """Let the tip of row b make a transition of its Markov chain.
-
-    Args:
-        b: row.
-        cause, u: cause and uniform number, see `stm_tip.next_state`.
-        state: `STMState`; `tip` is written, and the event CHANGED.
-        parameters: `STMParameters`.
-    """
+    """Let the tip of row b make a transition of its Markov chain; see `stm_tip.next_state`."""
     replace_tip(b, stm_tip.next_state(state.tip.kind[b], cause, u), state, parameters)
     state.events[b, CHANGED] = 1.0
 
@@ -82,12 +74,6 @@ def change_under_current(b, duration, current_pa, bias_v, state, parameters):
     """Let the tip of row b change spontaneously, or not, in a time under current.
 
     A Poisson process whose rate r grows with current and bias: p = 1 - exp(-r t).
-
-    Args:
-        b: row.
-        duration, current_pa, bias_v: s, pA, V.
-        state: `STMState`; `tip` is written, and the event CHANGED.
-        parameters: `STMParameters`.
     """
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
     tick = state.actions[b]
@@ -102,11 +88,6 @@ def scan_rows(rows, state, parameters):
 
     Lines run from low to high y. The drift since the image before is measured in the middle of the
     image, and the scan frame is corrected by it; positions are in the corrected frame.
-
-    Args:
-        rows: (k,) int64.
-        state: `STMState`; `seen`, `registered`, `bands` and `frame` are written.
-        parameters: `STMParameters`.
     """
     drift, ledger, traits = state.drift.drift, state.ledger, state.tip.traits
     places, present = state.field.places, state.field.present
@@ -171,10 +152,7 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
     """Dip or pulse the tip on a clean spot of the surface, in each row.
 
     Args:
-        rows: (k,) int64.
         dips_nm, pulses_v: (N,) float64, depth of the dip, nm, and height of the pulse, V.
-        state: `STMState`; `tip` and `events` are written.
-        parameters: `STMParameters`.
     """
     for k in range(rows.size):
         b = rows[k]

@@ -1,11 +1,16 @@
 """Settings of the STM instrument: levels of its difficulty switches, times, physical constants."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Annotated
 
-from microgym.physics.adatoms import BARRIER_EV
+from microgym.instruments.stm.state import STMParameters
+from microgym.physics.adatoms import BARRIER_EV, LATTICE_NM, Bath
 from microgym.physics.drift import DriftParameters
 from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
-from microgym.validation import check_sizes, finite, positive
+from microgym.physics.tunnelling import decay_constant, surface_wave_number
+from microgym.state import gather
+from microgym.validation import Checked, NonNegative, Positive, within
 
 BOLTZMANN_EV_K = 8.617333262e-5
 """CODATA 2018."""
@@ -28,7 +33,7 @@ minutes."""
 
 
 @dataclass(frozen=True)
-class NoiseParameters:
+class NoiseParameters(Checked):
     """Noise of the readings.
 
     Attributes:
@@ -38,22 +43,14 @@ class NoiseParameters:
         amplifier_pa: standard deviation of the amplifier's noise in a sample of a drag, pA.
         flicker_nm: 1/f noise of an image's heights, standard deviation a decade, nm.
         mains_nm: amplitude of the mains in an image's heights, nm.
-
-    Raises:
-        TypeError: a number is not a number.
-        ValueError: one is negative, NaN or infinite.
     """
 
-    place_nm: float = 0.0
-    mark_nm: float = 0.0
-    vibration_nm: float = 0.0
-    amplifier_pa: float = 0.0
-    flicker_nm: float = 0.0
-    mains_nm: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        check_sizes(self)
+    place_nm: NonNegative = 0.0
+    mark_nm: NonNegative = 0.0
+    vibration_nm: NonNegative = 0.0
+    amplifier_pa: NonNegative = 0.0
+    flicker_nm: NonNegative = 0.0
+    mains_nm: NonNegative = 0.0
 
 
 NOISE_LEVELS: dict[str, NoiseParameters] = {
@@ -79,7 +76,7 @@ the vibration (design choices)."""
 
 
 @dataclass(frozen=True)
-class STMSettings:
+class STMSettings(Checked):
     """Settings of the instrument.
 
     Attributes:
@@ -95,29 +92,33 @@ class STMSettings:
         temperature_k: of the sample, K.
         work_function_ev: apparent barrier height, eV.
         barrier_ev: of an adatom from hollow to hollow, eV.
-
-    Raises:
-        TypeError: a number is not a number.
-        ValueError: `bent` is not in 0 to 1, or another number is not above zero.
     """
 
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: ApexParameters = field(default_factory=lambda: APEX_LEVELS["easy"])
     noise: NoiseParameters = field(default_factory=lambda: NOISE_LEVELS["real"])
-    bent: float = 0.0
-    image_s: float = 20.0
-    drag_s: float = 2.0
-    speed_nm_s: float = 1.0
-    condition_s: float = 5.0
-    coarse_s: float = 120.0
-    temperature_k: float = 5.0
-    work_function_ev: float = 4.5
-    barrier_ev: float = BARRIER_EV
+    bent: Annotated[float, partial(within, low=0.0, high=1.0)] = 0.0
+    image_s: Positive = 20.0
+    drag_s: Positive = 2.0
+    speed_nm_s: Positive = 1.0
+    condition_s: Positive = 5.0
+    coarse_s: Positive = 120.0
+    temperature_k: Positive = 5.0
+    work_function_ev: Positive = 4.5
+    barrier_ev: Positive = BARRIER_EV
 
-    def __post_init__(self) -> None:
-        """Check every number."""
-        if not 0.0 <= finite("bent", self.bent) <= 1.0:
-            raise ValueError(f"bent={self.bent!r} must be in 0 to 1")
-        for name, value in vars(self).items():
-            if name not in ("drift", "tip", "noise", "bent"):
-                object.__setattr__(self, name, positive(name, value))
+    @property
+    def bath(self) -> Bath:
+        """Substrate and temperature of the adatoms."""
+        return Bath(self.barrier_ev, LATTICE_NM, BOLTZMANN_EV_K * self.temperature_k)
+
+    @property
+    def parameters(self) -> STMParameters:
+        """The numbers that kernels take."""
+        return gather(
+            STMParameters,
+            *(self, self.noise, self.drift),
+            spread=self.tip.spread(),
+            kappa=decay_constant(self.work_function_ev),
+            wave_number=surface_wave_number(0.40, 0.065),
+        )

@@ -8,13 +8,11 @@ drift - frame, where `frame` is the drift that the scan frame has been corrected
 from typing import Annotated, NamedTuple
 
 from microgym.instruments.ledger import Ledger
-from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
-from microgym.physics.adatoms import LATTICE_NM, Bath
+from microgym.physics.adatoms import Bath
 from microgym.physics.drift import DriftRates, DriftState
 from microgym.physics.stm_tip import TipSpread, TipState
-from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.specimens.adatom_fields import ATOMS, AdatomFields
-from microgym.state import Float32, Float64, Int64, Shape, Uint32, gather
+from microgym.state import Float32, Float64, Int64, Shape, Uint32
 
 BANDS = 8
 """Parts of an image within which drift is taken as linear."""
@@ -64,19 +62,14 @@ class STMState(NamedTuple):
 
 
 class STMParameters(NamedTuple):
-    """Numbers of `STMSettings` that kernels use.
+    """Numbers that do not change: of `STMSettings` and its parts, by the same names.
 
     Attributes:
         rates: parameters of the drift, lengths in nm.
         spread: variation between tips.
-        bent: share of episodes that begin with a tip that is not sharp.
         bath: substrate and temperature of the adatoms.
         kappa: decay constant of the tunnelling current, 1/nm.
         wave_number: of the surface state, 1/nm.
-        image_s, drag_s, condition_s: times of an image, of the begin and end of a drag, of a pulse
-            or dip, s.
-        speed_nm_s: speed of a drag, nm/s.
-        place_nm, mark_nm, vibration_nm, amplifier_pa, flicker_nm, mains_nm: see `NoiseParameters`.
     """
 
     rates: DriftRates
@@ -95,18 +88,3 @@ class STMParameters(NamedTuple):
     amplifier_pa: float
     flicker_nm: float
     mains_nm: float
-
-
-def parameters_of(settings: STMSettings) -> STMParameters:
-    """Numbers that kernels use, from the settings."""
-    thermal_ev = BOLTZMANN_EV_K * settings.temperature_k
-    return gather(
-        STMParameters,
-        settings,
-        settings.noise,
-        settings.drift,
-        spread=settings.tip.spread(),
-        bath=Bath(settings.barrier_ev, LATTICE_NM, thermal_ev),
-        kappa=decay_constant(settings.work_function_ev),
-        wave_number=surface_wave_number(0.40, 0.065),
-    )

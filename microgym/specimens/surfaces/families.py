@@ -5,20 +5,22 @@ are fractions of the edge of the field, so that every field shows a scene of its
 films and steps are in nm.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from microgym.specimens.splits import SURFACES, validate_family
-from microgym.specimens.surfaces.drawing_context import surface_work
-from microgym.specimens.surfaces.recipes import Recipe, draw_surfaces
+from microgym.specimens.splits import SURFACES, validate_family, validate_planes
+from microgym.specimens.surfaces.drawing_context import (
+    SCENE_NUMBERS,
+    Scene,
+    open_scene,
+    surface_work,
+)
+from microgym.specimens.surfaces.materials import draw_modulus
+from microgym.specimens.surfaces.recipes import RECIPES
+from microgym.state import Float32, Uint32
 from microgym.validation import positive
 
-Plane = NDArray[np.float32]
-
-SURFACE_SIZES: Final = (64, 512)
-"""Smallest and largest edge of a grid, px."""
 PIXEL_RANGE_NM: Final = (0.05, 100.0)
 """Smallest and largest pixel, nm."""
 MODULUS_RANGE_GPA: Final = (1.0, 60.0)
@@ -30,9 +32,9 @@ coin for each surface."""
 
 def fill_surfaces(
     family: str,
-    keys: NDArray[np.uint32],
-    height_nm: Plane,
-    modulus_gpa: Plane,
+    keys: Uint32,
+    height_nm: Float32,
+    modulus_gpa: Float32,
     pixel_nm: float,
     contrast: str = "drawn",
     modulus_range_gpa: tuple[float, float] = MODULUS_RANGE_GPA,
@@ -42,7 +44,7 @@ def fill_surfaces(
     Args:
         family: one of `microgym.specimens.splits.SURFACES`.
         keys: (k, 2) uint32, from `specimen_key`.
-        height_nm: (k, n, n) float32, C-contiguous, written: heights, nm; n from 64 to 512.
+        height_nm: (k, n, n) float32, C-contiguous, written: heights, nm; n in `SIZE_RANGE`.
         modulus_gpa: the same, written: reduced modulus E*, GPa.
         pixel_nm: edge of a pixel, nm, in `PIXEL_RANGE_NM`.
         contrast: one of `CONTRASTS`.
@@ -53,7 +55,7 @@ def fill_surfaces(
         ValueError: an unknown name, a number out of range, or arrays of the wrong shape or layout.
     """
     validate_family(family, None, SURFACES, ())
-    _check_grids(keys, height_nm, modulus_gpa)
+    validate_planes(keys, {"height_nm": height_nm, "modulus_gpa": modulus_gpa}, square=True)
     pixel = positive("pixel_nm", pixel_nm)
     if not PIXEL_RANGE_NM[0] <= pixel <= PIXEL_RANGE_NM[1]:
         raise ValueError(f"pixel_nm={pixel_nm!r} must be in {list(PIXEL_RANGE_NM)} nm")
@@ -62,26 +64,10 @@ def fill_surfaces(
     low, high = (positive("modulus_range_gpa", value) for value in modulus_range_gpa)
     if low > high:
         raise ValueError(f"modulus_range_gpa={modulus_range_gpa!r} must rise")
-    recipe = Recipe(SURFACES.index(family), pixel, CONTRASTS.index(contrast), low, high)
-    draw_surfaces(keys, recipe, height_nm, modulus_gpa, surface_work(height_nm.shape[1]))
-
-
-def _check_grids(keys: NDArray[Any], height_nm: NDArray[Any], modulus_gpa: NDArray[Any]) -> None:
-    if keys.dtype != np.uint32:
-        raise TypeError(f"keys must have dtype uint32, got {keys.dtype}")
-    if keys.ndim != 2 or keys.shape[1] != 2:
-        raise ValueError(f"keys must have shape (k, 2), got {keys.shape}")
-    low, high = SURFACE_SIZES
-    for name, grid in (("height_nm", height_nm), ("modulus_gpa", modulus_gpa)):
-        if grid.dtype != np.float32:
-            raise TypeError(f"{name} must have dtype float32, got {grid.dtype}")
-        square = grid.ndim == 3 and grid.shape[1] == grid.shape[2]
-        if not square or grid.shape[0] != keys.shape[0] or grid.shape != height_nm.shape:
-            raise ValueError(
-                f"{name} must have shape ({keys.shape[0]}, n, n), equal for height_nm and "
-                f"modulus_gpa, got {grid.shape}"
-            )
-        if not grid.flags.c_contiguous or not grid.flags.writeable:
-            raise ValueError(f"{name} must be C-contiguous and writeable")
-        if not low <= grid.shape[1] <= high:
-            raise ValueError(f"{name} must be {low} to {high} px a side, got {grid.shape[1]}")
+    numbers, work = np.empty(SCENE_NUMBERS), surface_work(height_nm.shape[1])
+    for key, height, phase in zip(keys, height_nm, modulus_gpa, strict=True):
+        # The plane of moduli holds the phase until they are drawn.
+        scene = Scene(key, numbers, pixel, height, phase, work)
+        open_scene(scene)
+        RECIPES[family](scene)
+        draw_modulus(scene, CONTRASTS.index(contrast), low, high)

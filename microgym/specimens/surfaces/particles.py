@@ -1,22 +1,19 @@
 """Particles and fibres: spheres on a plane, and chains of them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.libm import exp64, log64, sincos64
+from microgym.numerics.libm import sincos64
 from microgym.random import fill_normal, uniform
-from microgym.specimens.surfaces.drawing_context import GRAINS, Work, clear
+from microgym.random.streams import SpecimenWorld
+from microgym.specimens.surfaces.drawing_context import GRAINS, between_log, scene_stream
 
-Plane = NDArray[np.float32]
-
+_PARTICLES = np.int64(SpecimenWorld.SURFACE_PARTICLES)
 _ATTEMPTS = 12
 
 
 @kernel
-def stamp_sphere(
-    y: float, x: float, radius_nm: float, pixel_nm: float, base_nm: float, height: Plane
-) -> None:
+def stamp_sphere(y, x, radius_nm, pixel_nm, base_nm, height):
     """Lay a sphere on a plane; seen from above it has a hemisphere's shape, its top 2r high.
 
     Args:
@@ -43,7 +40,7 @@ def stamp_sphere(
 
 
 @kernel
-def _touches(y: float, x: float, radius: float, grains: NDArray[np.float64], count: int) -> bool:
+def _touches(y, x, radius, grains, count):
     for k in range(count):
         dy, dx = grains[k, 0] - y, grains[k, 1] - x
         gap = grains[k, 2] + radius
@@ -53,42 +50,29 @@ def _touches(y: float, x: float, radius: float, grains: NDArray[np.float64], cou
 
 
 @kernel
-def add_particles(
-    s0: np.uint32,
-    s1: np.uint32,
-    count: int,
-    low_nm: float,
-    high_nm: float,
-    gather: float,
-    pixel_nm: float,
-    height: Plane,
-    phase: Plane,
-    work: Work,
-) -> int:
+def add_particles(scene, count, low_nm, high_nm, gather):
     """Scatter spheres that do not overlap; some lie against an earlier one, as after drying.
 
     Args:
-        s0: first word of the stream key; one tick a particle, from 0 on.
-        s1: second word.
+        scene: surface; its height is raised, its phase set to 1 under particles. They are centred
+            where its work's `region` is above 0; its work's `points` hold (y, x, radius), all in
+            px, afterwards.
         count: number to try, at most `GRAINS`.
         low_nm: smallest radius, nm; radii are uniform in the logarithm.
         high_nm: largest.
         gather: probability of lying against another.
-        pixel_nm: edge of a pixel, nm.
-        height: (n, n) float32, nm, raised.
-        phase: (n, n) float32, set to 1 under particles.
-        work: of `surface_work(n)`; particles are centred where its `region` is above 0. Its
-            `points` hold (y, x, radius), all in px, afterwards.
 
     Returns:
         Number of particles that found room.
     """
+    # One tick a particle, from 0 on.
+    s0, s1 = scene_stream(scene, _PARTICLES)
+    height, pixel_nm, region = scene.height, scene.pixel_nm, scene.work.region
+    grains, bases = scene.work.points, scene.work.draws
     n = height.shape[0]
-    grains = work.points
     placed = 0
     for k in range(min(count, GRAINS)):
-        radius_nm = low_nm * exp64(uniform(s0, s1, k, np.int64(0)) * log64(high_nm / low_nm))
-        radius = radius_nm / pixel_nm
+        radius = between_log(uniform(s0, s1, k, np.int64(0)), low_nm, high_nm) / pixel_nm
         for attempt in range(_ATTEMPTS):
             a = uniform(s0, s1, k, 3 * attempt + 1)
             b = uniform(s0, s1, k, 3 * attempt + 2)
@@ -99,7 +83,7 @@ def add_particles(
                 gap = radius + grains[other, 2]
                 y, x = grains[other, 0] + gap * sine, grains[other, 1] + gap * cosine
             i, j = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
-            if not (0 <= i < n and 0 <= j < n) or work.region[i, j] <= np.float32(0.0):
+            if not (0 <= i < n and 0 <= j < n) or region[i, j] <= np.float32(0.0):
                 continue
             if _touches(y, x, radius, grains, placed):
                 continue
@@ -109,17 +93,16 @@ def add_particles(
     # Bases are read before the first sphere is laid, so that none lies on another.
     for k in range(placed):
         i, j = int(np.floor(grains[k, 0] + 0.5)), int(np.floor(grains[k, 1] + 0.5))
-        work.draws[k] = height[i, j]
+        bases[k] = height[i, j]
     for k in range(placed):
         y, x, radius = grains[k, 0], grains[k, 1], grains[k, 2]
-        base = np.float64(work.draws[k])
-        stamp_sphere(y, x, radius * pixel_nm, pixel_nm, base, height)
-        _mark(y, x, radius, phase)
+        stamp_sphere(y, x, radius * pixel_nm, pixel_nm, np.float64(bases[k]), height)
+        _mark(y, x, radius, scene.phase)
     return placed
 
 
 @kernel
-def _mark(y: float, x: float, radius: float, phase: Plane) -> None:
+def _mark(y, x, radius, phase):
     """Set the pixels within a circle to 1."""
     n = phase.shape[0]
     first, last = max(0, int(y - radius)), min(n, int(y + radius) + 2)
@@ -131,26 +114,14 @@ def _mark(y: float, x: float, radius: float, phase: Plane) -> None:
 
 
 @kernel
-def walk_chain(
-    s0: np.uint32,
-    s1: np.uint32,
-    tick: int,
-    y: float,
-    x: float,
-    angle: float,
-    persistence_px: float,
-    steps: int,
-    path: NDArray[np.float64],
-    draws: Plane,
-) -> None:
+def walk_chain(key, tick, y, x, angle, persistence_px, steps, path, draws):
     """A chain of steps of 1 px whose direction diffuses: the worm-like chain in two dimensions.
 
     The cosine of the angle between directions a length s apart is exp(-s / 2P) on average, with
     the persistence length P (Rivetti, Guthold and Bustamante, J. Mol. Biol. 264, 919, 1996).
 
     Args:
-        s0: first word of the stream key.
-        s1: second word.
+        key: stream key.
         tick: tick of the chain.
         y: row of its start, px.
         x: column, px.
@@ -160,7 +131,7 @@ def walk_chain(
         path: (at least steps, 3) float64, written: row, column, direction.
         draws: (at least steps,) float32 work.
     """
-    fill_normal(s0, s1, tick, draws)
+    fill_normal(*key, tick, draws)
     kick = np.sqrt(1.0 / persistence_px)
     for t in range(steps):
         path[t, 0], path[t, 1], path[t, 2] = y, x, angle
@@ -171,32 +142,19 @@ def walk_chain(
 
 
 @kernel
-def add_fibre(
-    s0: np.uint32,
-    s1: np.uint32,
-    tick: int,
-    radius_nm: float,
-    persistence_px: float,
-    steps: int,
-    pixel_nm: float,
-    height: Plane,
-    phase: Plane,
-    work: Work,
-) -> None:
+def add_fibre(scene, tick, radius_nm, persistence_px, steps):
     """Lay a round fibre on the surface, on top of those it crosses.
 
     Args:
-        s0: first word of the stream key; tick 0 from index `2^16 tick` on, and this tick.
-        s1: second word.
-        tick: number of the fibre, from 1 on.
+        scene: surface; its height is added to, its phase set to 1 under the fibre.
+        tick: number of the fibre, from 1 on; it draws at this tick, and at tick 0 from index
+            `2^16 tick` on.
         radius_nm: radius, nm.
         persistence_px: persistence length, px; see `walk_chain`.
         steps: length, px, at most that of the work arrays.
-        pixel_nm: edge of a pixel, nm.
-        height: (n, n) float32, nm, added to.
-        phase: (n, n) float32, set to 1 under the fibre.
-        work: of `surface_work(n)`.
     """
+    height, phase, pixel_nm, work = scene.height, scene.phase, scene.pixel_nm, scene.work
+    s0, s1 = scene_stream(scene, _PARTICLES)
     n = height.shape[0]
     index = tick << 16
     angle = 2.0 * np.pi * uniform(s0, s1, np.int64(0), index)
@@ -204,8 +162,8 @@ def add_fibre(
     # Were it straight, its middle would lie in the field.
     y = (n - 1) * uniform(s0, s1, np.int64(0), index + 1) - 0.5 * steps * sine
     x = (n - 1) * uniform(s0, s1, np.int64(0), index + 2) - 0.5 * steps * cosine
-    walk_chain(s0, s1, tick, y, x, angle, persistence_px, steps, work.points, work.draws)
-    clear(work.noise)
+    walk_chain((s0, s1), tick, y, x, angle, persistence_px, steps, work.points, work.draws)
+    work.noise[:] = np.float32(0.0)
     for t in range(steps):
         stamp_sphere(work.points[t, 0], work.points[t, 1], radius_nm, pixel_nm, 0.0, work.noise)
     for i in range(n):

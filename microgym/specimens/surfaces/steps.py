@@ -3,16 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.libm import exp64, sincos64
 from microgym.random import fill_normal
+from microgym.random.streams import SpecimenWorld
 from microgym.specimens.drawing import coverage
-from microgym.specimens.surfaces.drawing_context import EDGES, Work
+from microgym.specimens.surfaces.drawing_context import EDGES, scene_stream
 
-Plane = NDArray[np.float32]
-
+_EDGES = np.int64(SpecimenWorld.SURFACE_EDGES)
 _FARTHEST = 0.45
 
 
@@ -34,14 +33,7 @@ class Bands(NamedTuple):
 
 
 @kernel
-def draw_edges(
-    s0: np.uint32,
-    s1: np.uint32,
-    amplitude: float,
-    correlation_px: float,
-    edges: Plane,
-    draws: Plane,
-) -> None:
+def draw_edges(key, amplitude, correlation_px, edges, draws):
     """Draw the distance of each edge from a straight line, in units of the distance of edges.
 
     An edge that fluctuates by itself is a random walk along its length, and its neighbours hold it
@@ -50,8 +42,7 @@ def draw_edges(
     never cross.
 
     Args:
-        s0: first word of the stream key; one tick an edge, from 1 on.
-        s1: second word.
+        key: stream key; one tick an edge, from 1 on.
         amplitude: standard deviation, in units of the distance of edges.
         correlation_px: correlation length along the edge, px.
         edges: (m, along) float32, written.
@@ -61,7 +52,7 @@ def draw_edges(
     keep = exp64(-1.0 / correlation_px)
     fresh = amplitude * np.sqrt(1.0 - keep * keep)
     for k in range(edges.shape[0]):
-        fill_normal(s0, s1, k + 1, draws)
+        fill_normal(*key, k + 1, draws)
         at = amplitude * draws[0]
         for t in range(edges.shape[1]):
             if t > 0:
@@ -69,11 +60,22 @@ def draw_edges(
             edges[k, t] = min(max(at, -_FARTHEST), _FARTHEST)
 
 
+@kernel
+def _edges_across(scene, bands):
+    """Draw the edges of bands; return sine and cosine of the direction across them."""
+    work = scene.work
+    key = scene_stream(scene, _EDGES)
+    draw_edges(key, bands.amplitude, bands.correlation_px, work.edges, work.draws)
+    return sincos64(bands.angle)
+
+
 @inline_kernel
-def _place(dy, dx, sine, cosine, bands):
-    """Coordinate of a pixel across the bands in periods, and along them in px."""
+def _place(i, j, n, sine, cosine, bands, edges):
+    """Coordinate of a pixel across the bands in periods, and along their edges in px."""
+    middle = 0.5 * (n - 1)
+    dy, dx = i - middle, j - middle
     across = (cosine * dx + sine * dy) / bands.period_px + bands.offset
-    return across, cosine * dy - sine * dx
+    return across, cosine * dy - sine * dx + 0.5 * (edges.shape[1] - 1)
 
 
 @inline_kernel
@@ -84,36 +86,20 @@ def _edge(edges, k, along):
 
 
 @kernel
-def draw_terraces(
-    s0: np.uint32,
-    s1: np.uint32,
-    bands: Bands,
-    step_nm: float,
-    height: Plane,
-    phase: Plane,
-    work: Work,
-) -> None:
+def draw_terraces(scene, bands, step_nm):
     """Draw terraces: height = step * floor(u / period + offset), edges meandering.
 
     Args:
-        s0: first word of the stream key of the edges.
-        s1: second word.
+        scene: surface; its height is 0 about the middle, its phase 0 on even terraces, 1 on odd.
         bands: terraces; the direction u of ascent is the one across them.
         step_nm: height of a step, nm.
-        height: (n, n) float32, nm, written; 0 about the middle.
-        phase: (n, n) float32, written: 0 on even terraces, 1 on odd ones.
-        work: of `surface_work(n)`.
     """
-    n = height.shape[0]
-    edges, width_px = work.edges, bands.period_px
-    draw_edges(s0, s1, bands.amplitude, bands.correlation_px, edges, work.draws)
-    sine, cosine = sincos64(bands.angle)
-    middle = 0.5 * (n - 1)
-    along_middle = 0.5 * (edges.shape[1] - 1)
+    height, phase, edges = scene.height, scene.phase, scene.work.edges
+    n, width_px = height.shape[0], bands.period_px
+    sine, cosine = _edges_across(scene, bands)
     for i in range(n):
         for j in range(n):
-            q, along = _place(i - middle, j - middle, sine, cosine, bands)
-            s = along + along_middle
+            q, s = _place(i, j, n, sine, cosine, bands, edges)
             below = np.floor(q)
             k = int(below) + EDGES // 2
             # The edges before and behind the pixel, each one pixel wide.
@@ -141,37 +127,21 @@ class Trench(NamedTuple):
 
 
 @kernel
-def draw_trenches(
-    s0: np.uint32,
-    s1: np.uint32,
-    bands: Bands,
-    trench: Trench,
-    height: Plane,
-    phase: Plane,
-    work: Work,
-) -> None:
+def draw_trenches(scene, bands, trench):
     """Draw parallel trenches with slanted walls and edges that meander.
 
     Args:
-        s0: first word of the stream key of the edges.
-        s1: second word.
+        scene: surface; its height is 0 between trenches, its phase the depth as a fraction.
         bands: trenches; edges are half a period apart.
         trench: profile.
-        height: (n, n) float32, nm, written: 0 between trenches.
-        phase: (n, n) float32, written: the depth as a fraction.
-        work: of `surface_work(n)`.
     """
+    height, phase, edges = scene.height, scene.phase, scene.work.edges
     n = height.shape[0]
-    edges = work.edges
-    draw_edges(s0, s1, bands.amplitude, bands.correlation_px, edges, work.draws)
-    sine, cosine = sincos64(bands.angle)
-    middle = 0.5 * (n - 1)
-    along_middle = 0.5 * (edges.shape[1] - 1)
     half, reach = 0.5 * trench.width_px, 0.5 * bands.period_px
+    sine, cosine = _edges_across(scene, bands)
     for i in range(n):
         for j in range(n):
-            q, along = _place(i - middle, j - middle, sine, cosine, bands)
-            s = along + along_middle
+            q, s = _place(i, j, n, sine, cosine, bands, edges)
             # Distance u from the middle line of the nearest trench, px.
             nearest = np.floor(q + 0.5)
             u = (q - nearest) * bands.period_px

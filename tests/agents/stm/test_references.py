@@ -100,10 +100,10 @@ def test_the_oracle_is_better_than_the_expert_and_that_than_chance(env_id):
     assert found["oracle"].metrics["placed"].mean() > 0.9
 
 
-def test_the_expert_presses_harder_and_goes_further_after_a_failure():
+def test_the_expert_goes_further_after_a_failure():
     env: Any = gym.make_vec("STM-v0", 1, **QUIET)
     observation, info = env.reset(seed=3)
-    agent = ExpertAgent(1, ExpertConfig(conductance=-1.0, firmer=0.5))
+    agent = ExpertAgent(1, ExpertConfig(conductance=-1.0))
     agent.reset(1, [0])
     first = agent.act(observation, info)
     behind = observation.copy()
@@ -112,7 +112,6 @@ def test_the_expert_presses_harder_and_goes_further_after_a_failure():
     behind[0, told + 8 : told + 10] = -first[0, 2:4] * 2.0  # far behind the drag's end
     behind[0, told + 10 : told + 17] = first[0]
     second = agent.act(np.clip(behind, -1, 1), info)
-    assert second[0, 5] == first[0, 5] + 0.5
     assert np.hypot(*second[0, 2:4]) > np.hypot(*first[0, 2:4])
     agent.reset_rows(np.array([True]))
     assert agent.act(observation, info) == pytest.approx(first)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from microgym.baselines.cli.train import Run
-from microgym.baselines.evaluation import compare_observations, protocols
+from microgym.baselines.evaluation import protocols, reproduce
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.reporting.docs import comparison_text
 
 ENV = "Ptycho-v0"
 
@@ -15,9 +16,7 @@ ENV = "Ptycho-v0"
 def test_the_first_model_is_compared_with_each_other():
     rng = np.random.default_rng(0)
     base = rng.normal(size=(2, 50))
-    found = compare_observations.differences(
-        {"neural": base + 0.3, "classical": base, "raw": base + 0.5}
-    )
+    found = reproduce.differences({"neural": base + 0.3, "classical": base, "raw": base + 0.5})
     assert [(one["better"], one["worse"]) for one in found] == [
         ("neural", "classical"),
         ("neural", "raw"),
@@ -37,16 +36,20 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
         seen.extend((name, run.path.parent.name) for run in group)
         return np.full((len(group), protocol.episodes), 1.0 if name == "neural" else 0.5)
 
-    monkeypatch.setattr(compare_observations, "trained_runs", finished)
-    monkeypatch.setattr(compare_observations, "_returns", returns)
-    path = compare_observations.write_comparison(
+    monkeypatch.setattr(reproduce, "trained_runs", finished)
+    monkeypatch.setattr(reproduce, "_returns", returns)
+    path = reproduce.write_comparison(
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )
-    assert path == compare_observations.comparison_path(ENV, tmp_path)
-    assert seen == [(name, name) for name in protocols.observation_models(ENV) for _ in range(2)]
+    assert path == reproduce.record_path(ENV, "observation models", tmp_path)
+    assert seen == [
+        (name, name)
+        for name in protocols.evaluation_table(ENV).observation_models
+        for _ in range(2)
+    ]
     record = json.loads(path.read_text())
     assert record["kind"] == "observation models"
-    text = compare_observations.comparison_text(record)
+    text = comparison_text(record)
     assert "`neural`" in text
     assert "neural - classical" in text
     assert "higher" in text
@@ -54,12 +57,9 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
 
 def test_a_record_that_lacks_something_is_refused():
     with pytest.raises(ValueError, match="lacks 'models'"):
-        compare_observations.comparison_text({"env": ENV})
+        comparison_text({"env": ENV})
 
 
-def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare_observations, "observation_models", lambda env_id: ())
+def test_an_environment_without_a_choice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no choice of observation models"):
-        compare_observations.write_comparison(
-            EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path
-        )
+        reproduce.write_comparison(EnvironmentConfig("STMTip-v0"), runs=tmp_path, folder=tmp_path)

@@ -5,9 +5,9 @@ import pytest
 
 from microgym.agents.core.config import is_trained
 from microgym.baselines.evaluation import reproduce
-from microgym.baselines.evaluation.comparison import compare
+from microgym.baselines.evaluation.comparison import compare_case
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.protocols import SMALL, full_protocol
+from microgym.baselines.evaluation.protocols import SMALL, record_protocol
 from microgym.baselines.evaluation.reproduce import Check, check_record, record_path, write_record
 from microgym.envs.core.registry import entries
 from tests.baselines import stubs
@@ -34,7 +34,7 @@ def again(tmp_path, **changes):
 
 def test_a_record_says_what_it_came_from(toy, tmp_path):
     path = recorded(tmp_path)
-    assert path == record_path(toy, True, tmp_path)
+    assert path == record_path(toy, "small", tmp_path)
     record = json.loads(path.read_text())
     assert {"command", "commit", "machine", "packages", "date"} <= record.keys()
     assert record["training"]["seeds"] == [0, 1, 2]
@@ -61,9 +61,9 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
 
     def counted(*words, episodes, **more):
         played.append(episodes)
-        return compare(*words, episodes=episodes, **more)
+        return compare_case(*words, episodes=episodes, **more)
 
-    monkeypatch.setattr(reproduce, "compare", counted)
+    monkeypatch.setattr(reproduce, "compare_case", counted)
     checks = again(tmp_path, small=False, train=False, brief=True)
     assert played == [KEPT]
     assert {check.name for check in checks} == {
@@ -100,7 +100,7 @@ def test_where_nothing_learns_the_reference_policies_are_recorded(toy, tmp_path)
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_what_is_trained_for_a_record(entry):
-    found = full_protocol(entry.id)
+    found = record_protocol(entry.id, small=False)
     assert bool(found.seeds) == is_trained(entry.id)
     assert found.episodes >= 200
     assert 0 < found.kept <= found.episodes
@@ -180,7 +180,7 @@ def test_an_interrupted_recording_leaves_the_old_record(toy, tmp_path, monkeypat
 def test_a_missing_or_broken_record_is_named(toy, tmp_path):
     with pytest.raises(FileNotFoundError, match="no record at"):
         again(tmp_path)
-    record_path(toy, True, tmp_path).write_text("{}")
+    record_path(toy, "small", tmp_path).write_text("{}")
     with pytest.raises(ValueError, match="lacks 'training'"):
         again(tmp_path)
 

@@ -11,8 +11,8 @@ from microgym.baselines.evaluation.records import RESULTS
 from microgym.baselines.evaluation.reproduce import check_record, record_path
 from microgym.envs.core.registry import entries
 
-IDS = [entry.id for entry in entries() if record_path(entry.id, small=False).is_file()]
-SMALL = [entry.id for entry in entries() if record_path(entry.id, small=True).is_file()]
+IDS = [entry.id for entry in entries() if record_path(entry.id, "full").is_file()]
+SMALL = [entry.id for entry in entries() if record_path(entry.id, "small").is_file()]
 LEARNT = [env_id for env_id in IDS if TRAINED in agent_names(env_id)]
 
 
@@ -44,7 +44,7 @@ def test_returns_of_policies_are_reproduced(env_id, tmp_path):
 @pytest.mark.parametrize("env_id", IDS)
 def test_ladder_of_policies_is_clear(env_id):
     """Oracle over expert over the best fixed policy over random, trained agents over the expert."""
-    record = json.loads(record_path(env_id, small=False, folder=RESULTS).read_text())
+    record = json.loads(record_path(env_id, "full", RESULTS).read_text())
     first = record["comparisons"][0]
     assert first["episodes"] >= 200
     assert first["split"] == "test"

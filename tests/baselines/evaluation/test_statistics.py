@@ -76,13 +76,6 @@ def test_training_seeds_add_their_own_uncertainty():
     assert apart.high - apart.low > 3 * (alike.high - alike.low)
 
 
-def test_strata_keep_their_sizes():
-    values = np.array([0.0] * 10 + [1.0] * 30)
-    fixed = bootstrap(values, strata=values)
-    assert fixed.interval == (0.75, 0.75)
-    assert bootstrap(values).low < 0.7
-
-
 def test_same_seed_same_interval_however_memory_is_cut(monkeypatch):
     values = np.random.default_rng(7).normal(size=(3, 40))
     whole = bootstrap(values, interquartile_mean, seed=1)
@@ -129,9 +122,7 @@ def test_prediction_interval_covers_one_more_run():
         (lambda: bootstrap([]), "values must be"),
         (lambda: bootstrap(np.zeros((2, 2, 2))), "values must be"),
         (lambda: bootstrap([1.0, math.nan]), "finite"),
-        (lambda: bootstrap([1.0], confidence=1.0), "confidence"),
         (lambda: bootstrap([1.0], resamples=0), "resamples"),
-        (lambda: bootstrap([1.0], strata=[1, 2]), "strata"),
         (lambda: paired_difference([1.0, 2.0], [1.0]), "same episodes"),
         (lambda: normalised_score([1.0, 2.0], [1.0], [1.0]), "same episodes"),
         (lambda: normalised_score([1.0], [[1.0], [1.0]], [1.0]), "expert and oracle"),

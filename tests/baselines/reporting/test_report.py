@@ -1,5 +1,5 @@
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,10 +19,16 @@ from microgym.baselines.evaluation.protocols import REPORT, find_recording
 from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap
 from microgym.baselines.reporting import report
+from microgym.baselines.reporting.docs import BEGIN, END, scores, update_readme
 from microgym.baselines.reporting.formatting import decimals, outcome_table, written
-from microgym.baselines.reporting.readme import BEGIN, END, table, update
-from microgym.baselines.reporting.report import Plan, make_report
-from microgym.baselines.reporting.report_page import Picture, Report, Section, render
+from microgym.baselines.reporting.report import (
+    Picture,
+    Plan,
+    Report,
+    Section,
+    make_report,
+    render,
+)
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
 from tests.envs.toy.task import ToyTask
 
@@ -140,7 +146,7 @@ def test_an_interruption_before_anything_is_known_writes_nothing(toy, tmp_path, 
     def interrupted(*words, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "run_comparison", interrupted)
+    monkeypatch.setattr(report, "compare_case", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_report(plan(tmp_path, train=False))
     assert list(tmp_path.iterdir()) == []
@@ -193,7 +199,7 @@ def test_the_best_fixed_pattern_is_the_one_compared():
 def test_a_comparison_survives_json(comparison):
     import json
 
-    record = json.loads(to_json(comparison.as_record()))
+    record = json.loads(to_json(asdict(comparison)))
     assert Comparison.from_record(record) == comparison
     del record["scores"][0]["returns"]
     with pytest.raises(ValueError, match="lacks or does not know"):
@@ -270,7 +276,7 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
     results, readme = tmp_path / "results", tmp_path / "README.md"
     results.mkdir()
     (results / "Toy-v0.json").write_text(
-        to_json({"env": "Toy-v0", "comparisons": [comparison.as_record()]})
+        to_json({"env": "Toy-v0", "comparisons": [asdict(comparison)]})
     )
     for kind in ("small", "observation models", "reconstructor"):  # not for this table
         other = {"env": "Toy-v0", "kind": kind, "comparisons": []}
@@ -278,10 +284,10 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
     readme.write_text(f"# head\n{BEGIN}\nold\n{END}\ntail\n")
     lines: list[str] = []
     for _ in range(2):  # safe to repeat
-        update(readme, results)
+        update_readme(readme, results)
         lines = readme.read_text(encoding="utf-8").splitlines()
         assert (lines[0], lines[1], lines[-2], lines[-1]) == ("# head", BEGIN, END, "tail")
-        assert lines[2:-2] == table(comparison).splitlines()
+        assert lines[2:-2] == scores(comparison).splitlines()
     assert lines[2] == "| policy | return | score |"
     assert lines[4].startswith("| oracle |")
     assert lines[4].endswith("| 1 |")
@@ -290,11 +296,11 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
 def test_a_readme_without_marks_or_records_is_left_alone(comparison, tmp_path):
     readme = tmp_path / "README.md"
     with pytest.raises(FileNotFoundError, match="no file"):
-        update(readme, tmp_path)
+        update_readme(readme, tmp_path)
     readme.write_text("no marks")
     with pytest.raises(ValueError, match="once each"):
-        update(readme, tmp_path)
+        update_readme(readme, tmp_path)
     readme.write_text(f"{BEGIN}{END}")
     with pytest.raises(FileNotFoundError, match="no records"):
-        update(readme, tmp_path)
+        update_readme(readme, tmp_path)
     assert readme.read_text() == f"{BEGIN}{END}"

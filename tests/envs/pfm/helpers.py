@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.pfm.env import PFMEnv, PFMLoopEnv
-from microgym.envs.pfm.task import FilmTask
+from microgym.envs.pfm.task import PFMTask
 
 QUIET: dict[str, Any] = {
     "drift": "off", "disorder": "off", "tip": "off", "readout": "off", "heat": "off", "pulses": 4
 }  # fmt: skip
 
 
-def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> PFMEnv | PFMLoopEnv:
+def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> MicroscopeEnv:
     """A short episode on a perfect instrument, unless asked for; reset unless `seed` is None."""
     env = (PFMLoopEnv if loop else PFMEnv)(**{**QUIET, **arguments})
     if seed is not None:
@@ -21,8 +22,8 @@ def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> PFMEnv |
     return env
 
 
-def task_of(env: Any) -> FilmTask:
-    return env._batch.task
+def task_of(env: Any) -> PFMTask:
+    return env.task
 
 
 def action(

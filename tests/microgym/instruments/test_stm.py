@@ -260,7 +260,7 @@ def test_conditioning_changes_tips_as_often_as_it_should():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bent": 1.5}, "bent=1.5 must be in 0 to 1"),
+        ({"bent": 1.5}, r"bent=1.5 must be in \[0, 1\]"),
         ({"image_s": 0.0}, "image_s=0.0 must be above zero"),
         ({"temperature_k": -5.0}, "temperature_k=-5.0 must be above zero"),
     ],

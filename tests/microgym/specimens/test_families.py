@@ -5,10 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from microgym.random import episode_key
-from microgym.specimens.families import DENSE, default_margin, fill, paper_object
+from microgym.specimens.families import DENSE, fill
 from microgym.specimens.ribbons import FRACTION_RANGE
 from microgym.specimens.sparse import OVERHANG
 from microgym.specimens.splits import FAMILIES
+from tests.microgym.specimens.paper import paper_object
 
 Specimens = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
@@ -28,7 +29,7 @@ def draw(
     real = np.full((count, *shape), np.nan, np.float32)
     imag = np.full((count, *shape), np.nan, np.float32)
     structure = np.zeros((count, *shape), np.bool_)
-    fill(family, keys, real, imag, structure, margin)
+    fill(family, keys, real, imag, structure, min(shape) // 6 if margin is None else margin)
     return real, imag, structure
 
 
@@ -70,13 +71,13 @@ def test_structure_may_be_bool_or_uint8(dtype: type) -> None:
     keys = keys_of(range(1))
     planes = np.empty((2, 1, 64, 64), np.float32)
     structure = np.empty((1, 64, 64), dtype)
-    fill("sparse", keys, planes[0], planes[1], structure)
+    fill("sparse", keys, planes[0], planes[1], structure, 10)
     assert np.array_equal(structure.astype(bool), draw("sparse", keys, (64, 64))[2])
 
 
 @pytest.mark.parametrize("size", [64, 192])
 def test_sparse_hits_its_fraction_and_stays_inside(size: int) -> None:
-    margin = default_margin(size, size)
+    margin = size // 6
     _, _, structure = draw("sparse", keys_of(range(150)), (size, size))
     inside = structure[:, margin : size - margin, margin : size - margin]
     fraction = inside.mean(axis=(1, 2))
@@ -120,7 +121,7 @@ def test_sparse_goes_where_the_margin_says() -> None:
 
 def test_star_has_spokes() -> None:
     real, imag, structure = draw("siemens_star", keys_of(range(12)), (192, 192))
-    margin = default_margin(192, 192)
+    margin = 192 // 6
     outside = structure.copy()
     outside[:, margin - 2 : 194 - margin, margin - 2 : 194 - margin] = False
     assert not outside.any()
@@ -197,23 +198,20 @@ def test_lines_agree_with_scipy_blur() -> None:
 
 
 def test_smooth_noise_is_centred_with_unit_variance() -> None:
-    from microgym.specimens.drawing import lattice_points, smooth_noise
+    from microgym.specimens.drawing import noise_work, smooth_noise
 
     n, spacing = 300, 2.0
     out = np.empty((n, n), np.float32)
-    points = lattice_points(n, spacing)
-    key = episode_key(5)
-    work = np.empty(points * points, np.float32), np.empty(points + 8, np.float32)
-    rest = *work, np.empty(n, np.int64), np.empty((4, n), np.float32)
+    key, work = tuple(episode_key(5)), noise_work(n, n, spacing)
     wanted = np.ones((n, n), np.uint8)
-    smooth_noise(key[0], key[1], 0, spacing, wanted, out, *rest)
+    smooth_noise(key, 0, spacing, wanted, out, work)
     assert abs(out.mean()) < 0.05
     assert abs(out.std() - 1.0) < 0.05
     half = float((out[:, 2:] * out[:, :-2]).mean())
     assert 0.35 < half < 0.65
     wanted[50:, :60] = wanted[:, 200:] = 0
     part = np.full_like(out, np.nan)
-    smooth_noise(key[0], key[1], 0, spacing, wanted, part, *rest)
+    smooth_noise(key, 0, spacing, wanted, part, work)
     assert part[wanted == 1].tobytes() == out[wanted == 1].tobytes()
     assert np.isnan(part[60:, :40]).all()
 
@@ -247,7 +245,7 @@ def test_bad_arguments_raise_and_change_nothing(case: str) -> None:
         "real": np.full((2, 64, 64), 7.0, np.float32),
         "imag": np.full((2, 64, 64), 7.0, np.float32),
         "structure": np.ones((2, 64, 64), np.bool_),
-        "margin": None,
+        "margin": 10,
     }
     arguments.update(changed)
     before = np.array(arguments["real"])
@@ -259,8 +257,4 @@ def test_bad_arguments_raise_and_change_nothing(case: str) -> None:
 def test_size_limits() -> None:
     planes = np.zeros((1, 32, 32), np.float32)
     with pytest.raises(ValueError, match="64 to 512 px"):
-        fill("sparse", np.zeros((1, 2), np.uint32), planes, planes.copy(), planes > 0)
-    with pytest.raises(ValueError, match=r"size must lie in 64\.\.512"):
-        paper_object("lines", 1000)
-    with pytest.raises(ValueError, match="knows 'lines' and 'grf'"):
-        paper_object("sparse")
+        fill("sparse", np.zeros((1, 2), np.uint32), planes, planes.copy(), planes > 0, 10)

@@ -14,8 +14,8 @@ from microgym.specimens.splits import (
     specimen_key,
     validate_family,
 )
-from microgym.specimens.surfaces import CONTRASTS, MODULUS_RANGE_GPA, fill_surfaces
-from microgym.specimens.surfaces.drawing_context import surface_work
+from microgym.specimens.surfaces.drawing_context import SCENE_NUMBERS, Scene, surface_work
+from microgym.specimens.surfaces.families import CONTRASTS, MODULUS_RANGE_GPA, fill_surfaces
 from microgym.specimens.surfaces.particles import add_fibre, add_particles, stamp_sphere, walk_chain
 from microgym.specimens.surfaces.roughness import add_islands, add_roughness
 from microgym.specimens.surfaces.steps import (
@@ -41,8 +41,9 @@ def draw(family, keys, n=64, pixel_nm=4.0, **options):
     return height, modulus
 
 
-def planes(n):
-    return np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+def make_scene(n, seed=0, pixel_nm=4.0):
+    planes = np.zeros((2, n, n), np.float32)
+    return Scene(episode_key(seed), np.empty(SCENE_NUMBERS), pixel_nm, *planes, surface_work(n))
 
 
 # --- every family ------------------------------------------------------------------------------
@@ -106,10 +107,9 @@ def spectrum(n, hurst, correlation):
 @pytest.mark.parametrize(("hurst", "correlation"), [(0.5, 4.0), (0.9, 8.0)])
 def test_roughness_has_its_rms_and_its_spectrum(hurst, correlation):
     n, count, rms = 128, 40, 1.7
-    work, fields = surface_work(n), np.zeros((count, n, n), np.float32)
+    fields = np.zeros((count, n, n), np.float32)
     for k in range(count):
-        key = episode_key(k)
-        add_roughness(key[0], key[1], rms, hurst, correlation, fields[k], work)
+        add_roughness(make_scene(n, k)._replace(height=fields[k]), rms, hurst, correlation)
     power = spectrum(n, hurst, correlation)
     # A periodogram is exponential about its mean, and equal at k and -k.
     error = math.sqrt(2 * np.sum(power**2) / count) / power.sum()
@@ -128,12 +128,11 @@ def test_roughness_has_its_rms_and_its_spectrum(hurst, correlation):
 
 
 def test_roughness_adds():
-    work, (height, _) = surface_work(64), planes(64)
-    height += 5.0
-    add_roughness(1, 2, 0.5, 0.7, 4.0, height, work)
-    alone = np.zeros_like(height)
-    add_roughness(1, 2, 0.5, 0.7, 4.0, alone, work)
-    np.testing.assert_allclose(height, 5.0 + alone, atol=1e-6)
+    scene, alone = make_scene(64), make_scene(64)
+    scene.height[...] = 5.0
+    for one in (scene, alone):
+        add_roughness(one, 0.5, 0.7, 4.0)
+    np.testing.assert_allclose(scene.height, 5.0 + alone.height, atol=1e-6)
 
 
 # --- islands -----------------------------------------------------------------------------------
@@ -142,11 +141,11 @@ def test_roughness_adds():
 @pytest.mark.parametrize("level", [-0.5, 0.0, 1.0])
 def test_islands_cover_what_the_normal_law_says_and_are_flat(level):
     n, count, spacing, tall = 128, 60, 5.0, 12.5
-    work, parts, between = surface_work(n), [], []
+    parts, between = [], []
     for k in range(count):
-        key = episode_key(k)
-        height, phase = planes(n)
-        add_islands(key[0], key[1], 0, spacing, level, NO_LAYER, tall, height, phase, work)
+        scene = make_scene(n, k)
+        add_islands(scene, spacing, level, NO_LAYER, tall)
+        height, phase = scene.height, scene.phase
         np.testing.assert_allclose(height, tall * phase, rtol=1e-6)
         parts.append(phase.mean())
         between.append(np.mean((phase > 0.0) & (phase < 1.0)))
@@ -161,8 +160,9 @@ def test_islands_cover_what_the_normal_law_says_and_are_flat(level):
 
 def test_a_second_layer_lies_within_the_first():
     n = 128
-    work, (height, phase) = surface_work(n), planes(n)
-    add_islands(3, 4, 0, 8.0, 0.0, 0.8, 2.0, height, phase, work)
+    scene = make_scene(n)
+    add_islands(scene, 8.0, 0.0, 0.8, 2.0)
+    height, phase = scene.height, scene.phase
     upper = height > 3.9
     assert 0.05 < upper.mean() < 0.4
     assert phase[upper].min() > 0.99
@@ -175,8 +175,9 @@ def test_a_second_layer_lies_within_the_first():
 
 def test_straight_terraces_are_a_staircase():
     n, angle, width, offset, step = 128, 0.6, 21.0, 0.3, 0.314
-    work, (height, phase) = surface_work(n), planes(n)
-    draw_terraces(1, 2, Bands(angle, width, offset, 0.0, 9.0), step, height, phase, work)
+    scene = make_scene(n)
+    draw_terraces(scene, Bands(angle, width, offset, 0.0, 9.0), step)
+    height, phase = scene.height, scene.phase
     i, j = np.mgrid[:n, :n] - 0.5 * (n - 1)
     q = (math.cos(angle) * j + math.sin(angle) * i) / width + offset
     away = np.abs(q - np.rint(q)) * width > 0.51
@@ -187,9 +188,9 @@ def test_straight_terraces_are_a_staircase():
 
 def test_meandering_terraces_keep_their_steps():
     n, step = 256, 0.25
-    work, (height, phase) = surface_work(n), planes(n)
-    draw_terraces(5, 6, Bands(1.1, 24.0, 0.2, 0.15, 30.0), step, height, phase, work)
-    levels = height / step
+    scene = make_scene(n)
+    draw_terraces(scene, Bands(1.1, 24.0, 0.2, 0.15, 30.0), step)
+    levels = scene.height / step
     on_a_level = np.abs(levels - np.rint(levels)) < 1e-4
     # An edge of about n px in every 24 leaves a pixel or two in between.
     assert on_a_level.mean() > 1 - 2.5 / 24
@@ -204,7 +205,7 @@ def test_meandering_terraces_keep_their_steps():
 
 def test_edges_are_random_walks_held_back():
     amplitude, correlation, edges = 0.08, 12.0, np.empty((4000, 60), np.float32)
-    draw_edges(1, 2, amplitude, correlation, edges, np.empty(60, np.float32))
+    draw_edges((1, 2), amplitude, correlation, edges, np.empty(60, np.float32))
     assert np.abs(edges).max() <= 0.45
     variance = edges.astype(float).var(axis=0)
     np.testing.assert_allclose(variance / amplitude**2, 1.0, atol=5 * math.sqrt(2 / 4000))
@@ -216,15 +217,16 @@ def test_edges_are_random_walks_held_back():
 
 def test_edges_never_cross():
     edges = np.empty((48, 500), np.float32)
-    draw_edges(9, 9, 5.0, 3.0, edges, np.empty(500, np.float32))
+    draw_edges((9, 9), 5.0, 3.0, edges, np.empty(500, np.float32))
     assert np.diff(edges + np.arange(48)[:, None], axis=0).min() > 0.09
 
 
 def test_straight_trenches_have_their_section():
     n, pitch, width, depth, wall = 128, 30.0, 14.0, 80.0, 4.0
-    work, (height, phase) = surface_work(n), planes(n)
+    scene = make_scene(n)
     bands, trench = Bands(0.0, pitch, 0.0, 0.0, 9.0), Trench(width, depth, wall)
-    draw_trenches(1, 2, bands, trench, height, phase, work)
+    draw_trenches(scene, bands, trench)
+    height, phase = scene.height, scene.phase
     x = np.arange(n) - 0.5 * (n - 1)
     u = np.abs(x - pitch * np.rint(x / pitch))
     section = -depth * np.clip((0.5 * width - u) / wall, 0.0, 1.0)
@@ -234,9 +236,10 @@ def test_straight_trenches_have_their_section():
 
 def test_walls_that_meet_end_in_a_groove():
     n, width, depth, wall = 128, 10.0, 80.0, 20.0
-    work, (height, phase) = surface_work(n), planes(n)
+    scene = make_scene(n)
     bands, trench = Bands(0.0, 30.0, 0.0, 0.0, 9.0), Trench(width, depth, wall)
-    draw_trenches(1, 2, bands, trench, height, phase, work)
+    draw_trenches(scene, bands, trench)
+    height = scene.height
     # No pixel lies nearer than half of one to the middle.
     deepest = depth * 0.5 * width / wall
     assert -deepest <= height.min() <= -deepest * (1 - 1.01 / width)
@@ -256,7 +259,7 @@ def test_drawn_trenches_are_deep_and_steep():
 
 def test_a_sphere_is_two_radii_high():
     n, radius, pixel = 64, 30.0, 2.0
-    height, _ = planes(n)
+    height = np.zeros((n, n), np.float32)
     stamp_sphere(31.0, 33.0, radius, pixel, 0.5, height)
     i, j = np.mgrid[:n, :n]
     square = pixel**2 * ((i - 31.0) ** 2 + (j - 33.0) ** 2)
@@ -272,12 +275,12 @@ def test_a_sphere_is_two_radii_high():
 
 def test_particles_lie_apart_on_their_own_ground():
     n, pixel = 256, 2.0
-    work = surface_work(n)
+    scene = make_scene(n, 1, pixel)
+    height, phase, work = scene.height, scene.phase, scene.work
     work.region[...] = 1.0
     work.region[:, : n // 2] = -1.0
-    height, phase = planes(n)
     height += 3.0
-    count = add_particles(8, 9, 40, 8.0, 14.0, 0.5, pixel, height, phase, work)
+    count = add_particles(scene, 40, 8.0, 14.0, 0.5)
     assert 20 < count <= 40
     y, x, radius = work.points[:count].T.copy()
     assert x.min() >= n // 2 - 0.5
@@ -303,7 +306,7 @@ def test_directions_of_a_chain_forget_as_those_of_a_worm():
     path, draws = np.empty((steps, 3)), np.empty(steps, np.float32)
     angles, ends = np.empty((count, steps)), np.empty(count)
     for k in range(count):
-        walk_chain(k, 1, 1, 3.0, 4.0, 0.7, persistence, steps, path, draws)
+        walk_chain((k, 1), 1, 3.0, 4.0, 0.7, persistence, steps, path, draws)
         angles[k] = path[:, 2]
         ends[k] = np.sum((path[-1, :2] - path[0, :2]) ** 2)
     for lag in (10, 40, 80):
@@ -318,8 +321,9 @@ def test_directions_of_a_chain_forget_as_those_of_a_worm():
 
 def test_a_fibre_is_round_and_crossings_add():
     n, pixel, radius = 128, 2.0, 8.0
-    work, (height, phase) = surface_work(n), planes(n)
-    add_fibre(1, 2, 1, radius, 1e15, 128, pixel, height, phase, work)
+    scene = make_scene(n, 0, pixel)
+    height, work = scene.height, scene.work
+    add_fibre(scene, 1, radius, 1e15, 128)
     first = height.copy()
     assert 0.97 * 2 * radius < first.max() <= 2 * radius + 1e-5
     angle = work.points[0, 2]
@@ -334,7 +338,7 @@ def test_a_fibre_is_round_and_crossings_add():
     assert np.all(first[middle] <= ideal + 1e-5)
     assert np.all(first[middle] >= ideal - 0.5 * (0.5 * pixel) ** 2 / (0.6 * radius) - 1e-2)
     for other in range(2, 7):
-        add_fibre(1, 2, other, radius, 1e9, 128, pixel, height, phase, work)
+        add_fibre(scene, other, radius, 1e9, 128)
     assert height.max() > 3 * radius
 
 

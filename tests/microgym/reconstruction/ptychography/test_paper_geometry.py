@@ -16,8 +16,8 @@ from microgym.physics.diffraction import diffract, diffraction_work
 from microgym.random import POISSON_WORK, episode_key, fill_poisson
 from microgym.reconstruction.ptychography.settings import PIESettings
 from microgym.reconstruction.ptychography.solver import PIESolver
-from microgym.specimens.families import paper_object
 from tests.microgym.ptychography_reference import paper_probe
+from tests.microgym.specimens.paper import paper_object
 
 N = 64
 CROP = 32
