@@ -24,17 +24,17 @@ from microgym.baselines.observation_models.evaluate import (
     tracked,
 )
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
-from microgym.baselines.observation_models.stm.classical import tuned
+from microgym.baselines.observation_models.stm.classical import (
+    GEOMETRY,
+    find,
+    find_classically,
+    tuned,
+)
 from microgym.baselines.observation_models.stm.dataset import (
     Conditions,
     LabelledImages,
     make_dataset,
     take,
-)
-from microgym.baselines.observation_models.stm.scores import (
-    GEOMETRY,
-    find,
-    find_classically,
 )
 from microgym.envs.stm.config import RECONSTRUCTORS
 from microgym.reconstruction.adatoms.observation_model import (
@@ -170,11 +170,7 @@ def compare(
 
 
 def calibration_of(weights: Weights, images: LabelledImages) -> dict[str, Any]:
-    """Stated probabilities and uncertainties against those found.
-
-    Args:
-        weights: the network.
-        images: N of them.
+    """Stated probabilities and uncertainties against those found in images.
 
     Returns:
         "bins": of the spots with probabilities between two of `EDGES` their number, the mean
