@@ -28,8 +28,8 @@ one of Gymnasium's three modes for vector environments.""",
 random draw of another. `intervene` sets hidden quantities in the middle of an episode, and every
 other draw stays as it was.""",
     "Reference policies": """Score = (return - expert) / (oracle - expert), on the same specimens
-and seeds. Reference policies were tuned by search on training specimens, networks trained by PPO of
-Stable-Baselines3.""",
+and seeds. Reference policies were tuned by search on training specimens; networks were trained by
+PPO of Stable-Baselines3.""",
     "Reproducing": """```sh
 microgym evaluate {env} --agent expert --split test --episodes 200 --json
 microgym reproduce {env}
