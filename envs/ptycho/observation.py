@@ -175,7 +175,7 @@ class Scan:
         self.model = model(num_envs, side, probe, region)
         self.fluence = np.zeros((num_envs, side, side), np.float32)
         self.signal = np.zeros((num_envs, 2))
-        self.running = RunningScan(self.estimate.re, self.estimate.im, self.fluence)
+        self.running = RunningScan(self.estimate.state.re, self.estimate.state.im, self.fluence)
         self.state = ScanState(self.estimate.state, self.model.state, self.fluence, self.signal)
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
         self._areas = whole_region(num_envs, region)
