@@ -9,8 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.thresholds import AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, at_most, benchmark
 from microgym.envs.afm.config import AFMConfig
 from microgym.envs.pfm.config import PFMConfig
 from microgym.instruments.afm.instrument import AFMInstrument
@@ -42,18 +41,23 @@ PLACES = 16
 """Places that are pulsed in turn, each with the opposite sign after a round."""
 
 
+def keys(count: int, seed: int = 0) -> NDArray[np.uint32]:
+    """Keys of episodes with consecutive seeds, (count, words)."""
+    return np.stack([episode_key(seed + number) for number in range(count)])
+
+
 def force_microscope(seed: int = 0) -> AFMInstrument:
     """Force microscope with a fresh surface."""
     instrument = AFMInstrument(1, PERFECT.settings)
-    instrument.reset(np.arange(1), episode_key(seed)[None], PERFECT.specimen, "train", SETPOINT)
+    instrument.reset(np.arange(1), keys(1, seed), PERFECT.specimen, "train", SETPOINT)
     return instrument
 
 
 class Lines:
     """Lines of one force microscope, one call each."""
 
-    def __init__(self, instrument: AFMInstrument) -> None:
-        self.instrument, self.rows = instrument, np.arange(1)
+    def __init__(self, seed: int = 0) -> None:
+        self.instrument, self.rows = force_microscope(seed), np.arange(1)
         self.dials = np.array([[SETPOINT, GAIN, 0.0, RATE_HZ]])
 
     def run(self) -> None:
@@ -68,15 +72,13 @@ class Lines:
 def lines(effort: Effort) -> Iterator[Benchmark]:
     """Line of the force microscope."""
     title = "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel"
-    alternatives = {"microgym": Alternative(Lines(force_microscope()).run)}
-    yield Benchmark(title, "microgym", alternatives, [AtMost("microgym", 500.0)], "line")
+    yield _within(500.0, title, "line", Alternative(Lines().run))
 
 
 def tunnelling_microscopes(count: int, seed: int = 0) -> STMInstrument:
     """Tunnelling microscopes with a fresh surface each."""
     instrument = STMInstrument(count, STMSettings())
-    keys = np.stack([episode_key(seed + number) for number in range(count)])
-    instrument.reset(np.arange(count), keys, "terrace", "train", 1, (1.0, 3.0))
+    instrument.reset(np.arange(count), keys(count, seed), "terrace", "train", 1, (1.0, 3.0))
     return instrument
 
 
@@ -101,8 +103,7 @@ class Drags:
 def drag(effort: Effort) -> Iterator[Benchmark]:
     """Drag of an adatom over five lattice constants, with the current trace."""
     title = f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current"
-    alternatives = {"microgym": Alternative(Drags().run, DRAGS)}
-    yield Benchmark(title, "microgym", alternatives, [AtMost("microgym", 50.0)], "drag")
+    yield _within(50.0, title, "drag", Alternative(Drags().run, DRAGS))
 
 
 def film_settings() -> PFMSettings:
@@ -111,31 +112,20 @@ def film_settings() -> PFMSettings:
     return replace(chosen, dead_time_s=0.0, speed_cells_s=1e12)
 
 
-def places() -> NDArray[np.float64]:
-    """Positions of pulses, (PLACES, 2) float64, cells, far from one another."""
-    at = np.stack([np.arange(PLACES) // 4, np.arange(PLACES) % 4], axis=1)
-    return 8.0 + 16.0 * at.astype(np.float64)
-
-
 def pulse_volts(turn: int) -> float:
     """Bias of a pulse, V: positive in one round, negative in the next."""
     return 8.0 if (turn // PLACES) % 2 == 0 else -8.0
 
 
 class Films:
-    """Ferroelectric films that are pulsed in one call.
-
-    Args:
-        count: number of films.
-    """
+    """Ferroelectric films that are pulsed in one call, at places far from one another, cells."""
 
     def __init__(self, count: int) -> None:
         self.instrument = PFMInstrument(count, film_settings())
         self.rows = np.arange(count)
-        keys = np.stack([episode_key(number) for number in range(count)])
-        self.instrument.reset(self.rows, keys, "mixed", "train")
+        self.instrument.reset(self.rows, keys(count), "mixed", "train")
         self.seconds = np.full(count, PULSE_S)
-        self.spots, self.turn = places(), 0
+        self.spots, self.turn = 8.0 + 16.0 * np.argwhere(np.ones((4, PLACES // 4))), 0
 
     def run(self) -> None:
         """One pulse in each film."""
@@ -151,5 +141,9 @@ def pulse(effort: Effort) -> Iterator[Benchmark]:
     """A pulse of 20 lattice steps at 64x64 with thermal noise, for 1 and for 64 microscopes."""
     for count in (1, 64):
         title = f"bias pulse of {STEPS} lattice steps, {SIZE}x{SIZE}, microscopes: {count}"
-        alternatives = {"microgym": Alternative(Films(count).run, count)}
-        yield Benchmark(title, "microgym", alternatives, [AtMost("microgym", 250.0)], "pulse")
+        yield _within(250.0, title, "pulse", Alternative(Films(count).run, count))
+
+
+def _within(microseconds: float, title: str, unit: str, compiled: Alternative) -> Benchmark:
+    bounds = [at_most("microgym", microseconds)]
+    return Benchmark(title, {"microgym": compiled}, bounds, unit)

@@ -1,6 +1,7 @@
 """Benchmarks of kernels: an exposure with its update, Poisson noise, the Fourier transform."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope
-from microgym.baselines.benchmarks.thresholds import AtLeast
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
+from microgym.baselines.benchmarks.instruments import keys
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, at_least, benchmark
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.jit import kernel
 from microgym.numerics.fft import fft2, plan
-from microgym.random import POISSON_WORK, episode_key, fill_poisson
+from microgym.random import POISSON_WORK, fill_poisson
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 
 Float32 = NDArray[np.float32]
@@ -22,6 +23,8 @@ Complex64 = NDArray[np.complex64]
 
 PERFECT = PtychoConfig(drift="off", damage="off")
 """Arguments without drift and damage."""
+SPECIMEN = str(PERFECT.specimen), PERFECT.split
+"""Family and split of every specimen."""
 PLACES = 32
 """Positions that are exposed in turn."""
 BATCH = 8
@@ -34,10 +37,10 @@ class NumpySteps:
     def __init__(self, count: int, precision: Any) -> None:
         self.positions, self.turn = _positions(count), 0
         self.microscopes: list[NumpyMicroscope] = []
-        for number in range(count):
+        for number, key in enumerate(keys(count)):
             generator = np.random.default_rng(number)
             one = NumpyMicroscope(PERFECT.settings, generator, iterations=1, precision=precision)
-            one.reset(episode_key(number), PERFECT.family, PERFECT.split)
+            one.reset(key, *SPECIMEN)
             self.microscopes.append(one)
 
     def run(self) -> None:
@@ -56,8 +59,7 @@ class CompiledSteps:
         self.positions, self.turn = _positions(count), 0
         self.instrument = PtychographyInstrument(count, PERFECT.settings)
         self.rows, self.dwell_s = np.arange(count), np.ones(count)
-        keys = np.stack([episode_key(number) for number in range(count)])
-        self.instrument.reset(self.rows, keys, PERFECT.family, PERFECT.split)
+        self.instrument.reset(self.rows, keys(count), *SPECIMEN)
         probe = self.instrument.known_probe
         self.estimate = OnlineReconstruction(
             count, self.instrument.field_px, probe, exposures=1, iterations=1
@@ -85,28 +87,21 @@ def _positions(count: int) -> NDArray[np.float64]:
 def step(effort: Effort) -> Iterator[Benchmark]:
     """One exposure with Poisson counts and one rPIE update, for 1 and for 64 microscopes."""
     for count in (1, 64):
-        single, double = NumpySteps(count, np.complex64), NumpySteps(count, np.complex128)
-        numpys = ("NumPy, complex64", "NumPy, complex128")
+        numpys = {
+            f"NumPy, {one.__name__}": Alternative(NumpySteps(count, one).run, count)
+            for one in (np.complex64, np.complex128)
+        }
         yield Benchmark(
             f"exposure with counts and rPIE update, {PERFECT.photons:g} photons, 64x64, "
             f"microscopes: {count}",
-            "NumPy, complex64",
-            {
-                numpys[0]: Alternative(single.run, count),
-                numpys[1]: Alternative(double.run, count),
-                "microgym": Alternative(CompiledSteps(count).run, count),
-            },
-            [AtLeast("microgym", 7.0, numpys)],
+            {**numpys, "microgym": Alternative(CompiledSteps(count).run, count)},
+            [at_least("microgym", 7.0, [*numpys])],
             "exposure",
         )
 
 
 def frames(photons: float) -> Float32:
-    """Expected counts of Ptycho-v0's diffraction patterns, (BATCH, 64, 64).
-
-    Args:
-        photons: incident in each exposure.
-    """
+    """Expected counts of diffraction patterns of some incident photons each, (BATCH, 64, 64)."""
     microscope = NumpySteps(1, np.complex128).microscopes[0]
     microscope.draw = lambda mean: mean
     places = np.argwhere(microscope.structure)
@@ -131,22 +126,14 @@ def poisson(effort: Effort) -> Iterator[Benchmark]:
     generator = np.random.default_rng(0)
     for photons in (1e3, 1e4, 1e5, 1e6, 1e7):
         means = frames(photons)
-        doubles = means.astype(np.float64)
         flat = means.reshape(BATCH, -1)
         counts, work = np.empty_like(flat), np.empty(POISSON_WORK, np.float32)
-
-        def numpy(doubles: NDArray[np.float64] = doubles) -> None:
-            for one in doubles:
-                generator.poisson(one)
-
-        def compiled(flat: Float32 = flat, counts: Float32 = counts, work: Float32 = work) -> None:
-            draw_frames(np.int64(3), flat, counts, work)
-
+        numpy = partial(generator.poisson, means.astype(np.float64))
+        compiled = partial(draw_frames, np.int64(3), flat, counts, work)
         yield Benchmark(
             f"Poisson counts of a diffraction frame, {photons:g} photons, 64x64",
-            "NumPy",
             {"NumPy": Alternative(numpy, BATCH), "microgym": Alternative(compiled, BATCH)},
-            [AtLeast("microgym", 6.0, ("NumPy",))],
+            [at_least("microgym", 6.0, ["NumPy"])],
             "frame",
         )
 
@@ -167,27 +154,27 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     """
     parts = np.random.default_rng(0).standard_normal((2, BATCH, side, side))
     single = (parts[0] + 1j * parts[1]).astype(np.complex64)
-    double = single.astype(np.complex128)
     ready = plan(side)
-    re, im = single.real.reshape(BATCH, -1).copy(), single.imag.reshape(BATCH, -1).copy()
+    re, im = parts.astype(np.float32).reshape(2, BATCH, -1)
     out = np.empty((2, BATCH, side * side), np.float32)
     work = np.empty(ready.workspace, np.float32)
+
+    def each(transform: Any, waves: NDArray[Any]) -> Callable[[], Any]:
+        return lambda: [transform(one, norm="ortho") for one in waves]
 
     def compiled() -> Float32:
         transform_all(re, im, out[0], out[1], ready, work)
         return out
 
     alternatives: dict[str, Callable[[], Any]] = {
-        "NumPy, complex64": lambda: [np.fft.fft2(one, norm="ortho") for one in single],
-        "NumPy, complex128": lambda: [np.fft.fft2(one, norm="ortho") for one in double],
+        "NumPy, complex64": each(np.fft.fft2, single),
+        "NumPy, complex128": each(np.fft.fft2, single.astype(np.complex128)),
     }
     missing: list[str] = []
     if find_spec("scipy"):
         from scipy import fft as scipy_fft
 
-        alternatives["SciPy, complex64"] = lambda: [
-            scipy_fft.fft2(one, norm="ortho") for one in single
-        ]
+        alternatives["SciPy, complex64"] = each(scipy_fft.fft2, single)
     else:
         missing.append("SciPy is left out: not installed")
     if find_spec("rocket_fft"):
@@ -211,10 +198,9 @@ def fft(effort: Effort) -> Iterator[Benchmark]:
     """Two-dimensional Fourier transforms: in compiled loops where possible, else in Python."""
     for side in (64, 128, 256):
         alternatives, missing = transforms(side)
-        bound = AtLeast("microgym", 2.0, ("rocket-fft, complex64",))
+        bound = at_least("microgym", 2.0, ["rocket-fft, complex64"])
         yield Benchmark(
             f"Fourier transform, {side}x{side}",
-            "NumPy, complex64",
             {name: Alternative(run, BATCH) for name, run in alternatives.items()},
             [bound] if side == 64 else [],
             "transform",

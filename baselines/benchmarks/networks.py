@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from microgym.baselines.benchmarks.thresholds import AtMost
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, benchmark
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, at_most, benchmark
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.unet_kernels import CELL
@@ -30,7 +29,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     import torch
 
     from microgym.baselines.observation_models.network import read_twin
-    from microgym.baselines.observation_models.ptycho.inputs import as_cells, make_inputs
+    from microgym.baselines.observation_models.ptycho.dataset import as_cells, make_inputs
     from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 
     generator = np.random.default_rng(0)
@@ -58,9 +57,8 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     yield Benchmark(
         f"restored image and uncertainty of {REGION}x{REGION} px in cells of {CELL}x{CELL}, "
         f"{ENVS} scans together",
-        "PyTorch",
         {"PyTorch": Alternative(pytorch, ENVS), "microgym": Alternative(compiled, ENVS)},
-        [AtMost("microgym", 600.0)],
+        [at_most("microgym", 600.0)],
         "scan",
     )
 
@@ -91,16 +89,14 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
         with torch.inference_mode():
             net(*inputs)
 
-    alternatives = {
-        "PyTorch": Alternative(pytorch, ENVS),
-        "microgym": Alternative(lambda: neural.estimate(rows, line), ENVS),
-        "corrected by the errors": Alternative(lambda: classical.estimate(rows, line), ENVS),
-    }
     yield Benchmark(
         f"restored heights and uncertainty of a line of {raster.pixels} px, {ENVS} scans together",
-        "PyTorch",
-        alternatives,
-        [AtMost("microgym", 600.0)],
+        {
+            "PyTorch": Alternative(pytorch, ENVS),
+            "microgym": Alternative(lambda: neural.estimate(rows, line), ENVS),
+            "corrected by the errors": Alternative(lambda: classical.estimate(rows, line), ENVS),
+        },
+        [at_most("microgym", 600.0)],
         "line",
     )
 
@@ -109,9 +105,9 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms detected in an image by compiled code, by PyTorch and by a matched filter."""
     from microgym.baselines.observation_models.network import read_twin
+    from microgym.baselines.observation_models.stm.classical import GEOMETRY
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
     from microgym.baselines.observation_models.stm.model import AdatomUNet
-    from microgym.baselines.observation_models.stm.scores import GEOMETRY
     from microgym.baselines.observation_models.stm.train import infer
     from microgym.reconstruction.adatoms.observation_model import (
         ClassicalDetector,
@@ -123,15 +119,12 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     net = read_twin(AdatomUNet)
     network = NeuralDetector(ENVS, *GEOMETRY)
     classical = ClassicalDetector(ENVS, *GEOMETRY)
-    alternatives = {
-        "PyTorch, without peaks": Alternative(lambda: infer(net, heights), ENVS),
-        "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
-        "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
-    }
     yield Benchmark(
         f"adatoms of an image of {GEOMETRY[0]}x{GEOMETRY[0]} px, {ENVS} together",
-        "PyTorch, without peaks",
-        alternatives,
-        [],
-        "image",
+        {
+            "PyTorch, without peaks": Alternative(lambda: infer(net, heights), ENVS),
+            "matched filter": Alternative(lambda: classical.estimate(rows, heights), ENVS),
+            "microgym": Alternative(lambda: network.estimate(rows, heights), ENVS),
+        },
+        unit="image",
     )

@@ -14,8 +14,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.thresholds import Threshold
-from microgym.baselines.benchmarks.timing import Effort, Measurement, Result, benchmark
+from microgym.baselines.benchmarks.timing import Effort, Measurement, Result, Threshold, benchmark
 
 STEPS = 20_000
 """Default number of steps of the memory benchmark."""
@@ -52,7 +51,7 @@ def memory(effort: Effort) -> Iterator[Result]:
     env: Any = gym.make("Ptycho-v0", **TINY)
     actions = np.random.default_rng(0).uniform(-1.0, 1.0, (64, 3)).astype(np.float32)
     env.reset(seed=0)
-    every = max(steps // SAMPLES, 1)
+    every, page = max(steps // SAMPLES, 1), os.sysconf("SC_PAGE_SIZE")
     # One array and one open file, so that the measurement itself allocates nothing.
     samples, file = np.zeros((steps // every, 3), np.int64), os.open(_STATM, os.O_RDONLY)
     for step in range(1, steps + 1):
@@ -61,7 +60,8 @@ def memory(effort: Effort) -> Iterator[Result]:
             env.reset()
         if step % every == 0:
             gc.collect()
-            samples[step // every - 1] = step, _resident_bytes(file), sys.getallocatedblocks()
+            resident = int(os.pread(file, 256, 0).split()[1]) * page
+            samples[step // every - 1] = step, resident, sys.getallocatedblocks()
             effort.progress(1)
     os.close(file)
     yield memory_result(*samples.T)
@@ -72,18 +72,21 @@ def memory_result(
 ) -> Result:
     """Slope of the memory after the warm-up.
 
+    The slope is the median over pairs of samples (Theil and Sen), which a single late page or pool
+    does not change.
+
     Args:
         taken: (samples,) steps so far.
         resident: (samples,) bytes.
         blocks: (samples,) blocks that Python has allocated.
-
-    Returns:
-        Start, end and slope; the slope is the median over pairs of samples (Theil and Sen), which a
-        single late page or pool does not change.
     """
     warm = taken > WARM_UP * taken[-1]
     steps, page = taken[warm], os.sysconf("SC_PAGE_SIZE")
-    slope, block_slope = (_slope(steps, of[warm]) for of in (resident, blocks))
+    first, second = np.triu_indices(len(steps), 1)
+    slope, block_slope = (
+        float(np.median((of[warm][second] - of[warm][first]) / (steps[second] - steps[first])))
+        for of in (resident, blocks)
+    )
     mean = float(resident[warm][-1] - resident[warm][0]) / float(steps[-1] - steps[0])
     resolved = page / float(steps[-1] - steps[0])
     return Result(
@@ -98,16 +101,6 @@ def memory_result(
         [Threshold("slope of resident memory", slope, "<", 1.0, "bytes a step")],
         [f"one page of {page} bytes is {resolved:.2g} bytes a step"],
     )
-
-
-def _slope(steps: NDArray[np.int64], values: NDArray[np.int64]) -> float:
-    first, second = np.triu_indices(len(steps), 1)
-    rises = (values[second] - values[first]) / (steps[second] - steps[first])
-    return float(np.median(rises))
-
-
-def _resident_bytes(file: int) -> int:
-    return int(os.pread(file, 256, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @benchmark("start", long=True)

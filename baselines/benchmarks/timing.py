@@ -1,26 +1,111 @@
 """Timings of alternatives side by side in one process, in rotating order, round by round."""
 
+import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.thresholds import (
-    Adds,
-    AtLeast,
-    AtMost,
-    Threshold,
-    median,
-    threshold_text,
-)
+from microgym.validation import integer, positive
 
 SLICE_S = 0.02
 """Time of an alternative in one round: long compared with the clock's resolution, short compared
 with the fluctuations of a shared machine (design choice)."""
 
 Clock = Callable[[], float]
+Interval = tuple[float, float]
+Table = Mapping[str, NDArray[np.float64]]
+"""Name of an alternative to its seconds a unit of work, (rounds,) float64."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A measured value and its limit.
+
+    Attributes:
+        what: name of the quantity.
+        value: as measured; NaN, which meets no limit, if it could not be.
+        sense: ">=", "<=" or "<".
+        limit: of the value.
+        unit: of both, such as "x".
+        interval: 95% interval of the value, if there is one.
+    """
+
+    what: str
+    value: float
+    sense: str
+    limit: float
+    unit: str
+    interval: Interval | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is within the limit."""
+        within = {">=": operator.ge, "<=": operator.le, "<": operator.lt}[self.sense]
+        return bool(within(self.value, self.limit))
+
+    def __str__(self) -> str:
+        """A line of text."""
+        space = "" if self.unit in ("x", "%") else " "
+        bound = f"must be {self.sense} {self.limit:g}{space}{self.unit}"
+        if math.isnan(self.value):
+            return f"NOT MEASURED  {self.what}: {bound}"
+        word = "met" if self.met else "MISSED"
+        ends = "" if self.interval is None else " ({:.3g} to {:.3g})".format(*self.interval)
+        return f"{word:<6}  {self.what}: {self.value:.3g}{space}{self.unit}{ends}, {bound}"
+
+
+Bound = Callable[[Table], Threshold]
+
+
+def at_least(name: str, times: float, over: Sequence[str]) -> Bound:
+    """Least speed of an alternative relative to the fastest of others."""
+
+    def check(table: Table) -> Threshold:
+        there = [other for other in over if other in table]
+        if not there:
+            return Threshold(f"{name} over {' or '.join(over)}", math.nan, ">=", times, "x")
+        fastest = min(there, key=lambda other: float(np.median(table[other])))
+        value, interval = median(table[fastest] / table[name])
+        return Threshold(f"{name} over {fastest}", value, ">=", times, "x", interval)
+
+    return check
+
+
+def adds(name: str, percent: float, over: str) -> Bound:
+    """Largest overhead of an alternative over another."""
+
+    def check(table: Table) -> Threshold:
+        value, interval = median(100.0 * (table[name] / table[over] - 1.0))
+        return Threshold(f"{name} adds to {over}", value, "<", percent, "%", interval)
+
+    return check
+
+
+def at_most(name: str, microseconds: float) -> Bound:
+    """Longest time of an alternative for a unit of work."""
+
+    def check(table: Table) -> Threshold:
+        value, interval = median(1e6 * table[name])
+        return Threshold(name, value, "<=", microseconds, "us", interval)
+
+    return check
+
+
+def median(values: NDArray[np.float64]) -> tuple[float, Interval]:
+    """Median and its 95% interval from order statistics, for any distribution.
+
+    Conover, Practical Nonparametric Statistics, 3rd edition, 3.2, normal approximation. The
+    interval of five values or fewer is their range, which has less coverage.
+    """
+    ordered = np.sort(values)
+    count = len(ordered)
+    out = max(math.floor(0.5 * (count - 1.96 * math.sqrt(count))), 0)
+    return float(np.median(ordered)), (float(ordered[out]), float(ordered[count - 1 - out]))
 
 
 @dataclass(frozen=True)
@@ -43,12 +128,10 @@ class Effort:
     processor: Clock = time.process_time
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or not self.slice_s > 0:
-            raise ValueError(
-                f"rounds={self.rounds!r} and slice_s={self.slice_s!r} must be positive"
-            )
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps={self.steps!r} must be at least 1")
+        integer("rounds", self.rounds, 1, 10**9)
+        positive("slice_s", self.slice_s)
+        if self.steps is not None:
+            integer("steps", self.steps, 1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -63,7 +146,29 @@ class Alternative:
 
     run: Callable[[], object]
     units: int = 1
-    before: Callable[[], object] | None = None
+    before: Callable[[], object] = lambda: None
+
+    def time(self, calls: int, effort: Effort) -> tuple[float, float]:
+        """Wall and processor time of a unit of work in a slice of some calls, s."""
+        self.before()
+        wall, processor = effort.wall(), effort.processor()
+        for _ in range(calls):
+            self.run()
+        units = self.units * calls
+        return (effort.wall() - wall) / units, (effort.processor() - processor) / units
+
+    def calls_in_slice(self, effort: Effort) -> int:
+        """Number of calls that fills a slice."""
+        calls = 1
+        while calls < 1 << 24:
+            # The faster of two slices: the first one may free memory of the compiler.
+            fastest = min(self.time(calls, effort)[1] for _ in range(2))
+            taken = fastest * self.units * calls
+            if taken >= effort.slice_s / 2:
+                break
+            grown = int(calls * effort.slice_s / max(taken, effort.slice_s / 64))
+            calls = max(2 * calls, grown)
+        return calls
 
 
 @dataclass(frozen=True)
@@ -72,10 +177,10 @@ class Benchmark:
 
     Attributes:
         title: description of the work.
-        reference: name of the alternative that the others are compared with.
         alternatives: by name.
         bounds: conditions on the times.
         unit: of work.
+        reference: name of the alternative that the others are compared with; by default the first.
         threads: that an alternative may use. With one, processor time counts; with more, wall time.
         calls: calls in a slice; None for as many as fill it.
         share: of the rounds asked for, and no fewer than 3 of them.
@@ -83,10 +188,10 @@ class Benchmark:
     """
 
     title: str
-    reference: str
     alternatives: Mapping[str, Alternative]
-    bounds: Sequence[AtLeast | AtMost | Adds] = ()
+    bounds: Sequence[Bound] = ()
     unit: str = "call"
+    reference: str | None = None
     threads: int = 1
     calls: int | None = None
     share: float = 1.0
@@ -109,18 +214,12 @@ class Timing:
     processor_us: float
     wall_us: float
     ratio: float
-    interval: tuple[float, float]
+    interval: Interval
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A single number.
-
-    Attributes:
-        name: of the quantity.
-        value: the number.
-        unit: its unit.
-    """
+    """A single number with its name and unit."""
 
     name: str
     value: float
@@ -129,16 +228,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """Result of one benchmark.
+    """Result of one benchmark, with title, notes, reference and unit as of `Benchmark`.
 
     Attributes:
-        title: description of the work.
         clock: clock of the ratios and bounds.
         rows: timings or measurements.
         checks: bounds with the values measured.
-        notes: remarks.
-        reference: name of the timing that the others are compared with.
-        unit: of work.
     """
 
     title: str
@@ -148,6 +243,35 @@ class Result:
     notes: Sequence[str] = ()
     reference: str | None = None
     unit: str = ""
+
+    def as_record(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "title": self.title,
+            "clock": self.clock,
+            "reference": self.reference,
+            "unit": self.unit,
+            "results": [vars(row) for row in self.rows],
+            "bounds": [vars(check) | {"met": check.met} for check in self.checks],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        """A table of text."""
+        lines = [f"{self.title}  [{self.clock}]"]
+        width = max(len(row.name) for row in self.rows)
+        for row in self.rows:
+            if isinstance(row, Measurement):
+                lines.append(f"  {row.name:<{width}}  {row.value:12.4g} {row.unit}")
+                continue
+            shown, both = row.processor_us, ""
+            if not self.clock.startswith("processor"):
+                shown, both = row.wall_us, f"  (processor {row.processor_us:.1f} us)"
+            note = "{:8.2f}x   ({:.2f} to {:.2f})".format(row.ratio, *row.interval)
+            note = "reference" if row.name == self.reference else note
+            rate = f"{1e6 / shown:11,.0f}/s" if shown else ""
+            lines.append(f"  {row.name:<{width}}  {shown:11.2f} us {rate}  {note}{both}")
+        return "\n".join([*lines, *(f"  {one}" for one in (*self.checks, *self.notes))])
 
 
 BenchmarkFunction = Callable[[Effort], Iterator[Benchmark | Result]]
@@ -161,15 +285,11 @@ LONG: set[str] = set()
 def benchmark(
     name: str, *, long: bool = False
 ) -> Callable[[Callable[[Effort], Iterator[Any]]], BenchmarkFunction]:
-    """Decorator that registers a benchmark.
+    """Decorator that registers a function of the effort that yields benchmarks to time, or results.
 
     Args:
         name: for the command line.
         long: it takes minutes.
-
-    Returns:
-        The decorator of a function that takes the effort and yields benchmarks to be timed, or
-        results.
     """
 
     def register(function: BenchmarkFunction) -> BenchmarkFunction:
@@ -187,37 +307,6 @@ def run_benchmark(function: BenchmarkFunction, effort: Effort) -> Iterator[Resul
         yield measure(one, effort) if isinstance(one, Benchmark) else one
 
 
-@dataclass
-class _Runner:
-    """An alternative while it is timed."""
-
-    alternative: Alternative
-    calls: int = 1
-    wall: list[float] = field(default_factory=list[float])
-    processor: list[float] = field(default_factory=list[float])
-
-    def run(self, effort: Effort) -> tuple[float, float]:
-        """Run one slice; wall and processor time of a unit, s."""
-        run, units = self.alternative.run, self.alternative.units * self.calls
-        if self.alternative.before is not None:
-            self.alternative.before()
-        wall, processor = effort.wall(), effort.processor()
-        for _ in range(self.calls):
-            run()
-        return (effort.wall() - wall) / units, (effort.processor() - processor) / units
-
-    def fill(self, effort: Effort) -> None:
-        """Choose the number of calls that fills a slice."""
-        while self.calls < 1 << 24:
-            # The faster of two slices: the first one may free memory of the compiler.
-            fastest = min(self.run(effort)[1] for _ in range(2))
-            taken = fastest * self.alternative.units * self.calls
-            if taken >= effort.slice_s / 2:
-                return
-            grown = int(self.calls * effort.slice_s / max(taken, effort.slice_s / 64))
-            self.calls = max(2 * self.calls, grown)
-
-
 def measure(spec: Benchmark, effort: Effort) -> Result:
     """Time the alternatives of a benchmark.
 
@@ -225,73 +314,32 @@ def measure(spec: Benchmark, effort: Effort) -> Result:
     run in every round, in an order that rotates from round to round, so that a machine that slows
     down does so for all; ratios are taken within a round.
 
-    Args:
-        spec: the benchmark.
-        effort: amount of measurement.
-
     Returns:
         Timings in the order of the alternatives, and the bounds with their values.
 
     Raises:
         ValueError: a reference that is no alternative.
     """
-    if spec.reference not in spec.alternatives:
-        raise ValueError(f"no alternative {spec.reference!r} among {[*spec.alternatives]}")
-    runners = {name: _Runner(one, spec.calls or 1) for name, one in spec.alternatives.items()}
-    for runner in runners.values():
-        runner.run(effort)
-        if spec.calls is None:
-            runner.fill(effort)
-    order = list(runners.values())
+    reference = spec.reference or next(iter(spec.alternatives))
+    if reference not in spec.alternatives:
+        raise ValueError(f"no alternative {reference!r} among {[*spec.alternatives]}")
+    calls: dict[str, int] = {}
+    for name, one in spec.alternatives.items():
+        one.time(1, effort)
+        calls[name] = spec.calls or one.calls_in_slice(effort)
+    order = list(calls)
+    slices: dict[str, list[tuple[float, float]]] = {name: [] for name in order}
     for _ in range(max(round(effort.rounds * spec.share), min(effort.rounds, 3))):
-        for runner in order:
-            wall, processor = runner.run(effort)
-            runner.wall.append(wall)
-            runner.processor.append(processor)
+        for name in order:
+            slices[name].append(spec.alternatives[name].time(calls[name], effort))
         order.append(order.pop(0))
         effort.progress(1)
-    walls = {name: np.array(runner.wall) for name, runner in runners.items()}
-    processors = {name: np.array(runner.processor) for name, runner in runners.items()}
-    table = processors if spec.threads == 1 else walls
+    times = {name: np.array(found).T for name, found in slices.items()}
+    table = {name: clocks[int(spec.threads == 1)] for name, clocks in times.items()}
     timings: list[Timing] = []
-    for name in runners:
-        ratio, interval = median(table[spec.reference] / table[name])
-        processor, wall = (1e6 * float(np.median(times[name])) for times in (processors, walls))
-        timings.append(Timing(name, processor, wall, ratio, interval))
+    for name, clocks in times.items():
+        wall, processor = (1e6 * np.median(clocks, axis=1)).tolist()
+        timings.append(Timing(name, processor, wall, *median(table[reference] / table[name])))
     clock = "processor time" if spec.threads == 1 else f"wall time, {spec.threads} threads"
-    checks = [bound.check(table) for bound in spec.bounds]
-    return Result(spec.title, clock, timings, checks, spec.notes, spec.reference, spec.unit)
-
-
-def as_record(result: Result) -> dict[str, Any]:
-    """Result as plain values for JSON."""
-    return {
-        "title": result.title,
-        "clock": result.clock,
-        "reference": result.reference,
-        "unit": result.unit,
-        "results": [vars(row) for row in result.rows],
-        "bounds": [vars(check) | {"met": check.met} for check in result.checks],
-        "notes": list(result.notes),
-    }
-
-
-def as_text(result: Result) -> str:
-    """Result as a table of text."""
-    lines = [f"{result.title}  [{result.clock}]"]
-    width = max(len(row.name) for row in result.rows)
-    for row in result.rows:
-        if isinstance(row, Measurement):
-            lines.append(f"  {row.name:<{width}}  {row.value:12.4g} {row.unit}")
-            continue
-        shown, other = row.processor_us, row.wall_us
-        if not result.clock.startswith("processor"):
-            shown, other = other, shown
-        low, high = row.interval
-        note = f"{row.ratio:8.2f}x   ({low:.2f} to {high:.2f})"
-        note = "reference" if row.name == result.reference else note
-        both = "" if result.clock.startswith("processor") else f"  (processor {other:.1f} us)"
-        rate = f"{1e6 / shown:11,.0f}/s" if shown else ""
-        lines.append(f"  {row.name:<{width}}  {shown:11.2f} us {rate}  {note}{both}")
-    lines += [f"  {threshold_text(check)}" for check in result.checks]
-    return "\n".join([*lines, *(f"  {note}" for note in result.notes)])
+    checks = [bound(table) for bound in spec.bounds]
+    return Result(spec.title, clock, timings, checks, spec.notes, reference, spec.unit)

@@ -31,9 +31,8 @@ from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.search_space import Space, Value, search_space
 from microgym.baselines.cli.train import all_complete, check_seeds, train_runs
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import find_agent
 from microgym.baselines.evaluation.records import provenance, to_json, write_json
 from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 

@@ -22,7 +22,7 @@ from microgym.baselines.evaluation.comparison import (
     Comparison,
     PairedDifference,
 )
-from microgym.baselines.evaluation.protocols import out_of_distribution
+from microgym.baselines.evaluation.protocols import evaluation_table
 from microgym.baselines.evaluation.records import RESULTS, from_plain, read_record
 from microgym.baselines.evaluation.reproduce import record_path
 from microgym.baselines.evaluation.statistics import Estimate
@@ -244,7 +244,7 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
     found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
-    beyond = out_of_distribution(env_id)
+    beyond = evaluation_table(env_id).out_of_distribution
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording
         name = "Recorded scans" if recorded else "Where adaptivity does not pay"

@@ -33,7 +33,7 @@ TIME = Term(
     1.0, "minus the time used, over the time there is", "lower", "config.time_budget_s",
     "ledger.time_s",
 )  # fmt: skip
-TIP = {
+TIP_LATENT = {
     "traits": Latent("traits of the tip, see `microgym.physics.stm_tip.TRAITS`", _TRAITS),
     "tip_state": Latent("state of the tip", "instrument.state.tip.kind"),
 }

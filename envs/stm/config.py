@@ -13,12 +13,7 @@ from microgym.envs.core.config import (
     positive,
     split,
 )
-from microgym.instruments.stm.settings import (
-    DRIFT_LEVELS,
-    IMAGE_LEVELS,
-    NOISE_LEVELS,
-    STMSettings,
-)
+from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGE_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.stm_tip import APEX_LEVELS
 from microgym.specimens.adatom_fields import FAMILIES, HELD_OUT, MOVERS
 from microgym.specimens.splits import validate_family
@@ -52,7 +47,7 @@ class TunnellingConfig(Config):
     @property
     def detects(self) -> bool:
         """Whether positions come from a detector; its images have 1/f noise and mains besides."""
-        return False
+        return getattr(self, "reconstructor", "model") != "model"
 
     @property
     def settings(self) -> STMSettings:
@@ -67,11 +62,6 @@ class DragConfig(TunnellingConfig):
     """Arguments that STM-v0 and STMBuild-v0 have in common."""
 
     reconstructor: str = choice("model", RECONSTRUCTORS, "source of adatom positions")
-
-    @property
-    def detects(self) -> bool:
-        """Whether positions come from a detector."""
-        return self.reconstructor != "model"
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.stm import observation, render
-from microgym.envs.stm.base_task import TIME, TIP, USAGE, TunnellingTask, modes
+from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
-from microgym.instruments.stm.state import CRASHED, LOST, PIXELS, TRACE
+from microgym.instruments.stm.state import CRASHED, LOST, PIXELS
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.reconstruction.adatoms.tracker import AdatomTracker
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
@@ -58,6 +58,11 @@ class MoveState(NamedTuple):
     harm: Annotated[Float64, Shape()]
 
 
+def xy(name: str, vectors: Float64) -> dict[str, Float64]:
+    """Channels of the components of 2-vectors along the last axis."""
+    return {f"{name}x": vectors[..., 0], f"{name}y": vectors[..., 1]}
+
+
 def length(vectors: Float64) -> Float64:
     """Lengths of 2-vectors along the last axis; plain arithmetic, the same on every machine."""
     return np.sqrt(vectors[..., 0] ** 2 + vectors[..., 1] ** 2)
@@ -81,8 +86,10 @@ class STMTask(TunnellingTask):
         "safety": Term(
             0.2, "minus the bystanders moved, adatoms lost and crashes", "lower", path="state.harm"
         ),
-        "agreement": Term(1.0, "part of the adatoms that are on their targets"),
-        "approach": Term(1.0, "part of the distance to the targets that was gone", "lower"),
+        "agreement": Term(1.0, "part of the adatoms that are on their targets", path="placed"),
+        "approach": Term(
+            1.0, "part of the distance to the targets that was gone", "lower", path="way_left"
+        ),
     }
     COST = {
         "bystanders": "bystanders that this step has moved",
@@ -90,13 +97,13 @@ class STMTask(TunnellingTask):
         "lost": "adatoms lost at a step edge",
     }
     METRICS = (
-        Metric("placed", "adatoms in place, part", "", "higher", gauge=1.0),
+        Metric("placed", "adatoms in place, part", "", "higher", gauge=1.0, path="placed"),
         Metric("bystanders", "bystanders moved", group="cost_terms"),
         Metric("lost", "adatoms lost", group="cost_terms"),
         Metric("crash", "crashes of the tip", group="cost_terms"),
         *USAGE,
-        Metric("way_left", "distance left, part", report=False),
-        Metric("bystanders_moved", "bystanders moved so far", report=False),
+        Metric("way_left", "distance left, part", report=False, path="way_left"),
+        Metric("bystanders_moved", "bystanders moved so far", report=False, path="moved"),
     )
     LATENT = {
         "places_nm": Latent(
@@ -109,7 +116,7 @@ class STMTask(TunnellingTask):
         "order": Latent("adatoms in the order of the observation", "state.order"),
         "drift_nm": Latent("drift since the scan frame was corrected last", unit="nm"),
         "drift_velocity_nm_s": Latent("linear drift", "instrument.state.drift.velocity", "nm/s"),
-        **TIP,
+        **TIP_LATENT,
     }  # fmt: skip
     PANELS = (render.surface_with_targets, render.trace)
 
@@ -134,7 +141,7 @@ class STMTask(TunnellingTask):
         state.begun[rows] = self.instrument.state.field.places[rows]
         self._look(rows, first=True)
         state.rate[rows] = 0.0
-        state.way[rows] = np.maximum(self.distances(rows).sum(axis=1), LATTICE_NM)
+        state.way[rows] = self.distances[rows].sum(axis=1)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Drag, take an image, or both."""
@@ -225,35 +232,45 @@ class STMTask(TunnellingTask):
         left = np.where(left < 1.5 * ON_TARGET_NM, 100.0 + left, left)
         self.state.order[rows] = np.argsort(left, axis=1, kind="stable")
 
-    def distances(self, rows: Int64) -> Float64:
-        """True distances of the movers from their targets, (k, movers), nm."""
+    @property
+    def distances(self) -> Float64:
+        """True distances of the movers from their targets, (N, movers), nm."""
         field, movers = self.instrument.state.field, self.movers
-        return length(field.targets[rows, :movers] - field.places[rows, :movers])
+        return length(field.targets[:, :movers] - field.places[:, :movers])
 
-    def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Also part of the adatoms in place, and part of the distance left."""
-        distances, present = self.distances(rows), self.instrument.state.field.present
-        placed = (distances < ON_TARGET_NM) & present[rows, : self.movers]
-        return {
-            **super().potentials(rows),
-            "agreement": placed.mean(axis=1),
-            "approach": distances.sum(axis=1) / self.state.way[rows],
-        }
+    @property
+    def placed(self) -> Float64:
+        """Part of the adatoms that are on their targets, (N,)."""
+        present = self.instrument.state.field.present[:, : self.movers]
+        return ((self.distances < ON_TARGET_NM) & present).mean(axis=1)
+
+    @property
+    def way_left(self) -> Float64:
+        """Part of the distance to the targets that is left, (N,)."""
+        return self.distances.sum(axis=1) / np.maximum(self.state.way, LATTICE_NM)
+
+    @property
+    def moved(self) -> Float64:
+        """Bystanders that have moved since the start, (N,)."""
+        return self.state.disturbed[:, self.movers :].sum(axis=1).astype(np.float64)
 
     def over(self, rows: Int64) -> NDArray[np.bool_]:
         """Also where an image shows all in place, one is lost, or the tip has crashed."""
         now = self.instrument.state
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
-        done = confirmed & (self.potentials(rows)["agreement"] == 1.0)
+        done = confirmed & (self.placed[rows] == 1.0)
         gone = ~now.field.present[rows, : self.movers].all(axis=1)
         return super().over(rows) | done | gone | (now.events[rows, CRASHED] > 0.0)
+
+    def _ordered(self, of_movers: NDArray[Any]) -> NDArray[Any]:
+        """An array (N, movers, ...) in the order of the observation."""
+        return of_movers[np.arange(self.num_envs)[:, None], self.state.order]
 
     def numbers(self) -> NDArray[np.float32]:
         """Channels of the adatoms in their order, then those that are shared."""
         state, now, at = self.state, self.instrument.state, np.arange(self.num_envs)
-        rank = (at[:, None], state.order)
-        place = state.believed[rank]
-        way = state.goals[rank] - place
+        place = self._ordered(state.believed)
+        way = self._ordered(state.goals) - place
         present, others = now.field.present, now.seen.copy()
         if self.tracker is not None:
             found = self.tracker.state
@@ -267,57 +284,35 @@ class STMTask(TunnellingTask):
         distance[(*slot, state.order)] = 9.0
         near = apart[(*slot, distance.argmin(axis=2))]
         slots = observation.SLOT.pack(
-            way_x=way[..., 0] / 3.0,
-            way_y=way[..., 1] / 3.0,
-            x=place[..., 0] / observation.BORDER_NM,
-            y=place[..., 1] / observation.BORDER_NM,
+            **xy("way_", way / 3.0),
+            **xy("", place / observation.BORDER_NM),
             placed=length(way) < 1.5 * ON_TARGET_NM,
-            stale=state.stale[rank] / 4.0,
-            near_x=near[..., 0] / 2.0,
-            near_y=near[..., 1] / 2.0,
+            stale=self._ordered(state.stale) / 4.0,
+            **xy("near_", near / 2.0),
         )
         since = now.ledger.time_s - state.looked_s
         first = now.field.targets[at, state.order[:, 0]]
-        bins = now.trace.reshape(self.num_envs, observation.BINS, TRACE // observation.BINS).mean(
-            axis=2
-        )
+        trace = now.trace.reshape(self.num_envs, observation.BINS, -1).mean(axis=2) / 1.5
         shared = observation.SHARED.pack(
             hollow=np.array([2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0 for x, y in first]),
-            shift_x=state.rate[:, 0] * since / 0.5,
-            shift_y=state.rate[:, 1] * since / 0.5,
-            drift_x=state.rate[:, 0] / 0.03,
-            drift_y=state.rate[:, 1] / 0.03,
+            **xy("shift_", state.rate * since[:, None] / 0.5),
+            **xy("drift_", state.rate / 0.03),
             since_look=since / 60.0,
             time_left=self.left("ledger.time_s"),
             landed=state.landing[:, 0],
-            landing_x=state.landing[:, 1] / 0.5,
-            landing_y=state.landing[:, 2] / 0.5,
-            **{
-                f"last_{name}": one
-                for name, one in zip(observation.DRAG, state.last.T, strict=True)
-            },
-            **{f"trace_{k}": one for k, one in enumerate((bins / 1.5).T)},
+            **xy("landing_", state.landing[:, 1:] / 0.5),
+            **{f"last_{k}": one for k, one in observation.DRAG.unpack(state.last).items()},
+            **{f"trace_{k}": one for k, one in enumerate(trace.T)},
         )
         return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
-
-    def metrics(self) -> dict[str, Float64]:
-        """Part in place, part of the distance left, and bystanders moved, each (N,)."""
-        now = self.potentials(np.arange(self.num_envs))
-        moved = self.state.disturbed[:, self.movers :].sum(axis=1).astype(np.float64)
-        return {
-            "placed": now["agreement"],
-            "way_left": now["approach"],
-            "bystanders_moved": moved,
-        }
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also targets, beliefs, and the drift since the last correction."""
         state, now = self.state, self.instrument.state
-        at = np.arange(self.num_envs)[:, None]
         return {
             **super().latent(),
             "targets_nm": now.field.targets[:, : self.movers].copy(),
-            "believed_nm": state.believed[at, state.order],
+            "believed_nm": self._ordered(state.believed),
             "drift_nm": now.drift.drift - now.frame,
         }
 
@@ -325,13 +320,11 @@ class STMTask(TunnellingTask):
         """As of all tasks, and with a detector its certainty of each adatom, in their order."""
         result = super().info()
         if self.tracker is not None:
-            at = np.arange(self.num_envs)[:, None]
-            found = self.tracker.state
-            seen = found.seen[at, self.state.order]
+            seen = self._ordered(self.tracker.state.seen)
             result["sighting"] = {
                 "probability": seen[..., 2],
                 "uncertainty_nm": seen[..., 3],
-                "missed": found.missed[at, self.state.order],
+                "missed": self._ordered(self.tracker.state.missed),
             }
         return result
 
@@ -339,7 +332,7 @@ class STMTask(TunnellingTask):
         """State of an episode in words."""
         if self.instrument.state.events[row, CRASHED] > 0.0:
             return "the tip has crashed"
-        there = self.potentials(np.array([row]))["agreement"][0]
+        there = self.placed[row]
         placed = f"{round(there * self.movers)} of {self.movers} in place"
         if self.terminated[row]:
             return "done: all adatoms in place" if there == 1.0 else f"over: {placed}"

@@ -51,7 +51,7 @@ def surface_with_targets(task: Any, row: int) -> Panel:
     now, movers = task.instrument.state, task.movers
     shown = 0.5 * (now.bands[row, 0] + now.bands[row, -1])
     places, targets = now.field.places[row] + shown, now.field.targets[row] + shown
-    distances = task.distances(np.array([row]))[0]
+    distances = task.distances[row]
     path = task.state.path[row]
 
     def draw(pen: ImageDraw.ImageDraw, box: Box) -> None:

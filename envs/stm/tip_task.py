@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Choices
 from microgym.envs.core.metrics import Metric
 from microgym.envs.core.rewards import Term
-from microgym.envs.stm import base_task, render
-from microgym.envs.stm.base_task import TIME, USAGE, TunnellingTask, modes
+from microgym.envs.stm import render
+from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, SCALES, TIP
 from microgym.physics import stm_tip
@@ -81,20 +81,22 @@ class STMTipTask(TunnellingTask):
     REWARD = {
         "damage": Term(1.0, "minus the surface spoilt, in places", "lower", path="state.spoilt"),
         "time": TIME,
-        "agreement": Term(1.0, "1 for the acceptance of a sharp tip, -1 for that of another"),
+        "agreement": Term(
+            1.0, "1 for the acceptance of a sharp tip, -1 for that of another", path="agreement"
+        ),
     }
     COST = {"accepted_bad": "acceptance of a tip that is not sharp"}
     METRICS = (
-        Metric("recovered", "sharp tips accepted", "", "higher"),
+        Metric("recovered", "sharp tips accepted", "", "higher", path="recovered"),
         Metric("accepted_bad", "bad tips accepted", group="cost_terms"),
         Metric(
             "spoilt", "surface spoilt", "places", gauge=3.0, text="{value:.2f} places",
             path="state.spoilt",
         ),
         *USAGE,
-        Metric("sharp", "sharp tips", "", "higher", report=False),
+        Metric("sharp", "sharp tips", "", "higher", report=False, path="sharp"),
     )  # fmt: skip
-    LATENT = base_task.TIP
+    LATENT = TIP_LATENT
     PANELS = (render.surface_of_tip, render.readings)
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
@@ -127,7 +129,7 @@ class STMTipTask(TunnellingTask):
             state.places[leaving] -= 1
         state.readings[rows[chosen != LOOK]] = 0
         state.accepted[rows] = chosen == ACCEPT
-        self.costs[rows, 0] = state.accepted[rows] & ~self.sharp(rows)
+        self.costs[rows, 0] = state.accepted[rows] & (self.sharp[rows] == 0.0)
         looking = rows[chosen != ACCEPT]
         if looking.size:
             self._look(looking)
@@ -148,15 +150,20 @@ class STMTipTask(TunnellingTask):
         masks[:, ACCEPT] = self.state.readings >= EVIDENCE
         return masks
 
-    def sharp(self, rows: Int64) -> NDArray[np.bool_]:
-        """Whether the tips of the rows are sharp."""
-        return self.instrument.state.tip.kind[rows] == stm_tip.SHARP
+    @property
+    def sharp(self) -> Float64:
+        """1 where the tip is sharp, (N,)."""
+        return (self.instrument.state.tip.kind == stm_tip.SHARP).astype(np.float64)
 
-    def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Also 1 for an accepted sharp tip, -1 for another."""
-        right = np.where(self.sharp(rows), 1.0, -1.0)
-        agreement = np.where(self.state.accepted[rows], right, 0.0)
-        return {**super().potentials(rows), "agreement": agreement}
+    @property
+    def recovered(self) -> Float64:
+        """1 where a sharp tip was accepted, (N,)."""
+        return self.sharp * self.state.accepted
+
+    @property
+    def agreement(self) -> Float64:
+        """1 where a sharp tip was accepted, -1 where another was, (N,)."""
+        return 2.0 * self.recovered - self.state.accepted
 
     def over(self, rows: Int64) -> NDArray[np.bool_]:
         """Also where the tip was accepted."""
@@ -171,15 +178,6 @@ class STMTipTask(TunnellingTask):
         columns += (last, state.history / 5.0, state.clean[:, None], state.places[:, None] / 20.0)
         values = np.concatenate([*columns, self.left("ledger.time_s")[:, None]], axis=1)
         return TIP.pack(**dict(zip(TIP, values.T, strict=True)))
-
-    def metrics(self) -> dict[str, Float64]:
-        """Also whether the tip is sharp, and accepted as such, each (N,)."""
-        sharp = self.sharp(np.arange(self.num_envs))
-        return {
-            **super().metrics(),
-            "sharp": sharp.astype(np.float64),
-            "recovered": (sharp & self.state.accepted).astype(np.float64),
-        }
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""

@@ -16,7 +16,7 @@ motion.
 """
 
 import functools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.libm import sincos
-from microgym.validation import positive
+from microgym.validation import Checked, NonNegative, Positive
 
 HAMAKER_NN_NM = 0.064
 """Hamaker constant, nN nm: 6.4e-20 J, silicon on silicon oxide or a polymer in air, as is commonly
@@ -47,7 +47,7 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cantilever:
+class Cantilever(Checked):
     """A cantilever and its drive.
 
     Attributes:
@@ -55,24 +55,12 @@ class Cantilever:
         resonance_hz: resonance frequency, Hz.
         quality: quality factor Q.
         free_amplitude_nm: amplitude A0 far from the surface, nm; 0 for contact mode.
-
-    Raises:
-        TypeError: a value is no number.
-        ValueError: one is not finite, or out of range.
     """
 
-    stiffness_n_m: float = 40.0
-    resonance_hz: float = 300e3
-    quality: float = 400.0
-    free_amplitude_nm: float = 20.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "free_amplitude_nm" and value == 0.0:
-                continue
-            object.__setattr__(self, field.name, positive(field.name, value))
+    stiffness_n_m: Positive = 40.0
+    resonance_hz: Positive = 300e3
+    quality: Positive = 400.0
+    free_amplitude_nm: NonNegative = 20.0
 
     @property
     def lag_s(self) -> float:

@@ -6,7 +6,7 @@ oscillator driven by a constant command. Lengths are in nm, times in s.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64, sincos64
 from microgym.state import Float64, Shape
-from microgym.validation import positive
+from microgym.validation import Checked, Positive
 
 LEAST_TICKS, MOST_TICKS = 8, 64
 """Smallest and largest number of ticks of the controller in a pixel (design choices)."""
@@ -69,7 +69,7 @@ class LoopSettings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scanner:
+class Scanner(Checked):
     """The z-scanner.
 
     Attributes:
@@ -83,15 +83,14 @@ class Scanner:
         ValueError: a value is out of range.
     """
 
-    resonance_hz: float = 1500.0
-    damping: float = 0.05
-    slew_nm_s: float = 1e6
-    range_nm: float = 2000.0
+    resonance_hz: Positive = 1500.0
+    damping: Positive = 0.05
+    slew_nm_s: Positive = 1e6
+    range_nm: Positive = 2000.0
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for field in fields(self):
-            object.__setattr__(self, field.name, positive(field.name, getattr(self, field.name)))
+        super().__post_init__()
         if self.damping >= 1.0:
             raise ValueError(f"damping={self.damping!r} must be below 1")
 

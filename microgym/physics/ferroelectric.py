@@ -16,7 +16,7 @@ piezoresponse is the polarisation seen through the tip, which blurs it.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ from microgym.specimens.drawing import (
     blur_rows,
     gaussian_weights,
 )
-from microgym.validation import non_negative, positive
+from microgym.validation import Checked, NonNegative, Positive
 
 Plane = NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class LatticeConstants(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LatticeParameters:
+class LatticeParameters(Checked):
     """Constants of the film, and the time step.
 
     Attributes:
@@ -82,18 +82,15 @@ class LatticeParameters:
         ValueError: if one is out of range, or the step too long for the coupling.
     """
 
-    kappa: float = 2.0
-    beta: float = 1.0
-    depolarisation: float = 0.0
-    theta: float = 0.0
-    dt: float = 0.05
+    kappa: NonNegative = 2.0
+    beta: Positive = 1.0
+    depolarisation: NonNegative = 0.0
+    theta: NonNegative = 0.0
+    dt: Positive = 0.05
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            check = positive if field.name in ("beta", "dt") else non_negative
-            check(field.name, value)
+        super().__post_init__()
         limit = 2.0 / (8.0 * self.kappa + 2.0)
         if self.dt >= limit:
             raise ValueError(f"dt={self.dt!r} must be below {limit:.4g} for kappa={self.kappa!r}")

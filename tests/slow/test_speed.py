@@ -10,8 +10,7 @@ from gymnasium.vector import SyncVectorEnv
 
 from microgym.baselines.benchmarks import instruments
 from microgym.baselines.benchmarks.environments import ENDLESS, ENVS, episodes
-from microgym.baselines.benchmarks.thresholds import AtLeast, threshold_text
-from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, measure
+from microgym.baselines.benchmarks.timing import Alternative, Benchmark, Effort, at_least, measure
 from microgym.envs.ptycho.config import PtychoConfig
 from tests.envs.ptycho.numpy_env import NumpyPtychoEnv
 from tests.microgym.instruments.numpy_afm import NumpyLines
@@ -28,7 +27,7 @@ def lines() -> Alternatives:
         plain.number %= instruments.PERFECT.lines
         plain.scan(instruments.SETPOINT, instruments.GAIN, instruments.RATE_HZ)
 
-    compiled = instruments.Lines(instruments.force_microscope())
+    compiled = instruments.Lines()
     return {"compiled": Alternative(compiled.run), "NumPy": Alternative(scan)}
 
 
@@ -84,7 +83,7 @@ def test_compiled_code_is_so_many_times_as_fast_as_numpy(
 ):
     alternatives = make()
     others = tuple(name for name in alternatives if name != "compiled")
-    bound = AtLeast("compiled", times, others)
-    race = Benchmark("race", others[0], alternatives, [bound], calls=calls)
+    bound = at_least("compiled", times, others)
+    race = Benchmark("race", alternatives, [bound], reference=others[0], calls=calls)
     (threshold,) = measure(race, Effort(rounds=5)).checks
-    assert threshold.met, threshold_text(threshold)
+    assert threshold.met, str(threshold)

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 Patch = tuple[slice, slice]
 
 _TINY = 1e-10  # keeps dark pixels from dividing by nothing
+_ALPHA, _STEP = 0.5, 1.5  # of rPIE, as in Ptycho-v0
 
 
 class NumpyMicroscope:
@@ -28,8 +29,6 @@ class NumpyMicroscope:
         settings: of the compiled instrument; one probe mode.
         generator: source of photon noise.
         iterations: rPIE iterations on each new exposure.
-        alpha: 1 for ePIE, below for rPIE.
-        step: step length of the object.
         precision: np.complex64 or np.complex128: dtype of every array.
 
     Attributes:
@@ -41,7 +40,6 @@ class NumpyMicroscope:
         corner: top and left of its patch as commanded, px.
         lit: patch that was illuminated.
         estimate: (H, W) complex, the reconstruction.
-        time_s, dose, exposures, path_m: the ledger.
     """
 
     def __init__(
@@ -50,8 +48,6 @@ class NumpyMicroscope:
         generator: np.random.Generator,
         *,
         iterations: int = 3,
-        alpha: float = 0.5,
-        step: float = 1.5,
         precision: Any = np.complex64,
     ) -> None:
         self.settings, self.iterations, self.precision = settings, iterations, precision
@@ -61,8 +57,8 @@ class NumpyMicroscope:
         self.probe = probe.astype(precision)
         light = np.abs(probe.astype(np.complex128)) ** 2
         self.footprint = light.astype(self.real)
-        share = (1.0 - alpha) * light + alpha * light.max()
-        self.weight = (step * probe.conj() / share).astype(precision)
+        share = (1.0 - _ALPHA) * light + _ALPHA * light.max()
+        self.weight = (_STEP * probe.conj() / share).astype(precision)
         self.generator = generator
 
     def reset(self, key: NDArray[np.uint32], family: str, split: str) -> None:
@@ -75,46 +71,25 @@ class NumpyMicroscope:
         self.specimen = (re[0] + 1j * im[0]).astype(self.precision)
         self.fluence = np.zeros((side, side), self.real)
         self.estimate = np.ones((side, side), self.precision)
-        self.command = (0.5 * side, 0.5 * side)
-        self.time_s, self.dose, self.exposures, self.path_m = 0.0, 0.0, 0, 0.0
 
     def expose(self, y: float, x: float, dwell_s: float) -> None:
-        """Take one exposure.
-
-        Args:
-            y, x: commanded centre of the probe, px; rounded.
-            dwell_s: exposure time.
-        """
-        settings, half = self.settings, self.n // 2
+        """Take one exposure at a commanded centre of the probe, px, which is rounded."""
+        half = self.n // 2
         target = math.floor(y + 0.5), math.floor(x + 0.5)
-        way = math.hypot(target[0] - self.command[0], target[1] - self.command[1])
-        before = way / settings.stage_speed_px_s + settings.dead_time_s
-        probe, light, lit = self.illuminate(target, before, dwell_s)
-        photons = settings.photons_per_s * dwell_s
+        probe, light, lit = self.illuminate(target, dwell_s)
+        photons = self.settings.photons_per_s * dwell_s
         far = np.fft.fft2(probe * self.specimen[lit], norm="ortho")
         self.counts = self.draw(photons * np.abs(far) ** 2)
         self.fluence[lit] += photons * light
-        self.lit, self.photons, self.command = lit, photons, target
+        self.lit, self.photons = lit, photons
         self.corner = target[0] - half, target[1] - half
-        self.time_s += before + dwell_s
-        self.dose += photons
-        self.exposures += 1
-        self.path_m += way * settings.geometry.object_pixel_m
 
-    def illuminate(
-        self, target: tuple[int, int], before_s: float, dwell_s: float
-    ) -> tuple[Array, Array, Patch]:
+    def illuminate(self, target: tuple[int, int], dwell_s: float) -> tuple[Array, Array, Patch]:
         """Drive to the commanded position, (y, x) whole px.
-
-        Args:
-            target: commanded position.
-            before_s: time of motion, s.
-            dwell_s: exposure time, s.
 
         Returns:
             (n, n) complex illumination, (n, n) its power, and the illuminated patch.
         """
-        del before_s, dwell_s  # a perfect stage does not drift
         half = self.n // 2
         return self.probe, self.footprint, self.patch(target[0] - half, target[1] - half)
 

@@ -34,14 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmarks and compare them with their thresholds."""
     from microgym.baselines.benchmarks import find_benchmarks
-    from microgym.baselines.benchmarks.thresholds import Threshold, threshold_text
-    from microgym.baselines.benchmarks.timing import (
-        LONG,
-        Effort,
-        as_record,
-        as_text,
-        run_benchmark,
-    )
+    from microgym.baselines.benchmarks.timing import LONG, Effort, Threshold, run_benchmark
 
     known = find_benchmarks()
     if arguments.list:
@@ -58,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         for name in arguments.names or (name for name in known if name not in LONG):
             with progress_bar(0, name, "round") as progress:
                 for result in run_benchmark(known[name], replace(effort, progress=progress)):
-                    records.append({"name": name, **as_record(result)})
+                    records.append({"name": name, **result.as_record()})
                     checks += [(result.title, check) for check in result.checks]
                     if not arguments.json:
-                        print(as_text(result), flush=True)
+                        print(result, flush=True)
     except KeyboardInterrupt:
         if not records:
             raise
@@ -71,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         whole = {"machine": about, "packages": versions(), "met": met, "benchmarks": records}
         print(to_json(whole if complete else whole | {"partial": True}))
     else:
-        missed = [f"{title}\n    {threshold_text(one)}" for title, one in checks if not one.met]
+        missed = [f"{title}\n    {one}" for title, one in checks if not one.met]
         print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}")
         print(f"{len(checks) - len(missed)} of {len(checks)} bounds met", *missed, sep="\n  ")
     if not complete:

@@ -158,7 +158,7 @@ def test_wrapping_compares_the_same_decisions(races, monkeypatch):
     for way in race.alternatives.values():
         way.before()
         way.run()
-        for task in (env.unwrapped._batch.task, bare):
+        for task in (env.unwrapped.task, bare):
             state = task.instrument.state
             if state.ledger.exposures[0] == environments.STEPS:
                 ends.append((state.measurement.counts.copy(), task.scan.estimate.state.re.copy()))
@@ -179,27 +179,36 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     assert result.clock == "wall time, 2 threads"
     plain, *native = envs
     for env in (*native, *(one.unwrapped for one in plain.envs)):
-        assert (env._batch.elapsed == 0).all()
-        assert env._batch.started.all()
-        assert replace(env._batch.task.config, threads=1) == native[0]._batch.task.config
-    threads = [env._batch.task.threads for env in native]
+        assert (env._elapsed == 0).all()
+        assert env._started.all()
+        assert replace(env.task.config, threads=1) == native[0].task.config
+    threads = [env.task.threads for env in native]
     assert threads == [1, environments.THREADS]
     (race,) = races
     assert {way.units for way in race.alternatives.values()} == {2 * 24}
 
 
-def test_no_episode_ends_while_decisions_are_timed(races):
+def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):
+    envs: list[Any] = []
+    for name in ("make", "make_vec"):
+        make = getattr(environments.gym, name)
+        monkeypatch.setattr(
+            environments.gym,
+            name,
+            lambda *w, make=make, **k: envs.append(make(*w, **k)) or envs[-1],
+        )
     list(run_benchmark(environments.observation, effort(rounds=2)))
     (race,) = races
     for model in MODELS:
         assert {f"{model}, {count}" for count in environments.SIZES} <= race.alternatives.keys()
-    way = race.alternatives["raw, 1"]
-    scans: Any = way.run.__self__
-    for _ in range(3 * environments.LONG["exposures"] // scans.steps):
+    assert len(envs) == len(race.alternatives)
+    for env, way in zip(envs, race.alternatives.values(), strict=True):
         way.before()
-        assert scans.left >= scans.steps
+        assert (env.unwrapped._elapsed == 0).all()
         way.run()
-        assert not scans.env.unwrapped._batch.done.any()
+        elapsed = env.unwrapped._elapsed
+        assert (elapsed == way.units / len(elapsed)).all()
+        assert elapsed.max() < environments.LONG["exposures"]
 
 
 # --- processes -----------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ import math
 import pytest
 
 from microgym.baselines import benchmarks
-from microgym.baselines.benchmarks.thresholds import Threshold
-from microgym.baselines.benchmarks.timing import LONG, Measurement, Result, Timing
+from microgym.baselines.benchmarks.timing import LONG, Measurement, Result, Threshold, Timing
 from microgym.baselines.cli import main
 
 ALL = tuple(benchmarks.find_benchmarks())

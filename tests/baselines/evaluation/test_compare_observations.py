@@ -42,7 +42,11 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )
     assert path == reproduce.record_path(ENV, "observation models", tmp_path)
-    assert seen == [(name, name) for name in protocols.observation_models(ENV) for _ in range(2)]
+    assert seen == [
+        (name, name)
+        for name in protocols.evaluation_table(ENV).observation_models
+        for _ in range(2)
+    ]
     record = json.loads(path.read_text())
     assert record["kind"] == "observation models"
     text = comparison_text(record)
@@ -56,7 +60,6 @@ def test_a_record_that_lacks_something_is_refused():
         comparison_text({"env": ENV})
 
 
-def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce, "observation_models", lambda env_id: ())
+def test_an_environment_without_a_choice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no choice of observation models"):
-        reproduce.write_comparison(EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path)
+        reproduce.write_comparison(EnvironmentConfig("STMTip-v0"), runs=tmp_path, folder=tmp_path)

@@ -11,7 +11,7 @@ from microgym.agents.core.registry import agent_names
 from microgym.baselines.cli import main, parser, summaries
 from microgym.baselines.evaluation.comparison import Comparison, compare
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.protocols import out_of_distribution
+from microgym.baselines.evaluation.protocols import evaluation_table
 from microgym.baselines.evaluation.records import provenance, to_json
 from microgym.baselines.reporting import docs
 from microgym.envs.core import docs as task_docs
@@ -155,7 +155,7 @@ def comparison() -> Comparison:
 
 
 def test_results_stand_where_they_belong(tmp_path, comparison):
-    beyond = out_of_distribution(PTYCHO)
+    beyond = evaluation_table(PTYCHO).out_of_distribution
     record = {
         **provenance(["reproduce", PTYCHO, "--write"]),
         "training": {"steps": 1200, "seeds": [0, 1, 2]},

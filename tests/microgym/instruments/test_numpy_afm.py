@@ -18,7 +18,7 @@ from tests.microgym.instruments.numpy_afm import NumpyLines, peak_forces
 
 def test_both_scan_the_same_lines():
     ours, theirs = (
-        Lines(force_microscope(3)),
+        Lines(3),
         NumpyLines(force_microscope(3), np.random.default_rng(0)),
     )
     for _ in range(3):
