@@ -14,7 +14,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from microgym.agents.core.registry import agent_names
+from microgym.agents.core.registry import agent_names, make_agent
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.comparison import (
     FRESH,
@@ -221,7 +221,7 @@ def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
 
 def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
     """Standard texts and tables of the tasks; of the later tasks only rows that are new."""
-    added: dict[str, list[str]] = {name: [text] for name, text in STANDARD.items()}
+    added = {name: [text.replace("{id}", ids[0].id)] for name, text in STANDARD.items()}
     known: dict[str, Table] = {}
     for one in ids:
         task = one.load("Task")(1, **one.kwargs)
@@ -236,14 +236,25 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
     return added
 
 
+def _policies(env_id: str) -> str:
+    """Table of an environment's agents, by the docstrings of their classes or networks."""
+    rows = [("agent", "policy")]
+    for name in agent_names(env_id):
+        agent = make_agent(env_id, name)
+        text = inspect.getdoc(type(getattr(agent, "net", agent))) or ""
+        rows.append((name, " ".join(text.partition("\n\n")[0].split())))
+    return markdown(rows)
+
+
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     """Sections and the results of the committed records to be shown there."""
-    path = record_path(env_id, "full", folder)
+    path, policies = record_path(env_id, "full", folder), _policies(env_id)
     if not path.is_file():
-        return [("Reference policies", _NONE.format(env=env_id))]
+        return [("Reference policies", f"{policies}\n\n{_NONE.format(env=env_id)}")]
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
-    found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
+    found = [("Reference policies", f"{policies}\n\n{_measured(first)}")]
+    found.append(("Reproducing", _origin(record)))
     beyond = out_of_distribution(env_id)
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording

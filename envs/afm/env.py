@@ -103,15 +103,6 @@ Each off, easy, real or hard. A different level of one changes no random draw of
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action |
-| random | settings anywhere on their scales |
-| constant | one setting for all lines, at an even pace |
-| expert | gain up to the onset of ringing and back; slower where the last line was steep |
-| oracle | knows the gain's limit and the surface: shares out the time over the lines ahead |
-| trained | corrections to the expert's settings, trained by PPO |
-
 Score = (return - expert) / (oracle - expert), on the same specimens and seeds. All but the
 random one were tuned by search on training specimens. The oracle is a strong reference and not
 a bound.
@@ -124,15 +115,6 @@ crashes; a tip that was exchanged is a new one.
 
 On `roughness` and `terraces` all lines are alike, so that there is no time to share out; only
 the gain is left to be found.
-
-## Reproducing
-
-```sh
-microgym evaluate AFM-v0 --agent expert --split test --episodes 200 --json
-microgym reproduce AFM-v0
-```
-
-The same seed gives the same episode to the bit, for any number of environments and threads.
 
 ## References
 

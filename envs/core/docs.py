@@ -28,12 +28,16 @@ one of Gymnasium's three modes for vector environments.""",
 random draw of another. `intervene` sets hidden quantities in the middle of an episode, and every
 other draw stays as it was.""",
     "Reference policies": """Score = (return - expert) / (oracle - expert), on the same specimens
-    and
-seeds. Experts were tuned by search on training specimens.""",
-    "Reproducing": """The same seed gives the same episode to the bit, for any number of
+and seeds. Experts were tuned by search on training specimens.""",
+    "Reproducing": """```sh
+microgym evaluate {id} --agent expert --split test --episodes 200 --json
+microgym reproduce {id}
+```
+
+The same seed gives the same episode to the bit, for any number of
 environments and threads.""",
 }
-"""Text that the pages of all environments share, by section."""
+"""Text that the pages of all environments share, by section; `{id}` is the environment's."""
 
 _NEVER = 1e9
 """Bounds of this size stand for what never happens."""

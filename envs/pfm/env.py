@@ -78,14 +78,6 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action |
-| random | uniform places and biases, 10 ms each; a look after every fourth pulse |
-| expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
-| oracle | sees the film, tries pulses on a copy of it, and gives the best one |
-| trained | the policy that comes with the package, trained by PPO |
-
 For a loop, the expert takes one, computes how many pulses around the point will do, gives them, and
 takes the next. The oracle looks one pulse ahead: it is a strong reference and not a bound.
 
@@ -93,13 +85,6 @@ takes the next. The oracle looks one pulse ahead: it is a strong reference and n
 
 Without disorder, heat and drift every pulse has the same effect: images add no information, and a
 list of pulses that was optimised once for a pattern is as good as any policy.
-
-## Reproducing
-
-```sh
-microgym evaluate PFM-v0 --agent expert --split test --episodes 200 --json
-microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
-```
 
 ## References
 

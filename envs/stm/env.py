@@ -93,14 +93,6 @@ None: the result of a drag that was not made cannot be read off a recording.
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action; where actions are masked, the first allowed one |
-| random | uniform drags, or any conditioning there is room for |
-| expert | drags along rows, compensates drift, corrects by landings, pushes stuck adatoms on |
-| oracle | sees surface, tip and drift, and simulates many drags before it makes one |
-| trained | residual policy on the expert's drags, trained by PPO |
-
 In `STMTip-v0` the expert dips a tip with bad readings, pulses a contaminated one and takes two
 images of one with good readings; the oracle sees the state; no agent is trained.
 
@@ -108,13 +100,6 @@ images of one with good readings; the oracle sees the state; no agent is trained
 
 With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of
 drags along rows suffices, and there is nothing to be learnt during an episode.
-
-## Reproducing
-
-```sh
-microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
-microgym reproduce STMBuild-v0 --small
-```
 
 ## References
 

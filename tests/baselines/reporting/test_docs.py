@@ -123,14 +123,16 @@ def test_the_tables_of_reward_and_info_match_what_is_given(made):
     assert all(f"`{name}`" in section(page, "Cost") for name in info["cost_terms"])
 
 
-def test_examples_on_the_page_run():
+def test_examples_on_the_page_run(made):
     (code,) = re.findall(r"```python\n(.*?)```", PARTS["Arguments"], re.DOTALL)
     exec(f"import gymnasium, microgym\n{code}", {})
-    (commands,) = re.findall(r"```sh\n(.*?)```", PARTS["Reproducing"], re.DOTALL)
-    for line in commands.strip().splitlines():
-        program, *words = shlex.split(line)
-        assert program == "microgym"
-        assert parser().parse_args(words).env == PTYCHO
+    for ids in docs.tasks():
+        text = section(made[f"environments/{ids[0].id}.md"], "Reproducing")
+        (commands,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        for line in commands.strip().splitlines():
+            program, *words = shlex.split(line)
+            assert program == "microgym"
+            assert parser().parse_args(words).env == ids[0].id
 
 
 def test_a_docstring_with_other_sections_is_an_error():
