@@ -92,6 +92,9 @@ class PolicyAgent(BaseAgent):
         net: the network.
         env_id: the environment.
         name: name of the agent.
+
+    Attributes:
+        net: as given.
     """
 
     def __init__(self, net: Network, env_id: str, name: str) -> None:

@@ -65,10 +65,6 @@ On specimens with structure everywhere (`specimen="grf"`), equal rasters are har
 
 * Bunk et al., Ultramicroscopy 108, 481 (2008): overlap and step in ptychography.
 * Terry et al., NeurIPS 34, 15032 (2021): PettingZoo.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.parallel_env import MicroscopeParallelEnv

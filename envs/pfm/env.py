@@ -78,8 +78,7 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 ## Reference policies
 
-For a loop, the expert takes one, computes how many pulses around the point will do, gives them, and
-takes the next. The oracle looks one pulse ahead: it is a strong reference and not a bound.
+The oracles look one pulse ahead: they are strong references and not bounds.
 
 ## Where adaptivity does not pay
 
@@ -93,10 +92,6 @@ list of pulses that was optimised once for a pattern is as good as any policy.
 * Rodriguez et al., Appl. Phys. Lett. 86, 012906 (2005): domains grow linearly with the bias.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
 * Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992): the noise.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments

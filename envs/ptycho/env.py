@@ -121,10 +121,6 @@ exposures become enough to cover the region with overlap (`exposures=100`).
 * Howells et al., J. Electron Spectrosc. Relat. Phenom. 170, 4 (2009): dose and resolution.
 * Huang et al., Opt. Express 22, 12634 (2014): the spiral.
 * Halton, Numer. Math. 2, 84 (1960): the sequence.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments
