@@ -9,7 +9,5 @@ AGENTS = {
         "oracle": "microgym.agents.multi_probe.references:OracleAgent",
     }
 }
-"""Reference agents by environment and name."""
 
 NETWORKS = {"team_scan": "microgym.agents.multi_probe.network:TeamScanPolicyNet"}
-"""Classes of networks by the kind that is stored with their weights."""

@@ -1,6 +1,5 @@
 """Reference agents of MultiProbeJoint-v0: random, rasters, experts apart and in parts, oracle."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self
@@ -11,12 +10,10 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.agents.ptycho import references as ptycho
-from microgym.agents.ptycho.references import CELLS, best_places
+from microgym.agents.ptycho.references import CELLS, best_places, expose
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.multi_probe.observation import MAPS, NUMBERS, parts, squared_distances
-from microgym.state import Shape
-
-Float64 = NDArray[np.float64]
+from microgym.state import Float64, Shape
 
 REGION_PX = 128
 """Edge of the scanned region, px."""
@@ -76,11 +73,8 @@ class TeamAgent(BaseAgent):
         """Position, (2,) or (N, 2), and exposure time in s of each probe."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
-        action = np.empty((self.num_envs, self.config.probes, 3), np.float32)
-        for probe, (place, seconds) in enumerate(self._choices(observation, info)):
-            action[:, probe, :2] = place
-            action[:, probe, 2] = math.log10(seconds)
-        return action
+        choices = self._choices(observation, info)
+        return np.stack([expose(self.num_envs, *one) for one in choices], axis=1)
 
     def far_cells(self, places: Float64) -> NDArray[np.bool_]:
         """Cells of a map, (N, CELLS, CELLS), that are clear of some places, (N, 2)."""

@@ -67,13 +67,14 @@ class DomainModel:
         disks = (soft_disk(self.radius(volts) / EDGE, CELLS) for volts in self.volts)
         return [np.fft.rfft2(disk) for disk in disks]
 
-    def gains(self, up: Float64, wanted: Float64, eagerness: Float64 | float = 1.0) -> Float64:
-        """Cells of the maps that become right, less those that become wrong.
+    def gains(
+        self, up: NDArray[Any], wanted: NDArray[Any], eagerness: Float64 | float = 1.0
+    ) -> Float64:
+        """Cells of the maps that become right less those that become wrong, by bias and place.
 
         Args:
-            up: (N, CELLS, CELLS) part of each cell that points up.
-            wanted: (N, CELLS, CELLS) part that should.
-            eagerness: (N, CELLS, CELLS) factor of the gain in the pattern.
+            up, wanted: (N, CELLS, CELLS) parts of each cell that point up, and that should.
+            eagerness: factor of the gain in the pattern, for all cells or (N, CELLS, CELLS).
 
         Returns:
             (N, volts, CELLS, CELLS).
@@ -85,15 +86,11 @@ class DomainModel:
         fields = [convolve(raised if volts > 0.0 else lowered, disk) for volts, disk in pairs]
         return np.stack(fields, axis=1)
 
-    def propose(self, up: Float64, wanted: Float64, tries: int) -> Int64:
+    def propose(self, up: NDArray[Any], wanted: NDArray[Any], tries: int) -> Int64:
         """The best places for each bias, then the centre, for a pulse without bias.
 
-        Args:
-            up, wanted: as for `gains`.
-            tries: number of places for each bias.
-
         Returns:
-            (N, volts * tries + 1) flat index of cells of the maps.
+            (N, volts * tries + 1) flat index of cells of the maps, for arguments as of `gains`.
         """
         gains = self.gains(up, wanted)
         places = [separate_maxima(gains[:, k], tries) for k in range(gains.shape[1])]
@@ -150,12 +147,9 @@ def coordinates(cells: Int64) -> Float64:
 
 
 def to_action(places: Float64, volts: Float64, read: NDArray[np.bool_]) -> Float32:
-    """Actions (N, 5) of the environment for pulses of 10 ms.
+    """Actions (N, 5) for pulses of 10 ms at places (N, 2), cells of the film, with biases (N,), V.
 
-    Args:
-        places: (N, 2) (y, x), cells of the film.
-        volts: (N,) biases, V.
-        read: (N,) whether an image follows.
+    A look follows where `read`, (N,), says so.
     """
     action = np.zeros((len(places), 5), np.float32)
     action[:, :2] = np.clip(2.0 * places / (SIZE - 1) - 1.0, -1.0, 1.0)

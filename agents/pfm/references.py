@@ -14,7 +14,6 @@ from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.agents.pfm.domain_model import (
     CELLS,
-    EDGE,
     SHAPES,
     DomainBelief,
     DomainModel,
@@ -23,7 +22,7 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig, PFMLoopConfig
-from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.envs.pfm.observation import MAPS, NUMBERS, block_means
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS, PFMSettings
 from microgym.instruments.pfm.state import SIZE
@@ -240,9 +239,8 @@ class OracleAgent(BaseAgent):
 
     def _proposals(self, latent: Mapping[str, NDArray[Any]]) -> tuple[Float64, Float64]:
         """Places (N, K, 2), cells of the film, and biases (K,), V; the last without bias."""
-        planes = latent["target"].astype(np.float64).reshape(-1, CELLS, EDGE, CELLS, EDGE)
-        up = latent["structure"].astype(np.float64)
-        places = coordinates(ORACLE_MODEL.propose(up, planes.mean(axis=(2, 4)), TRIES))
+        wanted = block_means(latent["target"].astype(np.float32), CELLS)
+        places = coordinates(ORACLE_MODEL.propose(latent["structure"], wanted, TRIES))
         places[:, -1] = MIDDLE
         return places, np.append(np.repeat(ORACLE_MODEL.volts, TRIES), 0.0)
 

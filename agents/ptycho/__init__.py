@@ -13,4 +13,4 @@ AGENTS = {
 
 NETWORKS = {"scan": "microgym.agents.ptycho.network:ScanPolicyNet"}
 
-TEACHERS = {"scan": "microgym.agents.ptycho.privileged:StructureTeacher"}
+TEACHERS = {"scan": "microgym.agents.ptycho.network:StructureTeacher"}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
+from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 PROBE_CELLS = 6.25
@@ -52,11 +53,7 @@ class ScanPolicyNet(ChoiceNet):
     value_features = 64
 
     def __init__(
-        self,
-        channels: int = len(VACUUM),
-        numbers: int = 7,
-        levels: int = 3,
-        width: int = 24,
+        self, channels: int = len(VACUUM), numbers: int = 7, levels: int = 3, width: int = 24
     ) -> None:
         super().__init__()
         self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
@@ -154,3 +151,20 @@ def _disk(edge: int) -> Tensor:
     radius = torch.hypot(at[:, None], at[None, :])
     disk = (0.5 * PROBE_CELLS + 0.5 - radius).clamp(0.0, 1.0)
     return disk / disk.sum()
+
+
+class StructureTeacher(PrivilegedTeacher):
+    """Targets are the parts of the cells of the maps that are structure."""
+
+    target_shape = (2 * GRID, 2 * GRID)
+
+    def target(self, observation: Any, info: Mapping[str, Any]) -> NDArray[Any]:
+        """(N, 2 * GRID, 2 * GRID) float32 between 0 and 1."""
+        return info["latent"]["structure"]
+
+    def loss(self, net: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Binary cross entropy of the segmentation, under a random symmetry of the square."""
+        symmetry = random_symmetry()
+        observation = {"maps": symmetry(batch["maps"]), "numbers": batch["numbers"]}
+        logits, target = net(observation)[2], symmetry(batch[TARGET])
+        return nn.functional.binary_cross_entropy_with_logits(logits, target)

@@ -15,43 +15,45 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.convolution import best_cells, convolve, radii, soft_disk
 from microgym.agents.core.random_agent import SeededRandomAgent
+from microgym.envs.ptycho.config import PtychoConfig
 from microgym.envs.ptycho.observation import MAPS
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Float32, Float64
 
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
-EXPOSURES = 24
-"""Exposures of the default episode; patterns have as many positions as the episode."""
 
-_SHAPES = {"maps": (len(MAPS), CELLS, CELLS)}
+
+def expose(num_envs: int, places: Float64, seconds: float) -> Float32:
+    """Actions (N, 3) that expose places in [-1, 1], (2,) or (N, 2), for the same time."""
+    action = np.empty((num_envs, 3), np.float32)
+    action[:, :2], action[:, 2] = places, math.log10(seconds)
+    return action
 
 
 class RandomAgent(SeededRandomAgent):
     """Uniform positions, exposed for one second."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        draws = self.draw(2)
-        action = np.zeros((len(draws), 3), np.float32)
-        action[:, :2] = 2.0 * draws - 1.0
-        return action
+        return expose(self.num_envs, 2.0 * self.draw(2) - 1.0, 1.0)
 
 
 class PatternAgent(BaseAgent):
     """A fixed list of positions, one second each, from its beginning when it is used up.
 
     Args:
-        exposures: number of positions.
+        config: arguments of the environment; there are as many positions as exposures.
     """
 
-    def __init__(self, exposures: int = EXPOSURES) -> None:
-        self.points = np.clip(self.pattern(exposures), -1.0, 1.0)
+    Config = PtychoConfig
+
+    def __init__(self, config: PtychoConfig | None = None) -> None:
+        super().__init__(config)
+        self.points = np.clip(self.pattern(self.config.exposures), -1.0, 1.0)
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The pattern with as many positions as the episode has exposures."""
-        return cls(int(env_kwargs.get("exposures", EXPOSURES)))
+        """The pattern for the environment's number of exposures."""
+        return cls(PtychoConfig.parse(env_kwargs, env_id))
 
     @staticmethod
     @abstractmethod
@@ -59,9 +61,7 @@ class PatternAgent(BaseAgent):
         """Positions (exposures, 2), (y, x) in about -1 to 1."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        action = np.zeros((self.num_envs, 3), np.float32)
-        action[:, :2] = self.points[self.steps % len(self.points)]
-        return action
+        return expose(self.num_envs, self.points[self.steps % len(self.points)], 1.0)
 
 
 class RasterAgent(PatternAgent):
@@ -75,12 +75,12 @@ class RasterAgent(PatternAgent):
         rows = math.ceil(math.sqrt(exposures))
         share = np.full(rows, exposures // rows)
         share[: exposures % rows] += 1
-        points: list[tuple[float, float]] = []
+        points = np.empty((0, 2))
         for i, columns in enumerate(share):
-            line = (np.arange(columns) + 0.5) / columns
-            line = line if i % 2 == 0 else line[::-1]
-            points += [((i + 0.5) / rows, float(x)) for x in line]
-        return 2.0 * np.asarray(points) - 1.0
+            x = (np.arange(columns) + 0.5) / columns
+            y = np.full(columns, (i + 0.5) / rows)
+            points = np.concatenate([points, np.stack([y, x[:: 1 - 2 * (i % 2)]], axis=1)])
+        return 2.0 * points - 1.0
 
 
 class SpiralAgent(PatternAgent):
@@ -152,7 +152,7 @@ class _GreedyAgent(BaseAgent):
         config: a `GreedyConfig`, or a configuration that has one; None for the best one found.
     """
 
-    observation_shapes = _SHAPES
+    observation_shapes: Mapping[str, tuple[int, ...]] = {"maps": (len(MAPS), CELLS, CELLS)}
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -184,10 +184,8 @@ class OracleAgent(_GreedyAgent):
         latent = info["latent"]
         unseen = latent["structure"] * self.unknown(observation["maps"])
         aim = best_places(self.sums(unseen))
-        action = np.empty((self.num_envs, 3), np.float32)
-        action[:, :2] = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
-        action[:, 2] = math.log10(self._greedy.dwell_s)
-        return action
+        places = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
+        return expose(self.num_envs, places, self._greedy.dwell_s)
 
 
 @dataclass(frozen=True)
@@ -231,29 +229,23 @@ class ExpertAgent(_GreedyAgent):
         self._survey = RasterAgent.pattern(looks) if looks else np.empty((0, 2))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        action = np.empty((self.num_envs, 3), np.float32)
         if self.steps < len(self._survey):
-            action[:, :2] = self._survey[self.steps]
-            action[:, 2] = math.log10(self.config.survey_s)
-        else:
-            action[:, :2] = best_places(self.sums(self.unseen(observation["maps"])))
-            action[:, 2] = math.log10(self._greedy.dwell_s)
-        return action
+            return expose(self.num_envs, self._survey[self.steps], self.config.survey_s)
+        places = best_places(self.sums(self.unseen(observation["maps"])))
+        return expose(self.num_envs, places, self._greedy.dwell_s)
 
     def unseen(self, maps: NDArray[Any]) -> Float64:
-        """Expected contrast that is still unseen in each cell, (N, CELLS, CELLS)."""
-        maps = maps.astype(np.float64)
-        unknown = self.unknown(maps)
-        return self._expected(maps, 1.0 - unknown) * unknown
+        """Expected contrast that is still unseen in each cell, (N, CELLS, CELLS).
 
-    def _expected(self, maps: Float64, known: Float64) -> Float64:
-        """Expected contrast of each cell, (N, CELLS, CELLS), from that of known cells around it.
-
-        The mean of the known contrast, weighted by a Gaussian of the distance, and of the prior.
+        Expected is the mean of the known contrast, weighted by a Gaussian of the distance, and of
+        the prior.
         """
-        config = self.config
+        config, maps = self.config, maps.astype(np.float64)
+        unknown = self.unknown(maps)
+        known = 1.0 - unknown
         wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
         noise = config.caution * 0.5 * maps[:, 4]
         contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)
         weight = convolve(known, self._spread) + config.doubt
-        return (convolve(known * contrast, self._spread) + config.doubt * config.prior) / weight
+        known_sum = convolve(known * contrast, self._spread)
+        return (known_sum + config.doubt * config.prior) / weight * unknown

@@ -29,7 +29,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     import torch
 
     from microgym.baselines.observation_models.network import read_twin
-    from microgym.baselines.observation_models.ptycho.inputs import as_cells, make_inputs
+    from microgym.baselines.observation_models.ptycho.dataset import as_cells, make_inputs
     from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 
     generator = np.random.default_rng(0)
@@ -105,9 +105,9 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms detected in an image by compiled code, by PyTorch and by a matched filter."""
     from microgym.baselines.observation_models.network import read_twin
+    from microgym.baselines.observation_models.stm.classical import GEOMETRY
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
     from microgym.baselines.observation_models.stm.model import AdatomUNet
-    from microgym.baselines.observation_models.stm.scores import GEOMETRY
     from microgym.baselines.observation_models.stm.train import infer
     from microgym.reconstruction.adatoms.observation_model import (
         ClassicalDetector,

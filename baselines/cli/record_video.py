@@ -1,7 +1,9 @@
 """Videos of one episode."""
 
 import importlib
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,14 @@ import numpy as np
 from microgym.agents.core.agent import Agent
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.video import HOLD, Frame, animation
+from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 
 FORMATS = (".gif", ".mp4")
 
 
 def record_episode(
-    setting: EnvironmentConfig,
-    agent: Agent,
-    seed: int,
-    progress: Callable[[int], None] | None = None,
+    setting: EnvironmentConfig, agent: Agent, seed: int, progress: Progress = no_progress
 ) -> tuple[list[Frame], dict[str, Any]]:
     """Play one episode and render a frame after every step.
 
@@ -49,8 +49,7 @@ def record_episode(
             outcome["cost"] += float(np.sum(info.get("cost", 0.0)))
             outcome["steps"] += 1
             outcome["complete"] = bool(end[0] or cut[0])
-            if progress is not None:
-                progress(1)
+            progress(1)
     except KeyboardInterrupt:
         if not frames:
             raise
@@ -59,28 +58,21 @@ def record_episode(
     return frames, outcome
 
 
-def check_format(path: Path | str) -> Path:
+def check_format(path: Path) -> Path:
     """Check before the episode is played that a video can be written under this name.
 
-    Args:
-        path: ends in .gif or .mp4.
-
-    Returns:
-        The path.
-
     Raises:
-        ValueError: another ending.
+        ValueError: it does not end in .gif or .mp4.
         ImportError: MP4, and imageio-ffmpeg is not installed.
     """
-    target = Path(path)
-    if target.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise ValueError(f"the video's name must end in .gif or .mp4, got {str(path)!r}")
-    if target.suffix.lower() == ".mp4":
+    if path.suffix.lower() == ".mp4":
         _encoder()
-    return target
+    return path
 
 
-def write_video(path: Path | str, frames: Sequence[Frame], fps: int) -> Path:
+def write_video(path: Path, frames: Sequence[Frame], fps: int) -> Path:
     """Write a video as GIF or MP4, by the file's ending; whole or not at all.
 
     Args:
@@ -95,17 +87,8 @@ def write_video(path: Path | str, frames: Sequence[Frame], fps: int) -> Path:
         ValueError, ImportError: as `check_format`.
         OSError: it cannot be written.
     """
-    target = check_format(path)
-    if target.suffix.lower() == ".gif":
-        return write_atomically(target, animation(frames, fps, "GIF"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.stem}.partial.mp4")
-    try:
-        _write_mp4(partial, frames, fps)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+    gif = check_format(path).suffix.lower() == ".gif"
+    return write_atomically(path, animation(frames, fps, "GIF") if gif else _mp4(frames, fps))
 
 
 def _encoder() -> Any:
@@ -117,16 +100,16 @@ def _encoder() -> Any:
         ) from error
 
 
-def _write_mp4(path: Path, frames: Sequence[Frame], fps: int) -> None:
+def _mp4(frames: Sequence[Frame], fps: int) -> bytes:
     height, width = (side + side % 2 for side in frames[0].shape[:2])  # H.264 wants even sides
-    writer: Any = _encoder().write_frames(
-        str(path), (width, height), fps=fps, codec="libx264", macro_block_size=2, quality=8
-    )
-    writer.send(None)
-    try:
-        for frame in [*frames, *[frames[-1]] * round(HOLD * fps)]:
-            padded = np.zeros((height, width, 3), np.uint8)
-            padded[: frame.shape[0], : frame.shape[1]] = frame
-            writer.send(padded)
-    finally:
-        writer.close()
+    edges = [(0, height - frames[0].shape[0]), (0, width - frames[0].shape[1]), (0, 0)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "video.mp4"
+        writer: Any = _encoder().write_frames(
+            str(file), (width, height), fps=fps, codec="libx264", macro_block_size=2, quality=8
+        )
+        with closing(writer):
+            writer.send(None)
+            for frame in [*frames, *[frames[-1]] * round(HOLD * fps)]:
+                writer.send(np.pad(frame, edges))
+        return file.read_bytes()

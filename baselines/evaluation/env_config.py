@@ -1,16 +1,22 @@
-"""Environment and arguments of an evaluation."""
+"""Environment of an evaluation with its arguments, and its agents."""
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import TransformAction
+from numpy.typing import NDArray
 
+from microgym.agents.core import registry as agents
+from microgym.agents.core.agent import Agent
+from microgym.baselines.cli.console import one_thread
 from microgym.envs.core import registry
 from microgym.envs.core.metrics import Metric
 
@@ -24,12 +30,14 @@ class EnvironmentConfig:
         split: "train", "validation" or "test".
         specimen: family of specimens; None for the environment's default.
         arguments: further arguments of the environment.
+        fixed_action: components of the action, and the values that replace those of every policy.
     """
 
     env_id: str
     split: str = "test"
     specimen: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    fixed_action: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = _defaults(self.env_id)
@@ -50,9 +58,8 @@ class EnvironmentConfig:
 
     def keywords(self) -> dict[str, Any]:
         """All arguments for `gymnasium.make` or `gymnasium.make_vec`."""
-        known = _defaults(self.env_id)
         words = dict(self.arguments)
-        if "split" in known:
+        if "split" in _defaults(self.env_id):
             words["split"] = self.split
         if self.specimen is not None:
             words["specimen"] = self.specimen
@@ -87,43 +94,59 @@ class EnvironmentConfig:
             num_envs: number of environments.
             reveal: put the hidden state into `info["latent"]`, as an oracle needs.
             render: let `render()` return frames.
-
-        Returns:
-            The environment, in autoreset mode DISABLED.
         """
         words = self.keywords()
         if reveal:
             words["reveal"] = True
         if render:
             words["render_mode"] = "rgb_array"
-        return gym.make_vec(self.env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **words)
+        env = gym.make_vec(self.env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **words)
+        return TransformAction(env, self._fix) if self.fixed_action else env
+
+    def _fix(self, action: NDArray[Any]) -> NDArray[Any]:
+        fixed = action.copy()
+        fixed[:, list(self.fixed_action)] = list(self.fixed_action.values())
+        return fixed
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    """End of an error message about an unknown name.
+def find_agent(setting: EnvironmentConfig, name: str) -> Agent:
+    """Agent of an environment.
 
     Args:
-        word: the unknown name.
-        known: all names.
+        setting: the environment.
+        name: of a reference policy, "trained" for the shipped agent, or the path of a policy.
+
+    Raises:
+        ValueError: no such agent; the message names close ones, or those there are.
+        OSError: a policy that cannot be read.
+    """
+    known = list(agents.agent_names(setting.env_id))
+    if name not in known and not Path(name).exists():
+        raise ValueError(
+            f"no agent and no file {name!r} for {setting.env_id}{suggestion(name, known)}"
+        )
+    one_thread()
+    return agents.make_agent(setting.env_id, name, setting.keywords())
+
+
+def all_agents(setting: EnvironmentConfig) -> tuple[dict[str, list[Agent]], list[str]]:
+    """All agents that the package has for an environment.
 
     Returns:
-        "; did you mean ...?" if there are close names, "; there are ..." otherwise.
+        Name to a list of one agent; and a note about each that is missing.
     """
-    lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), list(lower), cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(lower[name] for name in close)}?"
-    return f"; there are {', '.join(sorted(known)) or 'none'}"
+    found: dict[str, list[Agent]] = {}
+    notes: list[str] = []
+    for name in agents.agent_names(setting.env_id):
+        try:
+            found[name] = [find_agent(setting, name)]
+        except FileNotFoundError as error:
+            notes.append(f"{name} is left out: {error}")
+    return found, notes
 
 
 def environment_id(text: str) -> str:
-    """Registered id of an environment.
-
-    Args:
-        text: "Ptycho-v0" or "microgym:Ptycho-v0".
-
-    Returns:
-        "Ptycho-v0".
+    """Registered id of an environment, from "Ptycho-v0" or "microgym:Ptycho-v0".
 
     Raises:
         ValueError: no such environment; the message names close ones.
@@ -133,6 +156,15 @@ def environment_id(text: str) -> str:
     if bare not in known:
         raise ValueError(f"no environment {text!r}{suggestion(bare, known)}")
     return bare
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """End of an error message about an unknown name: "; did you mean ...?" or "; there are ..."."""
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(lower), cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(lower[name] for name in close)}?"
+    return f"; there are {', '.join(sorted(known)) or 'none'}"
 
 
 @cache

@@ -1,10 +1,7 @@
-"""Amount of training and evaluation for each purpose, and what is evaluated.
-
-The table "evaluation" of `agents/<env>/<id>.toml` changes the defaults for one environment.
-"""
+"""Amount of training and evaluation for each purpose, and the specimens of an evaluation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,8 @@ class EvaluationProtocol:
     Attributes:
         steps: training steps; None for those of the agent's configuration.
         seeds: of the training runs.
-        episodes: evaluated on the default specimens.
+        episodes: evaluated on the default specimens; 200 resolve a fifth of the spread between
+            specimens (design choice).
         other_episodes: evaluated on the second family and on a recorded scan.
         kept: number of first episodes of which a record keeps every return; the tests repeat these.
     """
@@ -38,11 +36,8 @@ class EvaluationProtocol:
 REPORT = EvaluationProtocol(steps=40_000, seeds=(0, 1, 2))
 """`microgym report --train`: minutes on two cores (design choice)."""
 
-SMALL = EvaluationProtocol(steps=20_000, seeds=(0,), episodes=64, kept=0)
+SMALL = EvaluationProtocol(steps=20_000, seeds=(0, 1, 2, 3, 4), episodes=64, kept=0)
 """`microgym reproduce --small`: the training that the tests repeat (design choice)."""
-
-SMALL_SEEDS = (0, 1, 2, 3, 4)
-"""Runs from which the interval of the small agent's return is estimated."""
 
 FULL = EvaluationProtocol(steps=None, seeds=(0, 1, 2))
 """`microgym train` and `microgym reproduce`: the training of the shipped agent (design choice)."""
@@ -51,32 +46,8 @@ COMPARED = EvaluationProtocol(steps=None, seeds=(0, 1))
 """Training with each observation model (design choice: two runs each take as long as all else)."""
 
 
-def small_protocol(env_id: str) -> EvaluationProtocol:
-    """Protocol of the small record of an environment; `small_steps` of the table are its steps."""
-    steps = _table(env_id).get("small_steps", SMALL.steps)
-    return replace(SMALL, steps=steps, seeds=SMALL_SEEDS)
-
-
-def full_protocol(env_id: str) -> EvaluationProtocol:
-    """Protocol of the record of an environment, without training if no agent learns there.
-
-    `episodes` and `kept` of the table replace the defaults.
-    """
-    seeds = FULL.seeds if is_trained(env_id) else ()
-    changes = {k: v for k, v in _table(env_id).items() if k in ("episodes", "kept")}
-    return replace(FULL, seeds=seeds, **changes)
-
-
-def observation_models(env_id: str) -> tuple[str, ...]:
-    """Observation models to compare, `observation_models` of the table; none by default.
-
-    The first one is compared with each other.
-    """
-    return tuple(_table(env_id).get("observation_models", ()))
-
-
 @dataclass(frozen=True)
-class OutOfDistributionProtocol:
+class OutOfDistribution:
     """Evaluation besides the default specimens.
 
     Attributes:
@@ -95,10 +66,37 @@ class OutOfDistributionProtocol:
     arguments: Mapping[str, Any]
 
 
-def out_of_distribution(env_id: str) -> OutOfDistributionProtocol | None:
-    """Table "evaluation.out_of_distribution" of an environment, if it has one."""
-    found = _table(env_id).get("out_of_distribution")
-    return None if found is None else from_plain(OutOfDistributionProtocol, found)
+@dataclass(frozen=True)
+class EvaluationTable:
+    """Table "evaluation" of `agents/<env>/<id>.toml`.
+
+    Attributes:
+        episodes: of the record.
+        kept: as in `EvaluationProtocol`, of the record.
+        small_steps: training steps of the small record.
+        observation_models: those to compare, the first one with each other.
+        out_of_distribution: further evaluation.
+    """
+
+    episodes: int = FULL.episodes
+    kept: int = FULL.kept
+    small_steps: int | None = SMALL.steps
+    observation_models: tuple[str, ...] = ()
+    out_of_distribution: OutOfDistribution | None = None
+
+
+def evaluation_table(env_id: str) -> EvaluationTable:
+    """Settings of the evaluation of one environment."""
+    return from_plain(EvaluationTable, find_tables(env_id).get("evaluation", {}))
+
+
+def record_protocol(env_id: str, small: bool) -> EvaluationProtocol:
+    """Protocol of a record of an environment, without training if no agent learns there."""
+    table = evaluation_table(env_id)
+    if small:
+        return replace(SMALL, steps=table.small_steps)
+    seeds = FULL.seeds if is_trained(env_id) else ()
+    return replace(FULL, seeds=seeds, episodes=table.episodes, kept=table.kept)
 
 
 def find_recording(env_id: str, given: Path | None = None) -> Path | None:
@@ -118,7 +116,7 @@ def find_recording(env_id: str, given: Path | None = None) -> Path | None:
         if not given.is_file():
             raise FileNotFoundError(f"no recorded scan at {given}")
         return given
-    beyond = out_of_distribution(env_id)
+    beyond = evaluation_table(env_id).out_of_distribution
     usual = (place / beyond.recording for place in PLACES) if beyond else ()
     return next((path for path in usual if path.is_file()), None)
 
@@ -128,19 +126,17 @@ class EvaluationCase:
     """Specimens on which policies are compared.
 
     Attributes:
+        setting: the environment.
         name: for the progress bar.
         title: heading in a report.
         text: description in a report.
-        setting: the environment.
-        fixed_action: component of the action and its value, for every policy.
         specimen: name in the record, where it is not the setting's.
     """
 
+    setting: EnvironmentConfig
     name: str
     title: str
     text: str
-    setting: EnvironmentConfig
-    fixed_action: Mapping[int, float] = field(default_factory=dict)
     specimen: str | None = None
 
 
@@ -153,26 +149,20 @@ def evaluation_cases(
         setting: the environment.
         recording: a recorded scan, which makes the last case; as from `find_recording`.
     """
-    cases = [
-        EvaluationCase(
-            f"specimens {setting.specimen_name}" if setting.specimen_name else "specimens",
-            "Scores",
-            "Every policy on specimens that no agent was trained on and no rule was tuned on.",
-            setting,
-        )
-    ]
-    beyond = out_of_distribution(setting.env_id)
+    name = f"specimens {setting.specimen_name}" if setting.specimen_name else "specimens"
+    text = "Every policy on specimens that no agent was trained on and no rule was tuned on."
+    cases = [EvaluationCase(setting, name, "Scores", text)]
+    beyond = evaluation_table(setting.env_id).out_of_distribution
     if beyond is None:
         return cases
-    name = beyond.specimen
-    title = f"Where adaptivity should not pay: {name}"
-    other = replace(setting, specimen=name)
-    cases.append(EvaluationCase(f"specimens {name}", title, beyond.text, other))
+    other, family = replace(setting, specimen=beyond.specimen), beyond.specimen
+    title = f"Where adaptivity should not pay: {family}"
+    cases.append(EvaluationCase(other, f"specimens {family}", title, beyond.text))
     if recording is not None:
         arguments = {**setting.arguments, **beyond.arguments, "recording": str(recording)}
-        replayed = replace(setting, arguments=arguments)
         cases.append(
             EvaluationCase(
+                replace(setting, arguments=arguments, fixed_action=beyond.fixed_action),
                 "recorded scan",
                 "A recorded scan",
                 "The instrument is replaced by a recorded scan: the nearest recorded exposure is "
@@ -180,13 +170,7 @@ def evaluation_cases(
                 "of equal length. The specimen is always the same one, so the intervals show noise "
                 "and the randomness of a policy, not specimens; a deterministic policy on counts "
                 "that need no thinning always ends alike, and its interval has no width.",
-                replayed,
-                beyond.fixed_action,
                 recording.name,
             )
         )
     return cases
-
-
-def _table(env_id: str) -> dict[str, Any]:
-    return find_tables(env_id).get("evaluation", {})

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from importlib import metadata
 from pathlib import Path
+from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import microgym
@@ -25,41 +26,30 @@ RESULTS = Path(__file__).parents[1] / "results"
 """Folder of the committed records: `<env>.json` and `<env>.small.json`."""
 
 
-def check_writable(path: Path | str) -> Path:
-    """Check before long work that its result can be written.
-
-    Args:
-        path: the file to be written.
-
-    Returns:
-        The path.
+def check_writable(path: Path) -> Path:
+    """Check before long work that its result can be written; the path again.
 
     Raises:
         OSError: it is a folder, or its folder cannot be made or written to.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot write {target}: it is a folder")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
-        raise OSError(f"cannot write {target}: {error.strerror or error}") from error
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(f"cannot write {target}: it is write-protected")
-    return target
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"cannot write {path}: it is write-protected")
+    return path
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON text, in which null replaces numbers that are not finite.
 
     Args:
-        value: dicts, sequences, strings, numbers, NumPy numbers.
+        value: dicts, sequences, strings, paths, numbers, NumPy numbers and arrays.
         indent: as in `json.dumps`.
-
-    Returns:
-        The text.
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
@@ -69,22 +59,21 @@ def write_json(path: Path, value: Any) -> Path:
     return write_atomically(path, to_json(value, indent=1) + "\n")
 
 
-def read_record(path: Path | str) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
     """Read a record written by `microgym reproduce --write`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is not a JSON object.
     """
-    target = Path(path)
-    if not target.is_file():
-        raise FileNotFoundError(f"no record at {target}: make one with microgym reproduce --write")
+    if not path.is_file():
+        raise FileNotFoundError(f"no record at {path}: make one with microgym reproduce --write")
     try:
-        record = json.loads(target.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{target} is not a record: {error}") from error
+        raise ValueError(f"{path} is not a record: {error}") from error
     if not isinstance(record, dict):
-        raise ValueError(f"{target} is not a record: it holds no JSON object")
+        raise ValueError(f"{path} is not a record: it holds no JSON object")
     return cast("dict[str, Any]", record)
 
 
@@ -92,7 +81,8 @@ def from_plain(kind: Any, value: Any) -> Any:
     """Value of an annotated type from its record, as `dataclasses.asdict` and JSON made it.
 
     Args:
-        kind: a dataclass, `tuple[T, ...]`, `Mapping[K, T]`, or a plain type.
+        kind: a dataclass, `tuple[T, ...]`, `Mapping[K, T]`, a union of plain types or of
+            a dataclass and None, or a plain type.
         value: read from JSON or TOML; null stands for NaN where a float is wanted.
 
     Raises:
@@ -102,6 +92,9 @@ def from_plain(kind: Any, value: Any) -> Any:
         hints = get_type_hints(kind)
         return cast("Any", kind)(**{k: from_plain(hints[k], one) for k, one in value.items()})
     arguments = get_args(kind)
+    if get_origin(kind) is UnionType:
+        known = is_dataclass(arguments[0]) and value is not None
+        return from_plain(arguments[0], value) if known else value
     if get_origin(kind) is tuple:
         return tuple(from_plain(arguments[0], one) for one in value)
     if get_origin(kind) is Mapping:
@@ -121,7 +114,7 @@ def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     Returns:
         "command", "commit", "date", "machine" and "packages"; no host or user name, no path.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     return {
         "command": shlex.join(["microgym", *words]),
         "commit": commit(),

@@ -27,18 +27,16 @@ from microgym.baselines.evaluation.comparison import (
     PairedDifference,
     compare_case,
 )
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
+from microgym.baselines.evaluation.evaluate import run_returns
 from microgym.baselines.evaluation.protocols import (
     COMPARED,
     EvaluationCase,
     EvaluationProtocol,
     evaluation_cases,
+    evaluation_table,
     find_recording,
-    full_protocol,
-    observation_models,
-    small_protocol,
+    record_protocol,
 )
 from microgym.baselines.evaluation.records import (
     RESULTS,
@@ -125,7 +123,7 @@ def write_record(
     kind = "small" if small else "full"
     path = check_writable(record_path(setting.env_id, kind, folder))
     setting.check()
-    chosen = protocol or (small_protocol if small else full_protocol)(setting.env_id)
+    chosen = protocol or record_protocol(setting.env_id, small)
     trained = trained_runs(setting.env_id, chosen, runs, jobs, reuse=reuse)
     first, *others = evaluation_cases(setting, find_recording(setting.env_id))
     only = FLOOR if small else ()
@@ -160,7 +158,7 @@ def write_comparison(
         ValueError: the environment has no choice of observation models.
         KeyboardInterrupt: as for `write_record`.
     """
-    models = observation_models(setting.env_id)
+    models = evaluation_table(setting.env_id).observation_models
     if not models:
         raise ValueError(f"{setting.env_id} has no choice of observation models to compare")
     path = check_writable(record_path(setting.env_id, "observation models", folder))
@@ -170,7 +168,11 @@ def write_comparison(
         )
         for name in models
     }
-    returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
+    returns: dict[str, NDArray[np.float64]] = {}
+    for name, group in trained.items():
+        shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
+        with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
+            returns[name] = run_returns(shown, group, protocol.episodes, progress)
     record = {
         "env": setting.env_id,
         "kind": "observation models",
@@ -309,16 +311,3 @@ def _measure(
     if trained:
         agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
     return compare_case(case, agents, episodes=episodes, seed=seed, kept=kept, whole=True)
-
-
-def _returns(
-    setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
-) -> NDArray[np.float64]:
-    """Returns of every run with the observation model of its training, [runs, episodes]."""
-    shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
-    agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
-    with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
-        found = evaluate_all(
-            shown, agents, episodes=protocol.episodes, progress=progress, whole=True
-        )
-    return np.stack([one.returns for one in found.values()])

@@ -211,10 +211,17 @@ def gain_text(gain: Record, digits: int = 4) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def shares_text(found: Sequence[Record]) -> str:
+    """Shares of a record in percent."""
+    return ", ".join(f"{one['value']:.1%}" for one in found)
+
+
 def coverage_lines(coverage: Record) -> list[str]:
     """Found coverage on test specimens and on families held out, for a terminal."""
+    return [f"  coverage on {n}: {shares_text(one)}" for n, one in found_shares(coverage).items()]
+
+
+def found_shares(coverage: Record) -> dict[str, Sequence[Record]]:
+    """Shares found on test specimens and on each family held out."""
     found = {"test": coverage["test"], **coverage["unseen"]}
-    return [
-        f"  coverage on {name}: " + ", ".join(f"{each['value']:.1%}" for each in one["found"])
-        for name, one in found.items()
-    ]
+    return {name: one["found"] for name, one in found.items()}

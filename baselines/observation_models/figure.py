@@ -11,10 +11,10 @@ from microgym.envs.core.drawing import INK, PAPER, colored, write
 
 _GAP, _LEFT, _TOP = 8, 96, 26
 Plane = NDArray[np.float32]
-Row = tuple[str, str, Sequence[NDArray[np.uint8]]]
+ImageRow = tuple[str, str, Sequence[NDArray[np.uint8]]]
 
 
-def image_grid(columns: Sequence[str], rows: Sequence[Row], edge: int) -> bytes:
+def image_grid(columns: Sequence[str], rows: Sequence[ImageRow], edge: int) -> bytes:
     """Draw images in rows and columns.
 
     Args:

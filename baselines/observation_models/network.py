@@ -17,11 +17,7 @@ TwinT = TypeVar("TwinT", bound="TwinNetwork")
 
 
 class TwinNetwork(nn.Module):
-    """Layers of a `Network`'s table in PyTorch, under the names of their tensors.
-
-    Args:
-        network: the table.
-    """
+    """Layers of a `Network`'s table in PyTorch, under the names of their tensors."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -83,14 +79,11 @@ def run_batches(net: nn.Module, batches: Iterable[Sequence[NDArray[np.float32]]]
 
 
 def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str] | None = None) -> TwinT:
-    """A trained network in PyTorch.
+    """A trained network in PyTorch, without its calibration, for inference.
 
     Args:
-        kind: class of the twin, made without arguments.
+        kind: class of the twin.
         path: of a file that `Network.load` takes too; None for the one that comes with the package.
-
-    Returns:
-        The network, without its calibration, for inference.
     """
     net = kind()
     tensors = load_file(net.network.shipped_file if path is None else path)

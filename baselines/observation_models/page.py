@@ -1,18 +1,14 @@
 """Page and card of a network, from its declaration, its file and its record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from microgym.baselines.evaluation.records import read_record
 from microgym.baselines.evaluation.statistics import Estimate
-from microgym.baselines.observation_models.evaluate import estimate
-from microgym.baselines.observation_models.specification import (
-    ObservationModelSpec,
-    Record,
-    Rows,
-)
+from microgym.baselines.observation_models.evaluate import Claims, estimate, shares_text
+from microgym.baselines.observation_models.specification import ObservationModelSpec, Record, Rows
 from microgym.baselines.observation_models.weights_io import made_from
 from microgym.baselines.reporting.formatting import markdown, written
 
@@ -109,7 +105,7 @@ def _origin(record: Record) -> Rows:
 # --- parts of the sections about results ----------------------------------------------------------
 
 
-def verdict_rows(claims: Sequence[tuple[str, Estimate]], head: str = "") -> Rows:
+def verdict_rows(claims: Claims, head: str = "") -> Rows:
     """Claimed gains as rows of a table."""
     return [(head, "network better by"), *((name, written(gain, 3)) for name, gain in claims)]
 
@@ -121,42 +117,54 @@ def winner(gain: Estimate, rival: str = "classical") -> str:
     return f"**{rival}**" if gain.below_zero else "neither"
 
 
+def values_of(errors: Record) -> dict[str, str]:
+    """Mean errors of a comparison as text, by method."""
+    return {name: f"{one['value']:.3f}" for name, one in errors.items()}
+
+
+def comparison_cells(found: Record, methods: Sequence[str], settings: str = "") -> tuple[str, ...]:
+    """Cells of a comparison: errors of some methods, of the best one and of the network, and gain.
+
+    Args:
+        found: errors and gain of a record, see `microgym.baselines.observation_models.evaluate`.
+        methods: shown before the best one.
+        settings: of the best one, in words.
+    """
+    values, gain = values_of(found["errors"]), estimate(found["gain"])
+    best = f"{values['tuned']} ({settings})" if settings else values["tuned"]
+    others = (values[name] for name in methods)
+    return (*others, best, values["network"], written(gain, 3), winner(gain))
+
+
 def family_cell(one: Record) -> str:
     """Family of a comparison, and whether the training does not see it."""
     return f"`{one['family']}`" + (" (never seen)" if one["unseen"] else "")
 
 
-def coverage_cells(stated: Sequence[float], name: str, found: Sequence[Record]) -> tuple[str, str]:
-    """Shares of errors that stay below stated bounds, as a row of a card."""
-    shares = ", ".join(f"{one:.0%}" for one in stated)
-    return f"coverage of {shares}, {name}", ", ".join(f"{one['value']:.1%}" for one in found)
+def coverage_card_rows(stated: Sequence[float], found: Mapping[str, Sequence[Record]]) -> Rows:
+    """Shares of errors that stay below stated bounds, by name, as rows of a card."""
+    bounds = ", ".join(f"{one:.0%}" for one in stated)
+    return [
+        (f"coverage of {bounds}, {name}", shares_text(shares)) for name, shares in found.items()
+    ]
 
 
-def coverage_card_rows(coverage: Record) -> Rows:
-    """Coverage on test specimens and on families held out, as rows of a card."""
-    found = (("test", coverage["test"]), *coverage["unseen"].items())
-    return [coverage_cells(coverage["stated"], name, one["found"]) for name, one in found]
-
-
-def coverage_rows(
+def coverage_table(
     coverage: Record, specimens: str, more: Sequence[tuple[str, Record]] = ()
-) -> list[tuple[str, ...]]:
-    """Stated and found coverage, as rows of a table.
+) -> str:
+    """Stated and found coverage, as a table.
 
     Args:
         coverage: of a record.
         specimens: what is measured, such as "scans".
         more: further rows: names and coverages.
     """
-    stated = (f"stated {one:.0%}" for one in coverage["stated"])
-    rows: list[tuple[str, ...]] = [(specimens, "conditions", *stated)]
     named = [("test specimens of learnt families", coverage["test"])]
     named += [(f"`{name}`, never seen", one) for name, one in coverage["unseen"].items()]
     named += [(f"`{name}`", one) for name, one in coverage["by_family"].items()]
+    rows = [(specimens, "conditions", *(f"stated {one:.0%}" for one in coverage["stated"]))]
     for name, one in (*named, *more):
-        shares = (
-            estimate({part: 100 * each[part] for part in ("value", "low", "high")})
-            for each in one["found"]
-        )
-        rows.append((name, str(one["conditions"]), *(written(share, 1) for share in shares)))
-    return rows
+        percents = ({end: 100 * share for end, share in each.items()} for each in one["found"])
+        found = (written(estimate(share), 1) for share in percents)
+        rows.append((name, str(one["conditions"]), *found))
+    return markdown(rows)

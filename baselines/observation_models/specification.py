@@ -17,12 +17,9 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class EvaluationBudget:
-    """Numbers of specimens and conditions that an evaluation uses.
+    """Numbers of specimens and conditions that an evaluation uses, at least one of each.
 
     Subclasses declare them; the first is the number of test specimens under each set of conditions.
-
-    Raises:
-        ValueError: a number below one.
     """
 
     def __post_init__(self) -> None:

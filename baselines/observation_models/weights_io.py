@@ -18,27 +18,13 @@ from microgym.reconstruction.nn.weights_io import Tensors
 def write_network(
     folder: Path, network: Network, tensors: Tensors, made: Mapping[str, Any]
 ) -> Path:
-    """Write a network, whole or not at all.
-
-    Args:
-        folder: of the file.
-        network: its table.
-        tensors: by name.
-        made: provenance of the training.
-
-    Returns:
-        Path of the file.
-    """
+    """Write tensors by name and the provenance of their training, whole or not at all."""
     metadata = {"format": network.format, "made": to_json(made)}
     return write_atomically(folder / network.file, save(dict(tensors), metadata))
 
 
 def made_from(network: Network, path: Path) -> dict[str, Any]:
     """Provenance of a trained network, from the metadata of its file.
-
-    Args:
-        network: its table.
-        path: of its file.
 
     Returns:
         "sha256" of the tensors in the order of their names, and the provenance of the training:

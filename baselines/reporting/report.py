@@ -19,8 +19,7 @@ from microgym.baselines.evaluation.comparison import (
     Comparison,
     compare_case,
 )
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.load_agent import all_agents, find_agent
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
 from microgym.baselines.evaluation.protocols import (
     EvaluationProtocol,
     evaluation_cases,

@@ -1,24 +1,27 @@
-"""What both kinds of environment offer beyond Gymnasium: state, masks, pickling."""
+"""Base of the environments over a task: its episodes, random seeds, state, frames, pickling."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from microgym.envs.core.batch import Batch, Snapshot
-from microgym.envs.core.metrics import Metric
-from microgym.envs.core.task import Task
+from microgym.envs.core.task import Rows, Task
+from microgym.random import episode_key
 
 RENDER_MODES = ("rgb_array",)
+Snapshot = dict[str, NDArray[Any]]
 
 
 class MicroscopeEnvBase:
-    """Base of `MicroscopeEnv` and `MicroscopeVectorEnv`.
+    """Base of `MicroscopeEnv`, `MicroscopeVectorEnv` and `MicroscopeParallelEnv`.
 
     Attributes:
         task_class: the task, set by the environment's module.
+        task: the N microscopes.
         reward_space: `Box` [terms] where `reward_mode="vector"`, else None (as in MO-Gymnasium).
         reward_dim: number of terms of a vector reward, else 1.
         reward_weights: float64 [terms]: what the scalar reward weighs its terms with, in the order
@@ -28,18 +31,12 @@ class MicroscopeEnvBase:
 
     task_class: ClassVar[type[Task]]
     metadata: dict[str, Any]
-    reward_space: spaces.Box | None
-    reward_dim: int
-    reward_weights: NDArray[np.float64]
-    outcomes: tuple[Metric, ...]
-    _batch: Batch
-    _arguments: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        fps = getattr(cls, "task_class", Task).render_fps
-        own = cls.__dict__.get("metadata", {})
-        cls.metadata = {"render_modes": list(RENDER_MODES), "render_fps": fps, **own}
+        if hasattr(cls, "task_class"):
+            fps = cls.task_class.render_fps
+            cls.metadata = {"render_modes": list(RENDER_MODES), "render_fps": fps}
 
     def _build(
         self,
@@ -52,28 +49,95 @@ class MicroscopeEnvBase:
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(f"render_mode must be None or in {RENDER_MODES}, got {render_mode!r}")
         self.render_mode = render_mode
+        self.metadata = dict(self.metadata)
         self._arguments = arguments
-        self._batch = Batch(self.task_class(num_envs, **arguments), max_episode_steps)
-        task = self._batch.task
+        self._max_episode_steps = max_episode_steps
+        self.task = task = self.task_class(num_envs, **arguments)
+        self._rows = np.arange(task.num_envs)
+        # Episodes that have begun, have ended without a reset since, and their steps.
+        self._started = np.zeros(task.num_envs, np.bool_)
+        self._done = np.zeros(task.num_envs, np.bool_)
+        self._elapsed = np.zeros(task.num_envs, np.int64)
         vector = task.reward_mode == "vector"
-        self.reward_dim = len(task.reward_terms) if vector else 1
+        self.reward_dim = len(task.REWARD) if vector else 1
         self.reward_space = (
             spaces.Box(-np.inf, np.inf, (self.reward_dim,), np.float64) if vector else None
         )
         self.reward_weights = task.reward_weights.copy()
         self.outcomes = task.outcomes
-        self.metadata = dict(self.metadata)
 
     @property
     def config(self) -> Any:
         """The checked arguments: the task's `Config`."""
-        return self._batch.task.config
+        return self.task.config
 
     def _generators(self) -> Sequence[np.random.Generator]:
+        """Generators from which the rows' episodes are drawn."""
         raise NotImplementedError
 
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         raise NotImplementedError
+
+    def _reset_rows(self, rows: Rows, options: dict[str, Any]) -> None:
+        """Begin new episodes; each takes one number from its own generator.
+
+        The raw stream is used because it is the only one NumPy promises never to change.
+        """
+        if not rows.size:
+            return
+        generators: Any = self._generators()
+        raw = [int(generators[row].bit_generator.random_raw()) for row in rows]
+        keys = np.array([episode_key(one & ((1 << 63) - 1)) for one in raw])
+        self.task.reset(rows, keys, options)
+        self._started[rows], self._done[rows], self._elapsed[rows] = True, False, 0
+
+    def _step_rows(self, rows: Rows, actions: Any) -> None:
+        """Advance some rows, and truncate episodes at the limit of steps."""
+        if not rows.size:
+            return
+        task = self.task
+        task.step(rows, actions)
+        self._elapsed[rows] += 1
+        if self._max_episode_steps is not None:
+            task.truncated[rows] |= self._elapsed[rows] >= self._max_episode_steps
+        self._done[rows] = task.terminated[rows] | task.truncated[rows]
+
+    def _require_started(self) -> None:
+        """Raise `ResetNeeded` unless every row has been reset."""
+        if not self._started.all():
+            raise ResetNeeded("call reset() first: no episode has begun yet")
+
+    def _require_running(self) -> None:
+        """Raise `ResetNeeded` unless every row is in the middle of an episode."""
+        self._require_started()
+        if self._done.any():
+            rows = np.flatnonzero(self._done).tolist()
+            raise ResetNeeded(f"the episodes of environments {rows} have ended: reset them first")
+
+    def render(self) -> Any:
+        """A picture, uint8 [height, width, 3]; None (and a warning) without a render mode.
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
+        if self.render_mode is None:
+            gym.logger.warn('render() needs render_mode="rgb_array" in gym.make or gym.make_vec')
+            return None
+        self._require_started()
+        return self.task.render(0)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions make sense now, bool [N, n].
+
+        Raises:
+            ResetNeeded: before the first reset.
+            TypeError: this action space has no masks.
+        """
+        self._require_started()
+        masks = self.task.action_masks()
+        if masks is None:
+            raise TypeError(f"no action masks in {self.task.single_action_space}")
+        return masks
 
     def snapshot(self) -> Snapshot:
         """The complete state, to come back to later.
@@ -86,8 +150,9 @@ class MicroscopeEnvBase:
             ResetNeeded: before the first reset.
             TypeError: the user has put in a generator other than PCG64.
         """
-        self._batch.require_started()
-        return self._batch.snapshot(self._generators())
+        self._require_started()
+        words = np.array([_words(one) for one in self._generators()])
+        return {name: array.copy() for name, array in self._arrays(words).items()}
 
     def restore(self, state: Snapshot) -> None:
         """Go back to a state; what follows is what followed then, to the bit.
@@ -101,24 +166,61 @@ class MicroscopeEnvBase:
         Raises:
             ValueError: not a snapshot of such an environment; nothing has changed.
         """
-        self._set_generators(self._batch.restore(state))
+        mine = self._arrays(np.zeros((self._rows.size, 6), np.uint64))
+        missing, foreign = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
+        if missing or foreign:
+            raise ValueError(
+                f"not a snapshot of this environment: lacks {missing}, has unknown {foreign}"
+            )
+        for name, array in mine.items():
+            given = np.asarray(state[name])
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise ValueError(
+                    f"snapshot[{name!r}] must be {array.dtype}{list(array.shape)}, "
+                    f"got {given.dtype}{list(given.shape)}"
+                )
+        self.task.restore({name: state[f"task/{name}"] for name in self.task.arrays()})
+        for name in ("shell/started", "shell/done", "shell/elapsed"):
+            mine[name][...] = state[name]
+        self._set_generators([_generator(words) for words in state["shell/generators"]])
+
+    def _arrays(self, generators: NDArray[np.uint64]) -> Snapshot:
+        """The live arrays of the task and its episodes, and the words of the generators."""
+        return {
+            **{f"task/{name}": array for name, array in self.task.arrays().items()},
+            "shell/started": self._started,
+            "shell/done": self._done,
+            "shell/elapsed": self._elapsed,
+            "shell/generators": generators,
+        }
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        batch: Batch = state.pop("_batch")
-        nothing = [np.random.default_rng(0)] * batch.task.num_envs
-        state["_saved"] = (
-            batch.task.num_envs,
-            batch.max_episode_steps,
-            batch.task.closed,
-            batch.snapshot(nothing),
-        )
-        return state
+        return {**self.__dict__, "task": self.task.snapshot()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        num_envs, max_episode_steps, closed, snapshot = state.pop("_saved")
         self.__dict__.update(state)
-        self._batch = Batch(self.task_class(num_envs, **self._arguments), max_episode_steps)
-        self._batch.restore(snapshot)
-        if closed:
-            self._batch.task.close()
+        self.task = self.task_class(self._rows.size, **self._arguments)
+        self.task.restore(state["task"])
+
+
+def _words(generator: np.random.Generator) -> NDArray[np.uint64]:
+    """The state of a PCG64 generator as six 64-bit words."""
+    bits = generator.bit_generator
+    if not isinstance(bits, np.random.PCG64):
+        raise TypeError(f"snapshots need Gymnasium's PCG64 generators, got {type(bits).__name__}")
+    whole: Any = bits.state
+    state, inc = (divmod(whole["state"][name], 1 << 64) for name in ("state", "inc"))
+    return np.array([*state, *inc, whole["has_uint32"], whole["uinteger"]], np.uint64)
+
+
+def _generator(words: NDArray[np.uint64]) -> np.random.Generator:
+    """The PCG64 generator whose six words these are."""
+    high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
+    bits = np.random.PCG64(0)
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": (high << 64) | low, "inc": (inc_high << 64) | inc_low},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
+    return np.random.Generator(bits)

@@ -174,6 +174,12 @@ class Config:
     def validate(self) -> None:
         """Check values against each other; a task's own configuration overrides it."""
 
+    @property
+    def switches(self) -> dict[str, Any]:
+        """What the chosen level of each switch stands for, by name."""
+        declared = options(type(self)).items()
+        return {name: one.levels[getattr(self, name)] for name, one in declared if one.levels}
+
     @classmethod
     def parse(cls, given: Mapping[str, Any], name: str) -> Self:
         """A configuration from keyword arguments.

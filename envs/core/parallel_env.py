@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase
-from microgym.envs.core.batch import first_row, single_info
+from microgym.envs.core.info import row_of, single_info
 
 _ParallelEnv: Any = ParallelEnv
 
@@ -33,7 +32,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
 
     def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
         self._build(1, arguments, render_mode)
-        task = self._batch.task
+        task = self.task
         name = type(self).__name__.removesuffix("ParallelEnv")
         self.metadata = {**self.metadata, "name": name, "is_parallelizable": True}
         self.possible_agents = list(task.agents)
@@ -42,7 +41,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             name: (part_of(task.single_observation_space), part_of(task.single_action_space))
             for name in self.possible_agents
         }
-        self._check = action_checker(task.single_action_space, 1, single=True)
+        self._check = ActionChecker(task.single_action_space, 1, single=True)
         self._generator, _ = seeding.np_random()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -68,13 +67,12 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         Raises:
             ValueError: an option out of range; nothing has changed.
         """
-        batch = self._batch
-        known = batch.task.reset_options
+        known = self.task.OPTIONS
         given = {name: value for name, value in (options or {}).items() if name in known}
-        batch.task.check_options(given)
+        self.task.check_options(given)
         if seed is not None:
             self._generator, _ = seeding.np_random(seed)
-        batch.reset(batch.all_rows(), [self._generator], given)
+        self._reset_rows(self._rows, given)
         self.agents = list(self.possible_agents)
         return self._observations(), self._infos()
 
@@ -99,50 +97,37 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             ResetNeeded: before the first reset, or after the end of an episode.
             TypeError, ValueError: a missing, unknown or impossible action; nothing has changed.
         """
-        batch, agents = self._batch, self.possible_agents
-        batch.require_running()
+        task, agents = self.task, self.possible_agents
+        self._require_running()
         if set(actions) != set(agents):
             raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
         joint = self._check(np.stack([np.asarray(actions[agent]) for agent in agents]))
-        batch.step(batch.all_rows(), joint)
-        task = batch.task
+        self._step_rows(self._rows, joint)
         rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
         truncated = dict.fromkeys(agents, bool(task.truncated[0]))
         result = self._observations(), rewards, terminated, truncated, self._infos()
-        if batch.done[0]:
+        if self._done[0]:
             self.agents = []
         return result
 
     def state(self) -> Any:
         """Observations of all agents stacked, as the centralised environment has them."""
-        return first_row(self._batch.task.observe())
-
-    def render(self) -> Any:
-        """A picture, uint8 [height, width, 3]; None (and a warning) without a render mode."""
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array"')
-            return None
-        self._batch.require_started()
-        return self._batch.task.render(0)
-
-    def close(self) -> None:
-        """Release resources; may be called again."""
-        self._batch.task.close()
+        return row_of(self.task.observe(), 0)
 
     def _observations(self) -> dict[str, Any]:
         joint = self.state()
-        return {name: agent_part(joint, k) for k, name in enumerate(self.possible_agents)}
+        return {name: row_of(joint, k) for k, name in enumerate(self.possible_agents)}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        return {name: single_info(self._batch.task.info()) for name in self.possible_agents}
+        return {name: single_info(self.task.info()) for name in self.possible_agents}
 
     def _generators(self) -> Sequence[np.random.Generator]:
         return [self._generator]
 
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         self._generator = generators[0]
-        self.agents = [] if self._batch.done[0] else list(self.possible_agents)
+        self.agents = [] if self._done[0] else list(self.possible_agents)
 
 
 def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:
@@ -156,10 +141,3 @@ def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:
     if isinstance(space, spaces.Box):
         return spaces.Box(space.low[0], space.high[0], dtype=space.low.dtype.type)
     raise TypeError(f"{type(space).__name__} has no agent axis")
-
-
-def agent_part(joint: Any, place: int) -> Any:
-    """One agent's part of an observation, fresh memory."""
-    if isinstance(joint, dict):
-        return {name: part[place].copy() for name, part in joint.items()}
-    return joint[place].copy()

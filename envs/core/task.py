@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microgym import state as states
 from microgym.envs.core import interventions, rendering, rewards
-from microgym.envs.core.channels import Channels, Choices, Declared, space_of
+from microgym.envs.core.channels import Declared, space_of
 from microgym.envs.core.config import Config
 from microgym.envs.core.interventions import Intervention
 from microgym.envs.core.metrics import Latent, Metric
@@ -96,8 +96,6 @@ class Task(ABC):
         self.threads: int = self.config.threads
         self.reward_weights = rewards.weights(self.REWARD, self.config.reward_weights)
         self.reward_mode: str = self.config.reward_mode
-        self.reward_terms = tuple(self.REWARD)
-        self.reset_options = frozenset(self.OPTIONS)
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
         sizes = {name: int(self._at(path)) for name, path in self.SIZES.items()}
@@ -113,7 +111,6 @@ class Task(ABC):
         self.returns: Float64 = np.zeros(n)
         self.terminated: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.truncated: NDArray[np.bool_] = np.zeros(n, np.bool_)
-        self.closed = False
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -333,10 +330,3 @@ class Task(ABC):
                 held = getattr(value, part, None)
                 if isinstance(held, tuple) and hasattr(held, "_fields"):
                     yield f"{name}.{part}", states.arrays(held)
-
-    def close(self) -> None:
-        """Release what Python would not (open files). May be called twice."""
-        self.closed = True
-
-
-__all__ = ["Channels", "Choices", "Modes", "NoState", "Task"]

@@ -1,8 +1,9 @@
 """Checks that any environment of this package must pass, for tests here and in other projects.
 
-Each takes what `gymnasium.make` and `gymnasium.make_vec` take (an id such as
-"microgym:Ptycho-v0", and arguments) and raises `AssertionError` with the place of the first
-difference. Actions come from `ActionSource`, which does not depend on any library's sampler.
+A check takes an id such as "microgym:Ptycho-v0", the `seed` of episodes and actions, and the
+environment's arguments as `gymnasium.make` and `gymnasium.make_vec` take them; those of vector
+environments also take `num_envs` and the number of `steps`. It raises `AssertionError` with the
+place of the first difference.
 
 Example:
     >>> from microgym.envs.core import testing
@@ -10,39 +11,158 @@ Example:
 """
 
 import copy
+import hashlib
 import itertools
 import pickle
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from microgym.envs.core.compare import ActionSource, assert_same, fingerprint, rollout
-
-__all__ = [
-    "MODES",
-    "ActionSource",
-    "assert_same",
-    "check_all",
-    "check_deterministic",
-    "check_fresh_data",
-    "check_intervention",
-    "check_pickle",
-    "check_reset",
-    "check_snapshot",
-    "check_threads_do_not_matter",
-    "check_vector_equals_single",
-    "check_vector_state",
-    "drive",
-    "fingerprint",
-    "rollout",
-]
-
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 Step = tuple[Any, ...]
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    """Assert that two results are equal to the bit: structure, types, shapes, dtypes, values.
+
+    NaN equals NaN. The order of a dict's keys does not matter.
+
+    Args:
+        one: nested dicts, lists, tuples, arrays, numbers, texts, None.
+        other: what it should equal.
+        where: name of the thing, for the message.
+
+    Raises:
+        AssertionError: they differ; says where.
+    """
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        mine, theirs = cast("Mapping[str, Any]", one), cast("Mapping[str, Any]", other)
+        extra, missing = sorted(mine.keys() - theirs.keys()), sorted(theirs.keys() - mine.keys())
+        assert not extra + missing, f"{where}: only first {extra}, only second {missing}"
+        for name in mine:
+            assert_same(mine[name], theirs[name], f"{where}[{name!r}]")
+        return
+    assert type(one) is type(other), f"{where}: {type(one)} against {type(other)}"
+    if isinstance(one, list | tuple):
+        firsts, seconds = cast("Sequence[Any]", one), cast("Sequence[Any]", other)
+        assert len(firsts) == len(seconds), f"{where}: lengths {len(firsts)}, {len(seconds)}"
+        for index, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
+            assert_same(first, second, f"{where}[{index}]")
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype, f"{where}: {one.dtype} against {other.dtype}"
+        assert one.shape == other.shape, f"{where}: {one.shape} against {other.shape}"
+        if one.dtype == object or one.tobytes() != other.tobytes():
+            for index in np.ndindex(one.shape):
+                assert_same(one[index], other[index], f"{where}{list(index)}")
+    elif isinstance(one, np.generic):
+        assert one.tobytes() == other.tobytes(), f"{where}: {one!r} against {other!r}"
+    else:
+        same = one == other or (one != one and other != other)
+        assert same, f"{where}: {one!r} against {other!r}"
+
+
+def fingerprint(thing: Any) -> str:
+    """SHA-256 of a result of the kinds that `assert_same` compares, in hexadecimal.
+
+    Args:
+        thing: nested dicts, lists, tuples, arrays, numbers, texts, None.
+
+    Returns:
+        64 hexadecimal digits; equal for results that `assert_same` finds equal.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(thing):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts(thing: Any) -> Iterator[bytes]:
+    thing = thing.item() if isinstance(thing, np.generic) else thing
+    if isinstance(thing, Mapping):
+        items = cast("Mapping[str, Any]", thing)
+        yield b"{"
+        for name in sorted(items):
+            yield name.encode() + b":"
+            yield from _parts(items[name])
+        yield b"}"
+    elif isinstance(thing, list | tuple) or (
+        isinstance(thing, np.ndarray) and thing.dtype == object
+    ):
+        yield b"["
+        for one in cast("Sequence[Any]", thing):
+            yield from _parts(one)
+        yield b"]"
+    elif isinstance(thing, np.ndarray):
+        yield f"{thing.dtype.str}{thing.shape}".encode() + thing.tobytes()
+    else:
+        text = thing.hex() if isinstance(thing, float) else repr(thing)
+        yield f"{type(thing).__name__} {text};".encode()
+
+
+class ActionSource:
+    """Valid actions for any of this package's action spaces, from a seed.
+
+    Raw PCG64 bits are turned into actions here, since the samplers of Gymnasium and NumPy may
+    change from version to version and recorded trajectories must not.
+
+    Args:
+        space: one microscope's action space, `Box` or `Discrete`.
+        seed: any non-negative integer.
+
+    Raises:
+        TypeError: a space of another kind.
+    """
+
+    def __init__(self, space: gym.Space[Any], seed: int) -> None:
+        if not isinstance(space, spaces.Box | spaces.Discrete):
+            raise TypeError(f"no actions for {space}")
+        self._space: Any = space
+        self._bits = np.random.PCG64(seed)
+
+    def one(self) -> Any:
+        """An action of one microscope."""
+        space = self._space
+        raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape))), np.uint64)
+        fractions = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        if isinstance(space, spaces.Discrete):
+            return np.int64(space.start + int(fractions[0] * int(space.n)))
+        inside = space.low + (space.high - space.low) * fractions.reshape(space.shape)
+        return inside.astype(space.dtype)
+
+    def batch(self, num_envs: int) -> NDArray[Any]:
+        """Actions of N microscopes, [N, ...]."""
+        return np.stack([self.one() for _ in range(num_envs)])
+
+
+def rollout(
+    env: gym.Env[Any, Any], *, seed: int, episodes: int = 1, actions: int = 0
+) -> list[Step]:
+    """Whole episodes: everything `reset` and `step` return.
+
+    Args:
+        env: a single environment.
+        seed: seeds the first reset; later resets go on from there.
+        episodes: how many.
+        actions: seeds the actions, which are the same ones in each episode.
+
+    Returns:
+        `(observation, info)` of each reset and `(observation, reward, terminated, truncated,
+        info)` of each step, in order.
+    """
+    record: list[Step] = []
+    for episode in range(episodes):
+        source = ActionSource(env.action_space, actions)
+        record.append(env.reset(seed=seed if episode == 0 else None))
+        ended = False
+        while not ended:
+            record.append(env.step(source.one()))
+            ended = bool(record[-1][2] or record[-1][3])
+    return record
 
 
 def drive(envs: VectorEnv[Any, Any, Any], *, seed: int, steps: int, after: int = 0) -> list[Step]:
@@ -85,16 +205,8 @@ def check_vector_equals_single(
     """The native vector environment equals Gymnasium's `SyncVectorEnv` over single ones.
 
     Step for step and to the bit: observations, rewards, flags and infos, including the final
-    observations and infos, with their masks and dtypes.
-
-    Args:
-        env_id: the environment.
-        num_envs: N.
-        mode: autoreset mode of both.
-        threads: threads of the native one; the single ones always have one.
-        steps: how many steps; choose them so that episodes end.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments; "max_episode_steps" is understood.
+    observations and infos, with their masks and dtypes. `threads` are those of the native one; the
+    single ones always have one.
 
     Returns:
         The number of episodes that ended, so that a test can tell that some did.
@@ -107,30 +219,20 @@ def check_vector_equals_single(
         vector_kwargs={"autoreset_mode": mode},
         **arguments,
     )
-    try:
-        assert native.single_observation_space == single.single_observation_space
-        assert native.single_action_space == single.single_action_space
-        assert native.observation_space == single.observation_space
-        assert native.action_space == single.action_space
-        ours = drive(native, seed=seed, steps=steps)
-        theirs = drive(single, seed=seed, steps=steps)
-        assert_same(ours, theirs, f"{env_id} {mode.value} N={num_envs} threads={threads}")
-        for step in ours:
-            assert step[0] in native.observation_space, f"{env_id}: observation not in its space"
-        return sum(int((step[2] | step[3]).sum()) for step in ours if len(step) == 5)
-    finally:
-        native.close()
-        single.close()
+    for name in ("observation_space", "action_space"):
+        for space in (name, f"single_{name}"):
+            assert getattr(native, space) == getattr(single, space), f"{env_id}: {space}"
+    ours = drive(native, seed=seed, steps=steps)
+    theirs = drive(single, seed=seed, steps=steps)
+    single.close()
+    assert_same(ours, theirs, f"{env_id} {mode.value} N={num_envs} threads={threads}")
+    for step in ours:
+        assert step[0] in native.observation_space, f"{env_id}: observation not in its space"
+    return sum(int((step[2] | step[3]).sum()) for step in ours if len(step) == 5)
 
 
 def check_deterministic(env_id: str, *, seed: int = 3, **arguments: Any) -> None:
-    """Equal seeds give equal episodes, in one instance or two; other episodes differ.
-
-    Args:
-        env_id: the environment.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
+    """Equal seeds give equal episodes, in one instance or two; other episodes differ."""
     first, second = gym.make(env_id, **arguments), gym.make(env_id, **arguments)
     expected = rollout(first, seed=seed, episodes=2)
     assert_same(rollout(second, seed=seed, episodes=2), expected, f"{env_id}: another instance")
@@ -140,33 +242,22 @@ def check_deterministic(env_id: str, *, seed: int = 3, **arguments: Any) -> None
     assert fingerprint(following) != fingerprint(episode), f"{env_id}: episodes repeat themselves"
     other = rollout(first, seed=seed + 1)
     assert fingerprint(other) != fingerprint(episode), f"{env_id}: seeds change nothing"
-    first.close()
-    second.close()
 
 
 def _leaves(thing: Any) -> list[NDArray[Any]]:
+    """Arrays of numbers in a result."""
     if isinstance(thing, dict):
-        return [leaf for part in thing.values() for leaf in _leaves(part)]
-    if isinstance(thing, list | tuple):
-        return [leaf for part in thing for leaf in _leaves(part)]
-    if isinstance(thing, np.ndarray) and thing.dtype == object:
-        return [leaf for one in thing for leaf in _leaves(one)]
+        thing = list(thing.values())
+    if isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.dtype == object):
+        return [leaf for part in cast("Sequence[Any]", thing) for leaf in _leaves(part)]
     return [thing] if isinstance(thing, np.ndarray) else []
 
 
 def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **arguments: Any) -> None:
-    """No two calls return arrays that share memory, and nothing returned changes afterwards.
-
-    Args:
-        env_id: the environment.
-        num_envs: N of the vector environment; the single one is checked too.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
+    """No two calls return arrays that share memory, and nothing returned changes afterwards."""
     env = gym.make(env_id, **arguments)
     source = ActionSource(env.action_space, seed)
-    singles: list[Step] = [env.reset(seed=seed), env.step(source.one())]
-    singles.append(env.reset(seed=seed))
+    singles: list[Step] = [env.reset(seed=seed), env.step(source.one()), env.reset(seed=seed)]
     for mode in MODES:
         envs = gym.make_vec(env_id, num_envs, autoreset_mode=mode.value, **arguments)
         vectors: list[Step] = [envs.reset(seed=seed)]
@@ -177,23 +268,21 @@ def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **argumen
         vectors.append(envs.reset(seed=seed))
         assert_same(vectors[:-1], copies, f"{env_id}: returned data changed afterwards")
         _assert_disjoint(vectors, env_id)
-        envs.close()
     _assert_disjoint(singles, env_id)
-    env.close()
 
 
 def _assert_disjoint(results: list[Step], env_id: str) -> None:
     for (i, one), (j, other) in itertools.combinations(enumerate(results), 2):
-        for mine in _leaves(one):
-            for theirs in _leaves(other):
-                assert not np.may_share_memory(mine, theirs), (
-                    f"{env_id}: calls {i} and {j} returned arrays that share memory"
-                )
+        for mine, theirs in itertools.product(_leaves(one), _leaves(other)):
+            assert not np.may_share_memory(mine, theirs), (
+                f"{env_id}: calls {i} and {j} returned arrays that share memory"
+            )
 
 
-def _twin_check(
+def _check_twin(
     env_id: str, twin: Callable[[Any], Any], seed: int, arguments: dict[str, Any], what: str
 ) -> None:
+    """A twin made at any step of an episode goes on like the original."""
     env = gym.make(env_id, **arguments)
     length = len(rollout(env, seed=seed))
     for before in range(length - 1):
@@ -208,32 +297,19 @@ def _twin_check(
             steps: list[Any] = [one.step(going_on.one()) for _ in range(before, length - 1)]
             results.append([*steps, one.reset(), one.step(going_on.one())])
         assert_same(results[1], results[0], f"{env_id}: {what} after {before} steps")
-    env.close()
 
 
 def check_pickle(env_id: str, *, seed: int = 7, **arguments: Any) -> None:
-    """Pickled or copied at any step, an environment goes on like the original.
-
-    Args:
-        env_id: the environment.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
+    """Pickled or copied at any step, an environment goes on like the original."""
     fresh = pickle.loads(pickle.dumps(gym.make(env_id, **arguments)))
     expected = rollout(gym.make(env_id, **arguments), seed=seed)
     assert_same(rollout(fresh, seed=seed), expected, f"{env_id}: pickled before reset")
-    _twin_check(env_id, lambda env: pickle.loads(pickle.dumps(env)), seed, arguments, "pickled")
-    _twin_check(env_id, copy.deepcopy, seed, arguments, "copied")
+    _check_twin(env_id, lambda env: pickle.loads(pickle.dumps(env)), seed, arguments, "pickled")
+    _check_twin(env_id, copy.deepcopy, seed, arguments, "copied")
 
 
 def check_snapshot(env_id: str, *, seed: int = 9, **arguments: Any) -> None:
-    """`restore(snapshot())` is exact at every step, in the same environment and in a new one.
-
-    Args:
-        env_id: the environment.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
+    """`restore(snapshot())` is exact at every step, in the same environment and in a new one."""
     others = itertools.count(seed + 1)
 
     def twin(env: Any) -> Any:
@@ -245,30 +321,20 @@ def check_snapshot(env_id: str, *, seed: int = 9, **arguments: Any) -> None:
         assert_same(other.unwrapped.snapshot(), state, f"{env_id}: snapshot")
         return other
 
-    _twin_check(env_id, twin, seed, arguments, "restored")
+    _check_twin(env_id, twin, seed, arguments, "restored")
     env: Any = gym.make(env_id, **arguments)
     env.reset(seed=seed)
     state = env.unwrapped.snapshot()
-    source = ActionSource(env.action_space, seed)
-    action = source.one()
+    action = ActionSource(env.action_space, seed).one()
     expected = env.step(action)
     env.unwrapped.restore(state)
     assert_same(env.unwrapped.step(action), expected, f"{env_id}: went back")
-    env.close()
 
 
 def check_vector_state(
     env_id: str, *, num_envs: int = 3, steps: int = 8, seed: int = 11, **arguments: Any
 ) -> None:
-    """Pickles and snapshots of the vector environment are exact in every autoreset mode.
-
-    Args:
-        env_id: the environment.
-        num_envs: N.
-        steps: steps before and after.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
+    """Pickles and snapshots of the vector environment are exact in every autoreset mode."""
     for mode in MODES:
         kwargs: dict[str, Any] = {"autoreset_mode": mode.value, **arguments}
         envs: Any = gym.make_vec(env_id, num_envs, **kwargs)
@@ -278,31 +344,20 @@ def check_vector_state(
         restored.restore(envs.snapshot())
         expected = drive(envs, seed=seed, steps=steps, after=steps)
         for name, twin in (("pickled", pickled), ("restored", restored)):
-            assert_same(
-                drive(twin, seed=seed, steps=steps, after=steps),
-                expected,
-                f"{env_id} {mode.value}: {name}",
-            )
+            found = drive(twin, seed=seed, steps=steps, after=steps)
+            assert_same(found, expected, f"{env_id} {mode.value}: {name}")
 
 
 def check_threads_do_not_matter(
     env_id: str, *, num_envs: int = 8, steps: int = 12, seed: int = 13, **arguments: Any
 ) -> None:
-    """One, two and three threads give the same bits.
-
-    Args:
-        env_id: the environment.
-        num_envs: N.
-        steps: how many steps.
-        seed: seeds episodes and actions.
-        **arguments: the environment's arguments.
-    """
-    records = [
+    """One, two and three threads give the same bits."""
+    expected, *others = (
         drive(gym.make_vec(env_id, num_envs, threads=n, **arguments), seed=seed, steps=steps)
         for n in (1, 2, 3)
-    ]
-    assert_same(records[1], records[0], f"{env_id}: 2 threads")
-    assert_same(records[2], records[0], f"{env_id}: 3 threads")
+    )
+    for n, found in enumerate(others, 2):
+        assert_same(found, expected, f"{env_id}: {n} threads")
 
 
 def check_intervention(
@@ -322,24 +377,23 @@ def check_intervention(
     """
     env: Any = gym.make(env_id, **arguments).unwrapped
     source = ActionSource(env.action_space, seed)
-    actions = [source.one() for _ in range(2)]
     env.reset(seed=seed)
-    env.step(actions[0])
-    start = env.snapshot()
-    plain = env.step(actions[1]), env.snapshot(), env.reset()
-    env.restore(start)
-    env.intervene(**{name: value})
-    changed = env.snapshot()
-    assert fingerprint(changed) != fingerprint(start), f"{env_id}: {name}={value} changes nothing"
-    touched = env.step(actions[1]), env.snapshot(), env.reset()
-    assert_same(touched[2], plain[2], f"{env_id}: the episode after {name}={value}")
-    env.restore(start)
-    env.intervene(**{name: value})
-    repeated = env.step(actions[1]), env.snapshot(), env.reset()
+    env.step(source.one())
+    start, action = env.snapshot(), source.one()
+
+    def course(**values: Any) -> list[Any]:
+        """The state before a step, the step, the state after it, the next episode; and back."""
+        env.intervene(**values)
+        found = [env.snapshot(), env.step(action), env.snapshot(), env.reset()]
+        env.restore(start)
+        return found
+
+    plain, touched, repeated = course(), course(**{name: value}), course(**{name: value})
+    changed = fingerprint(touched[0]) != fingerprint(start)
+    assert changed, f"{env_id}: {name}={value} changes nothing"
+    assert_same(touched[-1], plain[-1], f"{env_id}: the episode after {name}={value}")
     assert_same(repeated, touched, f"{env_id}: {name}={value} twice")
-    env.restore(start)
-    back = env.step(actions[1]), env.snapshot(), env.reset()
-    assert_same(back, plain, f"{env_id}: {name} taken back")
+    assert_same(course(), plain, f"{env_id}: {name} taken back")
 
 
 def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
@@ -347,13 +401,9 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
 
     The whole state is overwritten by arbitrary numbers before the reset. What follows must be what
     follows a reset of a fresh environment, and so must every declared state array.
-
-    Args:
-        env_id: the environment.
-        seed: seeds episodes, actions and numbers.
-        **arguments: the environment's arguments.
     """
     fresh, used = (gym.make(env_id, **arguments) for _ in range(2))
+    clean: Any = fresh.unwrapped
     native: Any = used.unwrapped
     used.reset(seed=seed + 1)
     rng = np.random.default_rng(seed)
@@ -364,7 +414,6 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
     native.restore(state)
     fresh.reset(seed=seed)
     used.reset(seed=seed)
-    clean: Any = fresh.unwrapped
     for name, array in clean.snapshot().items():
         if "state." in name:
             assert_same(native.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
@@ -373,24 +422,17 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
 
 
 def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
-    """Every check of this module.
-
-    Args:
-        env_id: the environment.
-        steps: steps of the vector checks; choose them so that episodes end.
-        **arguments: the environment's arguments.
-
-    Raises:
-        AssertionError: something differs, or no episode ended within `steps`.
-    """
-    check_deterministic(env_id, **arguments)
-    check_fresh_data(env_id, **arguments)
-    check_pickle(env_id, **arguments)
-    check_snapshot(env_id, **arguments)
-    check_reset(env_id, **arguments)
-    check_vector_state(env_id, **arguments)
-    check_threads_do_not_matter(env_id, **arguments)
-    for mode in MODES:
-        for num_envs in (1, 3):
-            ended = check_vector_equals_single(env_id, num_envs, mode, steps=steps, **arguments)
-            assert ended, f"{env_id}: no episode ended in {steps} steps"
+    """Every check of this module; episodes must end within the `steps` of the vector checks."""
+    for check in (
+        check_deterministic,
+        check_fresh_data,
+        check_pickle,
+        check_snapshot,
+        check_reset,
+        check_vector_state,
+        check_threads_do_not_matter,
+    ):
+        check(env_id, **arguments)
+    for mode, num_envs in itertools.product(MODES, (1, 3)):
+        ended = check_vector_equals_single(env_id, num_envs, mode, steps=steps, **arguments)
+        assert ended, f"{env_id}: no episode ended in {steps} steps"

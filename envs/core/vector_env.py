@@ -1,10 +1,9 @@
-"""N microscopes as a `gymnasium.vector.VectorEnv`."""
+"""N microscopes as a `gymnasium.vector.VectorEnv`, and both environments of a task."""
 
 import operator
 from collections.abc import Sequence
 from typing import Any, cast
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
@@ -12,35 +11,18 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase
-from microgym.envs.core.batch import Batch, take_row, vector_info
+from microgym.envs.core.info import row_of, vector_info
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.task import Task
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | None
 StepResult = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
-
-def parse_mode(value: AutoresetMode | str) -> AutoresetMode:
-    """An autoreset mode from the enumeration's member, value or name.
-
-    Args:
-        value: such as `AutoresetMode.SAME_STEP`, "SameStep" or "SAME_STEP".
-
-    Returns:
-        The member.
-
-    Raises:
-        ValueError: none of these.
-    """
-    if isinstance(value, AutoresetMode):
-        return value
-    for mode in AutoresetMode:
-        if value in (mode.value, mode.name):
-            return mode
-    known = [str(mode.value) for mode in AutoresetMode]
-    raise ValueError(f"autoreset_mode must be one of {known}, got {value!r}")
+_MODES = {key: mode for mode in AutoresetMode for key in (mode, mode.value, mode.name)}
+_OF_EACH = ("np_random", "np_random_seed", "render", "action_masks")
+"""Attributes and methods of the vector environment that give one thing for each environment."""
 
 
 class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
@@ -57,7 +39,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: N, at least 1.
-        autoreset_mode: the mode, or its name.
+        autoreset_mode: the mode, its value or its name.
         max_episode_steps: truncate episodes after so many steps; None leaves it to the task.
         render_mode: None or "rgb_array".
         **arguments: the task's own arguments.
@@ -74,18 +56,18 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
     ) -> None:
         if max_episode_steps is not None and operator.index(max_episode_steps) < 1:
             raise ValueError(f"max_episode_steps must be at least 1, got {max_episode_steps}")
-        self.autoreset_mode = parse_mode(autoreset_mode)
+        if autoreset_mode not in _MODES:
+            known = [str(mode.value) for mode in AutoresetMode]
+            raise ValueError(f"autoreset_mode must be one of {known}, got {autoreset_mode!r}")
         self._build(num_envs, arguments, render_mode, max_episode_steps)
-        task = self._batch.task
-        self.num_envs = task.num_envs
-        self.metadata["autoreset_mode"] = self.autoreset_mode
-        self.single_observation_space = task.single_observation_space
-        self.single_action_space = task.single_action_space
+        self.autoreset_mode = self.metadata["autoreset_mode"] = _MODES[autoreset_mode]
+        self.num_envs = self.task.num_envs
+        self.single_observation_space = self.task.single_observation_space
+        self.single_action_space = self.task.single_action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._check = action_checker(self.single_action_space, self.num_envs, single=False)
-        self._streams: list[np.random.Generator | None] = [None] * self.num_envs
-        self._stream_seeds: list[int | None] = [None] * self.num_envs
+        self._check = ActionChecker(self.single_action_space, self.num_envs, single=False)
+        self._streams = [seeding.np_random() for _ in range(self.num_envs)]
 
     @property
     def np_random(self) -> Any:
@@ -99,8 +81,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
     @property
     def np_random_seed(self) -> Any:
         """The N seeds the generators were made from; -1 where unknown."""
-        self._generators()
-        return tuple(self._stream_seeds)
+        return tuple(seed for _, seed in self._streams)
 
     def reset(
         self, *, seed: Seeds = None, options: dict[str, Any] | None = None
@@ -121,17 +102,15 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
                 changed.
             ResetNeeded: a mask that leaves out environments which were never reset.
         """
-        batch, given = self._batch, dict(options or {})
-        present = self._mask(given.pop("reset_mask")) if "reset_mask" in given else None
-        batch.task.check_options(given)
+        given = dict(options or {})
+        present = self._mask(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
+        self.task.check_options(given)
         streams = [None if one is None else seeding.np_random(one) for one in self._seeds(seed)]
-        rows = batch.all_rows() if present is None else np.flatnonzero(present)
+        rows = np.flatnonzero(present)
         for row in rows:
-            fresh = streams[row]
-            if fresh is not None:
-                self._streams[row], self._stream_seeds[row] = fresh
-        batch.reset(rows, self._generators(), given)
-        return batch.task.observe(), vector_info(batch.task.info(), self.num_envs, present)
+            self._streams[row] = streams[row] or self._streams[row]
+        self._reset_rows(rows, given)
+        return self.task.observe(), vector_info(self.task.info(), present)
 
     def step(self, actions: Any) -> StepResult:
         """Carry out one action in every environment.
@@ -147,57 +126,25 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             ResetNeeded: before the first reset; or after an end where autoreset is DISABLED.
             TypeError, ValueError: an impossible action; nothing has changed.
         """
-        batch = self._batch
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            batch.require_started()
+            self._require_started()
         else:
-            batch.require_running()
-        ended = batch.done.copy()
-        renewed = bool(ended.any())
-        checked = self._check(actions, ~ended if renewed else None)
-        if renewed:
-            batch.reset(np.flatnonzero(ended), self._generators(), {})
-            running = np.flatnonzero(~ended)
-            if running.size:
-                batch.step(running, checked)
-        else:
-            batch.step(batch.all_rows(), checked)
-        task = batch.task
-        reward, terminated = task.reward.copy(), task.terminated.copy()
-        truncated = task.truncated.copy()
-        final = {}
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and batch.done.any():
+            self._require_running()
+        ended = self._done.copy()
+        checked = self._check(actions, ~ended)
+        self._reset_rows(np.flatnonzero(ended), {})
+        self._step_rows(np.flatnonzero(~ended), checked)
+        task, final = self.task, dict[str, Any]()
+        result = task.reward.copy(), task.terminated.copy(), task.truncated.copy()
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._done.any():
             final = self._renew()
-        infos = vector_info(task.info(), self.num_envs) | final
-        return task.observe(), reward, terminated, truncated, infos
+        infos = vector_info(task.info(), np.ones(self.num_envs, np.bool_)) | final
+        return task.observe(), *result, infos
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """N pictures, each uint8 [height, width, 3]; None (and a warning) without a render mode.
-
-        Raises:
-            ResetNeeded: before the first reset.
-        """
-        if self.render_mode is None:
-            gym.logger.warn('render() needs render_mode="rgb_array" in gym.make_vec')
-            return None
-        self._batch.require_started()
-        return tuple(self._batch.task.render(row) for row in range(self.num_envs))
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions make sense now.
-
-        Returns:
-            bool [N, n].
-
-        Raises:
-            ResetNeeded: before the first reset.
-            TypeError: this action space has no masks.
-        """
-        self._batch.require_started()
-        masks = self._batch.task.action_masks()
-        if masks is None:
-            raise TypeError(f"no action masks in {self.single_action_space}")
-        return masks
+        """N pictures, each uint8 [height, width, 3]; None (and a warning) without a render mode."""
+        first = super().render()
+        return None if first is None else (first, *map(self.task.render, range(1, self.num_envs)))
 
     def intervene(self, rows: Sequence[int] | None = None, **values: Any) -> None:
         """Set hidden quantities; every random draw, before and after, stays as it was.
@@ -211,52 +158,18 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             IndexError: no such environment.
             ValueError: unknown name, bad value, repeated row; nothing has changed.
         """
-        batch = self._batch
-        batch.require_started()
-        chosen = batch.all_rows() if rows is None else batch.all_rows()[np.asarray(rows, np.int64)]
+        self._require_started()
+        chosen = self._rows if rows is None else self._rows[np.asarray(rows, np.int64)]
         if np.unique(chosen).size != chosen.size:
             raise ValueError(f"rows must be distinct, got {rows}")
-        batch.task.intervene(chosen, **values)
-
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """A method's results, or an attribute's values, in every environment.
-
-        As `gymnasium.vector.SyncVectorEnv.call` over single environments. `render`,
-        `action_masks` and `intervene` act on each environment; other methods of the vector
-        environment do not belong to one of them.
-
-        Args:
-            name: of a method or attribute of the single environment.
-            *args, **kwargs: of the method.
-
-        Returns:
-            N results.
-
-        Raises:
-            AttributeError: the single environment has nothing of that name.
-        """
-        return tuple(self._call_row(row, name, args, kwargs) for row in range(self.num_envs))
-
-    def _call_row(self, row: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        batch = self._batch
-        if name in ("observation_space", "action_space"):
-            return getattr(self, f"single_{name}")
-        if name in ("np_random", "np_random_seed"):
-            return getattr(self, name)[row]
-        if name == "render":
-            return batch.task.render(row) if self.render_mode else None
-        if name == "action_masks":
-            return self.action_masks()[row]
-        if name == "intervene":
-            return self.intervene(*args, rows=[row], **kwargs)
-        found = getattr(self, name)
-        if callable(found):
-            raise AttributeError(f"{name} is no method of a single environment of the batch")
-        return found
+        self.task.intervene(chosen, **values)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute's values in every environment; as `call` without arguments."""
-        return self.call(name)
+        """Values of an attribute of the single environment, as of `SyncVectorEnv`; N of them."""
+        if name in ("observation_space", "action_space"):
+            name = f"single_{name}"
+        found = getattr(self, name)
+        return found if name in _OF_EACH else (found,) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
         """Set an attribute that all environments share, such as `render_mode`.
@@ -276,24 +189,34 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             raise AttributeError(f"{name} cannot be set in a batch")
         setattr(self, name, given[0])
 
-    def close_extras(self, **kwargs: Any) -> None:
-        """Release resources; called once by `close()`."""
-        del kwargs
-        # Gymnasium up to 1.2 closes what its constructor refused to make, too.
-        batch: Batch | None = self.__dict__.get("_batch")
-        if batch is not None:
-            batch.task.close()
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Results of a method of the single environment, as of `SyncVectorEnv`; N of them.
+
+        Args:
+            name: "render", "action_masks", "intervene", or an attribute.
+            *args, **kwargs: of the method.
+
+        Raises:
+            AttributeError: another method, or no such attribute.
+        """
+        if name == "intervene":
+            return (self.intervene(**kwargs),) * self.num_envs
+        found: Any = getattr(self, name)
+        if not callable(found):
+            return self.get_attr(name)
+        if name not in _OF_EACH:
+            raise AttributeError(f"{name} is no method of a single environment of the batch")
+        results: Any = found(*args, **kwargs)
+        return (None,) * self.num_envs if results is None else tuple(results)
 
     def _renew(self) -> dict[str, Any]:
         """Reset what has just ended and keep what would be lost: last observations and infos."""
-        batch = self._batch
-        done = batch.done.copy()
-        last, info = batch.task.observe(), vector_info(batch.task.info(), self.num_envs, done)
+        done, rows = self._done.copy(), np.flatnonzero(self._done)
+        last, info = self.task.observe(), vector_info(self.task.info(), done)
         observations = np.full(self.num_envs, None, object)
-        rows = np.flatnonzero(done)
         for row in rows:
-            observations[row] = take_row(last, int(row))
-        batch.reset(rows, self._generators(), {})
+            observations[row] = row_of(last, int(row))
+        self._reset_rows(rows, {})
         masks = {"_final_obs": done, "_final_info": done.copy()}
         return {"final_obs": observations, "final_info": info, **masks}
 
@@ -306,7 +229,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             )
         if not mask.any():
             raise ValueError("options['reset_mask'] must be True somewhere")
-        if not (self._batch.started | mask).all():
+        if not (self._started | mask).all():
             raise ResetNeeded("the first reset must be of all environments")
         return mask.copy()
 
@@ -320,16 +243,12 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         return [None if one is None else operator.index(one) for one in seed]
 
     def _generators(self) -> list[np.random.Generator]:
-        for row, stream in enumerate(self._streams):
-            if stream is None:
-                self._streams[row], self._stream_seeds[row] = seeding.np_random()
-        return [stream for stream in self._streams if stream is not None]
+        return [generator for generator, _ in self._streams]
 
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         if len(generators) != self.num_envs:
             raise ValueError(f"{self.num_envs} generators are needed, got {len(generators)}")
-        self._streams = list(generators)
-        self._stream_seeds = [-1] * self.num_envs
+        self._streams = [(one, -1) for one in generators]
 
 
 def environments(

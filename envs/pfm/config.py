@@ -2,25 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from microgym.envs.core.config import (
-    Config,
-    anything,
-    changes,
-    choice,
-    integer,
-    level,
-    positive,
-    split,
-)
-from microgym.instruments.pfm.settings import (
-    DISORDER_LEVELS,
-    DRIFT_LEVELS,
-    HEAT_LEVELS,
-    READOUT_LEVELS,
-    TIP_LEVELS,
-    PFMSettings,
-)
+from microgym.envs.core import config as declare
+from microgym.instruments.pfm import settings as pfm
 from microgym.physics.ferroelectric import LatticeParameters
 from microgym.specimens import ferroelectrics, patterns
 from microgym.specimens.splits import validate_family
@@ -37,23 +22,27 @@ OPTICS = (
 
 
 @dataclass(frozen=True)
-class PFMLoopConfig(Config):
+class PFMLoopConfig(declare.Config):
     """Arguments that both tasks have."""
 
-    specimen: str = anything("mixed", "family of `microgym.specimens.ferroelectrics.FAMILIES`")
-    split: str = split()
-    pulses: int = integer(16, 1, 400, "pulses of an episode")
-    time_budget_s: float | None = positive(
+    specimen: str = declare.anything(
+        "mixed", "family of `microgym.specimens.ferroelectrics.FAMILIES`"
+    )
+    split: str = declare.split()
+    pulses: int = declare.integer(16, 1, 400, "pulses of an episode")
+    time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 2.5 s a pulse", "s", optional=True
     )
-    observation: str = choice("compact", tuple(CELLS), "maps of 32, of 64, or a vector")
-    action: str = choice("continuous", ("continuous", "grid"), "kind of action")
-    drift: str = level(DRIFT_LEVELS, "drift of the tip over the film", "easy")
-    disorder: str = level(DISORDER_LEVELS, "strength of the film's disorder, relative")
-    tip: str = level(TIP_LEVELS, "wear of the tip, and breakdown of the film", "easy")
-    readout: str = level(READOUT_LEVELS, "noise and offset of an image", "easy")
-    heat: str = level(HEAT_LEVELS, "thermal energy over the volume of a cell, reduced", "easy")
-    optics: Mapping[str, float] = changes(
+    observation: str = declare.choice("compact", tuple(CELLS), "maps of 32, of 64, or a vector")
+    action: str = declare.choice("continuous", ("continuous", "grid"), "kind of action")
+    drift: str = declare.level(pfm.DRIFT_LEVELS, "drift of the tip over the film", "easy")
+    disorder: str = declare.level(pfm.DISORDER_LEVELS, "strength of the film's disorder, relative")
+    tip: str = declare.level(pfm.TIP_LEVELS, "wear of the tip, and breakdown of the film", "easy")
+    readout: str = declare.level(pfm.READOUT_LEVELS, "noise and offset of an image", "easy")
+    heat: str = declare.level(
+        pfm.HEAT_LEVELS, "thermal energy over the volume of a cell, reduced", "easy"
+    )
+    optics: Mapping[str, float] = declare.changes(
         "settings of `microgym.instruments.pfm.settings.PFMSettings` to change, by name", OPTICS
     )
 
@@ -68,27 +57,22 @@ class PFMLoopConfig(Config):
         return 2.5 * self.pulses if self.time_budget_s is None else self.time_budget_s
 
     @property
-    def settings(self) -> PFMSettings:
+    def settings(self) -> pfm.PFMSettings:
         """Settings of the simulated instrument.
 
         Raises:
             ValueError: optics out of range.
         """
-        return PFMSettings(
-            lattice=LatticeParameters(theta=HEAT_LEVELS[self.heat]),
-            disorder=DISORDER_LEVELS[self.disorder],
-            drift=DRIFT_LEVELS[self.drift],
-            tip=TIP_LEVELS[self.tip],
-            readout=READOUT_LEVELS[self.readout],
-            **self.optics,
-        )
+        chosen: dict[str, Any] = {**self.switches, **self.optics}
+        lattice = LatticeParameters(theta=chosen.pop("heat"))
+        return pfm.PFMSettings(lattice, **chosen)
 
 
 @dataclass(frozen=True)
 class PFMConfig(PFMLoopConfig):
     """Arguments of PFM-v0."""
 
-    pattern: str = anything("strokes", "family of `microgym.specimens.patterns.PATTERNS`")
+    pattern: str = declare.anything("strokes", "family of `microgym.specimens.patterns.PATTERNS`")
 
     def validate(self) -> None:
         """Check families and optics."""

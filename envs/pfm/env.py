@@ -3,73 +3,64 @@
 ## Description
 
 A ferroelectric film remembers in which direction a strong field last pointed. A bias pulse on a
-sharp tip turns the polarisation under it and leaves a domain; how large it becomes depends on
-the bias, on the time, and on the film itself, which prefers one direction here and the other
-there, holds domain walls on defects, and lets small domains switch back. None of that is known
-beforehand. An image shows what has become of the domains, but takes as long as ten pulses, and
-disturbs what it shows.
+sharp tip turns the polarisation under it and leaves a domain. How large it becomes depends on the
+bias, on the time, and on the film itself, which prefers one direction here and the other there,
+holds domain walls on defects, and lets small domains switch back. None of that is known beforehand.
+An image shows what has become of the domains, but takes as long as ten pulses, and disturbs what it
+shows.
 
-In `PFM-v0` a pattern of domains is to be written into a film that points down. A good
-operator writes large domains first, where the pattern has room, looks from time to time, mends
-what switched back and takes away what spilt over; a better one guesses from the image where the
-film will help and where it will not, and looks less.
+In `PFM-v0` a pattern of domains is to be written into a film that points down. A good policy writes
+large domains first, where the pattern has room, looks from time to time, mends what switched back
+and takes away what spilt over; a better one guesses from the image where the film will help.
 
-In `PFMLoop-v0` a property of one point is to be changed: its imprint, the bias about which
-its hysteresis loop is centred. What surrounds a point pulls at it, so that domains written
-around it shift the loop; to take a loop costs time, and turns the point itself.
+In `PFMLoop-v0` the imprint of one point is to be shifted: the bias about which its hysteresis loop
+is centred. Domains written around the point pull at it; to take a loop costs time, and turns the
+point itself.
 
 ## Physics
 
-* **Film**: a lattice of polarisations that obeys Landau-Khalatnikov dynamics: each site in a
-  double well, coupled to its four neighbours (with the square lattice's own Laplacian), with
-  thermal noise. Walls are `sqrt(8 kappa)` cells wide.
-* **Disorder**: a random field prefers one direction, a random bond makes the well shallow or
-  deep, dead cells along grain boundaries hold walls and cut the coupling.
-* **Tip**: the field of a charge at the height d, `d^3 / (r^2 + d^2)^(3/2)` of what it is under
-  the tip.
-* **Time**: domain walls creep, so that measured domains grow with the logarithm of the pulse.
-  Lattice time is therefore taken as the logarithm of time: the standard pulse of 10 ms is 20
-  steps, the longest of 1 s is 39. Pulses of one sign at one place go on where the last one
-  stopped, so that many short ones do what a long one does.
-* **Back-switching**: between pulses the film relaxes, again by the logarithm of the time since
-  the last one.
-* **Image**: the polarisation seen through the tip, line by line while the tip drifts, with
-  noise and an electrostatic offset. The contact potential of the tip acts on every cell.
-* **Loop**: the bias goes to its largest value, to minus that and back; what counts is where the
-  response changes sign on the way up and on the way down.
-* **Tip and film suffer**: the tip grows blunt, and above a bias that nobody knows exactly the
-  film may break down.
+* **Film**: a lattice of polarisations that obeys Landau-Khalatnikov dynamics: each site in a double
+  well, coupled to its four neighbours, with thermal noise. Walls are `sqrt(8 kappa)` cells wide.
+* **Disorder**: a random field prefers one direction, a random bond makes the well shallow or deep,
+  dead cells along grain boundaries hold walls and cut the coupling.
+* **Tip**: the field of a charge at the height d, `d^3 / (r^2 + d^2)^(3/2)` of what it is under the
+  tip. The tip grows blunt, and above a hidden bias the film may break down.
+* **Time**: domain walls creep, so that domains grow with the logarithm of the pulse: 10 ms are 20
+  steps of the lattice, 1 s is 39. Pulses of one sign at one place go on where the last one stopped,
+  so that many short ones do what a long one does. Between pulses the film relaxes, likewise.
+* **Image**: the polarisation seen through the tip, line by line while the tip drifts, with noise
+  and an electrostatic offset. The contact potential of the tip acts on every cell.
+* **Loop**: the bias goes to its largest value, to minus that and back; the response changes sign
+  once on the way up and once on the way down.
 
 ## Observation Space
 
-Maps of the film, each cell the mean over its sites, and a few numbers; with
-`observation="features"` one vector: the numbers, then the first three maps, each 8 x 8 and in
-reading order. The true place of the tip is hidden.
+Maps of the film, each cell the mean over its sites, and numbers; with `observation="features"` one
+vector: the numbers, then the first three maps, each 8 x 8 and in reading order. The measurement is
+shown as it is, without a reconstruction. The true place of the tip is hidden.
 
 ## Action Space
 
-One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen
-since the last look are masked in `info["action_mask"]` and `action_masks()`; a masked action
-can be carried out all the same.
+One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen since
+the last look are masked in `info["action_mask"]` and `action_masks()`; a masked action can be
+carried out all the same.
 
 ## Rewards
 
-Agreement with a pattern is the Jaccard index (intersection over union) of the cells that point
-up and of those that should. Agreement with an imprint is 1 less the error over 2 V, and not
-below 0. Damage is the share of the rest of the film that was written on or destroyed; for a
-loop, destroyed.
+Agreement with a pattern is the Jaccard index (intersection over union) of the cells that point up
+and of those that should; with an imprint, 1 less the error over 2 V, and not below 0. Damage is the
+share of the rest of the film that was written on or destroyed; for a loop, destroyed.
 
 ## Starting State
 
-A film drawn from the seed, poled down and at rest (a few spots may have turned by themselves);
-a sharp tip at its centre, with a drift drawn from the seed. The pattern is drawn from the seed,
-too, as is how far the imprint is to be shifted. Films and patterns of `train`, `validation` and
-`test` are disjoint whatever the seeds; `twins` and `frames` are never offered for training.
+A film, a pattern or a shift of the imprint, and a drift, all drawn from the seed; the film poled
+down and at rest, a sharp tip at its centre. Films and patterns of `train`, `validation` and `test`
+are disjoint whatever the seeds; `twins` and `frames` are never offered for training.
 
 ## Episode End
 
-Terminated when pulses or time are used up, when the film has broken down, or when the agreement
-has reached 0.95.
+Terminated when pulses or time are used up, when the film has broken down, or when the agreement has
+reached 0.95.
 
 ## Info
 
@@ -85,35 +76,14 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 `PFMLoop-v0` has no `pattern`.
 
-## Observation models
-
-The measurement is shown as it is; there is no reconstruction.
-
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action |
-| random | uniform places and biases, 10 ms each; a look after every fourth pulse |
-| expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
-| oracle | sees the film, tries pulses on a copy of it, and gives the best one |
-| trained | the policy that comes with the package, trained by PPO |
-
-For a loop, the expert takes one, computes how many pulses around the point will do, gives them,
-and takes the next. The oracle looks one pulse ahead: it is a strong reference and not a bound.
+The oracles look one pulse ahead: they are strong references and not bounds.
 
 ## Where adaptivity does not pay
 
-On a film without disorder (`disorder="off"`), without heat and drift, every pulse has the same
-effect: images add no information, and a list of pulses that was optimised once for a pattern is
-as good as any policy.
-
-## Reproducing
-
-```sh
-microgym evaluate PFM-v0 --agent expert --split test --episodes 200 --json
-microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
-```
+Without disorder, heat and drift every pulse has the same effect: images add no information, and a
+list of pulses that was optimised once for a pattern is as good as any policy.
 
 ## References
 
@@ -122,10 +92,6 @@ microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
 * Rodriguez et al., Appl. Phys. Lett. 86, 012906 (2005): domains grow linearly with the bias.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
 * Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992): the noise.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments

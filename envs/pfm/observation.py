@@ -1,12 +1,14 @@
-"""Observations of PFM-v0 and PFMLoop-v0: channels, and the kernels of the maps."""
+"""Observations of PFM-v0 and PFMLoop-v0: channels, and the maps of pulses."""
+
+from functools import reduce
 
 import numpy as np
 
 from microgym.envs.core.channels import Channel, Channels, flattened
 from microgym.envs.pfm.config import CELLS
 from microgym.jit import kernel
-from microgym.metrics.incremental import pooled
 from microgym.physics.ferroelectric import add_tip_field
+from microgym.state import Float32
 
 FULL_V = 30.0
 """Volts of pulses at one place that fill the maps of past pulses (design choice)."""
@@ -38,22 +40,13 @@ SHOWN = MAPS.names[:3]
 FEATURES = flattened(NUMBERS, MAPS, SHOWN, CELLS["features"])
 
 
-@kernel
-def draw_maps(rows, maps, area, out):
-    """Pool the maps of the listed rows to the cells of the observation.
-
-    Args:
-        rows: (k,) int64.
-        maps: (N, 5, size, size) float32, in the order of `MAPS`.
-        area: (4,) int64, all of the maps as `pooled` has it: 0, cells, 0, cells.
-        out: (N, 5, cells, cells) written.
-    """
-    block = maps.shape[2] // out.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
-        for channel in range(maps.shape[1]):
-            # Mean over the sites of each cell.
-            pooled(maps[b, channel], 0, 0, block, area, out[b, channel])
+def block_means(planes: Float32, cells: int) -> Float32:
+    """Means of square planes (..., size, size) over their blocks, (..., cells, cells)."""
+    block = planes.shape[-1] // cells
+    blocks = planes.reshape(*planes.shape[:-2], cells, block, cells, block)
+    # One element after the other: the order of a sum decides its last bit.
+    rows = reduce(np.add, (blocks[..., j] for j in range(block)))
+    return reduce(np.add, (rows[..., i, :] for i in range(block))) * np.float32(1.0 / block**2)
 
 
 @kernel

@@ -55,14 +55,13 @@ def check(task: "PFMTask", row: int) -> Panel:
 
 
 def loop(task: "PFMTask", row: int) -> Panel:
-    """Imprints on the axis of bias: wanted, true, measured."""
-    highest = task.instrument.settings.loop_v
-    rising, falling = (float(one) for one in task.state.measured_v[row])
-    measured = 0.5 * (rising + falling) if rising != falling else None
+    """Imprints, as gauges over the range of bias: wanted, true, measured."""
+    state, highest = task.state, task.instrument.settings.loop_v
+    measured = state.measured_v[row]
     entries = (
-        ("imprint asked for", float(task.state.asked_v[row]), drawing.ACCENT),
-        ("imprint now (hidden)", float(task.state.imprint_v[row]), drawing.GOOD),
-        ("imprint measured", measured, drawing.SPENT),
+        ("imprint asked for", state.asked_v[row], drawing.ACCENT),
+        ("imprint now (hidden)", state.imprint_v[row], drawing.GOOD),
+        ("imprint measured", measured.mean() if measured.any() else None, drawing.SPENT),
     )
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
@@ -72,18 +71,12 @@ def loop(task: "PFMTask", row: int) -> Panel:
             drawing.write(pen, (left, y - 16), name, 12, drawing.DIM)
             text = "not yet" if volts is None else f"{volts:+.2f} V"
             drawing.write_left_of(pen, (right, y - 16), text, 12)
-            pen.line((left, y + 20, right, y + 20), fill=drawing.FRAME, width=2)
-            for value, mark in ((0.0, drawing.FRAME), (volts, color)):
-                if value is not None:
-                    x, _ = box.point(
-                        0.0, 0.5 + 0.46 * np.clip(value / highest, -1.0, 1.0), 1.0, 1.0
-                    )
-                    pen.ellipse((x - 6, y + 14, x + 6, y + 26), fill=mark)
+            part = 0.0 if volts is None else 0.5 + 0.5 * volts / highest
+            drawing.bar(pen, (left, y + 16, right, y + 22), part, color)
 
     ends = tuple((f"{end:+g} V", drawing.DIM) for end in (-highest, highest))
-    return Panel(
-        TOP_RIGHT, "hysteresis loop", None, "biases of reversal", below=ends, overlay=overlay
-    )
+    note = "biases of reversal"
+    return Panel(TOP_RIGHT, "hysteresis loop", None, note, below=ends, overlay=overlay)
 
 
 def image(task: "PFMTask", row: int) -> Panel:
@@ -113,9 +106,8 @@ def pulses(task: "PFMTask", row: int) -> Panel:
             at = box.point(y + 0.5, x + 0.5, SIZE, SIZE)
             color = drawing.SPENT if volts > 0.0 else drawing.BAD
             drawing.ring(pen, at, 8.0, color)
-            pen.line((at[0] - 4, at[1], at[0] + 4, at[1]), fill=color, width=2)
-            if volts > 0.0:
-                pen.line((at[0], at[1] - 4, at[0], at[1] + 4), fill=color, width=2)
+            sign = "+" if volts > 0.0 else "-"
+            pen.text(at, sign, fill=color, font=drawing.font(16), anchor="mm")
 
     note = "" if not made else f"last {volts:+.1f} V" if volts else "waited"
     below = (("up", drawing.SPENT), ("down", drawing.BAD))

@@ -25,15 +25,11 @@ from microgym.specimens.splits import specimen_key
 from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
 
 SHORTEST_S = 1e-4
-"""Shortest pulse, s."""
-DECADES = 4.0
-"""Decades from the shortest pulse to the longest; the action is logarithmic between them."""
+"""Shortest pulse, s; the longest is 1 s, and the action logarithmic between them."""
 GRID = 16
 """Cells along an edge of the discrete action grid: 4 cells of the film each (design choice)."""
 GRID_VOLTS = (-6.0, 4.0, 8.0)
 """Biases that the discrete action offers, V (design choice)."""
-GRID_LENGTH = 0.0
-"""Its pulse, on the continuous action's scale: 10 ms, the standard pulse of 20 lattice steps."""
 COMPLETE = 0.95
 """Agreement with which an episode ends (design choice)."""
 IMPRINT_SHIFT_V = (0.4, 1.6)
@@ -43,7 +39,7 @@ IMPRINT_SCALE_V = 2.0
 CENTRE = 0.5 * (SIZE - 1)
 """Coordinate of the point whose loop is to be shifted, cells."""
 
-_LN_10 = 2.302585092994046
+_HALF_SPAN = 4.605170185988092  # natural logarithm of 100: 1 s over 10 ms, and that over 0.1 ms
 
 
 class PFMTaskState(NamedTuple):
@@ -80,18 +76,6 @@ class PFMTaskState(NamedTuple):
     asked_v: Annotated[Float64, Shape(unit="V")]
     imprint_v: Annotated[Float64, Shape(unit="V")]
     measured_v: Annotated[Float64, Shape(2, unit="V")]
-
-
-_RESOURCES = (
-    Metric("breakdown", "breakdowns of the film", group="cost_terms"),
-    Metric("tip_wear", "wear of the tip", gauge=1.0, path="instrument.state.wear"),
-    Metric("exposures", "pulses", "", "", "ledger", gauge="config.pulses"),
-    Metric("time_s", "time taken", "s", "", "ledger", gauge="config.time_limit_s"),
-)
-_AGREEMENT = Metric(
-    "agreement", "agreement with the pattern", better="higher", gauge=1.0, path="state.agreement"
-)
-_IMAGES = Metric("images", "images taken", better="", path="instrument.state.images")
 
 
 class PFMTask(Task):
@@ -134,12 +118,16 @@ class PFMTask(Task):
         "state.agreement": COMPLETE,
     }
     METRICS = (
-        _AGREEMENT,
+        Metric("agreement", "agreement with the pattern", "", "higher", gauge=1.0,
+               path="state.agreement"),
         Metric("written", "of the pattern, written", "", "higher", gauge=1.0, path="state.written"),
         Metric("spilt", "spilt, over the pattern", gauge=1.0, path="state.spilt"),
-        _IMAGES,
-        *_RESOURCES,
-    )
+        Metric("images", "images taken", better="", path="instrument.state.images"),
+        Metric("breakdown", "breakdowns of the film", group="cost_terms"),
+        Metric("tip_wear", "wear of the tip", gauge=1.0, path="instrument.state.wear"),
+        Metric("exposures", "pulses", "", "", "ledger", gauge="config.pulses"),
+        Metric("time_s", "time taken", "s", "", "ledger", gauge="config.time_limit_s"),
+    )  # fmt: skip
     PANELS = (render.film, render.check, render.image, render.pulses)
     COST = {"breakdown": "1 in the step in which the film breaks down"}
     LATENT = {
@@ -147,14 +135,10 @@ class PFMTask(Task):
         "p": Latent("polarisation", "instrument.state.p"),
         "imprint": Latent("random field of the film", "instrument.state.imprint"),
         "bond": Latent("random bond of the film", "instrument.state.bond"),
-        "barrier": Latent(
-            "dead sites; below 0 where the film is destroyed", "instrument.state.barrier"
-        ),
+        "barrier": Latent("dead sites; below 0 where destroyed", "instrument.state.barrier"),
         "strength": Latent("strength of the disorder", "instrument.state.strength"),
         "wear": Latent("relative growth of the tip's radius", "instrument.state.wear"),
-        "bearable_v": Latent(
-            "bias above which the film may break down", "instrument.state.bearable_v", "V"
-        ),
+        "bearable_v": Latent("bias that the film bears", "instrument.state.bearable_v", "V"),
         "drift_cells": Latent("drift of the tip", "instrument.state.drift.drift", "cells"),
         "target": Latent("cells that are to point up", "state.target"),
         "imprint_v": Latent("imprint that a loop would show now", "state.imprint_v", "V"),
@@ -208,7 +192,8 @@ class PFMTask(Task):
             where = np.stack(np.divmod(cell, GRID), axis=1)
             state.place[rows] = (where + 0.5) * (SIZE / GRID) - 0.5
             state.bias[rows] = np.asarray(GRID_VOLTS)[level // 2]
-            state.length[rows], state.look[rows] = GRID_LENGTH, level % 2 == 1
+            state.length[rows] = 0.0  # 10 ms, the standard pulse of 20 lattice steps
+            state.look[rows] = level % 2 == 1
         else:
             chosen = actions.astype(np.float64)
             state.place[rows] = 0.5 * (chosen[:, :2] + 1.0) * (SIZE - 1)
@@ -218,7 +203,7 @@ class PFMTask(Task):
     def act(self, rows: Int64) -> None:
         """Pulse and look, in a share of the rows."""
         state, instrument = self.state, self.instrument
-        seconds = SHORTEST_S * exp(0.5 * DECADES * _LN_10 * (state.length + 1.0))
+        seconds = SHORTEST_S * exp(_HALF_SPAN * (state.length + 1.0))
         instrument.pulse(rows, state.place, state.bias, seconds)
         work = workspace(SIZE * SIZE).reshape(SIZE, SIZE)
         d = instrument.settings.tip_cells
@@ -248,11 +233,7 @@ class PFMTask(Task):
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        maps = np.empty((self.num_envs, len(observation.MAPS), self.cells, self.cells), np.float32)
-        area = np.array([0, self.cells, 0, self.cells])
-        every = np.arange(self.num_envs)
-        self.share(lambda rows: observation.draw_maps(rows, self.state.maps, area, maps), every)
-        np.clip(maps, -1.0, 1.0, out=maps)
+        maps = observation.block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
         if self.config.observation == "features":
             shown = maps[:, : len(observation.SHOWN)].reshape(self.num_envs, -1)
             return np.concatenate([self.numbers(), shown], axis=1)
@@ -277,9 +258,8 @@ class PFMTask(Task):
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the domains as a map."""
-        cells, up = CELLS["compact"], (self.instrument.state.p > 0.0).astype(np.float32)
-        blocks = up.reshape(self.num_envs, cells, SIZE // cells, cells, SIZE // cells)
-        return {**super().latent(), "structure": blocks.mean(axis=(2, 4))}
+        up = (self.instrument.state.p > 0.0).astype(np.float32)
+        return super().latent() | {"structure": observation.block_means(up, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Grid actions that were not chosen since the last look."""
@@ -295,6 +275,9 @@ class PFMTask(Task):
         return f"{self.AIM}: {news}"
 
 
+_AGREEMENT, _WRITTEN, _SPILT, _IMAGES, *_RESOURCES = PFMTask.METRICS
+
+
 class PFMLoopTask(PFMTask):
     """N films of which the hysteresis loop at the centre is to be shifted."""
 
@@ -302,15 +285,11 @@ class PFMLoopTask(PFMTask):
     AIM = "shift the loop"
     METRICS = (
         replace(_AGREEMENT, label="agreement", report=False),
-        Metric(
-            "written", "of the point, up", "", "higher", report=False, path="state.written"
-        ),
-        Metric("spilt", "up beside the point", report=False, path="state.spilt"),
+        replace(_WRITTEN, label="of the point, up", report=False, gauge=None),
+        replace(_SPILT, label="up beside the point", report=False, gauge=None),
         replace(_IMAGES, report=False),
-        Metric(
-            "imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
-            text="{value:.2f} V", path="imprint_error_v",
-        ),
+        Metric("imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
+               text="{value:.2f} V", path="imprint_error_v"),
         *_RESOURCES,
     )  # fmt: skip
     PANELS = (render.film, render.loop, render.image, render.pulses)

@@ -51,32 +51,30 @@ FEATURES = flattened(
 
 
 @kernel
-def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
+def draw_maps(rows, shown, scan, n, unit, drawn):
     """Pool image, uncertainty and fluence of the listed rows into the maps of the observation.
 
     Args:
         rows: (k,) int64.
         shown: `ImageEstimate` of which amplitude, phase and uncertainty are shown.
-        fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns to be
-            drawn, px of the field, in whole cells of the region; emptied.
-        start: first row and column of the region, px.
-        edge: pixels along the edge of a cell.
+        scan: `RunningScan` whose fluence is shown; its areas are drawn, and emptied.
+        n: edge of a patch of the specimen, px.
         unit: float32, photons per object pixel that count as one exposure.
         drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures),
             exposures/10, twice the mean standard deviation, all clipped to [-1, 1].
     """
     one = np.float32(1.0)
-    cells = drawn.shape[2]
+    cells, start = drawn.shape[2], n // 2
+    edge = (scan.fluence.shape[1] - n) // cells
     for k in range(rows.size):
         b = rows[k]
-        area = areas[b]
+        area = scan.areas[b]
         for j in range(4):
             area[j] = (area[j] - start) // edge
         # Means over the pixels of each cell.
         pooled(shown.re[b], start, start, edge, area, drawn[b, 0])
         pooled(shown.im[b], start, start, edge, area, drawn[b, 1])
-        pooled(fluence[b], start, start, edge, area, drawn[b, 2])
+        pooled(scan.fluence[b], start, start, edge, area, drawn[b, 2])
         pooled(shown.sigma[b], start, start, edge, area, drawn[b, 4])
         count, plane = area[3] - area[2], cells * cells
         for row in range(area[0], area[1]):
@@ -98,7 +96,7 @@ def draw_maps(rows, shown, fluence, areas, start, edge, unit, drawn):
 
 
 @kernel
-def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
+def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
     """Enter the latest exposure of each row into fluence and signals.
 
     Args:
@@ -107,22 +105,31 @@ def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
         footprint: (n*n,) float32, intensity of the known probe, sum one.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         n: edge of a patch of the specimen, px.
-        fluence: (N, H, W) float32, photons per object pixel, updated.
+        edge: pixels along the edge of a cell of the maps.
+        scan: `RunningScan` whose fluence is updated; the patch is added to its areas.
         signal: (N, 2) float64, counts inside and outside the direct beam over the photons sent,
             written.
     """
+    start, size = n // 2, scan.fluence.shape[1] - n
     for k in range(rows.size):
         b = rows[k]
+        photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
-        photons, reading = measurement.photons[b], measurement.counts[b]
-        top, left = measurement.corner[b, 0], measurement.corner[b, 1]
-        add_fluence(fluence[b], footprint, np.float32(photons), top, left, n)
+        top, left = corner[b, 0], corner[b, 1]
+        add_fluence(scan.fluence[b], footprint, np.float32(photons), top, left, n)
         direct, total = 0.0, 0.0
         for j in range(n * n):
             direct += reading[j] * disk[j]
             total += reading[j]
         signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
         signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)
+        # Whole cells of the region that hold the patch.
+        area = scan.areas[b]
+        for axis in range(2):
+            first = max(corner[b, axis] - start, 0) // edge * edge
+            end = (min(corner[b, axis] + n - start, size) + edge - 1) // edge * edge
+            area[2 * axis] = min(area[2 * axis], start + first)
+            area[2 * axis + 1] = max(area[2 * axis + 1], start + end)
 
 
 class ScanState(NamedTuple):
@@ -150,9 +157,8 @@ class Scan:
     Attributes:
         estimate: running reconstructions.
         model: observation model.
-        fluence: (N, H, W) float32, photons per object pixel by commanded positions.
+        running: reconstructions, fluence by commanded positions, and areas that are to be drawn.
         signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
-        running: reconstructions and fluence; live arrays.
         state: all that is remembered.
         maps: (N, 5, cells, cells) float32, as they were last drawn.
     """
@@ -166,31 +172,31 @@ class Scan:
         cells: int,
         unit: np.float32,
     ) -> None:
-        side, probe = instrument.field_px, instrument.known_probe
-        self._n, self._unit, self._disk = instrument.n, unit, instrument.disk
-        self._start, self._size = region = (instrument.n // 2, instrument.region_px)
-        self._edge = self._size // cells
-        self._footprint = intensity(probe).astype(np.float32).ravel()
+        n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
+        self._region = region = (n // 2, instrument.region_px)
+        footprint = intensity(probe).astype(np.float32).ravel()
+        self._constants = footprint, instrument.disk, n, instrument.region_px // cells
+        self._n, self._unit = n, unit
         self.estimate = OnlineReconstruction(num_envs, side, probe, exposures)
         self.model = model(num_envs, side, probe, region)
-        self.fluence = np.zeros((num_envs, side, side), np.float32)
-        self.signal = np.zeros((num_envs, 2))
-        self.running = RunningScan(self.estimate.re, self.estimate.im, self.fluence)
-        self.state = ScanState(self.estimate.state, self.model.state, self.fluence, self.signal)
-        self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
+        fluence = np.zeros((num_envs, side, side), np.float32)
         self._areas = whole_region(num_envs, region)
+        self.running = RunningScan(self.estimate.re, self.estimate.im, fluence, self._areas)
+        self.signal = np.zeros((num_envs, 2))
+        self.state = ScanState(self.estimate.state, self.model.state, fluence, self.signal)
+        self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
 
     def reset(self, rows: Int64) -> None:
         """Begin new scans in the listed rows, (k,)."""
         self.estimate.reset(rows)
         self.model.reset(rows)
-        self.fluence[rows] = 0.0
+        self.running.fluence[rows] = 0.0
         self.signal[rows] = 0.0
         self.forget(rows)
 
     def forget(self, rows: Int64 | slice = slice(None)) -> None:
-        """Mark the maps of the listed rows, or of all, as changed everywhere."""
-        self._areas[rows] = whole_region(1, (self._start, self._size))
+        """Let the whole maps of the listed rows, or of all, be drawn anew."""
+        self._areas[rows] = whole_region(1, self._region)
 
     def add(self, rows: Int64, measurement: Measurement) -> None:
         """Enter the latest exposure of each listed row.
@@ -200,19 +206,10 @@ class Scan:
             measurement: of all rows.
         """
         self.estimate.add(rows, *measurement)
-        record_rows(
-            rows, measurement, self._footprint, self._disk, self._n, self.fluence, self.signal
-        )
+        record_rows(rows, measurement, *self._constants, self.running, self.signal)
         self.model.add(rows, measurement.corner, self.signal)
         if not self.model.local:
             self.forget(rows)
-            return
-        # Whole cells of the region that the patch touches.
-        corner, edge, areas = measurement.corner[rows] - self._start, self._edge, self._areas
-        first = np.maximum(corner, 0) // edge * edge
-        end = -(-np.minimum(corner + self._n, self._size) // edge) * edge
-        areas[rows, ::2] = np.minimum(areas[rows, ::2], self._start + first)
-        areas[rows, 1::2] = np.maximum(areas[rows, 1::2], self._start + end)
 
     def stale(self) -> Int64:
         """The rows that have changed since their maps were drawn, (k,) int64."""
@@ -220,6 +217,5 @@ class Scan:
 
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""
-        shown = self.model.estimate(rows, self.running._replace(areas=self._areas))
-        start, edge = self._start, self._edge
-        draw_maps(rows, shown, self.fluence, self._areas, start, edge, self._unit, self.maps)
+        shown = self.model.estimate(rows, self.running)
+        draw_maps(rows, shown, self.running, self._n, self._unit, self.maps)

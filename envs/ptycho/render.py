@@ -63,7 +63,7 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
     """Contrast of the reconstruction, or of the network's restoration of it."""
     image, final = task.scan.running, bool(task.terminated[row])
     if task.config.reconstructor == "neural" and not final:
-        image = task.scan.model.estimate(np.array([row]), image)
+        image = task.scan.model.estimate(np.array([row]), image._replace(areas=None))
     _, high = _truth(task, row)
     inside = _inside(task, row)
     pixels = drawing.colored(_contrast(image.re[inside], image.im[inside]), 0.0, high)
@@ -83,7 +83,7 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
 
 def dose(task: "PtychoTask", row: int) -> Panel:
     """Fluence by commanded positions, the positions so far, and the path between them."""
-    exposures = task.scan.fluence[_inside(task, row)] / task.unit
+    exposures = task.scan.running.fluence[_inside(task, row)] / task.unit
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         path(pen, points(task, row, box), drawing.ACCENT, drawing.INK)

@@ -2,13 +2,9 @@
 
 from microgym.envs.core.registry import register
 
-register("STM-v0", __name__, "STM", "tunnelling microscope: drag an adatom to its target, and look")
-register(
-    "STMBuild-v0",
-    __name__,
-    "STMBuild",
-    "tunnelling microscope: drag adatoms into a figure, and leave the others alone",
-)
-register(
-    "STMTip-v0", __name__, "STMTip", "tunnelling microscope: mend a bad tip by pulses and dips"
-)
+for name, decision in (
+    ("STM", "drag an adatom to its target, and look"),
+    ("STMBuild", "drag adatoms into a figure, and leave the others alone"),
+    ("STMTip", "mend a bad tip by pulses and dips"),
+):
+    register(f"{name}-v0", __name__, name, f"tunnelling microscope: {decision}")

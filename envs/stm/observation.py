@@ -28,10 +28,8 @@ def _pair(name: str, doc: str, unit: str) -> dict[str, Channel]:
 
 
 DRAG = Channels(
-    **_pair(
-        "start", "start of the drag, from the believed position of the adatom", f"{START_NM} nm"
-    ),
-    **_pair("end", "end of the drag, from the believed position of the adatom", f"{END_NM} nm"),
+    **_pair("start", "start of the drag, from the adatom's believed position", f"{START_NM} nm"),
+    **_pair("end", "end of the drag, from the adatom's believed position", f"{END_NM} nm"),
     bias="bias, from 5 to 15 mV",
     conductance="conductance of the junction over the adatom, from 3 to 6 uS",
     look="below -1/3: drag only; above 1/3: image only; between: both",
@@ -50,9 +48,7 @@ SLOT = Channels(
     stale=Channel("drags of it since the last image", "4"),
     **_pair("near", "from it to the nearest other adatom", "2 nm"),
 )
-"""Channels of each adatom that is to be moved: those not yet in place first, the nearest to its
-target foremost. The believed position is that of the last image, and after a drag without an image
-the end of the drag."""
+"""Channels of each adatom that is to be moved."""
 SHARED = Channels(
     hollow="kind of hollow of the first adatom's target: -1 fcc, 1 hcp",
     **_pair("shift", "expected drift since the last image", "0.5 nm"),

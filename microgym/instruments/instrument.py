@@ -23,7 +23,9 @@ class Instrument(Generic[SettingsT, StateT]):
     """N instruments of one kind.
 
     Methods act on the listed `rows` of the state, (k,) int64. Arrays of controls have a leading
-    axis N and are read in these rows; arrays of keys and specimens have a leading axis k.
+    axis N and are read in these rows; arrays of specimens have a leading axis k. The first method,
+    `reset`, begins episodes from their keys, (k, 2) uint32, on specimens of a family and one of
+    `microgym.specimens.splits.SPLITS`.
 
     Args:
         kind: class of the state.

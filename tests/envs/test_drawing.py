@@ -83,4 +83,4 @@ def test_rendering_changes_nothing():
     env.render()
     after = env.snapshot()
     assert all(before[name].tobytes() == after[name].tobytes() for name in before)
-    assert task_of(env).scan.fluence.sum() > 0.0
+    assert task_of(env).scan.running.fluence.sum() > 0.0

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     setting = options.read_setting(arguments)
     from microgym.agents.core.registry import agent_names
     from microgym.baselines.evaluation.comparison import compare, summary
-    from microgym.baselines.evaluation.load_agent import find_agent
+    from microgym.baselines.evaluation.env_config import find_agent
 
     if arguments.output:
         check_writable(arguments.output)

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Play one episode and write its frames."""
     setting = options.read_setting(arguments)
     from microgym.baselines.cli.record_video import check_format, record_episode, write_video
-    from microgym.baselines.evaluation.load_agent import find_agent
+    from microgym.baselines.evaluation.env_config import find_agent
 
     check_writable(check_format(arguments.output))
     setting.check()

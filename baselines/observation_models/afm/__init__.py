@@ -1,7 +1,6 @@
 """Neural observation model of AFM-v0: restoration of heights from the lines of a scan."""
 
 from microgym.baselines.observation_models.afm import evaluate, page
-from microgym.baselines.observation_models.afm.figure import draw_figure
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 from microgym.reconstruction.topography.observation_model import NETWORK
 
@@ -16,6 +15,6 @@ SPEC = ObservationModelSpec(
     measure=evaluate.measure,
     summary=evaluate.summary,
     failed_claims=evaluate.failed_claims,
-    draw=draw_figure,
+    draw=page.draw_figure,
     card=page.CARD,
 )

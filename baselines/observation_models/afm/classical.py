@@ -14,16 +14,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.observation_models.afm.dataset import Frames
-from microgym.baselines.observation_models.afm.inputs import line_settings
+from microgym.baselines.observation_models.afm.dataset import Frames, line_settings
 from microgym.physics.afm_tip import REACH, Tip, window_of
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.topography.convnet_kernels import LINES
-from microgym.reconstruction.topography.observation_model import (
-    NeuralTopography,
-    Raster,
-    ScanLine,
-)
+from microgym.reconstruction.topography.observation_model import NeuralTopography, Raster, ScanLine
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -80,10 +75,7 @@ GRID = tuple(
 
 
 def relative_error(heights: NDArray[np.floating], truth: Float32) -> Float64:
-    """Error of frames over their relief, each line's mean apart, as in the reward of AFM-v0.
-
-    Args:
-        heights, truth: (F, lines, P), nm.
+    """Error of frames (F, lines, P) over their relief, each line's mean apart, as AFM-v0 rewards.
 
     Returns:
         (F,) root of the summed squared error over the summed variance of the truth.
@@ -97,11 +89,7 @@ def relative_error(heights: NDArray[np.floating], truth: Float32) -> Float64:
 def restore_classically(
     frames: Frames, chosen: Iterable[RestorationSettings]
 ) -> Iterator[tuple[RestorationSettings, Float64]]:
-    """Restore frames classically.
-
-    Args:
-        frames: scanned.
-        chosen: settings.
+    """Restore frames classically with some settings.
 
     Yields:
         Settings, and heights (F, lines, P), nm; those that share steps come together.
@@ -197,10 +185,6 @@ def best_settings(validation: Frames) -> RestorationSettings:
 
 def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
     """Estimate of the neural observation model, line by line, as AFM-v0 shows it.
-
-    Args:
-        weights: the network.
-        frames: scanned.
 
     Returns:
         (F, lines, P) float32: heights less each line's mean, and their uncertainty, nm.

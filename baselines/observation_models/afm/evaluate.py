@@ -140,16 +140,7 @@ def compare(weights: Weights, test: Conditions, *, budget: Budget, seed: int) ->
 def coverage_under(
     weights: Weights, seed: int, family: str | None
 ) -> tuple[Conditions, NDArray[np.float64]]:
-    """Coverage under one set of random conditions, as in training.
-
-    Args:
-        weights: the network.
-        seed: of everything random.
-        family: of the surfaces; None draws one of those of the training.
-
-    Returns:
-        The conditions, and for each of `STATED` the share of errors that stays below its bound.
-    """
+    """Coverage under one set of random conditions, as in training; see `measure_coverage`."""
     (frames,) = random_frames(seed, 1, "test", family=family)
     heights, sigma = restore(weights, frames)
     truth = frames.truth - frames.truth.mean(axis=-1, keepdims=True)

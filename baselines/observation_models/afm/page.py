@@ -1,28 +1,33 @@
-"""Text and tables of the network's page and card."""
+"""Text, tables and picture of the network's page and card."""
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from microgym.baselines.observation_models.afm.classical import (
     GRID,
     RADII_NM,
     SMOOTHED,
     RestorationSettings,
+    restore,
+    restore_classically,
 )
-from microgym.baselines.observation_models.afm.dataset import LEARNT
+from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
 from microgym.baselines.observation_models.afm.evaluate import SPEEDS, TIPS, claimed
-from microgym.baselines.observation_models.evaluate import estimate
+from microgym.baselines.observation_models.evaluate import found_shares
+from microgym.baselines.observation_models.figure import ImageRow, colored_planes, image_grid
 from microgym.baselines.observation_models.page import (
+    comparison_cells,
     coverage_card_rows,
-    coverage_rows,
+    coverage_table,
     family_cell,
     verdict_rows,
-    winner,
 )
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
-Table = list[tuple[str, ...]]
 _PURPOSE = """\
 A fast scan with a worn tip shows less than is there: the loop lags behind, the tip flies off edges,
 trace and retrace differ, and everything is as wide as the tip. With `reconstructor="neural"`
@@ -66,22 +71,23 @@ def _results(record: Record) -> list[str]:
         _about(record),
         markdown(verdict_rows(claimed(record))),
         _lost(record),
-        markdown(_rows(record["claims"], "lines", "speed")),
+        _comparisons(record["claims"], "lines", "speed"),
         "## States of tips",
         f"The same at 2 to 20 lines a second, {record['tips'][0]['specimens']} test frames in each "
         f"row; {_tips()}.",
-        markdown(_rows(record["tips"], "tip", "tip")),
+        _comparisons(record["tips"], "tip", "tip"),
         "## Its uncertainty",
         "Part of pixels whose error stays below what is stated; means over sets of conditions, "
         "four frames each, with 95% intervals.",
-        markdown(coverage_rows(record["coverage"], "frames")),
+        coverage_table(record["coverage"], "frames"),
     ]
 
 
 def _metrics(record: Record) -> Rows:
     """Rows of the card about the results."""
+    coverage = record["coverage"]
     gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
-    return gains + coverage_card_rows(record["coverage"])
+    return gains + coverage_card_rows(coverage["stated"], found_shares(coverage))
 
 
 def _about(record: Record) -> str:
@@ -123,28 +129,55 @@ def _lost(record: Record) -> str:
     return f"It does not win on: {'; '.join(places)}."
 
 
-def _rows(found: Sequence[Record], name: str, key: str) -> Table:
+def _comparisons(found: Sequence[Record], name: str, key: str) -> str:
     """A table of comparisons."""
     head = ("surfaces", name, "relief", "trace", "flattened", "corrected", "best classical",
             "network", "better by", "better is")  # fmt: skip
-    rows: Table = [head]
-    for one in found:
-        errors, gain = one["errors"], estimate(one["gain"])
-        values = {method: f"{errors[method]['value']:.3f}" for method in errors}
-        settings = RestorationSettings(**one["recipe"]).describe()
-        rows.append(
-            (
-                family_cell(one),
-                one[key],
-                f"{one['relief_nm']:.2g} nm",
-                *(values[method] for method in ("trace", "flattened", "corrected")),
-                f"{values['tuned']} ({settings})",
-                values["network"],
-                written(gain, 3),
-                winner(gain),
-            )
+
+    rows = [
+        (
+            family_cell(one),
+            one[key],
+            f"{one['relief_nm']:.2g} nm",
+            *comparison_cells(one, head[3:6], RestorationSettings(**one["recipe"]).describe()),
         )
-    return rows
+        for one in found
+    ]
+    return markdown([head, *rows])
+
+
+# --- picture --------------------------------------------------------------------------------------
+
+FAMILIES = ("mixed", "particles", "fibres")
+"""Families of the frames in the rows of the picture."""
+SEED = 3
+"""Of their surfaces, of the test split."""
+
+
+def draw_figure(weights: Weights, record: Record) -> bytes:
+    """Draw heights of lines less their mean, then uncertainty and error on one scale.
+
+    Settings of the classical restoration are those of fast scans.
+    """
+    columns = ("truth", "trace", "classical", "network", "network's uncertainty", "its error")
+    fast = {one["family"]: one["recipe"] for one in record["claims"] if one["speed"] == "fast"}
+    rows = [_pictures(weights, RestorationSettings(**fast[family]), family) for family in FAMILIES]
+    return image_grid(columns, rows, 192)
+
+
+def _pictures(weights: Weights, settings: RestorationSettings, family: str) -> ImageRow:
+    conditions = Conditions(family, "test", lines=128, rates_hz=(8.0, 12.0), radii_nm=(12.0, 16.0))
+    frames = scan_frames(conditions, np.array([SEED]), SEED)
+    heights, sigma = restore(weights, frames)
+    ((_, joined),) = restore_classically(frames, (settings,))
+    truth, *others = (
+        one - one.mean(axis=-1, keepdims=True)
+        for one in (frames.truth[0], frames.signals[0, :, 0], joined[0], heights[0])
+    )
+    low, high = (float(value) for value in np.quantile(truth, (0.005, 0.995)))
+    errors = [sigma[0], np.abs(others[-1] - truth)]
+    planes = colored_planes((truth, *others), low, high)
+    return family, "", planes + colored_planes(errors, 0.0, 0.3 * (high - low))
 
 
 CARD = ModelCard(

@@ -5,8 +5,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.baselines.observation_models.afm.dataset import Frames, random_frames
-from microgym.baselines.observation_models.afm.inputs import Inputs, make_inputs
+from microgym.baselines.observation_models.afm.dataset import (
+    Frames,
+    Inputs,
+    make_inputs,
+    random_frames,
+)
 from microgym.baselines.observation_models.afm.model import TopographyNet
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
@@ -78,11 +82,7 @@ def level(lines: Tensor) -> Tensor:
 
 
 def restore(net: TwinNetwork, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Run the network in PyTorch.
-
-    Args:
-        net: the network.
-        inputs: L lines with those before them.
+    """Run the network in PyTorch on L lines with those before them.
 
     Returns:
         (L, P) heights less their mean, and uncalibrated standard deviations, nm.

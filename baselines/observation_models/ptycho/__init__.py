@@ -1,7 +1,6 @@
 """Neural observation model of Ptycho-v0: restoration of an image while its scan is running."""
 
 from microgym.baselines.observation_models.ptycho import evaluate, page
-from microgym.baselines.observation_models.ptycho.figure import draw_figure
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 from microgym.reconstruction.ptychography.neural import NETWORK
 
@@ -16,7 +15,7 @@ SPEC = ObservationModelSpec(
     measure=evaluate.measure,
     summary=evaluate.summary,
     failed_claims=evaluate.failed_claims,
-    draw=draw_figure,
+    draw=page.draw_figure,
     card=page.CARD,
     recorded=True,
 )

@@ -21,8 +21,10 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
+    estimate_in,
+    fluence_in,
+    lit_in,
 )
-from microgym.baselines.observation_models.ptycho.inputs import estimate_in, fluence_in, lit_in
 from microgym.metrics import complex_error
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.ptychography.neural import NeuralImage
@@ -40,10 +42,7 @@ STOPS = (0, 1, 2, 5, 10, 25, 50, 100)
 INPUT_SWEEPS = (0, 5)
 """Sweeps through the finished scan before the inputs of the network are taken: as during a scan of
 Ptycho-v0, and as at its end."""
-GRID = (
-    *product((0.1, 0.5, 1.0), (0.25, 0.5, 1.0, 1.5), (math.inf,)),
-    (0.5, 1.0, 3.0),
-)
+GRID = (*product((0.1, 0.5, 1.0), (0.25, 0.5, 1.0, 1.5), (math.inf,)), (0.5, 1.0, 3.0))
 """alpha, step and decay that are tried."""
 PRUNED = 1.25
 """From ten sweeps on, settings with so many times the least error are dropped: after
@@ -113,13 +112,7 @@ class CompletedScans:
 
 
 def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> CompletedScans:
-    """Take scans.
-
-    Args:
-        conditions: of the scans.
-        seeds: (N,) of the specimens.
-        places: (E, 2) or (N, E, 2) of the probe, px of the field.
-    """
+    """Take scans of (N,) specimens at places (E, 2) or (N, E, 2) of the probe, px of the field."""
     scans = Scans(conditions, seeds)
     measured, count = scans.instrument.state.measurement, len(seeds)
     n, each = scans.instrument.n, conditions.exposures
@@ -146,11 +139,7 @@ def halton_places(exposures: int) -> Float64:
 
 
 def restore(weights: Weights, inputs: Float32) -> tuple[Complex64, Float32]:
-    """Estimate of the neural observation model.
-
-    Args:
-        weights: the network.
-        inputs: (L, 3, H, H), as from `Scans.inputs`.
+    """Estimate of the neural observation model from inputs (L, 3, H, H), as from `Scans.inputs`.
 
     Returns:
         (L, H, H) complex64 images and float32 standard deviations.
@@ -166,15 +155,10 @@ def restore(weights: Weights, inputs: Float32) -> tuple[Complex64, Float32]:
 def solve(
     scans: CompletedScans, alpha: float, step: float, decay: float, stops: Sequence[int] = STOPS
 ) -> Iterator[Complex64]:
-    """Reconstruct classically.
-
-    Args:
-        scans: finished.
-        alpha, step, decay: settings.
-        stops: numbers of sweeps, rising.
+    """Reconstruct classically with some settings.
 
     Yields:
-        (N, H, H) complex64, the images at each stop.
+        (N, H, H) complex64, the images after each number of sweeps of `stops`, rising.
     """
     count, exposures = scans.photons.shape
     edge, margin = scans.truth.shape[-1], scans.margin

@@ -10,17 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.observation_models.ptycho.inputs import make_inputs
-from microgym.envs.ptycho.config import DETECTOR_PIXELS, OPTICS
+from microgym.envs.ptycho.config import DETECTOR_PIXELS, LENS, OPTICS, PtychoConfig
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
-from microgym.instruments.ptychography.settings import STAGE_LEVELS, PtychographySettings
-from microgym.physics.damage import DAMAGE_LEVELS
+from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.physics.diffraction import add_fluence
-from microgym.physics.probe import make_probe
-from microgym.physics.sampling import Geometry
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.specimens.splits import FAMILIES, HELD_OUT, validate_family
+from microgym.reconstruction.ptychography.unet_kernels import CELL, LEAST_FLUENCE
+from microgym.specimens.splits import FAMILIES, HELD_OUT
 
 Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
@@ -34,23 +31,8 @@ MARGIN = DETECTOR_PIXELS // 2
 FIELD = REGION + 2 * MARGIN
 INSIDE = slice(MARGIN, MARGIN + REGION)
 """Rows, and columns, of the region in a field."""
-
-GEOMETRY = Geometry(
-    OPTICS["wavelength_m"], OPTICS["distance_m"], OPTICS["detector_pixel_m"], DETECTOR_PIXELS
-)
-
-
-def zone_plate(aperture: float = 1.0, defocus: float = 1.0) -> Complex64:
-    """The probe of Ptycho-v0 with its numerical aperture and defocus multiplied by factors.
-
-    Returns:
-        (n, n) complex64, power one.
-    """
-    return make_probe(
-        GEOMETRY,
-        numerical_aperture=OPTICS["numerical_aperture"] * aperture,
-        defocus_m=OPTICS["defocus_m"] * defocus,
-    ).reshape(DETECTOR_PIXELS, DETECTOR_PIXELS)
+LIT = 1.0
+"""Least photons of a pixel that counts as scanned (design choice)."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +40,7 @@ class Conditions:
     """Conditions of a scan.
 
     Attributes:
-        family: of the specimens.
-        split: of the specimens.
+        family, split: of the specimens.
         exposures: number of them.
         photons: of an exposure of one second.
         drift, damage: switches, as in Ptycho-v0.
@@ -78,13 +59,22 @@ class Conditions:
     aperture_error: float = 0.0
     defocus_error: float = 0.0
 
+    def settings(self, known: bool = False) -> PtychographySettings:
+        """The instrument of Ptycho-v0, with the true or the known probe."""
+        errors = (self.aperture_error, self.defocus_error) if known else (0.0, 0.0)
+        factors = zip(LENS, (self.aperture, self.defocus), errors, strict=True)
+        return PtychoConfig(
+            specimen=self.family,
+            split=self.split,
+            photons=self.photons,
+            drift=self.drift,
+            damage=self.damage,
+            optics={name: OPTICS[name] * (one * (1.0 + error)) for name, one, error in factors},
+        ).settings
+
 
 class Scans:
-    """Scans of N specimens under one set of conditions, side by side.
-
-    Args:
-        conditions: of the scans.
-        seeds: (N,) of the specimens.
+    """Scans of N specimens, one of each seed, under one set of conditions, side by side.
 
     Attributes:
         instrument: the microscopes.
@@ -98,20 +88,9 @@ class Scans:
 
     def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
         count, c = len(seeds), conditions
-        validate_family(c.family, c.split)
-        self.probe = zone_plate(c.aperture, c.defocus)
-        settings = PtychographySettings(
-            geometry=GEOMETRY,
-            probe=self.probe,
-            region_px=REGION,
-            photons_per_s=c.photons,
-            stage=STAGE_LEVELS[c.drift],
-            damage=DAMAGE_LEVELS[c.damage],
-        )
-        self.instrument = PtychographyInstrument(count, settings)
-        self.known = zone_plate(
-            c.aperture * (1.0 + c.aperture_error), c.defocus * (1.0 + c.defocus_error)
-        )
+        self.instrument = PtychographyInstrument(count, c.settings())
+        (self.probe,) = self.instrument.settings.probe
+        (self.known,) = c.settings(known=True).probe
         self.estimate = OnlineReconstruction(count, FIELD, self.known[None], c.exposures)
         self.fluence = np.zeros((count, FIELD, FIELD), np.float32)
         self._footprint = (np.abs(self.known) ** 2).astype(np.float32).ravel()
@@ -121,12 +100,7 @@ class Scans:
         self.estimate.reset(self._rows)
 
     def expose(self, places: NDArray[np.float64], dwell_s: NDArray[np.float64]) -> None:
-        """Take one exposure of each specimen and update the reconstruction.
-
-        Args:
-            places: (N, 2) of the probe, px of the field.
-            dwell_s: (N,).
-        """
+        """Expose at places (N, 2), px of the field, for (N,) seconds; update the reconstruction."""
         microscope = self.instrument
         microscope.expose(self._rows, places, dwell_s)
         taken = microscope.state.measurement
@@ -281,3 +255,48 @@ def _inputs_during(
     if generator.random() < 0.3:
         scans.sweep(20)
         yield scans.inputs()
+
+
+# --- inputs of the network in NumPy, as its kernels form them -------------------------------------
+
+
+def make_inputs(re: Float32, im: Float32, fluence: Float32) -> Float32:
+    """Inputs of the network from running reconstruction and photons per object pixel, (L, H, W).
+
+    Returns:
+        (L, 3, H, W) float32: real and imaginary contrast, and scaled logarithm of the fluence.
+    """
+    light = 0.5 * np.log10(np.float32(LEAST_FLUENCE) + fluence) + 0.5
+    return np.stack([re - 1.0, im, light], axis=1).astype(np.float32)
+
+
+def estimate_in(inputs: Float32) -> Complex64:
+    """The classical estimate in inputs (..., 3, H, W): (..., H, W) complex64."""
+    return (1.0 + inputs[..., 0, :, :] + 1j * inputs[..., 1, :, :]).astype(np.complex64)
+
+
+def fluence_in(inputs: Float32) -> Float32:
+    """Photons per object pixel in inputs (..., 3, H, W): (..., H, W) float32."""
+    photons = 10.0 ** (2.0 * inputs[..., 2, :, :] - 1.0) - LEAST_FLUENCE
+    return np.maximum(photons, 0.0).astype(np.float32)
+
+
+def lit_in(inputs: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Pixels with at least `LIT` photons in inputs (..., 3, H, W): (..., H, W) bool."""
+    return inputs[..., 2, :, :].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
+
+
+def as_cells(inputs: Float32) -> Float32:
+    """Pixels of cells to channels, (L, 3, H, W) to (L, 3*16, H/4, W/4), as PyTorch orders them."""
+    count, planes, height, width = inputs.shape
+    split = inputs.reshape(count, planes, height // CELL, CELL, width // CELL, CELL)
+    shape = (count, planes * CELL * CELL, height // CELL, width // CELL)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 2, 4).reshape(shape))
+
+
+def aligned_error(image: Complex64, truth: Complex64, mask: NDArray[np.bool_]) -> Float32:
+    """Absolute error of every pixel (H, W), after the complex factor that fits best in a mask."""
+    chosen = image[mask]
+    power = float(np.sum(np.abs(chosen) ** 2))
+    factor = np.vdot(chosen, truth[mask]) / power if power > 0.0 else 1.0
+    return np.abs(factor * image - truth).astype(np.float32)

@@ -47,9 +47,10 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     MARGIN,
     REGION,
     Conditions,
+    aligned_error,
+    lit_in,
     make_dataset,
 )
-from microgym.baselines.observation_models.ptycho.inputs import aligned_error, lit_in
 from microgym.baselines.observation_models.ptycho.siemens_star import make_star
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import STATED, Weights
@@ -231,14 +232,7 @@ def row(
     tuned: SolverGridSearch,
     times: Times,
 ) -> dict[str, Any]:
-    """One row of the table.
-
-    Args:
-        weights: the network.
-        conditions: of the scans.
-        scans: of test specimens.
-        tuned: classical solvers on validation specimens.
-        times: of the parts.
+    """One row of the table, from scans of test specimens and solvers on validation specimens.
 
     Returns:
         The conditions, mean E0 on lit pixels of each method with its 95% interval, and the
@@ -277,16 +271,13 @@ def row(
 
 
 def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> dict[str, Any]:
-    """The whole table, with numbers of specimens.
+    """The whole table.
 
     Args:
         weights: the network.
         specimens: test specimens in each row.
         judges: validation specimens for the settings of the classical solvers.
         seed: of specimens and jitter.
-
-    Returns:
-        "times_us" and "rows".
     """
 
     def scan(conditions: Conditions, count: int, jitter: int) -> CompletedScans:
@@ -312,17 +303,9 @@ def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> d
 def coverage_under(
     weights: Weights, seed: int, family: str | None = None, group: int = 4
 ) -> tuple[Conditions, NDArray[np.float64]]:
-    """Coverage under one set of random conditions, as in training.
+    """Coverage of lit pixels, mean over inputs, under one set of random conditions, as in training.
 
-    Args:
-        weights: the network.
-        seed: of everything random.
-        family: of the specimens; None draws one of those of the training.
-        group: test specimens.
-
-    Returns:
-        The conditions, and for each of `STATED` the share of lit pixels whose error stays below its
-        bound, mean over inputs; NaN where nothing was lit.
+    Arguments and result are those of `under` in `measure_coverage`, with a number of specimens.
     """
     data = make_dataset(seed, 1, "test", group, family)
     inputs = data.inputs.astype(np.float32)

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from microgym.baselines.observation_models.network import TwinNetwork
-from microgym.reconstruction.ptychography.neural import (
-    NETWORK,
-    PIXELS,
-)
+from microgym.reconstruction.ptychography.neural import NETWORK, PIXELS
 from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN, DETAIL_GAIN
 
 

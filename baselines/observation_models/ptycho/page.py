@@ -1,22 +1,39 @@
-"""Text and tables of the network's page and card."""
+"""Text, tables and picture of the network's page and card."""
 
-from microgym.baselines.observation_models.evaluate import estimate
+import numpy as np
+
+from microgym.baselines.observation_models.evaluate import estimate, found_shares
+from microgym.baselines.observation_models.figure import ImageRow, colored_planes, image_grid
 from microgym.baselines.observation_models.page import (
+    comparison_cells,
     coverage_card_rows,
-    coverage_rows,
+    coverage_table,
     family_cell,
+    values_of,
     verdict_rows,
     winner,
 )
-from microgym.baselines.observation_models.ptycho.classical import STOPS, SolverSettings
-from microgym.baselines.observation_models.ptycho.dataset import LEARNT
-from microgym.baselines.observation_models.ptycho.evaluate import CLAIMED, TABLE_STOPS, claimed
-from microgym.baselines.observation_models.ptycho.inputs import LIT
+from microgym.baselines.observation_models.ptycho.classical import (
+    INPUT_SWEEPS,
+    STOPS,
+    SolverSettings,
+    halton_places,
+    image_of,
+    restore,
+    take,
+)
+from microgym.baselines.observation_models.ptycho.dataset import LEARNT, LIT, REGION, Conditions
+from microgym.baselines.observation_models.ptycho.evaluate import (
+    CLAIMED,
+    SCAN,
+    TABLE_STOPS,
+    claimed,
+)
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.splits import HELD_OUT
 
-Table = list[tuple[str, ...]]
 _PURPOSE = """\
 While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
 `reconstructor="neural"` a small network restores the image from the running classical estimate and
@@ -66,17 +83,17 @@ def _results(record: Record) -> list[str]:
         "## Where it wins, and where not",
         _about(record),
         _verdict(record),
-        markdown(_claims(record, "lit")),
+        _claims(record, "lit"),
         "Over the whole region, dark parts included:",
-        markdown(_claims(record, "region")),
+        _claims(record, "region"),
         "## Dose, overlap, drift, probe",
         _table_text(record),
-        markdown(_table(record)),
+        _table(record),
         "## Its uncertainty",
         "Part of lit pixels whose error stays below what is stated; means over scans, with 95% "
         "intervals over sets of conditions. On single families it is off by as much as "
         f"{_farthest(coverage):.0f} points: true on the whole, not for each kind of specimen.",
-        markdown(coverage_rows(coverage, "scans", doses)),
+        coverage_table(coverage, "scans", doses),
         "## A recorded scan at a tenth of its dose",
         _star(record),
     ]
@@ -86,14 +103,15 @@ def _metrics(record: Record) -> Rows:
     """Rows of the card about the results."""
     rows: Rows = []
     for one in record["claims"]:
-        errors, gain = one["lit"]["errors"], written(estimate(one["lit"]["gain"]), 3)
-        cell = (
-            f"{errors['network']['value']:.3f}; best classical {errors['tuned']['value']:.3f}; "
-            f"better by {gain}"
-        )
         if one["photons"] <= CLAIMED:
+            values, gain = values_of(one["lit"]["errors"]), estimate(one["lit"]["gain"])
+            cell = (
+                f"{values['network']}; best classical {values['tuned']}; better by "
+                f"{written(gain, 3)}"
+            )
             rows.append((f"E0, {family_cell(one)}, {one['photons']:,.0f} photons", cell))
-    return rows + coverage_card_rows(record["coverage"])
+    coverage = record["coverage"]
+    return rows + coverage_card_rows(coverage["stated"], found_shares(coverage))
 
 
 def _about(record: Record) -> str:
@@ -121,26 +139,24 @@ def _verdict(record: Record) -> str:
     return f"{markdown(rows)}\n\n{text}"
 
 
-def _claims(record: Record, area: str) -> Table:
+def _claims(record: Record, area: str) -> str:
     """Families and doses of the claim, on "lit" pixels or the whole "region"."""
     head = ("specimens", "photons", "vacuum", "running", "classical, best", "network",
             "network better by", "better is")  # fmt: skip
-    rows: Table = [head]
-    for one in record["claims"]:
-        errors, gain = one[area]["errors"], estimate(one[area]["gain"])
-        settings = f" ({SolverSettings.from_record(one['recipe']).describe()})"
-        rows.append(
-            (
-                family_cell(one),
-                f"{one['photons']:,.0f}",
-                *(f"{errors[name]['value']:.3f}" for name in ("vacuum", "running")),
-                f"{errors['tuned']['value']:.3f}{settings if area == 'lit' else ''}",
-                f"{errors['network']['value']:.3f}",
-                written(gain, 3),
-                winner(gain),
-            )
+
+    rows = [
+        (
+            family_cell(one),
+            f"{one['photons']:,.0f}",
+            *comparison_cells(one[area], head[2:4], _settings(one) if area == "lit" else ""),
         )
-    return rows
+        for one in record["claims"]
+    ]
+    return markdown([head, *rows])
+
+
+def _settings(one: Record) -> str:
+    return SolverSettings.from_record(one["recipe"]).describe()
 
 
 def _table_text(record: Record) -> str:
@@ -158,30 +174,28 @@ def _table_text(record: Record) -> str:
     )
 
 
-def _table(record: Record) -> Table:
+def _table(record: Record) -> str:
     """The table over dose, overlap, drift and probe; bold where the network loses to the best."""
     head = ("specimens", "photons", "overlap", "drift", "defocus error", "network", "running",
             "equal time", "better by", "better is", "best", "50 sweeps")  # fmt: skip
-    rows: Table = [head]
-    for one in record["table"]["rows"]:
-        ratio, gain = one["time_ratio"], estimate(one["gain"])
-        errors = {name: f"{value['value']:.3f}" for name, value in one["errors"].items()}
+
+    def row(one: Record) -> tuple[str, ...]:
+        values, ratio, gain = values_of(one["errors"]), one["time_ratio"], estimate(one["gain"])
         mark = "**" if estimate(one["gain_tuned"]).below_zero else ""
-        rows.append(
-            (
-                f"`{one['family']}`",
-                f"{one['photons']:,.0f}",
-                f"{one['overlap']:.0%} ({one['exposures']})",
-                one["drift"],
-                f"{one['defocus_error']:.0%}",
-                *(errors[name] for name in ("network", "running", "equal_time")),
-                written(gain, 3),
-                winner(gain),
-                f"{mark}{errors['tuned']}{mark} ({ratio['tuned']:.1f})",
-                f"{errors['converged']} ({ratio['converged']:.1f})",
-            )
+        return (
+            f"`{one['family']}`",
+            f"{one['photons']:,.0f}",
+            f"{one['overlap']:.0%} ({one['exposures']})",
+            one["drift"],
+            f"{one['defocus_error']:.0%}",
+            *(values[name] for name in ("network", "running", "equal_time")),
+            written(gain, 3),
+            winner(gain),
+            f"{mark}{values['tuned']}{mark} ({ratio['tuned']:.1f})",
+            f"{values['converged']} ({ratio['converged']:.1f})",
         )
-    return rows
+
+    return markdown([head, *map(row, record["table"]["rows"])])
 
 
 def _farthest(coverage: Record) -> float:
@@ -206,13 +220,46 @@ def _star(record: Record) -> str:
     )
     head = ("exposures", "vacuum", "running", "network", "running, 5 sweeps",
             "network, 5 sweeps", "classical, best")  # fmt: skip
-    rows: list[tuple[str, ...]] = [head]
-    for one in star["scans"]:
-        errors = one["errors"]
+
+    def row(one: Record) -> tuple[str, ...]:
+        values = {name: f"{error:.3f}" for name, error in one["errors"].items()}
         names = ("vacuum", "running_0", "network_0", "running_5", "network_5")
-        best = f"{errors['tuned']:.3f} ({SolverSettings.from_record(one['recipe']).describe()})"
-        rows.append((str(one["exposures"]), *(f"{errors[n]:.3f}" for n in names), best))
-    return f"{text}\n\n{markdown(rows)}"
+        best = f"{values['tuned']} ({_settings(one)})"
+        return (str(one["exposures"]), *(values[name] for name in names), best)
+
+    return f"{text}\n\n{markdown([head, *map(row, star['scans'])])}"
+
+
+# --- picture --------------------------------------------------------------------------------------
+
+SHOWN_DOSES = (1e3, 1e4, 1e5)
+"""Photons of an exposure in each row of the picture."""
+FAMILY, SEED = "sparse", 0
+"""Its specimen, of the test split."""
+
+
+def draw_figure(weights: Weights, record: Record) -> bytes:
+    """Draw contrast |image - 1| of specimen and images, then uncertainty and error."""
+    columns = ("truth", "classical", "network", "network's uncertainty", "its error")
+    settings = {
+        one["photons"]: SolverSettings.from_record(one["recipe"])
+        for one in record["claims"]
+        if one["family"] == FAMILY
+    }
+    rows = [_pictures(weights, photons, settings[photons]) for photons in SHOWN_DOSES]
+    return image_grid(columns, rows, 2 * REGION)
+
+
+def _pictures(weights: Weights, photons: float, settings: SolverSettings) -> ImageRow:
+    conditions = Conditions(FAMILY, "test", SCAN, photons, drift="easy")
+    scans = take(conditions, np.array([SEED]), halton_places(SCAN))
+    image, sigma = restore(weights, scans.inputs[INPUT_SWEEPS[-1]])
+    truth = scans.truth[0]
+    top = float(np.quantile(np.abs(truth - 1.0), 0.99))
+    contrasts = [np.abs(one - 1.0) for one in (truth, image_of(scans, settings)[0], image[0])]
+    errors = [sigma[0], np.abs(image[0] - truth)]
+    planes = [*colored_planes(contrasts, 0.0, top), *colored_planes(errors, 0.0, 0.7 * top)]
+    return f"{photons:,.0f}", "photons", planes
 
 
 CARD = ModelCard(

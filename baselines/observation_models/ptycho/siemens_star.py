@@ -22,7 +22,7 @@ from microgym.baselines.observation_models.ptycho.classical import (
     CompletedScans,
     SolverGridSearch,
 )
-from microgym.baselines.observation_models.ptycho.inputs import LIT
+from microgym.baselines.observation_models.ptycho.dataset import LIT
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.random import episode_key
 from microgym.reconstruction.nn.network import Weights
@@ -40,15 +40,7 @@ STAR_STOPS = (0, 1, 2, 5, 10)
 
 
 def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
-    """Recorded exposures that are nearest to Halton's sequence, none twice.
-
-    Args:
-        places: (K, 2) of the recorded exposures.
-        exposures: how many, at most K.
-
-    Returns:
-        (exposures,) their numbers.
-    """
+    """Numbers of the recorded exposures, at (K, 2), nearest to Halton's sequence, none twice."""
     low, high = places.min(axis=0), places.max(axis=0)
     free = np.ones(len(places), np.bool_)
     chosen: list[int] = []
@@ -60,13 +52,7 @@ def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
 
 
 def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) -> dict[str, Any]:
-    """Take one thinned scan and compare the methods on it.
-
-    Args:
-        weights: the network.
-        path: of the recording.
-        exposures: how many, spread over the scan; None for all.
-        seed: of the thinning.
+    """Take one thinned scan, spread over the recorded exposures or of all, and compare methods.
 
     Returns:
         E0 without phase ramp, on the lit part of the star, of each method.
@@ -120,16 +106,13 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
 def make_star(
     weights: Weights, path: Path, seed: int, exposures: Sequence[int | None] = EXPOSURES
 ) -> dict[str, Any]:
-    """Compare on thinned scans of several lengths.
+    """Compare on thinned scans of a recording.
 
     Args:
         weights: the network.
         path: of the recording.
         seed: of the thinning.
         exposures: of each scan; None for all that were recorded.
-
-    Returns:
-        "recording", "share" and "scans".
     """
     scans = [
         scan_star(weights, path, each, seed)

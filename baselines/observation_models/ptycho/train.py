@@ -26,13 +26,11 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     MARGIN,
     REGION,
     Dataset,
-    make_dataset,
-)
-from microgym.baselines.observation_models.ptycho.inputs import (
     aligned_error,
     as_cells,
     estimate_in,
     lit_in,
+    make_dataset,
 )
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
@@ -160,11 +158,7 @@ def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
 def restore(
     net: TwinNetwork, inputs: NDArray[np.float16]
 ) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
-    """Run the network in PyTorch.
-
-    Args:
-        net: the network.
-        inputs: (L, 3, REGION, REGION) inputs.
+    """Run the network in PyTorch on inputs (L, 3, REGION, REGION).
 
     Returns:
         (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.

@@ -2,7 +2,6 @@
 
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 from microgym.baselines.observation_models.stm import evaluate, page
-from microgym.baselines.observation_models.stm.figure import draw_figure
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 
 SPEC = ObservationModelSpec(
@@ -16,6 +15,6 @@ SPEC = ObservationModelSpec(
     measure=evaluate.measure,
     summary=evaluate.summary,
     failed_claims=evaluate.failed_claims,
-    draw=draw_figure,
+    draw=page.draw_figure,
     card=page.CARD,
 )

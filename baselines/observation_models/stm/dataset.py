@@ -105,15 +105,7 @@ def joined(parts: list[LabelledImages]) -> LabelledImages:
 
 
 def take(conditions: Conditions, seeds: NDArray[np.int64]) -> LabelledImages:
-    """Take images.
-
-    Args:
-        conditions: of the images.
-        seeds: (N,) of the specimens, tips and noises.
-
-    Returns:
-        N images.
-    """
+    """Take images; seeds (N,) are of the specimens, tips and noises."""
     count = len(seeds)
     instrument = STMInstrument(count, conditions.settings())
     rows = np.arange(count)
@@ -186,16 +178,7 @@ def _level(heights, out):
 
 
 def make_dataset(seed: int, groups: int, split: str) -> LabelledImages:
-    """Images under random conditions.
-
-    Args:
-        seed: of everything random.
-        groups: sets of conditions, `GROUP` images each.
-        split: of the specimens.
-
-    Returns:
-        groups * GROUP images.
-    """
+    """Images under random conditions, of which so many sets have `GROUP` images each."""
     generator = np.random.default_rng([seed, ("train", "validation", "test").index(split)])
     parts: list[LabelledImages] = []
     for _ in range(groups):

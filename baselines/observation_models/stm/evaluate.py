@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.load_agent import find_agent
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.observation_models.evaluate import (
     estimate,
@@ -25,17 +24,17 @@ from microgym.baselines.observation_models.evaluate import (
     tracked,
 )
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
-from microgym.baselines.observation_models.stm.classical import tuned
+from microgym.baselines.observation_models.stm.classical import (
+    GEOMETRY,
+    find,
+    find_classically,
+    tuned,
+)
 from microgym.baselines.observation_models.stm.dataset import (
     Conditions,
     LabelledImages,
     make_dataset,
     take,
-)
-from microgym.baselines.observation_models.stm.scores import (
-    GEOMETRY,
-    find,
-    find_classically,
 )
 from microgym.envs.stm.config import RECONSTRUCTORS
 from microgym.reconstruction.adatoms.observation_model import (
@@ -171,11 +170,7 @@ def compare(
 
 
 def calibration_of(weights: Weights, images: LabelledImages) -> dict[str, Any]:
-    """Stated probabilities and uncertainties against those found.
-
-    Args:
-        weights: the network.
-        images: N of them.
+    """Stated probabilities and uncertainties against those found in images.
 
     Returns:
         "bins": of the spots with probabilities between two of `EDGES` their number, the mean

@@ -1,16 +1,24 @@
-"""Text and tables of the network's page and card."""
+"""Text, tables and picture of the network's page and card."""
 
-from microgym.baselines.evaluation.statistics import Estimate
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
 from microgym.baselines.observation_models.evaluate import estimate
-from microgym.baselines.observation_models.page import coverage_cells
+from microgym.baselines.observation_models.figure import png
+from microgym.baselines.observation_models.page import coverage_card_rows
 from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
-from microgym.baselines.observation_models.stm.dataset import LEARNT, SCAN_S
-from microgym.baselines.observation_models.stm.scores import NEAR_NM
+from microgym.baselines.observation_models.stm.classical import NEAR_NM, find, find_classically
+from microgym.baselines.observation_models.stm.dataset import LEARNT, PIXEL_NM, SCAN_S, levelled
+from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
 from microgym.baselines.reporting.formatting import markdown, written
-from microgym.reconstruction.adatoms.observation_model import NETWORK
+from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
+from microgym.instruments.stm.state import PIXELS
+from microgym.reconstruction.adatoms.observation_model import NETWORK, MatchedFilter
+from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import HELD_OUT
 
-Table = list[tuple[str, ...]]
 _PURPOSE = """\
 With `reconstructor="neural"` the places in the observations of `STM-v0` and `STMBuild-v0` are found
 in the image by a small network. For every pixel it estimates the probability that the centre of an
@@ -70,17 +78,17 @@ def _results(record: Record) -> list[str]:
     return [
         "## Where it wins, and where not",
         _about(record),
-        markdown(_comparison(record)),
+        _comparison(record),
         "## Its probabilities and uncertainties",
         "Stated probability against the share that are adatoms, and the share of errors along an "
         "axis that stay below the bound of a normal distribution of the stated width; 95% "
         "intervals over images. `test` are images of test specimens under the random conditions of "
         "training.",
-        markdown(_calibration(record)),
+        _calibration(record),
         "## Returns of the expert",
         "Return of the expert, whose configuration was tuned with `model`, on test specimens, the "
         "same for all; 95% intervals of paired differences.",
-        markdown(_returns(record)),
+        _returns(record),
     ]
 
 
@@ -92,9 +100,8 @@ def _metrics(record: Record) -> Rows:
         mine, theirs = (one[key]["f1"]["value"] for key in ("network", "classical"))
         place = f"; places to {error['value']:.0f} pm" if error else ""
         rows.append((f"F1, {_named(one)}", f"{mine:.3f}; classical {theirs:.3f}{place}"))
-    for name, one in record["calibration"].items():
-        rows.append(coverage_cells(record["stated"], name, one["cover"]))
-    return rows
+    shares = {name: one["cover"] for name, one in record["calibration"].items()}
+    return rows + coverage_card_rows(record["stated"], shares)
 
 
 def _named(one: Record) -> str:
@@ -114,64 +121,97 @@ def _about(record: Record) -> str:
     )
 
 
-def _comparison(record: Record) -> Table:
+def _comparison(record: Record) -> str:
     head = ("images", "network: F1, precision, recall", "classical: F1, precision, recall",
             "F1 better by", "error of network, pm", "error of classical, pm",
             "better by, pm")  # fmt: skip
-    rows: Table = [head]
-    for one in record["conditions"]:
-        scores = [
-            f"{each['f1']['value']:.3f}, {each['precision']:.3f}, {each['recall']:.3f}"
-            for each in (one["network"], one["classical"])
-        ]
-        errors = [
-            f"{each['error_pm']['value']:.1f}" if each["error_pm"] else "–"
-            for each in (one["network"], one["classical"])
-        ]
-        nearer = one["gain"].get("error_pm")
-        rows.append(
-            (
-                _named(one),
-                *scores,
-                _bold(estimate(one["gain"]["f1"]), 3),
-                *errors,
-                _bold(estimate(nearer), 1) if nearer else "–",
-            )
+
+    def row(one: Record) -> tuple[str, ...]:
+        both, gain = (one["network"], one["classical"]), one["gain"]
+        return (
+            _named(one),
+            *(f"{x['f1']['value']:.3f}, {x['precision']:.3f}, {x['recall']:.3f}" for x in both),
+            _bold(gain["f1"], 3),
+            *(f"{x['error_pm']['value']:.1f}" if x["error_pm"] else "–" for x in both),
+            _bold(gain["error_pm"], 1) if "error_pm" in gain else "–",
         )
-    return rows
+
+    return markdown([head, *map(row, record["conditions"])])
 
 
-def _bold(gain: Estimate, digits: int) -> str:
+def _bold(found: Record, digits: int) -> str:
+    gain = estimate(found)
     text = written(gain, digits)
     return f"**{text}**" if gain.above_zero or gain.below_zero else text
 
 
-def _calibration(record: Record) -> Table:
-    rows: Table = [("images", "stated", "found")]
+def _calibration(record: Record) -> str:
+    rows = [("images", "stated", "found")]
     for name, one in record["calibration"].items():
         for each in one["bins"]:
             share = written(estimate(each["found"]), 3)
             rows.append((name, f"adatom: {each['stated']:.3f}", f"{share} of {each['spots']:,}"))
         for stated, each in zip(record["stated"], one["cover"], strict=True):
             rows.append((name, f"error: {stated:.0%}", written(estimate(each), 3)))
-    return rows
+    return markdown(rows)
 
 
-def _returns(record: Record) -> Table:
-    rows: Table = [("", "return", "less that with `model`")]
+def _returns(record: Record) -> str:
+    rows = [("", "return", "less that with `model`")]
     for env_id, one in record["views"].items():
         for name, value in one["returns"].items():
-            gain = one["gain"].get(name)
-            rows.append(
-                (
-                    f"`{env_id}`, `{name}`",
-                    written(estimate(value), 3),
-                    _bold(estimate(gain), 3) if gain else "",
-                )
-            )
-        text = _bold(estimate(one["network_gain"]), 3)
+            gain = _bold(one["gain"][name], 3) if name in one["gain"] else ""
+            rows.append((f"`{env_id}`, `{name}`", written(estimate(value), 3), gain))
+        text = _bold(one["network_gain"], 3)
         rows.append((f"`{env_id}`, `neural` less `classical`", "", text))
-    return rows
+    return markdown(rows)
+
+
+# --- picture --------------------------------------------------------------------------------------
+
+SHOWN = ("as STM-v0, many bystanders", "double tip", "close pairs", "step edge")
+"""Conditions that are shown, three images of each."""
+COLUMNS = 3
+_ZOOM, _GAP, _TOP = 5, 8, 26
+
+
+def draw_figure(weights: Weights, record: Record) -> bytes:
+    """Draw images with their adatoms and the detections of network and classical detector.
+
+    Green circles are adatoms, blue dots detections of the network, white crosses those of the
+    classical detector with its settings of the record.
+    """
+    settings = {one["name"]: one["settings"] for one in record["conditions"]}
+    edge = _ZOOM * PIXELS
+    width = COLUMNS * (edge + _GAP) - _GAP
+    canvas = Image.new("RGB", (width, len(SHOWN) * (edge + _TOP)), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    for line, name in enumerate(SHOWN):
+        top = line * (edge + _TOP)
+        write(pen, (4, top + 5), name, 14, INK)
+        images = images_of(conditions()[name], COLUMNS, record["seed"])
+        mine = find(weights, images)
+        theirs = find_classically(MatchedFilter(**settings[name]), images)
+        for column, heights in enumerate(levelled(images.heights)):
+            left = column * (edge + _GAP)
+            plane = (0.8 * colored(heights, -0.4, 1.6)).astype(np.uint8)
+            tile = Image.fromarray(plane).resize((edge, edge), Image.Resampling.NEAREST)
+            canvas.paste(tile, (left, top + _TOP))
+
+            def at(place: Any, left: int = left, top: int = top) -> tuple[float, float]:
+                x, y = _ZOOM * (np.asarray(place)[:2] / PIXEL_NM + 0.5 * PIXELS)
+                return left + float(x), top + _TOP + float(y)
+
+            for place in images.places[column][images.present[column]]:
+                ring(pen, at(place), 9, GOOD)
+            for spot in theirs.spots[column][theirs.valid[column]]:
+                x, y = at(spot)
+                pen.line((x - 6, y - 6, x + 6, y + 6), fill=INK, width=2)
+                pen.line((x - 6, y + 6, x + 6, y - 6), fill=INK, width=2)
+            for spot in mine.spots[column][mine.valid[column]]:
+                x, y = at(spot)
+                pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=ACCENT)
+    return png(canvas)
 
 
 CARD = ModelCard(

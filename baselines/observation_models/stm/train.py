@@ -10,12 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.baselines.observation_models.network import (
-    TwinNetwork,
-    run_batches,
-    tensors_of,
-)
-from microgym.baselines.observation_models.stm.classical import logistic_fit
+from microgym.baselines.observation_models.network import TwinNetwork, run_batches, tensors_of
+from microgym.baselines.observation_models.stm.classical import at_least, find, logistic_fit
 from microgym.baselines.observation_models.stm.dataset import (
     PIXEL_NM,
     LabelledImages,
@@ -23,7 +19,6 @@ from microgym.baselines.observation_models.stm.dataset import (
     make_dataset,
 )
 from microgym.baselines.observation_models.stm.model import AdatomUNet
-from microgym.baselines.observation_models.stm.scores import at_least, find
 from microgym.baselines.observation_models.train import TrainingTask
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK
@@ -76,11 +71,7 @@ class DetectionTask(TrainingTask):
 
 
 def calibrate(tensors: Tensors, images: LabelledImages) -> NDArray[np.float32]:
-    """Fit a network's probabilities, places and uncertainties to the truth.
-
-    Args:
-        tensors: of the network's layers.
-        images: of validation specimens.
+    """Fit a network's probabilities, places and uncertainties to the truth of images.
 
     Returns:
         (4,) float32, see `microgym.reconstruction.adatoms.observation_model.NETWORK`.
@@ -124,11 +115,7 @@ def _picked(distance: Tensor, nearest: Tensor, axis: int) -> Tensor:
 
 
 def infer(net: TwinNetwork, heights: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    """Run the network in PyTorch.
-
-    Args:
-        net: the network.
-        heights: (N, PIXELS, PIXELS) nm.
+    """Run the network in PyTorch on heights (N, PIXELS, PIXELS), nm.
 
     Returns:
         Probability (N, PIXELS, PIXELS), place (N, 2, PIXELS, PIXELS), px, and uncertainty

@@ -7,7 +7,6 @@ to a ledger.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.instruments.afm import kernels, tip_kernels
 from microgym.instruments.afm.settings import AFMSettings
@@ -20,7 +19,7 @@ from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
 from microgym.specimens.splits import specimen_key
 from microgym.specimens.surfaces.families import fill_surfaces
-from microgym.state import Float32, Float64, Int64
+from microgym.state import Float32, Float64, Int64, Uint32
 
 
 class AFMInstrument(Instrument[AFMSettings, AFMState]):
@@ -42,36 +41,15 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
             piezo_axes=2,
         )
 
-    def reset(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        family: str,
-        split: str,
-        setpoint: float,
-    ) -> None:
-        """Put fresh surfaces under the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family: one of `microgym.specimens.splits.SURFACES`.
-            split: one of `microgym.specimens.splits.SPLITS`.
-            setpoint: of the approach.
-        """
-        own = np.stack([specimen_key(key, split) for key in keys])
+    def reset(self, rows: Int64, keys: Uint32, family: str, split: str, setpoint: float) -> None:
+        """Put fresh surfaces of one of `microgym.specimens.splits.SURFACES` under the tips."""
         side = self.settings.side_px
         height, modulus = np.empty((2, rows.size, side, side), np.float32)
-        fill_surfaces(family, own, height, modulus, self.settings.pixel_nm)
+        fill_surfaces(family, specimen_key(keys, split), height, modulus, self.settings.pixel_nm)
         self.load_specimen(rows, keys, height, modulus, setpoint)
 
     def load_specimen(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        height_nm: Float32,
-        modulus_gpa: Float32,
-        setpoint: float,
+        self, rows: Int64, keys: Uint32, height_nm: Float32, modulus_gpa: Float32, setpoint: float
     ) -> None:
         """Put given surfaces under the listed microscopes and start their clocks.
 

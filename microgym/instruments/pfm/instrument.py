@@ -7,7 +7,6 @@ and path are charged to a ledger.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.instruments.instrument import Instrument
 from microgym.instruments.pfm import kernels
@@ -16,7 +15,7 @@ from microgym.instruments.pfm.state import SIZE, PFMState
 from microgym.numerics.workspace import workspace
 from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
-from microgym.state import Float32, Float64, Int64
+from microgym.state import Float32, Float64, Int64, Uint32
 
 LOOP_POINTS = 12
 """Biases of a quarter of a hysteresis loop (design choice)."""
@@ -28,37 +27,13 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
     def __init__(self, num_envs: int, settings: PFMSettings) -> None:
         super().__init__(PFMState, num_envs, settings, drift_axes=2)
 
-    def reset(self, rows: Int64, keys: NDArray[np.uint32], family: str, split: str) -> None:
-        """Put fresh films under the listed microscopes.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family: one of `microgym.specimens.ferroelectrics.FAMILIES`.
-            split: one of `microgym.specimens.splits.SPLITS`.
-        """
-        own = np.stack([specimen_key(key, split) for key in keys])
-        imprint, bond, barrier = np.empty((3, rows.size, SIZE, SIZE), np.float32)
-        fill_films(family, own, imprint, bond, barrier)
-        self.load_specimen(rows, keys, imprint, bond, barrier)
-
-    def load_specimen(
-        self,
-        rows: Int64,
-        keys: NDArray[np.uint32],
-        imprint: Float32,
-        bond: Float32,
-        barrier: Float32,
-    ) -> None:
-        """Put given films under the listed microscopes, poled down, and start their clocks.
-
-        Args:
-            rows, keys: as for `reset`.
-            imprint, bond, barrier: (k, SIZE, SIZE) float32.
-        """
+    def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
+        """Put fresh films of one of `ferroelectrics.FAMILIES`, poled down, under the tips."""
+        film = np.empty((3, rows.size, SIZE, SIZE), np.float32)
+        fill_films(family, specimen_key(keys, split), *film)
         state = self.state
         self.begin(rows, keys)
-        state.imprint[rows], state.bond[rows], state.barrier[rows] = imprint, bond, barrier
+        state.imprint[rows], state.bond[rows], state.barrier[rows] = film
         state.strength[rows] = self.settings.disorder
         for position in (state.command, state.place, state.origin):
             position[rows] = 0.5 * (SIZE - 1)
@@ -93,10 +68,6 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
         kernels.loop_rows(
             rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
-        if disturb:
-            kernels.wait_rows(rows, self.settings.loop_s, self.parameters, self.state)
-            self.state.ledger.time_s[rows] += self.settings.loop_s
-            self.state.rested_s[rows] = 0.0
 
     def _work(self) -> Float32:
         return workspace(kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))

@@ -9,9 +9,9 @@ float32.
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
-from microgym.numerics.array_views import copy_plane, view2d
+from microgym.numerics.array_views import copy_plane, view1d, view2d
 from microgym.numerics.libm import exponential
-from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.drift import let_drift, start_drift
 from microgym.physics.ferroelectric import (
     LatticeConstants,
     add_tip_field,
@@ -70,21 +70,12 @@ def pfm_work(size: int, sigma: float) -> int:
 
 
 @inline_kernel
-def _coefficients(work, size):
-    """Views of the work array that hold the lattice's coefficients: beta, mobility, field."""
+def _planes(work, size):
+    """Parts of the work array: beta, mobility and field, two more planes, and the rest."""
     area = size * size
-    return (
-        view2d(work, 0, size, size),
-        view2d(work, area, size, size),
-        view2d(work, 2 * area, size, size),
-    )
-
-
-@kernel
-def _drift_for(b, duration, parameters, state):
-    """Let the tip of row b drift over the film for a time."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
+    beta, mobility = view2d(work, 0, size, size), view2d(work, area, size, size)
+    field, first = view2d(work, 2 * area, size, size), view2d(work, 3 * area, size, size)
+    return beta, mobility, field, first, view2d(work, 4 * area, size, size), work[5 * area :]
 
 
 @kernel
@@ -105,16 +96,21 @@ def _prepare(b, parameters, state, beta, mobility, field):
 
 
 @kernel
+def _evolve(b, steps, parameters, state, beta, mobility, field, work):
+    """Let row b's lattice evolve for some steps."""
+    tick, lattice = state.ticks[b], parameters.lattice
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
+    evolve(s0, s1, tick, steps, lattice, beta, mobility, field, state.p[b], work)
+    state.ticks[b] += steps
+
+
+@kernel
 def _rest(b, seconds, parameters, state, beta, mobility, field, work):
     """Back-switching of row b: relaxation by the logarithm of the time since the last pulse."""
     before = np.floor(creep_steps(state.rested_s[b], REST_UNIT_S, REST_STEPS))
     state.rested_s[b] += seconds
     after = np.floor(creep_steps(state.rested_s[b], REST_UNIT_S, REST_STEPS))
-    steps = int(after - before)
-    tick = state.ticks[b]
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
-    evolve(s0, s1, tick, steps, parameters.lattice, beta, mobility, field, state.p[b], work)
-    state.ticks[b] += steps
+    _evolve(b, int(after - before), parameters, state, beta, mobility, field, work)
 
 
 @kernel
@@ -125,8 +121,7 @@ def reset_rows(rows, parameters, state, work):
         state: zero but for film, keys and positions.
     """
     size = state.p.shape[1]
-    beta, mobility, field = _coefficients(work, size)
-    rest = work[5 * size * size :]
+    beta, mobility, field, _, _, rest = _planes(work, size)
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
@@ -143,10 +138,7 @@ def reset_rows(rows, parameters, state, work):
             polarisation, moves = state.p[b, i], mobility[i]
             for j in range(size):
                 polarisation[j] = -moves[j]
-        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
-        lattice = parameters.lattice
-        evolve(s0, s1, _ZERO, START_STEPS, lattice, beta, mobility, field, state.p[b], rest)
-        state.ticks[b] = START_STEPS
+        _evolve(b, START_STEPS, parameters, state, beta, mobility, field, rest)
 
 
 @kernel
@@ -159,8 +151,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         seconds: (N,) float64, length of the pulse.
     """
     size = state.p.shape[1]
-    beta, mobility, field = _coefficients(work, size)
-    rest = work[5 * size * size :]
+    beta, mobility, field, _, _, rest = _planes(work, size)
     command, place, origin, held = state.command, state.place, state.origin, state.held
     ledger = state.ledger
     for k in range(rows.size):
@@ -172,7 +163,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         before = distance / parameters.speed_cells_s + parameters.dead_time_s
         _prepare(b, parameters, state, beta, mobility, field)
         _rest(b, before, parameters, state, beta, mobility, field, rest)
-        _drift_for(b, before, parameters, state)
+        let_drift(b, _DRIFT, before, parameters, state)
         drift = state.drift.drift
         place[b, 0], place[b, 1] = command[b, 0] + drift[b, 0], command[b, 1] + drift[b, 1]
         bias, length = volts[b], seconds[b]
@@ -191,12 +182,9 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
             # The bias drives the lattice through the field of the tip's charge.
             d = parameters.tip_cells * (1.0 + state.wear[b])
             add_tip_field(place[b, 0], place[b, 1], parameters.field_per_v * bias, d, field)
-            s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
-            tick, lattice = state.ticks[b], parameters.lattice
-            evolve(s0, s1, tick, steps, lattice, beta, mobility, field, state.p[b], rest)
-            state.ticks[b] += steps
+            _evolve(b, steps, parameters, state, beta, mobility, field, rest)
             state.rested_s[b] = 0.0
-        _drift_for(b, length, parameters, state)
+        let_drift(b, _DRIFT, length, parameters, state)
         # The tip wears as the square of the bias.
         state.wear[b] += parameters.wear_per_pulse * (0.1 * bias) * (0.1 * bias)
         # Breakdown: a hazard that grows linearly above the bearable bias.
@@ -229,11 +217,8 @@ def scan_rows(rows, parameters, state, work):
     Reading disturbs the polarisation.
     """
     size = state.p.shape[1]
-    area = size * size
-    beta, mobility, field = _coefficients(work, size)
-    seen = view2d(work, 3 * area, size, size)
-    noise = work[4 * area : 5 * area]
-    rest = work[5 * area :]
+    beta, mobility, field, seen, noise, rest = _planes(work, size)
+    draws = view1d(noise, 0, size * size)
     line_s = parameters.image_s / size
     for k in range(rows.size):
         b = rows[k]
@@ -247,19 +232,19 @@ def scan_rows(rows, parameters, state, work):
         # The response is the polarisation blurred by the tip, at most twice worn.
         respond(state.p[b], parameters.response_cells * min(1.0 + state.wear[b], 2.0), seen, rest)
         s0, s1 = row_stream(state.keys, b, MEASUREMENT, _NOISE)
-        fill_normal(s0, s1, state.images[b], noise)
+        fill_normal(s0, s1, state.images[b], draws)
         state.images[b] += 1
         for i in range(size):
-            _drift_for(b, line_s, parameters, state)
+            let_drift(b, _DRIFT, line_s, parameters, state)
             drift = state.drift.drift
             _scan_line(i, drift[b, 0], drift[b, 1], seen, state.image[b, i])
-            row, draws = state.image[b, i], noise[i * size : (i + 1) * size]
+            row, white = state.image[b, i], noise[i]
             # Read-out: an electrostatic offset, and white noise.
             for j in range(size):
-                row[j] += np.float32(state.offset[b]) + np.float32(parameters.noise) * draws[j]
+                row[j] += np.float32(state.offset[b]) + np.float32(parameters.noise) * white[j]
         state.wear[b] += parameters.wear_per_image
         state.ledger.time_s[b] += parameters.image_s
-        state.ledger.path_m[b] += 2.0 * area * parameters.cell_m
+        state.ledger.path_m[b] += 2.0 * size * size * parameters.cell_m
 
 
 @kernel
@@ -286,19 +271,13 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
 
     Args:
         spots: (N, 2) float64, commanded (y, x), cells.
-        disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
-            and without thermal noise.
+        disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
+            loop is taken on a copy and without thermal noise.
         points: biases of a quarter of the loop.
-        state: `PFMState`; polarisation and lattice steps are updated where it disturbs.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
     """
-    size = state.p.shape[1]
-    area = size * size
-    beta, mobility, field = _coefficients(work, size)
-    q = view2d(work, 3 * area, size, size)
-    drive = view2d(work, 4 * area, size, size)
-    rest = work[5 * area :]
+    beta, mobility, field, q, drive, rest = _planes(work, state.p.shape[1])
     kappa, depolarisation, dt, noise = parameters.lattice
     calm = LatticeConstants(kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
     highest = parameters.loop_v
@@ -320,14 +299,8 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
             last = volts
             quarter = point // points
             part = (point - quarter * points + 1) / points
-            if quarter == 0 or quarter == 4:
-                volts = highest * part
-            elif quarter == 1 or quarter == 5:
-                volts = highest * (1.0 - part)
-            elif quarter == 2:
-                volts = -highest * part
-            else:
-                volts = -highest * (1.0 - part)
+            end = -highest if quarter == 2 or quarter == 3 else highest
+            volts = end * (part if quarter % 2 == 0 else 1.0 - part)
             copy_plane(field, drive)
             if volts != 0.0:
                 add_tip_field(y, x, parameters.field_per_v * volts, d, drive)
@@ -344,6 +317,9 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         if disturb:
             copy_plane(q, state.p[b])
             state.ticks[b] = tick
+            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            state.ledger.time_s[b] += parameters.loop_s
+            state.rested_s[b] = 0.0
 
 
 @kernel
@@ -361,10 +337,3 @@ def _response_at(y, x, sigma, p):
             total += w * p[i, j]
             weight += w
     return total / max(weight, 1e-12)
-
-
-@kernel
-def wait_rows(rows, seconds, parameters, state):
-    """Let the tips of the listed rows drift for a time."""
-    for k in range(rows.size):
-        _drift_for(rows[k], seconds, parameters, state)

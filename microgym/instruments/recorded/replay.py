@@ -31,14 +31,9 @@ _THINNING = np.int64(ReplayMeasurement.THINNING)
 
 @kernel
 def _thin_rows(rows, chosen, share, patterns, state):
-    """Write the counts of a recorded exposure at a part of its dose.
+    """Write the counts of the `chosen`, (N,), of the recorded `patterns`, (K, n*n), to the state.
 
-    Args:
-        rows: (k,) int64.
-        chosen: (N,) int64, number of the recorded exposure.
-        share: (N,) float64, probability with which a count is kept.
-        patterns: (K, n*n) float32, recorded counts.
-        state: `PtychographyState`; the counts are written.
+    Each count is kept with the probability `share`, (N,).
     """
     for k in range(rows.size):
         b = rows[k]

@@ -29,13 +29,7 @@ class STMInstrument(Instrument[STMSettings, STMState]):
         movers: int,
         distance_nm: tuple[float, float],
     ) -> None:
-        """Put fresh surfaces and tips into the listed microscopes, and start their clocks.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the episodes.
-            family, split, movers, distance_nm: see `AdatomFields.fill`.
-        """
+        """Put in fresh tips, and surfaces with movers and distances as for `AdatomFields.fill`."""
         self.begin(rows, keys)
         self.state.field.fill(rows, keys, family, split, movers, distance_nm)
         kernels.reset_rows(rows, self.state, self.parameters)

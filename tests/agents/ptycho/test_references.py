@@ -9,7 +9,6 @@ import pytest
 from microgym.agents.core.registry import agent_names, make_agent
 from microgym.agents.ptycho.references import (
     CELLS,
-    EXPOSURES,
     ExpertAgent,
     ExpertConfig,
     HaltonAgent,
@@ -88,7 +87,7 @@ def test_halton_is_van_der_corput_in_two_bases():
 
 @pytest.mark.parametrize("name", sorted(PATTERNS))
 def test_pattern_agents_play_their_pattern_from_the_start(name):
-    agent = PATTERNS[name](5)
+    agent = PATTERNS[name](PtychoConfig(exposures=5))
     for _ in range(2):
         agent.reset(3, [0, 1, 2])
         points = [agent.act(None, {}) for _ in range(6)]
@@ -217,7 +216,6 @@ def test_the_registry_knows_them():
         agent = make_agent("Ptycho-v0", name)
         assert agent.name == name
         assert agent.uses_privileged_info == (name == "oracle")
-    assert PtychoConfig().exposures == EXPOSURES
     with pytest.raises(FileNotFoundError, match="wizard"):
         make_agent("Ptycho-v0", "wizard")
 

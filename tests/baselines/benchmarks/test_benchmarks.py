@@ -158,7 +158,7 @@ def test_wrapping_compares_the_same_decisions(races, monkeypatch):
     for way in race.alternatives.values():
         way.before()
         way.run()
-        for task in (env.unwrapped._batch.task, bare):
+        for task in (env.unwrapped.task, bare):
             state = task.instrument.state
             if state.ledger.exposures[0] == environments.STEPS:
                 ends.append((state.measurement.counts.copy(), task.scan.estimate.re.copy()))
@@ -179,10 +179,10 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     assert result.clock == "wall time, 2 threads"
     plain, *native = envs
     for env in (*native, *(one.unwrapped for one in plain.envs)):
-        assert (env._batch.elapsed == 0).all()
-        assert env._batch.started.all()
-        assert replace(env._batch.task.config, threads=1) == native[0]._batch.task.config
-    threads = [env._batch.task.threads for env in native]
+        assert (env._elapsed == 0).all()
+        assert env._started.all()
+        assert replace(env.task.config, threads=1) == native[0].task.config
+    threads = [env.task.threads for env in native]
     assert threads == [1, environments.THREADS]
     (race,) = races
     assert {way.units for way in race.alternatives.values()} == {2 * 24}
@@ -204,9 +204,9 @@ def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):
     assert len(envs) == len(race.alternatives)
     for env, way in zip(envs, race.alternatives.values(), strict=True):
         way.before()
-        assert (env.unwrapped._batch.elapsed == 0).all()
+        assert (env.unwrapped._elapsed == 0).all()
         way.run()
-        elapsed = env.unwrapped._batch.elapsed
+        elapsed = env.unwrapped._elapsed
         assert (elapsed == way.units / len(elapsed)).all()
         assert elapsed.max() < environments.LONG["exposures"]
 

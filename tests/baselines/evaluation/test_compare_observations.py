@@ -32,17 +32,22 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
         paths = [folder / f"seed-{seed}" for seed in protocol.seeds]
         return [Run(seed, 9, path, [], 1.0, True) for seed, path in enumerate(paths)]
 
-    def returns(setting, name, group, protocol):
+    def returns(setting, group, episodes, progress):
+        name = setting.arguments["reconstructor"]
         seen.extend((name, run.path.parent.name) for run in group)
-        return np.full((len(group), protocol.episodes), 1.0 if name == "neural" else 0.5)
+        return np.full((len(group), episodes), 1.0 if name == "neural" else 0.5)
 
     monkeypatch.setattr(reproduce, "trained_runs", finished)
-    monkeypatch.setattr(reproduce, "_returns", returns)
+    monkeypatch.setattr(reproduce, "run_returns", returns)
     path = reproduce.write_comparison(
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )
     assert path == reproduce.record_path(ENV, "observation models", tmp_path)
-    assert seen == [(name, name) for name in protocols.observation_models(ENV) for _ in range(2)]
+    assert seen == [
+        (name, name)
+        for name in protocols.evaluation_table(ENV).observation_models
+        for _ in range(2)
+    ]
     record = json.loads(path.read_text())
     assert record["kind"] == "observation models"
     text = comparison_text(record)
@@ -56,7 +61,6 @@ def test_a_record_that_lacks_something_is_refused():
         comparison_text({"env": ENV})
 
 
-def test_an_environment_without_a_choice_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce, "observation_models", lambda env_id: ())
+def test_an_environment_without_a_choice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no choice of observation models"):
-        reproduce.write_comparison(EnvironmentConfig(ENV), runs=tmp_path, folder=tmp_path)
+        reproduce.write_comparison(EnvironmentConfig("STMTip-v0"), runs=tmp_path, folder=tmp_path)

@@ -7,7 +7,7 @@ from microgym.agents.core.config import is_trained
 from microgym.baselines.evaluation import reproduce
 from microgym.baselines.evaluation.comparison import compare_case
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.protocols import SMALL, full_protocol
+from microgym.baselines.evaluation.protocols import SMALL, record_protocol
 from microgym.baselines.evaluation.reproduce import Check, check_record, record_path, write_record
 from microgym.envs.core.registry import entries
 from tests.baselines import stubs
@@ -100,7 +100,7 @@ def test_where_nothing_learns_the_reference_policies_are_recorded(toy, tmp_path)
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_what_is_trained_for_a_record(entry):
-    found = full_protocol(entry.id)
+    found = record_protocol(entry.id, small=False)
     assert bool(found.seeds) == is_trained(entry.id)
     assert found.episodes >= 200
     assert 0 < found.kept <= found.episodes

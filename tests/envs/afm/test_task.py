@@ -28,7 +28,7 @@ def make(seed: int | None = 1, **arguments: Any) -> AFMEnv:
 
 
 def task_of(env: Any) -> AFMTask:
-    return env._batch.task
+    return env.task
 
 
 def dials(setpoint=0.7, gain=2000.0, rate=4.0, event=SCAN, proportional=-1.0):

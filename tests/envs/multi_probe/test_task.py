@@ -99,11 +99,11 @@ def test_specimen_and_dose_are_shared():
     env.step(action(*places, exposure=0.3))
     mirrored = make(damage="hard")
     mirrored.step(action(*places[::-1], exposure=0.3))
-    ours, theirs = (one.unwrapped._batch.task.sample for one in (env, mirrored))
+    ours, theirs = (one.unwrapped.task.sample for one in (env, mirrored))
     # Exposures are simultaneous: the order of the probes makes no difference to the specimen.
     np.testing.assert_allclose(ours.fluence, theirs.fluence, rtol=1e-5)
     np.testing.assert_allclose(ours.object_re, theirs.object_re, atol=1e-6)
-    dose = env.unwrapped._batch.task.ledger.dose[0]
+    dose = env.unwrapped.task.ledger.dose[0]
     assert ours.fluence.sum() == pytest.approx(dose, rel=1e-4)
 
 

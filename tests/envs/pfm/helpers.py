@@ -23,7 +23,7 @@ def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> Microsco
 
 
 def task_of(env: Any) -> PFMTask:
-    return env._batch.task
+    return env.task
 
 
 def action(

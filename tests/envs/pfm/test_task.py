@@ -266,7 +266,7 @@ def test_a_loop_is_asked_for_below_the_films_own():
     for seed in range(8):
         latent = env.reset(seed=seed)[1]["latent"]
         shifts.append(latent["imprint_v"] - latent["asked_v"])
-        agreement = env.unwrapped._batch.task.state.agreement[0]
+        agreement = env.unwrapped.task.state.agreement[0]
         assert agreement == pytest.approx(max(1.0 - shifts[-1] / IMPRINT_SCALE_V, 0.0))
     assert IMPRINT_SHIFT_V[0] <= min(shifts) < max(shifts) <= IMPRINT_SHIFT_V[1]
     assert np.ptp(shifts) > 0.2

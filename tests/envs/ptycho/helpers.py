@@ -21,7 +21,7 @@ def make(seed: int | None = 1, **arguments: Any) -> Any:
 
 
 def task_of(env: Any) -> PtychoTask:
-    return env._batch.task
+    return env.task
 
 
 def action(y: float, x: float, seconds: float = 1.0) -> NDArray[np.float32]:

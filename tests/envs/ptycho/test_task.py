@@ -43,7 +43,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.scan.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
     task.scan.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task.scan.fluence[0] = exposures * task.unit
+    task.scan.running.fluence[0] = exposures * task.unit
     task.scan.forget()
 
     def pooled(plane):
@@ -124,7 +124,7 @@ def test_one_exposure_lights_the_commanded_place():
     total = light.sum()
     assert light.sum(axis=1) @ at / total == pytest.approx(-0.5, abs=0.02)
     assert light.sum(axis=0) @ at / total == pytest.approx(0.25, abs=0.02)
-    assert task_of(env).scan.fluence.sum() == pytest.approx(1e5, rel=1e-4)
+    assert task_of(env).scan.running.fluence.sum() == pytest.approx(1e5, rel=1e-4)
     # Wherever nothing was, the estimate is vacuum.
     dark = observation["maps"][COVERAGE] == 0.0
     assert dark.any()
@@ -448,9 +448,9 @@ def test_interventions_set_the_drift():
 def test_one_row_of_a_batch_can_be_intervened_on():
     envs: Any = gym.make_vec("microgym:Ptycho-v0", 3, exposures=4)
     envs.reset(seed=0)
-    before = envs.unwrapped._batch.task.instrument.state.drift.velocity.copy()
+    before = envs.unwrapped.task.instrument.state.drift.velocity.copy()
     envs.unwrapped.intervene([1], drift_velocity_px_s=[[0.3, 0.4]])
-    after = envs.unwrapped._batch.task.instrument.state.drift.velocity
+    after = envs.unwrapped.task.instrument.state.drift.velocity
     assert after[1].tolist() == [0.3, 0.4]
     assert np.array_equal(after[[0, 2]], before[[0, 2]])
 

@@ -29,7 +29,7 @@ def make(seed: int = 1, env: Any = STMEnv, **arguments: Any) -> Any:
 
 
 def task_of(env: Any) -> Any:
-    return env._batch.task
+    return env.task
 
 
 def drag(start: Any, end: Any, look: float, *which: float) -> np.ndarray:

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from microgym.baselines.observation_models.afm import train
-from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
-from microgym.baselines.observation_models.afm.inputs import make_inputs
+from microgym.baselines.observation_models.afm.dataset import Conditions, make_inputs, scan_frames
 from microgym.baselines.observation_models.afm.model import TopographyNet
 from microgym.baselines.observation_models.afm.train import LineTask, level, restore
 from microgym.baselines.observation_models.train import fit

@@ -7,8 +7,13 @@ import pytest
 
 from microgym.baselines.evaluation.records import versions
 from microgym.baselines.observation_models.ptycho import SPEC, train
-from microgym.baselines.observation_models.ptycho.dataset import FIELD, REGION, Dataset
-from microgym.baselines.observation_models.ptycho.inputs import aligned_error, lit_in
+from microgym.baselines.observation_models.ptycho.dataset import (
+    FIELD,
+    REGION,
+    Dataset,
+    aligned_error,
+    lit_in,
+)
 from microgym.baselines.observation_models.train import calibrate_uncertainty
 from microgym.baselines.observation_models.train import train as build
 from microgym.baselines.observation_models.weights_io import made_from

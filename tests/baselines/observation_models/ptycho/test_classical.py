@@ -26,8 +26,8 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
+    estimate_in,
 )
-from microgym.baselines.observation_models.ptycho.inputs import estimate_in
 from microgym.metrics import complex_error
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan

@@ -12,12 +12,11 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
+    as_cells,
     make_dataset,
     places,
     random_conditions,
-    zone_plate,
 )
-from microgym.baselines.observation_models.ptycho.inputs import as_cells
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.reconstruction.ptychography.unet_kernels import LEAST_FLUENCE
 from microgym.specimens.splits import HELD_OUT
@@ -47,7 +46,7 @@ def test_the_parts_of_a_dataset_fit_together(data):
     assert data.optics.tolist() == [0, 0, 1, 1]
     assert len(data.probes) == len(data.conditions) == 2
     for probe, chosen in zip(data.probes, data.conditions, strict=True):
-        assert probe.tobytes() == zone_plate(chosen.aperture, chosen.defocus).tobytes()
+        assert probe.tobytes() == chosen.settings().probe.tobytes()
         assert chosen.family in LEARNT
         assert chosen.split == "train"
 
@@ -122,7 +121,7 @@ def test_the_operator_knows_a_wrong_probe():
     right = Scans(Conditions(defocus=1.2), np.arange(1))
     wrong = Scans(Conditions(defocus=1.2, defocus_error=0.1), np.arange(1))
     assert right.known.tobytes() == right.probe.tobytes() == wrong.probe.tobytes()
-    assert wrong.known.tobytes() == zone_plate(1.0, 1.2 * 1.1).tobytes()
+    assert wrong.known.tobytes() == Conditions(defocus=1.2 * 1.1).settings().probe.tobytes()
 
 
 def test_light_is_the_known_photons_of_each_pixel():

@@ -9,9 +9,9 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     FIELD,
     MARGIN,
     REGION,
+    as_cells,
     make_dataset,
 )
-from microgym.baselines.observation_models.ptycho.inputs import as_cells
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 from microgym.baselines.observation_models.ptycho.train import ScanTask, restore
 from microgym.baselines.observation_models.train import fit

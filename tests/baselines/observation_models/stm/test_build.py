@@ -10,9 +10,9 @@ from microgym.baselines.cli import main
 from microgym.baselines.evaluation.records import versions
 from microgym.baselines.observation_models.network import read_twin
 from microgym.baselines.observation_models.stm import SPEC
+from microgym.baselines.observation_models.stm.classical import find
 from microgym.baselines.observation_models.stm.dataset import make_dataset
 from microgym.baselines.observation_models.stm.model import AdatomUNet
-from microgym.baselines.observation_models.stm.scores import find
 from microgym.baselines.observation_models.stm.train import DetectionTask, calibrate, infer
 from microgym.baselines.observation_models.train import fit
 from microgym.baselines.observation_models.train import train as build

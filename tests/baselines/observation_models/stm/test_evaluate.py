@@ -25,7 +25,7 @@ from microgym.baselines.observation_models.stm.evaluate import (
     failed_claims,
     summary,
 )
-from microgym.baselines.observation_models.stm.figure import SHOWN
+from microgym.baselines.observation_models.stm.page import SHOWN
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 
 FEW = {name: how for name, how in module.conditions().items() if name in SHOWN}
@@ -127,7 +127,7 @@ def quick(monkeypatch, tmp_path):
     few = lambda images=3: Budget(images, 3, 1, 1)  # noqa: E731
     monkeypatch.setattr(stm, "SPEC", replace(SPEC, results=tmp_path, budget=few))
     monkeypatch.setattr(module, "conditions", lambda: FEW)
-    monkeypatch.setattr("microgym.baselines.observation_models.stm.figure.conditions", lambda: FEW)
+    monkeypatch.setattr("microgym.baselines.observation_models.stm.page.conditions", lambda: FEW)
 
 
 def test_the_command_writes_record_and_figure(quick, tmp_path, capsys, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.baselines.observation_models.ptycho.inputs import as_cells
+from microgym.baselines.observation_models.ptycho.dataset import as_cells
 from microgym.numerics.threads import parallel_rows
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan

@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 
 from microgym.baselines.observation_models.stm.classical import (
+    NEAR_NM,
     THRESHOLDS,
+    at_least,
+    find_classically,
     logistic_fit,
+    matched,
     tuned,
 )
 from microgym.baselines.observation_models.stm.dataset import Conditions, LabelledImages, take
-from microgym.baselines.observation_models.stm.scores import (
-    NEAR_NM,
-    at_least,
-    find_classically,
-    matched,
-)
 from microgym.reconstruction.adatoms.observation_model import MatchedFilter
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from microgym.baselines.observation_models.afm.classical import raster_of
-from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
-from microgym.baselines.observation_models.afm.inputs import make_inputs
+from microgym.baselines.observation_models.afm.dataset import Conditions, make_inputs, scan_frames
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTING_INPUTS, SETTINGS
 from microgym.reconstruction.topography.observation_model import (
     PITCH_NM,

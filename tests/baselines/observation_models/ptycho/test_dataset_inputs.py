@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.observation_models.ptycho.inputs import (
+from microgym.baselines.observation_models.ptycho.dataset import (
     LIT,
     estimate_in,
     fluence_in,
