@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from microgym.reconstruction.nn.network import Network
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Network, Tensors
 from microgym.state import Float32
 
 TwinT = TypeVar("TwinT", bound="TwinNetwork")

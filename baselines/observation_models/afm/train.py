@@ -13,7 +13,7 @@ from microgym.baselines.observation_models.afm.dataset import (
 from microgym.baselines.observation_models.afm.model import TopographyNet
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Tensors
 from microgym.state import Float32
 
 _BATCH = 64
