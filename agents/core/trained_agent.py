@@ -92,11 +92,14 @@ class PolicyAgent(BaseAgent):
         net: the network.
         env_id: the environment.
         name: name of the agent.
+
+    Attributes:
+        net: as given.
     """
 
     def __init__(self, net: Network, env_id: str, name: str) -> None:
         self.name = name
-        self._net, self._adapter = net, net.adapter(env_id)
+        self.net, self._adapter = net, net.adapter(env_id)
         self.observation_shapes = self._adapter.observation_shapes
 
     def _reset(self, seeds: Sequence[int]) -> None:
@@ -111,5 +114,5 @@ class PolicyAgent(BaseAgent):
         with torch.inference_mode():
             for row in range(self.num_envs):
                 one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
-                best.append(self._net.decide(one)[0].numpy())
+                best.append(self.net.decide(one)[0].numpy())
         return self._adapter.adapt_action(np.stack(best))

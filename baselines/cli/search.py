@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.agents.core import registry
 from microgym.agents.core.config import load_config
@@ -32,15 +33,12 @@ from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.search_space import Space, Value, search_space
 from microgym.baselines.cli.train import all_complete, check_seeds, train_runs
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
-from microgym.baselines.evaluation.evaluate import evaluate_all
+from microgym.baselines.evaluation.evaluate import evaluate_all, run_returns
 from microgym.baselines.evaluation.records import provenance, to_json, write_json
 from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 
-RECORD, TABLE, BEST = "search.json", "trials.csv", "best.toml"
-"""Names of the files in the search's folder: whole record; one row a trial; best settings."""
-
-JOURNAL = "journal.log"
-"""Name of Optuna's journal in the search's folder."""
+RECORD, TABLE, BEST, JOURNAL = "search.json", "trials.csv", "best.toml", "journal.log"
+"""Files in the search's folder: whole record, one row a trial, best settings, Optuna's journal."""
 
 REFERENCES = ("expert", "oracle")
 """Reference policies that fix the scale of the score."""
@@ -106,7 +104,7 @@ def search(plan: Plan, progress: Progress = no_progress) -> dict[str, Any]:
     study = _open_study(plan.output, about)
     for trial in study.get_trials(states=[_optuna().trial.TrialState.RUNNING]):  # killed
         _tell(study, trial)
-    references = _references(study, plan)
+    references = _references(plan)
     about |= provenance()
     progress(len(_ended(study)) * plan.steps * len(plan.seeds))
     while (place := len(_ended(study))) < plan.trials:
@@ -246,7 +244,7 @@ def _about(plan: Plan, space: Space) -> dict[str, Any]:
 
 def _returns(
     plan: Plan, settings: Mapping[str, Value], place: int, progress: Progress
-) -> list[list[float]]:
+) -> NDArray[np.float64]:
     """Train and evaluate: the return of each run in each episode."""
     runs = train_runs(
         plan.setting.env_id,
@@ -260,30 +258,24 @@ def _returns(
     )
     if not all_complete(runs, plan.seeds):
         raise KeyboardInterrupt
-    agents = {str(run.seed): find_agent(plan.setting, str(run.path)) for run in runs}
+    return run_returns(plan.setting, runs, plan.episodes)
+
+
+def _references(plan: Plan) -> dict[str, NDArray[np.float64]]:
+    """Returns of the reference policies in the same episodes."""
+    names = [name for name in REFERENCES if name in registry.agent_names(plan.setting.env_id)]
+    agents = {name: find_agent(plan.setting, name) for name in names}
     found = evaluate_all(plan.setting, agents, episodes=plan.episodes, whole=True)
-    return [one.returns.tolist() for one in found.values()]
-
-
-def _references(study: Any, plan: Plan) -> dict[str, list[float]]:
-    """Returns of the reference policies in the same episodes, evaluated once a search."""
-    kept = study.user_attrs.get("references")
-    if kept is None:
-        names = [name for name in REFERENCES if name in registry.agent_names(plan.setting.env_id)]
-        agents = {name: find_agent(plan.setting, name) for name in names}
-        found = evaluate_all(plan.setting, agents, episodes=plan.episodes, whole=True)
-        kept = {name: one.returns.tolist() for name, one in found.items()}
-        study.set_user_attr("references", kept)
-    return kept
+    return {name: one.returns for name, one in found.items()}
 
 
 def _scored(
-    returns: Sequence[Sequence[float]], references: Mapping[str, Sequence[float]]
+    returns: NDArray[np.float64], references: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
-    mean = bootstrap(np.asarray(returns))
+    mean = bootstrap(returns)
     result: dict[str, Any] = {"return_mean": mean.value, "return_interval": list(mean.interval)}
     if set(REFERENCES) <= set(references):
-        score = normalised_score(np.asarray(returns), references["expert"], references["oracle"])
+        score = normalised_score(returns, references["expert"], references["oracle"])
         if not math.isnan(score.value):
             result |= {"score": score.value, "score_interval": list(score.interval)}
     return result

@@ -130,30 +130,6 @@ class Comparison:
             raise ValueError(f"the record lacks or does not know {error}") from error
 
 
-class FixedActionAgent:
-    """Wrapper of an agent that replaces components of its actions.
-
-    Args:
-        agent: the agent.
-        fixed_action: component of the action and its value.
-    """
-
-    def __init__(self, agent: Agent, fixed_action: Mapping[int, float]) -> None:
-        self.name, self.uses_privileged_info = agent.name, agent.uses_privileged_info
-        self._agent, self._fixed = agent, dict(fixed_action)
-
-    def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:
-        """Begin N episodes."""
-        self._agent.reset(num_envs, seeds)
-
-    def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> NDArray[Any]:
-        """Action of the agent with its fixed components."""
-        action = np.array(self._agent.act(observation, info))
-        for component, value in self._fixed.items():
-            action[:, component] = value
-        return action
-
-
 def compare(
     setting: EnvironmentConfig,
     agents: Mapping[str, Sequence[Agent]],
@@ -162,7 +138,6 @@ def compare(
     seed: int = 0,
     num_envs: int = 16,
     kept: int = 0,
-    fixed_action: Mapping[int, float] | None = None,
     title: str = "evaluation",
     whole: bool = False,
 ) -> Comparison:
@@ -175,7 +150,6 @@ def compare(
         seed: of the first episode.
         num_envs: number of environments at a time.
         kept: number of first episodes of which every return is kept.
-        fixed_action: component of the action and its value, the same for every policy.
         title: of the progress bar.
         whole: pass an interruption on, instead of comparing fewer episodes.
 
@@ -187,9 +161,7 @@ def compare(
         KeyboardInterrupt: interrupted before any episode was played by all, or with `whole`.
     """
     flat: dict[str, Agent] = {
-        f"{name}/{i}": FixedActionAgent(one, fixed_action) if fixed_action else one
-        for name, group in agents.items()
-        for i, one in enumerate(group)
+        f"{name}/{i}": one for name, group in agents.items() for i, one in enumerate(group)
     }
     with progress_bar(episodes * len(flat), title, "episode") as progress:
         found = evaluate_all(
@@ -224,23 +196,20 @@ def compare_case(
     case: EvaluationCase, agents: Mapping[str, Sequence[Agent]], **words: Any
 ) -> Comparison:
     """Comparison on one case; further arguments as for `compare`."""
-    found = compare(case.setting, agents, fixed_action=case.fixed_action, title=case.name, **words)
+    found = compare(case.setting, agents, title=case.name, **words)
     return replace(found, specimen=case.specimen or found.specimen)
 
 
 def summary(env_id: str, comparison: Comparison, agent: str) -> dict[str, Any]:
     """Object that `microgym evaluate --json` prints.
 
+    Intervals are 95%; "outcomes" are the metrics shown beside the score; "partial" is there if the
+    comparison was interrupted.
+
     Args:
         env_id: the environment.
         comparison: of the agent with the expert and the oracle, as far as there are any.
         agent: its name in the comparison.
-
-    Returns:
-        "env", "agent", "split", "specimen", "episodes", "seed", "return_mean", "return_interval",
-        "score", "score_interval", "cost_mean", "ledger", "outcomes" (metrics shown beside the
-        score: label to mean, interval, unit and better direction); and "partial": True if it was
-        interrupted. Intervals are 95%.
     """
     found = next(one for one in comparison.scores if one.agent == agent)
     result: dict[str, Any] = {
@@ -272,15 +241,12 @@ def summary(env_id: str, comparison: Comparison, agent: str) -> dict[str, Any]:
 def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, ...]:
     """Differences that the claims rest on, of the policies that took part.
 
-    They are: best fixed policy - random, expert - best fixed policy, oracle - expert, and each
+    They are best fixed policy - random, expert - best fixed policy, oracle - expert, and each
     trained agent - expert. Every policy that is none of the others is fixed; the best of them on
     these episodes is taken, which favours it.
 
     Args:
         returns: policy to [runs, episodes].
-
-    Returns:
-        The gaps.
     """
     fixed = [name for name in returns if name not in _LADDER]
     best = max(fixed, key=lambda name: returns[name].mean(), default="")

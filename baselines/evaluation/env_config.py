@@ -11,6 +11,8 @@ from typing import Any, cast
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import TransformAction
+from numpy.typing import NDArray
 
 from microgym.agents.core import registry as agents
 from microgym.agents.core.agent import Agent
@@ -28,12 +30,14 @@ class EnvironmentConfig:
         split: "train", "validation" or "test".
         specimen: family of specimens; None for the environment's default.
         arguments: further arguments of the environment.
+        fixed_action: components of the action, and the values that replace those of every policy.
     """
 
     env_id: str
     split: str = "test"
     specimen: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    fixed_action: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = _defaults(self.env_id)
@@ -96,7 +100,13 @@ class EnvironmentConfig:
             words["reveal"] = True
         if render:
             words["render_mode"] = "rgb_array"
-        return gym.make_vec(self.env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **words)
+        env = gym.make_vec(self.env_id, num_envs, autoreset_mode=AutoresetMode.DISABLED, **words)
+        return TransformAction(env, self._fix) if self.fixed_action else env
+
+    def _fix(self, action: NDArray[Any]) -> NDArray[Any]:
+        fixed = action.copy()
+        fixed[:, list(self.fixed_action)] = list(self.fixed_action.values())
+        return fixed
 
 
 def find_agent(setting: EnvironmentConfig, name: str) -> Agent:

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import Progress, no_progress
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.cli.train import Run
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.envs.core.metrics import Metric
 
 Array = NDArray[np.float64]
-
-EPISODES = 200
-"""Number that resolves a fifth of the spread between specimens (design choice)."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def evaluate_all(
     setting: EnvironmentConfig,
     agents: Mapping[str, Agent],
     *,
-    episodes: int = EPISODES,
+    episodes: int,
     seed: int = 0,
     num_envs: int = 16,
     progress: Progress = no_progress,
@@ -151,6 +149,25 @@ def evaluate_all(
             raise
     common = min(map(len, parts.values()), default=0)
     return {name: _joined(found[:common], episodes) for name, found in parts.items()}
+
+
+def run_returns(
+    setting: EnvironmentConfig, runs: Sequence[Run], episodes: int, progress: Progress = no_progress
+) -> Array:
+    """Returns of the policies of training runs, [runs, episodes] float64.
+
+    Args:
+        setting: the environment.
+        runs: of distinct seeds.
+        episodes: number of episodes, the same for all.
+        progress: as for `evaluate_all`.
+
+    Raises:
+        KeyboardInterrupt: interrupted.
+    """
+    agents = {str(run.seed): find_agent(setting, str(run.path)) for run in runs}
+    found = evaluate_all(setting, agents, episodes=episodes, progress=progress, whole=True)
+    return np.stack([one.returns for one in found.values()])
 
 
 def _play(

@@ -1,7 +1,7 @@
 """Amount of training and evaluation for each purpose, and the specimens of an evaluation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ class EvaluationProtocol:
     Attributes:
         steps: training steps; None for those of the agent's configuration.
         seeds: of the training runs.
-        episodes: evaluated on the default specimens.
+        episodes: evaluated on the default specimens; 200 resolve a fifth of the spread between
+            specimens (design choice).
         other_episodes: evaluated on the second family and on a recorded scan.
         kept: number of first episodes of which a record keeps every return; the tests repeat these.
     """
@@ -129,7 +130,6 @@ class EvaluationCase:
         name: for the progress bar.
         title: heading in a report.
         text: description in a report.
-        fixed_action: component of the action and its value, for every policy.
         specimen: name in the record, where it is not the setting's.
     """
 
@@ -137,7 +137,6 @@ class EvaluationCase:
     name: str
     title: str
     text: str
-    fixed_action: Mapping[int, float] = field(default_factory=dict)
     specimen: str | None = None
 
 
@@ -163,7 +162,7 @@ def evaluation_cases(
         arguments = {**setting.arguments, **beyond.arguments, "recording": str(recording)}
         cases.append(
             EvaluationCase(
-                replace(setting, arguments=arguments),
+                replace(setting, arguments=arguments, fixed_action=beyond.fixed_action),
                 "recorded scan",
                 "A recorded scan",
                 "The instrument is replaced by a recorded scan: the nearest recorded exposure is "
@@ -171,7 +170,6 @@ def evaluation_cases(
                 "of equal length. The specimen is always the same one, so the intervals show noise "
                 "and the randomness of a policy, not specimens; a deterministic policy on counts "
                 "that need no thinning always ends alike, and its interval has no width.",
-                beyond.fixed_action,
                 recording.name,
             )
         )

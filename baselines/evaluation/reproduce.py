@@ -28,7 +28,7 @@ from microgym.baselines.evaluation.comparison import (
     compare_case,
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
-from microgym.baselines.evaluation.evaluate import evaluate_all
+from microgym.baselines.evaluation.evaluate import run_returns
 from microgym.baselines.evaluation.protocols import (
     COMPARED,
     EvaluationCase,
@@ -168,7 +168,11 @@ def write_comparison(
         )
         for name in models
     }
-    returns = {name: _returns(setting, name, group, protocol) for name, group in trained.items()}
+    returns: dict[str, NDArray[np.float64]] = {}
+    for name, group in trained.items():
+        shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
+        with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
+            returns[name] = run_returns(shown, group, protocol.episodes, progress)
     record = {
         "env": setting.env_id,
         "kind": "observation models",
@@ -307,16 +311,3 @@ def _measure(
     if trained:
         agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
     return compare_case(case, agents, episodes=episodes, seed=seed, kept=kept, whole=True)
-
-
-def _returns(
-    setting: EnvironmentConfig, name: str, group: Sequence[Run], protocol: EvaluationProtocol
-) -> NDArray[np.float64]:
-    """Returns of every run with the observation model of its training, [runs, episodes]."""
-    shown = replace(setting, arguments={**setting.arguments, ARGUMENT: name})
-    agents = {str(run.seed): find_agent(shown, str(run.path)) for run in group}
-    with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
-        found = evaluate_all(
-            shown, agents, episodes=protocol.episodes, progress=progress, whole=True
-        )
-    return np.stack([one.returns for one in found.values()])

@@ -30,7 +30,7 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
 from microgym.physics.cantilever import peak_force
-from microgym.physics.drift import advance_drift, disturb_settling, start_drift
+from microgym.physics.drift import disturb_settling, let_drift, start_drift
 from microgym.physics.feedback import LoopSettings, scan_line, ticks_of
 from microgym.physics.piezo import move_piezo, rest_piezo, sweep_piezo
 from microgym.physics.stochastic_events import next_event, start_events
@@ -101,18 +101,11 @@ def reset_rows(rows, setpoint, parameters, state, work):
 
 
 @kernel
-def let_drift(b, seconds, parameters, state):
-    """Let row b drift for a time, s."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, seconds, parameters.rates, state.drift)
-
-
-@kernel
 def engage_rows(rows, setpoint, parameters, state, work):
     """Withdraw and approach again, with setpoints (N,) as in `DIALS`."""
     for k in range(rows.size):
         b = rows[k]
-        let_drift(b, parameters.engage_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.engage_s, parameters, state)
         state.ledger.time_s[b] += parameters.engage_s
         land_tip(b, setpoint[b], parameters, state, work)
 
@@ -123,7 +116,7 @@ def withdraw_rows(rows, parameters, state):
     loop = state.loop
     for k in range(rows.size):
         b = rows[k]
-        let_drift(b, parameters.withdraw_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.withdraw_s, parameters, state)
         state.ledger.time_s[b] += parameters.withdraw_s
         # Scanner at rest, signal free.
         loop.integral[b], loop.height[b] = parameters.range_nm, parameters.range_nm
@@ -138,7 +131,7 @@ def exchange_rows(rows, setpoint, parameters, state, work):
     tip, drift = state.tip, state.drift
     for k in range(rows.size):
         b = rows[k]
-        let_drift(b, parameters.exchange_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.exchange_s, parameters, state)
         state.ledger.time_s[b] += parameters.exchange_s
         tip.exchanges[b] += 1
         renew_tip(b, state.keys, parameters, tip)
@@ -351,7 +344,7 @@ def scan_rows(rows, dials, parameters, state, work):
         line.saturated[b], line.crashes[b] = 0.0, 0
         for back in range(2):
             # Drift is that of the middle of each direction.
-            let_drift(b, 0.25 / rate, parameters, state)
+            let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
             # Fast axis: an even sweep from -W / 2 to W / 2, or back.
             way = -1.0 if back else 1.0
             sweep_piezo(b, 1, 0.5 / rate, way * reach, parameters.hysteresis, piezo, work.places)
@@ -360,7 +353,7 @@ def scan_rows(rows, dials, parameters, state, work):
             if back == 0:
                 compare_line(b, row, parameters, state, work)
             hit, worn = record_line(b, back, setpoint, parameters, state, work)
-            let_drift(b, 0.25 / rate, parameters, state)
+            let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
             ledger.time_s[b] += 0.5 / rate
             change_tip(b, hit, worn, parameters, state)
         # Means over both directions.

@@ -11,7 +11,7 @@ import numpy as np
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import copy_plane, view1d, view2d
 from microgym.numerics.libm import exponential
-from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.drift import let_drift, start_drift
 from microgym.physics.ferroelectric import (
     LatticeConstants,
     add_tip_field,
@@ -76,13 +76,6 @@ def _planes(work, size):
     beta, mobility = view2d(work, 0, size, size), view2d(work, area, size, size)
     field, first = view2d(work, 2 * area, size, size), view2d(work, 3 * area, size, size)
     return beta, mobility, field, first, view2d(work, 4 * area, size, size), work[5 * area :]
-
-
-@kernel
-def _drift_for(b, duration, parameters, state):
-    """Let the tip of row b drift over the film for a time."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
 
 
 @kernel
@@ -170,7 +163,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         before = distance / parameters.speed_cells_s + parameters.dead_time_s
         _prepare(b, parameters, state, beta, mobility, field)
         _rest(b, before, parameters, state, beta, mobility, field, rest)
-        _drift_for(b, before, parameters, state)
+        let_drift(b, _DRIFT, before, parameters, state)
         drift = state.drift.drift
         place[b, 0], place[b, 1] = command[b, 0] + drift[b, 0], command[b, 1] + drift[b, 1]
         bias, length = volts[b], seconds[b]
@@ -191,7 +184,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
             add_tip_field(place[b, 0], place[b, 1], parameters.field_per_v * bias, d, field)
             _evolve(b, steps, parameters, state, beta, mobility, field, rest)
             state.rested_s[b] = 0.0
-        _drift_for(b, length, parameters, state)
+        let_drift(b, _DRIFT, length, parameters, state)
         # The tip wears as the square of the bias.
         state.wear[b] += parameters.wear_per_pulse * (0.1 * bias) * (0.1 * bias)
         # Breakdown: a hazard that grows linearly above the bearable bias.
@@ -242,7 +235,7 @@ def scan_rows(rows, parameters, state, work):
         fill_normal(s0, s1, state.images[b], draws)
         state.images[b] += 1
         for i in range(size):
-            _drift_for(b, line_s, parameters, state)
+            let_drift(b, _DRIFT, line_s, parameters, state)
             drift = state.drift.drift
             _scan_line(i, drift[b, 0], drift[b, 1], seen, state.image[b, i])
             row, white = state.image[b, i], noise[i]
@@ -278,10 +271,9 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
 
     Args:
         spots: (N, 2) float64, commanded (y, x), cells.
-        disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
-            and without thermal noise.
+        disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
+            loop is taken on a copy and without thermal noise.
         points: biases of a quarter of the loop.
-        state: `PFMState`; polarisation and lattice steps are updated where it disturbs.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
     """
@@ -325,6 +317,9 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         if disturb:
             copy_plane(q, state.p[b])
             state.ticks[b] = tick
+            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            state.ledger.time_s[b] += parameters.loop_s
+            state.rested_s[b] = 0.0
 
 
 @kernel
@@ -342,10 +337,3 @@ def _response_at(y, x, sigma, p):
             total += w * p[i, j]
             weight += w
     return total / max(weight, 1e-12)
-
-
-@kernel
-def wait_rows(rows, seconds, parameters, state):
-    """Let the tips of the listed rows drift for a time."""
-    for k in range(rows.size):
-        _drift_for(rows[k], seconds, parameters, state)

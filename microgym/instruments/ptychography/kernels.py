@@ -19,7 +19,7 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
-from microgym.physics.drift import advance_drift, exposure_position, move_stage, start_drift
+from microgym.physics.drift import exposure_position, let_drift, move_stage, start_drift
 from microgym.physics.probe import phase_ramp
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
@@ -63,13 +63,6 @@ def start_rows(rows, centre, microscope, state):
 
 
 @inline_kernel
-def _drift_for(b, duration, microscope, state):
-    """Advance the drift of row b by a duration in s."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, microscope.rates, state.drift)
-
-
-@inline_kernel
 def _aim(b, target, dwell_s, microscope, state):
     """Move the stage of row b to a commanded position and charge the exposure to its ledger.
 
@@ -91,11 +84,11 @@ def _aim(b, target, dwell_s, microscope, state):
     move_stage(y, x, microscope.backlash, state.play[b])
     # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
     # beam = play + drift + jitter.
-    _drift_for(b, before + 0.5 * dwell_s, microscope, state)
+    let_drift(b, _DRIFT, before + 0.5 * dwell_s, microscope, state)
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _JITTER)
     tick, drift, beam = ledger.exposures[b], state.drift.drift[b], state.beam[b]
     exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
-    _drift_for(b, 0.5 * dwell_s, microscope, state)
+    let_drift(b, _DRIFT, 0.5 * dwell_s, microscope, state)
     ledger.time_s[b] += before + dwell_s
     ledger.dose[b] += np.float32(measurement.photons[b])
     ledger.path_m[b] += way * microscope.pixel_m
@@ -214,5 +207,5 @@ def wait_rows(rows, microscope, state):
             latest = max(latest, time_s[b])
         for b in range(first, first + each):
             # The specimen drifts under a probe that waits.
-            _drift_for(b, latest - time_s[b], microscope, state)
+            let_drift(b, _DRIFT, latest - time_s[b], microscope, state)
             time_s[b] = latest

@@ -12,7 +12,7 @@ from microgym.instruments.stm.state import BANDS, CHANGED, PIXELS
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
-from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.drift import let_drift, start_drift
 from microgym.random import EXOGENOUS, MEASUREMENT, WORLD, normal, row_stream, uniform
 from microgym.random.streams import STMExogenous, STMMeasurement, STMWorld
 from microgym.specimens.adatom_fields import FIELD_NM
@@ -64,8 +64,7 @@ def change_tip(b, cause, u, state, parameters):
 @kernel
 def pass_time(b, duration, state, parameters):
     """Advance the clock and the drift of row b by a duration, s."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
+    let_drift(b, _DRIFT, duration, parameters, state)
     state.ledger.time_s[b] += duration
 
 

@@ -32,12 +32,13 @@ def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkey
         paths = [folder / f"seed-{seed}" for seed in protocol.seeds]
         return [Run(seed, 9, path, [], 1.0, True) for seed, path in enumerate(paths)]
 
-    def returns(setting, name, group, protocol):
+    def returns(setting, group, episodes, progress):
+        name = setting.arguments["reconstructor"]
         seen.extend((name, run.path.parent.name) for run in group)
-        return np.full((len(group), protocol.episodes), 1.0 if name == "neural" else 0.5)
+        return np.full((len(group), episodes), 1.0 if name == "neural" else 0.5)
 
     monkeypatch.setattr(reproduce, "trained_runs", finished)
-    monkeypatch.setattr(reproduce, "_returns", returns)
+    monkeypatch.setattr(reproduce, "run_returns", returns)
     path = reproduce.write_comparison(
         EnvironmentConfig(ENV), runs=tmp_path / "runs", reuse=True, folder=tmp_path
     )

@@ -8,7 +8,6 @@ import pytest
 from microgym.baselines.evaluation.comparison import (
     FRESH,
     Comparison,
-    FixedActionAgent,
     PairedDifference,
     compare,
     gaps,
@@ -236,12 +235,21 @@ def test_training_seeds_are_kept_apart_in_the_record():
 def test_held_components_are_held():
     import numpy as np
 
-    agent = FixedActionAgent(ToyAgent("oracle", 1.0), {2: 0.25})
-    agent.reset(2, [0, 1])
-    info = {"latent": {"lamp": np.zeros((2, 2))}}
-    action = agent.act({"vector": np.zeros((2, 3))}, info)
-    assert agent.uses_privileged_info
-    assert action[:, 2].tolist() == [0.25, 0.25]
+    actions = np.random.default_rng(0).uniform(-1, 1, (4, 2, 3)).astype(np.float32)
+    held = actions.copy()
+    held[..., 2] = 0.25
+    given = actions.copy()
+    rewards = []
+    for setting, some in (
+        (EnvironmentConfig(TOY, fixed_action={2: 0.25}), given),
+        (EnvironmentConfig(TOY), held),
+    ):
+        env = setting.make(2)
+        env.reset(seed=[0, 1])
+        rewards.append([env.step(one)[1].tolist() for one in some])
+        env.close()
+    assert rewards[0] == rewards[1]
+    assert np.array_equal(given, actions)
 
 
 @pytest.mark.parametrize(
