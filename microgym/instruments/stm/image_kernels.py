@@ -110,8 +110,7 @@ def draw_rows(rows, state, parameters, work):
     line, ghosts, trace, across = work.line, work.ghost, work.trace, work.across
     kappa, wave_number = parameters.kappa, parameters.wave_number
     line_s = parameters.image_s / PIXELS
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         number = state.ledger.exposures[b]
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _IMAGE)
         n0, n1 = row_stream(state.keys, b, MEASUREMENT, _FLICKER)
