@@ -175,7 +175,7 @@ class CompiledSteps:
         instrument, estimate = self.instrument, self.estimate
         instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
         self.turn += 1
-        estimate.taken.fill(0)
+        estimate.state.taken.fill(0)
         estimate.add(self.rows, *instrument.state.measurement)
 
 
