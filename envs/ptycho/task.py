@@ -176,7 +176,7 @@ class PtychoTask(Task):
             ),
         )  # fmt: skip
 
-    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
 
