@@ -126,9 +126,9 @@ class TurnWrapper(MemoryWrapper):
 
 
 class TeamScanPolicyNet(ScanPolicyNet):
-    """Network of Ptycho-v0 that leaves out cells within the clearance of probes before; see there.
+    """Network of Ptycho-v0, shared by probes that choose in turn, each clear of those before it.
 
-    Called as that network, with `MASK` (B, g * g) in the observation.
+    Called as `ScanPolicyNet`, with `MASK` (B, g * g) in the observation.
     """
 
     kind = "team_scan"

@@ -14,7 +14,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from microgym.agents.core.registry import agent_names
+from microgym.agents.core.registry import agent_names, make_agent
+from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.comparison import (
     FRESH,
@@ -127,7 +128,7 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         ValueError: the docstring lacks a section or has an unknown one; a bad record.
     """
     entry = ids[0]
-    title, parts = sections(entry.load("Env"))
+    title, parts = sections(entry.load())
     added = _added(ids, results)
     blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
     pictures = ((one, f"{one.id.partition('-')[0].lower()}.gif") for one in ids)
@@ -202,11 +203,11 @@ def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
 
 def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
     """Standard texts and tables of the tasks; of the later tasks only rows that are new."""
-    added: dict[str, list[str]] = {name: [text] for name, text in STANDARD.items()}
+    added = {name: [text.format(env=ids[0].id)] for name, text in STANDARD.items()}
     known: dict[str, Table] = {}
     for one in ids:
-        task = one.load("Task")(1, **one.kwargs)
-        for name, found in tables(task).items():
+        task = one.load().task_class(1)
+        for name, found in {**tables(task), "Reference policies": [_policies(one.id)]}.items():
             old = known.setdefault(name, [])
             new = [[rows[0], *(row for row in rows[1:] if row not in old)] for rows in found]
             texts = [markdown(rows) for rows in new if len(rows) > 1]
@@ -215,6 +216,16 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
             added.setdefault(name, []).extend(texts)
             old.extend(row for rows in found for row in rows[1:])
     return added
+
+
+def _policies(env_id: str) -> Table:
+    """Agents, and the summaries of their docstrings; for a network, of its module."""
+    rows: Table = [("agent", "policy")]
+    for name in agent_names(env_id):
+        agent = make_agent(env_id, name)
+        described = inspect.getmodule(agent.net) if isinstance(agent, PolicyAgent) else type(agent)
+        rows.append((name, (inspect.getdoc(described) or "").partition("\n")[0]))
+    return rows
 
 
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:

@@ -103,36 +103,14 @@ Each off, easy, real or hard. A different level of one changes no random draw of
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action |
-| random | settings anywhere on their scales |
-| constant | one setting for all lines, at an even pace |
-| expert | gain up to the onset of ringing and back; slower where the last line was steep |
-| oracle | knows the gain's limit and the surface: shares out the time over the lines ahead |
-| trained | corrections to the expert's settings, trained by PPO |
-
-Score = (return - expert) / (oracle - expert), on the same specimens and seeds. All but the
-random one were tuned by search on training specimens. The oracle is a strong reference and not
-a bound.
-
-All have the same time for a frame. A separate table shows what the score does not: the error of
-the image, how often the tip was broken, and how blunt it was at the end, by wear and by
-crashes; a tip that was exchanged is a new one.
+All have the same time for a frame. The oracle is a strong reference and not a bound. A table shows
+what the score does not: the error of the image, how often the tip was broken, and how blunt it was
+at the end, by wear and by crashes; a tip that was exchanged is a new one.
 
 ## Where adaptivity does not pay
 
 On `roughness` and `terraces` all lines are alike, so that there is no time to share out; only
 the gain is left to be found.
-
-## Reproducing
-
-```sh
-microgym evaluate AFM-v0 --agent expert --split test --episodes 200 --json
-microgym reproduce AFM-v0
-```
-
-The same seed gives the same episode to the bit, for any number of environments and threads.
 
 ## References
 
@@ -141,10 +119,6 @@ The same seed gives the same episode to the bit, for any number of environments 
 * Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425 (1997): dilation by the tip.
 * Archard, J. Appl. Phys. 24, 981 (1953): wear.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.afm.task import AFMTask

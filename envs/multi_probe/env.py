@@ -57,36 +57,14 @@ gymnasium.make("MultiProbeJoint-v0", split="test", probes=4, clearance_px=40)
 gymnasium.make_vec("MultiProbeJoint-v0", num_envs=8, drift="hard")
 ```
 
-## Reference policies
-
-| agent | policy |
-| --- | --- |
-| random | uniform positions, 1 s each |
-| raster | each probe scans rows of its own equal part |
-| independent | each probe is an expert of Ptycho-v0 that prefers near places, alone |
-| expert | partitioned: each probe is an expert within its own equal part |
-| oracle | sees the structure and assigns the best places to the probes jointly |
-| trained | a network shared by all probes, trained by PPO; probes choose in turn |
-
 ## Where adaptivity does not pay
 
 On specimens with structure everywhere (`specimen="grf"`), equal rasters are hard to beat.
-
-## Reproducing
-
-```sh
-microgym evaluate MultiProbeJoint-v0 --agent expert --split test --episodes 200 --json
-microgym train MultiProbeJoint-v0 --seeds 0 --output runs/multi
-```
 
 ## References
 
 * Bunk et al., Ultramicroscopy 108, 481 (2008): overlap and step in ptychography.
 * Terry et al., NeurIPS 34, 15032 (2021): PettingZoo.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.parallel_env import MicroscopeParallelEnv

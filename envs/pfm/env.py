@@ -78,28 +78,12 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action |
-| random | uniform places and biases, 10 ms each; a look after every fourth pulse |
-| expert | writes where a calibrated disk puts most right; looks after 7 pulses, then every 6 |
-| oracle | sees the film, tries pulses on a copy of it, and gives the best one |
-| trained | the policy that comes with the package, trained by PPO |
-
-For a loop, the expert takes one, computes how many pulses around the point will do, gives them, and
-takes the next. The oracle looks one pulse ahead: it is a strong reference and not a bound.
+The oracles look one pulse ahead: they are strong references and not bounds.
 
 ## Where adaptivity does not pay
 
 Without disorder, heat and drift every pulse has the same effect: images add no information, and a
 list of pulses that was optimised once for a pattern is as good as any policy.
-
-## Reproducing
-
-```sh
-microgym evaluate PFM-v0 --agent expert --split test --episodes 200 --json
-microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
-```
 
 ## References
 
@@ -108,10 +92,6 @@ microgym train PFM-v0 --seeds 0 1 2 --output runs/pfm
 * Rodriguez et al., Appl. Phys. Lett. 86, 012906 (2005): domains grow linearly with the bias.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
 * Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992): the noise.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments

@@ -105,17 +105,6 @@ AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced 
 
 ## Reference policies
 
-| agent | policy |
-| --- | --- |
-| idle | the zero action: one second at the centre of the region |
-| random | uniform positions, one second each |
-| raster | rows, to and fro, as even as the number of exposures allows |
-| spiral | Fermat's spiral from the middle outwards |
-| halton | Halton's sequence, even at any length |
-| expert | a coarse raster, then where structure shows or continues and is not yet covered |
-| oracle | sees structure and drift; the position that reveals most of the unknown structure |
-| trained | the policy that comes with the package, trained by PPO |
-
 The oracle was tuned as the expert was. It is greedy: a strong reference and not a bound.
 
 ## Where adaptivity does not pay
@@ -123,13 +112,6 @@ The oracle was tuned as the expert was. It is greedy: a strong reference and not
 Where structure is everywhere (`specimen="grf"`, `"lines"`, `"large_features"`), all positions
 are worth the same, and an even pattern is hard to beat. The same happens on any specimen as
 exposures become enough to cover the region with overlap (`exposures=100`).
-
-## Reproducing
-
-```sh
-microgym evaluate Ptycho-v0 --agent trained --split test --episodes 200 --json
-microgym reproduce Ptycho-v0
-```
 
 ## References
 
@@ -139,10 +121,6 @@ microgym reproduce Ptycho-v0
 * Howells et al., J. Electron Spectrosc. Relat. Phenom. 170, 4 (2009): dose and resolution.
 * Huang et al., Opt. Express 22, 12634 (2014): the spiral.
 * Halton, Numer. Math. 2, 84 (1960): the sequence.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments

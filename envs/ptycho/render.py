@@ -108,14 +108,14 @@ def detector(task: "PtychoTask", row: int) -> Panel:
     grid = tiles.reshape(edge, edge, n, n).swapaxes(1, 2).reshape(edge * n, edge * n)
     return Panel(
         BOTTOM_RIGHT, "detector", drawing.colored(grid, 0.0, 1.0),
-        "latest exposure" if task.scan.estimate.taken[row] else "", smooth=True,
+        "latest exposure" if task.scan.estimate.state.taken[row] else "", smooth=True,
         legend=("counts (log)", "0", f"{high:.0f}"),
     )  # fmt: skip
 
 
 def points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:
     """Commanded positions so far, px of the frame."""
-    corners = task.scan.estimate.corners[row, : int(task.scan.estimate.taken[row])]
+    corners = task.scan.estimate.state.corners[row, : int(task.scan.estimate.state.taken[row])]
     return [box.point(float(y), float(x), task.region, task.region) for y, x in corners]
 
 

@@ -176,7 +176,7 @@ class PtychoTask(Task):
             ),
         )  # fmt: skip
 
-    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
 
@@ -321,7 +321,7 @@ class PtychoTask(Task):
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""
-        made, most = int(self.scan.estimate.taken[row]), self.config.exposures
+        made, most = int(self.scan.estimate.state.taken[row]), self.config.exposures
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"

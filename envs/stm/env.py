@@ -91,30 +91,10 @@ of its position along one axis, and the number of images in a row in which it wa
 
 None: the result of a drag that was not made cannot be read off a recording.
 
-## Reference policies
-
-| agent | policy |
-| --- | --- |
-| idle | the zero action; where actions are masked, the first allowed one |
-| random | uniform drags, or any conditioning there is room for |
-| expert | drags along rows, compensates drift, corrects by landings, pushes stuck adatoms on |
-| oracle | sees surface, tip and drift, and simulates many drags before it makes one |
-| trained | residual policy on the expert's drags, trained by PPO |
-
-In `STMTip-v0` the expert dips a tip with bad readings, pulses a contaminated one and takes two
-images of one with good readings; the oracle sees the state; no agent is trained.
-
 ## Where adaptivity does not pay
 
 With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of
 drags along rows suffices, and there is nothing to be learnt during an episode.
-
-## Reproducing
-
-```sh
-microgym evaluate STM-v0 --agent expert --split test --episodes 200 --json
-microgym reproduce STMBuild-v0 --small
-```
 
 ## References
 
@@ -125,10 +105,6 @@ microgym reproduce STMBuild-v0 --small
 * Chen et al., Nat. Commun. 13, 7499 (2022): reinforcement learning on hardware, ranges.
 * Krull et al., Commun. Phys. 3, 54 (2020): conditioning of tips.
 * Speiser et al., Nat. Methods 18, 1082 (2021): the form of the network's output.
-
-## Version History
-
-* v0: first version.
 """
 
 from microgym.envs.core.vector_env import environments

@@ -14,7 +14,7 @@ import numpy as np
 
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
-from microgym.random import draw_normal, uniform
+from microgym.random import EXOGENOUS, draw_normal, row_stream, uniform
 from microgym.state import Float64, Shape, gather
 from microgym.validation import Checked, NonNegative, Positive, choice
 
@@ -206,6 +206,13 @@ def advance_drift(b, s0, s1, duration_s, rates, state):
     for axis in range(axes):
         level = wander[b, 0, axis] + part * (wander[b, 1, axis] - wander[b, 0, axis])
         state.drift[b, axis] = moved[b, axis] + rates.wander * level
+
+
+@kernel
+def let_drift(b, process, duration_s, parameters, state):
+    """`advance_drift` of row b of an instrument, whose drift has a process number."""
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, process)
+    advance_drift(b, s0, s1, duration_s, parameters.rates, state.drift)
 
 
 @kernel

@@ -30,7 +30,7 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
 from microgym.physics.cantilever import peak_force
-from microgym.physics.drift import advance_drift, disturb_settling, start_drift
+from microgym.physics.drift import disturb_settling, let_drift, start_drift
 from microgym.physics.feedback import LoopSettings, scan_line, ticks_of
 from microgym.physics.piezo import move_piezo, rest_piezo, sweep_piezo
 from microgym.physics.stochastic_events import next_event, start_events
@@ -72,8 +72,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
         state: `AFMState`, clear in these rows but for keys, heights, materials and relief.
     """
     hidden, piezo, keys = state.hidden, state.piezo, state.keys
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # Properties of the instrument, lognormal; the z-scanner stays underdamped.
         s0, s1 = row_stream(keys, b, WORLD, _HIDDEN)
         hidden.resonance_hz[b] = draw_lognormal(s0, s1, _FIRST, _FIRST, parameters.resonance_hz)
@@ -101,18 +100,10 @@ def reset_rows(rows, setpoint, parameters, state, work):
 
 
 @kernel
-def let_drift(b, seconds, parameters, state):
-    """Let row b drift for a time, s."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, seconds, parameters.rates, state.drift)
-
-
-@kernel
 def engage_rows(rows, setpoint, parameters, state, work):
     """Withdraw and approach again, with setpoints (N,) as in `DIALS`."""
-    for k in range(rows.size):
-        b = rows[k]
-        let_drift(b, parameters.engage_s, parameters, state)
+    for b in rows:
+        let_drift(b, _DRIFT, parameters.engage_s, parameters, state)
         state.ledger.time_s[b] += parameters.engage_s
         land_tip(b, setpoint[b], parameters, state, work)
 
@@ -121,9 +112,8 @@ def engage_rows(rows, setpoint, parameters, state, work):
 def withdraw_rows(rows, parameters, state):
     """Lift the tips of the listed rows to the upper end of the z-scanner."""
     loop = state.loop
-    for k in range(rows.size):
-        b = rows[k]
-        let_drift(b, parameters.withdraw_s, parameters, state)
+    for b in rows:
+        let_drift(b, _DRIFT, parameters.withdraw_s, parameters, state)
         state.ledger.time_s[b] += parameters.withdraw_s
         # Scanner at rest, signal free.
         loop.integral[b], loop.height[b] = parameters.range_nm, parameters.range_nm
@@ -136,9 +126,8 @@ def withdraw_rows(rows, parameters, state):
 def exchange_rows(rows, setpoint, parameters, state, work):
     """Mount new tips, find the frames again nearly, and approach, with setpoints (N,)."""
     tip, drift = state.tip, state.drift
-    for k in range(rows.size):
-        b = rows[k]
-        let_drift(b, parameters.exchange_s, parameters, state)
+    for b in rows:
+        let_drift(b, _DRIFT, parameters.exchange_s, parameters, state)
         state.ledger.time_s[b] += parameters.exchange_s
         tip.exchanges[b] += 1
         renew_tip(b, state.keys, parameters, tip)
@@ -328,8 +317,7 @@ def scan_rows(rows, dials, parameters, state, work):
     line, hidden, piezo, ledger = state.line, state.hidden, state.piezo, state.ledger
     width = pixels + 2 * LEAD
     reach = 0.5 * width * pixel_nm
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         gain, rate, number = dials[b, 1], dials[b, 3], ledger.exposures[b]
         # One direction takes half of 1 / rate, spread evenly over pixels and overscan.
         pixel_s = 0.5 / (rate * width)
@@ -351,7 +339,7 @@ def scan_rows(rows, dials, parameters, state, work):
         line.saturated[b], line.crashes[b] = 0.0, 0
         for back in range(2):
             # Drift is that of the middle of each direction.
-            let_drift(b, 0.25 / rate, parameters, state)
+            let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
             # Fast axis: an even sweep from -W / 2 to W / 2, or back.
             way = -1.0 if back else 1.0
             sweep_piezo(b, 1, 0.5 / rate, way * reach, parameters.hysteresis, piezo, work.places)
@@ -360,7 +348,7 @@ def scan_rows(rows, dials, parameters, state, work):
             if back == 0:
                 compare_line(b, row, parameters, state, work)
             hit, worn = record_line(b, back, setpoint, parameters, state, work)
-            let_drift(b, 0.25 / rate, parameters, state)
+            let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
             ledger.time_s[b] += 0.5 / rate
             change_tip(b, hit, worn, parameters, state)
         # Means over both directions.

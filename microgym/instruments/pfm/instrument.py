@@ -68,10 +68,6 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
         kernels.loop_rows(
             rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
-        if disturb:
-            kernels.wait_rows(rows, self.settings.loop_s, self.parameters, self.state)
-            self.state.ledger.time_s[rows] += self.settings.loop_s
-            self.state.rested_s[rows] = 0.0
 
     def _work(self) -> Float32:
         return workspace(kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))

@@ -11,7 +11,7 @@ import numpy as np
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import copy_plane, view1d, view2d
 from microgym.numerics.libm import exponential
-from microgym.physics.drift import advance_drift, start_drift
+from microgym.physics.drift import let_drift, start_drift
 from microgym.physics.ferroelectric import (
     LatticeConstants,
     add_tip_field,
@@ -79,13 +79,6 @@ def _planes(work, size):
 
 
 @kernel
-def _drift_for(b, duration, parameters, state):
-    """Let the tip of row b drift over the film for a time."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, parameters.rates, state.drift)
-
-
-@kernel
 def _prepare(b, parameters, state, beta, mobility, field):
     """Write the coefficients of row b's film at the strength of its disorder, without any tip."""
     scale, dead = np.float32(state.strength[b]), np.float32(DEAD_PART * state.strength[b])
@@ -129,8 +122,7 @@ def reset_rows(rows, parameters, state, work):
     """
     size = state.p.shape[1]
     beta, mobility, field, _, _, rest = _planes(work, size)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # Bias that the film bears: uniform within a tenth of its mean.
@@ -161,8 +153,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
     beta, mobility, field, _, _, rest = _planes(work, size)
     command, place, origin, held = state.command, state.place, state.origin, state.held
     ledger = state.ledger
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # The tip moves; meanwhile the film switches back and the tip drifts.
         dy, dx = places[b, 0] - command[b, 0], places[b, 1] - command[b, 1]
         distance = np.sqrt(dy * dy + dx * dx)
@@ -170,7 +161,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         before = distance / parameters.speed_cells_s + parameters.dead_time_s
         _prepare(b, parameters, state, beta, mobility, field)
         _rest(b, before, parameters, state, beta, mobility, field, rest)
-        _drift_for(b, before, parameters, state)
+        let_drift(b, _DRIFT, before, parameters, state)
         drift = state.drift.drift
         place[b, 0], place[b, 1] = command[b, 0] + drift[b, 0], command[b, 1] + drift[b, 1]
         bias, length = volts[b], seconds[b]
@@ -191,7 +182,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
             add_tip_field(place[b, 0], place[b, 1], parameters.field_per_v * bias, d, field)
             _evolve(b, steps, parameters, state, beta, mobility, field, rest)
             state.rested_s[b] = 0.0
-        _drift_for(b, length, parameters, state)
+        let_drift(b, _DRIFT, length, parameters, state)
         # The tip wears as the square of the bias.
         state.wear[b] += parameters.wear_per_pulse * (0.1 * bias) * (0.1 * bias)
         # Breakdown: a hazard that grows linearly above the bearable bias.
@@ -227,8 +218,7 @@ def scan_rows(rows, parameters, state, work):
     beta, mobility, field, seen, noise, rest = _planes(work, size)
     draws = view1d(noise, 0, size * size)
     line_s = parameters.image_s / size
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # The contact potential of the reading tip acts on every cell while the film rests.
         _prepare(b, parameters, state, beta, mobility, field)
         for i in range(size):
@@ -242,7 +232,7 @@ def scan_rows(rows, parameters, state, work):
         fill_normal(s0, s1, state.images[b], draws)
         state.images[b] += 1
         for i in range(size):
-            _drift_for(b, line_s, parameters, state)
+            let_drift(b, _DRIFT, line_s, parameters, state)
             drift = state.drift.drift
             _scan_line(i, drift[b, 0], drift[b, 1], seen, state.image[b, i])
             row, white = state.image[b, i], noise[i]
@@ -278,10 +268,9 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
 
     Args:
         spots: (N, 2) float64, commanded (y, x), cells.
-        disturb: whether the film stays as the loop leaves it; if not, the loop is taken on a copy
-            and without thermal noise.
+        disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
+            loop is taken on a copy and without thermal noise.
         points: biases of a quarter of the loop.
-        state: `PFMState`; polarisation and lattice steps are updated where it disturbs.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
     """
@@ -289,8 +278,7 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
     kappa, depolarisation, dt, noise = parameters.lattice
     calm = LatticeConstants(kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
     highest = parameters.loop_v
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _prepare(b, parameters, state, beta, mobility, field)
         drift = state.drift.drift
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
@@ -325,6 +313,9 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         if disturb:
             copy_plane(q, state.p[b])
             state.ticks[b] = tick
+            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            state.ledger.time_s[b] += parameters.loop_s
+            state.rested_s[b] = 0.0
 
 
 @kernel
@@ -342,10 +333,3 @@ def _response_at(y, x, sigma, p):
             total += w * p[i, j]
             weight += w
     return total / max(weight, 1e-12)
-
-
-@kernel
-def wait_rows(rows, seconds, parameters, state):
-    """Let the tips of the listed rows drift for a time."""
-    for k in range(rows.size):
-        _drift_for(rows[k], seconds, parameters, state)

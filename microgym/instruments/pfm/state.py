@@ -78,6 +78,7 @@ class PFMParameters(NamedTuple):
     dead_time_s: float
     image_s: float
     loop_v: float
+    loop_s: float
     wear_per_pulse: float
     wear_per_image: float
     bearable_v: float

@@ -19,7 +19,7 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
-from microgym.physics.drift import advance_drift, exposure_position, move_stage, start_drift
+from microgym.physics.drift import exposure_position, let_drift, move_stage, start_drift
 from microgym.physics.probe import phase_ramp
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
@@ -53,20 +53,12 @@ def _lights_at(microscope):
 @kernel
 def start_rows(rows, centre, microscope, state):
     """Put stages to rest over the centre of the field, px, and draw their drift."""
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, microscope.rates, state.drift)
         for axis in range(2):
             state.play[b, axis] = centre
             state.command[b, axis], state.beam[b, axis] = centre, centre
-
-
-@inline_kernel
-def _drift_for(b, duration, microscope, state):
-    """Advance the drift of row b by a duration in s."""
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
-    advance_drift(b, s0, s1, duration, microscope.rates, state.drift)
 
 
 @inline_kernel
@@ -91,11 +83,11 @@ def _aim(b, target, dwell_s, microscope, state):
     move_stage(y, x, microscope.backlash, state.play[b])
     # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
     # beam = play + drift + jitter.
-    _drift_for(b, before + 0.5 * dwell_s, microscope, state)
+    let_drift(b, _DRIFT, before + 0.5 * dwell_s, microscope, state)
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _JITTER)
     tick, drift, beam = ledger.exposures[b], state.drift.drift[b], state.beam[b]
     exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
-    _drift_for(b, 0.5 * dwell_s, microscope, state)
+    let_drift(b, _DRIFT, 0.5 * dwell_s, microscope, state)
     ledger.time_s[b] += before + dwell_s
     ledger.dose[b] += np.float32(measurement.photons[b])
     ledger.path_m[b] += way * microscope.pixel_m
@@ -207,12 +199,12 @@ def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
 def wait_rows(rows, microscope, state):
     """Let all probes on each listed row of the sample wait until the slowest of them is done."""
     each, time_s = microscope.probes, state.ledger.time_s
-    for k in range(rows.size):
-        first = rows[k] * each
+    for row in rows:
+        first = row * each
         latest = time_s[first]
         for b in range(first, first + each):
             latest = max(latest, time_s[b])
         for b in range(first, first + each):
             # The specimen drifts under a probe that waits.
-            _drift_for(b, latest - time_s[b], microscope, state)
+            let_drift(b, _DRIFT, latest - time_s[b], microscope, state)
             time_s[b] = latest

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.instruments.recorded.recording import Recording
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 
 SWEEPS = 24
 """Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""
@@ -26,14 +25,12 @@ class FullReconstruction:
         probe: (modes, n, n) complex64, power one.
         photons: incident photons of one recorded exposure.
         structure: (H, W) bool, the recorded area in which the image differs from its empty parts.
-        cost: mean of (sqrt(I) - sqrt(predicted))^2 over patterns and pixels, counts.
     """
 
     image: NDArray[np.complex64]
     probe: NDArray[np.complex64]
     photons: float
     structure: NDArray[np.bool_]
-    cost: float
 
 
 def full_reconstruction(
@@ -60,7 +57,6 @@ def full_reconstruction(
     )
     solver.add(None, recording.patterns[None], places[None], photons)
     solver.sweep(count=SWEEPS)
-    cost = float(solver.evaluate_cost()[0])
     probe = solver.probe[0].astype(np.complex128)
     power = float(np.sum(np.abs(probe) ** 2))
     image = solver.object[0].astype(np.complex128)
@@ -72,7 +68,6 @@ def full_reconstruction(
         # The object was divided by the root of `empty`; the photons take it over.
         photons=photons * power * empty,
         structure=structure,
-        cost=cost,
     )
 
 

@@ -17,7 +17,6 @@ from microgym.baselines.reporting import docs
 from microgym.envs.core import docs as task_docs
 from microgym.envs.core.registry import entries, find
 from microgym.envs.ptycho.config import PtychoConfig
-from microgym.envs.ptycho.env import PtychoEnv
 from microgym.envs.ptycho.task import PtychoTask
 from tests.baselines.stubs import TOY, make_agent
 from tests.conformance.cases import Case
@@ -25,7 +24,6 @@ from tests.conformance.cases import Case
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PTYCHO = "Ptycho-v0"
-TITLE, PARTS = docs.sections(PtychoEnv)
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -123,14 +121,16 @@ def test_the_tables_of_reward_and_info_match_what_is_given(made):
     assert all(f"`{name}`" in section(page, "Cost") for name in info["cost_terms"])
 
 
-def test_examples_on_the_page_run():
-    (code,) = re.findall(r"```python\n(.*?)```", PARTS["Arguments"], re.DOTALL)
+@pytest.mark.parametrize("ids", docs.tasks(), ids=lambda ids: ids[0].id)
+def test_examples_on_the_page_run(made, ids):
+    page = made[f"environments/{ids[0].id}.md"]
+    (code,) = re.findall(r"```python\n(.*?)```", section(page, "Arguments"), re.DOTALL)
     exec(f"import gymnasium, microgym\n{code}", {})
-    (commands,) = re.findall(r"```sh\n(.*?)```", PARTS["Reproducing"], re.DOTALL)
+    (commands,) = re.findall(r"```sh\n(.*?)```", section(page, "Reproducing"), re.DOTALL)
     for line in commands.strip().splitlines():
         program, *words = shlex.split(line)
         assert program == "microgym"
-        assert parser().parse_args(words).env == PTYCHO
+        assert parser().parse_args(words).env == ids[0].id
 
 
 def test_a_docstring_with_other_sections_is_an_error():
@@ -204,7 +204,7 @@ def test_the_command_writes_the_pages(tmp_path, capsys):
 
 def test_every_environment_has_tables_for_sections_that_exist():
     for entry in entries():
-        task = entry.load("Task")(1, **entry.kwargs)
+        task = entry.load().task_class(1)
         given = task_docs.tables(task)
         assert set(given) <= set(docs.SECTIONS)
         for table in (one for many in given.values() for one in many):

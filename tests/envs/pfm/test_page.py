@@ -1,22 +1,14 @@
 """What people look at: frames of PFM-v0, and the numbers on its page."""
 
-import re
-import shlex
-
 import numpy as np
 import pytest
 
-from microgym.baselines.cli import parser
-from microgym.baselines.reporting import docs
 from microgym.envs.core import drawing
 from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
-from microgym.envs.pfm.env import PFMEnv
 from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.envs.pfm.task import PFMLoopTask, PFMTask
 from tests.envs.pfm.helpers import action, make, task_of
-
-TITLE, PARTS = docs.sections(PFMEnv)
 
 
 def colors(frame: np.ndarray) -> set[tuple[int, ...]]:
@@ -75,13 +67,3 @@ def test_what_is_given_is_what_is_declared(kind):
     assert set(info["metrics"]) == {one.name for one in task.METRICS if one.group == "metrics"}
     assert set(info["reward_terms"]) == set(task.REWARD)
     assert set(info["cost_terms"]) == set(task.COST)
-
-
-def test_examples_on_the_page_run():
-    (code,) = re.findall(r"```python\n(.*?)```", PARTS["Arguments"], re.DOTALL)
-    exec(f"import gymnasium, microgym\n{code}", {})
-    (commands,) = re.findall(r"```sh\n(.*?)```", PARTS["Reproducing"], re.DOTALL)
-    for line in commands.strip().splitlines():
-        program, *words = shlex.split(line)
-        assert program == "microgym"
-        assert parser().parse_args(words).env == "PFM-v0"

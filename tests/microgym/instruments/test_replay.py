@@ -208,8 +208,6 @@ def test_the_reference_knows_dose_and_structure(reference):
     assert reference.photons == pytest.approx(scans.PHOTONS, rel=0.05)
     power = np.sum(np.abs(reference.probe.astype(complex)) ** 2)
     assert power == pytest.approx(1.0, rel=1e-6)
-    # Shot noise alone leaves a quarter in each lit pixel (of 32 x 32, most are dark).
-    assert 0.01 < reference.cost < 0.3
     strong = np.abs(SPECIMEN - 1.0) > 0.4
     found = reference.structure
     assert found[strong].mean() > 0.9
