@@ -21,7 +21,7 @@ from typing import NoReturn
 
 import microgym
 from microgym.agents.core.extras import extra_named
-from microgym.baselines.cli import commands, options
+from microgym.baselines.cli import commands
 from microgym.baselines.cli.console import one_thread
 
 _EXAMPLES = """\
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(arguments.run(arguments))
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
-        return options.INTERRUPTED
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -86,7 +86,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=microgym.__version__)
-    options.flag(top, "--traceback", "show where in the program an error arose")
+    top.add_argument(
+        "--traceback", action="store_true", help="show where in the program an error arose"
+    )
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in find_commands().items():
         sub = subparsers.add_parser(
