@@ -165,16 +165,13 @@ class PtychoTask(Task):
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
-        """Kernels of progress before and after an exposure is reconstructed."""
-        microscopes, scan, sample = self.microscopes, self.scan.running, self.sample
+        """Kernels of agreement, and of discovery and damage."""
+        beams, n, sample, state = self.microscopes.beam, self.instrument.n, self.sample, self.state
         enough, fatal = np.float32(SEEN_EXPOSURES) * self.unit, self.instrument.fatal_fluence
         return (
-            Bound(progress.subtract_rows, microscopes.measurement, scan, sample, self.state),
-            Bound(
-                progress.evaluate_rows, microscopes, scan, sample, enough, np.float32(fatal),
-                self.state,
-            ),
-        )  # fmt: skip
+            Bound(progress.agree_rows, self.scan.running, sample, state),
+            Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
+        )
 
     def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
@@ -191,7 +188,7 @@ class PtychoTask(Task):
         self.scan.reset(rows)
         state.position[rows] = 0.5 * instrument.field_px
         progress.measure(rows, self.sample, state)
-        progress.agree(rows, self.scan.running, self.sample, state)
+        self.agree(rows)
         # An empty estimate has 0 dB, without the rounding of its sums.
         state.snr_db[rows] = 0.0
         self.scan.draw(rows)
@@ -237,12 +234,18 @@ class PtychoTask(Task):
 
     def enter_exposure(self, rows: Int64) -> None:
         """Update reconstruction and progress by the latest exposure of some rows, (k,)."""
-        subtract, evaluate = self._kernels
-        n = self.instrument.n
-        columns = workspace(6 * n).view(np.float64).reshape(3, n)
-        subtract(rows, columns)
+        agree, evaluate = self._kernels
+        columns, corner = _columns(self.instrument.n), self.microscopes.measurement.corner
+        agree(rows, columns, -1.0, corner)
         self.scan.add(rows, self.microscopes.measurement)
-        evaluate(rows, columns)
+        agree(rows, columns, 1.0, corner)
+        evaluate(rows)
+
+    def agree(self, rows: Int64) -> None:
+        """Sum the agreement over the whole field of some rows, (k,), afresh."""
+        self.state.agreement[rows] = 0.0
+        whole = np.zeros((self.num_envs, 2), np.int64)
+        self._kernels[0](rows, _columns(self.instrument.field_px), 1.0, whole)
 
     def _finish(self, rows: Int64) -> None:
         """Sweep through all exposures of scans that are over, and draw the maps."""
@@ -250,7 +253,7 @@ class PtychoTask(Task):
         if finished.size and self.config.final_sweeps:
             self.scan.estimate.sweep(finished, self.config.final_sweeps)
             self.scan.forget(finished)
-            progress.agree(finished, self.scan.running, self.sample, self.state)
+            self.agree(finished)
         self.scan.draw(rows)
 
     def observe(self) -> Any:
@@ -325,6 +328,11 @@ class PtychoTask(Task):
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"
+
+
+def _columns(width: int) -> Float64:
+    """Work memory of sums over columns, (3, width)."""
+    return workspace(6 * width).view(np.float64).reshape(3, width)
 
 
 def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:
