@@ -175,8 +175,9 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
     Raises:
         ValueError: they differ; the message names the first difference.
     """
-    mine, theirs = _flat(found), _flat(asked)
-    for name in sorted(mine.keys() | theirs.keys()):
+    tables = ("environment", "training")
+    mine, theirs = ({**run, **run[tables[0]], **run[tables[1]]} for run in (found, asked))
+    for name in sorted((mine.keys() | theirs.keys()).difference(tables)):
         old, new = mine.get(name), theirs.get(name)
         if old != new:
             # The learning rate decays over all steps, so a run cannot be made longer or shorter.
@@ -184,14 +185,6 @@ def check_same_run(found: Mapping[str, Any], asked: Mapping[str, Any], folder: P
                 f"{folder} holds a training with {name}={old!r}, asked was {name}={new!r}: "
                 "choose another folder"
             )
-
-
-def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties of a run, with those of its tables beside the others."""
-    flat: dict[str, Any] = {}
-    for name, value in run.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
 
 
 def is_unfinished(folder: Path) -> bool:

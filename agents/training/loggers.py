@@ -90,18 +90,15 @@ class ResumableTensorBoard(TensorBoardOutputFormat):
 
     Args:
         folder: of the event files.
-        purge_step: first step whose points in earlier files are hidden; None removes those files.
+        purge_step: first step whose points in earlier files are hidden; None empties the folder.
     """
 
     def __init__(self, folder: Path, purge_step: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        super().__init__(str(folder))
-        self.writer.close()
         if purge_step is None:
-            for path in folder.glob("events.out.tfevents.*"):
-                path.unlink()
-        self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+            shutil.rmtree(folder, ignore_errors=True)
+        self.writer, self._is_closed = SummaryWriter(str(folder), purge_step=purge_step), False
 
     def write(self, key_values: Values, key_excluded: Excluded, step: int = 0) -> None:
         """Add the numbers and videos of a step, and flush them to the file."""
@@ -270,8 +267,7 @@ def open_logger(
         Logger of Stable-Baselines3, to be closed by the caller.
 
     Raises:
-        ValueError: an unknown kind; a log that cannot be continued; wandb asked to be online
-            without login.
+        ValueError: an unknown kind; a log that cannot be continued; wandb online without login.
         ImportError: the package for a kind is missing; the message names the extra to install.
         OSError: the folder cannot be written, or wandb could not start.
     """
@@ -283,11 +279,9 @@ def open_logger(
     with extra_named():
         for kind in set(kinds) - {"csv"}:
             __import__(kind)
-    rows = None
-    if last_step is None:
+    rows = None if last_step is None else read_csv(folder / CSV_FILE, last_step)
+    if rows is None:
         shutil.rmtree(folder / MEDIA_FOLDER, ignore_errors=True)
-    else:
-        rows = read_csv(folder / CSV_FILE, last_step)
     formats: list[KVWriter] = [ResumableCSV(folder / CSV_FILE, rows or [])]
     logger = Logger(str(folder), formats)
     try:

@@ -17,7 +17,6 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecMonitor
 
 import microgym
 from microgym.agents.core.config import load_config
@@ -31,7 +30,7 @@ from microgym.agents.training.callbacks import (
     TrainingCallback,
     record_episode,
 )
-from microgym.agents.training.checkpoint import Checkpoint, CheckpointStore, check_same_run, claimed
+from microgym.agents.training.checkpoint import CheckpointStore, check_same_run, claimed
 from microgym.agents.training.learner_state import reinstate
 from microgym.agents.training.loggers import open_logger, video_path
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
@@ -119,14 +118,23 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
         store = CheckpointStore(folder)
-        last = _last(store, folder, run, resume)
+        last = store.newest()
+        if last is not None and resume:
+            check_same_run(last.run, run, folder)
+        elif last is not None and not last.finished:
+            raise ValueError(
+                f"{folder} holds an unfinished training ({last.step} of "
+                f"{last.run['total_timesteps']} steps): continue it (resume=True, --resume) or "
+                "choose another folder"
+            )
+        last = last if resume else None
         state = RunState(store, run, last)
         complete = last is not None and last.finished
         if not complete:
             name, last_step = f"{env_id}, seed {seed}", None if last is None else last.step
             logs = open_logger(folder, log, name=name, config=run, last_step=last_step)
             with closing(logs):
-                net, step, complete = _learn(folder, state, tables, total, progress, logs)
+                net, step, complete = _learn(folder, state, chosen, progress, logs)
             save_policy(folder / POLICY_FILE, net, env_id, seed, min(step, total))
             if complete:
                 state.finish(step)
@@ -135,37 +143,32 @@ def train(
         return TrainingResult(folder, state.curve, complete, state.resumed, state.duration_s())
 
 
-def _last(
-    store: CheckpointStore, folder: Path, run: Mapping[str, Any], resume: bool
-) -> Checkpoint | None:
-    """Checkpoint to resume from, if any."""
-    last = store.newest()
-    if last is not None and resume:
-        check_same_run(last.run, run, folder)
-    elif last is not None and not last.finished:
-        raise ValueError(
-            f"{folder} holds an unfinished training ({last.step} of {last.run['total_timesteps']} "
-            "steps): continue it (resume=True, --resume) or choose another folder"
-        )
-    return last if resume else None
-
-
 def _learn(
     folder: Path,
     state: RunState,
-    tables: Mapping[str, Mapping[str, Any]],
-    total: int,
+    chosen: Mapping[str, Any],
     progress: Callable[[int], None] | None,
     logger: Logger,
 ) -> tuple[Network, int, bool]:
     """Learn until the end or an interruption; the network, the step, and whether it is the end."""
-    chosen, env_id, seed = tables["training"], str(state.run["env"]), int(state.run["seed"])
+    env_id, total, env_kwargs = (
+        state.run[name] for name in ("env", "total_timesteps", "environment")
+    )
     torch.set_num_threads(1)
     learner = Learner(env_id, chosen)
-    native = learner.environment({"split": "train", **tables["environment"]})
-    env = ShapedMonitor(SB3VecEnv(native, infos="final"))
-    try:
-        model = _model(env, learner, seed)
+    native = learner.environment({"split": "train", **env_kwargs})
+    with closing(ShapedMonitor(SB3VecEnv(native, infos="final"))) as env:
+        rate = float(chosen["learning_rate"])
+        known = inspect.signature(PPO).parameters.keys() - {"learning_rate"}
+        model = PPO(
+            learner.policy,
+            env,
+            learning_rate=lambda left: rate * (0.1 + 0.9 * left),
+            policy_kwargs=learner.policy_kwargs(),
+            seed=state.run["seed"],
+            device="cpu",
+            **{name: value for name, value in chosen.items() if name in known},
+        )
         model.set_logger(logger)
         policy: Any = model.policy
         net: Network = policy.network()
@@ -180,7 +183,7 @@ def _learn(
 
         def record(step: int) -> Path:
             path = video_path(folder, VIDEO, step)
-            return record_episode(env_id, tables["environment"], net, path)
+            return record_episode(env_id, env_kwargs, net, path)
 
         callbacks: list[BaseCallback] = [] if auxiliary is None else [auxiliary]
         callbacks.append(TrainingCallback(state, optimizers, interrupt, record, chosen))
@@ -194,20 +197,3 @@ def _learn(
             )
             complete = True
         return net, model.num_timesteps, complete
-    finally:
-        env.close()
-
-
-def _model(env: VecMonitor, learner: Learner, seed: int) -> PPO:
-    chosen = dict(learner.settings)
-    rate = float(chosen.pop("learning_rate"))
-    known = inspect.signature(PPO).parameters
-    return PPO(
-        learner.policy,
-        env,
-        learning_rate=lambda left: rate * (0.1 + 0.9 * left),
-        policy_kwargs=learner.policy_kwargs(),
-        seed=seed,
-        device="cpu",
-        **{name: value for name, value in chosen.items() if name in known},
-    )

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from microgym.reconstruction.nn.network import Network
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Network, Tensors
 
 TwinT = TypeVar("TwinT", bound="TwinNetwork")
 

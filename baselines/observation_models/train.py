@@ -16,8 +16,7 @@ from microgym.baselines.evaluation.records import provenance
 from microgym.baselines.observation_models.network import TwinNetwork, tensors_of
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 from microgym.baselines.observation_models.weights_io import write_network
-from microgym.reconstruction.nn.network import STATED
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import STATED, Tensors
 
 Progress = Callable[[int], object]
 _WARM_UP = 100  # steps over which the learning rate rises

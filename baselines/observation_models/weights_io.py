@@ -11,8 +11,7 @@ from safetensors.numpy import save
 
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.records import to_json
-from microgym.reconstruction.nn.network import Network
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Network, Tensors
 
 
 def write_network(

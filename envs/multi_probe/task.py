@@ -134,7 +134,7 @@ class MultiProbeTask(PtychoTask):
         for probe in range(self.probes):
             taken = rows[~team.lost[rows, probe]]
             self._select(taken, probe)
-            team.taken_by[taken, self.scan.estimate.taken[taken]] = probe
+            team.taken_by[taken, self.scan.estimate.state.taken[taken]] = probe
             self.enter_exposure(taken)
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:

@@ -26,8 +26,11 @@ from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.neural import NeuralImage
-from microgym.reconstruction.ptychography.observation_models import ClassicalImage, ImageModel
-from microgym.reconstruction.ptychography.raw import RawImage
+from microgym.reconstruction.ptychography.observation_models import (
+    ClassicalImage,
+    ImageModel,
+    RawImage,
+)
 from microgym.specimens.splits import validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}

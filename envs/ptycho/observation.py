@@ -181,7 +181,8 @@ class Scan:
         self.model = model(num_envs, side, probe, region)
         fluence = np.zeros((num_envs, side, side), np.float32)
         self._areas = whole_region(num_envs, region)
-        self.running = RunningScan(self.estimate.re, self.estimate.im, fluence, self._areas)
+        re, im = self.estimate.state.re, self.estimate.state.im
+        self.running = RunningScan(re, im, fluence, self._areas)
         self.signal = np.zeros((num_envs, 2))
         self.state = ScanState(self.estimate.state, self.model.state, fluence, self.signal)
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)

@@ -96,13 +96,13 @@ def detector(task: "PtychoTask", row: int) -> Panel:
     tiles[:probes] = np.fft.fftshift(shown, axes=(1, 2))
     grid = tiles.reshape(edge, edge, n, n).swapaxes(1, 2).reshape(edge * n, edge * n)
     pixels, legend = drawing.colored(grid, 0.0, 1.0), ("counts (log)", "0", f"{high:.0f}")
-    note = "latest exposure" if task.scan.estimate.taken[row] else ""
+    note = "latest exposure" if task.scan.estimate.state.taken[row] else ""
     return Panel(BOTTOM_RIGHT, "detector", pixels, note, True, legend)
 
 
 def points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:
     """Commanded positions so far, px of the frame."""
-    corners = task.scan.estimate.corners[row, : int(task.scan.estimate.taken[row])]
+    corners = task.scan.estimate.state.corners[row, : int(task.scan.estimate.state.taken[row])]
     return [box.point(float(y), float(x), task.region, task.region) for y, x in corners]
 
 

@@ -324,7 +324,7 @@ class PtychoTask(Task):
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""
-        made, most = int(self.scan.estimate.taken[row]), self.config.exposures
+        made, most = int(self.scan.estimate.state.taken[row]), self.config.exposures
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"

@@ -14,7 +14,7 @@ from microgym.baselines.observation_models.afm.dataset import (
 from microgym.baselines.observation_models.afm.model import TopographyNet
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Tensors
 
 _BATCH = 64
 _FLOOR_NM = 0.02  # errors that count as none: the detector's noise (design choice)

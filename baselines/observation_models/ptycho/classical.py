@@ -29,8 +29,7 @@ from microgym.metrics import complex_error
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 
 Complex64 = NDArray[np.complex64]
 Float32 = NDArray[np.float32]

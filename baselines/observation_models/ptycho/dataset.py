@@ -115,7 +115,7 @@ class Scans:
 
     def inputs(self) -> Float32:
         """Inputs of the network, (N, 3, REGION, REGION) float32; see `make_inputs`."""
-        planes = (self.estimate.re, self.estimate.im, self.fluence)
+        planes = (self.estimate.state.re, self.estimate.state.im, self.fluence)
         return make_inputs(*(plane[:, INSIDE, INSIDE] for plane in planes))
 
     def truth(self) -> Complex64:

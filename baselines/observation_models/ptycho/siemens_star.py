@@ -87,8 +87,9 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     model = NeuralImage(1, side, microscope.known_probe, (n // 2, microscope.region_px), weights)
     for before, sweeps in pairwise((0, *INPUT_SWEEPS)):
         running.sweep(rows, sweeps - before)
-        errors[f"running_{sweeps}"] = float(scan.errors(running.re + 1j * running.im)[0])
-        found = RunningScan(running.re, running.im, sample.fluence)
+        re, im = running.state.re, running.state.im
+        errors[f"running_{sweeps}"] = float(scan.errors(re + 1j * im)[0])
+        found = RunningScan(re, im, sample.fluence)
         re, im, _ = model.estimate(rows, found)
         errors[f"network_{sweeps}"] = float(scan.errors(re + 1j * im)[0])
     classical = SolverGridSearch(scan, STAR_STOPS, STAR_GRID)

@@ -35,7 +35,7 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
 from microgym.metrics import complex_error
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Tensors
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4

@@ -22,7 +22,7 @@ from microgym.baselines.observation_models.stm.model import AdatomUNet
 from microgym.baselines.observation_models.train import TrainingTask
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK
-from microgym.reconstruction.nn.weights_io import Tensors
+from microgym.reconstruction.nn.network import Tensors
 
 THRESHOLDS = tuple(round(0.2 + 0.02 * k, 2) for k in range(31))
 """Least probabilities that are tried."""

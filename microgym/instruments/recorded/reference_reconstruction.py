@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.instruments.recorded.recording import Recording
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 
 SWEEPS = 24
 """Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""

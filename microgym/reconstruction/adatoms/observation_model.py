@@ -16,11 +16,10 @@ from microgym.numerics.libm import exp
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.adatoms.peak_detection import MOST, match_rows, match_size
 from microgym.reconstruction.adatoms.unet_kernels import CELL, detect_rows, maps_size
-from microgym.reconstruction.nn.network import Layer, Network, Weights, image_buffers
+from microgym.reconstruction.nn.network import Layer, Network, Weights, image_network
 from microgym.reconstruction.observation_model import ObservationModel
-from microgym.reconstruction.validation import number
 from microgym.state import Float32, Float64, Int64, Shape, allocate
-from microgym.validation import integer
+from microgym.validation import integer, within
 
 Rows = NDArray[np.int64]
 
@@ -52,7 +51,7 @@ class DetectorModel(ObservationModel[Float32, Adatoms]):
 
     def __init__(self, num_envs: int, pixels: int, field_nm: float) -> None:
         self.pixels = integer("pixels", pixels, 16, 1024)
-        self.scale = number("field_nm", field_nm, 1e-3, 1e6) / self.pixels
+        self.scale = within("field_nm", field_nm, 1e-3, 1e6) / self.pixels
         self._adatoms = allocate(Adatoms, num_envs)
 
     @property
@@ -113,13 +112,13 @@ class MatchedFilter:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        number("width_nm", self.width_nm, 0.05, 1.0)
+        within("width_nm", self.width_nm, 0.05, 1.0)
         integer("reach_px", self.reach_px, 1, 6)
-        number("threshold", self.threshold, 0.0, 10.0)
-        number("slope", self.slope, 0.0, 1e3)
-        number("place", self.place, -10.0, 10.0)
-        number("spread_nm", self.spread_nm, 0.0, 1.0)
-        number("lag_nm", self.lag_nm, -1.0, 1.0)
+        within("threshold", self.threshold, 0.0, 10.0)
+        within("slope", self.slope, 0.0, 1e3)
+        within("place", self.place, -10.0, 10.0)
+        within("spread_nm", self.spread_nm, 0.0, 1.0)
+        within("lag_nm", self.lag_nm, -1.0, 1.0)
 
     def template(self, pixel_nm: float) -> Float32:
         """The filter: (2 m + 1, 2 m + 1), of mean zero, and of product one with the profile."""
@@ -196,13 +195,11 @@ class NeuralDetector(DetectorModel):
         if pixels % (16 * CELL):
             raise ValueError(f"an image of {pixels} px must be a multiple of {16 * CELL} px")
         super().__init__(num_envs, pixels, field_nm)
-        self._weights = NETWORK.shipped() if weights is None else weights
-        self._buffers = image_buffers(NETWORK, pixels // CELL)
+        weights = weights or NETWORK.shipped()
+        self._calibration = weights.calibration["calibration"]
+        self._network = image_network(NETWORK, weights, pixels // CELL)
 
     def _detect(self, rows: Rows, image: Float32) -> None:
-        weights, buffers = self._weights, self._buffers
-        work = workspace(buffers.size + maps_size(self.pixels // CELL))
-        detect_rows(
-            rows, image, weights.table, weights.values, weights.calibration["calibration"],
-            self.scale, buffers, work, *self.state,
-        )  # fmt: skip
+        network, calibration = self._network, self._calibration
+        work = workspace(network.size + maps_size(self.pixels // CELL))
+        detect_rows(rows, image, calibration, self.scale, network, work, *self.state)

@@ -65,35 +65,34 @@ def _leave(head, edge, maps):
 
 
 @kernel
-def detect_rows(rows, image, table, values, calibration, scale, buffers, work, found, counts):
+def detect_rows(rows, image, calibration, scale, net, work, found, counts):
     """Run the network on the images of the listed rows.
 
     Args:
         rows: (k,) int64.
         image: (N, 2 E, 2 E) float32, heights, nm; E cells along an edge.
-        table, values: of `Weights`.
         calibration: (4,) float32, see `microgym.reconstruction.adatoms.observation_model.NETWORK`.
         scale: edge of a pixel, nm.
-        buffers: `ImageBuffers`.
-        work: (`buffers.size + maps_size(E)`,) float32.
+        net: `ImageNetwork`.
+        work: (`net.size + maps_size(E)`,) float32.
         found: (N, MOST, 4) float64, written: x, y from the middle of the image, nm, probability,
             uncertainty along one axis, nm.
         counts: (N,) int64, written: number of adatoms.
     """
     edge = image.shape[1] // CELL
     plane = (edge + 2) * (edge + 2)
-    cells = view1d(work, buffers.inputs, plane * INPUTS)
-    head = view1d(work, buffers.head, plane * 4 * _PIXELS)
-    levelled = view1d(work, buffers.size, CELL * edge)
+    cells = view1d(work, net.inputs, plane * INPUTS)
+    head = view1d(work, net.head, plane * 4 * _PIXELS)
+    levelled = view1d(work, net.size, CELL * edge)
     wide = CELL * edge + 2
-    maps = view1d(work, buffers.size + CELL * edge, 4 * wide * wide)
-    clear_borders(buffers, work)
+    maps = view1d(work, net.size + CELL * edge, 4 * wide * wide)
+    clear_borders(net, work)
     for j in range(maps.size):
         maps[j] = _ZERO
     for k in range(rows.size):
         b = rows[k]
         _enter(image, b, edge, levelled, cells)
-        run_on_image(table, values, buffers, work)
+        run_on_image(net, work)
         _leave(head, edge, maps)
         counts[b] = gather_peaks(
             maps, CELL * edge, calibration[0], calibration[1], calibration[2], calibration[3],

@@ -13,7 +13,7 @@ from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.reconstruction.nn.convolution import convolve1, convolve_strip, fold
 from microgym.reconstruction.nn.winograd import convolve3
-from microgym.state import Int64
+from microgym.state import Float32, Int64
 
 KINDS = ("stem", "down", "residual", "up", "head")
 """Kinds of layers, see `microgym.reconstruction.nn.network.Layer`; tables hold their indices."""
@@ -26,10 +26,11 @@ _ZERO, _HALF = np.float32(0.0), np.float32(0.5)
 _NONE, _SINGLE, _DOUBLE, _THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
 
 
-class ImageBuffers(NamedTuple):
-    """Places of a network's images in a work array, in elements.
+class ImageNetwork(NamedTuple):
+    """A packed network, and the places of its images in a work array, in elements.
 
     Attributes:
+        table, values: of `microgym.reconstruction.nn.network.Weights`.
         levels: (L, 4) int64, of each resolution: edge, px; pixels of a row with its border; first
             element of the features; first element of the results of a convolution.
         inputs, head: first elements of the network's input and output.
@@ -39,6 +40,8 @@ class ImageBuffers(NamedTuple):
         size: length of the work array.
     """
 
+    table: Int64
+    values: Float32
     levels: Int64
     inputs: int
     head: int
@@ -47,10 +50,11 @@ class ImageBuffers(NamedTuple):
     size: int
 
 
-class LineBuffers(NamedTuple):
-    """Places of a network's lines in a work array, in elements.
+class LineNetwork(NamedTuple):
+    """A packed network, and the places of its lines in a work array, in elements.
 
     Attributes:
+        table, values: of `Weights`; the layers are a stem, residual layers and heads.
         cells: width of a line, cells.
         taps: first element of the input of a convolution, at first that of the network.
         head, spare: first elements of the network's output, and of a convolution's results.
@@ -59,6 +63,8 @@ class LineBuffers(NamedTuple):
         size: length of the work array.
     """
 
+    table: Int64
+    values: Float32
     cells: int
     taps: int
     head: int
@@ -69,42 +75,42 @@ class LineBuffers(NamedTuple):
 
 
 @kernel
-def clear_borders(buffers, work):
+def clear_borders(net, work):
     """Set to zero what must be zero before `run_on_image` runs; it leaves it so.
 
     Args:
-        buffers: `ImageBuffers`.
-        work: (`buffers.size`,) or longer, float32.
+        net: `ImageNetwork`.
+        work: (`net.size`,) or longer, float32.
     """
-    last = buffers.levels.shape[0] - 1
+    last = net.levels.shape[0] - 1
     # The results of the last level lie behind its features, and take as much room.
-    end = 2 * buffers.levels[last, 3] - buffers.levels[last, 2]
-    for j in range(buffers.zeroed, end):
+    end = 2 * net.levels[last, 3] - net.levels[last, 2]
+    for j in range(net.zeroed, end):
         work[j] = _ZERO
 
 
 @kernel
-def run_on_image(table, values, buffers, work):
+def run_on_image(net, work):
     """Run all layers on the image that is in the place of the inputs, to that of the output.
 
     Args:
-        table, values: of `Weights`.
-        buffers: `ImageBuffers`.
-        work: (`buffers.size`,) or longer, float32, after `clear_borders`.
+        net: `ImageNetwork`.
+        work: (`net.size`,) or longer, float32, after `clear_borders`.
     """
+    table, values, levels = net.table, net.values, net.levels
     level = 0
-    lent = view1d(work, buffers.lent, work.size - buffers.lent)
+    lent = view1d(work, net.lent, work.size - net.lent)
     for layer in range(table.shape[0]):
         kind, inputs, outputs, start = (
             table[layer, 0], table[layer, 1], table[layer, 2], table[layer, 3],
         )  # fmt: skip
-        edge, pitch = buffers.levels[level, 0], buffers.levels[level, 1]
+        edge, pitch = levels[level, 0], levels[level, 1]
         pixels, corner = pitch * pitch, pitch + 1
-        x = view1d(work, buffers.levels[level, 2], pixels * inputs)
+        x = view1d(work, levels[level, 2], pixels * inputs)
         if kind == _STEM:
             # x = max(0, w * input + b)
-            x = view1d(work, buffers.levels[level, 2], pixels * outputs)
-            cells = view1d(work, buffers.inputs, pixels * inputs)
+            x = view1d(work, levels[level, 2], pixels * outputs)
+            cells = view1d(work, net.inputs, pixels * inputs)
             convolve1(
                 cells, corner, pitch, inputs, values, start, outputs,
                 x, corner, pitch, _SINGLE, edge,
@@ -114,8 +120,8 @@ def run_on_image(table, values, buffers, work):
             # Blocks of two by two pixels become pixels of four times the channels; then as above.
             level += 1
             fold(x, pitch, inputs, edge // 2, lent)
-            edge, pitch = buffers.levels[level, 0], buffers.levels[level, 1]
-            out = view1d(work, buffers.levels[level, 2], pitch * pitch * outputs)
+            edge, pitch = levels[level, 0], levels[level, 1]
+            out = view1d(work, levels[level, 2], pitch * pitch * outputs)
             convolve1(
                 lent, _NONE, edge, 4 * inputs, values, start, outputs,
                 out, pitch + 1, pitch, _SINGLE, edge,
@@ -123,15 +129,15 @@ def run_on_image(table, values, buffers, work):
             rectify(out)
         elif kind == _RESIDUAL:
             # x += max(0, w * x + b)
-            out = view1d(work, buffers.levels[level, 3], pixels * outputs)
+            out = view1d(work, levels[level, 3], pixels * outputs)
             convolve3(x, pitch, inputs, values, start, outputs, out, pitch, edge, lent)
             add_rectified(x, out)
         elif kind == _UP:
             # Each pixel gives a block of two by two of the finer level, by four convolutions.
             level -= 1
-            wide = buffers.levels[level, 1]
-            finer = view1d(work, buffers.levels[level, 2], wide * wide * outputs)
-            out = view1d(work, buffers.levels[level, 3], wide * wide * outputs)
+            wide = levels[level, 1]
+            finer = view1d(work, levels[level, 2], wide * wide * outputs)
+            out = view1d(work, levels[level, 3], wide * wide * outputs)
             for k in range(4):
                 place = (k // 2 + 1) * wide + k % 2 + 1
                 convolve1(
@@ -141,7 +147,7 @@ def run_on_image(table, values, buffers, work):
             add(finer, out)
         else:
             # output = w * x + b
-            out = view1d(work, buffers.head, pixels * outputs)
+            out = view1d(work, net.head, pixels * outputs)
             convolve1(
                 x, corner, pitch, inputs, values, start, outputs,
                 out, corner, pitch, _SINGLE, edge,
@@ -149,19 +155,18 @@ def run_on_image(table, values, buffers, work):
 
 
 @kernel
-def run_on_line(table, values, buffers, work):
+def run_on_line(net, work):
     """Run all layers on the line that is in the place of the taps, to that of the output.
 
     Args:
-        table, values: of `Weights`, of a network of stem, residual layers and heads.
-        buffers: `LineBuffers`.
-        work: (`buffers.size`,) or longer, float32.
+        net: `LineNetwork`.
+        work: (`net.size`,) or longer, float32.
     """
-    cells, reach = buffers.cells, buffers.reach
+    table, values, cells, reach = net.table, net.values, net.cells, net.reach
     width = table[0, 2]
-    taps = view1d(work, buffers.taps, buffers.head - buffers.taps)
-    spare = view1d(work, buffers.spare, cells * width)
-    features = view1d(work, buffers.features, (cells + 2 * reach) * width)
+    taps = view1d(work, net.taps, net.head - net.taps)
+    spare = view1d(work, net.spare, cells * width)
+    features = view1d(work, net.features, (cells + 2 * reach) * width)
     x = view1d(features, reach * width, cells * width)
     for i in range(reach * width):
         features[i] = _ZERO
@@ -181,7 +186,7 @@ def run_on_line(table, values, buffers, work):
             add_rectified(x, spare)
         else:
             # output = w * x + b
-            out = view1d(work, buffers.head, cells * outputs)
+            out = view1d(work, net.head, cells * outputs)
             _convolve_cells(x, inputs, values, start, outputs, out, cells)
 
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from microgym.numerics.workspace import aligned_empty
 from microgym.reconstruction.nn.convolution import LANES
-from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageBuffers, LineBuffers
-from microgym.reconstruction.nn.weights_io import check_tensors, read_tensors
+from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageNetwork, LineNetwork
 from microgym.reconstruction.nn.winograd import pack_kernels, work_size
 from microgym.state import Float32, Float64, Int64
+
+Tensors = dict[str, Float32]
 
 STATED = (0.5, 0.68, 0.9, 0.95)
 """Shares of errors whose bounds are calibrated."""
@@ -154,7 +155,7 @@ class Network:
             FileNotFoundError: no such file.
             ValueError: not such a file.
         """
-        return self.pack(read_tensors(path, self.format))
+        return self.pack(_read_tensors(path, self.format))
 
     def pack(self, tensors: Mapping[str, Float32]) -> Weights:
         """Put the tensors of a trained network in the order in which kernels read them.
@@ -165,7 +166,13 @@ class Network:
         Raises:
             ValueError: a tensor is missing, superfluous, of another shape, or not finite.
         """
-        check_tensors(tensors, self.shapes)
+        shapes = self.shapes
+        if set(tensors) != set(shapes):
+            odd = sorted(set(tensors) ^ set(shapes))
+            raise ValueError(f"tensors {odd} are missing or superfluous; wanted {sorted(shapes)}")
+        for name, shape in shapes.items():
+            if tensors[name].shape != shape or not np.isfinite(tensors[name]).all():
+                raise ValueError(f"tensor {name} must be finite and have shape {shape}")
         heads = [layer for layer in self.layers if layer.kind == "head"]
         rows: list[tuple[int, ...]] = []
         values: list[Float32] = []
@@ -202,12 +209,29 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
     return np.concatenate([bias, np.moveaxis(weight, (1, 0), (-2, -1)).ravel()])
 
 
+def _read_tensors(path: str | os.PathLike[str], form: str) -> Tensors:
+    """Tensors of a safetensors file whose metadata name the format."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no network at {path}")
+    try:
+        with safe_open(path, "np") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
+    if metadata.get("format") != form:
+        raise ValueError(f"{path} holds no network of this package (format {form!r})")
+    return tensors
+
+
 @functools.cache
 def _shipped(network: Network) -> Weights:
     return network.load(network.shipped_file)
 
 
-def image_buffers(network: Network, edge: int) -> ImageBuffers:
+def image_network(network: Network, weights: Weights, edge: int) -> ImageNetwork:
     """Lay out the images of a network for inputs of `edge` by `edge` pixels.
 
     The output lends its place to the convolutions before it where it is large enough.
@@ -232,7 +256,9 @@ def image_buffers(network: Network, edge: int) -> ImageBuffers:
             at += 2 * pixels * width
     own = lent > plane * head
     padded = network.padded_inputs > network.inputs
-    return ImageBuffers(
+    return ImageNetwork(
+        table=weights.table,
+        values=weights.values,
         levels=np.array(levels, np.int64),
         inputs=plane * head,
         head=0,
@@ -242,7 +268,7 @@ def image_buffers(network: Network, edge: int) -> ImageBuffers:
     )
 
 
-def line_buffers(network: Network, cells: int) -> LineBuffers:
+def line_network(network: Network, weights: Weights, cells: int) -> LineNetwork:
     """Lay out the lines of a network for inputs of so many cells."""
     width = network.layers[0].width
     head = sum(layer.width for layer in network.layers if layer.kind == "head")
@@ -250,4 +276,5 @@ def line_buffers(network: Network, cells: int) -> LineBuffers:
     sizes = [max(TAPS["residual"] * width, network.padded_inputs), head, width, width]
     taps, output, spare, features = (cells * sum(sizes[:n]) for n in range(4))
     size = cells * sum(sizes) + 2 * reach * width
-    return LineBuffers(cells, taps, output, spare, features, reach, size)
+    table, values = weights.table, weights.values
+    return LineNetwork(table, values, cells, taps, output, spare, features, reach, size)

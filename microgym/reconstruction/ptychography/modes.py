@@ -1,8 +1,6 @@
-"""Mutually incoherent modes of the illumination: a first guess, and their natural basis.
+"""First guess of the mutually incoherent modes of a partly coherent illumination.
 
-A partly coherent beam is a sum of modes that do not interfere (Thibault and Menzel, Nature 494, 68,
-2013). Diffraction does not change under a unitary mixture of the modes, so that reconstructed ones
-are turned into the orthogonal set ordered by power, which is unique.
+They do not interfere (Thibault and Menzel, Nature 494, 68, 2013).
 """
 
 import numpy as np
@@ -68,24 +66,3 @@ def _keep_new_part(wave: NDArray[np.complex128], directions: list[NDArray[np.com
     if new:
         directions.append(wave / np.sqrt(rest))
     return new
-
-
-def orthogonal_modes(modes: ArrayLike) -> Complex:
-    """The same partly coherent illumination by orthogonal modes, strongest first.
-
-    Args:
-        modes: (M, n, n) modes.
-
-    Returns:
-        (M, n, n) complex64; the sum over modes of mode times its conjugate elsewhere is unchanged.
-
-    Raises:
-        ValueError: if there are not three axes.
-    """
-    waves = np.asarray(modes, np.complex128)
-    if waves.ndim != 3:
-        raise ValueError(f"modes of shape {waves.shape} must be (M, n, n)")
-    flat = waves.reshape(waves.shape[0], -1)
-    _, mixture = np.linalg.eigh(flat @ flat.conj().T)
-    ordered = mixture.conj().T[::-1] @ flat
-    return ordered.reshape(waves.shape).astype(np.complex64)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, image_buffers
+from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, image_network
 from microgym.reconstruction.ptychography.observation_models import (
     ImageEstimate,
     ImageModel,
-    Rows,
     RunningScan,
 )
 from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN, restore_rows
+from microgym.state import Int64
 
 PIXELS = CELL * CELL
 """Pixels of a cell."""
@@ -48,9 +48,7 @@ class NeuralImage(ImageModel):
     """Restoration of the running reconstruction by the network.
 
     Args:
-        num_envs: N.
-        field_px: edge of the specimens, px.
-        probe: not needed.
+        num_envs, field_px, probe: of `ImageModel`.
         region: first row and column of the region, and its edge, px, a multiple of 64.
         weights: the network; None for the one that comes with the package.
 
@@ -68,24 +66,20 @@ class NeuralImage(ImageModel):
         region: tuple[int, int],
         weights: Weights | None = None,
     ) -> None:
-        del probe
+        super().__init__(num_envs, field_px, probe, region)
         top, size = region
         if size % (16 * CELL):
             raise ValueError(f"region of {size} px must be a multiple of {16 * CELL} px")
-        self._region = (top, size // CELL)
-        self._weights = NETWORK.shipped() if weights is None else weights
-        self._buffers = image_buffers(NETWORK, size // CELL)
-        shape = (num_envs, field_px, field_px)
+        self._cells = (top, size // CELL)
+        self._weights = weights or NETWORK.shipped()
+        self._network = image_network(NETWORK, self._weights, size // CELL)
         self._restored = ImageEstimate(
-            np.ones(shape, np.float32), np.zeros(shape, np.float32), np.ones(shape, np.float32)
+            np.ones_like(self._sigma), np.zeros_like(self._sigma), self._sigma
         )
 
-    def estimate(self, rows: Rows, scan: RunningScan, /) -> ImageEstimate:
+    def estimate(self, rows: Int64, scan: RunningScan, /) -> ImageEstimate:
         """The restored image, always in the whole region; see `ObservationModel.estimate`."""
-        weights = self._weights
-        restore_rows(
-            rows, scan[:3], self._region, weights.table, weights.values,
-            weights.trust, self._buffers, workspace(self._buffers.size),
-            self._restored,
-        )  # fmt: skip
+        work = workspace(self._network.size)
+        trust, restored = self._weights.trust, self._restored
+        restore_rows(rows, scan[:3], self._cells, trust, self._network, work, restored)
         return self._restored

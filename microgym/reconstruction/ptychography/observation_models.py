@@ -1,23 +1,19 @@
-"""Observation models of ptychography: raw signals, running reconstruction, neural restoration.
+"""Observation models of ptychography: raw signals, and the running reconstruction.
 
 Each shows a complex image and the standard deviation of its error on the field of the specimen.
-This module holds what they share, and the classical one.
+`microgym.reconstruction.ptychography.neural` restores the reconstruction by a network.
 """
 
-from abc import abstractmethod
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
+from microgym.physics.probe import intensity
 from microgym.reconstruction.observation_model import ObservationModel
-
-Plane = NDArray[np.float32]
-Planes = tuple[Plane, Plane]
-Rows = NDArray[np.int64]
-Areas = NDArray[np.int64]
+from microgym.state import Float32, Float64, Int64, Shape, allocate
 
 PRIOR_CONTRAST = 0.3
 """Standard deviation of a specimen's contrast where nothing was measured (design choice)."""
@@ -33,10 +29,10 @@ class RunningScan(NamedTuple):
             field that are asked for, px; None for the scanned region.
     """
 
-    re: Plane
-    im: Plane
-    fluence: Plane
-    areas: Areas | None = None
+    re: Float32
+    im: Float32
+    fluence: Float32
+    areas: Int64 | None = None
 
 
 class ImageEstimate(NamedTuple):
@@ -47,9 +43,9 @@ class ImageEstimate(NamedTuple):
         sigma: (N, H, W) float32, standard deviation of the complex error.
     """
 
-    re: Plane
-    im: Plane
-    sigma: Plane
+    re: Float32
+    im: Float32
+    sigma: Float32
 
 
 class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
@@ -62,12 +58,14 @@ class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
         region: first row and column of the scanned region, and its edge, px.
     """
 
-    @abstractmethod
     def __init__(
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
-    ) -> None: ...
+    ) -> None:
+        del probe
+        self._region = whole_region(num_envs, region)
+        self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
 
-    def add(self, rows: Rows, corner: NDArray[np.int64], signal: NDArray[np.float64]) -> None:
+    def add(self, rows: Int64, corner: Int64, signal: Float64) -> None:
         """Enter the newest exposure of each listed row.
 
         Args:
@@ -77,8 +75,14 @@ class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
         """
         del rows, corner, signal
 
+    def _photon_statistics(self, rows: Int64, scan: RunningScan) -> Float32:
+        """Standard deviation by photon statistics, written in the areas that are asked for."""
+        areas = self._region if scan.areas is None else scan.areas
+        shot_noise(rows, scan.fluence, areas, self._sigma)
+        return self._sigma
 
-def whole_region(num_envs: int, region: tuple[int, int]) -> Areas:
+
+def whole_region(num_envs: int, region: tuple[int, int]) -> Int64:
     """The areas of a `RunningScan` that cover the region.
 
     Args:
@@ -119,15 +123,83 @@ def shot_noise(rows, fluence, areas, sigma):
 class ClassicalImage(ImageModel):
     """The running reconstruction as it is, with the uncertainty of photon statistics."""
 
+    def estimate(self, rows: Int64, scan: RunningScan, /) -> ImageEstimate:
+        """The reconstruction itself; see `ObservationModel.estimate`."""
+        return ImageEstimate(scan.re, scan.im, self._photon_statistics(rows, scan))
+
+
+class SignalMaps(NamedTuple):
+    """Maps of the detector's signals, averaged over the exposures of a pixel.
+
+    Each exposure gives the share of the photons inside the direct beam (bright field; absorption
+    and scattering lower it) and the share outside (dark field). Weights are the probe's intensity.
+
+    Attributes:
+        re: weighted mean of the bright-field signal; 1 where no photon has been.
+        im: weighted mean of the dark-field signal; 0 where no photon has been.
+        weight: sum of the weights.
+        bright, dark: weighted sums of the signals.
+    """
+
+    re: Annotated[Float32, Shape("field", "field")]
+    im: Annotated[Float32, Shape("field", "field")]
+    weight: Annotated[Float32, Shape("field", "field")]
+    bright: Annotated[Float32, Shape("field", "field")]
+    dark: Annotated[Float32, Shape("field", "field")]
+
+
+@kernel
+def _spread_rows(rows, corner, signal, footprint, maps, n):
+    """Average the signals of each row's newest exposure into the maps under the probe."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    height, width = maps.weight.shape[1], maps.weight.shape[2]
+    for k in range(rows.size):
+        b = rows[k]
+        top, left = corner[b, 0], corner[b, 1]
+        inside, outside = np.float32(signal[b, 0]), np.float32(signal[b, 1])
+        for i in range(n):
+            at = (b * height + top + i) * width + left
+            light, w = view1d(footprint, i * n, n), view1d(maps.weight, at, n)
+            p, q = view1d(maps.bright, at, n), view1d(maps.dark, at, n)
+            x, y = view1d(maps.re, at, n), view1d(maps.im, at, n)
+            for j in range(n):
+                # Running mean: sum of light times signal over sum of light.
+                w[j] += light[j]
+                p[j] += light[j] * inside
+                q[j] += light[j] * outside
+                x[j] = p[j] / w[j] if w[j] > zero else one
+                y[j] = q[j] / w[j] if w[j] > zero else zero
+
+
+class RawImage(ImageModel):
+    """Maps of bright-field and dark-field signals in the place of an image."""
+
     def __init__(
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
     ) -> None:
-        del probe
-        self._region = whole_region(num_envs, region)
-        self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
+        super().__init__(num_envs, field_px, probe, region)
+        self._n = probe.shape[-1]
+        light = intensity(probe).astype(np.float32).ravel()
+        # The far tail of the probe does not count (design choice: a thousandth).
+        self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
+        self._maps = allocate(SignalMaps, num_envs, field=field_px)
+        self._maps.re.fill(1.0)
 
-    def estimate(self, rows: Rows, scan: RunningScan, /) -> ImageEstimate:
-        """The reconstruction itself; see `ObservationModel.estimate`."""
-        re, im, fluence, areas = scan
-        shot_noise(rows, fluence, self._region if areas is None else areas, self._sigma)
-        return ImageEstimate(re, im, self._sigma)
+    @property
+    def state(self) -> SignalMaps:
+        """The maps."""
+        return self._maps
+
+    def reset(self, rows: Int64) -> None:
+        """Forget the exposures of the listed rows; see `ObservationModel.reset`."""
+        super().reset(rows)
+        self.state.re[rows] = 1.0
+
+    def add(self, rows: Int64, corner: Int64, signal: Float64) -> None:
+        """Average the newest exposure of each listed row in; see `ImageModel.add`."""
+        _spread_rows(rows, corner, signal, self._footprint, self.state, self._n)
+
+    def estimate(self, rows: Int64, scan: RunningScan, /) -> ImageEstimate:
+        """The maps, with the uncertainty of photon statistics; see `ObservationModel.estimate`."""
+        sigma = self._photon_statistics(rows, scan)
+        return ImageEstimate(self.state.re, self.state.im, sigma)

@@ -153,28 +153,8 @@ class OnlineReconstruction:
         self.state = allocate(
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
-        self.re.fill(1.0)
+        self.state.re.fill(1.0)
         self._add = Bound(_add_rows, self.state, self._engine)
-
-    @property
-    def re(self) -> Float32:
-        """(N, H, W) float32, real part of the estimates."""
-        return self.state.re
-
-    @property
-    def im(self) -> Float32:
-        """(N, H, W) float32, imaginary part of the estimates."""
-        return self.state.im
-
-    @property
-    def corners(self) -> Int64:
-        """(N, E, 2) int64, corners of the patches."""
-        return self.state.corners
-
-    @property
-    def taken(self) -> Int64:
-        """(N,) int64, exposures so far."""
-        return self.state.taken
 
     def reset(self, rows: Int64) -> None:
         """Forget the listed rows' specimens."""

@@ -15,15 +15,12 @@ alpha = 1 is ePIE (Maiden and Rodenburg, Ultramicroscopy 109, 1256, 2009), small
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.numerics.fft import PAD, FFTPlan, fft2, workspace
+from microgym.numerics.fft import PAD, fft2, workspace
 from microgym.physics.diffraction import exit_wave
-
-Plane = NDArray[np.float32]
-Indices = NDArray[np.int64]
+from microgym.state import Float32
 
 _TINY = np.float32(1e-20)
 _ZERO = np.float32(0.0)
@@ -33,8 +30,8 @@ _ONE = np.float32(1.0)
 class Wave(NamedTuple):
     """Real and imaginary part: an object (H, W), or the modes of a probe (modes, n*n)."""
 
-    re: Plane
-    im: Plane
+    re: Float32
+    im: Float32
 
 
 class Exposure(NamedTuple):
@@ -47,8 +44,8 @@ class Exposure(NamedTuple):
         top, left: corner of the patch, px.
     """
 
-    amplitude: Plane
-    known: Plane
+    amplitude: Float32
+    known: Float32
     top: int
     left: int
 
@@ -72,7 +69,7 @@ def pie_work(n: int, modes: int) -> int:
 
 
 @kernel
-def _largest(plane: Plane) -> np.float32:
+def _largest(plane):
     """Largest element of a plane without negative ones."""
     # Non-negative floats sort as their bits do, and only the integer maximum vectorises.
     bits = plane.view(np.int32)
@@ -88,7 +85,7 @@ def _largest(plane: Plane) -> np.float32:
 
 
 @kernel
-def object_weight(probe: Wave, alpha: np.float32, out: Plane) -> None:
+def object_weight(probe, alpha, out):
     """Denominator of the object update, inverted.
 
     Args:
@@ -108,7 +105,7 @@ def object_weight(probe: Wave, alpha: np.float32, out: Plane) -> None:
 
 
 @kernel
-def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane, lines: Plane):
+def _constrain(waves, modes, n, amplitude, known, lines):
     """Replace far fields by the correction the measurement asks for; return the squared misfit."""
     size = n * n
     factor, columns = view1d(lines, 0, n), view1d(lines, n, n)
@@ -144,9 +141,7 @@ def _constrain(waves: Plane, modes: int, n: int, amplitude: Plane, known: Plane,
 
 
 @kernel
-def pie_misfit(
-    specimen: Wave, probe: Wave, exposure: Exposure, transform: FFTPlan, work: Plane
-) -> float:
+def pie_misfit(specimen, probe, exposure, transform, work):
     """Misfit of the prediction of one exposure; arguments and result as in `pie_update`.
 
     Leaves the correction of the far fields in `work`, for the other parts of an update.
@@ -163,7 +158,7 @@ def pie_misfit(
 
 
 @kernel
-def pie_change(modes: int, transform: FFTPlan, work: Plane) -> None:
+def pie_change(modes, transform, work):
     """Carry the correction that `pie_misfit` left in `work` back to the specimen.
 
     The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
@@ -178,7 +173,7 @@ def pie_change(modes: int, transform: FFTPlan, work: Plane) -> None:
 
 
 @kernel
-def _probe_weight(specimen: Wave, steps: PIESteps, top: int, left: int, n: int, out: Plane) -> None:
+def _probe_weight(specimen, steps, top, left, n, out):
     """Step length of the probe update over its denominator."""
     width = specimen.re.shape[1]
     for i in range(n):
@@ -193,10 +188,7 @@ def _probe_weight(specimen: Wave, steps: PIESteps, top: int, left: int, n: int, 
 
 
 @kernel
-def pie_apply(
-    specimen: Wave, probe: Wave, weight: Plane, top: int, left: int, steps: PIESteps, n: int,
-    work: Plane,
-) -> None:  # fmt: skip
+def pie_apply(specimen, probe, weight, top, left, steps, n, work):
     """Divide the correction that `pie_change` left in `work` between object and probe.
 
     Arguments as in `pie_update`.
@@ -233,15 +225,7 @@ def pie_apply(
 
 
 @kernel
-def pie_update(
-    specimen: Wave,
-    probe: Wave,
-    weight: Plane,
-    exposure: Exposure,
-    steps: PIESteps,
-    transform: FFTPlan,
-    work: Plane,
-) -> float:
+def pie_update(specimen, probe, weight, exposure, steps, transform, work):
     """Improve object (and probe) by one exposure.
 
     Args:

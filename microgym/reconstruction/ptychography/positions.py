@@ -8,25 +8,22 @@ Odstrcil, Menzel and Guizar-Sicairos, Opt. Express 26, 3108, 2018).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.fft import PAD
-
-Plane = NDArray[np.float32]
 
 _LONGEST = 0.5
 """Longest displacement of one refinement step, px (design choice: where linearisation holds)."""
 
 
 @inline_kernel
-def whole_part(position: float) -> int:
+def whole_part(position):
     """Nearest pixel; halves go up."""
     return int(np.floor(position + 0.5))
 
 
 @inline_kernel
-def patch_corner(position: float, n: int) -> int:
+def patch_corner(position, n):
     """First row (or column) of the patch of edge n centred on a position."""
     return int(np.floor(position + 0.5)) - n // 2
 
@@ -94,14 +91,7 @@ def position_change(specimen, probe, top, left, n, change, sums, out):
 
 
 @kernel
-def apply_moves(
-    positions: NDArray[np.float64],
-    moves: NDArray[np.float64],
-    order: NDArray[np.int64],
-    step: float,
-    n: int,
-    shape: tuple[int, int],
-) -> None:
+def apply_moves(positions, moves, order, step, n, shape):
     """Move positions, less the common displacement: it is the same as a moved specimen.
 
     Args:

@@ -6,12 +6,13 @@
     costs = solver.sweep(count=50)
     image = solver.object[0]
 
-Exposures may also come one at a time (`update`), as from a running scan.
+`microgym.reconstruction.ptychography.online` reconstructs while the scan runs.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,26 +21,60 @@ from microgym.numerics.fft import plan
 from microgym.physics.probe import check_probe
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.modes import guess_modes
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.sweeps import (
-    Scans,
-    Steps,
-    misfits,
-    refine_newest,
-    sweep_rows,
-    sweep_work,
-)
-from microgym.reconstruction.validation import (
-    check_counts,
-    check_known,
-    check_photons,
-    check_positions,
-    check_rows,
-)
-from microgym.validation import integer
+from microgym.reconstruction.ptychography.pie import PIESteps
+from microgym.reconstruction.ptychography.sweeps import Scans, permute, refine, sweep_work
+from microgym.validation import integer, within
 
 Complex = NDArray[np.complex64]
 Rows = Sequence[int] | NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class PIESettings:
+    """Settings of a `PIESolver`.
+
+    Attributes:
+        alpha: regularisation in (0, 1]; 1 is ePIE, less is rPIE, which favours dim parts of the
+            probe (0.05 to 0.25 are usual).
+        object_step: step length of the object in (0, 2].
+        probe_step: step length of the probe in [0, 2]; 0 for a known probe.
+        probe_after: sweeps before the probe is touched.
+        modes: mutually incoherent probe modes.
+        position_step: part of the found position errors corrected in each sweep, in [0, 2]; 0
+            trusts the positions.
+        position_after: sweeps before positions are touched. While positions are found, a slow
+            `decay` (20 or more) helps: the object must be able to follow.
+        decay: sweep i (from 1) takes min(1, decay / i) of the step lengths; infinity keeps them.
+            Without decay noise keeps the iteration from settling (Konijnenberg, Coene, Pereira and
+            Urbach, arXiv 1703.10892); 20 is a design choice: less settles before it arrives where
+            specimens are rough or overlap is small, more settles later.
+    """
+
+    alpha: float = 1.0
+    object_step: float = 1.0
+    probe_step: float = 0.0
+    probe_after: int = 2
+    modes: int = 1
+    position_step: float = 0.0
+    position_after: int = 5
+    decay: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            TypeError: if a number is not a number.
+            ValueError: if a setting is out of its range.
+        """
+        within("alpha", self.alpha, 1e-4, 1.0)
+        within("object_step", self.object_step, 1e-6, 2.0)
+        within("probe_step", self.probe_step, 0.0, 2.0)
+        within("position_step", self.position_step, 0.0, 2.0)
+        if self.decay != math.inf:
+            within("decay", self.decay, 1.0, 1e9)
+        integer("probe_after", self.probe_after, 0, 1 << 30)
+        integer("position_after", self.position_after, 0, 1 << 30)
+        integer("modes", self.modes, 1, 64)
 
 
 class PIESolver:
@@ -85,59 +120,38 @@ class PIESolver:
                 f"probe of shape {given.shape} must be (n, n), (modes, n, n) or "
                 f"(num={num}, modes, n, n)"
             )
-        self._plan = plan(given.shape[-1])
-        self.n = self._plan.n
+        fft = plan(given.shape[-1])
+        self.n = fft.n
         height, width = (integer("shape", edge, self.n, 1 << 15) for edge in shape)
         each = given if given.ndim == 4 else np.broadcast_to(given, (num, *given.shape))
         modes = [guess_modes(check_probe(one, self.n), self.settings.modes) for one in each]
-        self._guess = np.stack(modes).reshape(num, self.settings.modes, -1)
-        mask = check_known(known, self.n)
-        self._mask = mask.ravel()
-        per_pattern = capacity if self.settings.saturation is not None else 1
-        size = self.n * self.n
+        guess = np.stack(modes).reshape(num, self.settings.modes, -1)
         self._key = episode_key(seed)
-        self._scans = Scans(
+        self.state = Scans(
             object_re=np.ones((num, height, width), np.float32),
             object_im=np.zeros((num, height, width), np.float32),
-            probe_re=self._guess.real.astype(np.float32),
-            probe_im=self._guess.imag.astype(np.float32),
-            amplitude=np.zeros((num, capacity, size), np.float32),
-            known=np.ascontiguousarray(np.broadcast_to(self._mask, (num, per_pattern, size))),
+            probe_re=guess.real.astype(np.float32),
+            probe_im=guess.imag.astype(np.float32),
+            amplitude=np.zeros((num, capacity, self.n**2), np.float32),
+            known=_checked_mask(known, self.n).ravel(),
             photons=np.ones((num, capacity), np.float32),
             positions=np.full((num, capacity, 2), self.n // 2, np.float64),
             stored=np.zeros(num, np.int64),
             sweeps=np.zeros(num, np.int64),
-            fft=self._plan,
+            fft=fft,
         )
-        self._order = np.zeros(capacity, np.int64)
-        self._moves = np.zeros((capacity, 2), np.float64)
-        self._work = np.zeros(sweep_work(self.n, self.settings.modes), np.float32)
-
-    @property
-    def num(self) -> int:
-        """Number of microscopes."""
-        return self._scans.object_re.shape[0]
-
-    @property
-    def capacity(self) -> int:
-        """Most exposures stored per microscope."""
-        return self._scans.photons.shape[1]
-
-    @property
-    def exposures(self) -> NDArray[np.int64]:
-        """(num,) exposures stored, a copy."""
-        return self._scans.stored.copy()
+        self._work = sweep_work(self.n, self.settings.modes, capacity)
 
     @property
     def object(self) -> Complex:
         """(num, H, W) complex64 transmission functions, a copy."""
-        return (self._scans.object_re + 1j * self._scans.object_im).astype(np.complex64)
+        return (self.state.object_re + 1j * self.state.object_im).astype(np.complex64)
 
     @property
     def probe(self) -> Complex:
-        """(num, modes, n, n) complex64 probe modes as they are (see `orthogonal_modes`), a copy."""
-        probe = (self._scans.probe_re + 1j * self._scans.probe_im).astype(np.complex64)
-        return probe.reshape(self.num, -1, self.n, self.n)
+        """(num, modes, n, n) complex64 probe modes, a copy."""
+        probe = (self.state.probe_re + 1j * self.state.probe_im).astype(np.complex64)
+        return probe.reshape(*probe.shape[:2], self.n, self.n)
 
     def positions(self, row: int = 0) -> NDArray[np.float64]:
         """Positions of one microscope's stored exposures, refined or as given.
@@ -151,34 +165,8 @@ class PIESolver:
         Raises:
             ValueError: if there is no such row.
         """
-        row = int(check_rows([row], self.num)[0])
-        return self._scans.positions[row, : self._scans.stored[row]].copy()
-
-    def reset(self, rows: Rows = None, initial: ArrayLike | None = None) -> None:
-        """Forget exposures and start again from the guessed probe.
-
-        Args:
-            rows: which microscopes; None for all.
-            initial: object to start from, complex, broadcast to (k, H, W); None for vacuum, 1.
-
-        Raises:
-            ValueError: if a row does not exist or `initial` does not fit or is not finite.
-        """
-        chosen = check_rows(rows, self.num)
-        target = (chosen.size, *self._scans.object_re.shape[1:])
-        start = np.ones((1, 1, 1), np.complex64) if initial is None else np.asarray(initial)
-        try:
-            start = np.broadcast_to(start, target)
-        except ValueError:
-            raise ValueError(f"initial of shape {start.shape} must fit {target}") from None
-        if not np.isfinite(start).all():
-            raise ValueError("initial holds NaN or infinite values")
-        self._scans.object_re[chosen] = start.real
-        self._scans.object_im[chosen] = start.imag
-        self._scans.probe_re[chosen] = self._guess[chosen].real
-        self._scans.probe_im[chosen] = self._guess[chosen].imag
-        self._scans.stored[chosen] = 0
-        self._scans.sweeps[chosen] = 0
+        (row,) = self._checked([row])
+        return self.state.positions[row, : self.state.stored[row]].copy()
 
     def flat_start(self, rows: Rows = None) -> None:
         """Start from the constant object that explains the mean of the stored counts.
@@ -192,18 +180,18 @@ class PIESolver:
             ValueError: if a row does not exist or has no exposure.
         """
         for row in self._ready(rows):
-            stored = int(self._scans.stored[row])
+            stored = int(self.state.stored[row])
             spectrum = np.fft.fft2(self.probe[row], norm="ortho").reshape(-1, self.n**2)
             bright = (np.abs(spectrum.astype(np.complex128)) ** 2).sum(axis=0)
+            known = self.state.known
             expected = measured = 0.0
             for j in range(stored):
-                trusted = self._scans.known[row, min(j, self._scans.known.shape[1] - 1)]
-                amplitude = self._scans.amplitude[row, j].astype(np.float64)
-                photons = float(self._scans.photons[row, j])
-                expected += photons * float((trusted * bright).sum())
-                measured += photons * float((trusted * amplitude * amplitude).sum())
-            self._scans.object_re[row] = np.sqrt(measured / expected) if expected > 0.0 else 1.0
-            self._scans.object_im[row] = 0.0
+                amplitude = self.state.amplitude[row, j].astype(np.float64)
+                photons = float(self.state.photons[row, j])
+                expected += photons * float((known * bright).sum())
+                measured += photons * float((known * amplitude * amplitude).sum())
+            self.state.object_re[row] = np.sqrt(measured / expected) if expected > 0.0 else 1.0
+            self.state.object_im[row] = 0.0
 
     def add(self, rows: Rows, counts: ArrayLike, positions: ArrayLike, photons: ArrayLike) -> None:
         """Store exposures, without using them yet.
@@ -220,74 +208,25 @@ class PIESolver:
             ValueError: if a shape does not fit, a value is NaN, infinite, negative (counts) or not
                 positive (photons), a patch leaves the field, or the store is full.
         """
-        chosen = check_rows(rows, self.num)
-        taken = check_counts(counts, chosen.size, self.n)
-        each = taken.shape[1]
-        field = (self._scans.object_re.shape[1], self._scans.object_re.shape[2])
-        places = check_positions(positions, (chosen.size, each), self.n, field)
-        incident = check_photons(photons, (chosen.size, each))
-        first = self._scans.stored[chosen]
-        if first.size and int(first.max()) + each > self.capacity:
+        chosen = self._checked(rows)
+        taken = _checked_counts(counts, chosen.size, self.n)
+        shape = (chosen.size, taken.shape[1])
+        places = _checked_positions(positions, shape, self.n, self.state.object_re.shape[1:])
+        incident = _checked_photons(photons, shape)
+        first, capacity = self.state.stored[chosen], self.state.photons.shape[1]
+        if first.size and int(first.max()) + shape[1] > capacity:
             raise ValueError(
-                f"counts: {each} more exposures exceed capacity={self.capacity} "
+                f"counts: {shape[1]} more exposures exceed capacity={capacity} "
                 f"(most stored: {int(first.max())})"
             )
-        limit = self.settings.saturation
         for k, row in enumerate(chosen):
-            stored = slice(int(first[k]), int(first[k]) + each)
-            self._scans.photons[row, stored] = incident[k]
-            self._scans.positions[row, stored] = places[k]
-            for e in range(each):
+            stored = slice(int(first[k]), int(first[k]) + shape[1])
+            self.state.photons[row, stored] = incident[k]
+            self.state.positions[row, stored] = places[k]
+            for e, amplitude in enumerate(self.state.amplitude[row, stored]):
                 plane = taken[k, e].ravel()
-                at = int(first[k]) + e
-                amplitude = self._scans.amplitude[row, at]
                 np.sqrt(plane / incident[k, e], out=amplitude, casting="same_kind")
-                if limit is not None:
-                    self._scans.known[row, at] = self._mask * (plane < limit)
-            self._scans.stored[row] += each
-
-    def update(
-        self,
-        rows: Rows,
-        counts: ArrayLike,
-        positions: ArrayLike,
-        photons: ArrayLike,
-        iterations: int = 1,
-    ) -> NDArray[np.float64]:
-        """Store one more exposure per microscope and learn from it alone.
-
-        Args:
-            rows: (k,) microscopes, each at most once; None for all.
-            counts: (k, n, n) detected photons, zero frequency at [..., 0, 0].
-            positions: (k, 2) centres of the probe (y, x), px.
-            photons: incident photons, broadcast to (k,).
-            iterations: how often to apply the exposure.
-
-        Returns:
-            (k,) cost of the exposure before it was learned from (see `evaluate_cost`).
-
-        Raises:
-            TypeError: see `add`.
-            ValueError: see `add`.
-        """
-        chosen = check_rows(rows, self.num)
-        integer("iterations", iterations, 1, 1 << 20)
-        taken, places = np.asarray(counts), np.asarray(positions)
-        light = np.asarray(photons)
-        if taken.ndim != 3:
-            raise ValueError(f"counts of shape {taken.shape} must be (rows, n, n)")
-        if places.ndim != 2:
-            raise ValueError(f"positions of shape {places.shape} must be (rows, 2)")
-        light = light[:, None] if light.ndim else light
-        self.add(chosen, taken[:, None], places[:, None], light)
-        out = np.zeros(chosen.size)
-        refine_newest(
-            self._scans, chosen, self.n, self._steps(), iterations, self._order, self._moves,
-            self._work, out,
-        )  # fmt: skip
-        newest = np.minimum(self._scans.stored[chosen], self._scans.known.shape[1]) - 1
-        pixels = self._scans.known[chosen, newest].sum(axis=1, dtype=np.float64)
-        return out / np.maximum(pixels, 1.0)
+            self.state.stored[row] += shape[1]
 
     def sweep(self, rows: Rows = None, count: int = 1) -> NDArray[np.float64]:
         """Learn from all stored exposures, each sweep in a new order.
@@ -306,12 +245,13 @@ class PIESolver:
         chosen = self._ready(rows)
         integer("count", count, 0, 1 << 30)
         out = np.zeros((count, chosen.size))
-        for i in range(count):
-            sweep_rows(
-                self._scans, chosen, self.n, self._steps(), self._key, self._order, self._moves,
-                self._work, out[i],
-            )  # fmt: skip
-        return out / self._all_pixels(chosen)
+        for i, (k, row) in itertools.product(range(count), enumerate(chosen)):
+            order = np.empty(self.state.stored[row], np.int64)
+            # Equal histories get equal orders, whatever the row.
+            permute(self._key, self.state.sweeps[row], order)
+            out[i, k] = refine(self.state, row, order, True, *self._lengths(row), self._work)
+            self.state.sweeps[row] += 1
+        return out / self._known_pixels(chosen)
 
     def evaluate_cost(self, rows: Rows = None) -> NDArray[np.float64]:
         """Misfit of the measurements with the estimates held fixed.
@@ -329,63 +269,109 @@ class PIESolver:
             ValueError: if a row does not exist or has no exposure.
         """
         chosen = self._ready(rows)
-        return np.array([self._misfits(int(r)).sum() for r in chosen]) / self._all_pixels(chosen)
+        out = np.zeros(chosen.size)
+        for k, row in enumerate(chosen):
+            order = np.arange(int(self.state.stored[row]))
+            refine(self.state, row, order, False, *self._lengths(row), self._work)
+            out[k] = self._work.misfits[: order.size].sum()
+        return out / self._known_pixels(chosen)
 
-    def exposure_costs(self, row: int = 0) -> NDArray[np.float64]:
-        """The cost of `evaluate_cost` for each exposure of one microscope.
+    def _lengths(self, row: np.int64) -> tuple[PIESteps, float]:
+        """Step lengths of object, probe and positions in the next sweep."""
+        s, done = self.settings, int(self.state.sweeps[row])
+        share = min(1.0, s.decay / (done + 1))
+        probe_step = share * s.probe_step if done >= s.probe_after else 0.0
+        lengths = (share * s.object_step, probe_step, s.alpha)
+        position_step = float(s.position_step) if done >= s.position_after else 0.0
+        return PIESteps(*map(np.float32, lengths)), position_step
 
-        Args:
-            row: which microscope.
-
-        Returns:
-            (exposures,) float64.
-
-        Raises:
-            ValueError: if the row does not exist or has no exposure.
-        """
-        row = int(self._ready([row])[0])
-        known = self._scans.known[row, : self._scans.stored[row]]
-        return self._misfits(row) / np.maximum(known.sum(axis=1, dtype=np.float64), 1.0)
-
-    def with_settings(self, **changes: Any) -> None:
-        """Go on with other settings; the number of modes and saturation stay.
-
-        Args:
-            **changes: fields of `PIESettings`.
-
-        Raises:
-            TypeError: if there is no such field.
-            ValueError: if a value is out of range, or `modes` or `saturation` is asked to change.
-        """
-        fixed = {"modes", "saturation"} & changes.keys()
-        if fixed:
-            raise ValueError(f"{sorted(fixed)} cannot change in a solver that holds exposures")
-        self.settings = replace(self.settings, **changes)
-
-    def _steps(self) -> Steps:
-        s = self.settings
-        return Steps(
-            np.float32(s.alpha), float(s.object_step), float(s.probe_step), float(s.position_step),
-            float(s.decay), s.probe_after, s.position_after, s.subpixel,
-        )  # fmt: skip
+    def _known_pixels(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(k,) known pixels of all exposures of each row."""
+        return self.state.known.sum(dtype=np.float64) * self.state.stored[rows]
 
     def _ready(self, rows: Rows) -> NDArray[np.int64]:
-        chosen = check_rows(rows, self.num)
-        empty = chosen[self._scans.stored[chosen] == 0]
+        """Rows that have an exposure."""
+        chosen = self._checked(rows)
+        empty = chosen[self.state.stored[chosen] == 0]
         if empty.size:
             raise ValueError(f"rows={empty.tolist()} have no exposure yet: add one first")
         return chosen
 
-    def _misfits(self, row: int) -> NDArray[np.float64]:
-        stored = int(self._scans.stored[row])
-        order, out = np.arange(stored), np.zeros(stored)
-        misfits(self._scans, row, order, self.n, self.settings.subpixel, out, self._work)
-        return out
+    def _checked(self, rows: Rows) -> NDArray[np.int64]:
+        """Rows as an array, each at most once; None means all."""
+        num = self.state.stored.size
+        if rows is None:
+            return np.arange(num)
+        chosen = np.atleast_1d(np.asarray(rows))
+        if chosen.size == 0:
+            return np.zeros(0, np.int64)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise TypeError(f"rows={rows!r} must be a sequence of integers")
+        if chosen.min() < 0 or chosen.max() >= num:
+            raise ValueError(f"rows={chosen.tolist()} must be from 0 to {num - 1}")
+        if np.unique(chosen).size != chosen.size:
+            raise ValueError(f"rows={chosen.tolist()} names a row twice")
+        return chosen.astype(np.int64)
 
-    def _all_pixels(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(k,) known pixels of all exposures of each row, at least 1."""
-        stored, known = self._scans.stored[rows], self._scans.known
-        if known.shape[1] == 1:
-            return np.maximum(known[rows, 0].sum(axis=1, dtype=np.float64), 1.0) * stored
-        sums = [known[r, :k].sum(dtype=np.float64) for r, k in zip(rows, stored, strict=True)]
-        return np.maximum(np.array(sums), 1.0)
+
+def _finite(name: str, values: ArrayLike) -> NDArray[np.generic]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iufb":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinite values")
+    return array
+
+
+def _checked_counts(counts: ArrayLike, rows: int, n: int) -> NDArray[np.generic]:
+    """Counts of shape (rows, any, n, n), finite and not negative."""
+    array = _finite("counts", counts)
+    if array.ndim != 4 or array.shape[0] != rows or array.shape[2:] != (n, n):
+        raise ValueError(f"counts of shape {array.shape} must be ({rows}, exposures, {n}, {n})")
+    if array.size and array.min() < 0:
+        raise ValueError(f"counts must not be negative; the least is {array.min()}")
+    return array
+
+
+def _checked_positions(
+    positions: ArrayLike, shape: tuple[int, int], n: int, field: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Positions of shape (*shape, 2) whose patches of edge n lie inside the field."""
+    array = _finite("positions", positions).astype(np.float64)
+    if array.shape != (*shape, 2):
+        raise ValueError(f"positions of shape {array.shape} must be {(*shape, 2)}")
+    corner = np.floor(array + 0.5) - n // 2
+    outside = (corner < 0) | (corner > np.array(field) - n)
+    if outside.any():
+        where = array[outside.any(axis=-1)][0]
+        raise ValueError(
+            f"positions: the patch of {n} px centred at {where.tolist()} leaves the field of "
+            f"{field[0]} x {field[1]} px"
+        )
+    return array
+
+
+def _checked_photons(photons: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Positive photon numbers, broadcast to a shape."""
+    array = _finite("photons", photons).astype(np.float64)
+    try:
+        array = np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"photons of shape {array.shape} must fit {shape}") from None
+    if array.size and array.min() <= 0.0:
+        raise ValueError(f"photons must be above 0; the least is {array.min()}")
+    return array
+
+
+def _checked_mask(known: ArrayLike | None, n: int) -> NDArray[np.float32]:
+    """Mask of measured pixels as float32 0 and 1, at least one of them 1."""
+    if known is None:
+        return np.ones((n, n), np.float32)
+    mask = np.asarray(known)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"known must be boolean, not {mask.dtype}")
+    if mask.shape != (n, n):
+        raise ValueError(f"known of shape {mask.shape} must be ({n}, {n})")
+    if not mask.any():
+        raise ValueError("known: no pixel of the detector is known")
+    return mask.astype(np.float32)

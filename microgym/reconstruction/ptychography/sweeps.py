@@ -1,4 +1,4 @@
-"""Passes over many stored exposures, one microscope after another, in compiled code.
+"""Passes over the stored exposures of one microscope, in compiled code.
 
 Sub-pixel positions move the probe, not the specimen: its spectrum is multiplied with a phase ramp,
 and the update of the probe is moved back likewise.
@@ -7,10 +7,8 @@ and the update of the probe is moved back likewise.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view2d
 from microgym.numerics.fft import FFTPlan, fft2
 from microgym.physics.diffraction import diffraction_work, shift_probe
 from microgym.physics.probe import phase_ramp
@@ -18,9 +16,6 @@ from microgym.random import WORLD, stream, uniform
 from microgym.random.streams import SolverWorld
 from microgym.reconstruction.ptychography.pie import (
     Exposure,
-    Indices,
-    PIESteps,
-    Plane,
     Wave,
     object_weight,
     pie_apply,
@@ -34,21 +29,20 @@ from microgym.reconstruction.ptychography.positions import (
     position_change,
     whole_part,
 )
-
-Float64s = NDArray[np.float64]
+from microgym.state import Float32, Float64, Int64
 
 # The order of a sweep is the solver's own choice, drawn with a key that no instrument uses.
 _ORDER = np.int64(SolverWorld.ORDER)
 
 
 class Scans(NamedTuple):
-    """Estimates and measurements of N microscopes, as the kernels take them.
+    """Estimates and measurements of N microscopes.
 
     Attributes:
         object_re, object_im: (N, H, W) transmission functions.
         probe_re, probe_im: (N, modes, n*n) illuminations.
         amplitude: (N, capacity, n*n) square roots of counts per incident photon.
-        known: (N, 1 or capacity, n*n) 1 where the detector measured, else 0.
+        known: (n*n,) 1 where the detector measures, else 0.
         photons: (N, capacity) incident photons of the exposures.
         positions: (N, capacity, 2) centres of the probe (y, x), px.
         stored: (N,) exposures stored.
@@ -56,49 +50,61 @@ class Scans(NamedTuple):
         fft: plan of the transform.
     """
 
-    object_re: Plane
-    object_im: Plane
-    probe_re: Plane
-    probe_im: Plane
-    amplitude: Plane
-    known: Plane
-    photons: Plane
-    positions: Float64s
-    stored: Indices
-    sweeps: Indices
+    object_re: Float32
+    object_im: Float32
+    probe_re: Float32
+    probe_im: Float32
+    amplitude: Float32
+    known: Float32
+    photons: Float32
+    positions: Float64
+    stored: Int64
+    sweeps: Int64
     fft: FFTPlan
 
 
-class Steps(NamedTuple):
-    """Step lengths and schedule of the sweeps.
+class SweepWork(NamedTuple):
+    """Work arrays of `refine`.
 
     Attributes:
-        alpha: regularisation of `microgym.reconstruction.ptychography.pie`.
-        object_step, probe_step, position_step: step lengths; 0 leaves the thing as it is.
-        decay: sweep i (from 1) takes min(1, decay / i) of the step lengths of object and probe.
-        probe_after, position_after: sweeps before the probe, the positions, are touched.
-        subpixel: whether fractions of a pixel move the probe, or positions are rounded.
+        far: (modes, n*n) spectrum of the probe.
+        probe: (modes, n*n) probe moved by a fraction of a pixel.
+        ramp: (n*n,) phase ramp of the movement.
+        weight: (n*n,) weight of the object update.
+        lines: (5*n,).
+        rest: for the kernels that are called.
+        moves: (capacity, 2) displacements that were found, px.
+        misfits: (capacity,) sums over known pixels of (sqrt(I) - sqrt(predicted))^2 of each
+            exposure, counts, before its own update.
     """
 
-    alpha: np.float32
-    object_step: float
-    probe_step: float
-    position_step: float
-    decay: float
-    probe_after: int
-    position_after: int
-    subpixel: bool
+    far: Wave
+    probe: Wave
+    ramp: Wave
+    weight: Float32
+    lines: Float32
+    rest: Float32
+    moves: Float64
+    misfits: Float64
 
 
-def sweep_work(n: int, modes: int) -> int:
-    """Length of the float32 work array of the kernels of this module."""
-    size = n * n
-    own = (4 * modes + 3) * size + 5 * n
-    return own + max(pie_work(n, modes), diffraction_work(n))
+def sweep_work(n: int, modes: int, capacity: int) -> SweepWork:
+    """Work arrays for `modes` of n by n px, and so many exposures."""
+    far, probe = (Wave(*np.empty((2, modes, n * n), np.float32)) for _ in range(2))
+    return SweepWork(
+        far=far,
+        probe=probe,
+        ramp=Wave(*np.empty((2, n * n), np.float32)),
+        weight=np.empty(n * n, np.float32),
+        lines=np.empty(5 * n, np.float32),
+        rest=np.empty(max(pie_work(n, modes), diffraction_work(n)), np.float32),
+        moves=np.zeros((capacity, 2)),
+        misfits=np.zeros(capacity),
+    )
 
 
 @kernel
-def permute(key: NDArray[np.uint32], tick: int, order: Indices) -> None:
+def permute(key, tick, order):
     """Fill `order` with a permutation of its indices, drawn by the Fisher-Yates algorithm.
 
     Args:
@@ -115,62 +121,24 @@ def permute(key: NDArray[np.uint32], tick: int, order: Indices) -> None:
 
 
 @kernel
-def _on_pixels(positions: Float64s, order: Indices) -> bool:
+def _on_pixels(positions, order):
     """Test whether all positions are whole pixels."""
-    whole = True
     for k in range(order.size):
         y, x = positions[order[k], 0], positions[order[k], 1]
         if y != np.floor(y) or x != np.floor(x):
-            whole = False
-            break
-    return whole
-
-
-class _Parts(NamedTuple):
-    """Views of the work array.
-
-    Attributes:
-        far: spectrum of the probe.
-        probe: probe moved by a fraction of a pixel.
-        ramp: (n*n,) phase ramp of the movement.
-        weight: (n*n,) weight of the object update.
-        lines: (5*n,).
-        rest: for the kernels that are called.
-    """
-
-    far: Wave
-    probe: Wave
-    ramp: Wave
-    weight: Plane
-    lines: Plane
-    rest: Plane
+            return False
+    return True
 
 
 @kernel
-def _divide(work: Plane, modes: int, n: int) -> _Parts:
-    """Divide the work array."""
-    size = n * n
-    block = modes * size
-    planes = work[4 * block : 4 * block + 3 * size]
-    return _Parts(
-        Wave(view2d(work, 0, modes, size), view2d(work, block, modes, size)),
-        Wave(view2d(work, 2 * block, modes, size), view2d(work, 3 * block, modes, size)),
-        Wave(planes[:size], planes[size : 2 * size]),
-        planes[2 * size :],
-        work[4 * block + 3 * size : 4 * block + 3 * size + 5 * n],
-        work[4 * block + 3 * size + 5 * n :],
-    )
-
-
-@kernel
-def _transform(source: Wave, re: Plane, im: Plane, transform: FFTPlan, work: Plane) -> None:
+def _transform(source, re, im, transform, work):
     """Fourier transform of every mode; the inverse with real and imaginary planes exchanged."""
     for m in range(re.shape[0]):
         fft2(source.re[m], source.im[m], re[m], im[m], transform, work)
 
 
 @kernel
-def _turn_back(wave: Wave, ramp: Wave) -> None:
+def _turn_back(wave, ramp):
     """Multiply every mode with the conjugate of the ramp."""
     for m in range(wave.re.shape[0]):
         re, im = wave.re[m], wave.im[m]
@@ -181,57 +149,43 @@ def _turn_back(wave: Wave, ramp: Wave) -> None:
 
 
 @kernel
-def _move_probe(y: float, x: float, transform: FFTPlan, parts: _Parts) -> None:
-    """Move the probe, whose spectrum is in `parts.far`, by the fractions of a position."""
-    n = transform.n
-    phase_ramp(y - whole_part(y), x - whole_part(x), n, parts.ramp.re, parts.ramp.im, parts.lines)
+def _move_probe(y, x, transform, work):
+    """Move the probe, whose spectrum is in `work.far`, by the fractions of a position."""
+    ramp = work.ramp
+    y, x = y - whole_part(y), x - whole_part(x)
+    phase_ramp(y, x, transform.n, ramp.re, ramp.im, work.lines)
     shift_probe(
-        parts.far.re, parts.far.im, parts.ramp.re, parts.ramp.im, transform,
-        parts.probe.re, parts.probe.im, parts.rest,
+        work.far.re, work.far.im, ramp.re, ramp.im, transform, work.probe.re, work.probe.im,
+        work.rest,
     )  # fmt: skip
 
 
 @kernel
-def refine(
-    scans: Scans,
-    row: int,
-    order: Indices,
-    n: int,
-    lengths: PIESteps,
-    position_step: float,
-    subpixel: bool,
-    moves: Float64s,
-    work: Plane,
-) -> float:
-    """Improve one microscope's estimates by its exposures, one after another.
+def refine(scans, row, order, update, lengths, position_step, work):
+    """Compare one microscope's exposures with its estimates, and improve these by each in turn.
 
     Args:
-        scans: estimates (updated in place) and measurements.
+        scans: `Scans`, whose estimates are updated in place.
         row: which microscope.
-        order: (k,) exposures to use.
-        n: edge of a pattern, px.
-        lengths: step lengths of `pie_update`.
+        order: (k,) int64, exposures to use.
+        update: whether to improve the estimates.
+        lengths: `PIESteps`.
         position_step: part of the found displacements that is applied after the pass; 0 for none.
-        subpixel: whether fractions of a pixel move the probe, or positions are rounded.
-        moves: (k, 2) or longer, overwritten.
-        work: (`sweep_work(n, modes)`,) float32, overwritten.
+        work: `SweepWork`, whose `misfits` are written, in the order of the exposures.
 
     Returns:
-        Sum over exposures and known pixels of (sqrt(I) - sqrt(predicted))^2, counts, each before
-        its own update.
+        Sum of the misfits.
     """
     specimen = Wave(scans.object_re[row], scans.object_im[row])
     own = Wave(scans.probe_re[row], scans.probe_im[row])
-    positions, known = scans.positions[row], scans.known[row]
-    transform = scans.fft
-    modes = own.re.shape[0]
-    parts = _divide(work, modes, n)
-    learning = lengths.probe > np.float32(0.0)
-    moving = position_step > 0.0
-    shifting = subpixel and not _on_pixels(positions, order)
-    probe = parts.probe
+    positions, transform, far, rest = scans.positions[row], scans.fft, work.far, work.rest
+    n = transform.n
+    learning = update and lengths.probe > np.float32(0.0)
+    moving = update and position_step > 0.0
+    shifting = not _on_pixels(positions, order)
+    probe = work.probe
     if shifting:
-        _transform(own, parts.far.re, parts.far.im, transform, parts.rest)
+        _transform(own, far.re, far.im, transform, rest)
     else:
         probe = own
     total = 0.0
@@ -240,129 +194,25 @@ def refine(
         y, x = positions[j, 0], positions[j, 1]
         top, left = patch_corner(y, n), patch_corner(x, n)
         if shifting:
-            _move_probe(y, x, transform, parts)
+            _move_probe(y, x, transform, work)
+        exposure = Exposure(scans.amplitude[row, j], scans.known, top, left)
+        misfit = pie_misfit(specimen, probe, exposure, transform, rest) * scans.photons[row, j]
+        work.misfits[k] = misfit
+        total += misfit
+        if not update:
+            continue
         if k == 0 or learning or shifting:
-            object_weight(probe, lengths.alpha, parts.weight)
-        trusted = known[min(j, known.shape[0] - 1)]
-        exposure = Exposure(scans.amplitude[row, j], trusted, top, left)
-        misfit = pie_misfit(specimen, probe, exposure, transform, parts.rest)
-        total += misfit * scans.photons[row, j]
-        pie_change(modes, transform, parts.rest)
+            object_weight(probe, lengths.alpha, work.weight)
+        pie_change(probe.re.shape[0], transform, rest)
         if moving:
-            position_change(specimen, probe, top, left, n, parts.rest, parts.lines, moves[k])
-        pie_apply(specimen, probe, parts.weight, top, left, lengths, n, parts.rest)
+            position_change(specimen, probe, top, left, n, rest, work.lines, work.moves[k])
+        pie_apply(specimen, probe, work.weight, top, left, lengths, n, rest)
         if learning and shifting:
             # The spectrum of the updated probe, moved back.
-            _transform(probe, parts.far.re, parts.far.im, transform, parts.rest)
-            _turn_back(parts.far, parts.ramp)
+            _transform(probe, far.re, far.im, transform, rest)
+            _turn_back(far, work.ramp)
     if learning and shifting:
-        swapped = Wave(parts.far.im, parts.far.re)
-        _transform(swapped, own.im, own.re, transform, parts.rest)
+        _transform(Wave(far.im, far.re), own.im, own.re, transform, rest)
     if moving:
-        apply_moves(positions, moves, order, position_step, n, specimen.re.shape)
+        apply_moves(positions, work.moves, order, position_step, n, specimen.re.shape)
     return total
-
-
-@kernel
-def misfits(
-    scans: Scans, row: int, order: Indices, n: int, subpixel: bool, out: Float64s, work: Plane
-) -> None:
-    """Misfit of one microscope's exposures with everything fixed.
-
-    Args:
-        scans, row, order, n, subpixel, work: as in `refine`; nothing but `work` is changed.
-        out: (k,) sums over known pixels of (sqrt(I) - sqrt(predicted))^2 in counts, written.
-    """
-    specimen = Wave(scans.object_re[row], scans.object_im[row])
-    own = Wave(scans.probe_re[row], scans.probe_im[row])
-    positions, known = scans.positions[row], scans.known[row]
-    transform = scans.fft
-    parts = _divide(work, own.re.shape[0], n)
-    shifting = subpixel and not _on_pixels(positions, order)
-    probe = parts.probe
-    if shifting:
-        _transform(own, parts.far.re, parts.far.im, transform, parts.rest)
-    else:
-        probe = own
-    for k in range(order.size):
-        j = order[k]
-        y, x = positions[j, 0], positions[j, 1]
-        if shifting:
-            _move_probe(y, x, transform, parts)
-        trusted = known[min(j, known.shape[0] - 1)]
-        exposure = Exposure(
-            scans.amplitude[row, j], trusted, patch_corner(y, n), patch_corner(x, n)
-        )
-        misfit = pie_misfit(specimen, probe, exposure, transform, parts.rest)
-        out[k] = misfit * scans.photons[row, j]
-
-
-@kernel
-def _lengths(steps: Steps, done: int) -> PIESteps:
-    """Step lengths of object and probe after some sweeps."""
-    share = min(1.0, steps.decay / (done + 1))
-    probe = share * steps.probe_step if done >= steps.probe_after else 0.0
-    return PIESteps(np.float32(share * steps.object_step), np.float32(probe), steps.alpha)
-
-
-@kernel
-def sweep_rows(
-    scans: Scans,
-    rows: Indices,
-    n: int,
-    steps: Steps,
-    key: NDArray[np.uint32],
-    order: Indices,
-    moves: Float64s,
-    work: Plane,
-    out: Float64s,
-) -> None:
-    """One pass over all stored exposures of every listed microscope, in an order drawn anew.
-
-    Args:
-        scans: estimates and measurements; estimates and `sweeps` are updated in place.
-        rows: (k,) microscopes.
-        n: edge of a pattern, px.
-        steps: how to step.
-        key: (2,) uint32, key of the orders; equal histories get equal orders, whatever the row.
-        order, moves: (capacity,) int64 and (capacity, 2) float64, overwritten.
-        work: (`sweep_work(n, modes)`,) float32, overwritten.
-        out: (k,) running misfit as `refine` returns it, written.
-    """
-    for k in range(rows.size):
-        row = rows[k]
-        done = scans.sweeps[row]
-        chosen = order[: scans.stored[row]]
-        permute(key, done, chosen)
-        position_step = steps.position_step if done >= steps.position_after else 0.0
-        out[k] = refine(
-            scans, row, chosen, n, _lengths(steps, done), position_step, steps.subpixel, moves,
-            work,
-        )  # fmt: skip
-        scans.sweeps[row] = done + 1
-
-
-@kernel
-def refine_newest(
-    scans: Scans,
-    rows: Indices,
-    n: int,
-    steps: Steps,
-    iterations: int,
-    order: Indices,
-    moves: Float64s,
-    work: Plane,
-    out: Float64s,
-) -> None:
-    """Improve every listed microscope by its newest exposure alone, `iterations` times.
-
-    Arguments as in `sweep_rows`; `out` gets the misfit before the first iteration. Positions stay.
-    """
-    for k in range(rows.size):
-        row = rows[k]
-        lengths = _lengths(steps, scans.sweeps[row])
-        order[0] = scans.stored[row] - 1
-        for iteration in range(iterations):
-            misfit = refine(scans, row, order[:1], n, lengths, 0.0, steps.subpixel, moves, work)
-            if iteration == 0:
-                out[k] = misfit

@@ -77,26 +77,25 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
 
 
 @kernel
-def restore_rows(rows, scan, region, table, values, trust, buffers, work, restored):
+def restore_rows(rows, scan, region, trust, net, work, restored):
     """Run the network on the listed rows.
 
     Args:
         rows: (k,) int64.
         scan: `RunningScan` without areas: real part, imaginary part and fluence.
         region: first row and column of the region, px, and its edge, cells.
-        table, values: of `Weights`.
         trust: factor that calibrates the uncertainty, float32.
-        buffers: `ImageBuffers`.
-        work: (`buffers.size`,) float32.
+        net: `ImageNetwork`.
+        work: (`net.size`,) float32.
         restored: `ImageEstimate`, written in the region.
     """
     top, edge = region
     plane = (edge + 2) * (edge + 2)
-    cells = view1d(work, buffers.inputs, plane * 3 * _PIXELS)
-    head = view1d(work, buffers.head, plane * 4 * _PIXELS)
-    clear_borders(buffers, work)
+    cells = view1d(work, net.inputs, plane * 3 * _PIXELS)
+    head = view1d(work, net.head, plane * 4 * _PIXELS)
+    clear_borders(net, work)
     for k in range(rows.size):
         b = rows[k]
         _enter(scan[0][b], scan[1][b], scan[2][b], top, edge, cells, head)
-        run_on_image(table, values, buffers, work)
+        run_on_image(net, work)
         _leave(cells, head, edge, top, trust, restored.re[b], restored.im[b], restored.sigma[b])

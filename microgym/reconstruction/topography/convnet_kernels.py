@@ -250,26 +250,22 @@ def _leave(head, candidates, unit, trust, heights, sigma):
 
 
 @kernel
-def restore_rows(rows, history, frame, table, values, trust, buffers, work):
+def restore_rows(rows, history, frame, trust, net, work):
     """Run the network on the newest line of the listed rows.
 
     Args:
         rows: (k,) int64.
         history: `LineHistory`, whose estimate is written.
         frame: pixel and distance of lines over those of the default frame of AFM-v0.
-        table, values: of `Weights`.
         trust: factor that calibrates the uncertainty, float32.
-        buffers: `LineBuffers`.
-        work: (`buffers.size + candidates_size(P)`,) float32.
+        net: `LineNetwork`.
+        work: (`net.size + candidates_size(P)`,) float32.
     """
     pixels = history.lines.shape[3]
     count = pixels // CELL
     size = (np.float32(log64(frame[0])), np.float32(log64(frame[1])))
-    cells, head = (
-        view1d(work, buffers.taps, count * INPUTS),
-        view1d(work, buffers.head, count * OUTPUTS),
-    )
-    at = buffers.size
+    cells, head = view1d(work, net.taps, count * INPUTS), view1d(work, net.head, count * OUTPUTS)
+    at = net.size
     candidates = view2d(work, at, _COUNT, pixels)
     base = view2d(work, at + _COUNT * pixels, LINES, pixels)
     unit = view1d(work, at + (_COUNT + LINES) * pixels, pixels)
@@ -279,7 +275,7 @@ def restore_rows(rows, history, frame, table, values, trust, buffers, work):
         lines = history.lines[b]
         _restore_classically(lines, history.lag_px[b], base, candidates, spare)
         _enter(lines, base, history.settings[b], size, cells, unit)
-        run_on_line(table, values, buffers, work)
+        run_on_line(net, work)
         _leave(
             head, candidates, unit, trust, history.estimate.heights[b], history.estimate.sigma[b]
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.workspace import workspace
-from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, line_buffers
+from microgym.reconstruction.nn.network import UNCERTAINTY, Layer, Network, Weights, line_network
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.reconstruction.topography.convnet_kernels import (
     CELL,
@@ -231,17 +231,13 @@ class NeuralTopography(TopographyModel):
 
     def __init__(self, num_envs: int, raster: Raster, weights: Weights | None = None) -> None:
         super().__init__(num_envs, raster)
-        self._weights = NETWORK.shipped() if weights is None else weights
-        self._buffers = line_buffers(NETWORK, raster.pixels // CELL)
+        self._weights = weights or NETWORK.shipped()
+        self._network = line_network(NETWORK, self._weights, raster.pixels // CELL)
         self._frame = (raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM)
 
     def _restore(self, rows: Rows) -> None:
-        weights, buffers = self._weights, self._buffers
-        restore_rows(
-            rows, self.state, self._frame, weights.table, weights.values,
-            weights.trust, buffers,
-            workspace(buffers.size + candidates_size(self.raster.pixels)),
-        )  # fmt: skip
+        work = workspace(self._network.size + candidates_size(self.raster.pixels))
+        restore_rows(rows, self.state, self._frame, self._weights.trust, self._network, work)
 
 
 TOPOGRAPHIES: dict[str, type[TopographyModel] | None] = {

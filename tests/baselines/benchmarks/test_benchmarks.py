@@ -52,8 +52,8 @@ def test_both_sides_of_the_step_do_the_same_work(precision):
     count = 3
     theirs, ours = kernels.NumpySteps(count, precision), kernels.CompiledSteps(count)
     # Not from vacuum: behind it most of the detector is dark, its phases rounding.
-    phase = np.random.default_rng(1).normal(0.0, 0.3, ours.estimate.re.shape)
-    ours.estimate.re[:], ours.estimate.im[:] = np.cos(phase), np.sin(phase)
+    phase = np.random.default_rng(1).normal(0.0, 0.3, ours.estimate.state.re.shape)
+    ours.estimate.state.re[:], ours.estimate.state.im[:] = np.cos(phase), np.sin(phase)
     for row, microscope in enumerate(theirs.microscopes):
         microscope.estimate[:] = np.exp(1j * phase[row])
         reading = ours.instrument.state.measurement.counts[row].reshape(64, 64)
@@ -62,7 +62,7 @@ def test_both_sides_of_the_step_do_the_same_work(precision):
         ours.run()
         theirs.run()
     for row, microscope in enumerate(theirs.microscopes):
-        estimate = ours.estimate.re[row] + 1j * ours.estimate.im[row]
+        estimate = ours.estimate.state.re[row] + 1j * ours.estimate.state.im[row]
         assert np.abs(estimate - np.exp(1j * phase[row])).max() > 0.3
         assert np.abs(estimate - microscope.estimate).max() < 1e-5
         fluence = ours.instrument.sample.fluence[row]
@@ -161,7 +161,7 @@ def test_wrapping_compares_the_same_decisions(races, monkeypatch):
         for task in (env.unwrapped.task, bare):
             state = task.instrument.state
             if state.ledger.exposures[0] == environments.STEPS:
-                ends.append((state.measurement.counts.copy(), task.scan.estimate.re.copy()))
+                ends.append((state.measurement.counts.copy(), task.scan.estimate.state.re.copy()))
     assert len(ends) >= 3
     assert all(np.array_equal(one, ends[0][place]) for end in ends for place, one in enumerate(end))
     assert bounds([result]) == {("<", 3.0, "%")}

@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.baselines.benchmarks.alternatives.microscope import NumpyMicroscope, Patch
+from microgym.baselines.benchmarks.kernels import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
 from microgym.envs.ptycho.progress import SEEN_EXPOSURES
 from microgym.envs.ptycho.task import PtychoTask

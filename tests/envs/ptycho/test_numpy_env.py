@@ -62,7 +62,7 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     """
     phase = np.random.default_rng(9).normal(0.0, 0.3, env.microscope.estimate.shape)
     env.microscope.estimate[:] = np.exp(1j * phase)
-    re, im = task.scan.estimate.re, task.scan.estimate.im
+    re, im = task.scan.estimate.state.re, task.scan.estimate.state.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
     task.agree(np.arange(1))
     task.state.snr_db[:] = 0.0

@@ -40,8 +40,8 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task = task_of(env)
     rng = np.random.default_rng(0)
     side, start, edge = task.instrument.field_px, task.start, task.region // cells
-    task.scan.estimate.re[0] = rng.normal(0.6, 0.3, (side, side))
-    task.scan.estimate.im[0] = rng.normal(0.0, 0.3, (side, side))
+    task.scan.estimate.state.re[0] = rng.normal(0.6, 0.3, (side, side))
+    task.scan.estimate.state.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
     task.scan.running.fluence[0] = exposures * task.unit
     task.scan.forget()
@@ -50,7 +50,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
         inside = plane[start : start + task.region, start : start + task.region]
         return inside.reshape(cells, edge, cells, edge).mean(axis=(1, 3))
 
-    wave = pooled(task.scan.estimate.re[0]) + 1j * pooled(task.scan.estimate.im[0])
+    wave = pooled(task.scan.estimate.state.re[0]) + 1j * pooled(task.scan.estimate.state.im[0])
     spent = pooled(exposures)
     maps = task.observe()["maps"][0]
     assert maps.shape == (5, cells, cells)
@@ -97,7 +97,7 @@ def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation)
 def test_an_exposure_draws_what_it_has_changed_only():
     task = task_of(make(reconstructor="classical"))
     before = task.scan.maps.copy()
-    task.scan.estimate.re[0] = 0.0
+    task.scan.estimate.state.re[0] = 0.0
     task.step(np.arange(1), action(-0.5, 0.5)[None])
     drawn = (task.scan.maps != before).any(axis=1)[0]
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
@@ -209,7 +209,7 @@ def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
         ours, theirs = task_of(grid), task_of(free)
         counts = [one.instrument.state.measurement.counts for one in (ours, theirs)]
         assert counts[0].tobytes() == counts[1].tobytes()
-        assert ours.scan.estimate.re.tobytes() == theirs.scan.estimate.re.tobytes()
+        assert ours.scan.estimate.state.re.tobytes() == theirs.scan.estimate.state.re.tobytes()
         assert_same(one[0], other[0])
         assert other[4].keys() == one[4].keys() - {"action_mask"}
         # The logarithm of one second is exact, a tenth of a hundredfold is not.
@@ -295,7 +295,7 @@ def test_terms_add_up_to_figures_of_the_end():
     info, task = steps[-1][4], task_of(env)
     figures, ledger = info["metrics"], info["ledger"]
     assert total["resolution"] * 10 == pytest.approx(figures["snr_db"], abs=1e-9)
-    estimate = task.scan.estimate.re[0] + 1j * task.scan.estimate.im[0].astype(float)
+    estimate = task.scan.estimate.state.re[0] + 1j * task.scan.estimate.state.im[0].astype(float)
     sample = task.instrument.sample
     truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
     structure = sample.structure[0].astype(bool)
@@ -321,7 +321,9 @@ def test_the_sums_are_right_at_every_step_not_only_after_the_final_sweeps():
     task = task_of(env)
     for one in wander(5, 2):
         info = env.step(one)[4]
-        estimate = task.scan.estimate.re[0] + 1j * task.scan.estimate.im[0].astype(float)
+        estimate = task.scan.estimate.state.re[0] + 1j * task.scan.estimate.state.im[0].astype(
+            float
+        )
         sample = task.instrument.sample
         truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
         snr = metrics.structure_snr_db(estimate, truth, sample.structure[0].astype(bool))

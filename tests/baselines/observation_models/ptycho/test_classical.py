@@ -65,7 +65,7 @@ def test_everybody_gets_what_the_scan_measured(taken):
     assert taken.truth.shape == taken.lit.shape == (2, REGION, REGION)
     assert 0.05 < taken.lit.mean() < 0.9
     inside = slice(MARGIN, MARGIN + REGION)
-    running = scans.estimate.re + 1j * scans.estimate.im
+    running = scans.estimate.state.re + 1j * scans.estimate.state.im
     assert taken.running(INPUT_SWEEPS[1]) == pytest.approx(running[:, inside, inside], abs=1e-6)
 
 
@@ -83,7 +83,7 @@ def test_restoring_looks_is_what_the_environment_shows():
         scans.expose(np.tile(place, (2, 1)), np.ones(2))
     view = NeuralImage(2, FIELD, scans.known[None], (MARGIN, REGION), weights)
     re, im, sigma = view.estimate(
-        np.arange(2), RunningScan(scans.estimate.re, scans.estimate.im, scans.fluence)
+        np.arange(2), RunningScan(scans.estimate.state.re, scans.estimate.state.im, scans.fluence)
     )
     image, doubt = restore(weights, scans.inputs())
     inside = (slice(None), slice(MARGIN, MARGIN + REGION), slice(MARGIN, MARGIN + REGION))

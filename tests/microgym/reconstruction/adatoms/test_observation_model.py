@@ -100,12 +100,12 @@ def test_there_is_an_end_to_what_is_told():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width_nm": 0.01}, r"width_nm=0\.01 must be from 0\.05 to 1"),
+        ({"width_nm": 0.01}, r"width_nm=0\.01 must be in \[0\.05, 1\]"),
         ({"reach_px": 0}, r"reach_px=0 must be in \[1, 6\]"),
-        ({"threshold": float("nan")}, "threshold=nan must be from 0"),
-        ({"slope": -1.0}, r"slope=-1\.0 must be from 0"),
-        ({"spread_nm": 2.0}, r"spread_nm=2\.0 must be from 0"),
-        ({"lag_nm": 2.0}, r"lag_nm=2\.0 must be from -1"),
+        ({"threshold": float("nan")}, "threshold=nan must be finite"),
+        ({"slope": -1.0}, r"slope=-1\.0 must be in \[0, "),
+        ({"spread_nm": 2.0}, r"spread_nm=2\.0 must be in \[0, "),
+        ({"lag_nm": 2.0}, r"lag_nm=2\.0 must be in \[-1, "),
     ],
 )
 def test_settings_out_of_range_are_refused(change, message):
@@ -129,7 +129,7 @@ def test_images_of_another_kind_are_refused(image, message):
 def test_an_image_that_does_not_fit_the_network_is_refused():
     with pytest.raises(ValueError, match="an image of 80 px must be a multiple of 32 px"):
         NeuralDetector(1, 80, FIELD_NM, make_weights())
-    with pytest.raises(ValueError, match="field_nm=0 must be from"):
+    with pytest.raises(ValueError, match="field_nm=0 must be in"):
         NeuralDetector(1, EDGE, 0, make_weights())
 
 

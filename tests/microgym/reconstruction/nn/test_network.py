@@ -9,7 +9,7 @@ import torch
 from microgym.baselines.observation_models.network import TwinNetwork
 from microgym.reconstruction.adatoms.observation_model import NETWORK as ADATOMS
 from microgym.reconstruction.nn.layers import KINDS, clear_borders, run_on_image, run_on_line
-from microgym.reconstruction.nn.network import Layer, Network, image_buffers, line_buffers
+from microgym.reconstruction.nn.network import Layer, Network, Weights, image_network, line_network
 from microgym.reconstruction.nn.winograd import work_size
 from microgym.reconstruction.ptychography.neural import NETWORK as PTYCHO
 from microgym.reconstruction.topography.observation_model import NETWORK as LINES
@@ -42,6 +42,7 @@ FLAT = Network(
     ),
     calibration=(),
 )
+EMPTY = Weights(np.empty(0, np.float32), np.empty((0, 5), np.int64), {})
 
 
 def made(network, seed=0):
@@ -55,14 +56,14 @@ def made(network, seed=0):
 def test_images_are_computed_as_in_pytorch(edge):
     twin, weights = made(SHALLOW)
     image = np.random.default_rng(1).normal(size=(3, edge, edge)).astype(np.float32)
-    buffers = image_buffers(SHALLOW, edge)
-    work = np.full(buffers.size, np.nan, np.float32)
-    clear_borders(buffers, work)
+    net = image_network(SHALLOW, weights, edge)
+    work = np.full(net.size, np.nan, np.float32)
+    clear_borders(net, work)
     pitch = edge + 2
-    inputs = work[buffers.inputs :][: pitch * pitch * 8].reshape(pitch, pitch, 8)
+    inputs = work[net.inputs :][: pitch * pitch * 8].reshape(pitch, pitch, 8)
     inputs[1:-1, 1:-1, :3] = image.transpose(1, 2, 0)
-    run_on_image(weights.table, weights.values, buffers, work)
-    found = work[buffers.head :][: pitch * pitch * 24].reshape(pitch, pitch, 24)[1:-1, 1:-1]
+    run_on_image(net, work)
+    found = work[net.head :][: pitch * pitch * 24].reshape(pitch, pitch, 24)[1:-1, 1:-1]
     gains = torch.tensor(SHALLOW.gains)[:, None, None]
     with torch.inference_mode():
         heads = twin.run((gains * torch.from_numpy(image))[None])
@@ -74,12 +75,12 @@ def test_images_are_computed_as_in_pytorch(edge):
 def test_lines_are_computed_as_in_pytorch():
     twin, weights = made(FLAT)
     line = np.random.default_rng(2).normal(size=(11, 20)).astype(np.float32)
-    buffers = line_buffers(FLAT, 20)
-    work = np.full(buffers.size, np.nan, np.float32)
-    inputs = work[buffers.taps :][: 20 * 16].reshape(20, 16)
+    net = line_network(FLAT, weights, 20)
+    work = np.full(net.size, np.nan, np.float32)
+    inputs = work[net.taps :][: 20 * 16].reshape(20, 16)
     inputs[:], inputs[:, :11] = 0.0, line.T
-    run_on_line(weights.table, weights.values, buffers, work)
-    found = work[buffers.head :][: 20 * 8].reshape(20, 8)
+    run_on_line(net, work)
+    found = work[net.head :][: 20 * 8].reshape(20, 8)
     with torch.inference_mode():
         (head,) = twin.run(torch.from_numpy(line)[None])
     assert head.std() > 0.05, "the comparison is empty"
@@ -98,14 +99,14 @@ def test_a_detached_head_has_no_gradient_in_the_layers_before_it():
 @pytest.mark.parametrize("edge", [16, 32, 48, 64])
 def test_buffers_do_not_overlap_and_convolutions_have_room(network, edge):
     """The output lends its place to the convolutions before it; nothing else is shared."""
-    buffers = image_buffers(network, edge)
+    net = image_network(network, EMPTY, edge)
     widths = [layer.width for layer in network.layers if layer.kind in ("stem", "down")]
     head = sum(layer.width for layer in network.layers if layer.kind == "head")
     planes = [(side, pitch * pitch * width) for (side, pitch, *_), width in
-              zip(buffers.levels.tolist(), widths, strict=True)]  # fmt: skip
-    parts = [(buffers.head, (edge + 2) ** 2 * head)]
-    parts.append((buffers.inputs, (edge + 2) ** 2 * network.padded_inputs))
-    for (_, _, features, results), (_, size) in zip(buffers.levels, planes, strict=True):
+              zip(net.levels.tolist(), widths, strict=True)]  # fmt: skip
+    parts = [(net.head, (edge + 2) ** 2 * head)]
+    parts.append((net.inputs, (edge + 2) ** 2 * network.padded_inputs))
+    for (_, _, features, results), (_, size) in zip(net.levels, planes, strict=True):
         parts += [(features, size), (results, size)]
     level, needs = 0, []
     for layer in network.layers:
@@ -116,14 +117,14 @@ def test_buffers_do_not_overlap_and_convolutions_have_room(network, edge):
         elif layer.kind == "down":
             needs.append(side * side * 4 * widths[level - 1])
     lent = max(needs)
-    if buffers.lent == buffers.head:
+    if net.lent == net.head:
         assert parts[0][1] >= lent
     else:
-        parts.append((int(buffers.lent), lent))
+        parts.append((int(net.lent), lent))
     parts.sort()
     for (start, size), (after, _) in itertools.pairwise(parts):
         assert start + size <= after
-    assert sum(parts[-1]) <= buffers.size
+    assert sum(parts[-1]) <= net.size
 
 
 def test_tables_name_every_tensor_once_and_count_their_parameters():

@@ -1,9 +1,9 @@
-"""Guessed and orthogonal modes."""
+"""Guessed modes."""
 
 import numpy as np
 import pytest
 
-from microgym.reconstruction.ptychography.modes import HIGHER_POWER, guess_modes, orthogonal_modes
+from microgym.reconstruction.ptychography.modes import HIGHER_POWER, guess_modes
 from tests.microgym.reconstruction.ptychography.scenes import make_probe
 
 PROBE = make_probe(32, 4.0, 0.02)[0]
@@ -37,22 +37,6 @@ def test_given_modes_are_kept():
     assert guess_modes(given, 4).shape == (4, 32, 32)
 
 
-def test_orthogonal_modes_explain_the_same_patterns():
-    rng = np.random.default_rng(0)
-    modes = rng.normal(size=(3, 32, 32)) + 1j * rng.normal(size=(3, 32, 32))
-    modes[1] += 2 * modes[0]
-    turned = orthogonal_modes(modes)
-    powers = np.diag(gram(turned)).real
-    assert np.abs(gram(turned) - np.diag(powers)).max() < 1e-3
-    assert np.all(np.diff(powers) < 0)
-    specimen = rng.normal(size=(32, 32)) + 1j
-
-    def pattern(waves):
-        return (np.abs(np.fft.fft2(waves * specimen)) ** 2).sum(axis=0)
-
-    assert np.allclose(pattern(turned), pattern(modes), rtol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("probe", "modes"), [(PROBE, 0), (PROBE, 65), (np.ones(4), 1), (np.zeros((8, 8)), 2)]
 )
@@ -66,8 +50,3 @@ def test_a_point_has_no_higher_modes():
     point[8, 8] = 1.0
     with pytest.raises(ValueError, match="too narrow"):
         guess_modes(point, 2)
-
-
-def test_orthogonal_modes_wants_three_axes():
-    with pytest.raises(ValueError, match="must be"):
-        orthogonal_modes(PROBE)

@@ -7,11 +7,11 @@ from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import (
     PRIOR_CONTRAST,
     ClassicalImage,
+    RawImage,
     RunningScan,
     shot_noise,
     whole_region,
 )
-from microgym.reconstruction.ptychography.raw import RawImage
 from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.networks import make_scene, make_weights
 from tests.microgym.reconstruction.ptychography.scenes import make_probe

@@ -63,7 +63,7 @@ def textbook(corners, alpha, step, turns, sweeps=0, probe=PROBE, known=None):
 
 
 def image(estimate, row=0):
-    return estimate.re[row] + 1j * estimate.im[row].astype(np.float64)
+    return estimate.state.re[row] + 1j * estimate.state.im[row].astype(np.float64)
 
 
 @pytest.mark.parametrize("modes", [1, 2])
@@ -89,10 +89,10 @@ def test_starts_as_vacuum_and_touches_only_the_patch():
     changed[10:42, 20:52] = False
     assert not changed.any()
     assert np.all(image(online, 1) == 1.0)
-    assert online.taken.tolist() == [1, 0]
+    assert online.state.taken.tolist() == [1, 0]
     online.reset(np.arange(2))
     assert np.all(image(online) == 1.0)
-    assert online.taken.tolist() == [0, 0]
+    assert online.state.taken.tolist() == [0, 0]
 
 
 def test_exact_vacuum_stays_vacuum():
@@ -165,8 +165,8 @@ def test_rows_are_independent():
             add(alone, corners[k], counts[k : k + 1])
         if row == 1:
             alone.sweep(ROWS, 2)
-        assert alone.re[0].tobytes() == batch.re[row].tobytes()
-    assert batch.taken.tolist() == [1, 2, 1]
+        assert alone.state.re[0].tobytes() == batch.state.re[row].tobytes()
+    assert batch.state.taken.tolist() == [1, 2, 1]
 
 
 def test_state_arrays_are_the_whole_state():

@@ -14,8 +14,7 @@ from microgym.metrics import complex_error, paper_metrics
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
 from microgym.random import POISSON_WORK, episode_key, fill_poisson
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 from tests.microgym.ptychography_reference import paper_probe
 from tests.microgym.specimens.paper import paper_object
 

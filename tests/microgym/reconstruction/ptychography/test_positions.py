@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from microgym.reconstruction.ptychography.positions import apply_moves, patch_corner
-from microgym.reconstruction.ptychography.settings import PIESettings
-from microgym.reconstruction.ptychography.solver import PIESolver
+from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 from tests.microgym.reconstruction.ptychography.scenes import (
     grid,
     make_probe,

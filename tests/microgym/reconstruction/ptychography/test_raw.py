@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from microgym.reconstruction.ptychography.raw import RawImage
+from microgym.reconstruction.ptychography.observation_models import RawImage
 from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.scenes import make_probe
 
