@@ -67,14 +67,14 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
         note = "not for the agent"
     else:
         how = "restored, " if task.config.reconstructor == "neural" else ""
-        note = f"agent: {how}{task.cells} x {task.cells} cells"
+        note = f"agent: {how}{task.scan.cells} x {task.scan.cells} cells"
     ring = None if final else lambda pen, box: _ring(task, row, pen, box)
     return Panel(TOP_RIGHT, "reconstruction", pixels, note, True, legend, overlay=ring)
 
 
 def dose(task: "PtychoTask", row: int) -> Panel:
     """Fluence by commanded positions, the positions so far, and the path between them."""
-    exposures = task.scan.running.fluence[_inside(task, row)] / task.unit
+    exposures = task.scan.running.fluence[_inside(task, row)] / task.scan.unit
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         path(pen, points(task, row, box), drawing.ACCENT, drawing.INK)

@@ -19,7 +19,6 @@ from microgym.envs.ptycho.config import (
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
-    MODELS,
     PtychoConfig,
 )
 from microgym.envs.ptycho.observation import Scan
@@ -33,7 +32,6 @@ from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
-from microgym.physics.probe import intensity
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
 from microgym.state import Float64, Int64, Uint32
@@ -59,7 +57,6 @@ class PtychoTask(Task):
         microscopes: state of one probe of each, of which the latest exposure is entered.
         scan: running reconstructions and maps.
         start, region: first row and column of the region in the field, and its edge, px.
-        unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
         probes: probes on each specimen.
         exposures: most exposures of an episode, of all probes.
         budget_photons: nominal photons of an episode.
@@ -72,7 +69,7 @@ class PtychoTask(Task):
     instrument: Any
     microscopes: PtychographyState
     probes = 1
-    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
+    SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
     NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -149,25 +146,17 @@ class PtychoTask(Task):
         )
         self.instrument, self.sample = instrument, instrument.sample
         self.microscopes = instrument.state
-        self.cells = CELLS[chosen.observation]
         self.start, self.region = instrument.n // 2, instrument.region_px
         self.exposures = chosen.exposures * self.probes
-        nominal = min(float(chosen.photons), instrument.most_photons)
-        self.budget_photons = nominal * self.exposures
-        self.unit = np.float32(nominal * np.sum(intensity(instrument.known_probe) ** 2))
-        self.scan = self.make_scan(count, self.exposures)
+        self.scan = Scan(count, instrument, chosen, self.exposures)
+        self.budget_photons = self.scan.photons * self.exposures
         self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
-
-    def make_scan(self, count: int, exposures: int) -> Scan:
-        """Reconstructions and maps of some scans with a number of exposures each."""
-        model = MODELS[self.config.reconstructor]
-        return Scan(count, self.instrument, exposures, model, self.cells, self.unit)
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
         """Kernels of agreement, and of discovery and damage."""
         beams, n, sample, state = self.microscopes.beam, self.instrument.n, self.sample, self.state
-        enough, fatal = np.float32(SEEN_EXPOSURES) * self.unit, self.instrument.fatal_fluence
+        enough, fatal = np.float32(SEEN_EXPOSURES) * self.scan.unit, self.instrument.fatal_fluence
         return (
             Bound(progress.agree_rows, self.scan.running, sample, state),
             Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
