@@ -111,7 +111,7 @@ def wrapping(effort: Effort) -> Iterator[Benchmark]:
         {
             made: _from_reset(wrapped, chosen[:, 0]),
             unwrapped: _from_reset(wrapped.unwrapped, chosen[:, 0]),
-            "the task bare": Alternative(bare, STEPS, lambda: task.reset(rows, key, {})),
+            "the task bare": Alternative(bare, STEPS, lambda: task.reset(rows, key)),
         },
         [adds(made, 3.0, unwrapped)],
         "decision",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.records import provenance
@@ -14,9 +13,9 @@ from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record
 from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
+from microgym.state import Float64, Int64
 
 ItemT = TypeVar("ItemT")
-Float64 = NDArray[np.float64]
 Claims = Sequence[tuple[str, Estimate]]
 SEEDS = 1_000_000
 """Seeds of specimens that belong to one seed of an evaluation."""
@@ -67,7 +66,7 @@ def tracked(items: Collection[ItemT], what: str, unit: str) -> Iterator[ItemT]:
             progress(1)
 
 
-def specimen_seeds(seed: int, count: int) -> NDArray[np.int64]:
+def specimen_seeds(seed: int, count: int) -> Int64:
     """Seeds of specimens, (count,), that belong to one seed of an evaluation."""
     return SEEDS * seed + np.arange(count)
 

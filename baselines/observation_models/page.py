@@ -70,6 +70,10 @@ def _none_yet(spec: ObservationModelSpec) -> str:
 def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> Rows:
     """Table of facts about a network."""
     card, network = spec.card, spec.network
+    learnt, held_out = (
+        ", ".join(f"`{name}`" for name in names) for names in (card.learnt, card.held_out)
+    )
+    data = f"{made['groups']} sets of random conditions{card.data} each of {learnt}"
     options = " ".join(f"--{name} {made[name]}" for name in ("seed", "groups", "steps"))
     rows = [
         ("network", ""),
@@ -77,7 +81,10 @@ def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> R
         ("input", card.inputs),
         ("output", card.outputs),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
-        ("data", f"{card.data(made)}; scaled on {spec.validation} sets of validation specimens"),
+        (
+            "data",
+            f"{data}; never {held_out}; scaled on {spec.validation} sets of validation specimens",
+        ),
         ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
         ("command", f"`microgym observation-model train {spec.env_id} {options}`"),
         ("made on", f"{made['date']}, commit {made['commit']}"),
@@ -105,16 +112,17 @@ def _origin(record: Record) -> Rows:
 # --- parts of the sections about results ----------------------------------------------------------
 
 
-def verdict_rows(claims: Claims, head: str = "") -> Rows:
-    """Claimed gains as rows of a table."""
-    return [(head, "network better by"), *((name, written(gain, 3)) for name, gain in claims)]
+def verdict_table(claims: Claims, head: str = "") -> str:
+    """Claimed gains as a table."""
+    rows = ((name, written(gain, 3)) for name, gain in claims)
+    return markdown([(head, "network better by"), *rows])
 
 
-def winner(gain: Estimate, rival: str = "classical") -> str:
-    """The better of network and rival in a cell of a table; a rival is in bold."""
+def winner(gain: Estimate) -> str:
+    """The better method in a cell of a table; a classical one is in bold."""
     if gain.above_zero:
         return "network"
-    return f"**{rival}**" if gain.below_zero else "neither"
+    return "**classical**" if gain.below_zero else "neither"
 
 
 def values_of(errors: Record) -> dict[str, str]:

@@ -41,7 +41,8 @@ class ModelCard:
         trained: section about the training.
         limits: items of the list of limits.
         inputs, outputs: of the network, in a line.
-        data: training data in a line, from the provenance of the network's file.
+        data: in words, the random conditions, and specimens of a family under each set of them.
+        learnt, held_out: families of the training, and those that it does not see.
         cost: time of an estimate in a line, from the record.
         more: further rows of the table of facts.
         results: sections about the record, paragraph by paragraph.
@@ -56,7 +57,9 @@ class ModelCard:
     limits: tuple[str, ...]
     inputs: str
     outputs: str
-    data: Callable[[Record], str]
+    data: str
+    learnt: Sequence[str]
+    held_out: Sequence[str]
     cost: Callable[[Record], str]
     results: Callable[[Record], Sequence[str]]
     metrics: Callable[[Record], Rows]

@@ -134,7 +134,7 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         ValueError: the docstring lacks a section or has an unknown one; a bad record.
     """
     entry = ids[0]
-    title, parts = sections(entry.load("Env"))
+    title, parts = sections(entry.load())
     added = _added(ids, results)
     blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
     pictures = ((one, f"{one.id.partition('-')[0].lower()}.gif") for one in ids)
@@ -225,7 +225,7 @@ def _declared(ids: Sequence[Entry]) -> dict[str, list[str]]:
     added = {name: [text.format(env=ids[0].id)] for name, text in STANDARD.items()}
     known: dict[str, Table] = {}
     for one in ids:
-        task = one.load("Task")(1, **one.kwargs)
+        task = one.load().task_class(1)
         for name, found in {**tables(task), "Reference policies": [_policies(one.id)]}.items():
             old = known.setdefault(name, [])
             new = [[rows[0], *(row for row in rows[1:] if row not in old)] for rows in found]

@@ -237,7 +237,7 @@ class AFMTask(Task):
         """Lines of the restored image: none without an observation model."""
         return 0 if self.topography is None else self.config.lines
 
-    def begin(self, rows: Int64, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
         config, state, instrument = self.config, self.state, self.instrument
         state.shown[rows] = START

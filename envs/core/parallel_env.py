@@ -59,20 +59,15 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
 
         Args:
             seed: seeds the generator from which this and later episodes are drawn.
-            options: the task's reset options; others are ignored, as PettingZoo's tests ask.
+            options: ignored, as PettingZoo's tests ask.
 
         Returns:
             Observation and info by agent.
-
-        Raises:
-            ValueError: an option out of range; nothing has changed.
         """
-        known = self.task.OPTIONS
-        given = {name: value for name, value in (options or {}).items() if name in known}
-        self.task.check_options(given)
+        del options
         if seed is not None:
             self._generator, _ = seeding.np_random(seed)
-        self._reset_rows(self._rows, given)
+        self._reset_rows(self._rows)
         self.agents = list(self.possible_agents)
         return self._observations(), self._infos()
 

@@ -162,7 +162,7 @@ class PtychoTask(Task):
             Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
         )
 
-    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
 

@@ -43,13 +43,13 @@ def knows_its_piece(task: ToyTask, rows: Any, actions: Any) -> None:
     task.state.lamp[rows] += 1e-9 * rows.size
 
 
-def repeats_itself(task: ToyTask, rows: Any, keys: Any, options: Any) -> None:
-    reset(task, rows, np.zeros_like(keys), options)
+def repeats_itself(task: ToyTask, rows: Any, keys: Any) -> None:
+    reset(task, rows, np.zeros_like(keys))
 
 
-def keeps_old_dose(task: ToyTask, rows: Any, keys: Any, options: Any) -> None:
+def keeps_old_dose(task: ToyTask, rows: Any, keys: Any) -> None:
     dose = task.state.dose[rows].copy()
-    reset(task, rows, keys, options)
+    reset(task, rows, keys)
     task.state.dose[rows] = dose
 
 

@@ -52,9 +52,9 @@ def variants(entry: environments.Entry) -> Iterator[dict[str, Any]]:
     """
     from microgym.envs.core.config import options as declared
 
-    configuration: Any = entry.load("Task").Config
+    configuration: Any = entry.load().task_class.Config
     found = declared(configuration)
-    defaults = configuration(**entry.kwargs)
+    defaults = configuration()
     yield {}
     for name, option in found.items():
         if not option.levels and name not in _WITHOUT_KERNELS:

@@ -46,7 +46,6 @@ IMAGE = Channels(GRID, GRID, signal="last signal", looks="number of looks").with
 class ToyTask(Task):
     Config, State = ToyConfig, ToyState
     render_fps = 3
-    OPTIONS = {"budget": "looks of the episode, 1 to 100"}
     OBSERVATION = Modes(dict={"vector": VECTOR, "image": IMAGE}, features=VECTOR)
     ACTION = Modes(
         continuous=Channels(y="place", x="place", dwell="seconds less 1.5"),
@@ -70,19 +69,13 @@ class ToyTask(Task):
         "lamp": BoxIntervention("place", "state.lamp", low=-1.0, high=1.0, example=0.5)
     }
 
-    def check_options(self, options: Any) -> None:
-        super().check_options(options)
-        budget = options.get("budget", 1)
-        if not 1 <= budget <= 100:
-            raise ValueError(f"options['budget'] must be in 1..100, got {budget}")
-
-    def begin(self, rows: Any, keys: Any, options: dict[str, Any]) -> None:
+    def begin(self, rows: Any, keys: Any) -> None:
         state = self.state
         state.keys[rows] = keys
         for row in rows:
             world = stream(*state.keys[row], Role.WORLD, 0)
             state.lamp[row] = [2 * uniform(*world, 0, i) - 1 for i in range(2)]
-            state.budget[row] = options.get("budget", 4 + int(4 * uniform(*world, 0, 2)))
+            state.budget[row] = 4 + int(4 * uniform(*world, 0, 2))
 
     def advance(self, rows: Any, actions: Any) -> None:
         self.share(lambda some: self._look(some, actions), rows)
