@@ -19,7 +19,7 @@ from microgym.numerics.workspace import aligned_empty
 from microgym.reconstruction.nn.convolution import LANES
 from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageNetwork, LineNetwork
 from microgym.reconstruction.nn.winograd import pack_kernels, work_size
-from microgym.state import Float32, Float64, Int64
+from microgym.state import Float32, Int64
 
 Tensors = dict[str, Float32]
 
@@ -75,11 +75,6 @@ class Weights:
     def trust(self) -> np.float32:
         """Factor of the uncertainty, see `UNCERTAINTY`."""
         return np.float32(self.calibration["trust"])
-
-    @property
-    def radii(self) -> Float64:
-        """(4,) float64, multiples of the uncertainty, see `UNCERTAINTY`."""
-        return self.calibration["radii"].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,19 @@ class Network:
             FileNotFoundError: no such file.
             ValueError: not such a file.
         """
-        return self.pack(_read_tensors(path, self.format))
+        from safetensors import SafetensorError, safe_open
+
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no network at {path}")
+        try:
+            with safe_open(path, "np") as content:
+                metadata = content.metadata() or {}
+                tensors = {name: content.get_tensor(name) for name in list(content.keys())}
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
+        if metadata.get("format") != self.format:
+            raise ValueError(f"{path} holds no network of this package (format {self.format!r})")
+        return self.pack(tensors)
 
     def pack(self, tensors: Mapping[str, Float32]) -> Weights:
         """Put the tensors of a trained network in the order in which kernels read them.
@@ -207,23 +214,6 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
     if weight.shape[2:] == (3, 3):
         return pack_kernels(weight, bias)
     return np.concatenate([bias, np.moveaxis(weight, (1, 0), (-2, -1)).ravel()])
-
-
-def _read_tensors(path: str | os.PathLike[str], form: str) -> Tensors:
-    """Tensors of a safetensors file whose metadata name the format."""
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no network at {path}")
-    try:
-        with safe_open(path, "np") as content:
-            metadata = content.metadata() or {}
-            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
-    if metadata.get("format") != form:
-        raise ValueError(f"{path} holds no network of this package (format {form!r})")
-    return tensors
 
 
 @functools.cache
