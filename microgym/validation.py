@@ -2,13 +2,13 @@
 
 Every check takes the name of the argument, for the message, and the value that the user gave. A
 value of the wrong type raises TypeError, one out of range ValueError; booleans are no numbers. The
-checks of numbers return the value as a float or an int.
+checks return the value, numbers as a float or an int.
 """
 
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 
 def finite(name: str, value: object) -> float:
@@ -55,16 +55,18 @@ def integer(name: str, value: object, low: int, high: int) -> int:
     return number
 
 
-def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     """Check that an argument is one of several names."""
     if value not in allowed:
         raise ValueError(f"{name}={value!r} must be one of {allowed}")
+    return value
 
 
-def boolean(name: str, value: object) -> None:
+def boolean(name: str, value: Any) -> Any:
     """Check that an argument is a bool."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
 
 
 Positive = Annotated[float, positive]

@@ -94,7 +94,7 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
         ImportError: a trained agent, and PyTorch is not installed.
     """
     entry = find(env_id)
-    given = {**entry.kwargs, **(env_kwargs or {})}
+    given = env_kwargs or {}
     known = _references(env_id)
     if name == IdleAgent.name:
         return IdleAgent.for_env(env_id, given)

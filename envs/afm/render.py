@@ -131,6 +131,6 @@ def tip(task: "AFMTask", row: int) -> Panel:
                 pen.polygon([(left + 1, top), *shape, (right - 1, top)], fill=fill)
             pen.line(shape, fill=color, width=1)
         drawing.write(pen, (left + 6, box.top + 3), "tip (hidden)", 12, drawing.DIM)
-        drawing.write_left_of(pen, (right - 6, box.top + 3), "green: new", 12, drawing.GOOD)
+        drawing.write(pen, (right - 6, box.top + 3), "green: new", 12, drawing.GOOD, "ra")
 
     return Panel(_TIP, overlay=overlay)

@@ -1,6 +1,6 @@
 """Base of the environments over a task: its episodes, random seeds, state, frames, pickling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -78,7 +78,7 @@ class MicroscopeEnvBase:
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         raise NotImplementedError
 
-    def _reset_rows(self, rows: Rows, options: dict[str, Any]) -> None:
+    def _reset_rows(self, rows: Rows) -> None:
         """Begin new episodes; each takes one number from its own generator.
 
         The raw stream is used because it is the only one NumPy promises never to change.
@@ -88,7 +88,7 @@ class MicroscopeEnvBase:
         generators: Any = self._generators()
         raw = [int(generators[row].bit_generator.random_raw()) for row in rows]
         keys = np.array([episode_key(one & ((1 << 63) - 1)) for one in raw])
-        self.task.reset(rows, keys, options)
+        self.task.reset(rows, keys)
         self._started[rows], self._done[rows], self._elapsed[rows] = True, False, 0
 
     def _step_rows(self, rows: Rows, actions: Any) -> None:
@@ -201,6 +201,12 @@ class MicroscopeEnvBase:
         self.__dict__.update(state)
         self.task = self.task_class(self._rows.size, **self._arguments)
         self.task.restore(state["task"])
+
+
+def refuse_options(options: Mapping[str, Any]) -> None:
+    """Refuse options of `reset`, of which no task has any."""
+    if options:
+        raise ValueError(f"unknown reset options {sorted(map(str, options))}; there are none")
 
 
 def _words(generator: np.random.Generator) -> NDArray[np.uint64]:

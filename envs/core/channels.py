@@ -16,12 +16,10 @@ class Channel:
     Attributes:
         doc: meaning, with the value where there is none.
         unit: quantity that 1 stands for, such as "10 V"; empty for pure numbers.
-        scale: standard deviation that the entry has in use, where it is far below 1.
     """
 
     doc: str
     unit: str = ""
-    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.doc.strip():
@@ -54,11 +52,7 @@ class Channels(Mapping[str, Channel]):
         return len(self._channels)
 
     def within(self, low: ArrayLike, high: ArrayLike) -> "Channels":
-        """The same channels with elements in another range.
-
-        Args:
-            low, high: ends of the range, one for all channels or one for each.
-        """
+        """The same channels with elements in another range, one for all or one for each."""
         broadcast = (-1, *(1 for _ in self.shape))
         self.low = np.reshape(np.asarray(low, np.float32), broadcast)
         self.high = np.reshape(np.asarray(high, np.float32), broadcast)
@@ -79,11 +73,7 @@ class Channels(Mapping[str, Channel]):
         return self.names.index(name)
 
     def space(self, sizes: Mapping[str, int]) -> spaces.Box:
-        """Space of the array.
-
-        Args:
-            sizes: lengths of named axes.
-        """
+        """Space of the array, from the lengths of named axes."""
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
         shape = (*(sizes[one] for one in self.leading), len(self), *axes)
         low, high = np.broadcast_to(self.low, shape), np.broadcast_to(self.high, shape)
@@ -125,7 +115,7 @@ class Plane(Channels):
     """
 
     def space(self, sizes: Mapping[str, int]) -> spaces.Box:
-        """Space of the array; see `Channels.space`."""
+        """Space of the array, from the lengths of named axes."""
         whole = super().space(sizes)
         return spaces.Box(whole.low[0], whole.high[0], dtype=np.float32)
 
@@ -154,26 +144,14 @@ Declared = Channels | Choices | Mapping[str, Channels | Choices]
 
 
 def space_of(declared: Declared, sizes: Mapping[str, int]) -> spaces.Space[Any]:
-    """Space of a declared observation or action; a `Dict` where it has several parts.
-
-    Args:
-        declared: channels, choices, or several of them by name.
-        sizes: lengths of named axes.
-    """
+    """Space of a declaration, from the lengths of named axes; a `Dict` where it has parts."""
     if isinstance(declared, Channels | Choices):
         return declared.space(sizes)
     return spaces.Dict({name: part.space(sizes) for name, part in declared.items()})
 
 
 def flattened(numbers: Channels, maps: Channels, names: tuple[str, ...], edge: int) -> Channels:
-    """Channels of a vector: numbers, then some square maps in reading order.
-
-    Args:
-        numbers: the first entries.
-        maps: where the maps' meanings are.
-        names: of the maps.
-        edge: pixels along an edge of a map.
-    """
+    """Channels of a vector: numbers, then some square maps of an edge, px, in reading order."""
     pixels = {
         f"{name}_{i}_{j}": maps[name] for name in names for i in range(edge) for j in range(edge)
     }

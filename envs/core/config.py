@@ -13,6 +13,7 @@ Validation, messages, the command line and the table of the page follow from the
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -21,9 +22,6 @@ from microgym.specimens.splits import SPLITS
 
 LEVELS = ("off", "easy", "real", "hard")
 """Levels of a switch that makes a task harder."""
-REWARD_MODES = ("scalar", "vector")
-
-Check = Callable[[str, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Option:
         choices: names that may be chosen; empty for an argument of another kind.
     """
 
-    check: Check
+    check: Callable[[str, Any], Any]
     doc: str
     unit: str = ""
     levels: Mapping[str, Any] | None = None
@@ -47,7 +45,7 @@ class Option:
 
 def option(
     default: Any,
-    check: Check,
+    check: Callable[[str, Any], Any],
     doc: str,
     unit: str = "",
     levels: Mapping[str, Any] | None = None,
@@ -63,37 +61,20 @@ def option(
 
 def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
     """One of several names."""
-
-    def check(name: str, value: Any) -> Any:
-        validation.choice(name, value, allowed)
-        return value
-
     names = ", ".join(f'"{one}"' for one in allowed)
+    check = partial(validation.choice, allowed=allowed)
     return option(default, check, f"{doc}: {names}", choices=allowed)
 
 
 def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
-    """A switch: one of `LEVELS`.
-
-    Args:
-        levels: what each level stands for.
-        doc: meaning.
-        default: level by default.
-    """
-
-    def check(name: str, value: Any) -> Any:
-        validation.choice(name, value, LEVELS)
-        return value
-
+    """A switch: one of `LEVELS`, and what each of them stands for."""
+    check = partial(validation.choice, allowed=LEVELS)
     return option(default, check, doc, "", levels, LEVELS)
 
 
 def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:
     """An integer in a closed range."""
-
-    def check(name: str, value: Any) -> int:
-        return validation.integer(name, value, low, high)
-
+    check = partial(validation.integer, low=low, high=high)
     return option(default, check, f"{doc}, {low:,} to {high:,}", unit)
 
 
@@ -108,24 +89,13 @@ def positive(default: float | None, doc: str, unit: str = "", optional: bool = F
 
 def number(default: float, low: float, high: float, doc: str, unit: str = "") -> Any:
     """A number in a closed range."""
-
-    def check(name: str, value: Any) -> float:
-        found = validation.finite(name, value)
-        if not low <= found <= high:
-            raise ValueError(f"{name}={value!r} must be in [{low:g}, {high:g}]")
-        return found
-
+    check = partial(validation.within, low=low, high=high)
     return option(default, check, f"{doc}, {low:g} to {high:g}", unit)
 
 
 def flag(default: bool, doc: str) -> Any:
     """True or False."""
-
-    def check(name: str, value: Any) -> Any:
-        validation.boolean(name, value)
-        return value
-
-    return option(default, check, doc)
+    return option(default, validation.boolean, doc)
 
 
 def changes(doc: str, known: tuple[str, ...] = ()) -> Any:
@@ -156,17 +126,14 @@ class Config:
     """Arguments that all environments have."""
 
     reward_weights: Mapping[str, float] = changes("weights of reward terms to change, by name")
-    reward_mode: str = choice("scalar", REWARD_MODES, "reward as a sum or as a vector of its terms")
+    reward_mode: str = choice(
+        "scalar", ("scalar", "vector"), "reward as a sum or as a vector of its terms"
+    )
     reveal: bool = flag(False, 'put the hidden state into `info["latent"]`')
     threads: int = integer(1, 1, 256, "threads that share a batch")
 
     def __post_init__(self) -> None:
-        """Check every value, then what they make together.
-
-        Raises:
-            TypeError: a value of the wrong type.
-            ValueError: a value out of range.
-        """
+        """Check every value, then what they make together."""
         for name, declared in options(type(self)).items():
             object.__setattr__(self, name, declared.check(name, getattr(self, name)))
         self.validate()

@@ -75,7 +75,6 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
             ]
         ],
         "Cost": [_two("cost", "meaning", task.COST)],
-        "Starting State": [_two("reset option", "meaning", task.OPTIONS)],
         "Info": [
             [
                 ("metric", "meaning", "unit"),

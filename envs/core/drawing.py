@@ -1,4 +1,7 @@
-"""Small means of drawing frames with NumPy and Pillow; no display, no plotting library."""
+"""Small means of drawing frames with NumPy and Pillow; no display, no plotting library.
+
+Points are (x, y) and boxes are (left, top, ...), all in px.
+"""
 
 from collections.abc import Sequence
 
@@ -48,56 +51,24 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def write(pen: Pen, at: Point, text: str, size: int = 13, color: Color = INK) -> None:
-    """Write a line that begins at a point.
+def write(
+    pen: Pen, at: Point, text: str, size: int = 13, color: Color = INK, anchor: str = "la"
+) -> None:
+    """Write a line of a height in px.
 
     Args:
         pen: where.
-        at: left end and upper edge, px.
+        at: its upper left end; with the anchor "ra", its upper right end.
         text: the line.
         size: height of the letters, px.
         color: of the letters.
+        anchor: place of the point in the line, as Pillow has it.
     """
-    pen.text(at, text, fill=color, font=font(size))
-
-
-def write_left_of(pen: Pen, at: Point, text: str, size: int = 13, color: Color = INK) -> None:
-    """Write a line that ends at a point.
-
-    Args:
-        pen: where.
-        at: right end and upper edge, px.
-        text, size, color: as `write`.
-    """
-    width = pen.textlength(text, font=font(size))
-    pen.text((at[0] - width, at[1]), text, fill=color, font=font(size))
-
-
-def paste(
-    canvas: Image.Image, pixels: NDArray[np.uint8], box: tuple[int, int, int], smooth: bool = True
-) -> None:
-    """Put a picture onto the canvas, scaled to a square.
-
-    Args:
-        canvas: RGB image, changed.
-        pixels: (H, W, 3) uint8.
-        box: left, top and edge of the square, px.
-        smooth: interpolate; otherwise pixels stay squares.
-    """
-    left, top, edge = box
-    way = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    canvas.paste(Image.fromarray(pixels).resize((edge, edge), way), (left, top))
+    pen.text(at, text, fill=color, font=font(size), anchor=anchor)
 
 
 def bar(pen: Pen, box: tuple[int, int, int, int], part: float, color: Color) -> None:
-    """Draw a horizontal gauge.
-
-    Args:
-        pen: where.
-        box: left, top, right, bottom, px.
-        part: filled part, 0 to 1.
-        color: of the filled part.
-    """
+    """Draw a gauge (left, top, right, bottom) that is filled in part, 0 to 1, from the left."""
     left, top, right, bottom = box
     pen.rectangle(box, fill=(40, 47, 56))
     filled = left + round((right - left) * min(max(part, 0.0), 1.0))
@@ -110,7 +81,7 @@ def legend(canvas: Image.Image, box: tuple[int, int, int], texts: tuple[str, str
 
     Args:
         canvas: RGB image, changed.
-        box: left, top and width, px; it is 12 px high.
+        box: left, top and width; it is 12 px high.
         texts: what is shown, and the values at the dark and the light end.
     """
     left, top, width = box
@@ -118,22 +89,15 @@ def legend(canvas: Image.Image, box: tuple[int, int, int], texts: tuple[str, str
     name, low, high = texts
     write(pen, (left, top), name, 12, DIM)
     end = left + width
-    write_left_of(pen, (end, top), high, 12, DIM)
+    write(pen, (end, top), high, 12, DIM, "ra")
     right = end - round(pen.textlength(high, font=font(12))) - 5
     ramp = np.broadcast_to(np.linspace(0.0, 1.0, 48, dtype=np.float32), (7, 48))
     canvas.paste(Image.fromarray(colored(ramp, 0.0, 1.0)), (right - 48, top + 5))
-    write_left_of(pen, (right - 53, top), low, 12, DIM)
+    write(pen, (right - 53, top), low, 12, DIM, "ra")
 
 
 def dashes(pen: Pen, box: tuple[int, int, int], color: Color, dash: int = 6) -> None:
-    """Draw a dashed square.
-
-    Args:
-        pen: where.
-        box: left, top and edge, px.
-        color: of the dashes.
-        dash: length of a dash and of a gap, px.
-    """
+    """Draw a square (left, top, edge) with dashes and gaps of a length."""
     left, top, edge = box
     for start in range(0, edge, 2 * dash):
         stop = min(start + dash, edge)
@@ -147,7 +111,7 @@ def scale_bar(pen: Pen, box: tuple[int, int, int, int], part: float, text: str) 
 
     Args:
         pen: where.
-        box: left, top, width and height, px.
+        box: left, top, width and height.
         part: length of the bar, as a share of the width.
         text: its length in words.
     """
@@ -160,14 +124,7 @@ def scale_bar(pen: Pen, box: tuple[int, int, int, int], part: float, text: str) 
 
 
 def trail(pen: Pen, points: Sequence[Point], color: Color, faint: float = 0.25) -> None:
-    """Draw a path whose older parts are fainter.
-
-    Args:
-        pen: where.
-        points: (x, y), px, the oldest first.
-        color: of the newest part.
-        faint: of the oldest part, 0 to 1.
-    """
+    """Draw a path from its oldest point, of a fainter colour (0 to 1), to its newest."""
     for k in range(1, len(points)):
         part = faint + (1.0 - faint) * (k / (len(points) - 1)) ** 3
         red, green, blue = (round(part * c) for c in color)
@@ -175,13 +132,6 @@ def trail(pen: Pen, points: Sequence[Point], color: Color, faint: float = 0.25) 
 
 
 def ring(pen: Pen, at: Point, radius: float, color: Color) -> None:
-    """Draw a circle around a point.
-
-    Args:
-        pen: where.
-        at: its centre (x, y), px.
-        radius: px.
-        color: of the line.
-    """
+    """Draw a circle around a point."""
     x, y = at
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color, width=2)

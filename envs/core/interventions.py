@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.validation import choice
+
 Rows = NDArray[np.int64]
 
 
@@ -80,29 +82,16 @@ class ChoiceIntervention:
     example: Any = None
 
     def read(self, name: str, value: Any, rows: Rows, axes: tuple[int, ...]) -> NDArray[np.int64]:
-        """Check a value; the same for all rows.
-
-        Returns:
-            (k,) int64, the place among the names.
-
-        Raises:
-            ValueError: none of them.
-        """
-        if value not in self.names:
-            raise ValueError(f"{name}={value!r} must be one of {self.names}")
-        return np.full(rows.size, self.names.index(value))
+        """Check a name, the same for all rows; (k,) int64, its place among the names."""
+        del axes
+        return np.full(rows.size, self.names.index(choice(name, value, self.names)))
 
 
 Intervention = BoxIntervention | ChoiceIntervention
 
 
 def drift(unit: str, axes: str = "y, x") -> dict[str, Intervention]:
-    """The two hidden parts of an instrument's drift.
-
-    Args:
-        unit: of the drift.
-        axes: its components.
-    """
+    """The two hidden parts of an instrument's drift, of a unit and with some components."""
     state = "instrument.state.drift"
     return {
         f"drift_velocity_{unit}_s": BoxIntervention(
@@ -117,17 +106,7 @@ def drift(unit: str, axes: str = "y, x") -> dict[str, Intervention]:
 def apply(
     task: Any, rows: Rows, values: Mapping[str, Any], known: Mapping[str, Intervention]
 ) -> None:
-    """Set hidden quantities, after all values have been checked.
-
-    Args:
-        task: whose arrays are set.
-        rows: (k,) int64.
-        values: name to value.
-        known: what may be set.
-
-    Raises:
-        ValueError: an unknown name, or a value that must not be; nothing has changed then.
-    """
+    """Set hidden quantities of a task, after all values have been checked; see `intervene`."""
     ready: list[tuple[Any, int | None, NDArray[Any]]] = []
     for name, value in values.items():
         if name not in known:

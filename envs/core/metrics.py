@@ -45,11 +45,7 @@ class Metric:
                 raise ValueError(f"{what} must be one of {known}, got {value!r}")
 
     def describe(self, value: float, full: float) -> str:
-        """Text of the gauge.
-
-        Args:
-            value, full: present value, and the value of a full gauge.
-        """
+        """Text of the gauge, from the present value and the value of a full gauge."""
         amount = "{value:.0f} of {full:.0f}" if isinstance(self.gauge, str) else "{value:.0f}"
         plain = not self.unit and not isinstance(self.gauge, str)
         text = self.text or ("{value:.0%}" if plain else f"{amount} {self.unit}".rstrip())

@@ -6,9 +6,7 @@ registers its ids and imports nothing else.
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -22,18 +20,16 @@ class Entry:
 
     Attributes:
         id: as users type it, such as "Ptycho-v0".
-        package: where it lives, such as "microgym.envs.ptycho"; its folder's name is the same on
-            every floor.
+        package: `__name__` of its package, such as "microgym.envs.ptycho"; its folder's name is the
+            same on every floor.
         name: stem of its classes in the package's module `env`, `<name>Env` and `<name>VectorEnv`.
         summary: one line for `microgym list`.
-        kwargs: arguments that define this id; plain values, since specs become JSON.
     """
 
     id: str
     package: str
     name: str
     summary: str
-    kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def folder(self) -> str:
@@ -45,41 +41,18 @@ class Entry:
         """Entry point of the single environment."""
         return f"{self.package}.env:{self.name}Env"
 
-    @property
-    def vector_entry_point(self) -> str:
-        """Entry point of the native vector environment."""
-        return f"{self.package}.env:{self.name}VectorEnv"
-
-    def load(self, kind: str) -> Any:
-        """Import one of the environment's classes: "Task", "Env" or "VectorEnv"."""
-        module = importlib.import_module(f"{self.package}.env")
-        if kind == "Task":
-            return getattr(module, f"{self.name}Env").task_class
-        return getattr(module, f"{self.name}{kind}")
+    def load(self) -> Any:
+        """Import the class of the single environment, which names its task."""
+        return getattr(importlib.import_module(f"{self.package}.env"), f"{self.name}Env")
 
 
-def register(
-    env_id: str, package: str, name: str, summary: str, kwargs: Mapping[str, Any] | None = None
-) -> Entry:
-    """Register one environment with Gymnasium; twice does no harm.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-        package: `__name__` of the environment's package.
-        name: stem of its classes.
-        summary: one line for `microgym list`.
-        kwargs: arguments that define this id.
-    """
-    entry = Entry(env_id, package, name, summary, MappingProxyType(dict(kwargs or {})))
-    _ENTRIES[env_id] = entry
+def register(env_id: str, package: str, name: str, summary: str) -> Entry:
+    """Register one environment with Gymnasium; twice does no harm; arguments as of `Entry`."""
+    entry = _ENTRIES[env_id] = Entry(env_id, package, name, summary)
     known = gym.registry.get(env_id)
     if known is None or known.entry_point != entry.entry_point:
-        gym.register(
-            env_id,
-            entry_point=entry.entry_point,
-            vector_entry_point=entry.vector_entry_point,
-            kwargs=dict(entry.kwargs),
-        )
+        vector = f"{package}.env:{name}VectorEnv"
+        gym.register(env_id, entry_point=entry.entry_point, vector_entry_point=vector)
     return entry
 
 

@@ -6,7 +6,6 @@ drawn over it. Gauges follow from the declared metrics.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from microgym.envs.core import drawing
-from microgym.envs.core.metrics import Metric
 
 WIDTH, HEIGHT = 480, 640
 """Of a frame, px."""
@@ -80,7 +78,7 @@ class Panel:
             way = Image.Resampling.BILINEAR if self.smooth else Image.Resampling.NEAREST
             canvas.paste(Image.fromarray(self.pixels).resize((width, height), way), (left, top))
         drawing.write(pen, (left, top - 21), self.title, 15)
-        drawing.write_left_of(pen, (left + width, top - 18), self.note, 12, drawing.DIM)
+        drawing.write(pen, (left + width, top - 18), self.note, 12, drawing.DIM, "ra")
         pen.rectangle((left, top, left + width - 1, top + height - 1), outline=drawing.FRAME)
         if self.overlay is not None:
             # Drawn apart, so that nothing leaves the box.
@@ -97,20 +95,12 @@ class Panel:
 
 
 def frame(task: Any, row: int) -> NDArray[np.uint8]:
-    """Draw one microscope of a task.
-
-    Args:
-        task: a `Task` with `PANELS`.
-        row: which microscope.
-
-    Returns:
-        (640, 480, 3) uint8.
-    """
+    """Draw one microscope of a task, (640, 480, 3) uint8."""
     canvas = Image.new("RGB", (WIDTH, HEIGHT), drawing.PAPER)
     pen = ImageDraw.Draw(canvas)
     drawing.write(pen, (LEFT, 7), task.headline(row), 17)
     returns = f"return {task.returns[row]:+.2f}"
-    drawing.write_left_of(pen, (WIDTH - LEFT, 7), returns, 17)
+    drawing.write(pen, (WIDTH - LEFT, 7), returns, 17, anchor="ra")
     for panel in task.PANELS:
         panel(task, row).draw(canvas)
     metrics = [one for one in task.METRICS if one.gauge is not None]
@@ -119,37 +109,11 @@ def frame(task: Any, row: int) -> NDArray[np.uint8]:
     values = {"metrics": task.metrics(), "ledger": task.ledger._asdict()}
     for place, one in enumerate(metrics):
         left, top, pitch = columns[place // each]
+        top += place % each * pitch
         value = float(values[one.group][one.name][row])
-        gauge(pen, (left, top + place % each * pitch), one, value, full_scale(task, one, row))
+        full = float(task.amount(one.gauge, row))
+        color = drawing.GOOD if one.better == "higher" else drawing.SPENT
+        drawing.write(pen, (left, top), one.label, 12, drawing.DIM)
+        drawing.write(pen, (left + EDGE, top), one.describe(value, full), 12, anchor="ra")
+        drawing.bar(pen, (left, top + 16, left + EDGE - 1, top + 19), value / full, color)
     return np.asarray(canvas).copy()
-
-
-def full_scale(task: Any, metric: Metric, row: int) -> float:
-    """Value at which a metric's gauge is full: a number, or an attribute of the task."""
-    if not isinstance(metric.gauge, str):
-        return float(metric.gauge or 1.0)
-    found = attrgetter(metric.gauge)(task)
-    return float(found[row] if isinstance(found, np.ndarray) else found)
-
-
-def gauge(
-    pen: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    metric: Metric,
-    value: float,
-    full: float,
-) -> None:
-    """Draw one metric as a gauge.
-
-    Args:
-        pen: where.
-        corner: left and upper edge, px.
-        metric: its label, text and colour.
-        value, full: present value, and the value of a full gauge.
-    """
-    left, top = corner
-    text = metric.describe(value, full)
-    color = drawing.GOOD if metric.better == "higher" else drawing.SPENT
-    drawing.write(pen, (left, top), metric.label, 12, drawing.DIM)
-    drawing.write_left_of(pen, (left + EDGE, top), text, 12)
-    drawing.bar(pen, (left, top + 16, left + EDGE - 1, top + 19), value / full, color)

@@ -47,28 +47,13 @@ class Term:
         after: NDArray[np.float64],
         scale: float | NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """The term of one step.
-
-        Args:
-            before, after: (k,) potential before and after the step.
-            scale: a number, or (k,).
-
-        Returns:
-            (k,) float64.
-        """
+        """The term of one step, (k,), from potentials (k,) before and after it."""
         change = after - before if self.better == "higher" else before - after
         return change / scale
 
 
 def weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray[np.float64]:
-    """Weights of the terms with a user's changes.
-
-    Args:
-        declared: the task's terms.
-        given: weights to change, by name.
-
-    Returns:
-        (terms,) float64, in the declared order.
+    """Weights of declared terms, (terms,) float64, with a user's changes by name.
 
     Raises:
         TypeError: a weight that is no number.
@@ -84,15 +69,7 @@ def weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray
 
 
 def weighted_sum(terms: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scalar reward: terms added in their order, one environment at a time.
-
-    Args:
-        terms: (k, terms).
-        factors: (terms,).
-
-    Returns:
-        (k,) float64.
-    """
+    """The scalar reward, (k,): terms (k, terms) times factors (terms,), added in their order."""
     total = factors[0] * terms[:, 0]
     for place in range(1, factors.size):
         total += factors[place] * terms[:, place]

@@ -7,8 +7,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase
+from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, single_info
 
 
@@ -27,7 +27,7 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
         self._build(1, arguments, render_mode)
         self.observation_space = self.task.single_observation_space
         self.action_space = self.task.single_action_space
-        self._check = ActionChecker(self.action_space, 1, single=True)
+        self._check = action_checker(self.action_space, 1, single=True)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -36,18 +36,17 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
 
         Args:
             seed: seeds the generator from which this and later episodes are drawn.
-            options: the task's reset options.
+            options: none are known.
 
         Returns:
             Observation and info.
 
         Raises:
-            ValueError: unknown option or bad value; nothing has changed.
+            ValueError: an option; nothing has changed.
         """
-        given = dict(options or {})
-        self.task.check_options(given)
+        refuse_options(options or {})
         super().reset(seed=seed)
-        self._reset_rows(self._rows, given)
+        self._reset_rows(self._rows)
         return row_of(self.task.observe(), 0), single_info(self.task.info())
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:

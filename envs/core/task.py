@@ -7,7 +7,7 @@ of their array from the task, such as "instrument.state.wear".
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -61,7 +61,6 @@ class Task(ABC):
         INTERVENTIONS: hidden quantities that `intervene` sets.
         PANELS: functions of task and row that draw parts of a frame.
         GAUGES: left and upper edge and pitch of the columns of gauges of a frame, px.
-        OPTIONS: names that `reset(options=...)` accepts, and their meaning.
         render_fps: frames per second of a rendered episode (design choice).
         config: the arguments.
         state: `State` of N rows.
@@ -86,7 +85,6 @@ class Task(ABC):
     INTERVENTIONS: ClassVar[Mapping[str, Intervention]] = {}
     PANELS: ClassVar[tuple[Callable[[Any, int], rendering.Panel], ...]] = ()
     GAUGES: ClassVar[tuple[tuple[int, int, int], ...]] = rendering.GAUGES
-    OPTIONS: ClassVar[Mapping[str, str]] = {}
     render_fps: ClassVar[int] = 4
 
     def __init__(self, num_envs: int, **arguments: Any) -> None:
@@ -121,7 +119,7 @@ class Task(ABC):
         """Attribute of the task at a dotted path."""
         return attrgetter(path)(self)
 
-    def _of(self, rows: Rows, quantity: float | str) -> Any:
+    def amount(self, quantity: float | str, rows: Rows | int) -> Any:
         """A number, or the attribute at a path: one for all rows, or those of some rows, [k]."""
         found = self._at(quantity) if isinstance(quantity, str) else quantity
         return found[rows] if isinstance(found, np.ndarray) else found
@@ -137,13 +135,12 @@ class Task(ABC):
         return
 
     @abstractmethod
-    def begin(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+    def begin(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
         """Begin new episodes in some rows; the state there is zero.
 
         Args:
             rows: int64 [k], distinct, ascending.
             keys: uint32 [k, 2], the episodes' keys (`microgym.random`).
-            options: checked options, the same for all listed rows.
         """
 
     @abstractmethod
@@ -152,8 +149,8 @@ class Task(ABC):
 
         Args:
             rows: int64 [k], distinct, ascending.
-            actions: [N, ...] in the action space's dtype (a dict of such arrays for a `Dict`
-                space); valid in the listed rows.
+            actions: [N, ...] in the action space's dtype, or a dict of such by part; valid in the
+                listed rows.
         """
 
     def potentials(self, rows: Rows) -> dict[str, Float64]:
@@ -171,7 +168,7 @@ class Task(ABC):
         """Whether episodes have ended by the task's own rules, bool [k]; here, by a budget."""
         ended = np.zeros(rows.size, np.bool_)
         for path, limit in self.BUDGETS.items():
-            ended |= self._at(path)[rows] >= self._of(rows, limit)
+            ended |= self._at(path)[rows] >= self.amount(limit, rows)
         return ended
 
     def left(self, path: str) -> Float64:
@@ -181,7 +178,7 @@ class Task(ABC):
             path: of the array, as in `BUDGETS`.
         """
         every = np.arange(self.num_envs)
-        return np.maximum(1.0 - self._at(path) / self._of(every, self.BUDGETS[path]), 0.0)
+        return np.maximum(1.0 - self._at(path) / self.amount(self.BUDGETS[path], every), 0.0)
 
     @abstractmethod
     def observe(self) -> Any:
@@ -212,28 +209,14 @@ class Task(ABC):
         """State of one episode in words, at the head of its frame."""
         return "over" if self.terminated[row] else "running"
 
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Validate reset options before anything changes.
-
-        Args:
-            options: names and values given to `reset(options=...)`.
-
-        Raises:
-            ValueError: an unknown name, or a value out of range.
-        """
-        unknown = sorted(str(name) for name in options if name not in self.OPTIONS)
-        if unknown:
-            known = sorted(self.OPTIONS) or "none"
-            raise ValueError(f"unknown reset options {unknown}; this environment knows {known}")
-
     # Made from the declarations.
 
-    def reset(self, rows: Rows, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+    def reset(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
         """Begin new episodes in some rows and leave every other row as it is."""
         states.clear(self.state, rows)
         for array in self._own().values():
             array[rows] = 0
-        self.begin(rows, keys, options)
+        self.begin(rows, keys)
 
     def step(self, rows: Rows, actions: Any) -> None:
         """Carry out one action in each of some rows; set reward, costs and flags there."""
@@ -242,7 +225,7 @@ class Task(ABC):
         self.advance(rows, actions)
         after = self.potentials(rows)
         for place, (name, term) in enumerate(self.REWARD.items()):
-            scale = self._of(rows, term.scale)
+            scale = self.amount(term.scale, rows)
             self.terms[rows, place] = term.of(before[name], after[name], scale)
         terms = self.terms[rows]
         scalar = rewards.weighted_sum(terms, self.reward_weights)
@@ -272,11 +255,9 @@ class Task(ABC):
             A nested dict of arrays [N, ...], fresh, with the same keys at every call.
         """
         result: dict[str, Any] = {
-            "reward_terms": {name: self.terms[:, i].copy() for i, name in enumerate(self.REWARD)},
-            "cost": sum(self.costs.T[1:], start=self.costs[:, 0].copy())
-            if self.COST
-            else np.zeros(self.num_envs),
-            "cost_terms": {name: self.costs[:, i].copy() for i, name in enumerate(self.COST)},
+            "reward_terms": dict(zip(self.REWARD, self.terms.T.copy(), strict=True)),
+            "cost": self.costs.sum(axis=1),
+            "cost_terms": dict(zip(self.COST, self.costs.T.copy(), strict=True)),
             "metrics": self.metrics(),
             "ledger": self.ledger.copy(),
         }
@@ -315,18 +296,14 @@ class Task(ABC):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays that are the whole state, by name."""
         found = self._own() | dict(states.arrays(self.state, "state."))
-        for name, part in self._parts():
-            found |= {f"{name}.{key}": array for key, array in part}
+        # Attributes that hold a state: instruments and their samples, models.
+        for name, value in vars(self).items():
+            for part in ("state", "sample"):
+                held = getattr(value, part, None)
+                if isinstance(held, tuple) and hasattr(held, "_fields"):
+                    found |= dict(states.arrays(held, f"{name}.{part}."))
         return found
 
     def _own(self) -> dict[str, NDArray[Any]]:
         names = ("reward", "terminated", "truncated", "terms", "costs", "returns")
         return {name: getattr(self, name) for name in names}
-
-    def _parts(self) -> Iterator[tuple[str, Iterator[tuple[str, NDArray[Any]]]]]:
-        """Attributes that hold a state: instruments and their samples, models."""
-        for name, value in vars(self).items():
-            for part in ("state", "sample"):
-                held = getattr(value, part, None)
-                if isinstance(held, tuple) and hasattr(held, "_fields"):
-                    yield f"{name}.{part}", states.arrays(held)

@@ -11,8 +11,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase
+from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, vector_info
 from microgym.envs.core.single_env import MicroscopeEnv
 from microgym.envs.core.task import Task
@@ -66,7 +66,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         self.single_action_space = self.task.single_action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._check = ActionChecker(self.single_action_space, self.num_envs, single=False)
+        self._check = action_checker(self.single_action_space, self.num_envs, single=False)
         self._streams = [seeding.np_random() for _ in range(self.num_envs)]
 
     @property
@@ -91,7 +91,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         Args:
             seed: environment i is seeded with `seed + i`, or with `seed[i]`; None goes on with
                 the generator at hand.
-            options: the task's reset options; and "reset_mask", bool [N]: reset only these.
+            options: "reset_mask", bool [N]: reset only these.
 
         Returns:
             Observations [N, ...] and infos; where "reset_mask" is False, the infos are zero and
@@ -104,12 +104,12 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         """
         given = dict(options or {})
         present = self._mask(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
-        self.task.check_options(given)
+        refuse_options(given)
         streams = [None if one is None else seeding.np_random(one) for one in self._seeds(seed)]
         rows = np.flatnonzero(present)
         for row in rows:
             self._streams[row] = streams[row] or self._streams[row]
-        self._reset_rows(rows, given)
+        self._reset_rows(rows)
         return self.task.observe(), vector_info(self.task.info(), present)
 
     def step(self, actions: Any) -> StepResult:
@@ -132,7 +132,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             self._require_running()
         ended = self._done.copy()
         checked = self._check(actions, ~ended)
-        self._reset_rows(np.flatnonzero(ended), {})
+        self._reset_rows(np.flatnonzero(ended))
         self._step_rows(np.flatnonzero(~ended), checked)
         task, final = self.task, dict[str, Any]()
         result = task.reward.copy(), task.terminated.copy(), task.truncated.copy()
@@ -216,7 +216,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         observations = np.full(self.num_envs, None, object)
         for row in rows:
             observations[row] = row_of(last, int(row))
-        self._reset_rows(rows, {})
+        self._reset_rows(rows)
         masks = {"_final_obs": done, "_final_info": done.copy()}
         return {"final_obs": observations, "final_info": info, **masks}
 

@@ -70,7 +70,7 @@ def loop(task: "PFMTask", row: int) -> Panel:
             y = box.top + 24 + 64 * number
             drawing.write(pen, (left, y - 16), name, 12, drawing.DIM)
             text = "not yet" if volts is None else f"{volts:+.2f} V"
-            drawing.write_left_of(pen, (right, y - 16), text, 12)
+            drawing.write(pen, (right, y - 16), text, 12, anchor="ra")
             part = 0.0 if volts is None else 0.5 + 0.5 * volts / highest
             drawing.bar(pen, (left, y + 16, right, y + 22), part, color)
 

@@ -156,7 +156,7 @@ class PFMTask(Task):
         self.instrument = PFMInstrument(self.num_envs, self.config.settings)
         self.cells = CELLS[self.config.observation]
 
-    def begin(self, rows: Int64, keys: NDArray[np.uint32], options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new films in, poled down, which the agent knows."""
         self.instrument.reset(rows, keys, self.config.specimen, self.config.split)
         self.choose(rows, np.stack([specimen_key(key, self.config.split) for key in keys]))

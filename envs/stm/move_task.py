@@ -130,7 +130,7 @@ class STMTask(TunnellingTask):
             sizes, name = (self.num_envs, self.movers, ATOMS), self.config.reconstructor
             self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
 
-    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: Uint32) -> None:
         """Draw new surfaces, and take one image of each."""
         state, config = self.state, self.config
         # The distances of several movers follow from their figure.

@@ -102,7 +102,7 @@ def readings(task: Any, row: int) -> Panel:
         for k, (name, value, scale) in enumerate(zip(READINGS, means, SCALES, strict=True)):
             y, right = box.top + 2 + k * 22, box.left + box.width
             drawing.write(pen, (box.left + 3, y), f"{name} in the image", 13, drawing.DIM)
-            drawing.write_left_of(pen, (right - 3, y), f"{value:.3f}", 13)
+            drawing.write(pen, (right - 3, y), f"{value:.3f}", 13, anchor="ra")
             drawing.bar(pen, (box.left, y + 15, right, y + 18), value / scale, drawing.ACCENT)
 
     return Panel(_READINGS, overlay=draw)

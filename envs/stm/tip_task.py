@@ -99,7 +99,7 @@ class STMTipTask(TunnellingTask):
     LATENT = TIP_LATENT
     PANELS = (render.surface_of_tip, render.readings)
 
-    def begin(self, rows: Int64, keys: Uint32, options: dict[str, Any]) -> None:
+    def begin(self, rows: Int64, keys: Uint32) -> None:
         """Draw new tips, none of them sharp, and take one image with each."""
         config = self.config
         self.instrument.reset(rows, keys, config.specimen, config.split, 1, (1.0, 2.0))

@@ -1,6 +1,9 @@
 """Work memory of compiled kernels: one buffer a thread, grown on demand, part of no state."""
 
 import threading
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +42,9 @@ def workspace(size: int) -> NDArray[np.float32]:
         buffer = aligned_empty(size)
         _local.buffer = buffer
     return buffer[:size]
+
+
+def cut(whole: NDArray[Any], sizes: Sequence[int]) -> list[NDArray[Any]]:
+    """Consecutive parts of an array (n,), as `numpy.split`, which is too slow for every call."""
+    ends = accumulate(sizes)
+    return [whole[end - size : end] for size, end in zip(sizes, ends, strict=True)]

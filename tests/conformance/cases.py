@@ -38,7 +38,7 @@ class Case:
         given = declared(self.entry).get("interventions")
         if given is not None:
             return given
-        return {n: one.example for n, one in self.entry.load("Task").INTERVENTIONS.items()}
+        return {n: one.example for n, one in self.entry.load().task_class.INTERVENTIONS.items()}
 
     def __str__(self) -> str:
         words = ",".join(f"{name}={value}" for name, value in self.kwargs.items())

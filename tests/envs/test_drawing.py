@@ -36,16 +36,6 @@ def test_gauges_are_filled_in_part(part, filled):
     assert not good[111:].any()
 
 
-def test_pictures_are_pasted_where_they_belong():
-    canvas = Image.new("RGB", (40, 40), drawing.PAPER)
-    drawing.paste(canvas, np.full((4, 4, 3), 200, np.uint8), (8, 12, 16))
-    pixels = np.asarray(canvas)
-    assert np.all(pixels[12:28, 8:24] == 200)
-    outside = np.ones((40, 40), bool)
-    outside[12:28, 8:24] = False
-    assert np.all(pixels[outside] == drawing.PAPER)
-
-
 def test_a_frame_shows_this_microscope_and_not_another():
     from microgym.envs.ptycho.env import PtychoVectorEnv
 

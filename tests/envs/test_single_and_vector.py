@@ -170,19 +170,17 @@ def test_first_reset_is_of_all():
 
 def test_a_reset_mask_stays_in_the_users_options():
     envs = started_vector(2)
-    options = {"reset_mask": np.array([True, False]), "budget": 9}
+    options = {"reset_mask": np.array([True, False])}
     envs.reset(options=options)
-    assert sorted(options) == ["budget", "reset_mask"]
+    assert list(options) == ["reset_mask"]
 
 
 @pytest.mark.parametrize("kind", [started, started_vector])
 def test_bad_options_and_seeds_change_nothing(kind):
     env = kind()
     before = env.snapshot()
-    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\].*\['budget'\]"):
+    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\]; there are none"):
         env.reset(seed=5, options={"colour": "red"})
-    with pytest.raises(ValueError, match=r"options\['budget'\] must be in 1..100, got 0"):
-        env.reset(options={"budget": 0})
     with pytest.raises(gym.error.Error, match="Seed must be"):
         env.reset(seed=-1)
     assert_same(env.snapshot(), before)
@@ -198,14 +196,6 @@ def test_vector_seeds():
     first = ToyEnv(reveal=True).reset(seed=5)[1]["latent"]["lamp"]
     lamp = ToyVectorEnv(2, reveal=True).reset(seed=np.int64(4))[1]["latent"]["lamp"]
     assert_same(lamp[1], first)
-
-
-def test_options_reach_the_task():
-    env = ToyEnv(drift="off")
-    env.reset(seed=1, options={"budget": 1})
-    assert env.step(STILL)[2] is True
-    env.reset()
-    assert env.step(STILL)[2] is False
 
 
 @pytest.mark.parametrize(

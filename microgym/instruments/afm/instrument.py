@@ -13,7 +13,7 @@ from microgym.instruments.afm.settings import AFMSettings
 from microgym.instruments.afm.state import AFMState, LineWork
 from microgym.instruments.instrument import Instrument
 from microgym.numerics.libm import log
-from microgym.numerics.workspace import workspace
+from microgym.numerics.workspace import cut, workspace
 from microgym.physics.afm_tip import REACH
 from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
@@ -103,10 +103,11 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         """Work arrays of the calling thread."""
         side, width = self.settings.side_px, self.settings.pixels + 2 * kernels.LEAD
         length = side - 2 * REACH
-        single = np.cumsum([(2 * REACH + 1) * side, length, length, 2 * width * MOST_TICKS])
-        double = np.cumsum([width, width + 1, width + 1, width, 5 * width])
+        single = ((2 * REACH + 1) * side, length, length, 2 * width * MOST_TICKS)
+        double = (width, width + 1, width + 1, width, 5 * width)
         # One buffer: the float64 arrays first, so that they are aligned.
-        wide, narrow = np.split(workspace(2 * double[-1] + single[-1]), [2 * double[-1]])
-        strip, path, ideal, noise = np.split(narrow, single[:-1])
-        *lines, signals = np.split(wide.view(np.float64), double[:-1])
+        halves = (2 * sum(double), sum(single))
+        wide, narrow = cut(workspace(sum(halves)), halves)
+        strip, path, ideal, noise = cut(narrow, single)
+        *lines, signals = cut(wide.view(np.float64), double)
         return LineWork(strip, path, ideal, noise, *lines, signals=signals.reshape(5, width))

@@ -72,8 +72,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
         state: `AFMState`, clear in these rows but for keys, heights, materials and relief.
     """
     hidden, piezo, keys = state.hidden, state.piezo, state.keys
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # Properties of the instrument, lognormal; the z-scanner stays underdamped.
         s0, s1 = row_stream(keys, b, WORLD, _HIDDEN)
         hidden.resonance_hz[b] = draw_lognormal(s0, s1, _FIRST, _FIRST, parameters.resonance_hz)
@@ -103,8 +102,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
 @kernel
 def engage_rows(rows, setpoint, parameters, state, work):
     """Withdraw and approach again, with setpoints (N,) as in `DIALS`."""
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         let_drift(b, _DRIFT, parameters.engage_s, parameters, state)
         state.ledger.time_s[b] += parameters.engage_s
         land_tip(b, setpoint[b], parameters, state, work)
@@ -114,8 +112,7 @@ def engage_rows(rows, setpoint, parameters, state, work):
 def withdraw_rows(rows, parameters, state):
     """Lift the tips of the listed rows to the upper end of the z-scanner."""
     loop = state.loop
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         let_drift(b, _DRIFT, parameters.withdraw_s, parameters, state)
         state.ledger.time_s[b] += parameters.withdraw_s
         # Scanner at rest, signal free.
@@ -129,8 +126,7 @@ def withdraw_rows(rows, parameters, state):
 def exchange_rows(rows, setpoint, parameters, state, work):
     """Mount new tips, find the frames again nearly, and approach, with setpoints (N,)."""
     tip, drift = state.tip, state.drift
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         let_drift(b, _DRIFT, parameters.exchange_s, parameters, state)
         state.ledger.time_s[b] += parameters.exchange_s
         tip.exchanges[b] += 1
@@ -321,8 +317,7 @@ def scan_rows(rows, dials, parameters, state, work):
     line, hidden, piezo, ledger = state.line, state.hidden, state.piezo, state.ledger
     width = pixels + 2 * LEAD
     reach = 0.5 * width * pixel_nm
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         gain, rate, number = dials[b, 1], dials[b, 3], ledger.exposures[b]
         # One direction takes half of 1 / rate, spread evenly over pixels and overscan.
         pixel_s = 0.5 / (rate * width)

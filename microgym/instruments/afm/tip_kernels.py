@@ -76,8 +76,8 @@ def refit_tip(b, parameters, tip):
 @kernel
 def refit_rows(rows, parameters, tip):
     """`refit_tip` for the listed rows."""
-    for k in range(rows.size):
-        refit_tip(rows[k], parameters, tip)
+    for b in rows:
+        refit_tip(b, parameters, tip)
 
 
 @kernel

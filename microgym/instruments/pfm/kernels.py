@@ -122,8 +122,7 @@ def reset_rows(rows, parameters, state, work):
     """
     size = state.p.shape[1]
     beta, mobility, field, _, _, rest = _planes(work, size)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # Bias that the film bears: uniform within a tenth of its mean.
@@ -154,8 +153,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
     beta, mobility, field, _, _, rest = _planes(work, size)
     command, place, origin, held = state.command, state.place, state.origin, state.held
     ledger = state.ledger
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # The tip moves; meanwhile the film switches back and the tip drifts.
         dy, dx = places[b, 0] - command[b, 0], places[b, 1] - command[b, 1]
         distance = np.sqrt(dy * dy + dx * dx)
@@ -220,8 +218,7 @@ def scan_rows(rows, parameters, state, work):
     beta, mobility, field, seen, noise, rest = _planes(work, size)
     draws = view1d(noise, 0, size * size)
     line_s = parameters.image_s / size
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # The contact potential of the reading tip acts on every cell while the film rests.
         _prepare(b, parameters, state, beta, mobility, field)
         for i in range(size):
@@ -281,8 +278,7 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
     kappa, depolarisation, dt, noise = parameters.lattice
     calm = LatticeConstants(kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
     highest = parameters.loop_v
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _prepare(b, parameters, state, beta, mobility, field)
         drift = state.drift.drift
         y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]

@@ -145,12 +145,10 @@ class PtychographyInstrument(DiffractionMicroscope):
         probes = self.probe_rows(rows)
         clear(self.state, probes)
         own = np.repeat(keys, self.probes, axis=0)
-        for place, b in enumerate(probes):
-            # The first probe has the episode's own key, each other one a key of its own.
-            number = int(b) % self.probes
-            if number:
-                process = PtychoExogenous.PROBES + number
-                own[place] = stream(*own[place], Role.EXOGENOUS, process)
+        # The first probe has the episode's own key, each other one a key of its own.
+        for number in range(1, self.probes):
+            for key in own[number :: self.probes]:
+                key[:] = stream(*key, Role.EXOGENOUS, PtychoExogenous.PROBES + number)
         self.state.keys[probes] = own
         self.state.measurement.known[probes] = 1.0
         kernels.start_rows(probes, 0.5 * self.field_px, self.parameters, self.state)

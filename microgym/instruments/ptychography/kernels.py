@@ -53,8 +53,7 @@ def _lights_at(microscope):
 @kernel
 def start_rows(rows, centre, microscope, state):
     """Put stages to rest over the centre of the field, px, and draw their drift."""
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, microscope.rates, state.drift)
         for axis in range(2):
@@ -200,8 +199,8 @@ def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
 def wait_rows(rows, microscope, state):
     """Let all probes on each listed row of the sample wait until the slowest of them is done."""
     each, time_s = microscope.probes, state.ledger.time_s
-    for k in range(rows.size):
-        first = rows[k] * each
+    for row in rows:
+        first = row * each
         latest = time_s[first]
         for b in range(first, first + each):
             latest = max(latest, time_s[b])

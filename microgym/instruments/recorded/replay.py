@@ -35,8 +35,7 @@ def _thin_rows(rows, chosen, share, patterns, state):
 
     Each count is kept with the probability `share`, (N,).
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, MEASUREMENT, _THINNING)
         tick, counts = state.ledger.exposures[b], state.measurement.counts[b]
         # Binomial thinning: of Poisson counts with mean m, Poisson counts with mean share * m.

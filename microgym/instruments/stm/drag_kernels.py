@@ -65,8 +65,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     kappa, bath = parameters.kappa, parameters.bath
     # Density over an adatom less that of the bare surface: exp(2 kappa h) - 1.
     swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
         tick = state.actions[b]

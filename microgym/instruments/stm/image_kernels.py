@@ -10,7 +10,7 @@ from microgym.instruments.stm.settings import FEEDBACK_NM_S
 from microgym.instruments.stm.state import BANDS, PIXELS
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64, log64
-from microgym.numerics.workspace import workspace
+from microgym.numerics.workspace import cut, workspace
 from microgym.physics import stm_tip
 from microgym.physics.noise import MAINS_HZ, PROCESSES, fill_noise
 from microgym.physics.tunnelling import scattered_density, track_line
@@ -50,10 +50,10 @@ class DrawWork(NamedTuple):
 
 def draw_work() -> DrawWork:
     """The calling thread's work memory, valid until its next call of `workspace`."""
-    doubles = 4 * PIXELS + PROCESSES
-    room = workspace(2 * doubles + (PROCESSES + 1) * PIXELS)
-    lines, slow = np.split(room[: 2 * doubles].view(np.float64), [4 * PIXELS])
-    draws, noise = np.split(room[2 * doubles :], [PROCESSES * PIXELS])
+    halves = (2 * (4 * PIXELS + PROCESSES), (PROCESSES + 1) * PIXELS)
+    wide, narrow = cut(workspace(sum(halves)), halves)
+    lines, slow = cut(wide.view(np.float64), (4 * PIXELS, PROCESSES))
+    draws, noise = cut(narrow, (PROCESSES * PIXELS, PIXELS))
     line, ghost, trace, across = lines.reshape(4, PIXELS)
     return DrawWork(line, ghost, trace, across, slow, draws, noise)
 
@@ -110,8 +110,7 @@ def draw_rows(rows, state, parameters, work):
     line, ghosts, trace, across = work.line, work.ghost, work.trace, work.across
     kappa, wave_number = parameters.kappa, parameters.wave_number
     line_s = parameters.image_s / PIXELS
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         number = state.ledger.exposures[b]
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _IMAGE)
         n0, n1 = row_stream(state.keys, b, MEASUREMENT, _FLICKER)

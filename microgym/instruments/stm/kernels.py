@@ -31,8 +31,7 @@ ADATOM_WIDTH_NM = 0.3
 def reset_rows(rows, state, parameters):
     """Draw drift and tips of new episodes."""
     tip = state.tip
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
@@ -92,8 +91,7 @@ def scan_rows(rows, state, parameters):
     places, present = state.field.places, state.field.present
     bands, registered, frame, seen = state.bands, state.registered, state.frame, state.seen
     duration = parameters.image_s
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _PLACES)
         tick = ledger.exposures[b]
         # Error of a position: sigma sqrt(1 + 4 (blur / width)^2 + (flicker / 10 pm)^2).
@@ -140,8 +138,7 @@ def scan_rows(rows, state, parameters):
 def read_rows(rows, noise, state, out):
     """Read the tip off the last image of each row: (N, 4) float64, see `stm_tip.read_tip`."""
     tip, tick = state.tip, state.ledger.exposures
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _READING)
         stm_tip.read_tip(m0, m1, tick[b], tip.kind[b], tip.traits[b], noise, out[b])
 
@@ -153,8 +150,7 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
     Args:
         dips_nm, pulses_v: (N,) float64, depth of the dip, nm, and height of the pulse, V.
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
         tick = state.actions[b]
         # p = 1 - exp(-(d / d_0)^2 - (V / V_0)^2), d_0 the hardness of this tip.
@@ -173,5 +169,5 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
 @kernel
 def wait_rows(rows, duration, state, parameters):
     """Let a duration pass in each row, s."""
-    for k in range(rows.size):
-        pass_time(rows[k], duration, state, parameters)
+    for b in rows:
+        pass_time(b, duration, state, parameters)

@@ -19,7 +19,7 @@ from microgym.numerics.workspace import aligned_empty
 from microgym.reconstruction.nn.convolution import LANES
 from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageNetwork, LineNetwork
 from microgym.reconstruction.nn.winograd import pack_kernels, work_size
-from microgym.state import Float32, Int64
+from microgym.state import Float32, Float64, Int64
 
 Tensors = dict[str, Float32]
 
@@ -75,6 +75,11 @@ class Weights:
     def trust(self) -> np.float32:
         """Factor of the uncertainty, see `UNCERTAINTY`."""
         return np.float32(self.calibration["trust"])
+
+    @property
+    def radii(self) -> Float64:
+        """(4,) float64, multiples of the uncertainty, see `UNCERTAINTY`."""
+        return self.calibration["radii"].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -150,19 +155,7 @@ class Network:
             FileNotFoundError: no such file.
             ValueError: not such a file.
         """
-        from safetensors import SafetensorError, safe_open
-
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no network at {path}")
-        try:
-            with safe_open(path, "np") as content:
-                metadata = content.metadata() or {}
-                tensors = {name: content.get_tensor(name) for name in list(content.keys())}
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
-        if metadata.get("format") != self.format:
-            raise ValueError(f"{path} holds no network of this package (format {self.format!r})")
-        return self.pack(tensors)
+        return self.pack(read_tensors(path, self.format)[0])
 
     def pack(self, tensors: Mapping[str, Float32]) -> Weights:
         """Put the tensors of a trained network in the order in which kernels read them.
@@ -214,6 +207,30 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
     if weight.shape[2:] == (3, 3):
         return pack_kernels(weight, bias)
     return np.concatenate([bias, np.moveaxis(weight, (1, 0), (-2, -1)).ravel()])
+
+
+def read_tensors(
+    path: str | os.PathLike[str], form: str, what: str = "network"
+) -> tuple[Tensors, dict[str, str]]:
+    """Tensors of a safetensors file and its metadata, which name its format.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no {what} at {path}")
+    try:
+        with safe_open(path, "np") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a {what} in safetensors format: {error}") from error
+    if metadata.get("format") != form:
+        raise ValueError(f"{path} holds no {what} of this package (format {form!r})")
+    return tensors, metadata
 
 
 @functools.cache

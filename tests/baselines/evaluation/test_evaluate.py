@@ -127,12 +127,7 @@ def test_an_outcome_of_no_known_kind_is_refused():
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
 def test_every_environment_says_what_belongs_beside_the_score(entry):
-    arguments = {
-        name: value
-        for name, value in declared(entry).get("brief", {}).items()
-        if name not in entry.kwargs
-    }
-    setting = EnvironmentConfig(entry.id, arguments=arguments)
+    setting = EnvironmentConfig(entry.id, arguments=declared(entry).get("brief", {}))
     found = evaluate_all(setting, {"random": registry.make_agent(entry.id, "random")}, episodes=1)
     told = setting.outcomes()
     assert len({one.label for one in told}) == len(told) >= 4

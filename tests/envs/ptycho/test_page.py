@@ -16,7 +16,7 @@ from microgym.random import episode_key
 
 def started(**arguments) -> PtychoTask:
     task = PtychoTask(1, exposures=3, **arguments)
-    task.reset(np.array([0]), episode_key(0)[None], {})
+    task.reset(np.array([0]), episode_key(0)[None])
     return task
 
 

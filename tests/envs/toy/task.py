@@ -34,7 +34,7 @@ class ToyState(NamedTuple):
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
-    action: str = choice("continuous", ("continuous", "grid"), "kind of action")
+    action: str = choice("continuous", ("continuous", "grid", "parts"), "kind of action")
     observation: str = choice("dict", ("dict", "features"), "kind of observation")
     drift: str = level(DRIFTS, "drift of the lamp")
 
@@ -46,11 +46,11 @@ IMAGE = Channels(GRID, GRID, signal="last signal", looks="number of looks").with
 class ToyTask(Task):
     Config, State = ToyConfig, ToyState
     render_fps = 3
-    OPTIONS = {"budget": "looks of the episode, 1 to 100"}
     OBSERVATION = Modes(dict={"vector": VECTOR, "image": IMAGE}, features=VECTOR)
     ACTION = Modes(
         continuous=Channels(y="place", x="place", dwell="seconds less 1.5"),
         grid=Choices(GRID**2, "cell in reading order"),
+        parts={"place": Channels(y="place", x="place"), "dwell": Choices(3, "seconds less 1")},
     )
     REWARD = {
         "signal": Term(1.0, "sum of the signals", path="state.light"),
@@ -70,21 +70,18 @@ class ToyTask(Task):
         "lamp": BoxIntervention("place", "state.lamp", low=-1.0, high=1.0, example=0.5)
     }
 
-    def check_options(self, options: Any) -> None:
-        super().check_options(options)
-        budget = options.get("budget", 1)
-        if not 1 <= budget <= 100:
-            raise ValueError(f"options['budget'] must be in 1..100, got {budget}")
-
-    def begin(self, rows: Any, keys: Any, options: dict[str, Any]) -> None:
+    def begin(self, rows: Any, keys: Any) -> None:
         state = self.state
         state.keys[rows] = keys
         for row in rows:
             world = stream(*state.keys[row], Role.WORLD, 0)
             state.lamp[row] = [2 * uniform(*world, 0, i) - 1 for i in range(2)]
-            state.budget[row] = options.get("budget", 4 + int(4 * uniform(*world, 0, 2)))
+            state.budget[row] = 4 + int(4 * uniform(*world, 0, 2))
 
     def advance(self, rows: Any, actions: Any) -> None:
+        if self.config.action == "parts":
+            dwell = actions["dwell"][:, None] - 0.5
+            actions = np.concatenate([actions["place"], dwell], axis=1, dtype=np.float32)
         self.share(lambda some: self._look(some, actions), rows)
         self.costs[rows, 0] = self.state.dose[rows] > 8
 

@@ -32,7 +32,7 @@ def test_frames_are_those_of_the_environment():
     task = AFMTask(2, **arguments)
     rows = np.arange(2)
     keys = np.stack([episode_key(int(seed)) for seed in SEEDS])
-    task.reset(rows, keys, {})
+    task.reset(rows, keys)
     task.instrument.reset(rows, keys, "fibres", "test", 0.7)
     task.instrument.set_radius(rows, np.full(2, 8.0))
     for n in range(8):

@@ -47,7 +47,7 @@ def test_packing_keeps_every_number(tensors):
     assert weights.values.ctypes.data % 64 == 0
     assert weights.table.shape == (len(NETWORK.layers) - 1, 5)
     assert weights.trust == np.float32(1.3)
-    assert weights.calibration["radii"] == pytest.approx(tensors["radii"])
+    assert weights.radii == pytest.approx(tensors["radii"])
     begins = weights.table[:, 3].tolist()
     assert begins == sorted(begins)
     assert begins[0] == 0
@@ -128,7 +128,7 @@ def test_the_shipped_network_is_the_default_and_says_how_it_was_made():
     with safe_open(NETWORK.shipped_file, "np") as content:
         made = json.loads(content.metadata()["made"])
     assert {"seed", "groups", "steps", "command", "commit"} <= set(made)
-    radii = NETWORK.shipped().calibration["radii"]
+    radii = NETWORK.shipped().radii
     assert radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert np.all(np.diff(radii) > 0)
     with pytest.raises(FileNotFoundError, match="absent"):

@@ -50,7 +50,7 @@ def test_packing_keeps_every_number(tensors):
     layers = [a.ravel() for name, a in tensors.items() if name not in ("trust", "radii")]
     assert np.array_equal(kept, np.sort(np.concatenate(layers)))
     assert weights.trust == np.float32(1.3)
-    assert weights.calibration["radii"] == pytest.approx(tensors["radii"])
+    assert weights.radii == pytest.approx(tensors["radii"])
     for layer, (_, _, outputs, start, dilation) in zip(NETWORK.layers, weights.table, strict=True):
         bias = weights.values[start : start + outputs]
         assert np.array_equal(bias, tensors[f"{layer.name}.bias"])
@@ -100,7 +100,7 @@ def test_the_shipped_network_is_the_default_and_says_how_it_was_made():
         made = json.loads(content.metadata()["made"])
     assert {"seed", "groups", "steps", "command", "commit"} <= set(made)
     assert made["command"].endswith(" train AFM-v0 --seed 0 --groups 512 --steps 7000")
-    radii = NETWORK.shipped().calibration["radii"]
+    radii = NETWORK.shipped().radii
     assert radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert np.all(np.diff(radii) > 0)
     with pytest.raises(FileNotFoundError, match="absent"):
