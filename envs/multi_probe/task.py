@@ -1,6 +1,5 @@
 """Task of MultiProbe-v0: several probes choose positions and exposure times at once."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple
 
@@ -182,12 +181,6 @@ class MultiProbeTask(PtychoTask):
         """Structure of the specimens, and their drift under each probe."""
         found = super().latent()
         return found | {"drift_px": found["drift_px"].reshape(self.num_envs, self.probes, 2)}
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        if self.own is not None:
-            self.own.forget()
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""
