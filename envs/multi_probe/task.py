@@ -108,6 +108,7 @@ class MultiProbeTask(PtychoTask):
         self.instrument.park(probes, self.positions(team.place[rows]).reshape(-1, 2))
         if self.own is not None:
             self.own.reset(probes)
+            self.own.draw(probes)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure with each probe at once; colliding probes lose theirs."""
@@ -141,6 +142,7 @@ class MultiProbeTask(PtychoTask):
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:
             self.own.add(exposed, instrument.state.measurement)
+            self.own.draw(exposed)
         team.rounds[rows] += 1
 
     def _select(self, rows: Int64, probe: int) -> None:
@@ -157,7 +159,6 @@ class MultiProbeTask(PtychoTask):
             clearance = 2.0 * self.config.clearance_px / self.region
             others = observation.draw_others(self.team.state.place, clearance, cells)
         else:
-            self.own.draw(self.own.stale())
             shown = self.own.maps.reshape(count, each, -1, cells, cells)
             others = np.zeros((count, each, cells, cells), np.float32)
         return np.concatenate([shown, others[:, :, None]], axis=2)

@@ -212,10 +212,6 @@ class Scan:
         if not self.model.local:
             self.forget(rows)
 
-    def stale(self) -> Int64:
-        """The rows that have changed since their maps were drawn, (k,) int64."""
-        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
-
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""
         shown = self.model.estimate(rows, self.running)

@@ -260,7 +260,6 @@ class PtychoTask(Task):
 
     def maps(self) -> NDArray[np.float32]:
         """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
-        self.share(self.scan.draw, self.scan.stale(), PIECE)
         return self.scan.maps.copy()
 
     def numbers(self) -> dict[str, Float64]:

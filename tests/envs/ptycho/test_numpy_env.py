@@ -67,6 +67,7 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     task.agree(np.arange(1))
     task.state.snr_db[:] = 0.0
     task.scan.forget()
+    task.scan.draw(np.arange(1))
     env._agree()
 
 
