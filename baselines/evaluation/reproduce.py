@@ -102,7 +102,7 @@ def write_record(
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:
-    """Train if an agent learns there, evaluate, and write the record.
+    """Train if an agent learns there, evaluate, write the record, and return its path.
 
     Args:
         setting: the environment.
@@ -112,9 +112,6 @@ def write_record(
         protocol: instead of the environment's.
         folder: of the records.
         reuse: take the finished runs in `runs` instead of training again.
-
-    Returns:
-        The record's path.
 
     Raises:
         ValueError: `small` for an environment in which no agent learns.
@@ -213,20 +210,16 @@ def check_record(
     folder: Path = RESULTS,
     brief: bool = False,
 ) -> list[Check]:
-    """Repeat the training and evaluation of a record, and compare.
+    """Repeat the training and evaluation of a record; the checks, whether passed or not.
+
+    Further arguments are those of `write_record`.
 
     Args:
         setting: the environment.
         small: the small agent's record; one run is retrained, not all.
         train: retrain, if an agent learns there; otherwise only evaluate the shipped agent and the
             reference policies.
-        runs: folder of the training runs.
-        jobs: training processes side by side; None for one a core.
-        folder: of the records.
         brief: play only the episodes of which the record keeps every return.
-
-    Returns:
-        The checks, whether passed or not.
 
     Raises:
         FileNotFoundError: there is no record.
