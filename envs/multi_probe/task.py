@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import drift
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
@@ -15,6 +15,7 @@ from microgym.envs.ptycho.observation import Scan
 from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
+from microgym.physics.drift import DriftState
 from microgym.state import (
     Bool,
     Float32,
@@ -71,6 +72,11 @@ class MultiProbeTask(PtychoTask):
     }
     BUDGETS = {"team.state.rounds": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     METRICS = (*PtychoTask.METRICS, Metric("collision", "collisions", group="cost_terms"))
+    LATENT = {
+        **PtychoTask.LATENT,
+        "drift_px": Latent("drift under each probe (y, x)", "probe_drift.drift", "px"),
+    }
+    INTERVENTIONS = drift("px", state="probe_drift")
     PANELS = (render.specimen, render.reconstruction, render.dose, render.detectors)
 
     def build(self) -> None:
@@ -98,6 +104,13 @@ class MultiProbeTask(PtychoTask):
         each = (one.reshape(self.num_envs, -1) for one in self.instrument.state.ledger)
         time_s, *others = each
         return Ledger(time_s.max(axis=1), *(one.sum(axis=1) for one in others))
+
+    @property
+    def probe_drift(self) -> DriftState:
+        """Drift of the specimens under each probe, arrays (N, A, ...)."""
+        shape = self.num_envs, self.probes
+        each = self.instrument.state.drift
+        return DriftState(*(one.reshape(*shape, *one.shape[1:]) for one in each))
 
     def _begin(self, rows: Int64, keys: Uint32) -> None:
         """Put specimens in and park the probes over equal parts of the region."""
@@ -177,11 +190,6 @@ class MultiProbeTask(PtychoTask):
                 seen = np.roll(team.place, -k, axis=1)
             found[f"y_{k}"], found[f"x_{k}"] = np.moveaxis(seen, -1, 0)
         return found
-
-    def latent(self) -> dict[str, NDArray[Any]]:
-        """Structure of the specimens, and their drift under each probe."""
-        found = super().latent()
-        return found | {"drift_px": found["drift_px"].reshape(self.num_envs, self.probes, 2)}
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""
