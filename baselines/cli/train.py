@@ -129,13 +129,7 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
 
 
 def trained_runs(
-    env_id: str,
-    protocol: EvaluationProtocol,
-    folder: Path,
-    jobs: int | None = 1,
-    *,
-    reuse: bool = False,
-    config: Mapping[str, Any] | None = None,
+    env_id: str, protocol: EvaluationProtocol, folder: Path, *, reuse: bool = False, **words: Any
 ) -> list[Run]:
     """Runs of a protocol, trained to the end with a progress bar; none if it has no seeds.
 
@@ -157,16 +151,8 @@ def trained_runs(
     resume = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
     with progress_bar(steps * len(seeds), what, "step") as progress:
-        runs = train_runs(
-            env_id,
-            seeds,
-            steps=steps,
-            output=folder,
-            jobs=jobs,
-            config=config,
-            progress=progress,
-            resume=resume,
-        )
+        words |= {"progress": progress, "resume": resume}
+        runs = train_runs(env_id, seeds, steps=steps, output=folder, **words)
     if not all_complete(runs, seeds):
         print(f"the policies learnt so far are in {folder}", file=sys.stderr)
         raise KeyboardInterrupt

@@ -129,7 +129,7 @@ class ActionSource:
             return {name: self._draw(part) for name, part in space.items()}
         if not isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete):
             raise TypeError(f"no actions for {space}")
-        raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape))), np.uint64)
+        raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape or ()))), np.uint64)
         fractions = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
         if isinstance(space, spaces.Discrete):
             return np.int64(space.start + int(fractions[0] * int(space.n)))
