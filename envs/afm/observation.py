@@ -93,8 +93,7 @@ def reduce_lines(rows, line, free, signals, sizes):
     """
     pixels = line.trace.shape[1]
     width = pixels // CELLS
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         z, y = view1d(line.trace, b * pixels, pixels), view1d(line.retrace, b * pixels, pixels)
         e, f = view1d(line.error, b * pixels, pixels), view1d(line.error_back, b * pixels, pixels)
         mean, other = 0.0, 0.0
@@ -147,8 +146,7 @@ def reduce_restored(rows, estimate, signals):
     """
     heights, sigma = estimate.heights, estimate.sigma
     width = heights.shape[1] // CELLS
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         for c in range(CELLS):
             mean, doubt = 0.0, 0.0
             for i in range(c * width, (c + 1) * width):
@@ -198,8 +196,7 @@ def measure_quality(rows, variances, errors, done, floor, out):
         floor: part of the variance below which errors do not count.
         out: (N,) float64, written.
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         total, wrong = 1e-12, 1e-12
         for j in range(variances.shape[1]):
             total += variances[b, j]

@@ -110,8 +110,8 @@ def subtract_rows(rows, columns, measurement, scan, sample, state):
         measurement, scan, sample: of all rows.
         state: updated.
     """
-    for k in range(rows.size):
-        _add_patch(rows[k], -1.0, measurement, scan, sample, columns, state)
+    for b in rows:
+        _add_patch(b, -1.0, measurement, scan, sample, columns, state)
 
 
 @kernel
@@ -127,8 +127,7 @@ def evaluate_rows(rows, columns, microscopes, scan, sample, enough, fatal, state
         state: updated.
     """
     n, height, width = columns.shape[1], sample.fluence.shape[1], sample.fluence.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _add_patch(b, 1.0, microscopes.measurement, scan, sample, columns, state)
         sums = state.agreement[b]
         state.snr_db[b] = snr_db(
