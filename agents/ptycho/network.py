@@ -49,6 +49,7 @@ class ScanPolicyNet(ChoiceNet):
 
     kind = "scan"
     settings = ("width",)
+    auxiliary_layers = ("stem", "body", "belief")
     privileged_features = 3
     value_features = 64
 
@@ -112,11 +113,6 @@ class ScanPolicyNet(ChoiceNet):
         """Cells of the grid as continuous actions."""
         maps = (self.channels, 2 * GRID, 2 * GRID)
         return ExposureGridAdapter({"maps": maps, "numbers": (self.numbers,)})
-
-    def auxiliary_parameters(self) -> list[nn.Parameter]:
-        """Weights that the prediction of structure depends on."""
-        parts = [self.stem, self.body, self.belief]
-        return [weight for part in parts for weight in part.parameters()]
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Structure in all, structure not covered yet, and the most that one exposure could show.
