@@ -66,8 +66,7 @@ def draw_maps(rows, shown, scan, n, unit, drawn):
     one = np.float32(1.0)
     cells, start = drawn.shape[2], n // 2
     edge = (scan.fluence.shape[1] - n) // cells
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         area = scan.areas[b]
         for j in range(4):
             area[j] = (area[j] - start) // edge
@@ -111,8 +110,7 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
             written.
     """
     start, size = n // 2, scan.fluence.shape[1] - n
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
         top, left = corner[b, 0], corner[b, 1]
