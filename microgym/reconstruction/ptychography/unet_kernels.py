@@ -100,8 +100,7 @@ def restore_rows(rows, scan, region, trust, net, work, restored):
     cells = view1d(work, net.inputs, plane * 3 * _PIXELS)
     head = view1d(work, net.head, plane * 4 * _PIXELS)
     clear_borders(net, work)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _enter(scan[0][b], scan[1][b], scan[2][b], top, edge, cells, head)
         run_on_image(net, work)
         _leave(cells, head, edge, top, trust, restored.re[b], restored.im[b], restored.sigma[b])
