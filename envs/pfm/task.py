@@ -15,8 +15,8 @@ from microgym.envs.pfm import observation, render
 from microgym.envs.pfm.config import CELLS, HIGHEST_V, PFMConfig, PFMLoopConfig
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.state import SIZE
+from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp
-from microgym.numerics.workspace import workspace
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import Role, stream, uniform
 from microgym.random.streams import PFMWorld
@@ -58,6 +58,7 @@ class PFMTaskState(NamedTuple):
         used: grid actions since the last look.
         asked_v: wanted imprint.
         imprint_v: imprint that a loop would show now; hidden.
+        error_v: error of the imprint.
         measured_v: biases at which the last loop changed sign.
     """
 
@@ -75,6 +76,7 @@ class PFMTaskState(NamedTuple):
     used: Annotated[Bool, Shape(GRID * GRID * len(GRID_VOLTS) * 2)]
     asked_v: Annotated[Float64, Shape(unit="V")]
     imprint_v: Annotated[Float64, Shape(unit="V")]
+    error_v: Annotated[Float64, Shape(unit="V")]
     measured_v: Annotated[Float64, Shape(2, unit="V")]
 
 
@@ -205,9 +207,8 @@ class PFMTask(Task):
         state, instrument = self.state, self.instrument
         seconds = SHORTEST_S * exp(_HALF_SPAN * (state.length + 1.0))
         instrument.pulse(rows, state.place, state.bias, seconds)
-        work = workspace(SIZE * SIZE).reshape(SIZE, SIZE)
         d = instrument.settings.tip_cells
-        observation.record_pulses(rows, state.place, state.bias, d, state.maps, work)
+        observation.record_pulses(rows, state.place, state.bias, d, state.maps)
         looked = rows[state.look[rows]]
         if looked.size:
             self.look(looked)
@@ -233,7 +234,7 @@ class PFMTask(Task):
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        maps = observation.block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
+        maps = block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
         if self.config.observation == "features":
             shown = maps[:, : len(observation.SHOWN)].reshape(self.num_envs, -1)
             return np.concatenate([self.numbers(), shown], axis=1)
@@ -259,7 +260,7 @@ class PFMTask(Task):
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the domains as a map."""
         up = (self.instrument.state.p > 0.0).astype(np.float32)
-        return super().latent() | {"structure": observation.block_means(up, CELLS["compact"])}
+        return super().latent() | {"structure": block_means(up, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Grid actions that were not chosen since the last look."""
@@ -267,12 +268,10 @@ class PFMTask(Task):
 
     def headline(self, row: int) -> str:
         """The aim, and how far the episode is."""
-        news = f"pulse {self.ledger.exposures[row]} of {self.config.pulses}"
-        if self.instrument.state.broken[row]:
-            news = "the film broke down"
-        elif self.terminated[row]:
-            news = "over"
-        return f"{self.AIM}: {news}"
+        if self.terminated[row]:
+            broken = self.instrument.state.broken[row]
+            return f"{self.AIM}: {'the film broke down' if broken else 'over'}"
+        return f"{self.AIM}: pulse {self.ledger.exposures[row]} of {self.config.pulses}"
 
 
 _AGREEMENT, _WRITTEN, _SPILT, _IMAGES, *_RESOURCES = PFMTask.METRICS
@@ -289,15 +288,10 @@ class PFMLoopTask(PFMTask):
         replace(_SPILT, label="up beside the point", report=False, gauge=None),
         replace(_IMAGES, report=False),
         Metric("imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
-               text="{value:.2f} V", path="imprint_error_v"),
+               text="{value:.2f} V", path="state.error_v"),
         *_RESOURCES,
     )  # fmt: skip
     PANELS = (render.film, render.loop, render.image, render.pulses)
-
-    @property
-    def imprint_error_v(self) -> Float64:
-        """Error of the imprint, (N,), V."""
-        return np.abs(self.state.imprint_v - self.state.asked_v)
 
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Draw how far the imprint is to be shifted."""
@@ -331,7 +325,8 @@ class PFMLoopTask(PFMTask):
     def evaluate(self, rows: Int64) -> None:
         """Agreement is 1 less the error of the imprint over its scale, and not below 0."""
         super().evaluate(rows)
-        error = self.imprint_error_v[rows] / IMPRINT_SCALE_V
-        self.state.agreement[rows] = np.maximum(1.0 - error, 0.0)
+        state = self.state
+        state.error_v[rows] = error = np.abs(state.imprint_v[rows] - state.asked_v[rows])
+        state.agreement[rows] = np.maximum(1.0 - error / IMPRINT_SCALE_V, 0.0)
         lost = np.count_nonzero(self.instrument.state.barrier[rows] < 0.0, axis=(1, 2))
-        self.state.damage[rows] = lost / (SIZE * SIZE)
+        state.damage[rows] = lost / (SIZE * SIZE)

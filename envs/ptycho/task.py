@@ -31,6 +31,7 @@ from microgym.instruments.ptychography.instrument import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
+from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.physics.probe import intensity
@@ -294,11 +295,9 @@ class PtychoTask(Task):
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the structure of the specimens."""
-        cells = CELLS["compact"]
-        inside, edge = slice(self.start, self.start + self.region), self.region // cells
+        inside = slice(self.start, self.start + self.region)
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
-        blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        return super().latent() | {"structure": blocks.mean(axis=(2, 4))}
+        return super().latent() | {"structure": block_means(structure, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
