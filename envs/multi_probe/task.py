@@ -12,6 +12,7 @@ from microgym.envs.core.metrics import Metric
 from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
+from microgym.envs.ptycho.observation import Scan
 from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
@@ -82,8 +83,10 @@ class MultiProbeTask(PtychoTask):
         self.microscopes = allocate(PtychographyState, self.num_envs, pixels=pixels, drift_axes=2)
         state = allocate(TeamState, self.num_envs, probes=each, exposures=self.exposures)
         self.team = SimpleNamespace(state=state)
-        alone = self.config.share == "none"
-        self.own = self.make_scan(self.num_envs * each, self.config.exposures) if alone else None
+        self.own: Scan | None = None
+        if self.config.share == "none":
+            count, most = self.num_envs * each, self.config.exposures
+            self.own = Scan(count, self.instrument, self.config, most)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -149,7 +152,7 @@ class MultiProbeTask(PtychoTask):
 
     def maps(self) -> Float32:
         """Maps of every probe: of the shared reconstruction or its own, and the other probes."""
-        count, each, cells = self.num_envs, self.probes, self.cells
+        count, each, cells = self.num_envs, self.probes, self.scan.cells
         if self.own is None:
             shown = np.repeat(super().maps()[:, None], each, axis=1)
             clearance = 2.0 * self.config.clearance_px / self.region

@@ -19,7 +19,6 @@ from microgym.envs.ptycho.config import (
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
-    MODELS,
     PtychoConfig,
 )
 from microgym.envs.ptycho.observation import Scan
@@ -34,7 +33,6 @@ from microgym.jit.bound import Bound
 from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
-from microgym.physics.probe import intensity
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
 from microgym.state import Float64, Int64, Uint32
@@ -60,7 +58,6 @@ class PtychoTask(Task):
         microscopes: state of one probe of each, of which the latest exposure is entered.
         scan: running reconstructions and maps.
         start, region: first row and column of the region in the field, and its edge, px.
-        unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
         probes: probes on each specimen.
         exposures: most exposures of an episode, of all probes.
         budget_photons: nominal photons of an episode.
@@ -73,7 +70,7 @@ class PtychoTask(Task):
     instrument: Any
     microscopes: PtychographyState
     probes = 1
-    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
+    SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
     NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -150,32 +147,21 @@ class PtychoTask(Task):
         )
         self.instrument, self.sample = instrument, instrument.sample
         self.microscopes = instrument.state
-        self.cells = CELLS[chosen.observation]
         self.start, self.region = instrument.n // 2, instrument.region_px
         self.exposures = chosen.exposures * self.probes
-        nominal = min(float(chosen.photons), instrument.most_photons)
-        self.budget_photons = nominal * self.exposures
-        self.unit = np.float32(nominal * np.sum(intensity(instrument.known_probe) ** 2))
-        self.scan = self.make_scan(count, self.exposures)
+        self.scan = Scan(count, instrument, chosen, self.exposures)
+        self.budget_photons = self.scan.photons * self.exposures
         self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
-
-    def make_scan(self, count: int, exposures: int) -> Scan:
-        """Reconstructions and maps of some scans with a number of exposures each."""
-        model = MODELS[self.config.reconstructor]
-        return Scan(count, self.instrument, exposures, model, self.cells, self.unit)
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
-        """Kernels of progress before and after an exposure is reconstructed."""
-        microscopes, scan, sample = self.microscopes, self.scan.running, self.sample
-        enough, fatal = np.float32(SEEN_EXPOSURES) * self.unit, self.instrument.fatal_fluence
+        """Kernels of agreement, and of discovery and damage."""
+        beams, n, sample, state = self.microscopes.beam, self.instrument.n, self.sample, self.state
+        enough, fatal = np.float32(SEEN_EXPOSURES) * self.scan.unit, self.instrument.fatal_fluence
         return (
-            Bound(progress.subtract_rows, microscopes.measurement, scan, sample, self.state),
-            Bound(
-                progress.evaluate_rows, microscopes, scan, sample, enough, np.float32(fatal),
-                self.state,
-            ),
-        )  # fmt: skip
+            Bound(progress.agree_rows, self.scan.running, sample, state),
+            Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
+        )
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
@@ -192,7 +178,7 @@ class PtychoTask(Task):
         self.scan.reset(rows)
         state.position[rows] = 0.5 * instrument.field_px
         progress.measure(rows, self.sample, state)
-        progress.agree(rows, self.scan.running, self.sample, state)
+        self.agree(rows)
         # An empty estimate has 0 dB, without the rounding of its sums.
         state.snr_db[rows] = 0.0
         self.scan.draw(rows)
@@ -238,12 +224,18 @@ class PtychoTask(Task):
 
     def enter_exposure(self, rows: Int64) -> None:
         """Update reconstruction and progress by the latest exposure of some rows, (k,)."""
-        subtract, evaluate = self._kernels
-        n = self.instrument.n
-        columns = workspace(6 * n).view(np.float64).reshape(3, n)
-        subtract(rows, columns)
+        agree, evaluate = self._kernels
+        columns, corner = _columns(self.instrument.n), self.microscopes.measurement.corner
+        agree(rows, columns, -1.0, corner)
         self.scan.add(rows, self.microscopes.measurement)
-        evaluate(rows, columns)
+        agree(rows, columns, 1.0, corner)
+        evaluate(rows)
+
+    def agree(self, rows: Int64) -> None:
+        """Sum the agreement over the whole field of some rows, (k,), afresh."""
+        self.state.agreement[rows] = 0.0
+        whole = np.zeros((self.num_envs, 2), np.int64)
+        self._kernels[0](rows, _columns(self.instrument.field_px), 1.0, whole)
 
     def _finish(self, rows: Int64) -> None:
         """Sweep through all exposures of scans that are over, and draw the maps."""
@@ -251,7 +243,7 @@ class PtychoTask(Task):
         if finished.size and self.config.final_sweeps:
             self.scan.estimate.sweep(finished, self.config.final_sweeps)
             self.scan.forget(finished)
-            progress.agree(finished, self.scan.running, self.sample, self.state)
+            self.agree(finished)
         self.scan.draw(rows)
 
     def observe(self) -> Any:
@@ -324,6 +316,11 @@ class PtychoTask(Task):
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"
+
+
+def _columns(width: int) -> Float64:
+    """Work memory of sums over columns, (3, width)."""
+    return workspace(6 * width).view(np.float64).reshape(3, width)
 
 
 def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:

@@ -43,7 +43,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.scan.estimate.state.re[0] = rng.normal(0.6, 0.3, (side, side))
     task.scan.estimate.state.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task.scan.running.fluence[0] = exposures * task.unit
+    task.scan.running.fluence[0] = exposures * task.scan.unit
     task.scan.forget()
 
     def pooled(plane):
@@ -58,7 +58,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     assert maps[PHASE] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
     assert maps[COVERAGE] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
     assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
-    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.unit)
+    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.scan.unit)
     assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
 
 
@@ -334,7 +334,7 @@ def test_seen_structure_is_what_got_half_an_exposure():
     env = make(exposures=6)
     info = play(env, wander(6, 1))[-1][4]
     task = task_of(env)
-    enough = task.instrument.sample.fluence[0] >= 0.5 * task.unit
+    enough = task.instrument.sample.fluence[0] >= 0.5 * task.scan.unit
     structure = task.instrument.sample.structure[0].astype(bool)
     assert info["metrics"]["found"] == pytest.approx(enough[structure].mean(), abs=1e-9)
 
