@@ -52,6 +52,12 @@ class Term:
         return change / scale
 
 
+TIME = Term(
+    0.1, "minus the time used, over the limit", "lower", "config.time_limit_s", "ledger.time_s"
+)
+"""The term of a task whose time is limited."""
+
+
 def weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray[np.float64]:
     """Weights of declared terms, (terms,) float64, with a user's changes by name.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.interventions import drift
 from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, progress, render
 from microgym.envs.ptycho.config import (
@@ -102,10 +102,7 @@ class PtychoTask(Task):
             1.0, "minus the lost part of the specimen's squared contrast", "lower",
             path="state.contrast_lost",
         ),
-        "time": Term(
-            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
-            "ledger.time_s",
-        ),
+        "time": TIME,
     }  # fmt: skip
     COST = {
         "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
