@@ -23,7 +23,7 @@ REGION, MARGIN = 128, 32
 """Edge of the region and margin around it, px, as in Ptycho-v0."""
 
 
-@benchmark("neural")
+@benchmark
 def neural(effort: Effort) -> Iterator[Benchmark]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
@@ -60,7 +60,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     )
 
 
-@benchmark("restoration")
+@benchmark
 def restoration(effort: Effort) -> Iterator[Benchmark]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
@@ -94,7 +94,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     )
 
 
-@benchmark("adatoms")
+@benchmark
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms detected in an image by compiled code, by PyTorch and by a matched filter."""
     from microgym.baselines.observation_models.network import read_twin

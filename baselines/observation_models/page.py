@@ -24,19 +24,19 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
     Returns:
         Markdown, without the line about its generation.
     """
-    card, record = spec.card, _record(spec, results)
+    record = _record(spec, results)
     made = made_from(spec.network, spec.network.shipped_file)
-    parts = [f"# {card.title}", card.purpose]
+    parts = [f"# {spec.title}", spec.purpose]
     if record is not None and figure:
-        shows, caption = card.picture
-        parts += [f"![{shows}](images/{card.picture_file})", caption]
-    parts += [markdown(_facts(spec, made, record)), "## How it was trained", card.trained]
+        shows, caption = spec.picture
+        parts += [f"![{shows}](images/{spec.picture_file})", caption]
+    parts += [markdown(_facts(spec, made, record)), "## How it was trained", spec.trained]
     if record is None:
         return "\n\n".join([*parts, "## Results", _none_yet(spec)]) + "\n"
     parts += [
-        *card.results(record),
+        *spec.sections(record),
         "## Limits",
-        "\n".join(f"* {one}" for one in card.limits),
+        "\n".join(f"* {one}" for one in spec.limits),
         "## Reproducing",
         f"```sh\nmicrogym observation-model train {spec.env_id} --seed {made['seed']}\n"
         f"microgym observation-model evaluate {spec.env_id}\n```",
@@ -47,12 +47,12 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
 
 def network_card(spec: ObservationModelSpec, results: Path) -> str:
     """The card beside a network's file; arguments and result as for `network_page`."""
-    card, record = spec.card, _record(spec, results)
+    record = _record(spec, results)
     rows = _facts(spec, made_from(spec.network, spec.network.shipped_file), record)
-    rows += [("metrics", _none_yet(spec))] if record is None else card.metrics(record)
+    rows += [("metrics", _none_yet(spec))] if record is None else spec.metrics(record)
     rows += [
-        ("limits", " ".join(card.limits)),
-        ("more", f"`docs/{card.page}`, `baselines/results/{spec.record.name}`"),
+        ("limits", " ".join(spec.limits)),
+        ("more", f"`docs/{spec.page}`, `baselines/results/{spec.record.name}`"),
     ]
     return f"# Network of {spec.env_id}\n\n{markdown(rows)}\n"
 
@@ -69,17 +69,17 @@ def _none_yet(spec: ObservationModelSpec) -> str:
 
 def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> Rows:
     """Table of facts about a network."""
-    card, network = spec.card, spec.network
+    network = spec.network
     learnt, held_out = (
-        ", ".join(f"`{name}`" for name in names) for names in (card.learnt, card.held_out)
+        ", ".join(f"`{name}`" for name in names) for names in (spec.learnt, spec.held_out)
     )
-    data = f"{made['groups']} sets of random conditions{card.data} each of {learnt}"
+    data = f"{made['groups']} sets of random conditions{spec.data} each of {learnt}"
     options = " ".join(f"--{name} {made[name]}" for name in ("seed", "groups", "steps"))
     rows = [
         ("network", ""),
         ("file", f"`{network.file}`, safetensors, {network.parameters:,} parameters"),
-        ("input", card.inputs),
-        ("output", card.outputs),
+        ("input", spec.inputs),
+        ("output", spec.outputs),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
         (
             "data",
@@ -88,11 +88,11 @@ def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> R
         ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
         ("command", f"`microgym observation-model train {spec.env_id} {options}`"),
         ("made on", f"{made['date']}, commit {made['commit']}"),
-        *card.more(),
+        *spec.more(),
     ]
     if record is not None:
         processor = record["machine"]["processor"]
-        rows.append(("cost", f"{card.cost(record)}, one core, {processor}"))
+        rows.append(("cost", f"{spec.cost(record)}, one core, {processor}"))
     return rows
 
 
@@ -150,7 +150,7 @@ def family_cell(one: Record) -> str:
 
 
 def coverage_card_rows(stated: Sequence[float], found: Mapping[str, Sequence[Record]]) -> Rows:
-    """Shares of errors that stay below stated bounds, by name, as rows of a card."""
+    """Shares of errors that stay below stated bounds, by name, as rows of a spec."""
     bounds = ", ".join(f"{one:.0%}" for one in stated)
     return [
         (f"coverage of {bounds}, {name}", shares_text(shares)) for name, shares in found.items()

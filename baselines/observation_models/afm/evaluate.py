@@ -151,9 +151,7 @@ def claimed(record: Record) -> list[tuple[str, Estimate]]:
     return claimed_gains([(f", {one['speed']}", one, one["gain"]) for one in record["claims"]])
 
 
-def failed_claims(record: Record) -> list[str]:
-    """Claims that a record does not support."""
-    return unsupported_claims(claimed(record), record["coverage"])
+failed_claims = functools.partial(unsupported_claims, claimed)
 
 
 def summary(record: Record) -> str:

@@ -12,7 +12,7 @@ from microgym.baselines.observation_models.afm.classical import (
     restore,
     restore_classically,
 )
-from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
+from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.baselines.observation_models.afm.evaluate import SPEEDS, TIPS, claimed
 from microgym.baselines.observation_models.evaluate import found_shares
 from microgym.baselines.observation_models.figure import ImageRow, colored_planes, image_grid
@@ -23,13 +23,12 @@ from microgym.baselines.observation_models.page import (
     family_cell,
     verdict_table,
 )
-from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
+from microgym.baselines.observation_models.specification import Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.nn.network import Weights
-from microgym.specimens.splits import HELD_OUT_SURFACES
 
 
-def _results(record: Record) -> list[str]:
+def sections(record: Record) -> list[str]:
     """The sections about results, paragraph by paragraph."""
     claims, table, effort = record["claims"], record["tips"], record["effort"]
     radii = ", ".join(f"{one:g}" for one in RADII_NM if one)
@@ -73,7 +72,7 @@ def _results(record: Record) -> list[str]:
     ]
 
 
-def _metrics(record: Record) -> Rows:
+def metrics(record: Record) -> Rows:
     """Rows of the card about the results."""
     coverage = record["coverage"]
     gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
@@ -128,51 +127,3 @@ def _pictures(weights: Weights, settings: RestorationSettings, family: str) -> I
     errors = [sigma[0], np.abs(others[-1] - truth)]
     planes = colored_planes((truth, *others), low, high)
     return family, "", planes + colored_planes(errors, 0.0, 0.3 * (high - low))
-
-
-_LIMITS = (
-    "Its training has tapping alone, lines of 256 pixels, line rates of 2 to 20 Hz, and "
-    "instruments whose levers are those of `AFM-v0`. All else is extrapolation.",
-    "The floor of a trench that the tip does not reach cannot be restored. "
-    "There, and on families that are not in its training, its uncertainty is too small.",
-    "Heights are of one line, less its mean: offsets between lines are not restored, nor is where "
-    "creep and hysteresis have led the trace.",
-    "Its uncertainty is true on average over pixels and scans, not for each pixel or family.",
-)
-CARD = ModelCard(
-    page="topography.md",
-    title="The neural observation of AFM-v0",
-    purpose="""\
-A fast scan with a worn tip shows less than is there: the loop lags behind, the tip flies off edges,
-trace and retrace differ, and everything is as wide as the tip. With `reconstructor="neural"`
-`AFM-v0` also shows heights with an uncertainty that a small network restores from trace, retrace,
-error signals, phase and dials of the newest line and the two before it. They do not replace the
-scan: the reward is that of the trace.""",
-    picture=(
-        "Truth, trace, classical restoration, network, its stated uncertainty and its error on "
-        "three surfaces",
-        "Three unseen surfaces at about 10 lines a second with a tip of about 14 nm. The classical "
-        "restoration is the best that tuned settings give. Uncertainty and error are shown on one "
-        "scale.",
-    ),
-    trained="""\
-It was trained on lines of simulated frames, which the package's own microscope scanned: six
-families of surfaces, tips from new to broken and double, dials drawn at random below the onset of
-ringing and changed now and then, frames of 0.5 to 2 µm. The truth is that of the reward of
-`AFM-v0`: the image of a new tip on the trace's path, each line's mean apart. The loss is the mean
-logarithm of a line's error, so that flat surfaces count like steep ones, and a Laplace likelihood
-of the errors, by which the uncertainty is learnt; it is then scaled on validation surfaces.
-
-For each pixel the network weighs six classical restorations (trace, retrace, both corrected by
-their error signals and half of the signal's lag, and their mean smoothed over 3 and 9 pixels), and
-adds a detail in units of what the signals leave open there.""",
-    limits=_LIMITS,
-    inputs="trace, retrace, error signals, phase and dials of the last three lines",
-    outputs="heights of the newest line, and the uncertainty of each pixel",
-    data=", 4 training frames",
-    learnt=LEARNT,
-    held_out=HELD_OUT_SURFACES,
-    cost=lambda record: f"{record['line_us']:.0f} µs a line",
-    results=_results,
-    metrics=_metrics,
-)

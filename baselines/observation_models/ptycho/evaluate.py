@@ -346,9 +346,7 @@ def claimed(record: Record) -> list[tuple[str, Estimate]]:
     )
 
 
-def failed_claims(record: Record) -> list[str]:
-    """Claims that a record does not support."""
-    return unsupported_claims(claimed(record), record["coverage"])
+failed_claims = functools.partial(unsupported_claims, claimed)
 
 
 def summary(record: Record) -> str:
