@@ -90,9 +90,10 @@ class ChoiceIntervention:
 Intervention = BoxIntervention | ChoiceIntervention
 
 
-def drift(unit: str, axes: str = "y, x") -> dict[str, Intervention]:
+def drift(
+    unit: str, axes: str = "y, x", state: str = "instrument.state.drift"
+) -> dict[str, Intervention]:
     """The two hidden parts of an instrument's drift, of a unit and with some components."""
-    state = "instrument.state.drift"
     return {
         f"drift_velocity_{unit}_s": BoxIntervention(
             f"linear drift ({axes}), {unit}/s", f"{state}.velocity", example=0.5

@@ -1,7 +1,6 @@
 """Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -148,7 +147,12 @@ class PtychoTask(Task):
         self.exposures = chosen.exposures * self.probes
         self.scan = Scan(count, instrument, chosen, self.exposures)
         self.budget_photons = self.scan.photons * self.exposures
-        self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
+        self._specimen: Specimens | None = None
+        if chosen.is_file:
+            shape, margin = (instrument.field_px,) * 2, DETECTOR_PIXELS // 2
+            image = load_image(chosen.specimen, shape, margin=margin)[None]
+            structure = structure_mask(image).astype(np.uint8)
+            self._specimen = Specimens(image.real, image.imag, structure)
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
@@ -254,7 +258,6 @@ class PtychoTask(Task):
 
     def maps(self) -> NDArray[np.float32]:
         """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
-        self.share(self.scan.draw, self.scan.stale(), PIECE)
         return self.scan.maps.copy()
 
     def numbers(self) -> dict[str, Float64]:
@@ -296,11 +299,6 @@ class PtychoTask(Task):
         free[free.sum(axis=1) == 0] = True
         return np.tile(free, (1, len(GRID_DWELLS_S)))
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        self.scan.forget()
-
     def intervene(self, rows: Int64, **values: Any) -> None:
         """Set the drift's hidden quantities; a recorded scan has its own drift."""
         if values and self.config.recording is not None:
@@ -318,13 +316,3 @@ class PtychoTask(Task):
 def _columns(width: int) -> Float64:
     """Work memory of sums over columns, (3, width)."""
     return workspace(6 * width).view(np.float64).reshape(3, width)
-
-
-def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:
-    """A user's image as a specimen of the field's size."""
-    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)[None]
-    return Specimens(
-        np.ascontiguousarray(image.real, np.float32),
-        np.ascontiguousarray(image.imag, np.float32),
-        structure_mask(image[0])[None].astype(np.uint8),
-    )
