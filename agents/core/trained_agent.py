@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.network import Network
 from microgym.agents.core.registry import declared
 from microgym.agents.training.atomic_io import replacing
+from microgym.reconstruction.nn.network import read_tensors
 
 POLICY_FILE = "policy.safetensors"
 """Name of the file in a policy's folder."""
@@ -31,8 +31,7 @@ def save_policy(
     Args:
         path: of the file.
         net: its network.
-        env_id: where it was trained.
-        seed: of its training.
+        env_id, seed: of its training.
         steps: decisions it was trained on.
     """
     metadata = {
@@ -64,22 +63,13 @@ def load_policy(path: str | os.PathLike[str], env_id: str) -> Network:
     """
     file = Path(path)
     file = file / POLICY_FILE if file.is_dir() else file
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no policy at {file}")
-    try:
-        with safe_open(file, "pt") as content:
-            metadata = content.metadata() or {}
-            tensors = {name: content.get_tensor(name) for name in list(content.keys())}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file} is not a policy in safetensors format: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{file} holds no policy of this package (format {_FORMAT!r})")
+    tensors, metadata = read_tensors(file, _FORMAT, "policy")
     if metadata.get("env") != env_id:
         raise ValueError(f"{file} is a policy for {metadata.get('env')!r}, not for {env_id!r}")
     try:
         network_class: type[Network] = declared(env_id, "NETWORKS", metadata["network"])
         net = network_class(**json.loads(metadata["shape"]))
-        net.load_state_dict(tensors)
+        net.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return net.eval()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
 from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
+from microgym.envs.ptycho.observation import MAPS
 
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
@@ -25,8 +26,7 @@ CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 DILATIONS = (1, 2, 4)
 """Dilation of each hidden layer, cells of the grid."""
 
-COVERAGE = 2
-"""Index of the coverage among the maps (`microgym.envs.ptycho.observation.MAPS`)."""
+COVERAGE = MAPS.index("coverage")
 
 
 class ScanPolicyNet(ChoiceNet):
@@ -49,6 +49,7 @@ class ScanPolicyNet(ChoiceNet):
 
     kind = "scan"
     settings = ("width",)
+    auxiliary_layers = ("stem", "body", "belief")
     privileged_features = 3
     value_features = 64
 
@@ -113,20 +114,8 @@ class ScanPolicyNet(ChoiceNet):
         maps = (self.channels, 2 * GRID, 2 * GRID)
         return ExposureGridAdapter({"maps": maps, "numbers": (self.numbers,)})
 
-    def auxiliary_parameters(self) -> list[nn.Parameter]:
-        """Weights that the prediction of structure depends on."""
-        parts = [self.stem, self.body, self.belief]
-        return [weight for part in parts for weight in part.parameters()]
-
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Structure in all, structure not covered yet, and the most that one exposure could show.
-
-        Args:
-            observation: "maps" (B, channels, 2g, 2g) and `TARGET` (B, 2g, 2g).
-
-        Returns:
-            (B, 3).
-        """
+        """All structure, that not covered yet, and the most in one exposure, (B, 3)."""
         structure = observation[TARGET]
         rest = structure * (1.0 - observation["maps"][:, COVERAGE])
         patches = nn.functional.avg_pool2d(rest[:, None], 6, stride=2)

@@ -212,11 +212,7 @@ class ExpertConfig:
 
 
 class ExpertAgent(_GreedyAgent):
-    """A coarse raster, then greedy exposure of structure that shows or is expected to continue.
-
-    Args:
-        config: None for the best configuration found.
-    """
+    """A coarse raster, then greedy exposure of structure that shows or is expected to continue."""
 
     name = "expert"
     Config = ExpertConfig

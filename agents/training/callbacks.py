@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -129,8 +129,8 @@ def record_episode(env_id: str, env_kwargs: Mapping[str, Any], net: Network, pat
     # The agent translates into the default actions, whichever the network was trained on.
     keywords.pop("action", None)
     agent = PolicyAgent(net, env_id, "recorded")
-    env: Any = gym.make_vec(env_id, 1, autoreset_mode="Disabled", **keywords)
-    try:
+    made: Any = gym.make_vec(env_id, 1, autoreset_mode="Disabled", **keywords)
+    with closing(made) as env:
         observation, info = env.reset(seed=0)
         agent.reset(1, [0])
         frames = [env.render()[0]]
@@ -141,8 +141,6 @@ def record_episode(env_id: str, env_kwargs: Mapping[str, Any], net: Network, pat
             frames.append(env.render()[0])
             done = bool(terminated[0] | truncated[0])
         return write_atomically(path, animation(frames, int(env.metadata["render_fps"]), "GIF"))
-    finally:
-        env.close()
 
 
 class TrainingCallback(BaseCallback):

@@ -42,8 +42,7 @@ def capture(
     monitor, env = _environments(model)
     kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     version, words, gauss = random.getstate()
-    observation: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
-    starts: Any = model._last_episode_starts  # pyright: ignore[reportPrivateUsage]
+    private: Any = model
     facts = {
         "counters": {name: getattr(model, name) for name in _COUNTERS},
         "episodes": [[float(e["r"]), int(e["l"]), e["t"]] for e in model.ep_info_buffer or ()],
@@ -57,9 +56,9 @@ def capture(
         "random/python": np.asarray(words, np.uint64),
         "monitor/returns": monitor.episode_returns,
         "monitor/lengths": monitor.episode_lengths,
-        "starts": starts,
+        "starts": private._last_episode_starts,
     }
-    arrays |= {f"observation/{name}": array for name, array in observation.items()}
+    arrays |= {f"observation/{name}": array for name, array in private._last_obs.items()}
     arrays |= {f"env/{name}": array for name, array in env.snapshot().items()}
     weights = model.policy.state_dict()
     arrays |= {f"policy/{name}": tensor.detach().numpy() for name, tensor in weights.items()}
@@ -84,6 +83,7 @@ def reinstate(
         ValueError: the state does not fit the model or its environment.
     """
     monitor, env = _environments(model)
+    private: Any = model
     try:
         env.restore(_part(arrays, "env"))
         model.policy.load_state_dict(_tensors(_part(arrays, "policy")))
@@ -94,12 +94,12 @@ def reinstate(
         space, stored = model.observation_space, _part(arrays, "observation")
         assert isinstance(space, spaces.Dict)
         wanted: Any = create_empty_array(space, model.n_envs)
-        model._last_obs = {  # pyright: ignore[reportPrivateUsage]
+        private._last_obs = {
             name: _checked(stored[name], array, name) for name, array in wanted.items()
         }
         starts = _checked(arrays["starts"], np.zeros(model.n_envs, np.bool_), "starts")
-        model._last_episode_starts = starts  # pyright: ignore[reportPrivateUsage]
-        window = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
+        private._last_episode_starts = starts
+        window = private._stats_window_size
         episodes = [{"r": np.float32(r), "l": n, "t": t} for r, n, t in facts["episodes"]]
         model.ep_info_buffer = deque(episodes, maxlen=window)
         model.ep_success_buffer = deque(maxlen=window)

@@ -5,6 +5,9 @@ import pkgutil
 
 from microgym.baselines.benchmarks.timing import BENCHMARKS, BenchmarkFunction
 
+LONG = frozenset({"memory", "start"})
+"""Benchmarks that take minutes, and are run only where they are named."""
+
 
 def find_benchmarks() -> dict[str, BenchmarkFunction]:
     """All benchmarks by name, in the order of the modules, after importing every module."""

@@ -61,7 +61,7 @@ def episodes(env: Any, count: int, exposures: int) -> Callable[[], None]:
     return stepping(env, actions(exposures + 1, count))
 
 
-@benchmark("vector")
+@benchmark
 def vector(effort: Effort) -> Iterator[Benchmark]:
     """Whole episodes of 64 environments, final sweeps and resets included."""
     exposures = PtychoConfig().exposures
@@ -90,7 +90,7 @@ def _from_reset(env: Any, chosen: NDArray[np.float32]) -> Alternative:
     return Alternative(stepping(env, chosen), chosen.size // 3, lambda: env.reset(seed=SEED))
 
 
-@benchmark("wrapping")
+@benchmark
 def wrapping(effort: Effort) -> Iterator[Benchmark]:
     """Overhead of Gymnasium: the same steps with and without it."""
     wrapped: Any = gym.make("Ptycho-v0", **LONG)
@@ -121,7 +121,7 @@ def wrapping(effort: Effort) -> Iterator[Benchmark]:
     )
 
 
-@benchmark("observation")
+@benchmark
 def observation(effort: Effort) -> Iterator[Benchmark]:
     """Whole steps with every observation model, for 1, 16 and 64 environments."""
     alternatives: dict[str, Alternative] = {}

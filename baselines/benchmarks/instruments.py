@@ -68,8 +68,8 @@ class Lines:
         self.instrument.scan(self.rows, self.dials)
 
 
-@benchmark("force")
-def lines(effort: Effort) -> Iterator[Benchmark]:
+@benchmark
+def force(effort: Effort) -> Iterator[Benchmark]:
     """Line of the force microscope."""
     title = "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel"
     yield _within(500.0, title, "line", Alternative(Lines().run))
@@ -99,7 +99,7 @@ class Drags:
         self.ends = [end, start]
 
 
-@benchmark("drag")
+@benchmark
 def drag(effort: Effort) -> Iterator[Benchmark]:
     """Drag of an adatom over five lattice constants, with the current trace."""
     title = f"drag of an adatom over {1e3 * WAY[0]:.0f} pm, with its current"
@@ -136,7 +136,7 @@ class Films:
         self.instrument.pulse(self.rows, spot, volts, self.seconds)
 
 
-@benchmark("pulse")
+@benchmark
 def pulse(effort: Effort) -> Iterator[Benchmark]:
     """A pulse of 20 lattice steps at 64x64 with thermal noise, for 1 and for 64 microscopes."""
     for count in (1, 64):

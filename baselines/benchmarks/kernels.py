@@ -188,7 +188,7 @@ def _positions(count: int) -> NDArray[np.float64]:
     return places.astype(np.float64)
 
 
-@benchmark("step")
+@benchmark
 def step(effort: Effort) -> Iterator[Benchmark]:
     """One exposure with Poisson counts and one rPIE update, for 1 and for 64 microscopes."""
     for count in (1, 64):
@@ -225,7 +225,7 @@ def draw_frames(tick, means, counts, work):
         fill_poisson(1, 2, tick + k, means[k], counts[k], work)
 
 
-@benchmark("poisson")
+@benchmark
 def poisson(effort: Effort) -> Iterator[Benchmark]:
     """Poisson counts of diffraction frames, uniform numbers included."""
     generator = np.random.default_rng(0)
@@ -298,7 +298,7 @@ def transforms(side: int) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     return alternatives, missing
 
 
-@benchmark("fft")
+@benchmark
 def fft(effort: Effort) -> Iterator[Benchmark]:
     """Two-dimensional Fourier transforms: in compiled loops where possible, else in Python."""
     for side in (64, 128, 256):

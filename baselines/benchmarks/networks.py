@@ -23,7 +23,7 @@ REGION, MARGIN = 128, 32
 """Edge of the region and margin around it, px, as in Ptycho-v0."""
 
 
-@benchmark("neural")
+@benchmark
 def neural(effort: Effort) -> Iterator[Benchmark]:
     """Restored image and uncertainty of a scan, by compiled code and by PyTorch."""
     import torch
@@ -34,10 +34,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
 
     generator = np.random.default_rng(0)
     field = REGION + 2 * MARGIN
-    shape = (ENVS, field, field)
-    real = generator.normal(1.0, 0.1, shape).astype(np.float32)
-    imag = generator.normal(0.0, 0.1, shape).astype(np.float32)
-    fluence = generator.uniform(0.0, 100.0, shape).astype(np.float32)
+    planes = generator.uniform(0.0, 1.0, (3, ENVS, field, field)).astype(np.float32)
     probe = np.ones((1, 2 * MARGIN, 2 * MARGIN), np.complex64)
     view = NeuralImage(ENVS, field, probe, (MARGIN, REGION))
     rows = np.arange(ENVS)
@@ -46,10 +43,10 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     inside = slice(MARGIN, MARGIN + REGION)
 
     def compiled() -> None:
-        view.estimate(rows, RunningScan(real, imag, fluence))
+        view.estimate(rows, RunningScan(*planes))
 
     def pytorch() -> None:
-        inputs = make_inputs(*(plane[:, inside, inside] for plane in (real, imag, fluence)))
+        inputs = make_inputs(*planes[..., inside, inside])
         with torch.inference_mode():
             cells = torch.from_numpy(as_cells(inputs))
             net(cells.to(memory_format=torch.channels_last))
@@ -63,7 +60,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     )
 
 
-@benchmark("restoration")
+@benchmark
 def restoration(effort: Effort) -> Iterator[Benchmark]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
@@ -71,14 +68,10 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     from microgym.baselines.observation_models.afm.model import TopographyNet
     from microgym.baselines.observation_models.network import read_twin
 
-    generator = np.random.default_rng(0)
-    raster = Raster()
-    rows, engaged = np.arange(ENVS), np.ones(ENVS, np.bool_)
-    images = tuple(
-        generator.normal(0.0, 1.0, (ENVS, raster.pixels)).astype(np.float32) for _ in SIGNALS
-    )
+    generator, raster, rows = np.random.default_rng(0), Raster(), np.arange(ENVS)
+    signals = generator.normal(0.0, 1.0, (len(SIGNALS), ENVS, raster.pixels)).astype(np.float32)
     dials = np.tile([0.7, 2000.0, 0.0, 8.0], (ENVS, 1))
-    line = ScanLine(images, dials, engaged)
+    line = ScanLine(tuple(signals), dials, np.ones(ENVS, np.bool_))
     neural, classical = NeuralTopography(ENVS, raster), ClassicalTopography(ENVS, raster)
     net = read_twin(TopographyNet)
     lines = generator.normal(0.0, 1.0, (ENVS, LINES, len(SIGNALS), raster.pixels))
@@ -101,7 +94,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     )
 
 
-@benchmark("adatoms")
+@benchmark
 def adatoms(effort: Effort) -> Iterator[Benchmark]:
     """Adatoms detected in an image by compiled code, by PyTorch and by a matched filter."""
     from microgym.baselines.observation_models.network import read_twin

@@ -42,7 +42,7 @@ print(json.dumps([time.perf_counter() - begun[0], time.process_time() - begun[1]
 """
 
 
-@benchmark("memory", long=True)
+@benchmark
 def memory(effort: Effort) -> Iterator[Result]:
     """Resident memory over many steps of short episodes."""
     if not Path(_STATM).exists():
@@ -103,7 +103,7 @@ def memory_result(
     )
 
 
-@benchmark("start", long=True)
+@benchmark
 def start(effort: Effort) -> Iterator[Result]:
     """Time until microgym is imported, and until the first step, with and without a cache."""
     kinds = (

@@ -278,27 +278,12 @@ BenchmarkFunction = Callable[[Effort], Iterator[Benchmark | Result]]
 
 BENCHMARKS: dict[str, BenchmarkFunction] = {}
 """Every benchmark of the modules imported so far, by the name that `microgym bench` takes."""
-LONG: set[str] = set()
-"""Benchmarks that take minutes, and are run only where they are named."""
 
 
-def benchmark(
-    name: str, *, long: bool = False
-) -> Callable[[Callable[[Effort], Iterator[Any]]], BenchmarkFunction]:
-    """Decorator that registers a function of the effort that yields benchmarks to time, or results.
-
-    Args:
-        name: for the command line.
-        long: it takes minutes.
-    """
-
-    def register(function: BenchmarkFunction) -> BenchmarkFunction:
-        BENCHMARKS[name] = function
-        if long:
-            LONG.add(name)
-        return function
-
-    return register
+def benchmark(function: BenchmarkFunction) -> BenchmarkFunction:
+    """Register a function that yields benchmarks to time, or results, under its name."""
+    BENCHMARKS[function.__name__] = function
+    return function
 
 
 def run_benchmark(function: BenchmarkFunction, effort: Effort) -> Iterator[Result]:

@@ -24,17 +24,12 @@ def one_thread() -> None:
 
 
 def read_option(text: str) -> tuple[str, Any]:
-    """Parse one NAME=VALUE of the command line.
+    """Name and value of one NAME=VALUE of the command line, such as "exposures=36" or "drift=off".
 
-    Args:
-        text: such as "exposures=36", "drift=off" or "reveal=true"; the value is read as JSON if
-            possible, else as a string.
-
-    Returns:
-        Name and value.
+    The value is read as JSON if possible, else as a string.
 
     Raises:
-        ValueError: no "=", or nothing before it.
+        ValueError: no "=", or no name before it.
     """
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
@@ -58,9 +53,6 @@ def progress_bar(total: int, what: str, unit: str) -> Generator[Progress]:
         total: number of units, at which the bar stops; 0 if unknown.
         what: label of the bar.
         unit: name of the units.
-
-    Yields:
-        A function to call with the number of further units that are done.
     """
     slow = 0.2 if sys.stderr.isatty() else 15.0
     with tqdm(total=total, desc=what, unit=f" {unit}", mininterval=slow, file=sys.stderr) as bar:

@@ -7,6 +7,7 @@ from typing import Any
 
 from microgym.baselines.cli.console import read_option
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id
+from microgym.specimens.splits import SPLITS
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
 """Exit statuses of sub-commands."""
@@ -26,15 +27,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "an agent of microgym list, where trained is the one that comes with the package, "
         "or the path of a policy",
     },
-    "--split": {
-        "choices": ("train", "validation", "test"),
-        "default": "test",
-        "help": "split of the specimens",
-    },
-    "--specimen": {
-        "metavar": "FAMILY",
-        "help": "family of specimens (default: the environment's)",
-    },
+    "--split": {"choices": SPLITS, "default": "test", "help": "split of the specimens"},
+    "--specimen": {"metavar": "FAMILY", "help": "family of specimens (default: the environment's)"},
     "--set": {
         "action": "append",
         "default": [],
@@ -59,13 +53,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def add(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
-    """Add shared options to the parser of a sub-command.
+    """Add shared options to the parser of a sub-command; their help ends with the default.
 
     Args:
         parser: of the sub-command.
         *names: "env", or an option such as "--agent".
-        **changes: arguments of `add_argument` instead of the usual ones; the help is followed by
-            the default.
+        **changes: arguments of `add_argument` instead of the usual ones.
     """
     for name in names:
         option = _OPTIONS[name] | changes

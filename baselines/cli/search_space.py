@@ -55,9 +55,6 @@ def search_space(env_id: str) -> Space:
     Each line of the table "search" names a hyperparameter of the table "training", with values as
     for `read_values`.
 
-    Args:
-        env_id: such as "Ptycho-v0".
-
     Returns:
         Values by hyperparameter, in the order of the file.
 

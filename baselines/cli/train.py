@@ -109,11 +109,7 @@ def train_runs(
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Refuse seeds of training runs that are none, negative, or the same.
-
-    Raises:
-        ValueError: they are.
-    """
+    """Raise a ValueError for seeds of training runs that are none, negative, or the same."""
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise ValueError(f"seeds must be distinct and not negative, got {list(seeds)}")
 
@@ -124,11 +120,7 @@ def all_complete(runs: Sequence[Run], seeds: Sequence[int]) -> bool:
 
 
 def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> int:
-    """Number of decisions that the shipped agent of an environment learns from.
-
-    Args:
-        env_id: the environment.
-        config: changes to its training configuration.
+    """Number of decisions that the agent of an environment learns from, as it is configured.
 
     Raises:
         ValueError: no training configuration for it, or an unknown setting.
@@ -137,28 +129,12 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
 
 
 def trained_runs(
-    env_id: str,
-    protocol: EvaluationProtocol,
-    folder: Path,
-    jobs: int | None = 1,
-    *,
-    reuse: bool = False,
-    config: Mapping[str, Any] | None = None,
+    env_id: str, protocol: EvaluationProtocol, folder: Path, *, reuse: bool = False, **words: Any
 ) -> list[Run]:
-    """Runs of a protocol, trained to the end with a progress bar.
+    """Runs of a protocol, trained to the end with a progress bar; none if it has no seeds.
 
-    Unfinished runs in the folder are resumed; otherwise all runs are done anew.
-
-    Args:
-        env_id: the environment.
-        protocol: steps and seeds.
-        folder: of the runs.
-        jobs: as for `train_runs`.
-        reuse: take the finished runs in the folder instead.
-        config: changes to the agent's configuration.
-
-    Returns:
-        The runs in the order of the seeds; none if the protocol has no seeds.
+    Unfinished runs in the folder are resumed; otherwise all runs are done anew, or with `reuse`
+    the finished runs are taken. Further arguments are those of `train_runs`.
 
     Raises:
         FileNotFoundError: with `reuse`, a run is missing.
@@ -175,16 +151,8 @@ def trained_runs(
     resume = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
     with progress_bar(steps * len(seeds), what, "step") as progress:
-        runs = train_runs(
-            env_id,
-            seeds,
-            steps=steps,
-            output=folder,
-            jobs=jobs,
-            config=config,
-            progress=progress,
-            resume=resume,
-        )
+        words |= {"progress": progress, "resume": resume}
+        runs = train_runs(env_id, seeds, steps=steps, output=folder, **words)
     if not all_complete(runs, seeds):
         print(f"the policies learnt so far are in {folder}", file=sys.stderr)
         raise KeyboardInterrupt

@@ -56,9 +56,6 @@ def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
     - `{ suggest = "module:function" }`: the function's value, called with Optuna's trial;
     - a table of such entries for a field that is a dataclass itself.
 
-    Args:
-        env_id: such as "Ptycho-v0".
-
     Raises:
         ValueError: a field that the configuration lacks, or no range.
     """
@@ -70,12 +67,6 @@ def search(
     env_id: str, policy: SearchablePolicy, trials: int, seed: int = 0
 ) -> list[tuple[float, Any]]:
     """Evaluate configurations on training specimens, the same for all trials.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-        policy: the reference policy.
-        trials: number of configurations.
-        seed: of the search.
 
     Returns:
         (mean return, configuration) of every trial, the best first.

@@ -67,9 +67,6 @@ def run_episodes(
         agent: the agent.
         seeds: of the episodes, and of the agent's own randomness in them.
         progress: called with the number of episodes that ended.
-
-    Returns:
-        The episodes, in the order of the seeds.
     """
     agent.reset(len(seeds), seeds)
     observation, info = env.reset(seed=list(seeds))
@@ -156,14 +153,7 @@ def run_returns(
 ) -> Array:
     """Returns of the policies of training runs, [runs, episodes] float64.
 
-    Args:
-        setting: the environment.
-        runs: of distinct seeds.
-        episodes: number of episodes, the same for all.
-        progress: as for `evaluate_all`.
-
-    Raises:
-        KeyboardInterrupt: interrupted.
+    Arguments are as for `evaluate_all` with `whole`.
     """
     agents = {str(run.seed): find_agent(setting, str(run.path)) for run in runs}
     found = evaluate_all(setting, agents, episodes=episodes, progress=progress, whole=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.records import provenance
@@ -14,10 +13,12 @@ from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record
 from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
+from microgym.state import Float64, Int64
 
 ItemT = TypeVar("ItemT")
-Float64 = NDArray[np.float64]
 Claims = Sequence[tuple[str, Estimate]]
+TOLERANCE = 0.05
+"""Accepted difference of a stated share of errors from the share found."""
 SEEDS = 1_000_000
 """Seeds of specimens that belong to one seed of an evaluation."""
 
@@ -67,7 +68,7 @@ def tracked(items: Collection[ItemT], what: str, unit: str) -> Iterator[ItemT]:
             progress(1)
 
 
-def specimen_seeds(seed: int, count: int) -> NDArray[np.int64]:
+def specimen_seeds(seed: int, count: int) -> Int64:
     """Seeds of specimens, (count,), that belong to one seed of an evaluation."""
     return SEEDS * seed + np.arange(count)
 
@@ -185,23 +186,22 @@ def claimed_gains(found: Sequence[tuple[str, Record, Record]]) -> list[tuple[str
     ]
 
 
-def unsupported_claims(claims: Claims, coverage: Record, tolerance: float = 0.05) -> list[str]:
+def unsupported_claims(claimed: Callable[[Record], Claims], record: Record) -> list[str]:
     """Claims that a record does not support, as sentences.
 
-    Args:
-        claims: gains that are to be above zero.
-        coverage: of the record.
-        tolerance: accepted difference of stated shares from those found on test specimens.
+    Gains of `claimed` are to be above zero; shares of errors found on test specimens are to be
+    within `TOLERANCE` of those stated.
     """
+    coverage = record["coverage"]
     lost = [
         f"the network wins on {name}: better by {gain.value:.4f}, from {gain.low:.4f}"
-        for name, gain in claims
+        for name, gain in claimed(record)
         if not gain.above_zero
     ]
     return lost + [
-        f"stated {stated:.0%} cover within {100 * tolerance:.0f} points: {one['value']:.1%}"
+        f"stated {stated:.0%} cover within {100 * TOLERANCE:.0f} points: {one['value']:.1%}"
         for stated, one in zip(coverage["stated"], coverage["test"]["found"], strict=True)
-        if abs(one["value"] - stated) > tolerance
+        if abs(one["value"] - stated) > TOLERANCE
     ]
 
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from microgym.envs.core.drawing import INK, PAPER, colored, write
+from microgym.state import Float32
 
 _GAP, _LEFT, _TOP = 8, 96, 26
-Plane = NDArray[np.float32]
+Plane = Float32
 ImageRow = tuple[str, str, Sequence[NDArray[np.uint8]]]
 
 

@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from microgym.reconstruction.nn.network import Network, Tensors
+from microgym.state import Float32
 
 TwinT = TypeVar("TwinT", bound="TwinNetwork")
 
@@ -70,7 +69,7 @@ def tensors_of(net: nn.Module) -> Tensors:
     return {name: one.detach().numpy().copy() for name, one in net.state_dict().items()}
 
 
-def run_batches(net: nn.Module, batches: Iterable[Sequence[NDArray[np.float32]]]) -> list[Tensor]:
+def run_batches(net: nn.Module, batches: Iterable[Sequence[Float32]]) -> list[Tensor]:
     """Outputs of a network for several batches of its inputs, joined along the first axis."""
     with torch.inference_mode():
         found = [net(*map(torch.from_numpy, one)) for one in batches]

@@ -24,19 +24,19 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
     Returns:
         Markdown, without the line about its generation.
     """
-    card, record = spec.card, _record(spec, results)
+    record = _record(spec, results)
     made = made_from(spec.network, spec.network.shipped_file)
-    parts = [f"# {card.title}", card.purpose]
+    parts = [f"# {spec.title}", spec.purpose]
     if record is not None and figure:
-        shows, caption = card.picture
-        parts += [f"![{shows}](images/{card.picture_file})", caption]
-    parts += [markdown(_facts(spec, made, record)), "## How it was trained", card.trained]
+        shows, caption = spec.picture
+        parts += [f"![{shows}](images/{spec.picture_file})", caption]
+    parts += [markdown(_facts(spec, made, record)), "## How it was trained", spec.trained]
     if record is None:
         return "\n\n".join([*parts, "## Results", _none_yet(spec)]) + "\n"
     parts += [
-        *card.results(record),
+        *spec.sections(record),
         "## Limits",
-        "\n".join(f"* {one}" for one in card.limits),
+        "\n".join(f"* {one}" for one in spec.limits),
         "## Reproducing",
         f"```sh\nmicrogym observation-model train {spec.env_id} --seed {made['seed']}\n"
         f"microgym observation-model evaluate {spec.env_id}\n```",
@@ -47,12 +47,12 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
 
 def network_card(spec: ObservationModelSpec, results: Path) -> str:
     """The card beside a network's file; arguments and result as for `network_page`."""
-    card, record = spec.card, _record(spec, results)
+    record = _record(spec, results)
     rows = _facts(spec, made_from(spec.network, spec.network.shipped_file), record)
-    rows += [("metrics", _none_yet(spec))] if record is None else card.metrics(record)
+    rows += [("metrics", _none_yet(spec))] if record is None else spec.metrics(record)
     rows += [
-        ("limits", " ".join(card.limits)),
-        ("more", f"`docs/{card.page}`, `baselines/results/{spec.record.name}`"),
+        ("limits", " ".join(spec.limits)),
+        ("more", f"`docs/{spec.page}`, `baselines/results/{spec.record.name}`"),
     ]
     return f"# Network of {spec.env_id}\n\n{markdown(rows)}\n"
 
@@ -69,23 +69,30 @@ def _none_yet(spec: ObservationModelSpec) -> str:
 
 def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> Rows:
     """Table of facts about a network."""
-    card, network = spec.card, spec.network
+    network = spec.network
+    learnt, held_out = (
+        ", ".join(f"`{name}`" for name in names) for names in (spec.learnt, spec.held_out)
+    )
+    data = f"{made['groups']} sets of random conditions{spec.data} each of {learnt}"
     options = " ".join(f"--{name} {made[name]}" for name in ("seed", "groups", "steps"))
     rows = [
         ("network", ""),
         ("file", f"`{network.file}`, safetensors, {network.parameters:,} parameters"),
-        ("input", card.inputs),
-        ("output", card.outputs),
+        ("input", spec.inputs),
+        ("output", spec.outputs),
         ("run by", "own kernels, without a deep-learning library; same bits for any batch"),
-        ("data", f"{card.data(made)}; scaled on {spec.validation} sets of validation specimens"),
+        (
+            "data",
+            f"{data}; never {held_out}; scaled on {spec.validation} sets of validation specimens",
+        ),
         ("training", f"{made['steps']:,} steps, seed {made['seed']}, CPU"),
         ("command", f"`microgym observation-model train {spec.env_id} {options}`"),
         ("made on", f"{made['date']}, commit {made['commit']}"),
-        *card.more(),
+        *spec.more(),
     ]
     if record is not None:
         processor = record["machine"]["processor"]
-        rows.append(("cost", f"{card.cost(record)}, one core, {processor}"))
+        rows.append(("cost", f"{spec.cost(record)}, one core, {processor}"))
     return rows
 
 
@@ -105,16 +112,17 @@ def _origin(record: Record) -> Rows:
 # --- parts of the sections about results ----------------------------------------------------------
 
 
-def verdict_rows(claims: Claims, head: str = "") -> Rows:
-    """Claimed gains as rows of a table."""
-    return [(head, "network better by"), *((name, written(gain, 3)) for name, gain in claims)]
+def verdict_table(claims: Claims, head: str = "") -> str:
+    """Claimed gains as a table."""
+    rows = ((name, written(gain, 3)) for name, gain in claims)
+    return markdown([(head, "network better by"), *rows])
 
 
-def winner(gain: Estimate, rival: str = "classical") -> str:
-    """The better of network and rival in a cell of a table; a rival is in bold."""
+def winner(gain: Estimate) -> str:
+    """The better method in a cell of a table; a classical one is in bold."""
     if gain.above_zero:
         return "network"
-    return f"**{rival}**" if gain.below_zero else "neither"
+    return "**classical**" if gain.below_zero else "neither"
 
 
 def values_of(errors: Record) -> dict[str, str]:
@@ -142,7 +150,7 @@ def family_cell(one: Record) -> str:
 
 
 def coverage_card_rows(stated: Sequence[float], found: Mapping[str, Sequence[Record]]) -> Rows:
-    """Shares of errors that stay below stated bounds, by name, as rows of a card."""
+    """Shares of errors that stay below stated bounds, by name, as rows of a spec."""
     bounds = ", ".join(f"{one:.0%}" for one in stated)
     return [
         (f"coverage of {bounds}, {name}", shares_text(shares)) for name, shares in found.items()

@@ -30,45 +30,6 @@ class EvaluationBudget:
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """Text of the page and the card of a network.
-
-    Attributes:
-        page: name of the page, such as "adatoms.md".
-        title: of the page.
-        purpose: first paragraph.
-        picture: alternative text of the picture, and its caption.
-        trained: section about the training.
-        limits: items of the list of limits.
-        inputs, outputs: of the network, in a line.
-        data: training data in a line, from the provenance of the network's file.
-        cost: time of an estimate in a line, from the record.
-        more: further rows of the table of facts.
-        results: sections about the record, paragraph by paragraph.
-        metrics: rows of the card about the record.
-    """
-
-    page: str
-    title: str
-    purpose: str
-    picture: tuple[str, str]
-    trained: str
-    limits: tuple[str, ...]
-    inputs: str
-    outputs: str
-    data: Callable[[Record], str]
-    cost: Callable[[Record], str]
-    results: Callable[[Record], Sequence[str]]
-    metrics: Callable[[Record], Rows]
-    more: Callable[[], Rows] = list
-
-    @property
-    def picture_file(self) -> str:
-        """Name of the picture."""
-        return f"{Path(self.page).stem}.png"
-
-
-@dataclass(frozen=True)
 class ObservationModelSpec:
     """Training, evaluation and description of the neural observation model of an environment.
 
@@ -83,8 +44,18 @@ class ObservationModelSpec:
             `recorded` the path of a recording or None.
         summary: of a record, as text.
         failed_claims: claims that a record does not support, as sentences.
+        name: of page, picture and record, without their endings.
+        title, purpose, trained: of the page: its title, first paragraph, and how it was trained.
+        picture: alternative text of the picture, and its caption.
         draw: picture of the page from the network and a record, PNG.
-        card: text of page and card.
+        limits: items of the list of limits.
+        inputs, outputs: of the network, in a line.
+        data: in words, the random conditions, and specimens of a family under each set of them.
+        learnt, held_out: families of the training, and those that it does not see.
+        cost: time of an estimate in a line, from the record.
+        sections: of the page about the record, paragraph by paragraph.
+        metrics: rows of the card about the record.
+        more: further rows of the table of facts.
         recorded: whether there is a recorded experiment.
         results: folder of the record.
     """
@@ -99,8 +70,22 @@ class ObservationModelSpec:
     measure: Callable[..., dict[str, Any]]
     summary: Callable[[Record], str]
     failed_claims: Callable[[Record], Sequence[str]]
+    name: str
+    title: str
+    purpose: str
+    trained: str
+    picture: tuple[str, str]
     draw: Callable[[Weights, Record], bytes]
-    card: ModelCard
+    limits: tuple[str, ...]
+    inputs: str
+    outputs: str
+    data: str
+    learnt: Sequence[str]
+    held_out: Sequence[str]
+    cost: Callable[[Record], str]
+    sections: Callable[[Record], Sequence[str]]
+    metrics: Callable[[Record], Rows]
+    more: Callable[[], Rows] = list
     recorded: bool = False
     results: Path = RESULTS
 
@@ -110,9 +95,19 @@ class ObservationModelSpec:
         return self.network.env_id
 
     @property
+    def page(self) -> str:
+        """Name of the page."""
+        return f"{self.name}.md"
+
+    @property
+    def picture_file(self) -> str:
+        """Name of the picture."""
+        return f"{self.name}.png"
+
+    @property
     def record(self) -> Path:
         """File of the record."""
-        return self.results / f"{Path(self.card.page).stem}.json"
+        return self.results / f"{self.name}.json"
 
     @property
     def card_file(self) -> Path:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from safetensors.numpy import save
 
 from microgym.agents.training.atomic_io import write_atomically
 from microgym.baselines.evaluation.records import to_json
-from microgym.reconstruction.nn.network import Network, Tensors
+from microgym.reconstruction.nn.network import Network, Tensors, read_tensors
 
 
 def write_network(
@@ -33,10 +32,9 @@ def made_from(network: Network, path: Path) -> dict[str, Any]:
         FileNotFoundError: no such file.
         ValueError: not such a file.
     """
-    network.load(path)
+    tensors, metadata = read_tensors(path, network.format)
+    network.pack(tensors)
     digest = hashlib.sha256()
-    with safe_open(path, "np") as content:
-        made = json.loads((content.metadata() or {})["made"])
-        for name in sorted(content.keys()):
-            digest.update(content.get_tensor(name).tobytes())
-    return {"sha256": digest.hexdigest(), **made}
+    for name in sorted(tensors):
+        digest.update(tensors[name].tobytes())
+    return {"sha256": digest.hexdigest(), **json.loads(metadata["made"])}

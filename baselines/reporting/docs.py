@@ -80,24 +80,21 @@ _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
 
 
 def update(folder: Path, results: Path = RESULTS) -> list[Path]:
-    """Write all pages.
+    """Write all pages, and return their paths; arguments and errors as for `pages`."""
+    return [write_atomically(folder / name, text) for name, text in pages(folder, results).items()]
+
+
+def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
+    """Texts of the pages by file name.
 
     Args:
         folder: docs/ of a checkout; the Makefile is looked for beside it.
         results: folder of the records.
 
-    Returns:
-        The files written.
-
     Raises:
         FileNotFoundError: no Makefile beside the folder.
         ValueError: a class whose docstring lacks a section; a bad record.
     """
-    return [write_atomically(folder / name, text) for name, text in pages(folder, results).items()]
-
-
-def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
-    """Texts of the pages by file name; arguments and errors as for `update`."""
     makefile = folder.resolve().parent / "Makefile"
     if not makefile.is_file():
         raise FileNotFoundError(f"no Makefile beside {folder}: pages belong to a checkout")
@@ -105,8 +102,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.card.picture_file).is_file()
-        made[one.card.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / one.picture_file).is_file()
+        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
@@ -120,15 +117,12 @@ def tasks() -> list[list[Entry]]:
 
 
 def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
-    """Page of one package of environments.
+    """Page of one package of environments, as Markdown.
 
     Args:
         ids: its environments, the default one first.
         images: folder of pictures; those of the environments are shown.
         results: folder of the records.
-
-    Returns:
-        Markdown.
 
     Raises:
         ValueError: the docstring lacks a section or has an unknown one; a bad record.
@@ -150,13 +144,7 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
 
 
 def sections(environment: type) -> tuple[str, dict[str, str]]:
-    """Title and sections of the docstring of an environment's class.
-
-    Args:
-        environment: the class.
-
-    Returns:
-        The first paragraph, and section to text.
+    """Title of the docstring of an environment's class, and section to text.
 
     Raises:
         ValueError: not the sections of `SECTIONS`, in that order, less some of `OPTIONAL`.
@@ -171,14 +159,7 @@ def sections(environment: type) -> tuple[str, dict[str, str]]:
 
 
 def index(makefile: str) -> str:
-    """Page that links to the others and lists commands and folders.
-
-    Args:
-        makefile: text of the Makefile.
-
-    Returns:
-        Markdown.
-    """
+    """Page that links to the others and lists commands, targets of the Makefile and folders."""
     from microgym.baselines.cli import summaries
 
     return render_template(
@@ -267,10 +248,7 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
 
 
 def comparison_text(record: Mapping[str, Any]) -> str:
-    """Comparison of observation models as Markdown.
-
-    Args:
-        record: as `reproduce.write_comparison` wrote it.
+    """Record of `reproduce.write_comparison` as Markdown.
 
     Raises:
         ValueError: something is missing.
@@ -335,14 +313,7 @@ def scores(comparison: Comparison) -> str:
 
 
 def update_readme(path: Path, results: Path = RESULTS) -> Path:
-    """Rewrite the score table between the two marks of a README.
-
-    Args:
-        path: the README.
-        results: folder of the records.
-
-    Returns:
-        The path.
+    """Rewrite the score table between the two marks of a README, and return its path.
 
     Raises:
         FileNotFoundError: no README, or no record.

@@ -39,9 +39,6 @@ def plot_learning_curves(runs: Mapping[str, Points], levels: Mapping[str, float]
     Args:
         runs: name to (steps, mean return).
         levels: name and return of policies to compare with, as dashed lines.
-
-    Returns:
-        The figure.
     """
     figure, axes = _axes(3.0)
     for points in runs.values():
@@ -72,9 +69,6 @@ def plot_intervals(rows: Sequence[tuple[str, Estimate, bool]], quantity: str) ->
     Args:
         rows: name, estimate, and whether to emphasise it; from top to bottom.
         quantity: label of the axis.
-
-    Returns:
-        The figure.
     """
     figure, axes = _axes(_ROW_IN * len(rows) + 0.7)
     for place, (_, one, emphasised) in enumerate(rows):
@@ -94,11 +88,7 @@ def plot_intervals(rows: Sequence[tuple[str, Estimate, bool]], quantity: str) ->
 
 
 def to_svg(figure: Figure) -> str:
-    """An `<svg>` element to be put into a page that defines the properties of `COLOURS`.
-
-    Args:
-        figure: drawn in colours of `COLOURS` only.
-    """
+    """An `<svg>` element for a page that defines the properties of `COLOURS`, its only colours."""
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "microgym"}
@@ -126,10 +116,9 @@ def _axes(height_in: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _mean(runs: Sequence[Points]) -> tuple[list[float], list[float]] | None:
+def _mean(runs: Sequence[Points]) -> tuple[Any, Any] | None:
     """Mean over runs at the steps of the shortest; None if they were logged at other steps."""
     length = min(len(points) for points in runs)
-    steps = [[x for x, _ in points[:length]] for points in runs]
-    if not length or any(one != steps[0] for one in steps):
-        return None
-    return steps[0], [sum(points[i][1] for points in runs) / len(runs) for i in range(length)]
+    table = np.stack([np.reshape(points[:length], (-1, 2)) for points in runs])
+    steps, returns = np.moveaxis(table, 2, 0)
+    return (steps[0], returns.mean(axis=0)) if length and (steps == steps[0]).all() else None

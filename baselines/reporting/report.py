@@ -3,9 +3,10 @@
 import base64
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from microgym.agents.core.agent import Agent
 from microgym.agents.training.atomic_io import write_atomically
@@ -25,7 +26,8 @@ from microgym.baselines.evaluation.protocols import (
     evaluation_cases,
     find_recording,
 )
-from microgym.baselines.evaluation.records import RESULTS, check_writable, provenance, read_record
+from microgym.baselines.evaluation.records import check_writable, provenance, read_record
+from microgym.baselines.evaluation.reproduce import record_path
 from microgym.baselines.reporting.formatting import provenance_rows
 from microgym.baselines.reporting.plots import (
     Points,
@@ -83,9 +85,9 @@ class Section:
     comparison: Comparison
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
-    """Contents of the report.
+    """Page of the report.
 
     Attributes:
         env_id: the environment.
@@ -101,13 +103,13 @@ class Report:
 
     env_id: str
     summary: str
-    provenance: Mapping[str, str]
-    sections: Sequence[Section]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
     curves: Mapping[str, Points] = field(default_factory=dict)
     curves_note: str = ""
-    pictures: Sequence[Picture] = ()
+    pictures: list[Picture] = field(default_factory=list)
     video: Picture | None = None
-    notes: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,6 @@ def make_report(plan: Plan) -> Path:
 
     An interruption (Ctrl-C) of the comparison leaves a report of what was finished.
 
-    Args:
-        plan: the contents.
-
     Returns:
         The report's path.
 
@@ -153,48 +152,30 @@ def make_report(plan: Plan) -> Path:
         KeyboardInterrupt: interrupted before there was anything to report.
     """
     start = time.monotonic()
+    env_id = plan.setting.env_id
     check_writable(plan.output)
     plan.setting.check()
-    recording = find_recording(plan.setting.env_id, plan.recording)
-    agents, notes = all_agents(plan.setting)
+    recording = find_recording(env_id, plan.recording)
+    report = Report(env_id, find(env_id).summary)
+    agents, report.notes = all_agents(plan.setting)
     protocol = plan.protocol if plan.train else replace(plan.protocol, seeds=())
-    runs = trained_runs(plan.setting.env_id, protocol, plan.runs, plan.jobs)
+    runs = trained_runs(env_id, protocol, plan.runs, jobs=plan.jobs)
     if runs:
         agents[FRESH] = [find_agent(plan.setting, str(run.path)) for run in runs]
-    sections: list[Section] = []
-    pictures: list[Picture] = []
-    video: Picture | None = None
     try:
-        for case in evaluation_cases(plan.setting, recording):
-            main = case.setting == plan.setting
-            compared = compare_case(
-                case,
-                agents,
-                episodes=plan.protocol.episodes if main else plan.protocol.other_episodes,
-                seed=plan.seed,
-                num_envs=plan.num_envs,
-            )
-            sections.append(Section(case.title, case.text, compared))
+        for case in evaluation_cases(plan.setting, plan.protocol, recording):
+            compared = compare_case(case, agents, seed=plan.seed, num_envs=plan.num_envs)
+            report.sections.append(Section(case.title, case.text, compared))
             if not compared.complete:
                 raise KeyboardInterrupt
-            if not pictures:
-                pictures, video = _pictures(plan, agents)
+            if not report.pictures:
+                _add_pictures(report, plan.setting, agents)
     except KeyboardInterrupt:
-        if not sections:
+        if not report.sections:
             raise
-        notes.append("The run was interrupted; this report shows what was finished by then.")
-    curves, curves_note = _curves(plan, runs)
-    report = Report(
-        plan.setting.env_id,
-        find(plan.setting.env_id).summary,
-        _provenance(plan, runs, time.monotonic() - start),
-        sections,
-        curves,
-        curves_note,
-        pictures,
-        video,
-        notes,
-    )
+        report.notes.append("The run was interrupted; this report shows what was finished by then.")
+    _add_curves(report, runs)
+    report.provenance = _provenance(plan, runs, time.monotonic() - start)
     return write_atomically(plan.output, render(report))
 
 
@@ -227,38 +208,32 @@ def _intervals(comparison: Comparison) -> str:
     return to_svg(plot_intervals(rows, "mean return"))
 
 
-def _pictures(
-    plan: Plan, agents: Mapping[str, Sequence[Agent]]
-) -> tuple[list[Picture], Picture | None]:
+def _add_pictures(
+    report: Report, setting: EnvironmentConfig, agents: Mapping[str, Sequence[Agent]]
+) -> None:
     """Last frame of every policy's episode on one specimen, and a video of the best policy's."""
     best = next((name for name in (FRESH, SHIPPED, "expert") if name in agents), None)
-    pictures: list[Picture] = []
-    video: Picture | None = None
     with progress_bar(len(agents), "pictures", "policy") as progress:
         for name, group in agents.items():
-            frames, outcome = record_episode(plan.setting, group[0], _PICTURED)
+            frames, outcome = record_episode(setting, group[0], _PICTURED)
             if not outcome["complete"]:
                 raise KeyboardInterrupt
-            note = f"return {outcome['return']:.3g}"
-            pictures.append(Picture(name, still(frames[-1]), note))
+            last, note = still(frames[-1]), f"return {outcome['return']:.3g}"
+            report.pictures.append(Picture(name, last, note))
             if name == best:
-                data = animation(frames, outcome["fps"])
-                video = Picture(f"One episode of {name}", data, note, still(frames[-1]))
+                video = animation(frames, outcome["fps"])
+                report.video = Picture(f"One episode of {name}", video, note, last)
             progress(1)
-    return pictures, video
 
 
-def _curves(plan: Plan, runs: Sequence[Run]) -> tuple[dict[str, list[tuple[float, float]]], str]:
-    """Learning curves of this run, or else those of the shipped agent, and a note about them."""
-    if runs:
-        curves = {f"seed {run.seed}": [(float(x), y) for x, y in run.curve] for run in runs}
-        return curves, f"Trained in this run, seeds {_listed([run.seed for run in runs])}."
-    path = RESULTS / f"{plan.setting.env_id}.json"
-    training = read_record(path)["training"] if path.is_file() else None
-    if training is None:
-        return {}, ""
-    curves = {f"seed {seed}": points for seed, points in training["curves"].items()}
-    return curves, f"The shipped agent's runs, seeds {_listed(training['seeds'])}."
+def _add_curves(report: Report, runs: Sequence[Run]) -> None:
+    """Learning curves of this run, or else those of the shipped agent."""
+    curves: Mapping[Any, Points] = {run.seed: run.curve for run in runs}
+    path, source = record_path(report.env_id, "full"), "Trained in this run"
+    if not curves and path.is_file() and (training := read_record(path)["training"]):
+        curves, source = training["curves"], "The shipped agent's runs"
+    report.curves = {f"seed {seed}": points for seed, points in curves.items()}
+    report.curves_note = f"{source}, seeds {_listed(curves)}."
 
 
 def _provenance(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, str]:
@@ -279,7 +254,7 @@ def _provenance(plan: Plan, runs: Sequence[Run], seconds: float) -> dict[str, st
     return found
 
 
-def _listed(values: Sequence[int]) -> str:
+def _listed(values: Iterable[Any]) -> str:
     return ", ".join(str(one) for one in values)
 
 

@@ -1,14 +1,15 @@
-"""Observations of AFM-v0: channels, and the kernels that reduce lines and images to cells."""
+"""Observations of AFM-v0: channels, and the reduction of lines and images to cells."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels, Plane
-from microgym.jit import kernel
-from microgym.numerics.array_views import view1d
-from microgym.numerics.libm import log, log64
-from microgym.state import Float64, Shape
+from microgym.instruments.afm.state import LineState
+from microgym.numerics.libm import log
+from microgym.reconstruction.topography.observation_model import LineEstimate
+from microgym.state import Float32, Float64, Int64, Shape
 
 CELLS = 64
 """Cells of a line in the observation."""
@@ -18,7 +19,7 @@ HEIGHT_NM, UNREST_NM = 20.0, 1.0
 SIGNALS = Channels(
     CELLS,
     trace="height z on the way there, less its mean, as z / (abs(z) + 20 nm)",
-    retrace="the same on the way back",
+    retrace="height on the way back, less the mean of the trace, likewise",
     error=Channel("mean of signal less setpoint", "free amplitude"),
     unrest="root mean square error e in the cell, as e / (e + 1 nm)",
     phase="cosine of the oscillation's phase: positive in repulsion",
@@ -80,128 +81,104 @@ def level_of(size: Float64) -> Float64:
     return np.clip(log(np.maximum(size, 1e-6)) / 4.605170185988092, -1.0, 1.0)
 
 
-@kernel
-def reduce_lines(rows, line, free, signals, sizes):
+def summed(numbers: NDArray[Any]) -> Float64:
+    """Sums along the last axis, from zero on and in order, which decides the last bit."""
+    return 0.0 + np.cumsum(numbers, axis=-1, dtype=np.float64)[..., -1]
+
+
+def cell_means(pixels: NDArray[Any]) -> Float64:
+    """Means over the pixels of each cell, (k, CELLS), for lines (k, pixels)."""
+    width = pixels.shape[1] // CELLS
+    return summed(pixels.reshape(len(pixels), CELLS, width)) / width
+
+
+def squashed(numbers: Float64, half: float) -> Float64:
+    """Numbers of any size as numbers between -1 and 1, with `half` at half of that range."""
+    return numbers / (np.abs(numbers) + half)
+
+
+def reduce_lines(
+    rows: Int64, line: LineState, free: float, signals: Float32, sizes: LineSizes
+) -> None:
     """Reduce the last line of the listed rows to cells and to its summary.
 
     Args:
-        rows: (k,) int64.
-        line: `LineState` of the instrument, with pixels that are a multiple of 64.
+        rows: (k,).
+        line: of the instrument, with pixels that are a multiple of 64.
         free: free amplitude, nm, by which errors are divided.
-        signals: (N, 5, 64) float32, written, see `SIGNALS`.
-        sizes: `LineSizes`, written.
+        signals: (N, 5, 64), written, see `SIGNALS`.
+        sizes: written.
     """
-    pixels = line.trace.shape[1]
-    width = pixels // CELLS
-    for k in range(rows.size):
-        b = rows[k]
-        z, y = view1d(line.trace, b * pixels, pixels), view1d(line.retrace, b * pixels, pixels)
-        e, f = view1d(line.error, b * pixels, pixels), view1d(line.error_back, b * pixels, pixels)
-        mean, other = 0.0, 0.0
-        for i in range(pixels):
-            mean += np.float64(z[i])
-            other += np.float64(y[i])
-        mean, other = mean / pixels, other / pixels
-        # Sums of squares; errors are those of both directions.
-        apart, wrong, ripple, steep, worst = 0.0, 0.0, 0.0, 0.0, 0.0
-        for i in range(pixels):
-            d = (np.float64(z[i]) - mean) - (np.float64(y[i]) - other)
-            apart += d * d
-            a, c = np.float64(e[i]), np.float64(f[i])
-            wrong += 0.5 * (a * a + c * c)
-            worst = max(worst, max(abs(a), abs(c)))
-            if i:
-                d, h = a - e[i - 1], c - f[i - 1]
-                ripple += 0.5 * (d * d + h * h)
-                steep += abs(np.float64(z[i]) - z[i - 1])
-        sizes.discrepancy[b], sizes.error[b] = np.sqrt(apart / pixels), np.sqrt(wrong / pixels)
-        sizes.ripple[b], sizes.steepness[b] = np.sqrt(ripple / (pixels - 1)), steep / (pixels - 1)
-        sizes.total_steepness[b] += sizes.steepness[b]
-        sizes.worst[b], sizes.mean[b] = worst, mean
-        # Means over the pixels of each cell.
-        for c in range(CELLS):
-            here, there, off, unrest, turn = 0.0, 0.0, 0.0, 0.0, 0.0
-            for i in range(c * width, (c + 1) * width):
-                here += z[i]
-                there += y[i]
-                off += 0.5 * (np.float64(e[i]) + f[i])
-                unrest += 0.5 * (np.float64(e[i]) * e[i] + np.float64(f[i]) * f[i])
-                turn += line.phase[b, i]
-            here, there = here / width - mean, there / width - mean
-            unrest = np.sqrt(unrest / width)
-            signals[b, 0, c] = np.float32(here / (abs(here) + HEIGHT_NM))
-            signals[b, 1, c] = np.float32(there / (abs(there) + HEIGHT_NM))
-            signals[b, 2, c] = np.float32(min(max(off / width / free, -1.0), 1.0))
-            signals[b, 3, c] = np.float32(unrest / (unrest + UNREST_NM))
-            signals[b, 4, c] = np.float32(turn / width)
+    z, y, e, f, phase = (part[rows].astype(np.float64) for part in line[:5])
+    pixels = z.shape[1]
+    mean, other = (summed(one)[:, None] / pixels for one in (z, y))
+    apart = (z - mean) - (y - other)
+    # Squares of errors are those of both directions.
+    squares = 0.5 * (e * e + f * f)
+    changes = 0.5 * (np.diff(e) ** 2 + np.diff(f) ** 2)
+    sizes.discrepancy[rows] = np.sqrt(summed(apart * apart) / pixels)
+    sizes.error[rows] = np.sqrt(summed(squares) / pixels)
+    sizes.ripple[rows] = np.sqrt(summed(changes) / (pixels - 1))
+    sizes.steepness[rows] = summed(np.abs(np.diff(z))) / (pixels - 1)
+    sizes.total_steepness[rows] += sizes.steepness[rows]
+    sizes.worst[rows] = np.maximum(np.abs(e), np.abs(f)).max(axis=1)
+    sizes.mean[rows] = mean[:, 0]
+    signals[rows, 0] = squashed(cell_means(z) - mean, HEIGHT_NM)
+    signals[rows, 1] = squashed(cell_means(y) - mean, HEIGHT_NM)
+    signals[rows, 2] = np.clip(cell_means(0.5 * (e + f)) / free, -1.0, 1.0)
+    signals[rows, 3] = squashed(np.sqrt(cell_means(squares)), UNREST_NM)
+    signals[rows, 4] = cell_means(phase)
 
 
-@kernel
-def reduce_restored(rows, estimate, signals):
+def reduce_restored(rows: Int64, estimate: LineEstimate, signals: Float32) -> None:
     """Reduce the restored lines of the listed rows to cells.
 
     Args:
-        rows: (k,) int64.
-        estimate: `LineEstimate`, with pixels that are a multiple of 64.
-        signals: (N, 2, 64) float32, written, see `RESTORED`.
+        rows: (k,).
+        estimate: with pixels that are a multiple of 64.
+        signals: (N, 2, 64), written, see `RESTORED`.
     """
-    heights, sigma = estimate.heights, estimate.sigma
-    width = heights.shape[1] // CELLS
-    for k in range(rows.size):
-        b = rows[k]
-        for c in range(CELLS):
-            mean, doubt = 0.0, 0.0
-            for i in range(c * width, (c + 1) * width):
-                mean += np.float64(heights[b, i])
-                doubt += np.float64(sigma[b, i]) * sigma[b, i]
-            mean, doubt = mean / width, np.sqrt(doubt / width)
-            signals[b, 0, c] = np.float32(mean / (abs(mean) + HEIGHT_NM))
-            signals[b, 1, c] = np.float32(doubt / (doubt + UNREST_NM))
+    variance = estimate.sigma[rows].astype(np.float64) ** 2
+    signals[rows, 0] = squashed(cell_means(estimate.heights[rows]), HEIGHT_NM)
+    signals[rows, 1] = squashed(np.sqrt(cell_means(variance)), UNREST_NM)
 
 
-@kernel
-def reduce_images(images, done, cells):
+def reduce_images(images: Float32, done: Int64) -> Float32:
     """Reduce images so far to cells.
 
     Args:
-        images: (N, lines, P) float32, less their lines' means, nm; P a multiple of 64.
-        done: (N,) int64, lines that have been scanned.
-        cells: (N, 64, 64) float32, written, as z / (abs(z) + 20 nm); 0 where nothing is yet.
+        images: (N, lines, P), less their lines' means, nm; P a multiple of 64.
+        done: (N,), lines that have been scanned.
+
+    Returns:
+        (N, 64, 64), as z / (abs(z) + 20 nm); 0 where nothing is yet.
     """
-    lines, width = images.shape[1], images.shape[2] // CELLS
-    for b in range(images.shape[0]):
-        for r in range(CELLS):
-            # Lines of this row of cells: one at least, where there are fewer than 64.
-            first, last = r * lines // CELLS, max((r + 1) * lines // CELLS, r * lines // CELLS + 1)
-            for c in range(CELLS):
-                total, count = 0.0, 0
-                for j in range(first, min(last, done[b])):
-                    for i in range(c * width, (c + 1) * width):
-                        total += images[b, j, i]
-                        count += 1
-                mean = total / count if count else 0.0
-                cells[b, r, c] = np.float32(mean / (abs(mean) + HEIGHT_NM))
+    count, lines, width = len(images), images.shape[1], images.shape[2] // CELLS
+    # Lines of each row of cells: one at least, where there are fewer than 64.
+    first = np.arange(CELLS) * lines // CELLS
+    last = np.maximum(np.arange(1, CELLS + 1) * lines // CELLS, first + 1)
+    total, pixels = np.zeros((count, CELLS, CELLS)), np.zeros((count, CELLS, 1))
+    for k in range(int((last - first).max())):
+        line = np.minimum(first + k, lines - 1)
+        there = (first + k < np.minimum(last, done[:, None]))[..., None]
+        for i in range(width):
+            total += np.where(there, images[:, line, i::width], 0.0)
+        pixels += width * there
+    return squashed(total / np.maximum(pixels, 1.0), HEIGHT_NM).astype(np.float32)
 
 
-@kernel
-def measure_quality(rows, variances, errors, done, floor, out):
-    """Quality of unfinished images in bel: -log10 of the squared error over the variance.
+def image_quality(variances: Float64, errors: Float64, done: Int64, floor: float) -> Float64:
+    """Quality of unfinished images in bel: -log10 of the squared error over the variance, (k,).
 
     Lines that are still to be scanned count as wholly wrong, so that a step adds what it has made
     of the image.
 
     Args:
-        rows: (k,) int64.
-        variances: (N, lines) variance of each line of the truth, nm^2.
-        errors: (N, lines) squared errors of the lines so far, nm^2.
-        done: (N,) int64, lines that have been scanned.
+        variances: (k, lines) variance of each line of the truth, nm^2.
+        errors: (k, lines) squared errors of the lines so far, nm^2.
+        done: (k,) lines that have been scanned.
         floor: part of the variance below which errors do not count.
-        out: (N,) float64, written.
     """
-    for k in range(rows.size):
-        b = rows[k]
-        total, wrong = 1e-12, 1e-12
-        for j in range(variances.shape[1]):
-            total += variances[b, j]
-            wrong += errors[b, j] if j < done[b] else variances[b, j]
-        out[b] = -log64(max(wrong / total, floor)) / 2.302585092994046
+    wrong = np.where(np.arange(variances.shape[1]) < done[:, None], errors, variances)
+    total, rest = (summed(np.insert(one, 0, 1e-12, axis=1)) for one in (variances, wrong))
+    return -log(np.maximum(rest / total, floor)) / 2.302585092994046

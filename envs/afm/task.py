@@ -252,9 +252,7 @@ class AFMTask(Task):
         self.share(reset, rows)
         if self.topography is not None:
             self.topography.reset(rows)
-        mean = np.zeros(rows.size)
-        for j in range(config.lines):
-            mean += instrument.state.surface.variance[rows, j] / config.lines
+        mean = observation.summed(instrument.state.surface.variance[rows] / config.lines)
         state.relief_nm[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
 
     def advance(self, rows: Int64, actions: Any) -> None:
@@ -278,9 +276,9 @@ class AFMTask(Task):
         ):
             if (event == kind).any():
                 act(rows[event == kind])
-        surface, done = instrument.state.surface, instrument.state.ledger.exposures
-        variance, quality = surface.variance, state.quality
-        observation.measure_quality(rows, variance, state.errors, done, FLOOR, quality)
+        variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
+        quality = observation.image_quality(variance, state.errors[rows], done, FLOOR)
+        state.quality[rows] = quality
         self.costs[rows, 0] = tip.crashes[rows] - crashes
         self.costs[rows, 1] = event == EXCHANGE
 
@@ -355,11 +353,8 @@ class AFMTask(Task):
         if self.topography is not None:
             seen["restored"] = state.cells.copy()
         if self.config.observation == "image":
-            seen["image"] = np.empty(
-                (self.num_envs, observation.CELLS, observation.CELLS), np.float32
-            )
             image = state.image if self.topography is None else state.restored
-            observation.reduce_images(image, self.instrument.state.ledger.exposures, seen["image"])
+            seen["image"] = observation.reduce_images(image, self.ledger.exposures)
         return seen
 
     def _numbers(self) -> Float32:

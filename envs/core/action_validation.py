@@ -1,5 +1,6 @@
 """Validation of actions: shape, type, NaN and bounds, before anything reaches the physics."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,39 @@ TOLERANCE = 1e-6
 (design choice)."""
 
 
+def action_checker(space: Space[Any], num_envs: int, *, single: bool) -> "Checker":
+    """The checker of a space; arguments as `ActionChecker`."""
+    kind = PartsChecker if isinstance(space, spaces.Dict) else ActionChecker
+    return kind(space, num_envs, single=single)
+
+
+class PartsChecker:
+    """Checks each part of actions of several parts; arguments as `ActionChecker`."""
+
+    def __init__(self, space: Space[Any], num_envs: int, *, single: bool) -> None:
+        parts: Any = space
+        self._parts = {
+            name: action_checker(part, num_envs, single=single) for name, part in parts.items()
+        }
+
+    def __call__(self, actions: Any, used: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """Check and convert every part, as `ActionChecker` does; errors name the part."""
+        if not isinstance(actions, Mapping) or set(actions) != set(self._parts):
+            raise ValueError(f"actions must map {sorted(self._parts)} to values, got {actions!r}")
+        found: dict[str, Any] = {}
+        for name, check in self._parts.items():
+            try:
+                found[name] = check(actions[name], used)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name}: {error}") from error
+        return found
+
+
 class ActionChecker:
     """Turns an agent's actions into a batch [N, ...] of valid actions.
 
     Args:
-        space: one microscope's action space, `Box` or `Discrete`.
+        space: one microscope's action space, `Box`, `Discrete` or `MultiDiscrete`.
         num_envs: N.
         single: the agent sends one action without the batch axis (N is 1).
 
@@ -29,8 +58,10 @@ class ActionChecker:
         elif isinstance(space, spaces.Discrete):
             low = np.asarray(space.start, np.int64)
             high = low + np.int64(space.n - 1)
+        elif isinstance(space, spaces.MultiDiscrete):
+            low, high = np.asarray(space.start), space.start + space.nvec - 1
         else:
-            raise TypeError(f"the action space must be Box or Discrete, got {space}")
+            raise TypeError(f"actions must be of Box, Discrete or MultiDiscrete, not {space}")
         self._low: NDArray[Any] = low
         self._high: NDArray[Any] = high
         self._shape = (num_envs, *low.shape)
@@ -86,3 +117,6 @@ class ActionChecker:
         label = self._name + (f"[{', '.join(map(str, index))}]" if index else "")
         value = "NaN" if np.isnan(array[where]) else array[where]
         raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")
+
+
+Checker = ActionChecker | PartsChecker

@@ -63,9 +63,10 @@ class Intervention:
         return found
 
 
-def drift(unit: str, axes: str = "y, x") -> dict[str, Intervention]:
-    """The two hidden parts of an instrument's drift, of a unit and with some components."""
-    state = "instrument.state.drift"
+def drift(
+    unit: str, axes: str = "y, x", state: str = "instrument.state.drift"
+) -> dict[str, Intervention]:
+    """The two hidden parts of a drift, of a unit and with some components, held at a path."""
     return {
         f"drift_velocity_{unit}_s": Intervention(
             f"linear drift ({axes}), {unit}/s", f"{state}.velocity", example=0.5

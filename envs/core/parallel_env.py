@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
-from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.info import row_of, single_info
 
@@ -44,7 +44,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             name: (part_of(task.single_observation_space), part_of(task.single_action_space))
             for name in self.possible_agents
         }
-        self._check = ActionChecker(task.single_action_space, 1, single=True)
+        self._check = action_checker(task.single_action_space, 1, single=True)
         self._generator, _ = seeding.np_random()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -91,7 +91,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         self._require_running()
         if set(actions) != set(agents):
             raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
-        joint = self._check(np.stack([np.asarray(actions[agent]) for agent in agents]))
+        joint = self._check(stacked([actions[agent] for agent in agents]))
         self._step_rows(self._rows, joint)
         rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
@@ -118,6 +118,13 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         self._generator = generators[0]
         self.agents = [] if self._done[0] else list(self.possible_agents)
+
+
+def stacked(actions: Sequence[Any]) -> Any:
+    """Actions of all agents along a first axis, part by part where they have parts."""
+    if isinstance(actions[0], Mapping):
+        return {name: stacked([one[name] for one in actions]) for name in actions[0]}
+    return np.stack([np.asarray(one) for one in actions])
 
 
 def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:

@@ -52,7 +52,7 @@ class Task(ABC):
         State: NamedTuple class of the task's own arrays; cleared at a reset, part of snapshots.
         SIZES: axes that the declarations name, and the paths of their lengths.
         OBSERVATION: named parts, each of named channels; or `Modes` of such by "observation".
-        ACTION: channels or choices; or `Modes` of such by "action".
+        ACTION: channels, choices, or several of them by name; or `Modes` of such by "action".
         REWARD: terms in the order in which they are added.
         BUDGETS: paths of arrays, and the limits at which they end an episode, or their paths.
         COST: events that must never happen, and their meaning.
@@ -149,7 +149,8 @@ class Task(ABC):
 
         Args:
             rows: int64 [k], distinct, ascending.
-            actions: [N, ...] in the action space's dtype; valid in the listed rows.
+            actions: [N, ...] in the action space's dtype, or a dict of such by part; valid in the
+                listed rows.
         """
 
     def potentials(self, rows: Rows) -> dict[str, Float64]:

@@ -111,32 +111,39 @@ class ActionSource:
     change from version to version and recorded trajectories must not.
 
     Args:
-        space: one microscope's action space, `Box` or `Discrete`.
+        space: one microscope's action space: `Box`, `Discrete`, `MultiDiscrete`, or a `Dict`.
         seed: any non-negative integer.
 
-    Raises:
-        TypeError: a space of another kind.
     """
 
     def __init__(self, space: gym.Space[Any], seed: int) -> None:
-        if not isinstance(space, spaces.Box | spaces.Discrete):
-            raise TypeError(f"no actions for {space}")
-        self._space: Any = space
+        self._space = space
         self._bits = np.random.PCG64(seed)
 
     def one(self) -> Any:
         """An action of one microscope."""
-        space = self._space
-        raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape))), np.uint64)
+        return self._draw(self._space)
+
+    def _draw(self, space: Any) -> Any:
+        if isinstance(space, spaces.Dict):
+            return {name: self._draw(part) for name, part in space.items()}
+        if not isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete):
+            raise TypeError(f"no actions for {space}")
+        raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape or ()))), np.uint64)
         fractions = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
         if isinstance(space, spaces.Discrete):
             return np.int64(space.start + int(fractions[0] * int(space.n)))
+        if isinstance(space, spaces.MultiDiscrete):
+            return space.start + (fractions.reshape(space.shape) * space.nvec).astype(space.dtype)
         inside = space.low + (space.high - space.low) * fractions.reshape(space.shape)
         return inside.astype(space.dtype)
 
-    def batch(self, num_envs: int) -> NDArray[Any]:
-        """Actions of N microscopes, [N, ...]."""
-        return np.stack([self.one() for _ in range(num_envs)])
+    def batch(self, num_envs: int) -> Any:
+        """Actions of N microscopes, [N, ...], or a dict of such."""
+        drawn = [self.one() for _ in range(num_envs)]
+        if isinstance(self._space, spaces.Dict):
+            return {name: np.stack([one[name] for one in drawn]) for name in drawn[0]}
+        return np.stack(drawn)
 
 
 def rollout(

@@ -3,10 +3,10 @@
 ## Description
 
 Two to four probes stand over one specimen and expose it at the same time. They share what is
-scarce: the dose that the specimen bears, the time, and the reconstruction that all exposures
-add to. A good team divides the specimen among its probes, sends more than one to where much
-structure is, and never sends two to the same place: carriers that come too close block each
-other, and both exposures are lost.
+scarce: the dose that the specimen bears, the time, and the reconstruction that all exposures add
+to. A good team divides the specimen among its probes, sends more than one to where much structure
+is, and never sends two to the same place: carriers that come too close block each other, and both
+exposures are lost.
 
 `microgym.envs.multi_probe.parallel_env(**arguments)` is the task in PettingZoo's parallel API,
 MultiProbe-v0, with the agents `probe_0`, `probe_1`, and so on; `MultiProbeJoint-v0` is the same
@@ -15,26 +15,25 @@ task with one agent that decides for all probes.
 ## Physics
 
 Optics, detector, photon statistics, damage and reconstruction are those of
-[Ptycho-v0](Ptycho-v0.md). All probes of a round see the specimen as it was before the round;
-then the damage of all exposures is done. Each probe has its own stage, which drifts by itself.
-A round takes the time of its slowest probe: way, dead time and exposure.
+[Ptycho-v0](Ptycho-v0.md). All probes of a round see the specimen as it was before the round; then
+the damage of all exposures is done. Each probe has its own stage, which drifts by itself. A round
+takes the time of its slowest probe: way, dead time and exposure.
 
 ## Observation Space
 
 For each probe, maps of the region and its own numbers. With `share="maps"` the maps show the
 reconstruction of all exposures, and the latest positions of the other probes are known. With
-`share="none"` a probe sees the reconstruction of its own exposures only, and nothing of the
-others. In `MultiProbeJoint-v0` the probes are the first axis of each part.
+`share="none"` a probe sees the reconstruction of its own exposures only, and nothing of the others.
+In `MultiProbeJoint-v0` the probes are the first axis of each part.
 
 ## Action Space
 
-Position and exposure time of every probe. In `MultiProbeJoint-v0` the probes are the first
-axis.
+Position and exposure time of every probe.
 
 ## Rewards
 
-The team's, the same for each agent: the terms of Ptycho-v0, with dose and exposures of all
-probes and the time of the team. Doses count relative to the nominal dose of all probes.
+The team's, the same for each agent: the terms of Ptycho-v0, with dose and exposures of all probes
+and the time of the team. Doses count relative to the nominal dose of all probes.
 
 ## Starting State
 

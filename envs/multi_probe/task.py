@@ -1,20 +1,21 @@
 """Task of MultiProbe-v0: several probes choose positions and exposure times at once."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import drift
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
+from microgym.envs.ptycho.observation import Scan
 from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
+from microgym.physics.drift import DriftState
 from microgym.state import (
     Bool,
     Float32,
@@ -71,6 +72,11 @@ class MultiProbeTask(PtychoTask):
     }
     BUDGETS = {"team.state.rounds": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     METRICS = (*PtychoTask.METRICS, Metric("collision", "collisions", group="cost_terms"))
+    LATENT = {
+        **PtychoTask.LATENT,
+        "drift_px": Latent("drift under each probe (y, x)", "probe_drift.drift", "px"),
+    }
+    INTERVENTIONS = drift("px", state="probe_drift")
     PANELS = (render.specimen, render.reconstruction, render.dose, render.detectors)
 
     def build(self) -> None:
@@ -82,8 +88,10 @@ class MultiProbeTask(PtychoTask):
         self.microscopes = allocate(PtychographyState, self.num_envs, pixels=pixels, drift_axes=2)
         state = allocate(TeamState, self.num_envs, probes=each, exposures=self.exposures)
         self.team = SimpleNamespace(state=state)
-        alone = self.config.share == "none"
-        self.own = self.make_scan(self.num_envs * each, self.config.exposures) if alone else None
+        self.own: Scan | None = None
+        if self.config.share == "none":
+            count, most = self.num_envs * each, self.config.exposures
+            self.own = Scan(count, self.instrument, self.config, most)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -97,6 +105,13 @@ class MultiProbeTask(PtychoTask):
         time_s, *others = each
         return Ledger(time_s.max(axis=1), *(one.sum(axis=1) for one in others))
 
+    @property
+    def probe_drift(self) -> DriftState:
+        """Drift of the specimens under each probe, arrays (N, A, ...)."""
+        shape = self.num_envs, self.probes
+        each = self.instrument.state.drift
+        return DriftState(*(one.reshape(*shape, *one.shape[1:]) for one in each))
+
     def _begin(self, rows: Int64, keys: Uint32) -> None:
         """Put specimens in and park the probes over equal parts of the region."""
         super()._begin(rows, keys)
@@ -106,6 +121,7 @@ class MultiProbeTask(PtychoTask):
         self.instrument.park(probes, self.positions(team.place[rows]).reshape(-1, 2))
         if self.own is not None:
             self.own.reset(probes)
+            self.own.draw(probes)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure with each probe at once; colliding probes lose theirs."""
@@ -139,6 +155,7 @@ class MultiProbeTask(PtychoTask):
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:
             self.own.add(exposed, instrument.state.measurement)
+            self.own.draw(exposed)
         team.rounds[rows] += 1
 
     def _select(self, rows: Int64, probe: int) -> None:
@@ -149,13 +166,12 @@ class MultiProbeTask(PtychoTask):
 
     def maps(self) -> Float32:
         """Maps of every probe: of the shared reconstruction or its own, and the other probes."""
-        count, each, cells = self.num_envs, self.probes, self.cells
+        count, each, cells = self.num_envs, self.probes, self.scan.cells
         if self.own is None:
             shown = np.repeat(super().maps()[:, None], each, axis=1)
             clearance = 2.0 * self.config.clearance_px / self.region
             others = observation.draw_others(self.team.state.place, clearance, cells)
         else:
-            self.own.draw(self.own.stale())
             shown = self.own.maps.reshape(count, each, -1, cells, cells)
             others = np.zeros((count, each, cells, cells), np.float32)
         return np.concatenate([shown, others[:, :, None]], axis=2)
@@ -174,17 +190,6 @@ class MultiProbeTask(PtychoTask):
                 seen = np.roll(team.place, -k, axis=1)
             found[f"y_{k}"], found[f"x_{k}"] = np.moveaxis(seen, -1, 0)
         return found
-
-    def latent(self) -> dict[str, NDArray[Any]]:
-        """Structure of the specimens, and their drift under each probe."""
-        found = super().latent()
-        return found | {"drift_px": found["drift_px"].reshape(self.num_envs, self.probes, 2)}
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        if self.own is not None:
-            self.own.forget()
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""

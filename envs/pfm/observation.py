@@ -61,8 +61,7 @@ def record_pulses(rows, places, volts, d, maps, work):
         maps: (N, 5, size, size) float32, updated.
         work: (size, size) float32.
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # The bias times the profile of a sharp tip's field.
         work[:] = np.float32(0.0)
         add_tip_field(places[b, 0], places[b, 1], volts[b], d, work)

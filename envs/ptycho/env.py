@@ -2,13 +2,13 @@
 
 ## Description
 
-Ptychography makes an image without a lens. A beam smaller than the specimen is put on one
-position after another, a camera in the far field counts the photons of each diffraction
-pattern, and a solver finds the complex image that explains all patterns together. It needs
-overlapping exposures and photons; both cost time, and photons damage the specimen. An ordinary
-scan spreads them evenly. Here the specimen is mostly empty, the place of its structure is
-unknown, and the exposures are too few to cover the region. After each exposure the agent
-observes the image so far, and chooses the next position and the exposure time.
+Ptychography makes an image without a lens. A beam smaller than the specimen is put on one position
+after another, a camera in the far field counts the photons of each diffraction pattern, and a
+solver finds the complex image that explains all patterns together. It needs overlapping exposures
+and photons; both cost time, and photons damage the specimen. An ordinary scan spreads them evenly.
+Here the specimen is mostly empty, the place of its structure is unknown, and the exposures are too
+few to cover the region. After each exposure the agent observes the image so far, and chooses the
+next position and the exposure time.
 
 A good scan samples coarsely, recognises structure, follows it with overlapping exposures, and
 spends none on vacuum or twice on one place.
@@ -19,52 +19,48 @@ spends none on vacuum or twice on one place.
   default family, `sparse`, one to three textured ribbons wind through vacuum.
 * **Probe**: a coherent beam from a zone plate upstream of the specimen, so that the wave on the
   specimen is a disk with a curved phase. `coherence` makes it a sum of modes.
-* **Diffraction**: the exit wave is the product of probe and specimen; the detector is in the
-  far field, one unitary Fourier transform away, so that photons are conserved.
+* **Diffraction**: the exit wave is the product of probe and specimen; the detector is in the far
+  field, one unitary Fourier transform away, so that photons are conserved.
 * **Counting**: every pixel draws a Poisson number; `detector` adds a full well, a beam stop and
   read noise.
-* **Stage**: motion takes time, and from `drift="easy"` on the specimen drifts, settles,
-  wanders and follows commands imperfectly. The reconstruction uses the commanded positions.
+* **Stage**: motion takes time, and from `drift="easy"` on the specimen drifts, settles, wanders and
+  follows commands imperfectly. The reconstruction uses the commanded positions.
 * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
-  before coarse.
+  before coarse. Photons are the unit of dose.
 * **Reconstruction**: rPIE during the scan, a few iterations on each new exposure, and
   `final_sweeps` sweeps through all of them at the end; the probe is known.
 
 ## Observation Space
 
-Square maps of the region in which the beam may stand, each cell the mean over its pixels, and a
-few numbers. Coverage and dose are computed from commanded positions and the known probe; E is
-the fluence over the mean fluence under the probe of one nominal exposure. The true positions of
-the beam are hidden.
+Square maps of the region in which the beam may stand, each cell the mean over its pixels, and a few
+numbers. Coverage and dose are computed from commanded positions and the known probe; E is the
+fluence over the mean fluence under the probe of one nominal exposure. The true positions of the
+beam are hidden.
 
-`observation="full"` has finer maps. `observation="features"` is one vector: the numbers, then
-the contrast of the image and the coverage, each as an 8 x 8 map in reading order.
+`observation="full"` has finer maps. `observation="features"` is one vector: the numbers, then the
+contrast of the image and the coverage, each as an 8 x 8 map in reading order.
 
 ## Action Space
 
-The next position and the exposure time. With `action="grid"`, cells that were exposed before
-are masked in `info["action_mask"]` and `action_masks()`, until none is free.
+The next position and the exposure time. With `action="grid"`, cells that were exposed before are
+masked in `info["action_mask"]` and `action_masks()`, until none is free.
 
 ## Rewards
 
-The signal-to-noise ratio does not depend on gauge (`microgym.metrics.structure_snr_db`): an
-empty image has 0 dB, and only structure counts. The step that ends the episode is rewarded
-after the final sweeps.
+The signal-to-noise ratio does not depend on gauge (`microgym.metrics.structure_snr_db`): an empty
+image has 0 dB, and only structure counts. The step that ends the episode is rewarded after the
+final sweeps.
 
 ## Starting State
 
-A specimen drawn from the seed, its place, shape and texture unknown; the stage at the centre,
-with a drift drawn from the seed; the reconstruction is vacuum, clock and dose are zero.
-Specimens of `train`, `validation` and `test` are disjoint whatever the seeds; `siemens_star` is
-never offered for training.
+A specimen drawn from the seed, its place, shape and texture unknown; the stage at the centre, with
+a drift drawn from the seed; the reconstruction is vacuum, clock and dose are zero. Specimens of
+`train`, `validation` and `test` are disjoint whatever the seeds; `siemens_star` is never offered
+for training.
 
 ## Episode End
 
 Terminated when the exposures are used up, or when the clock has passed the time limit.
-
-## Info
-
-The dose is in photons.
 
 ## Arguments
 
@@ -73,17 +69,15 @@ gymnasium.make("Ptycho-v0", split="test", exposures=36, drift="real")
 gymnasium.make_vec("Ptycho-v0", num_envs=8, action="grid")
 ```
 
-Every argument is plain data.
-
 ## Observation models
 
 The image of the maps, and its uncertainty, come from one of three models:
 
-* `reconstructor="classical"`: the running reconstruction, with the uncertainty by photon
-  statistics and a prior contrast.
+* `reconstructor="classical"`: the running reconstruction, with the uncertainty by photon statistics
+  and a prior contrast.
 * `reconstructor="neural"`: its restoration by a [small network](../reconstructor.md): noise is
-  suppressed, structure is continued, and the uncertainty is calibrated. The network is part of
-  the package and runs in compiled code, the same to the bit everywhere.
+  suppressed, structure is continued, and the uncertainty is calibrated. The network is part of the
+  package and runs in compiled code, the same to the bit everywhere.
 * `reconstructor="raw"`: instead of amplitude and phase, the image that the transmitted and the
   scattered part of each exposure give at its position: a scanning transmission image, in which
   bright field is the real and dark field the imaginary part.
@@ -92,26 +86,26 @@ The reward is the same with all: it is computed from the classical reconstructio
 
 ## Recorded scans
 
-With `recording="scan.npz"` a measured scan replaces the simulation. The file is npz (also
-packed by bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
+With `recording="scan.npz"` a measured scan replaces the simulation. The file is npz (also packed by
+bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
 (`microgym.instruments.recorded.recording`). Each commanded position is answered by the nearest
-recorded exposure; each of its counts is kept with a probability such that the dose is the one
-asked for. A place cannot give more photons than were recorded, nothing drifts or fades beyond
-the recording, and `split` has no effect. The truth is the reconstruction from the whole scan at
-full dose.
+recorded exposure; each of its counts is kept with a probability such that the dose is the one asked
+for. A place cannot give more photons than were recorded, nothing drifts or fades beyond the
+recording, and `split` has no effect. The truth is the reconstruction from the whole scan at full
+dose.
 
 A public recording to try is `tests/data/siemens-star-small.npz.bz2` of the repository
 AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced Photon Source.
 
 ## Reference policies
 
-The oracle was tuned as the expert was. It is greedy: a strong reference and not a bound.
+The oracle is greedy: a strong reference and not a bound.
 
 ## Where adaptivity does not pay
 
-Where structure is everywhere (`specimen="grf"`, `"lines"`, `"large_features"`), all positions
-are worth the same, and an even pattern is hard to beat. The same happens on any specimen as
-exposures become enough to cover the region with overlap (`exposures=100`).
+Where structure is everywhere (`specimen="grf"`, `"lines"`, `"large_features"`), all positions are
+worth the same, and an even pattern is hard to beat. The same happens on any specimen as exposures
+become enough to cover the region with overlap (`exposures=100`).
 
 ## References
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microgym.envs.core.channels import Channels, flattened
+from microgym.envs.ptycho.config import CELLS, MODELS, PtychoConfig
 from microgym.instruments.ptychography.instrument import DiffractionMicroscope
 from microgym.instruments.ptychography.state import Measurement
 from microgym.jit import kernel
@@ -14,7 +15,6 @@ from microgym.numerics.libm import atan2_32, exp32
 from microgym.physics.diffraction import add_fluence
 from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.observation_models import (
-    ImageModel,
     RunningScan,
     whole_region,
 )
@@ -66,8 +66,7 @@ def draw_maps(rows, shown, scan, n, unit, drawn):
     one = np.float32(1.0)
     cells, start = drawn.shape[2], n // 2
     edge = (scan.fluence.shape[1] - n) // cells
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         area = scan.areas[b]
         for j in range(4):
             area[j] = (area[j] - start) // edge
@@ -111,8 +110,7 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
             written.
     """
     start, size = n // 2, scan.fluence.shape[1] - n
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
         top, left = corner[b, 0], corner[b, 1]
@@ -133,30 +131,33 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
 
 
 class ScanState(NamedTuple):
-    """State of a `Scan`."""
+    """State of a `Scan`; its maps are drawn but for the areas (see `RunningScan`)."""
 
     estimate: RunningEstimate
     model: tuple[Any, ...]
     fluence: Float32
+    areas: Int64
     signal: Float64
+    maps: Float32
 
 
 class Scan:
     """N scans as they are known without hidden quantities, and the maps that show them.
 
-    Maps are drawn anew only where an exposure has changed them; they are a cache and no state.
+    Maps are drawn anew only where an exposure has changed them.
 
     Args:
         num_envs: N.
         instrument: where the exposures come from.
+        config: which maps are shown, of which observation model.
         exposures: most exposures of one scan.
-        model: class of the observation model.
-        cells: cells along an edge of a map.
-        unit: photons per object pixel that count as one exposure.
 
     Attributes:
         estimate: running reconstructions.
         model: observation model.
+        cells: cells along an edge of a map.
+        photons: of one nominal exposure.
+        unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
         running: reconstructions, fluence by commanded positions, and areas that are to be drawn.
         signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
         state: all that is remembered.
@@ -164,28 +165,25 @@ class Scan:
     """
 
     def __init__(
-        self,
-        num_envs: int,
-        instrument: DiffractionMicroscope,
-        exposures: int,
-        model: type[ImageModel],
-        cells: int,
-        unit: np.float32,
+        self, num_envs: int, instrument: DiffractionMicroscope, config: PtychoConfig, exposures: int
     ) -> None:
         n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
-        self._region = region = (n // 2, instrument.region_px)
-        footprint = intensity(probe).astype(np.float32).ravel()
-        self._constants = footprint, instrument.disk, n, instrument.region_px // cells
-        self._n, self._unit = n, unit
+        light, size = intensity(probe), instrument.region_px
+        self.cells = cells = CELLS[config.observation]
+        self.photons = min(float(config.photons), instrument.most_photons)
+        self.unit = np.float32(self.photons * np.sum(light**2))
+        self._n, self._region = n, (n // 2, size)
+        self._constants = light.astype(np.float32).ravel(), instrument.disk, n, size // cells
         self.estimate = OnlineReconstruction(num_envs, side, probe, exposures)
-        self.model = model(num_envs, side, probe, region)
+        self.model = MODELS[config.reconstructor](num_envs, side, probe, self._region)
         fluence = np.zeros((num_envs, side, side), np.float32)
-        self._areas = whole_region(num_envs, region)
+        self._areas = whole_region(num_envs, self._region)
         re, im = self.estimate.state.re, self.estimate.state.im
         self.running = RunningScan(re, im, fluence, self._areas)
         self.signal = np.zeros((num_envs, 2))
-        self.state = ScanState(self.estimate.state, self.model.state, fluence, self.signal)
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
+        parts = self.estimate.state, self.model.state, fluence, self._areas
+        self.state = ScanState(*parts, self.signal, self.maps)
 
     def reset(self, rows: Int64) -> None:
         """Begin new scans in the listed rows, (k,)."""
@@ -212,11 +210,7 @@ class Scan:
         if not self.model.local:
             self.forget(rows)
 
-    def stale(self) -> Int64:
-        """The rows that have changed since their maps were drawn, (k,) int64."""
-        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
-
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""
         shown = self.model.estimate(rows, self.running)
-        draw_maps(rows, shown, self.running, self._n, self._unit, self.maps)
+        draw_maps(rows, shown, self.running, self._n, self.unit, self.maps)

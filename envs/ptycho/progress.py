@@ -5,10 +5,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from microgym.envs.ptycho.config import GRID
-from microgym.jit import inline_kernel, kernel
-from microgym.metrics.incremental import masked_sums, plane_sums, snr_db, truth_sums
+from microgym.jit import kernel
+from microgym.metrics.incremental import masked_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
-from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.specimens.sample import Sample
 from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
 
@@ -71,71 +70,50 @@ def measure(rows: Int64, sample: Sample, state: PtychoState) -> None:
         state.vacuum_contrast[b], state.structure_px[b] = max(vacuum, 1e-12), max(d_re.size, 1)
 
 
-def agree(rows: Int64, scan: RunningScan, sample: Sample, state: PtychoState) -> None:
-    """Sum the agreement over each row's whole field afresh, and score it.
+@kernel
+def agree_rows(rows, columns, sign, corner, scan, sample, state):
+    """Add the agreement over a patch of each row to its sums, and score it.
 
     Args:
-        rows: (k,).
+        rows: (k,) int64.
+        columns: (3, n) float64, overwritten; n is the edge of the patches, px.
+        sign: 1.0, or -1.0 before the estimate changes there.
+        corner: (N, 2) int64, first row and column of the patches, px.
         scan, sample: of all rows.
         state: updated.
     """
-    columns = np.empty((3, sample.structure.shape[2]))
     for b in rows:
         true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
-        sums = plane_sums(scan.re[b], scan.im[b], true_re, true_im, inside, columns)
-        state.agreement[b] = sums
-        state.snr_db[b] = snr_db(*sums, state.truth_power[b], state.truth_contrast[b])
-
-
-@inline_kernel
-def _add_patch(b, sign, measurement, scan, sample, columns, state):
-    """Add `sign` times the agreement over the latest patch of row b to its sums."""
-    top, left = measurement.corner[b, 0], measurement.corner[b, 1]
-    true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
-    a_re, a_im, power = masked_sums(
-        scan.re[b], scan.im[b], true_re, true_im, inside, top, left, columns.shape[1], columns
-    )
-    state.agreement[b, 0] += sign * a_re
-    state.agreement[b, 1] += sign * a_im
-    state.agreement[b, 2] += sign * power
+        top, left, n = corner[b, 0], corner[b, 1], columns.shape[1]
+        a_re, a_im, power = masked_sums(
+            scan.re[b], scan.im[b], true_re, true_im, inside, top, left, n, columns
+        )
+        sums = state.agreement[b]
+        sums[0] += sign * a_re
+        sums[1] += sign * a_im
+        sums[2] += sign * power
+        state.snr_db[b] = snr_db(
+            sums[0], sums[1], sums[2], state.truth_power[b], state.truth_contrast[b]
+        )
 
 
 @kernel
-def subtract_rows(rows, columns, measurement, scan, sample, state):
-    """Take the latest patch of each row out of its agreement, before the estimate changes there.
+def evaluate_rows(rows, n, beams, sample, enough, fatal, state):
+    """Update discovery and damage of each row after its latest exposure.
 
     Args:
         rows: (k,) int64.
-        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
-        measurement, scan, sample: of all rows.
-        state: updated.
-    """
-    for k in range(rows.size):
-        _add_patch(rows[k], -1.0, measurement, scan, sample, columns, state)
-
-
-@kernel
-def evaluate_rows(rows, columns, microscopes, scan, sample, enough, fatal, state):
-    """Update the progress of each row after its latest exposure.
-
-    Args:
-        rows: (k,) int64.
-        columns: (3, n) float64, overwritten; n is the edge of a patch, px.
-        microscopes, scan, sample: of all rows, after the exposure.
+        n: edge of a patch, px.
+        beams: (N, 2) float64, true positions of the probes, px.
+        sample: of all rows, after the exposure.
         enough: fluence from which a pixel counts as seen, float32, photons/px.
         fatal: fluence from which a pixel counts as destroyed, float32, photons/px.
         state: updated.
     """
-    n, height, width = columns.shape[1], sample.fluence.shape[1], sample.fluence.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
-        _add_patch(b, 1.0, microscopes.measurement, scan, sample, columns, state)
-        sums = state.agreement[b]
-        state.snr_db[b] = snr_db(
-            sums[0], sums[1], sums[2], state.truth_power[b], state.truth_contrast[b]
-        )
+    height, width = sample.fluence.shape[1], sample.fluence.shape[2]
+    for b in rows:
         # Patch on which the beam truly fell.
-        beam = microscopes.beam[b]
+        beam = beams[b]
         top = min(max(int(np.floor(beam[0] + 0.5)) - n // 2, 0), height - n)
         left = min(max(int(np.floor(beam[1] + 0.5)) - n // 2, 0), height - n)
         seen, destroyed, lost = 0, 0, 0.0

@@ -23,23 +23,21 @@ def _inside(task: "PtychoTask", row: int) -> tuple[int, slice, slice]:
     return row, inside, inside
 
 
-def _contrast(re: NDArray[np.float32], im: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Contrast to vacuum, |O - 1|."""
-    return np.hypot(re - 1.0, im)
-
-
-def _truth(task: "PtychoTask", row: int) -> tuple[NDArray[np.float32], float]:
-    """Contrast of the specimen in the region, and the value of the brightest colour."""
+def _contrast(
+    task: "PtychoTask", row: int, re: NDArray[np.float32], im: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], tuple[str, str, str]]:
+    """Contrast to vacuum, |O - 1|, in colours up to that of the specimen, and their legend."""
     sample, inside = task.sample, _inside(task, row)
-    truth = _contrast(sample.object_re[inside], sample.object_im[inside])
-    return truth, max(float(np.percentile(truth, 99.0)), 0.2)
+    truth = np.hypot(sample.object_re[inside] - 1.0, sample.object_im[inside])
+    high = max(float(np.percentile(truth, 99.0)), 0.2)
+    pixels = drawing.colored(np.hypot(re[inside] - 1.0, im[inside]), 0.0, high)
+    return pixels, ("contrast to vacuum", "0", f"{high:.1f}")
 
 
 def specimen(task: "PtychoTask", row: int) -> Panel:
     """Contrast of the specimen as it is now, and its destroyed pixels."""
-    truth, high = _truth(task, row)
+    pixels, legend = _contrast(task, row, task.sample.object_re, task.sample.object_im)
     destroyed = task.state.status[_inside(task, row)] == 2
-    pixels = drawing.colored(truth, 0.0, high)
     pixels[destroyed] = drawing.BAD
     metres = task.instrument.pixel_m * task.region
 
@@ -53,10 +51,8 @@ def specimen(task: "PtychoTask", row: int) -> Panel:
         if destroyed.any():
             drawing.write(pen, (box.left + 8, box.top + 6), "destroyed", 12, drawing.BAD)
 
-    return Panel(
-        TOP_LEFT, "specimen", pixels, "hidden from the agent", smooth=True,
-        legend=("contrast to vacuum", "0", f"{high:.1f}"), overlay=overlay,
-    )  # fmt: skip
+    note = "hidden from the agent"
+    return Panel(TOP_LEFT, "specimen", pixels, note, True, legend, overlay=overlay)
 
 
 def reconstruction(task: "PtychoTask", row: int) -> Panel:
@@ -64,36 +60,29 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
     image, final = task.scan.running, bool(task.terminated[row])
     if task.config.reconstructor == "neural" and not final:
         image = task.scan.model.estimate(np.array([row]), image._replace(areas=None))
-    _, high = _truth(task, row)
-    inside = _inside(task, row)
-    pixels = drawing.colored(_contrast(image.re[inside], image.im[inside]), 0.0, high)
+    pixels, legend = _contrast(task, row, image.re, image.im)
     if final:
         note = "final"
     elif task.config.reconstructor == "raw" or task.config.observation == "features":
         note = "not for the agent"
     else:
         how = "restored, " if task.config.reconstructor == "neural" else ""
-        note = f"agent: {how}{task.cells} x {task.cells} cells"
-    return Panel(
-        TOP_RIGHT, "reconstruction", pixels, note, smooth=True,
-        legend=("contrast to vacuum", "0", f"{high:.1f}"),
-        overlay=None if final else lambda pen, box: _ring(task, row, pen, box),
-    )  # fmt: skip
+        note = f"agent: {how}{task.scan.cells} x {task.scan.cells} cells"
+    ring = None if final else lambda pen, box: _ring(task, row, pen, box)
+    return Panel(TOP_RIGHT, "reconstruction", pixels, note, True, legend, overlay=ring)
 
 
 def dose(task: "PtychoTask", row: int) -> Panel:
     """Fluence by commanded positions, the positions so far, and the path between them."""
-    exposures = task.scan.running.fluence[_inside(task, row)] / task.unit
+    exposures = task.scan.running.fluence[_inside(task, row)] / task.scan.unit
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         path(pen, points(task, row, box), drawing.ACCENT, drawing.INK)
         _ring(task, row, pen, box)
 
-    return Panel(
-        BOTTOM_LEFT, "dose and path", drawing.colored(exposures, 0.0, _BRIGHT_EXPOSURES),
-        smooth=True, legend=("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}"),
-        overlay=overlay,
-    )  # fmt: skip
+    pixels = drawing.colored(exposures, 0.0, _BRIGHT_EXPOSURES)
+    legend = ("fluence in exposures", "0", f"{_BRIGHT_EXPOSURES:.0f}")
+    return Panel(BOTTOM_LEFT, "dose and path", pixels, "", True, legend, overlay=overlay)
 
 
 def detector(task: "PtychoTask", row: int) -> Panel:
@@ -106,11 +95,9 @@ def detector(task: "PtychoTask", row: int) -> Panel:
     shown = np.log1p(np.maximum(counts, 0.0)) / np.log1p(high)
     tiles[:probes] = np.fft.fftshift(shown, axes=(1, 2))
     grid = tiles.reshape(edge, edge, n, n).swapaxes(1, 2).reshape(edge * n, edge * n)
-    return Panel(
-        BOTTOM_RIGHT, "detector", drawing.colored(grid, 0.0, 1.0),
-        "latest exposure" if task.scan.estimate.state.taken[row] else "", smooth=True,
-        legend=("counts (log)", "0", f"{high:.0f}"),
-    )  # fmt: skip
+    pixels, legend = drawing.colored(grid, 0.0, 1.0), ("counts (log)", "0", f"{high:.0f}")
+    note = "latest exposure" if task.scan.estimate.state.taken[row] else ""
+    return Panel(BOTTOM_RIGHT, "detector", pixels, note, True, legend)
 
 
 def points(task: "PtychoTask", row: int, box: Box) -> list[drawing.Point]:

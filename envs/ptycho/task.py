@@ -1,7 +1,6 @@
 """Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from microgym.envs.ptycho.config import (
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
-    MODELS,
     PtychoConfig,
 )
 from microgym.envs.ptycho.observation import Scan
@@ -33,7 +31,6 @@ from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
-from microgym.physics.probe import intensity
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
 from microgym.state import Float64, Int64, Uint32
@@ -59,7 +56,6 @@ class PtychoTask(Task):
         microscopes: state of one probe of each, of which the latest exposure is entered.
         scan: running reconstructions and maps.
         start, region: first row and column of the region in the field, and its edge, px.
-        unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
         probes: probes on each specimen.
         exposures: most exposures of an episode, of all probes.
         budget_photons: nominal photons of an episode.
@@ -72,7 +68,7 @@ class PtychoTask(Task):
     instrument: Any
     microscopes: PtychographyState
     probes = 1
-    SIZES = {"field_px": "instrument.field_px", "cells": "cells"}
+    SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
     NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
@@ -149,32 +145,26 @@ class PtychoTask(Task):
         )
         self.instrument, self.sample = instrument, instrument.sample
         self.microscopes = instrument.state
-        self.cells = CELLS[chosen.observation]
         self.start, self.region = instrument.n // 2, instrument.region_px
         self.exposures = chosen.exposures * self.probes
-        nominal = min(float(chosen.photons), instrument.most_photons)
-        self.budget_photons = nominal * self.exposures
-        self.unit = np.float32(nominal * np.sum(intensity(instrument.known_probe) ** 2))
-        self.scan = self.make_scan(count, self.exposures)
-        self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
-
-    def make_scan(self, count: int, exposures: int) -> Scan:
-        """Reconstructions and maps of some scans with a number of exposures each."""
-        model = MODELS[self.config.reconstructor]
-        return Scan(count, self.instrument, exposures, model, self.cells, self.unit)
+        self.scan = Scan(count, instrument, chosen, self.exposures)
+        self.budget_photons = self.scan.photons * self.exposures
+        self._specimen: Specimens | None = None
+        if chosen.is_file:
+            shape, margin = (instrument.field_px,) * 2, DETECTOR_PIXELS // 2
+            image = load_image(chosen.specimen, shape, margin=margin)[None]
+            structure = structure_mask(image).astype(np.uint8)
+            self._specimen = Specimens(image.real, image.imag, structure)
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
-        """Kernels of progress before and after an exposure is reconstructed."""
-        microscopes, scan, sample = self.microscopes, self.scan.running, self.sample
-        enough, fatal = np.float32(SEEN_EXPOSURES) * self.unit, self.instrument.fatal_fluence
+        """Kernels of agreement, and of discovery and damage."""
+        beams, n, sample, state = self.microscopes.beam, self.instrument.n, self.sample, self.state
+        enough, fatal = np.float32(SEEN_EXPOSURES) * self.scan.unit, self.instrument.fatal_fluence
         return (
-            Bound(progress.subtract_rows, microscopes.measurement, scan, sample, self.state),
-            Bound(
-                progress.evaluate_rows, microscopes, scan, sample, enough, np.float32(fatal),
-                self.state,
-            ),
-        )  # fmt: skip
+            Bound(progress.agree_rows, self.scan.running, sample, state),
+            Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
+        )
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
@@ -191,7 +181,7 @@ class PtychoTask(Task):
         self.scan.reset(rows)
         state.position[rows] = 0.5 * instrument.field_px
         progress.measure(rows, self.sample, state)
-        progress.agree(rows, self.scan.running, self.sample, state)
+        self.agree(rows)
         # An empty estimate has 0 dB, without the rounding of its sums.
         state.snr_db[rows] = 0.0
         self.scan.draw(rows)
@@ -237,12 +227,18 @@ class PtychoTask(Task):
 
     def enter_exposure(self, rows: Int64) -> None:
         """Update reconstruction and progress by the latest exposure of some rows, (k,)."""
-        subtract, evaluate = self._kernels
-        n = self.instrument.n
-        columns = workspace(6 * n).view(np.float64).reshape(3, n)
-        subtract(rows, columns)
+        agree, evaluate = self._kernels
+        columns, corner = _columns(self.instrument.n), self.microscopes.measurement.corner
+        agree(rows, columns, -1.0, corner)
         self.scan.add(rows, self.microscopes.measurement)
-        evaluate(rows, columns)
+        agree(rows, columns, 1.0, corner)
+        evaluate(rows)
+
+    def agree(self, rows: Int64) -> None:
+        """Sum the agreement over the whole field of some rows, (k,), afresh."""
+        self.state.agreement[rows] = 0.0
+        whole = np.zeros((self.num_envs, 2), np.int64)
+        self._kernels[0](rows, _columns(self.instrument.field_px), 1.0, whole)
 
     def _finish(self, rows: Int64) -> None:
         """Sweep through all exposures of scans that are over, and draw the maps."""
@@ -250,7 +246,7 @@ class PtychoTask(Task):
         if finished.size and self.config.final_sweeps:
             self.scan.estimate.sweep(finished, self.config.final_sweeps)
             self.scan.forget(finished)
-            progress.agree(finished, self.scan.running, self.sample, self.state)
+            self.agree(finished)
         self.scan.draw(rows)
 
     def observe(self) -> Any:
@@ -264,7 +260,6 @@ class PtychoTask(Task):
 
     def maps(self) -> NDArray[np.float32]:
         """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
-        self.share(self.scan.draw, self.scan.stale(), PIECE)
         return self.scan.maps.copy()
 
     def numbers(self) -> dict[str, Float64]:
@@ -308,11 +303,6 @@ class PtychoTask(Task):
         free[free.sum(axis=1) == 0] = True
         return np.tile(free, (1, len(GRID_DWELLS_S)))
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        self.scan.forget()
-
     def intervene(self, rows: Int64, **values: Any) -> None:
         """Set the drift's hidden quantities; a recorded scan has its own drift."""
         if values and self.config.recording is not None:
@@ -327,11 +317,6 @@ class PtychoTask(Task):
         return f"exposure {made} of {most}" if made else "before the first exposure"
 
 
-def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:
-    """A user's image as a specimen of the field's size."""
-    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)[None]
-    return Specimens(
-        np.ascontiguousarray(image.real, np.float32),
-        np.ascontiguousarray(image.imag, np.float32),
-        structure_mask(image[0])[None].astype(np.uint8),
-    )
+def _columns(width: int) -> Float64:
+    """Work memory of sums over columns, (3, width)."""
+    return workspace(6 * width).view(np.float64).reshape(3, width)

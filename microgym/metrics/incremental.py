@@ -51,26 +51,6 @@ def _add_agreement(planes, at, columns, column, count):
 
 
 @kernel
-def _area_sums(est_re, est_im, true_re, true_im, mask, y0, x0, height, width, columns):
-    for sums in range(3):
-        for j in range(width):
-            columns[sums, j] = 0.0
-    planes = est_re, est_im, true_re, true_im, mask
-    whole = width - width % BLOCK
-    for i in range(height):
-        at = (y0 + i) * mask.shape[1] + x0
-        for start in range(0, whole, BLOCK):
-            _add_agreement(planes, at + start, columns, start, BLOCK)
-        _add_agreement(planes, at + whole, columns, whole, width - whole)
-    total_re, total_im, power = 0.0, 0.0, 0.0
-    for j in range(width):
-        total_re += columns[0, j]
-        total_im += columns[1, j]
-        power += columns[2, j]
-    return total_re, total_im, power
-
-
-@kernel
 def masked_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, columns):
     """A patch's share of A = sum conj(R) O and B = sum |R|^2 over the mask.
 
@@ -82,23 +62,28 @@ def masked_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, columns):
         mask: (H, W) bool or uint8, 0 and 1.
         y0: first row of the patch, px; the patch must lie inside the planes.
         x0: its first column, px.
-        n: edge of the patch, px.
+        n: edge of the patch, px; that of the planes for the whole of them.
         columns: (3, n or more) float64, overwritten.
 
     Returns:
         Re A, Im A, B.
     """
-    return _area_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, n, columns)
-
-
-@kernel
-def plane_sums(est_re, est_im, true_re, true_im, mask, columns):
-    """A and B over the whole plane: the start of the running sums, and the reset of their rounding.
-
-    Arguments and result as for `masked_sums`; `columns` is (3, W or more).
-    """
-    height, width = est_re.shape
-    return _area_sums(est_re, est_im, true_re, true_im, mask, 0, 0, height, width, columns)
+    for sums in range(3):
+        for j in range(n):
+            columns[sums, j] = 0.0
+    planes = est_re, est_im, true_re, true_im, mask
+    whole = n - n % BLOCK
+    for i in range(n):
+        at = (y0 + i) * mask.shape[1] + x0
+        for start in range(0, whole, BLOCK):
+            _add_agreement(planes, at + start, columns, start, BLOCK)
+        _add_agreement(planes, at + whole, columns, whole, n - whole)
+    total_re, total_im, power = 0.0, 0.0, 0.0
+    for j in range(n):
+        total_re += columns[0, j]
+        total_im += columns[1, j]
+        power += columns[2, j]
+    return total_re, total_im, power
 
 
 @kernel
@@ -148,7 +133,7 @@ def snr_db(a_re, a_im, b, c, c0):
     """`structure_snr_db` from its sums.
 
     Args:
-        a_re: real part of A, over estimate and truth (`masked_sums`, `plane_sums`).
+        a_re: real part of A, over estimate and truth (`masked_sums`).
         a_im: its imaginary part.
         b: sum over the estimate, from the same.
         c: sum over the truth (`truth_sums`).

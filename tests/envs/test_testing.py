@@ -9,7 +9,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from microgym.envs.core import testing
-from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.testing import ActionSource, assert_same, fingerprint
 from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from tests.envs.toy.task import ToyTask
@@ -100,6 +100,7 @@ def test_an_idle_intervention_is_found(monkeypatch):
 
 def test_all_checks_together():
     testing.check_all(TOY, action="grid")
+    testing.check_all(TOY, action="parts")
     with pytest.raises(AssertionError, match="no episode ended in 1 steps"):
         testing.check_all(TOY, steps=1, drift="off")
 
@@ -135,14 +136,16 @@ SPACES = [
     spaces.Box(-2.0, 3.0, (2, 2), np.float32),
     spaces.Box(0, 9, (2,), np.int32),
     spaces.Discrete(5, start=3),
+    spaces.MultiDiscrete([2, 3, 4]),
 ]
+PARTS = spaces.Dict({"move": SPACES[0], "look": SPACES[2]})
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_actions_of_every_space(space):
     source, batches = ActionSource(space, 1), ActionSource(space, 1)
-    check = ActionChecker(space, 1, single=True)
-    many = ActionChecker(space, 4, single=False)
+    check = action_checker(space, 1, single=True)
+    many = action_checker(space, 4, single=False)
     actions = [source.one() for _ in range(4)]
     for action in actions:
         assert action in space
@@ -159,23 +162,40 @@ def test_actions_of_every_space(space):
         (SPACES[1], [1, 10], ValueError, r"action\[1\] is 10; it must be in \[0, 9\]"),
         (SPACES[1], [1.0, 2.0], TypeError, "integers"),
         (SPACES[2], 2, ValueError, r"action is 2; it must be in \[3, 7\]"),
+        (SPACES[3], [1, 3, 0], ValueError, r"action\[1\] is 3; it must be in \[0, 2\]"),
     ],
 )
 def test_bad_actions_of_every_space(space, action, error, message):
     with pytest.raises(error, match=message):
-        ActionChecker(space, 1, single=True)(action)
+        action_checker(space, 1, single=True)(action)
+
+
+def test_actions_of_several_parts():
+    source, check = ActionSource(PARTS, 1), action_checker(PARTS, 3, single=False)
+    batch = source.batch(3)
+    checked: Any = check(batch)
+    assert set(checked) == {"move", "look"}
+    assert_same(checked["move"], batch["move"])
+    assert all(ActionSource(PARTS, seed).one() in PARTS for seed in range(4))
+    ignored: Any = check(batch | {"move": np.full((3, 2, 2), np.nan)}, np.zeros(3, np.bool_))
+    assert np.isfinite(ignored["move"]).all()
+    for bad in (np.zeros(3), {"move": batch["move"]}):
+        with pytest.raises(ValueError, match=r"must map \['look', 'move'\] to values"):
+            check(bad)
+    with pytest.raises(ValueError, match="look: actions"):
+        check(batch | {"look": np.array([9, 3, 3])})
 
 
 def test_unknown_spaces_are_refused():
     space = spaces.Tuple([spaces.Discrete(2)])
-    with pytest.raises(TypeError, match="got Tuple"):
-        ActionChecker(space, 1, single=True)
+    with pytest.raises(TypeError, match="not Tuple"):
+        action_checker(space, 1, single=True)
     with pytest.raises(TypeError, match="no actions"):
         ActionSource(space, 0).one()
 
 
 def test_ignored_rows_are_not_looked_at():
-    check = ActionChecker(SPACES[0], 2, single=False)
+    check = action_checker(SPACES[0], 2, single=False)
     actions = np.zeros((2, 2, 2))
     actions[1] = np.nan
     used = np.array([True, False])

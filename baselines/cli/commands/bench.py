@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmarks and compare them with their thresholds."""
-    from microgym.baselines.benchmarks import find_benchmarks
-    from microgym.baselines.benchmarks.timing import LONG, Effort, Threshold, run_benchmark
+    from microgym.baselines.benchmarks import LONG, find_benchmarks
+    from microgym.baselines.benchmarks.timing import Effort, Threshold, run_benchmark
 
     known = find_benchmarks()
     if arguments.list:

@@ -20,22 +20,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "--seeds", default=list(protocols.REPORT.seeds))
     options.add(parser, "--episodes", default=protocols.REPORT.episodes)
     options.add(parser, *options.SETTING, "--recording", "--runs", "--num-envs", "--jobs")
-    parser.add_argument(
-        "--readme",
-        type=Path,
-        nargs="?",
-        const=Path("README.md"),
-        metavar="FILE",
-        help="instead, rewrite the score table of this README from the committed results",
-    )
-    parser.add_argument(
-        "--pages",
-        type=Path,
-        nargs="?",
-        const=Path("docs"),
-        metavar="FOLDER",
-        help="instead, rewrite the pages in this folder (default: docs) from source and results",
-    )
+    for name, usual, metavar, text in (
+        (
+            "--readme",
+            "README.md",
+            "FILE",
+            "the score table of this README from the committed results",
+        ),
+        (
+            "--pages",
+            "docs",
+            "FOLDER",
+            "the pages in this folder (default: docs) from source and results",
+        ),
+    ):
+        parser.add_argument(
+            name,
+            type=Path,
+            nargs="?",
+            const=Path(usual),
+            metavar=metavar,
+            help=f"instead, rewrite {text}",
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:

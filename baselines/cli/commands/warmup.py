@@ -44,11 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 def variants(entry: environments.Entry) -> Iterator[dict[str, Any]]:
     """Sets of arguments that together use every kernel of an environment.
 
-    Args:
-        entry: the environment.
-
-    Yields:
-        The defaults; one set for each other value of each option; and every switch at its hardest.
+    These are the defaults; one set for each other value of each option; and every switch at its
+    hardest.
     """
     from microgym.envs.core.config import options as declared
 
@@ -65,12 +62,7 @@ def variants(entry: environments.Entry) -> Iterator[dict[str, Any]]:
 
 
 def warm_up(env_id: str, kwargs: Mapping[str, Any]) -> None:
-    """Compile the kernels that one environment uses.
-
-    Args:
-        env_id: such as "Ptycho-v0".
-        kwargs: arguments of `gymnasium.make`; nothing is done where they do not go together.
-    """
+    """Compile the kernels of an environment; do nothing where its arguments do not go together."""
     import gymnasium as gym
 
     try:

@@ -19,9 +19,7 @@ from microgym.physics.afm_tip import REACH, Tip, window_of
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.topography.convnet_kernels import LINES
 from microgym.reconstruction.topography.observation_model import NeuralTopography, Raster, ScanLine
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Float32, Float64
 
 NEW_NM = 8.0
 """Radius of a new tip, nm, as in AFM-v0."""

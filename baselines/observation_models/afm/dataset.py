@@ -18,9 +18,7 @@ from microgym.random import episode_key
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS
 from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM
 from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Bool, Float32, Float64, Int64
 
 LEARNT = tuple(name for name in SURFACES if name not in HELD_OUT_SURFACES)
 """Families of the training: all but those held out."""
@@ -60,16 +58,9 @@ class Conditions:
 
     def arguments(self) -> AFMConfig:
         """The arguments of AFM-v0 that ask for the same."""
-        return AFMConfig(
-            specimen=self.family,
-            split=self.split,
-            field_nm=self.field_nm,
-            lines=self.lines,
-            drift=self.drift,
-            tip=self.tip,
-            loop=self.loop,
-            scanner=self.scanner,
-        )
+        names = ("split", "field_nm", "lines", "drift", "tip", "loop", "scanner")
+        shared: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return AFMConfig(specimen=self.family, **shared)
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ class Frames:
     conditions: Conditions
 
 
-def scan_frames(conditions: Conditions, seeds: NDArray[np.int64], chance: int) -> Frames:
+def scan_frames(conditions: Conditions, seeds: Int64, chance: int) -> Frames:
     """Scan one frame of each surface.
 
     The dials change now and then. The tips are as after some use: sharp, worn, broken or double.
@@ -204,7 +195,7 @@ class Inputs(NamedTuple):
     """
 
     signals: Float32
-    place: NDArray[np.int64]
+    place: Int64
     settings: Float32
     lag_px: Float32
     truth: Float32
@@ -214,7 +205,7 @@ class Inputs(NamedTuple):
         rest: Any = self[1:]
         return Inputs(self.signals, *(one[chosen] for one in rest))
 
-    def hide(self, hidden: NDArray[np.bool_]) -> None:
+    def hide(self, hidden: Bool) -> None:
         """Hide earlier lines where `hidden`, (L, LINES) bool, is true; never the newest line."""
         for n in range(1, LINES):
             gone = hidden[:, n]
@@ -262,7 +253,7 @@ def _inputs_of(frames: Frames, first: int) -> Inputs:
     )
 
 
-def line_settings(frames: Frames) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def line_settings(frames: Frames) -> tuple[Float64, Float64]:
     """Scaled settings of each line, (F, lines, 5), and lags, px; see `enter_settings`."""
     setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
     width = frames.signals.shape[-1] + 2 * LEAD

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.afm.classical import (
@@ -45,6 +44,7 @@ from microgym.baselines.observation_models.evaluate import (
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.splits import HELD_OUT_SURFACES
+from microgym.state import Float64
 
 SPEEDS: dict[str, tuple[float, float]] = {"slow": (2.0, 5.0), "fast": (5.0, 20.0)}
 """Line rates, Hz: the even pace of AFM-v0 is 4 Hz."""
@@ -137,9 +137,7 @@ def compare(weights: Weights, test: Conditions, *, budget: Budget, seed: int) ->
     }
 
 
-def coverage_under(
-    weights: Weights, seed: int, family: str | None
-) -> tuple[Conditions, NDArray[np.float64]]:
+def coverage_under(weights: Weights, seed: int, family: str | None) -> tuple[Conditions, Float64]:
     """Coverage under one set of random conditions, as in training; see `measure_coverage`."""
     (frames,) = random_frames(seed, 1, "test", family=family)
     heights, sigma = restore(weights, frames)
@@ -153,9 +151,7 @@ def claimed(record: Record) -> list[tuple[str, Estimate]]:
     return claimed_gains([(f", {one['speed']}", one, one["gain"]) for one in record["claims"]])
 
 
-def failed_claims(record: Record) -> list[str]:
-    """Claims that a record does not support."""
-    return unsupported_claims(claimed(record), record["coverage"])
+failed_claims = functools.partial(unsupported_claims, claimed)
 
 
 def summary(record: Record) -> str:

@@ -75,8 +75,8 @@ class TopographyNet(TwinNetwork):
         """Simple restorations of the newest line (B, CANDIDATES, P), and of all lines (B, L, P)."""
         z, y, e, f = (lines[:, :, i] for i in range(4))
         ahead = LAG_SHARE * lag_px[:, :, None]
-        a = z - (e + ahead * _slope(e))
-        b = y - (f - ahead * _slope(f))
+        a = z - (e + ahead * torch.gradient(e, dim=-1)[0])
+        b = y - (f - ahead * torch.gradient(f, dim=-1)[0])
         base = 0.5 * (a + b)
         middle = base.mean(dim=-1, keepdim=True)
         base = base - middle
@@ -100,12 +100,6 @@ class TopographyNet(TwinNetwork):
         around = nn.functional.pad(within, (1, 1))
         unit = (around[:, :-2] + within + around[:, 2:]) / (3 * CELL) + LEAST_NM
         return signals.reshape(count, SIGNAL_INPUTS, cells), unit
-
-
-def _slope(x: Tensor) -> Tensor:
-    """Change from pixel to pixel, between neighbours on both sides where there are two."""
-    inner = 0.5 * (x[..., 2:] - x[..., :-2])
-    return torch.cat([x[..., 1:2] - x[..., :1], inner, x[..., -1:] - x[..., -2:-1]], dim=-1)
 
 
 def _smooth(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from microgym.baselines.observation_models.afm.classical import (
     restore,
     restore_classically,
 )
-from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
+from microgym.baselines.observation_models.afm.dataset import Conditions, scan_frames
 from microgym.baselines.observation_models.afm.evaluate import SPEEDS, TIPS, claimed
 from microgym.baselines.observation_models.evaluate import found_shares
 from microgym.baselines.observation_models.figure import ImageRow, colored_planes, image_grid
@@ -21,80 +21,29 @@ from microgym.baselines.observation_models.page import (
     coverage_card_rows,
     coverage_table,
     family_cell,
-    verdict_rows,
+    verdict_table,
 )
-from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
+from microgym.baselines.observation_models.specification import Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.nn.network import Weights
-from microgym.specimens.splits import HELD_OUT_SURFACES
-
-_PURPOSE = """\
-A fast scan with a worn tip shows less than is there: the loop lags behind, the tip flies off edges,
-trace and retrace differ, and everything is as wide as the tip. With `reconstructor="neural"`
-`AFM-v0` also shows heights with an uncertainty that a small network restores from trace, retrace,
-error signals, phase and dials of the newest line and the two before it. They do not replace the
-scan: the reward is that of the trace."""
-_TRAINED = """\
-It was trained on lines of simulated frames, which the package's own microscope scanned: six
-families of surfaces, tips from new to broken and double, dials drawn at random below the onset of
-ringing and changed now and then, frames of 0.5 to 2 µm. The truth is that of the reward of
-`AFM-v0`: the image of a new tip on the trace's path, each line's mean apart. The loss is the mean
-logarithm of a line's error, so that flat surfaces count like steep ones, and a Laplace likelihood
-of the errors, by which the uncertainty is learnt; it is then scaled on validation surfaces.
-
-For each pixel the network weighs six classical restorations (trace, retrace, both corrected by
-their error signals and half of the signal's lag, and their mean smoothed over 3 and 9 pixels), and
-adds a detail in units of what the signals leave open there."""
-_LIMITS = (
-    "Its training has tapping alone, lines of 256 pixels, line rates of 2 to 20 Hz, and "
-    "instruments whose levers are those of `AFM-v0`. All else is extrapolation.",
-    "The floor of a trench that the tip does not reach cannot be restored. "
-    "There, and on families that are not in its training, its uncertainty is too small.",
-    "Heights are of one line, less its mean: offsets between lines are not restored, nor is where "
-    "creep and hysteresis have led the trace.",
-    "Its uncertainty is true on average over pixels and scans, not for each pixel or family.",
-)
 
 
-def _data(made: Record) -> str:
-    return (
-        f"{made['groups']} sets of random conditions, 4 training frames each of "
-        f"{', '.join(f'`{n}`' for n in LEARNT)}; never "
-        f"{', '.join(f'`{n}`' for n in HELD_OUT_SURFACES)}"
-    )
-
-
-def _results(record: Record) -> list[str]:
+def sections(record: Record) -> list[str]:
     """The sections about results, paragraph by paragraph."""
-    return [
-        "## Where it wins, and where not",
-        _about(record),
-        markdown(verdict_rows(claimed(record))),
-        _lost(record),
-        _comparisons(record["claims"], "lines", "speed"),
-        "## States of tips",
-        f"The same at 2 to 20 lines a second, {record['tips'][0]['specimens']} test frames in each "
-        f"row; {_tips()}.",
-        _comparisons(record["tips"], "tip", "tip"),
-        "## Its uncertainty",
-        "Part of pixels whose error stays below what is stated; means over sets of conditions, "
-        "four frames each, with 95% intervals.",
-        coverage_table(record["coverage"], "frames"),
-    ]
-
-
-def _metrics(record: Record) -> Rows:
-    """Rows of the card about the results."""
-    coverage = record["coverage"]
-    gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
-    return gains + coverage_card_rows(coverage["stated"], found_shares(coverage))
-
-
-def _about(record: Record) -> str:
-    effort = record["effort"]
+    claims, table, effort = record["claims"], record["tips"], record["effort"]
     radii = ", ".join(f"{one:g}" for one in RADII_NM if one)
     speeds = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in SPEEDS.items())
-    return (
+    tips = "; ".join(
+        f"`{name}` {low:g} to {high:g} nm" + (" with a second apex" if split else "")
+        for name, ((low, high), split) in TIPS.items()
+    )
+    lost = [
+        f"`{one['family']}`, {one.get('speed') or 'tip ' + one['tip']}"
+        for one in (*claims, *table)
+        if not one["gain"]["low"] > 0.0
+    ]
+    return [
+        "## Where it wins, and where not",
         "Errors are of whole frames: root mean square error over the relief (the root mean square "
         "height of the truth), each line's mean apart; less is better. Line rates in 1/s: "
         f"{speeds}; `AFM-v0` gives time for 4 on average. Tips of 6 to 45 nm, every fifth with a "
@@ -106,34 +55,34 @@ def _about(record: Record) -> str:
         f"erosion by a nominal tip ({radii} nm) over the same three lines, and dilation by a new "
         "one. "
         f"{effort['specimens']} test frames in each row, the same for all; 95% intervals of paired "
-        "differences."
-    )
-
-
-def _tips() -> str:
-    return "; ".join(
-        f"`{name}` {low:g} to {high:g} nm" + (" with a second apex" if split else "")
-        for name, ((low, high), split) in TIPS.items()
-    )
-
-
-def _lost(record: Record) -> str:
-    """Comparisons that the network does not win, in a sentence."""
-    places = [
-        f"`{one['family']}`, {one.get('speed') or 'tip ' + one['tip']}"
-        for one in (*record["claims"], *record["tips"])
-        if not one["gain"]["low"] > 0.0
+        "differences.",
+        verdict_table(claimed(record)),
+        f"It does not win on: {'; '.join(lost)}."
+        if lost
+        else "It wins in every row of both tables below.",
+        _comparisons(claims, "lines", "speed"),
+        "## States of tips",
+        f"The same at 2 to 20 lines a second, {table[0]['specimens']} test frames in each row; "
+        f"{tips}.",
+        _comparisons(table, "tip", "tip"),
+        "## Its uncertainty",
+        "Part of pixels whose error stays below what is stated; means over sets of conditions, "
+        "four frames each, with 95% intervals.",
+        coverage_table(record["coverage"], "frames"),
     ]
-    if not places:
-        return "It wins in every row of both tables below."
-    return f"It does not win on: {'; '.join(places)}."
+
+
+def metrics(record: Record) -> Rows:
+    """Rows of the card about the results."""
+    coverage = record["coverage"]
+    gains = [(f"error less by: {name}", written(gain, 3)) for name, gain in claimed(record)]
+    return gains + coverage_card_rows(coverage["stated"], found_shares(coverage))
 
 
 def _comparisons(found: Sequence[Record], name: str, key: str) -> str:
     """A table of comparisons."""
     head = ("surfaces", name, "relief", "trace", "flattened", "corrected", "best classical",
             "network", "better by", "better is")  # fmt: skip
-
     rows = [
         (
             family_cell(one),
@@ -178,25 +127,3 @@ def _pictures(weights: Weights, settings: RestorationSettings, family: str) -> I
     errors = [sigma[0], np.abs(others[-1] - truth)]
     planes = colored_planes((truth, *others), low, high)
     return family, "", planes + colored_planes(errors, 0.0, 0.3 * (high - low))
-
-
-CARD = ModelCard(
-    page="topography.md",
-    title="The neural observation of AFM-v0",
-    purpose=_PURPOSE,
-    picture=(
-        "Truth, trace, classical restoration, network, its stated uncertainty and its error on "
-        "three surfaces",
-        "Three unseen surfaces at about 10 lines a second with a tip of about 14 nm. The classical "
-        "restoration is the best that tuned settings give. Uncertainty and error are shown on one "
-        "scale.",
-    ),
-    trained=_TRAINED,
-    limits=_LIMITS,
-    inputs="trace, retrace, error signals, phase and dials of the last three lines",
-    outputs="heights of the newest line, and the uncertainty of each pixel",
-    data=_data,
-    cost=lambda record: f"{record['line_us']:.0f} µs a line",
-    results=_results,
-    metrics=_metrics,
-)

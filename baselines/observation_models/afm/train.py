@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.baselines.observation_models.afm.dataset import (
@@ -15,6 +14,7 @@ from microgym.baselines.observation_models.afm.model import TopographyNet
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
 from microgym.reconstruction.nn.network import Tensors
+from microgym.state import Float32
 
 _BATCH = 64
 _FLOOR_NM = 0.02  # errors that count as none: the detector's noise (design choice)
@@ -81,7 +81,7 @@ def level(lines: Tensor) -> Tensor:
     return lines - lines.mean(dim=-1, keepdim=True)
 
 
-def restore(net: TwinNetwork, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def restore(net: TwinNetwork, inputs: Inputs) -> tuple[Float32, Float32]:
     """Run the network in PyTorch on L lines with those before them.
 
     Returns:

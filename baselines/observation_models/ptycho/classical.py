@@ -30,11 +30,9 @@ from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
+from microgym.state import Bool, Float32, Float64, Int64
 
 Complex64 = NDArray[np.complex64]
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 STOPS = (0, 1, 2, 5, 10, 25, 50, 100)
 """Sweeps after which a classical solver may stop; 0 leaves vacuum."""
@@ -110,7 +108,7 @@ class CompletedScans:
         return complex_error(images, self.truth, mask, remove_ramp=self.ramp)
 
 
-def take(conditions: Conditions, seeds: NDArray[np.int64], places: Float64) -> CompletedScans:
+def take(conditions: Conditions, seeds: Int64, places: Float64) -> CompletedScans:
     """Take scans of (N,) specimens at places (E, 2) or (N, E, 2) of the probe, px of the field."""
     scans = Scans(conditions, seeds)
     measured, count = scans.instrument.state.measurement, len(seeds)
@@ -162,10 +160,9 @@ def solve(
     count, exposures = scans.photons.shape
     edge, margin = scans.truth.shape[-1], scans.margin
     settings = PIESettings(alpha=alpha, object_step=step, decay=decay, modes=len(scans.probe))
-    solver = PIESolver(
-        scans.probe, (edge + 2 * margin,) * 2, num=count, capacity=exposures, settings=settings,
-        known=scans.known,
-    )  # fmt: skip
+    shape = (edge + 2 * margin, edge + 2 * margin)
+    sizes = {"num": count, "capacity": exposures}
+    solver = PIESolver(scans.probe, shape, settings=settings, known=scans.known, **sizes)
     solver.add(None, scans.counts, scans.places, scans.photons)
     inside = slice(margin, margin + edge)
     for before, stop in pairwise((0, *stops)):

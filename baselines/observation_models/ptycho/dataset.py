@@ -6,6 +6,7 @@ network are taken several times while it goes on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.unet_kernels import CELL, LEAST_FLUENCE
 from microgym.specimens.splits import FAMILIES, HELD_OUT
+from microgym.state import Bool, Float32, Float64, Int64
 
-Float32 = NDArray[np.float32]
 Complex64 = NDArray[np.complex64]
 
 LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
@@ -63,14 +64,10 @@ class Conditions:
         """The instrument of Ptycho-v0, with the true or the known probe."""
         errors = (self.aperture_error, self.defocus_error) if known else (0.0, 0.0)
         factors = zip(LENS, (self.aperture, self.defocus), errors, strict=True)
-        return PtychoConfig(
-            specimen=self.family,
-            split=self.split,
-            photons=self.photons,
-            drift=self.drift,
-            damage=self.damage,
-            optics={name: OPTICS[name] * (one * (1.0 + error)) for name, one, error in factors},
-        ).settings
+        optics = {name: OPTICS[name] * (one * (1.0 + error)) for name, one, error in factors}
+        names = ("split", "photons", "drift", "damage")
+        shared: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return PtychoConfig(specimen=self.family, optics=optics, **shared).settings
 
 
 class Scans:
@@ -86,7 +83,7 @@ class Scans:
         ValueError: an unknown family, or one that is held out from its split.
     """
 
-    def __init__(self, conditions: Conditions, seeds: NDArray[np.int64]) -> None:
+    def __init__(self, conditions: Conditions, seeds: Int64) -> None:
         count, c = len(seeds), conditions
         self.instrument = PtychographyInstrument(count, c.settings())
         (self.probe,) = self.instrument.settings.probe
@@ -99,7 +96,7 @@ class Scans:
         self.instrument.reset(self._rows, keys, c.family, c.split)
         self.estimate.reset(self._rows)
 
-    def expose(self, places: NDArray[np.float64], dwell_s: NDArray[np.float64]) -> None:
+    def expose(self, places: Float64, dwell_s: Float64) -> None:
         """Expose at places (N, 2), px of the field, for (N,) seconds; update the reconstruction."""
         microscope = self.instrument
         microscope.expose(self._rows, places, dwell_s)
@@ -124,9 +121,7 @@ class Scans:
         return (sample.pristine_re + 1j * sample.pristine_im).astype(np.complex64)
 
 
-def places(
-    generator: np.random.Generator, exposures: int, structure: NDArray[np.uint8]
-) -> NDArray[np.float64]:
+def places(generator: np.random.Generator, exposures: int, structure: NDArray[np.uint8]) -> Float64:
     """Places of a scan by a random, a raster or a structure-seeking policy.
 
     Args:
@@ -188,9 +183,9 @@ class Dataset:
     """
 
     inputs: NDArray[np.float16]
-    specimen: NDArray[np.int64]
+    specimen: Int64
     truth: Complex64
-    optics: NDArray[np.int64]
+    optics: Int64
     probes: Complex64
     conditions: list[Conditions]
 
@@ -214,7 +209,7 @@ def make_dataset(
     """
     generator = np.random.default_rng([seed, groups])
     inputs: list[NDArray[np.float16]] = []
-    specimen: list[NDArray[np.int64]] = []
+    specimen: list[Int64] = []
     truth: list[Complex64] = []
     probes: list[Complex64] = []
     conditions: list[Conditions] = []
@@ -281,7 +276,7 @@ def fluence_in(inputs: Float32) -> Float32:
     return np.maximum(photons, 0.0).astype(np.float32)
 
 
-def lit_in(inputs: NDArray[np.floating]) -> NDArray[np.bool_]:
+def lit_in(inputs: NDArray[np.floating]) -> Bool:
     """Pixels with at least `LIT` photons in inputs (..., 3, H, W): (..., H, W) bool."""
     return inputs[..., 2, :, :].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
 
@@ -294,7 +289,7 @@ def as_cells(inputs: Float32) -> Float32:
     return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 2, 4).reshape(shape))
 
 
-def aligned_error(image: Complex64, truth: Complex64, mask: NDArray[np.bool_]) -> Float32:
+def aligned_error(image: Complex64, truth: Complex64, mask: Bool) -> Float32:
     """Absolute error of every pixel (H, W), after the complex factor that fits best in a mask."""
     chosen = image[mask]
     power = float(np.sum(np.abs(chosen) ** 2))

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.evaluation.statistics import Estimate, paired_difference
 from microgym.baselines.observation_models.evaluate import (
@@ -55,6 +54,7 @@ from microgym.baselines.observation_models.ptycho.siemens_star import make_star
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.specimens.splits import HELD_OUT
+from microgym.state import Float32, Float64
 
 DOSES = (1e3, 1e4, 1e5, 1e6)
 """Photons of an exposure."""
@@ -70,8 +70,6 @@ AREA_PX = 100.0
 """Edge of the square that is scanned in the table, px (design choice)."""
 EDGES = (5, 7, 11)
 """Places along the edge of the square: linear overlaps of 0, 0.33 and 0.6."""
-DEFOCUS_ERRORS = (0.0, 0.1)
-DRIFTS = ("off", "real")
 ITERATIONS = 3
 """Iterations of the running reconstruction on each new exposure."""
 CONVERGED = SolverSettings(alpha=0.5, step=1.0, decay=3.0, sweeps=50)
@@ -196,7 +194,7 @@ def measure_times(
     return Times(update / (3 * count * exposures), network / count)
 
 
-def raster(edge: int, count: int, seed: int) -> NDArray[np.float64]:
+def raster(edge: int, count: int, seed: int) -> Float64:
     """Jittered rasters of edge x edge places, (count, edge^2, 2), px of the field.
 
     The square is of fixed size, so that less overlap means fewer exposures. The jitter, a tenth of
@@ -216,7 +214,7 @@ def overlap(edge: int) -> float:
 
 def cells() -> list[Conditions]:
     """Conditions of all rows: one family in full, the others at the ends."""
-    full = product(("sparse",), DOSES, EDGES, DRIFTS, DEFOCUS_ERRORS)
+    full = product(("sparse",), DOSES, EDGES, ("off", "real"), (0.0, 0.1))
     others = [name for name in (*LEARNT, *HELD_OUT) if name != "sparse"]
     few = product(others, (DOSES[0], DOSES[2]), (EDGES[0], EDGES[2]), ("off",), (0.0,))
     return [
@@ -302,7 +300,7 @@ def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> d
 
 def coverage_under(
     weights: Weights, seed: int, family: str | None = None, group: int = 4
-) -> tuple[Conditions, NDArray[np.float64]]:
+) -> tuple[Conditions, Float64]:
     """Coverage of lit pixels, mean over inputs, under one set of random conditions, as in training.
 
     Arguments and result are those of `under` in `measure_coverage`, with a number of specimens.
@@ -320,7 +318,7 @@ def coverage_under(
     return data.conditions[0], np.asarray(mean, np.float64)
 
 
-def covered(relative: NDArray[np.float32], radii: NDArray[np.float64]) -> NDArray[np.float64]:
+def covered(relative: Float32, radii: Float64) -> Float64:
     """Share of errors over standard deviations that stays below each bound."""
     return np.mean(relative[:, None] < radii, axis=0)
 
@@ -348,9 +346,7 @@ def claimed(record: Record) -> list[tuple[str, Estimate]]:
     )
 
 
-def failed_claims(record: Record) -> list[str]:
-    """Claims that a record does not support."""
-    return unsupported_claims(claimed(record), record["coverage"])
+failed_claims = functools.partial(unsupported_claims, claimed)
 
 
 def summary(record: Record) -> str:

@@ -10,7 +10,7 @@ from microgym.baselines.observation_models.page import (
     coverage_table,
     family_cell,
     values_of,
-    verdict_rows,
+    verdict_table,
     winner,
 )
 from microgym.baselines.observation_models.ptycho.classical import (
@@ -22,84 +22,72 @@ from microgym.baselines.observation_models.ptycho.classical import (
     restore,
     take,
 )
-from microgym.baselines.observation_models.ptycho.dataset import LEARNT, LIT, REGION, Conditions
+from microgym.baselines.observation_models.ptycho.dataset import LIT, REGION, Conditions
 from microgym.baselines.observation_models.ptycho.evaluate import (
     CLAIMED,
     SCAN,
     TABLE_STOPS,
     claimed,
 )
-from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
+from microgym.baselines.observation_models.specification import Record, Rows
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.reconstruction.nn.network import Weights
-from microgym.specimens.splits import HELD_OUT
-
-_PURPOSE = """\
-While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
-`reconstructor="neural"` a small network restores the image from the running classical estimate and
-the photons of each pixel, and states the standard deviation of its error. It does not replace the
-reconstruction: rewards and metrics are those of the classical estimate."""
-_TRAINED = """\
-It was trained without true images, in the manner of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep.
-13, 22789, 2023): the restored image must predict the photon counts of further, simulated exposures
-of the same specimen, by Poisson likelihood through the physics of the microscope. That the counts
-are others than those of the input keeps the network from learning their noise (Batson and Royer,
-arXiv 1901.11365). Photons outside the direct beam count by their pattern, not by their power: power
-grows with any contrast, right or wrong, and would reward detail that is not there. Only the
-uncertainty is learnt from true errors, by layers that cannot change the image; it is then scaled on
-validation specimens."""
-_LIMITS = (
-    "It knows simulated specimens only, a field of 128 px with the zone plate of `Ptycho-v0`, its "
-    "numerical aperture varied by about a third and its defocus by about a half, 500 to a million "
-    "photons and 8 to 48 exposures. All else, such as a recorded scan, is extrapolation.",
-    "It restores images like those of its families. Detail that a specimen has and they do "
-    "not may be smoothed away, and detail that they have may be drawn where there is none: the "
-    "uncertainty is true on average over pixels and scans, not for each pixel.",
-    "With many photons or much overlap a classical solver that may run to its end is better. It "
-    "is the right tool when a scan is over.",
-    "Positions and probe are taken as known. Classical solvers that refine them were not compared.",
-)
 
 
-def _data(made: Record) -> str:
-    return (
-        f"{made['groups']} sets of random conditions (probe, its error, dose, places, drift, "
-        f"damage), 8 training specimens each of {', '.join(f'`{n}`' for n in LEARNT)}; never "
-        f"{', '.join(f'`{n}`' for n in HELD_OUT)}"
-    )
-
-
-def _cost(record: Record) -> str:
-    return f"{record['table']['times_us']['network'] / 1e3:.2f} ms an estimate"
-
-
-def _results(record: Record) -> list[str]:
+def sections(record: Record) -> list[str]:
     """The sections about results, paragraph by paragraph."""
-    coverage = record["coverage"]
+    claims, coverage, times = record["claims"], record["coverage"], record["table"]["times_us"]
+    lost = [
+        f"{family_cell(one)} at {one['photons']:,.0f} photons"
+        for one in claims
+        if one["photons"] <= CLAIMED and not estimate(one["lit"]["gain"]).above_zero
+    ]
     doses = [
         (f"{one['from']:,.0f} to {one['to']:,.0f} photons", one) for one in coverage["by_dose"]
     ]
+    families = (*coverage["by_family"].values(), *coverage["unseen"].values())
+    farthest = 100 * max(
+        abs(each["value"] - stated)
+        for one in families
+        for stated, each in zip(coverage["stated"], one["found"], strict=True)
+    )
     return [
         "## Where it wins, and where not",
-        _about(record),
-        _verdict(record),
+        "E0 is the relative error of the complex image after the best complex factor (less is "
+        f"better), on pixels that had at least {LIT:g} photon. Scans of 24 exposures on Halton's "
+        "sequence, about 26 px apart under a probe of 25 px, drift `easy`, no damage. `vacuum` is "
+        'the empty field; `running` is what `reconstructor="classical"` shows at the end; '
+        "`classical, best` is rPIE with settings and number of sweeps tuned on validation "
+        f"specimens, of at most {max(STOPS)} sweeps (where that is best, more may be better "
+        f"still); {claims[0]['specimens']} test specimens, "
+        "the same for all; 95% intervals of paired differences.",
+        verdict_table(claimed(record), f"up to {CLAIMED:,.0f} photons an exposure"),
+        f"There it does not win on {', '.join(lost)}." if lost else "There it wins on each.",
         _claims(record, "lit"),
         "Over the whole region, dark parts included:",
         _claims(record, "region"),
         "## Dose, overlap, drift, probe",
-        _table_text(record),
+        f"E0 on lit pixels, {record['effort']['rows']} test specimens in each row. Jittered "
+        "rasters over 100 x 100 px: less overlap means fewer exposures. An estimate of the network "
+        f"takes {times['network'] / 1e3:.2f} ms, an iteration on one exposure "
+        f"{times['update']:.0f} µs; "
+        "`equal time` is the best classical solver that takes no longer than the running "
+        f"reconstruction and the network together, `best` that of at most {max(TABLE_STOPS)} "
+        "sweeps (both tuned on validation specimens without drift and error), `50 sweeps` lets "
+        "the step fall. In brackets: processor time over that of the network's way. Bold: better "
+        "than the network (95%).",
         _table(record),
         "## Its uncertainty",
         "Part of lit pixels whose error stays below what is stated; means over scans, with 95% "
         "intervals over sets of conditions. On single families it is off by as much as "
-        f"{_farthest(coverage):.0f} points: true on the whole, not for each kind of specimen.",
+        f"{farthest:.0f} points: true on the whole, not for each kind of specimen.",
         coverage_table(coverage, "scans", doses),
         "## A recorded scan at a tenth of its dose",
-        _star(record),
+        *_star(record["star"]),
     ]
 
 
-def _metrics(record: Record) -> Rows:
+def metrics(record: Record) -> Rows:
     """Rows of the card about the results."""
     rows: Rows = []
     for one in record["claims"]:
@@ -114,36 +102,10 @@ def _metrics(record: Record) -> Rows:
     return rows + coverage_card_rows(coverage["stated"], found_shares(coverage))
 
 
-def _about(record: Record) -> str:
-    return (
-        "E0 is the relative error of the complex image after the best complex factor (less is "
-        f"better), on pixels that had at least {LIT:g} photon. Scans of 24 exposures on Halton's "
-        "sequence, about 26 px apart under a probe of 25 px, drift `easy`, no damage. `vacuum` is "
-        'the empty field; `running` is what `reconstructor="classical"` shows at the end; '
-        "`classical, best` is rPIE with settings and number of sweeps tuned on validation "
-        f"specimens, of at most {max(STOPS)} sweeps (where that is best, more may be better "
-        f"still); {record['claims'][0]['specimens']} test specimens, "
-        "the same for all; 95% intervals of paired differences."
-    )
-
-
-def _verdict(record: Record) -> str:
-    """The claim, and the families and doses on which it does not hold."""
-    lost = [
-        f"{family_cell(one)} at {one['photons']:,.0f} photons"
-        for one in record["claims"]
-        if one["photons"] <= CLAIMED and not estimate(one["lit"]["gain"]).above_zero
-    ]
-    text = f"There it does not win on {', '.join(lost)}." if lost else "There it wins on each."
-    rows = verdict_rows(claimed(record), f"up to {CLAIMED:,.0f} photons an exposure")
-    return f"{markdown(rows)}\n\n{text}"
-
-
 def _claims(record: Record, area: str) -> str:
     """Families and doses of the claim, on "lit" pixels or the whole "region"."""
     head = ("specimens", "photons", "vacuum", "running", "classical, best", "network",
             "network better by", "better is")  # fmt: skip
-
     rows = [
         (
             family_cell(one),
@@ -157,21 +119,6 @@ def _claims(record: Record, area: str) -> str:
 
 def _settings(one: Record) -> str:
     return SolverSettings.from_record(one["recipe"]).describe()
-
-
-def _table_text(record: Record) -> str:
-    times = record["table"]["times_us"]
-    return (
-        f"E0 on lit pixels, {record['effort']['rows']} test specimens in each row. Jittered "
-        "rasters over 100 x 100 px: less overlap means fewer exposures. An estimate of the network "
-        f"takes {times['network'] / 1e3:.2f} ms, an iteration on one exposure "
-        f"{times['update']:.0f} µs; "
-        "`equal time` is the best classical solver that takes no longer than the running "
-        f"reconstruction and the network together, `best` that of at most {max(TABLE_STOPS)} "
-        "sweeps (both tuned on validation specimens without drift and error), `50 sweeps` lets "
-        "the step fall. In brackets: processor time over that of the network's way. Bold: better "
-        "than the network (95%)."
-    )
 
 
 def _table(record: Record) -> str:
@@ -198,20 +145,9 @@ def _table(record: Record) -> str:
     return markdown([head, *map(row, record["table"]["rows"])])
 
 
-def _farthest(coverage: Record) -> float:
-    """Largest difference of stated and found coverage of one family, points."""
-    families = (*coverage["by_family"].values(), *coverage["unseen"].values())
-    return 100 * max(
-        abs(each["value"] - stated)
-        for one in families
-        for stated, each in zip(coverage["stated"], one["found"], strict=True)
-    )
-
-
-def _star(record: Record) -> str:
-    star = record["star"]
+def _star(star: Record | None) -> list[str]:
     if star is None:
-        return "The recording was not at hand when the record was made."
+        return ["The recording was not at hand when the record was made."]
     text = (
         f"`{star['recording']}`, every count kept with a chance of {star['share']:g}; E0 without "
         "phase ramp against the reconstruction from all exposures at full dose, on the part of "
@@ -227,7 +163,7 @@ def _star(record: Record) -> str:
         best = f"{values['tuned']} ({_settings(one)})"
         return (str(one["exposures"]), *(values[name] for name in names), best)
 
-    return f"{text}\n\n{markdown([head, *map(row, star['scans'])])}"
+    return [text, markdown([head, *map(row, star["scans"])])]
 
 
 # --- picture --------------------------------------------------------------------------------------
@@ -260,24 +196,3 @@ def _pictures(weights: Weights, photons: float, settings: SolverSettings) -> Ima
     errors = [sigma[0], np.abs(image[0] - truth)]
     planes = [*colored_planes(contrasts, 0.0, top), *colored_planes(errors, 0.0, 0.7 * top)]
     return f"{photons:,.0f}", "photons", planes
-
-
-CARD = ModelCard(
-    page="reconstructor.md",
-    title="The neural observation of Ptycho-v0",
-    purpose=_PURPOSE,
-    picture=(
-        "Truth, classical reconstruction, network, its stated uncertainty and its true error at "
-        "three doses",
-        "Contrast of one unseen specimen after 24 exposures that hardly overlap. The classical "
-        "image is the best that tuned settings give. Uncertainty and error are shown on one scale.",
-    ),
-    trained=_TRAINED,
-    limits=_LIMITS,
-    inputs="the running estimate (real and imaginary part) and the photons of each pixel",
-    outputs="a complex image and the standard deviation of its error",
-    data=_data,
-    cost=_cost,
-    results=_results,
-    metrics=_metrics,
-)

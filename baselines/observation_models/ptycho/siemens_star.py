@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.agents.ptycho.references import HaltonAgent
 from microgym.baselines.observation_models.evaluate import tracked
@@ -30,6 +29,7 @@ from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
 from microgym.reconstruction.ptychography.unet_kernels import CELL
+from microgym.state import Float64, Int64
 
 SHARE = 0.1
 """Share of the recorded photons that is kept."""
@@ -39,7 +39,7 @@ STAR_GRID = tuple(product((0.1, 1.0), (0.5, 1.0), (np.inf,)))
 STAR_STOPS = (0, 1, 2, 5, 10)
 
 
-def spread(places: NDArray[np.float64], exposures: int) -> NDArray[np.int64]:
+def spread(places: Float64, exposures: int) -> Int64:
     """Numbers of the recorded exposures, at (K, 2), nearest to Halton's sequence, none twice."""
     low, high = places.min(axis=0), places.max(axis=0)
     free = np.ones(len(places), np.bool_)

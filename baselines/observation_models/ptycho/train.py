@@ -36,6 +36,7 @@ from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
 from microgym.metrics import complex_error
 from microgym.reconstruction.nn.network import Tensors
+from microgym.state import Float32
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
 _PLACES = 4
@@ -155,9 +156,7 @@ def _aligned_error(image: Tensor, truth: Tensor, lit: Tensor) -> Tensor:
     return (turn * image - truth).abs().square()
 
 
-def restore(
-    net: TwinNetwork, inputs: NDArray[np.float16]
-) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+def restore(net: TwinNetwork, inputs: NDArray[np.float16]) -> tuple[NDArray[np.complex64], Float32]:
     """Run the network in PyTorch on inputs (L, 3, REGION, REGION).
 
     Returns:

@@ -2,8 +2,26 @@
 
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 from microgym.baselines.observation_models.stm import evaluate, page
+from microgym.baselines.observation_models.stm.dataset import LEARNT, SCAN_S
 from microgym.reconstruction.adatoms.observation_model import NETWORK
+from microgym.specimens.adatom_fields import HELD_OUT
 
+LIMITS = (
+    "It knows simulated images only, of 64 x 64 px and 8 nm, with adatoms of one kind and height, "
+    f"{SCAN_S[0]:g} to {SCAN_S[1]:g} s an image. All else is extrapolation.",
+    "The time of a line, and so the lag of the feedback, is not among its inputs. A filter that is "
+    "tuned for the speed is as good or better in fast images.",
+    "It has not been trained on step edges, and takes upper terraces for adatoms: there the "
+    "matched filter is better.",
+    "Probabilities between 0.7 and 0.95 are too modest, see the table: most of what they are given "
+    "to are adatoms.",
+    "The second apex of a double tip can be as high as the first. Then the image does not tell "
+    "which of two patterns is the true one, and the network may be sure of the wrong one.",
+    "All adatoms look alike. When two have changed places, one dragged into the other, the "
+    "tracking confuses them, and the reward of `STMBuild-v0` goes by the adatom; `model` never "
+    "does.",
+    "Each image is evaluated by itself; only the tracking uses that adatoms seldom move.",
+)
 SPEC = ObservationModelSpec(
     network=NETWORK,
     task="microgym.baselines.observation_models.stm.train:DetectionTask",
@@ -16,5 +34,37 @@ SPEC = ObservationModelSpec(
     summary=evaluate.summary,
     failed_claims=evaluate.failed_claims,
     draw=page.draw_figure,
-    card=page.CARD,
+    name="adatoms",
+    title="The detector of adatoms of STM-v0",
+    purpose="""\
+With `reconstructor="neural"` the places in the observations of `STM-v0` and `STMBuild-v0` are found
+in the image by a small network. For every pixel it estimates the probability that the centre of an
+adatom lies in it, the place of the centre, and the uncertainty of the place. Peaks of the
+probability are the adatoms. Those to be moved are tracked: one that was not dragged is searched
+near its last place, one that was dragged along its way; one that is missed keeps its last place.
+They are known in the first image. `info["sighting"]` holds the probability of each.
+`reconstructor="classical"` is a matched filter with the same tracking, and `reconstructor="model"`,
+the default, does not use the image: it adds noise to the true places. With both detectors images
+have 1/f noise and mains besides, of the level of the switch `noise`.""",
+    picture=(
+        "Images with their adatoms and the detections of two detectors",
+        "Three test images under each of four sets of conditions. Green circles: adatoms. Blue "
+        "dots: detections of the network. White crosses: those of the classical detector, tuned "
+        "for the conditions.",
+    ),
+    trained="""\
+It was trained on simulated images with known adatoms: cross entropy for the pixel of the centre,
+normal likelihood for the place in it, as in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
+Probability and uncertainty were then scaled, and the least probability of an adatom was chosen, on
+validation specimens.""",
+    limits=LIMITS,
+    inputs="one constant-current image, its lines levelled",
+    outputs="places of adatoms, their probabilities and uncertainties",
+    data=" (noise, speed, drift, tip, close pairs), 32 training specimens",
+    learnt=LEARNT,
+    held_out=HELD_OUT,
+    cost=page.cost,
+    sections=page.sections,
+    metrics=page.metrics,
+    more=page.least_probability,
 )

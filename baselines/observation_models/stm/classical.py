@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.observation_models.stm.dataset import LabelledImages
 from microgym.instruments.stm.state import PIXELS
@@ -19,9 +18,7 @@ from microgym.reconstruction.adatoms.observation_model import (
 from microgym.reconstruction.adatoms.tracking import association_work, pair_nearest
 from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import FIELD_NM
-
-Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from microgym.state import Bool, Float64, Int64
 
 GEOMETRY = (PIXELS, FIELD_NM)
 """Edge of the images, px and nm."""
@@ -86,20 +83,20 @@ class Detections:
 
 def find(weights: Weights, images: LabelledImages) -> Detections:
     """Detections of the network."""
-    return detect(NeuralDetector(len(images), *GEOMETRY, weights), images)
+    return detect(NeuralDetector(len(images.heights), *GEOMETRY, weights), images)
 
 
 def find_classically(settings: MatchedFilter, images: LabelledImages) -> Detections:
     """Detections of the classical detector."""
-    return detect(ClassicalDetector(len(images), *GEOMETRY, settings), images)
+    return detect(ClassicalDetector(len(images.heights), *GEOMETRY, settings), images)
 
 
 def detect(detector: DetectorModel, images: LabelledImages) -> Detections:
     """Detections of a detector of N images in N images."""
-    return matched(*detector.estimate(np.arange(len(images)), images.heights), images)
+    return matched(*detector.estimate(np.arange(len(images.heights)), images.heights), images)
 
 
-def matched(spots: Float64, counts: NDArray[np.int64], images: LabelledImages) -> Detections:
+def matched(spots: Float64, counts: Int64, images: LabelledImages) -> Detections:
     """Match spots (N, S, 4), as `Adatoms.found`, with the true adatoms, the nearest pairs first."""
     hit = np.zeros(spots.shape[:2], np.bool_)
     offsets = np.full(images.places.shape, np.nan)

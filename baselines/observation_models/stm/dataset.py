@@ -5,24 +5,21 @@ each other, and the field is shifted, so that some lie at its border.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGE_LEVELS, STMSettings
 from microgym.instruments.stm.state import BANDS, PIXELS
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.physics import stm_tip
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.physics.stm_tip import APEX_LEVELS, STATES
+from microgym.physics.stm_tip import APEX_LEVELS, STATES, draw_traits
 from microgym.random import episode_key
 from microgym.reconstruction.adatoms.peak_detection import BACKGROUND, level_line
 from microgym.specimens.adatom_fields import FAMILIES, FIELD_NM, HELD_OUT
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+from microgym.state import Bool, Float32, Float64, Int64
 
 LEARNT = tuple(name for name in FAMILIES if name not in HELD_OUT)
 """Families of the training: all but those held out."""
@@ -74,8 +71,7 @@ class Conditions:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabelledImages(NamedTuple):
     """Images with their adatoms.
 
     Attributes:
@@ -87,24 +83,11 @@ class LabelledImages:
 
     heights: Float32
     places: Float64
-    present: NDArray[np.bool_]
-    states: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.heights)
+    present: Bool
+    states: Int64
 
 
-def joined(parts: list[LabelledImages]) -> LabelledImages:
-    """Several sets of images as one."""
-    return LabelledImages(
-        *(
-            np.concatenate([getattr(one, name) for one in parts])
-            for name in ("heights", "places", "present", "states")
-        )
-    )
-
-
-def take(conditions: Conditions, seeds: NDArray[np.int64]) -> LabelledImages:
+def take(conditions: Conditions, seeds: Int64) -> LabelledImages:
     """Take images; seeds (N,) are of the specimens, tips and noises."""
     count = len(seeds)
     instrument = STMInstrument(count, conditions.settings())
@@ -130,20 +113,13 @@ def take(conditions: Conditions, seeds: NDArray[np.int64]) -> LabelledImages:
 def _set_tips(instrument: STMInstrument, state: int, seed: int) -> None:
     """Give every microscope a tip of one state."""
     tip, spread = instrument.state.tip, instrument.parameters.spread
-    for row in range(instrument.num_envs):
-        tip.kind[row] = state
-        low = seed + row & 0xFFFFFFFF
-        _draw_tip(np.uint32(low), np.uint32(state), state, spread, tip.traits[row])
+    tip.kind[:] = state
+    for row, traits in enumerate(tip.traits):
+        low = np.uint32(seed + row & 0xFFFFFFFF)
+        draw_traits(low, np.uint32(state), 0, state, spread, traits)
 
 
-@kernel
-def _draw_tip(s0, s1, state, spread, traits):
-    stm_tip.draw_traits(s0, s1, np.int64(0), state, spread, traits)
-
-
-def _put_beside(
-    places: Float64, present: NDArray[np.bool_], generator: np.random.Generator
-) -> None:
+def _put_beside(places: Float64, present: Bool, generator: np.random.Generator) -> None:
     """Put one adatom at one to three lattice constants from another."""
     one, other = generator.choice(np.flatnonzero(present), 2, replace=False)
     angle = generator.uniform(0.0, 2.0 * np.pi)
@@ -194,4 +170,4 @@ def make_dataset(seed: int, groups: int, split: str) -> LabelledImages:
         )
         first = int(generator.integers(1 << 40))
         parts.append(take(conditions, first + np.arange(GROUP)))
-    return joined(parts)
+    return LabelledImages(*map(np.concatenate, zip(*parts, strict=True)))

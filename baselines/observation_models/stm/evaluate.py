@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
@@ -44,6 +43,7 @@ from microgym.reconstruction.adatoms.observation_model import (
 )
 from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import HELD_OUT
+from microgym.state import Float64, Int64
 
 BASE = Conditions("crowded", "test")
 """Conditions that are varied: images of 20 s, usual noise and drift, five of ten tips not sharp."""
@@ -204,10 +204,10 @@ def calibration_of(weights: Weights, images: LabelledImages) -> dict[str, Any]:
         asdict(_ratio(((ratio < bound) & there[..., None]).sum(axis=(1, 2))[some], wholes))
         for bound in BOUNDS
     ]
-    return {"images": len(images), "bins": bins, "cover": cover}
+    return {"images": len(images.heights), "bins": bins, "cover": cover}
 
 
-def _ratio(parts: NDArray[np.int64], wholes: NDArray[np.int64]) -> Estimate:
+def _ratio(parts: Int64, wholes: Int64) -> Estimate:
     """Sum of parts over the sum of wholes, resampled together."""
     generator = np.random.default_rng(0)
     drawn = generator.integers(0, parts.size, (2000, parts.size))
@@ -225,7 +225,7 @@ def expert_returns(episodes: int, seed: int) -> dict[str, Any]:
     """
     result: dict[str, Any] = {}
     for env_id in ("STM-v0", "STMBuild-v0"):
-        returns: dict[str, NDArray[np.float64]] = {}
+        returns: dict[str, Float64] = {}
         for name in RECONSTRUCTORS:
             setting = EnvironmentConfig(env_id, "test", arguments={"reconstructor": name})
             agents = {"expert": find_agent(setting, "expert")}

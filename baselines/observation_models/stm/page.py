@@ -8,76 +8,30 @@ from PIL import Image, ImageDraw
 from microgym.baselines.observation_models.evaluate import estimate
 from microgym.baselines.observation_models.figure import png
 from microgym.baselines.observation_models.page import coverage_card_rows
-from microgym.baselines.observation_models.specification import ModelCard, Record, Rows
+from microgym.baselines.observation_models.specification import Record, Rows
 from microgym.baselines.observation_models.stm.classical import NEAR_NM, find, find_classically
-from microgym.baselines.observation_models.stm.dataset import LEARNT, PIXEL_NM, SCAN_S, levelled
+from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
 from microgym.baselines.reporting.formatting import markdown, written
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK, MatchedFilter
 from microgym.reconstruction.nn.network import Weights
-from microgym.specimens.adatom_fields import HELD_OUT
-
-_PURPOSE = """\
-With `reconstructor="neural"` the places in the observations of `STM-v0` and `STMBuild-v0` are found
-in the image by a small network. For every pixel it estimates the probability that the centre of an
-adatom lies in it, the place of the centre, and the uncertainty of the place. Peaks of the
-probability are the adatoms. Those to be moved are tracked: one that was not dragged is searched
-near its last place, one that was dragged along its way; one that is missed keeps its last place.
-They are known in the first image. `info["sighting"]` holds the probability of each.
-`reconstructor="classical"` is a matched filter with the same tracking, and `reconstructor="model"`,
-the default, does not use the image: it adds noise to the true places. With both detectors images
-have 1/f noise and mains besides, of the level of the switch `noise`."""
-_TRAINED = """\
-It was trained on simulated images with known adatoms: cross entropy for the pixel of the centre,
-normal likelihood for the place in it, as in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
-Probability and uncertainty were then scaled, and the least probability of an adatom was chosen, on
-validation specimens."""
-_LIMITS = (
-    "It knows simulated images only, of 64 x 64 px and 8 nm, with adatoms of one kind and height, "
-    f"{SCAN_S[0]:g} to {SCAN_S[1]:g} s an image. All else is extrapolation.",
-    "The time of a line, and so the lag of the feedback, is not among its inputs. A filter that is "
-    "tuned for the speed is as good or better in fast images.",
-    "It has not been trained on step edges, and takes upper terraces for adatoms: there the "
-    "matched filter is better.",
-    "Probabilities between 0.7 and 0.95 are too modest, see the table: most of what they are given "
-    "to are adatoms.",
-    "The second apex of a double tip can be as high as the first. Then the image does not tell "
-    "which of two patterns is the true one, and the network may be sure of the wrong one.",
-    "All adatoms look alike. When two have changed places, one dragged into the other, the "
-    "tracking confuses them, and the reward of `STMBuild-v0` goes by the adatom; `model` never "
-    "does.",
-    "Each image is evaluated by itself; only the tracking uses that adatoms seldom move.",
-)
 
 
-def _data(made: Record) -> str:
-    return (
-        f"{made['groups']} sets of random conditions (noise, speed, drift, tip, close pairs), 32 "
-        f"training specimens each of {', '.join(f'`{n}`' for n in LEARNT)}; never "
-        f"{', '.join(f'`{n}`' for n in HELD_OUT)}"
-    )
-
-
-def _cost(record: Record) -> str:
-    times = record["times_us"]
-    return (
-        f"{times['network'] / 1e3:.2f} ms an estimate, the matched filter "
-        f"{times['classical'] / 1e3:.2f} ms"
-    )
-
-
-def _least() -> Rows:
-    least = float(NETWORK.shipped().calibration["calibration"][0])
-    return [("adatoms", f"from a probability of {least:.2f} on")]
-
-
-def _results(record: Record) -> list[str]:
+def sections(record: Record) -> list[str]:
     """The sections about results, paragraph by paragraph."""
+    effort = record["effort"]
     return [
         "## Where it wins, and where not",
-        _about(record),
+        "F1 is the mean over images; a detection within "
+        f"{1e3 * NEAR_NM:.0f} pm of an adatom is that adatom. Errors are mean distances on adatoms "
+        "that both have found. The classical detector levels the lines, looks for maxima of the "
+        "response to a Gaussian on a constant background, and refines them by parabolas; its "
+        f"width, reach, threshold and lag are chosen for each line on {effort['judges']} "
+        "validation images taken the same way, while the network is the same in all lines; "
+        f"{effort['images']} test images each, the same for both; 95% intervals of "
+        "paired differences. Bold: one is better than the other (95%).",
         _comparison(record),
         "## Its probabilities and uncertainties",
         "Stated probability against the share that are adatoms, and the share of errors along an "
@@ -92,7 +46,7 @@ def _results(record: Record) -> list[str]:
     ]
 
 
-def _metrics(record: Record) -> Rows:
+def metrics(record: Record) -> Rows:
     """Rows of the card about the results."""
     rows: Rows = []
     for one in record["conditions"]:
@@ -108,17 +62,16 @@ def _named(one: Record) -> str:
     return f"{one['name']} (never seen)" if one["unseen"] else one["name"]
 
 
-def _about(record: Record) -> str:
-    return (
-        "F1 is the mean over images; a detection within "
-        f"{1e3 * NEAR_NM:.0f} pm of an adatom is that adatom. Errors are mean distances on adatoms "
-        "that both have found. The classical detector levels the lines, looks for maxima of the "
-        "response to a Gaussian on a constant background, and refines them by parabolas; its "
-        f"width, reach, threshold and lag are chosen for each line on {record['effort']['judges']} "
-        "validation images taken the same way, while the network is the same in all lines; "
-        f"{record['effort']['images']} test images each, the same for both; 95% intervals of "
-        "paired differences. Bold: one is better than the other (95%)."
-    )
+def cost(record: Record) -> str:
+    """Time of an estimate of each detector."""
+    network, classical = (f"{record['times_us'][n] / 1e3:.2f} ms" for n in ("network", "classical"))
+    return f"{network} an estimate, the matched filter {classical}"
+
+
+def least_probability() -> Rows:
+    """Least probability of what is shown as an adatom, as a row of the facts."""
+    least = float(NETWORK.shipped().calibration["calibration"][0])
+    return [("adatoms", f"from a probability of {least:.2f} on")]
 
 
 def _comparison(record: Record) -> str:
@@ -212,25 +165,3 @@ def draw_figure(weights: Weights, record: Record) -> bytes:
                 x, y = at(spot)
                 pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=ACCENT)
     return png(canvas)
-
-
-CARD = ModelCard(
-    page="adatoms.md",
-    title="The detector of adatoms of STM-v0",
-    purpose=_PURPOSE,
-    picture=(
-        "Images with their adatoms and the detections of two detectors",
-        "Three test images under each of four sets of conditions. Green circles: adatoms. Blue "
-        "dots: detections of the network. White crosses: those of the classical detector, tuned "
-        "for the conditions.",
-    ),
-    trained=_TRAINED,
-    limits=_LIMITS,
-    inputs="one constant-current image, its lines levelled",
-    outputs="places of adatoms, their probabilities and uncertainties",
-    data=_data,
-    cost=_cost,
-    results=_results,
-    metrics=_metrics,
-    more=_least,
-)

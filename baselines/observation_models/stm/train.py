@@ -7,7 +7,6 @@ in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021) but for the number of ad
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches, tensors_of
@@ -23,6 +22,7 @@ from microgym.baselines.observation_models.train import TrainingTask
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 from microgym.reconstruction.nn.network import Tensors
+from microgym.state import Float32
 
 THRESHOLDS = tuple(round(0.2 + 0.02 * k, 2) for k in range(31))
 """Least probabilities that are tried."""
@@ -70,7 +70,7 @@ class DetectionTask(TrainingTask):
         return {"calibration": calibration}, scores
 
 
-def calibrate(tensors: Tensors, images: LabelledImages) -> NDArray[np.float32]:
+def calibrate(tensors: Tensors, images: LabelledImages) -> Float32:
     """Fit a network's probabilities, places and uncertainties to the truth of images.
 
     Returns:
@@ -114,7 +114,7 @@ def _picked(distance: Tensor, nearest: Tensor, axis: int) -> Tensor:
     return wide.expand(-1, -1, PIXELS, PIXELS).gather(1, nearest[:, None])[:, 0]
 
 
-def infer(net: TwinNetwork, heights: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def infer(net: TwinNetwork, heights: Float32) -> tuple[Float32, ...]:
     """Run the network in PyTorch on heights (N, PIXELS, PIXELS), nm.
 
     Returns:

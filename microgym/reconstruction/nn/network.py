@@ -155,7 +155,7 @@ class Network:
             FileNotFoundError: no such file.
             ValueError: not such a file.
         """
-        return self.pack(_read_tensors(path, self.format))
+        return self.pack(read_tensors(path, self.format)[0])
 
     def pack(self, tensors: Mapping[str, Float32]) -> Weights:
         """Put the tensors of a trained network in the order in which kernels read them.
@@ -209,21 +209,28 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
     return np.concatenate([bias, np.moveaxis(weight, (1, 0), (-2, -1)).ravel()])
 
 
-def _read_tensors(path: str | os.PathLike[str], form: str) -> Tensors:
-    """Tensors of a safetensors file whose metadata name the format."""
+def read_tensors(
+    path: str | os.PathLike[str], form: str, what: str = "network"
+) -> tuple[Tensors, dict[str, str]]:
+    """Tensors of a safetensors file and its metadata, which name its format.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no network at {path}")
+        raise FileNotFoundError(f"there is no {what} at {path}")
     try:
         with safe_open(path, "np") as content:
             metadata = content.metadata() or {}
             tensors = {name: content.get_tensor(name) for name in list(content.keys())}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a network in safetensors format: {error}") from error
+        raise ValueError(f"{path} is not a {what} in safetensors format: {error}") from error
     if metadata.get("format") != form:
-        raise ValueError(f"{path} holds no network of this package (format {form!r})")
-    return tensors
+        raise ValueError(f"{path} holds no {what} of this package (format {form!r})")
+    return tensors, metadata
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from microgym.baselines.benchmarks import (
+    LONG,
     environments,
     find_benchmarks,
     instruments,
@@ -16,7 +17,7 @@ from microgym.baselines.benchmarks import (
     processes,
     timing,
 )
-from microgym.baselines.benchmarks.timing import LONG, Effort, measure, run_benchmark
+from microgym.baselines.benchmarks.timing import Effort, measure, run_benchmark
 from microgym.envs.ptycho.config import MODELS
 from microgym.envs.ptycho.task import PtychoTask
 
@@ -126,7 +127,7 @@ def test_frames_are_patterns_of_the_asked_dose():
 def test_actions_of_instruments_have_time_limits(races):
     assert bounds(run_benchmark(instruments.pulse, effort())) == {("<=", 250.0, "us")}
     assert bounds(run_benchmark(instruments.drag, effort())) == {("<=", 50.0, "us")}
-    assert bounds(run_benchmark(instruments.lines, effort())) == {("<=", 500.0, "us")}
+    assert bounds(run_benchmark(instruments.force, effort())) == {("<=", 500.0, "us")}
     assert [race.unit for race in races] == ["pulse", "pulse", "drag", "line"]
     # Alternating rounds write and take back: the work stays the same for as long as it is timed.
     films = instruments.Films(1)

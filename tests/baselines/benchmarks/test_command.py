@@ -6,7 +6,8 @@ import math
 import pytest
 
 from microgym.baselines import benchmarks
-from microgym.baselines.benchmarks.timing import LONG, Measurement, Result, Threshold, Timing
+from microgym.baselines.benchmarks import LONG
+from microgym.baselines.benchmarks.timing import Measurement, Result, Threshold, Timing
 from microgym.baselines.cli import main
 
 ALL = tuple(benchmarks.find_benchmarks())

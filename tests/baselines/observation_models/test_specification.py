@@ -32,7 +32,7 @@ def test_a_declaration_is_complete(spec, tmp_path):
     assert spec.record.is_file()
     assert replace(spec, results=tmp_path).record == tmp_path / spec.record.name
     assert spec.card_file.name == f"{spec.env_id}.md"
-    assert spec.card.picture_file == spec.card.page.replace(".md", ".png")
+    assert spec.picture_file == spec.page.replace(".md", ".png")
     assert issubclass(spec.budget, EvaluationBudget)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
-from microgym.envs.ptycho import progress
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import STAGE_LEVELS
 from microgym.random import Role, normal, stream
@@ -65,9 +64,10 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     env.microscope.estimate[:] = np.exp(1j * phase)
     re, im = task.scan.estimate.state.re, task.scan.estimate.state.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
-    progress.agree(np.arange(1), task.scan.running, task.sample, task.state)
+    task.agree(np.arange(1))
     task.state.snr_db[:] = 0.0
-    task.restore(task.snapshot())  # so that its maps are drawn anew
+    task.scan.forget()
+    task.scan.draw(np.arange(1))
     env._agree()
 
 

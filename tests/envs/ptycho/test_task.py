@@ -43,8 +43,9 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     task.scan.estimate.state.re[0] = rng.normal(0.6, 0.3, (side, side))
     task.scan.estimate.state.im[0] = rng.normal(0.0, 0.3, (side, side))
     exposures = rng.uniform(0.0, 4.0, (side, side))
-    task.scan.running.fluence[0] = exposures * task.unit
+    task.scan.running.fluence[0] = exposures * task.scan.unit
     task.scan.forget()
+    task.scan.draw(np.arange(1))
 
     def pooled(plane):
         inside = plane[start : start + task.region, start : start + task.region]
@@ -58,7 +59,7 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
     assert maps[PHASE] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
     assert maps[COVERAGE] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
     assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
-    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.unit)
+    sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.scan.unit)
     assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
 
 
@@ -71,9 +72,8 @@ def test_maps_drawn_in_part_are_the_maps_drawn_whole(reconstructor, observation)
     task = task_of(envs)
 
     def check(seen):
-        assert task.scan.stale().size == 0
         task.scan.forget()
-        assert task.scan.stale().tolist() == [0, 1, 2]
+        task.scan.draw(np.arange(3))
         assert task.observe()["maps"].tobytes() == seen["maps"].tobytes()
 
     check(envs.reset(seed=4)[0])
@@ -334,7 +334,7 @@ def test_seen_structure_is_what_got_half_an_exposure():
     env = make(exposures=6)
     info = play(env, wander(6, 1))[-1][4]
     task = task_of(env)
-    enough = task.instrument.sample.fluence[0] >= 0.5 * task.unit
+    enough = task.instrument.sample.fluence[0] >= 0.5 * task.scan.unit
     structure = task.instrument.sample.structure[0].astype(bool)
     assert info["metrics"]["found"] == pytest.approx(enough[structure].mean(), abs=1e-9)
 

@@ -34,7 +34,7 @@ class ToyState(NamedTuple):
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
-    action: str = choice("continuous", ("continuous", "grid"), "kind of action")
+    action: str = choice("continuous", ("continuous", "grid", "parts"), "kind of action")
     observation: str = choice("dict", ("dict", "features"), "kind of observation")
     drift: str = level(DRIFTS, "drift of the lamp")
 
@@ -50,6 +50,7 @@ class ToyTask(Task):
     ACTION = Modes(
         continuous=Channels(y="place", x="place", dwell="seconds less 1.5"),
         grid=Choices(GRID**2, "cell in reading order"),
+        parts={"place": Channels(y="place", x="place"), "dwell": Choices(3, "seconds less 1")},
     )
     REWARD = {
         "signal": Term(1.0, "sum of the signals", path="state.light"),
@@ -76,6 +77,9 @@ class ToyTask(Task):
             state.budget[row] = 4 + int(4 * uniform(*world, 0, 2))
 
     def advance(self, rows: Any, actions: Any) -> None:
+        if self.config.action == "parts":
+            dwell = actions["dwell"][:, None] - 0.5
+            actions = np.concatenate([actions["place"], dwell], axis=1, dtype=np.float32)
         self.share(lambda some: self._look(some, actions), rows)
         self.costs[rows, 0] = self.state.dose[rows] > 8
 

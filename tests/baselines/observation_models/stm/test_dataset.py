@@ -11,7 +11,6 @@ from microgym.baselines.observation_models.stm.dataset import (
     LEARNT,
     PIXEL_NM,
     Conditions,
-    joined,
     levelled,
     make_dataset,
     take,
@@ -56,7 +55,7 @@ def test_tips_are_of_the_state_asked_for():
 def test_pairs_are_put_beside_each_other_and_the_field_is_shifted():
     def nearest(images):
         found = []
-        for row in range(len(images)):
+        for row in range(len(images.heights)):
             places = images.places[row][images.present[row]]
             away = np.hypot(*(places[:, None] - places).transpose(2, 0, 1))
             found.append(np.min(away + 9.0 * np.eye(len(places))))
@@ -88,18 +87,12 @@ def test_datasets_are_of_a_seed_and_of_a_split():
         make_dataset(1, 2, "train"),
         make_dataset(2, 2, "train"),
     )
-    assert len(one) == 2 * GROUP
+    assert len(one.heights) == 2 * GROUP
     assert one.heights.tobytes() == same.heights.tobytes()
+    assert levelled(one.heights).shape == one.heights.shape
+    assert len(one.places) == len(one.present) == len(one.states) == 2 * GROUP
     assert one.heights.tobytes() != other.heights.tobytes()
     assert make_dataset(1, 1, "validation").heights.tobytes() != one.heights[:GROUP].tobytes()
     assert not set(LEARNT) & set(HELD_OUT)
     with pytest.raises(ValueError, match="stepped"):
         take(Conditions("stepped", "train"), np.arange(1))
-
-
-def test_sets_of_images_join():
-    one, other = take(QUIET, np.arange(2)), take(QUIET, np.arange(3))
-    both = joined([one, other])
-    assert len(both) == 5
-    assert both.places[2:].tobytes() == other.places.tobytes()
-    assert levelled(both.heights).shape == both.heights.shape
