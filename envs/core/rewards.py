@@ -5,14 +5,13 @@ episode is cut into steps. Weights are applied on top. What must never happen is
 the reward.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.validation import finite
+from microgym.validation import choice, finite
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,8 @@ class Term:
     path: str = ""
 
     def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower"):
-            raise ValueError(f'better must be "higher" or "lower", got {self.better!r}')
-        if not math.isfinite(self.weight):
-            raise ValueError(f"weight={self.weight!r} must be finite")
+        choice("better", self.better, ("higher", "lower"))
+        finite("weight", self.weight)
 
     def of(
         self,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import BoxIntervention, drift
+from microgym.envs.core.interventions import Intervention, drift
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
@@ -142,7 +142,7 @@ class PFMTask(Task):
     }
     INTERVENTIONS = {
         **drift("cells"),
-        "disorder": BoxIntervention(
+        "disorder": Intervention(
             "strength of the disorder", "instrument.state.strength", low=0.0, high=3.0, example=0.3
         ),
     }
