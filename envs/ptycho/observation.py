@@ -131,18 +131,20 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
 
 
 class ScanState(NamedTuple):
-    """State of a `Scan`."""
+    """State of a `Scan`; its maps are drawn but for the areas (see `RunningScan`)."""
 
     estimate: RunningEstimate
     model: tuple[Any, ...]
     fluence: Float32
+    areas: Int64
     signal: Float64
+    maps: Float32
 
 
 class Scan:
     """N scans as they are known without hidden quantities, and the maps that show them.
 
-    Maps are drawn anew only where an exposure has changed them; they are a cache and no state.
+    Maps are drawn anew only where an exposure has changed them.
 
     Args:
         num_envs: N.
@@ -179,8 +181,9 @@ class Scan:
         re, im = self.estimate.state.re, self.estimate.state.im
         self.running = RunningScan(re, im, fluence, self._areas)
         self.signal = np.zeros((num_envs, 2))
-        self.state = ScanState(self.estimate.state, self.model.state, fluence, self.signal)
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
+        parts = self.estimate.state, self.model.state, fluence, self._areas
+        self.state = ScanState(*parts, self.signal, self.maps)
 
     def reset(self, rows: Int64) -> None:
         """Begin new scans in the listed rows, (k,)."""
@@ -206,10 +209,6 @@ class Scan:
         self.model.add(rows, measurement.corner, self.signal)
         if not self.model.local:
             self.forget(rows)
-
-    def stale(self) -> Int64:
-        """The rows that have changed since their maps were drawn, (k,) int64."""
-        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
 
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from microgym.envs.core.channels import Channel, Channels
-from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention, drift
+from microgym.envs.core.interventions import Intervention, drift
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
@@ -53,14 +53,15 @@ class TunnellingTask(Task):
 
     INTERVENTIONS = {
         **drift("nm", "x, y"),
-        "well_strength_ev": BoxIntervention(
+        "well_strength_ev": Intervention(
             "depth of the well at 77 uS", _TRAITS, STRENGTH, above=0.0, example=0.7
         ),
-        "well_width_nm": BoxIntervention(
-            "width of the well", _TRAITS, WIDTH, above=0.0, example=0.3
-        ),
-        "tip_state": ChoiceIntervention(
-            STATES, "state of the tip; traits stay", "instrument.state.tip.kind", example="blunt"
+        "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
+        "tip_state": Intervention(
+            "state of the tip; traits stay",
+            "instrument.state.tip.kind",
+            names=STATES,
+            example="blunt",
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}

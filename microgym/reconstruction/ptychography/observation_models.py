@@ -180,13 +180,8 @@ class RawImage(ImageModel):
         light = intensity(probe).astype(np.float32).ravel()
         # The far tail of the probe does not count (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
-        self._maps = allocate(SignalMaps, num_envs, field=field_px)
-        self._maps.re.fill(1.0)
-
-    @property
-    def state(self) -> SignalMaps:
-        """The maps."""
-        return self._maps
+        self.state: SignalMaps = allocate(SignalMaps, num_envs, field=field_px)
+        self.state.re.fill(1.0)
 
     def reset(self, rows: Int64) -> None:
         """Forget the exposures of the listed rows; see `ObservationModel.reset`."""

@@ -129,13 +129,8 @@ class TopographyModel(ObservationModel[ScanLine, LineEstimate]):
     def __init__(self, num_envs: int, raster: Raster) -> None:
         count = integer("num_envs", num_envs, 1, 1 << 16)
         self.raster = raster
-        self._history = allocate(LineHistory, count, pixels=raster.pixels)
+        self.state: LineHistory = allocate(LineHistory, count, pixels=raster.pixels)
         self.reset(np.arange(count))
-
-    @property
-    def state(self) -> LineHistory:
-        """The newest lines and the last estimate."""
-        return self._history
 
     def reset(self, rows: Rows) -> None:
         """Forget the lines of the listed rows; see `ObservationModel.reset`."""
