@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +47,6 @@ class AFMResidual(ResidualController):
             limits=RANGE,
             width=len(NUMBERS) + 4 + 1 + 3 * len(_RANKS),
         )
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
-        """The only controller."""
-        return cls(history)
-
-    @classmethod
-    def for_width(cls, width: int, history: int) -> Self:
-        """The only controller, whose width may be another."""
-        return cls(history)
 
     def observe_correction(self, changes: Float64) -> None:
         """Continue from the corrected gain; the expert would undo the correction otherwise."""

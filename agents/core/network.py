@@ -91,11 +91,13 @@ class Network(nn.Module):
         kind: name of the class in stored policies and in training configurations.
         settings: entries of the training configuration that `from_spaces` takes.
         adapter_class: class of the adapter, where it has no arguments.
+        auxiliary_layers: names of the layers that the auxiliary loss trains; all by default.
     """
 
     kind: ClassVar[str]
     settings: ClassVar[tuple[str, ...]]
     adapter_class: ClassVar[type[PolicyAdapter]] = PolicyAdapter
+    auxiliary_layers: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def from_spaces(
@@ -137,7 +139,8 @@ class Network(nn.Module):
 
     def auxiliary_parameters(self) -> list[nn.Parameter]:
         """Weights that the auxiliary loss trains."""
-        return list(self.parameters())
+        layers = [self.get_submodule(name) for name in self.auxiliary_layers] or [self]
+        return [weight for layer in layers for weight in layer.parameters()]
 
 
 class ChoiceNet(Network):

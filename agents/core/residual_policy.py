@@ -62,18 +62,22 @@ class ResidualController(PolicyAdapter):
         self.action_space = spaces.Box(-1.0, 1.0, (len(corrected),), np.float32)
 
     @classmethod
-    @abstractmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
-        """The controller for an environment made with given arguments."""
+        """The controller for an environment made with given arguments; by default the only one."""
+        only: Any = cls
+        return only(history)
 
     @classmethod
-    @abstractmethod
     def for_width(cls, width: int, history: int) -> Self:
         """The controller with a number of features, as stored with a policy.
+
+        By default it is the only one, which takes no argument but the history.
 
         Raises:
             ValueError: there is none.
         """
+        only: Any = cls
+        return only(history)
 
     @abstractmethod
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:

@@ -114,6 +114,7 @@ class PulsePolicyNet(ChoiceNet):
     kind = "pulses"
     settings = ("width",)
     adapter_class = PulseProposals
+    auxiliary_layers = ("look_at", "told", "inner", "cells")
     value_features = 64
     privileged_features = 2
     reach = 4  # cells around a place that are read, 8 cells of the film
@@ -202,11 +203,6 @@ class PulsePolicyNet(ChoiceNet):
         padded = nn.functional.pad(maps, (self.reach,) * 4)
         windows = padded.unfold(2, patch, 1).unfold(3, patch, 1)
         return windows[torch.arange(len(maps))[:, None], :, places // CELLS, places % CELLS]
-
-    def auxiliary_parameters(self) -> list[nn.Parameter]:
-        """Weights that the predicted changes depend on."""
-        parts = (self.look_at, self.told, self.inner, self.cells)
-        return [weight for part in parts for weight in part.parameters()]
 
     def model(self, around: Tensor) -> Tensor:
         """Cells of the film that disks would write in the pattern and beside it, (B, COUNT, 2).

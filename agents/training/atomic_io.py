@@ -1,7 +1,7 @@
 """Atomic file writes: a file is there as a whole or not at all, whatever ends the process."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,17 +24,15 @@ def replacing(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
         The temporary file, open for writing.
     """
     target = Path(path)
-    descriptor, name = tempfile.mkstemp(_UNFINISHED, f".{target.name}.", target.parent)
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with unfinished.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.umask(mask := os.umask(0))  # the mask can only be read by setting it
-        os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
-        os.replace(name, target)
+        os.replace(unfinished, target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:

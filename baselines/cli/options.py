@@ -80,10 +80,14 @@ def read_setting(arguments: argparse.Namespace) -> EnvironmentConfig:
     Raises:
         ValueError: an unknown environment or argument.
     """
-    chosen = dict(read_option(text) for text in arguments.set)
-    return EnvironmentConfig(
-        environment_id(arguments.env), arguments.split, arguments.specimen, chosen
-    )
+    given = dict(read_option(text) for text in arguments.set)
+    env_id = environment_id(arguments.env)
+    return EnvironmentConfig(env_id, arguments.split, arguments.specimen, given)
+
+
+def chosen(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Values of some options, to be passed on under their names."""
+    return {name: getattr(arguments, name) for name in names}
 
 
 def interrupted(arguments: argparse.Namespace) -> int:

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -105,7 +106,10 @@ def train_runs(
         for seed in seeds
     ]
     processes = min(len(tasks), jobs or os.cpu_count() or 1)
-    return _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
+    runs = _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
+    if not runs:
+        raise KeyboardInterrupt
+    return runs
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -129,13 +133,7 @@ def configured_steps(env_id: str, config: Mapping[str, Any] | None = None) -> in
 
 
 def trained_runs(
-    env_id: str,
-    protocol: EvaluationProtocol,
-    folder: Path,
-    jobs: int | None = 1,
-    *,
-    reuse: bool = False,
-    config: Mapping[str, Any] | None = None,
+    env_id: str, protocol: EvaluationProtocol, folder: Path, *, reuse: bool = False, **words: Any
 ) -> list[Run]:
     """Runs of a protocol, trained to the end with a progress bar; none if it has no seeds.
 
@@ -157,16 +155,8 @@ def trained_runs(
     resume = any(is_unfinished(folder / f"seed-{seed}") for seed in seeds)
     what = f"training {len(seeds)} agent{'s' * (len(seeds) > 1)}"
     with progress_bar(steps * len(seeds), what, "step") as progress:
-        runs = train_runs(
-            env_id,
-            seeds,
-            steps=steps,
-            output=folder,
-            jobs=jobs,
-            config=config,
-            progress=progress,
-            resume=resume,
-        )
+        words |= {"progress": progress, "resume": resume}
+        runs = train_runs(env_id, seeds, steps=steps, output=folder, **words)
     if not all_complete(runs, seeds):
         print(f"the policies learnt so far are in {folder}", file=sys.stderr)
         raise KeyboardInterrupt
@@ -190,15 +180,11 @@ def _finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) 
 
 def _sequential(tasks: Iterable[_Task], progress: Progress) -> list[Run]:
     runs: list[Run] = []
-    for task in tasks:
-        try:
+    with suppress(KeyboardInterrupt):
+        for task in tasks:
             runs.append(task(progress))
-        except KeyboardInterrupt:
-            if not runs:
-                raise
-            break
-        if not runs[-1].complete:
-            break
+            if not runs[-1].complete:
+                break
     return runs
 
 
@@ -230,13 +216,10 @@ def _parallel(tasks: Sequence[_Task], jobs: int, progress: Progress) -> list[Run
             if not isinstance(error, KeyboardInterrupt):
                 raise
     progress(int(shared[0]) - seen)
-    runs = [one.result() for one in futures if not one.cancelled() and one.exception() is None]
+    runs: list[Run] = []
     for one in futures:
-        error = None if one.cancelled() else one.exception()
-        if error is not None and not isinstance(error, KeyboardInterrupt):
-            raise error
-    if not runs:
-        raise KeyboardInterrupt
+        with suppress(KeyboardInterrupt, CancelledError):
+            runs.append(one.result())
     return runs
 
 

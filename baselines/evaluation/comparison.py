@@ -136,10 +136,9 @@ def compare(
     *,
     episodes: int,
     seed: int = 0,
-    num_envs: int = 16,
     kept: int = 0,
     title: str = "evaluation",
-    whole: bool = False,
+    **words: Any,
 ) -> Comparison:
     """Evaluate policies on the same episodes and estimate scores and paired differences.
 
@@ -148,30 +147,19 @@ def compare(
         agents: name to agents, one for each training seed; a policy that is not trained has one.
         episodes: number for each agent.
         seed: of the first episode.
-        num_envs: number of environments at a time.
         kept: number of first episodes of which every return is kept.
         title: of the progress bar.
-        whole: pass an interruption on, instead of comparing fewer episodes.
+        **words: further arguments of `evaluate_all`, whose errors are raised.
 
     Returns:
         The comparison, of fewer episodes if it was interrupted.
-
-    Raises:
-        ValueError: as `evaluate_all`.
-        KeyboardInterrupt: interrupted before any episode was played by all, or with `whole`.
     """
     flat: dict[str, Agent] = {
         f"{name}/{i}": one for name, group in agents.items() for i, one in enumerate(group)
     }
     with progress_bar(episodes * len(flat), title, "episode") as progress:
         found = evaluate_all(
-            setting,
-            flat,
-            episodes=episodes,
-            seed=seed,
-            num_envs=num_envs,
-            progress=progress,
-            whole=whole,
+            setting, flat, episodes=episodes, seed=seed, progress=progress, **words
         )
     played = {
         name: [found[f"{name}/{i}"] for i in range(len(group))] for name, group in agents.items()
@@ -196,7 +184,9 @@ def compare_case(
     case: EvaluationCase, agents: Mapping[str, Sequence[Agent]], **words: Any
 ) -> Comparison:
     """Comparison on one case; further arguments as for `compare`."""
-    found = compare(case.setting, agents, title=case.name, **words)
+    found = compare(
+        case.setting, agents, episodes=case.episodes, kept=case.kept, title=case.name, **words
+    )
     return replace(found, specimen=case.specimen or found.specimen)
 
 

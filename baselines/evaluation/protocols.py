@@ -130,6 +130,8 @@ class EvaluationCase:
         name: for the progress bar.
         title: heading in a report.
         text: description in a report.
+        episodes: number for each policy.
+        kept: number of first episodes of which every return is kept.
         specimen: name in the record, where it is not the setting's.
     """
 
@@ -137,27 +139,31 @@ class EvaluationCase:
     name: str
     title: str
     text: str
+    episodes: int
+    kept: int = 0
     specimen: str | None = None
 
 
 def evaluation_cases(
-    setting: EnvironmentConfig, recording: Path | None = None
+    setting: EnvironmentConfig, protocol: EvaluationProtocol, recording: Path | None = None
 ) -> list[EvaluationCase]:
     """Cases of an evaluation: the default specimens first, then those out of distribution.
 
     Args:
         setting: the environment.
+        protocol: number of episodes.
         recording: a recorded scan, which makes the last case; as from `find_recording`.
     """
     name = f"specimens {setting.specimen_name}" if setting.specimen_name else "specimens"
     text = "Every policy on specimens that no agent was trained on and no rule was tuned on."
-    cases = [EvaluationCase(setting, name, "Scores", text)]
+    cases = [EvaluationCase(setting, name, "Scores", text, protocol.episodes, protocol.kept)]
     beyond = evaluation_table(setting.env_id).out_of_distribution
     if beyond is None:
         return cases
     other, family = replace(setting, specimen=beyond.specimen), beyond.specimen
     title = f"Where adaptivity should not pay: {family}"
-    cases.append(EvaluationCase(other, f"specimens {family}", title, beyond.text))
+    episodes = protocol.other_episodes
+    cases.append(EvaluationCase(other, f"specimens {family}", title, beyond.text, episodes))
     if recording is not None:
         arguments = {**setting.arguments, **beyond.arguments, "recording": str(recording)}
         cases.append(
@@ -170,7 +176,8 @@ def evaluation_cases(
                 "of equal length. The specimen is always the same one, so the intervals show noise "
                 "and the randomness of a policy, not specimens; a deterministic policy on counts "
                 "that need no thinning always ends alike, and its interval has no width.",
-                recording.name,
+                episodes,
+                specimen=recording.name,
             )
         )
     return cases

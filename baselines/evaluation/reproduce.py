@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.cli.train import Run, trained_runs
 from microgym.baselines.evaluation.comparison import (
@@ -31,7 +32,6 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agen
 from microgym.baselines.evaluation.evaluate import run_returns
 from microgym.baselines.evaluation.protocols import (
     COMPARED,
-    EvaluationCase,
     EvaluationProtocol,
     evaluation_cases,
     evaluation_table,
@@ -121,12 +121,12 @@ def write_record(
     path = check_writable(record_path(setting.env_id, kind, folder))
     setting.check()
     chosen = protocol or record_protocol(setting.env_id, small)
-    trained = trained_runs(setting.env_id, chosen, runs, jobs, reuse=reuse)
-    first, *others = evaluation_cases(setting, find_recording(setting.env_id))
-    only = FLOOR if small else ()
-    comparisons = [_measure(first, chosen.episodes, 0, trained, only=only, kept=chosen.kept)]
-    for case in () if small else others:
-        comparisons.append(_measure(case, chosen.other_episodes, 0, trained))
+    trained = trained_runs(setting.env_id, chosen, runs, jobs=jobs, reuse=reuse)
+    cases = evaluation_cases(setting, chosen, find_recording(setting.env_id))
+    comparisons = [
+        compare_case(case, _agents(case.setting, trained, small), whole=True)
+        for case in (cases[:1] if small else cases)
+    ]
     record = {
         "env": setting.env_id,
         "kind": kind,
@@ -161,7 +161,7 @@ def write_comparison(
     path = check_writable(record_path(setting.env_id, "observation models", folder))
     trained = {
         name: trained_runs(
-            setting.env_id, protocol, runs / name, jobs, reuse=reuse, config={ARGUMENT: name}
+            setting.env_id, protocol, runs / name, jobs=jobs, reuse=reuse, config={ARGUMENT: name}
         )
         for name in models
     }
@@ -236,15 +236,18 @@ def check_record(
         raise ValueError(f"the record of {setting.env_id} lacks {error}") from error
     wanted = (seeds[:1] if small else seeds) if train else []
     protocol = EvaluationProtocol(steps, tuple(wanted))
-    trained = trained_runs(setting.env_id, protocol, runs, jobs)
+    trained = trained_runs(setting.env_id, protocol, runs, jobs=jobs)
     setting = replace(setting, split=before.split, specimen=before.specimen)
     kept = max(len(one.kept) for one in before.scores)
     if brief and not kept:
         raise ValueError(f"the record of {setting.env_id} keeps no returns of single episodes")
-    episodes = kept if brief else before.episodes
-    only = FLOOR if small else ()
-    case = evaluation_cases(setting)[0]
-    after = _measure(case, episodes, before.seed, trained, only=only, kept=kept)
+    case = replace(
+        evaluation_cases(setting, protocol)[0],
+        episodes=kept if brief else before.episodes,
+        kept=kept,
+    )
+    agents = _agents(setting, trained, small)
+    after = compare_case(case, agents, seed=before.seed, whole=True)
     return _checks(before, after, wanted, accepted)
 
 
@@ -289,18 +292,12 @@ def _checks(
     return checks
 
 
-def _measure(
-    case: EvaluationCase,
-    episodes: int,
-    seed: int,
-    trained: Sequence[Run],
-    *,
-    only: Sequence[str] = (),
-    kept: int = 0,
-) -> Comparison:
-    """Compare the agents of the package and those trained; `only` some of the former if named."""
-    agents, _ = all_agents(case.setting)
-    agents = {name: group for name, group in agents.items() if not only or name in only}
+def _agents(
+    setting: EnvironmentConfig, trained: Sequence[Run], small: bool
+) -> dict[str, list[Agent]]:
+    """The agents of the package, of which a small one needs few beside it, and those trained."""
+    agents, _ = all_agents(setting)
+    agents = {name: group for name, group in agents.items() if not small or name in FLOOR}
     if trained:
-        agents[FRESH] = [find_agent(case.setting, str(run.path)) for run in trained]
-    return compare_case(case, agents, episodes=episodes, seed=seed, kept=kept, whole=True)
+        agents[FRESH] = [find_agent(setting, str(run.path)) for run in trained]
+    return agents

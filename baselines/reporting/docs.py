@@ -36,9 +36,9 @@ from microgym.baselines.reporting.formatting import (
     markdown,
     outcome_table,
     provenance_rows,
+    render_template,
     written,
 )
-from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 

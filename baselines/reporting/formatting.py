@@ -1,4 +1,4 @@
-"""Format of numbers and tables, the same on pages and in reports."""
+"""Format of numbers and tables, the same on pages and in reports, and their templates."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -100,3 +100,32 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def render_template(name: str, **values: Any) -> str:
+    """Render a file of the folder `templates`; values are escaped in HTML.
+
+    Args:
+        name: of the file.
+        **values: variables of the template, beside the functions of this module.
+    """
+    # Optional: the facts of networks are formatted without it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("microgym.baselines.reporting"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Any] = {"written": written, "number": number, "signed": signed}
+    environment.filters.update(filters)
+    functions: dict[str, Any] = {
+        "decimals": decimals,
+        "markdown": markdown,
+        "outcome_table": outcome_table,
+        "outcomes_caption": OUTCOMES,
+    }
+    return environment.get_template(name).render(functions | values)

@@ -28,14 +28,13 @@ from microgym.baselines.evaluation.protocols import (
 )
 from microgym.baselines.evaluation.records import check_writable, provenance, read_record
 from microgym.baselines.evaluation.reproduce import record_path
-from microgym.baselines.reporting.formatting import provenance_rows
+from microgym.baselines.reporting.formatting import provenance_rows, render_template
 from microgym.baselines.reporting.plots import (
     Points,
     plot_intervals,
     plot_learning_curves,
     to_svg,
 )
-from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.registry import find
 
 _PICTURED = 1_000_000
@@ -159,23 +158,16 @@ def make_report(plan: Plan) -> Path:
     report = Report(env_id, find(env_id).summary)
     agents, report.notes = all_agents(plan.setting)
     protocol = plan.protocol if plan.train else replace(plan.protocol, seeds=())
-    runs = trained_runs(env_id, protocol, plan.runs, plan.jobs)
+    runs = trained_runs(env_id, protocol, plan.runs, jobs=plan.jobs)
     if runs:
         agents[FRESH] = [find_agent(plan.setting, str(run.path)) for run in runs]
     try:
-        for case in evaluation_cases(plan.setting, recording):
-            main = case.setting == plan.setting
-            compared = compare_case(
-                case,
-                agents,
-                episodes=plan.protocol.episodes if main else plan.protocol.other_episodes,
-                seed=plan.seed,
-                num_envs=plan.num_envs,
-            )
+        for case in evaluation_cases(plan.setting, plan.protocol, recording):
+            compared = compare_case(case, agents, seed=plan.seed, num_envs=plan.num_envs)
             report.sections.append(Section(case.title, case.text, compared))
             if not compared.complete:
                 raise KeyboardInterrupt
-            if main:
+            if not report.pictures:
                 _add_pictures(report, plan.setting, agents)
     except KeyboardInterrupt:
         if not report.sections:

@@ -1,14 +1,13 @@
 """Task of MultiProbe-v0: several probes choose positions and exposure times at once."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.interventions import drift
+from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
@@ -16,6 +15,7 @@ from microgym.envs.ptycho.observation import Scan
 from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
+from microgym.physics.drift import DriftState
 from microgym.state import (
     Bool,
     Float32,
@@ -72,6 +72,11 @@ class MultiProbeTask(PtychoTask):
     }
     BUDGETS = {"team.state.rounds": "config.exposures", "ledger.time_s": "config.time_limit_s"}
     METRICS = (*PtychoTask.METRICS, Metric("collision", "collisions", group="cost_terms"))
+    LATENT = {
+        **PtychoTask.LATENT,
+        "drift_px": Latent("drift under each probe (y, x)", "probe_drift.drift", "px"),
+    }
+    INTERVENTIONS = drift("px", state="probe_drift")
     PANELS = (render.specimen, render.reconstruction, render.dose, render.detectors)
 
     def build(self) -> None:
@@ -100,6 +105,13 @@ class MultiProbeTask(PtychoTask):
         time_s, *others = each
         return Ledger(time_s.max(axis=1), *(one.sum(axis=1) for one in others))
 
+    @property
+    def probe_drift(self) -> DriftState:
+        """Drift of the specimens under each probe, arrays (N, A, ...)."""
+        shape = self.num_envs, self.probes
+        each = self.instrument.state.drift
+        return DriftState(*(one.reshape(*shape, *one.shape[1:]) for one in each))
+
     def _begin(self, rows: Int64, keys: Uint32) -> None:
         """Put specimens in and park the probes over equal parts of the region."""
         super()._begin(rows, keys)
@@ -109,6 +121,7 @@ class MultiProbeTask(PtychoTask):
         self.instrument.park(probes, self.positions(team.place[rows]).reshape(-1, 2))
         if self.own is not None:
             self.own.reset(probes)
+            self.own.draw(probes)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure with each probe at once; colliding probes lose theirs."""
@@ -142,6 +155,7 @@ class MultiProbeTask(PtychoTask):
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:
             self.own.add(exposed, instrument.state.measurement)
+            self.own.draw(exposed)
         team.rounds[rows] += 1
 
     def _select(self, rows: Int64, probe: int) -> None:
@@ -158,7 +172,6 @@ class MultiProbeTask(PtychoTask):
             clearance = 2.0 * self.config.clearance_px / self.region
             others = observation.draw_others(self.team.state.place, clearance, cells)
         else:
-            self.own.draw(self.own.stale())
             shown = self.own.maps.reshape(count, each, -1, cells, cells)
             others = np.zeros((count, each, cells, cells), np.float32)
         return np.concatenate([shown, others[:, :, None]], axis=2)
@@ -177,17 +190,6 @@ class MultiProbeTask(PtychoTask):
                 seen = np.roll(team.place, -k, axis=1)
             found[f"y_{k}"], found[f"x_{k}"] = np.moveaxis(seen, -1, 0)
         return found
-
-    def latent(self) -> dict[str, NDArray[Any]]:
-        """Structure of the specimens, and their drift under each probe."""
-        found = super().latent()
-        return found | {"drift_px": found["drift_px"].reshape(self.num_envs, self.probes, 2)}
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        if self.own is not None:
-            self.own.forget()
 
     def headline(self, row: int) -> str:
         """Progress of the scan."""

@@ -66,8 +66,7 @@ def draw_maps(rows, shown, scan, n, unit, drawn):
     one = np.float32(1.0)
     cells, start = drawn.shape[2], n // 2
     edge = (scan.fluence.shape[1] - n) // cells
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         area = scan.areas[b]
         for j in range(4):
             area[j] = (area[j] - start) // edge
@@ -111,8 +110,7 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
             written.
     """
     start, size = n // 2, scan.fluence.shape[1] - n
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
         top, left = corner[b, 0], corner[b, 1]
@@ -133,18 +131,20 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
 
 
 class ScanState(NamedTuple):
-    """State of a `Scan`."""
+    """State of a `Scan`; its maps are drawn but for the areas (see `RunningScan`)."""
 
     estimate: RunningEstimate
     model: tuple[Any, ...]
     fluence: Float32
+    areas: Int64
     signal: Float64
+    maps: Float32
 
 
 class Scan:
     """N scans as they are known without hidden quantities, and the maps that show them.
 
-    Maps are drawn anew only where an exposure has changed them; they are a cache and no state.
+    Maps are drawn anew only where an exposure has changed them.
 
     Args:
         num_envs: N.
@@ -181,8 +181,9 @@ class Scan:
         re, im = self.estimate.state.re, self.estimate.state.im
         self.running = RunningScan(re, im, fluence, self._areas)
         self.signal = np.zeros((num_envs, 2))
-        self.state = ScanState(self.estimate.state, self.model.state, fluence, self.signal)
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
+        parts = self.estimate.state, self.model.state, fluence, self._areas
+        self.state = ScanState(*parts, self.signal, self.maps)
 
     def reset(self, rows: Int64) -> None:
         """Begin new scans in the listed rows, (k,)."""
@@ -208,10 +209,6 @@ class Scan:
         self.model.add(rows, measurement.corner, self.signal)
         if not self.model.local:
             self.forget(rows)
-
-    def stale(self) -> Int64:
-        """The rows that have changed since their maps were drawn, (k,) int64."""
-        return np.flatnonzero(self._areas[:, 0] < self._areas[:, 1])
 
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""

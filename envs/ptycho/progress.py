@@ -82,8 +82,7 @@ def agree_rows(rows, columns, sign, corner, scan, sample, state):
         scan, sample: of all rows.
         state: updated.
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
         top, left, n = corner[b, 0], corner[b, 1], columns.shape[1]
         a_re, a_im, power = masked_sums(
@@ -112,8 +111,7 @@ def evaluate_rows(rows, n, beams, sample, enough, fatal, state):
         state: updated.
     """
     height, width = sample.fluence.shape[1], sample.fluence.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         # Patch on which the beam truly fell.
         beam = beams[b]
         top = min(max(int(np.floor(beam[0] + 0.5)) - n // 2, 0), height - n)

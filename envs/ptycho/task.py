@@ -1,7 +1,6 @@
 """Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.interventions import drift
 from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, progress, render
 from microgym.envs.ptycho.config import (
@@ -30,6 +29,7 @@ from microgym.instruments.ptychography.instrument import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
+from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.specimens.files import load_image, structure_mask
@@ -101,10 +101,7 @@ class PtychoTask(Task):
             1.0, "minus the lost part of the specimen's squared contrast", "lower",
             path="state.contrast_lost",
         ),
-        "time": Term(
-            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
-            "ledger.time_s",
-        ),
+        "time": TIME,
     }  # fmt: skip
     COST = {
         "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
@@ -150,7 +147,12 @@ class PtychoTask(Task):
         self.exposures = chosen.exposures * self.probes
         self.scan = Scan(count, instrument, chosen, self.exposures)
         self.budget_photons = self.scan.photons * self.exposures
-        self._specimen = _load_specimen(chosen, instrument.field_px) if chosen.is_file else None
+        self._specimen: Specimens | None = None
+        if chosen.is_file:
+            shape, margin = (instrument.field_px,) * 2, DETECTOR_PIXELS // 2
+            image = load_image(chosen.specimen, shape, margin=margin)[None]
+            structure = structure_mask(image).astype(np.uint8)
+            self._specimen = Specimens(image.real, image.imag, structure)
 
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
@@ -256,7 +258,6 @@ class PtychoTask(Task):
 
     def maps(self) -> NDArray[np.float32]:
         """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
-        self.share(self.scan.draw, self.scan.stale(), PIECE)
         return self.scan.maps.copy()
 
     def numbers(self) -> dict[str, Float64]:
@@ -286,11 +287,9 @@ class PtychoTask(Task):
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the structure of the specimens."""
-        cells = CELLS["compact"]
-        inside, edge = slice(self.start, self.start + self.region), self.region // cells
+        inside = slice(self.start, self.start + self.region)
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
-        blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        return super().latent() | {"structure": blocks.mean(axis=(2, 4))}
+        return super().latent() | {"structure": block_means(structure, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""
@@ -299,11 +298,6 @@ class PtychoTask(Task):
         free = ~self.state.used
         free[free.sum(axis=1) == 0] = True
         return np.tile(free, (1, len(GRID_DWELLS_S)))
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state; the maps are drawn anew."""
-        super().restore(state)
-        self.scan.forget()
 
     def intervene(self, rows: Int64, **values: Any) -> None:
         """Set the drift's hidden quantities; a recorded scan has its own drift."""
@@ -322,13 +316,3 @@ class PtychoTask(Task):
 def _columns(width: int) -> Float64:
     """Work memory of sums over columns, (3, width)."""
     return workspace(6 * width).view(np.float64).reshape(3, width)
-
-
-def _load_specimen(chosen: PtychoConfig, side: int) -> Specimens:
-    """A user's image as a specimen of the field's size."""
-    image = load_image(chosen.specimen, (side, side), margin=DETECTOR_PIXELS // 2)[None]
-    return Specimens(
-        np.ascontiguousarray(image.real, np.float32),
-        np.ascontiguousarray(image.imag, np.float32),
-        structure_mask(image[0])[None].astype(np.uint8),
-    )

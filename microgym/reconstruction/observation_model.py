@@ -25,14 +25,11 @@ class ObservationModel(ABC, Generic[MeasurementT, EstimateT]):
 
     Attributes:
         local: whether a measurement changes the estimate nowhere but where it was taken.
+        state: NamedTuple of all arrays that the model remembers, see `microgym.state`.
     """
 
     local: ClassVar[bool] = True
-
-    @property
-    def state(self) -> tuple[Any, ...]:
-        """NamedTuple of all arrays that the model remembers, see `microgym.state`."""
-        return NoState()
+    state: Any = NoState()
 
     def reset(self, rows: Rows) -> None:
         """Forget the measurements of the listed rows.

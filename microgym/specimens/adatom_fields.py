@@ -70,7 +70,6 @@ class FieldRecipe(NamedTuple):
         fewest, most: bystanders.
         stepped: whether there are a step edge and contamination.
         nearest_nm, farthest_nm: least and largest distance of a single mover's target, nm.
-        lattice_nm: distance of surface atoms, nm.
     """
 
     movers: int
@@ -79,7 +78,6 @@ class FieldRecipe(NamedTuple):
     stepped: bool
     nearest_nm: float
     farthest_nm: float
-    lattice_nm: float
 
 
 class AdatomFields(NamedTuple):
@@ -129,19 +127,17 @@ class AdatomFields(NamedTuple):
         """
         validate_family(family, split, FAMILIES, HELD_OUT)
         low, high = BYSTANDERS[family]
-        nearest, farthest = distance_nm
-        recipe = FieldRecipe(
-            movers, low, high, family == "stepped", float(nearest), float(farthest), LATTICE_NM
-        )
+        nearest, farthest = map(float, distance_nm)
+        recipe = FieldRecipe(movers, low, high, family == "stepped", nearest, farthest)
         fill_rows(rows, specimen_key(keys, split), recipe, self)
 
 
 @kernel
-def _drawn_site(s0, s1, tick, reach, lattice):
+def _drawn_site(s0, s1, tick, reach):
     """A hollow in the middle square of half the edge `reach`, drawn uniformly."""
     x = reach * (2.0 * uniform(s0, s1, tick, 0) - 1.0)
     y = reach * (2.0 * uniform(s0, s1, tick, 1) - 1.0)
-    return nearest_site(x, y, lattice)
+    return nearest_site(x, y, LATTICE_NM)
 
 
 @kernel
@@ -193,16 +189,16 @@ def _set_targets(s0, s1, tick, targets, step, start, recipe):
     Returns:
         Whether all targets are on the field.
     """
-    movers, lattice = recipe.movers, recipe.lattice_nm
+    movers = recipe.movers
     turns = int(6.0 * uniform(s0, s1, tick, 0))
     figure = int(_FIGURES.shape[0] * uniform(s0, s1, tick, 1))
     if movers == 1:
         low, high = recipe.nearest_nm, recipe.farthest_nm
         way = low + (high - low) * uniform(s0, s1, tick, 2)
         sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 3))
-        n, m, s = nearest_site(start[0] + way * cosine, start[1] + way * sine, lattice)
+        n, m, s = nearest_site(start[0] + way * cosine, start[1] + way * sine, LATTICE_NM)
     else:
-        n, m, s = _drawn_site(s0, s1, tick + 1, 0.8, lattice)
+        n, m, s = _drawn_site(s0, s1, tick + 1, 0.8)
     for k in range(movers):
         # A turn by 60 degrees in cells of the lattice: (n, m) -> (-m, n + m).
         dn, dm = _FIGURES[figure, k, 0], _FIGURES[figure, k, 1]
@@ -210,14 +206,14 @@ def _set_targets(s0, s1, tick, targets, step, start, recipe):
             dn, dm = -dm, dn + dm
         if movers == 1:
             dn, dm = 0, 0
-        targets[k, 0], targets[k, 1] = site_place(n + dn, m + dm, s, lattice)
+        targets[k, 0], targets[k, 1] = site_place(n + dn, m + dm, s, LATTICE_NM)
         if not _inside(targets[k, 0], targets[k, 1], step):
             return False
     return True
 
 
 @kernel
-def _scatter(s0, s1, tick, field, b, count, wanted, reach, apart, targets, lattice):
+def _scatter(s0, s1, tick, field, b, count, wanted, reach, apart, targets):
     """Put adatoms into hollows by rejection: apart from each other and from the first targets.
 
     Returns:
@@ -226,8 +222,8 @@ def _scatter(s0, s1, tick, field, b, count, wanted, reach, apart, targets, latti
     for _ in range(_TRIES):
         if count == wanted:
             break
-        n, m, s = _drawn_site(s0, s1, tick, reach, lattice)
-        x, y = site_place(n, m, s, lattice)
+        n, m, s = _drawn_site(s0, s1, tick, reach)
+        x, y = site_place(n, m, s, LATTICE_NM)
         tick += 1
         free = _room(field.places[b], count, x, y, apart)
         free = free and _room(field.targets[b], targets, x, y, 0.7)
@@ -250,7 +246,7 @@ def fill_rows(rows, keys, recipe, field):
         field: `AdatomFields`; the listed rows are overwritten.
     """
     places, targets, steps, patches = field.places, field.targets, field.steps, field.patches
-    movers, lattice = recipe.movers, recipe.lattice_nm
+    movers = recipe.movers
     for k in range(rows.size):
         b = rows[k]
         s0, s1 = stream(keys[k, 0], keys[k, 1], WORLD, _STREAM)
@@ -273,7 +269,7 @@ def fill_rows(rows, keys, recipe, field):
         tick += 1
         # Movers at least 1 nm apart; bystanders 0.8 nm from each other and 0.7 nm from targets.
         reach = _EDGE_NM if movers > 1 else 1.6
-        count, tick = _scatter(s0, s1, tick, field, b, 0, movers, reach, 1.0, 0, lattice)
+        count, tick = _scatter(s0, s1, tick, field, b, 0, movers, reach, 1.0, 0)
         start = (places[b, 0, 0], places[b, 0, 1])
         for _ in range(_TRIES):
             tick += 2
@@ -281,4 +277,4 @@ def fill_rows(rows, keys, recipe, field):
                 break
         _deal_out(places[b], targets[b], movers)
         wanted = movers + bystanders
-        _scatter(s0, s1, tick, field, b, count, wanted, _EDGE_NM, 0.8, movers, lattice)
+        _scatter(s0, s1, tick, field, b, count, wanted, _EDGE_NM, 0.8, movers)

@@ -71,12 +71,11 @@ def draw_specimens(
     Raises:
         ValueError: an unknown family or split.
     """
-    own = np.stack([specimen_key(key, split) for key in keys])
     shape = (len(keys), field_px, field_px)
     drawn = Specimens(
         np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
     )
-    fill(family, own, *drawn, margin=margin_px)
+    fill(family, specimen_key(keys, split), *drawn, margin=margin_px)
     return drawn
 
 

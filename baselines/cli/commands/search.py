@@ -38,16 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path("runs") / setting.env_id / "search"
     from microgym.baselines.cli.search import BEST, Plan, flags, search, toml
 
-    plan = Plan(
-        setting,
-        output,
-        trials=arguments.trials,
-        steps=arguments.steps,
-        seeds=tuple(arguments.seeds),
-        episodes=arguments.episodes,
-        seed=arguments.seed,
-        jobs=arguments.jobs,
-    )
+    words = options.chosen(arguments, "trials", "steps", "episodes", "seed", "jobs")
+    plan = Plan(setting, output, seeds=tuple(arguments.seeds), **words)
     total = plan.trials * plan.steps * len(plan.seeds)
     with progress_bar(total, f"searching on {setting.env_id}", "step") as progress:
         record = search(plan, progress)

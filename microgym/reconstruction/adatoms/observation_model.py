@@ -52,12 +52,7 @@ class DetectorModel(ObservationModel[Float32, Adatoms]):
     def __init__(self, num_envs: int, pixels: int, field_nm: float) -> None:
         self.pixels = integer("pixels", pixels, 16, 1024)
         self.scale = within("field_nm", field_nm, 1e-3, 1e6) / self.pixels
-        self._adatoms = allocate(Adatoms, num_envs)
-
-    @property
-    def state(self) -> Adatoms:
-        """The adatoms of the last images."""
-        return self._adatoms
+        self.state: Adatoms = allocate(Adatoms, num_envs)
 
     def estimate(self, rows: Rows, image: Float32, /) -> Adatoms:
         """Adatoms in the images of the listed rows; see `ObservationModel.estimate`.

@@ -111,8 +111,7 @@ def match_rows(rows, image, template, reach, threshold, calibration, scale, work
     response = view1d(work, pitch * pitch, pitch * pitch)
     lowest = np.float32(-1e9)
     half = 0.5 * n
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         for i in range(n):
             inside = view1d(levelled, (i + m) * pitch + m, n)
             level_line(view1d(image, (b * n + i) * n, n), BACKGROUND, inside)

@@ -127,8 +127,7 @@ def associate_rows(rows, adatoms, tracks, work):
     movers, room = legs.shape[1], others.shape[1]
     size = movers + room
     costs, gates, pairs, free = work
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         count = adatoms.counts[b]
         # First, adatoms that were not dragged, near their last positions.
         for j in range(count):

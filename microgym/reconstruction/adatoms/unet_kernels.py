@@ -89,8 +89,7 @@ def detect_rows(rows, image, calibration, scale, net, work, found, counts):
     clear_borders(net, work)
     for j in range(maps.size):
         maps[j] = _ZERO
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _enter(image, b, edge, levelled, cells)
         run_on_image(net, work)
         _leave(head, edge, maps)

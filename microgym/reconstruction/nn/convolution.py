@@ -68,6 +68,12 @@ def _make_tile(pixels: int, vectors: int) -> Any:
             def data(place: int) -> ir.Value:
                 return context.make_array(sig.args[place])(context, b, args[place]).data
 
+            def splat(scalar: ir.Value) -> ir.Value:
+                undefined = ir.Constant(VECTOR, ir.Undefined)
+                single = b.insert_element(undefined, scalar, ir.Constant(_INDEX, 0))
+                first = ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)
+                return b.shuffle_vector(single, undefined, first)
+
             def shifted(offset: ir.Value, distance: ir.Value, times: int) -> ir.Value:
                 return b.add(offset, b.mul(distance, ir.Constant(offset.type, times)))
 
@@ -89,7 +95,7 @@ def _make_tile(pixels: int, vectors: int) -> Any:
                     taps = [load_vector(b, weights, shifted(tap, lanes, v)) for v in range(vectors)]
                     for p in range(pixels):
                         scalar = b.load(b.gep(source, [shifted(b.add(at, here), pixel_pitch, p)]))
-                        value = _splat(b, scalar)
+                        value = splat(scalar)
                         for v in range(vectors):
                             place = sums[p * vectors + v]
                             b.store(b.fadd(b.load(place), b.fmul(value, taps[v])), place)
@@ -104,30 +110,6 @@ def _make_tile(pixels: int, vectors: int) -> Any:
     return intrinsic(tile)
 
 
-def _splat(b: ir.IRBuilder, scalar: ir.Value, lanes: int = LANES) -> ir.Value:
-    undefined = ir.Constant(ir.VectorType(ir.FloatType(), lanes), ir.Undefined)
-    single = b.insert_element(undefined, scalar, ir.Constant(_INDEX, 0))
-    first = ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes)
-    return b.shuffle_vector(single, undefined, first)
-
-
-def _put_four(typing: Any, source: Any, start: Any, offset: Any, target: Any, place: Any) -> Any:
-    """Four neighbouring elements, and an offset, to another place, as one vector."""
-    four = ir.VectorType(ir.FloatType(), 4)
-
-    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        ends: list[ir.Value] = []
-        for array, at in ((0, 1), (3, 4)):
-            base = context.make_array(sig.args[array])(context, b, args[array]).data
-            ends.append(b.bitcast(b.gep(base, [args[at]]), four.as_pointer()))
-        moved = b.fadd(b.load(ends[0], align=4), _splat(b, args[2], 4))
-        b.store(moved, ends[1], align=4)
-        return context.get_dummy_value()
-
-    return types.void(source, types.intp, types.float32, target, types.intp), generate
-
-
-put_four: Any = intrinsic(_put_four)
 # As many sums as sixteen registers hold beside what is multiplied.
 _tile1 = _make_tile(TILE, 1)
 _tile2 = _make_tile(TILE, 2)

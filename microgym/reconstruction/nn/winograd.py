@@ -33,11 +33,6 @@ _KERNEL = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.
 _MIDDLE = 5  # the frequency that all four pixels of a block get with weight one
 
 
-def packed_size(inputs: int, outputs: int) -> int:
-    """Numbers that `pack_kernels` gives for so many channels."""
-    return FREQUENCIES * outputs * (inputs + 1)
-
-
 def pack_kernels(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:
     """Transform the kernels of a layer.
 

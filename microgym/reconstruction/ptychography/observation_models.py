@@ -108,8 +108,7 @@ def shot_noise(rows, fluence, areas, sigma):
     """
     one, prior = np.float32(1.0), np.float32(1.0 / (PRIOR_CONTRAST * PRIOR_CONTRAST))
     height, width = fluence.shape[1], fluence.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         left, count = areas[b, 2], areas[b, 3] - areas[b, 2]
         for i in range(areas[b, 0], areas[b, 1]):
             at = (b * height + i) * width + left
@@ -153,8 +152,7 @@ def _spread_rows(rows, corner, signal, footprint, maps, n):
     """Average the signals of each row's newest exposure into the maps under the probe."""
     zero, one = np.float32(0.0), np.float32(1.0)
     height, width = maps.weight.shape[1], maps.weight.shape[2]
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         top, left = corner[b, 0], corner[b, 1]
         inside, outside = np.float32(signal[b, 0]), np.float32(signal[b, 1])
         for i in range(n):
@@ -182,13 +180,8 @@ class RawImage(ImageModel):
         light = intensity(probe).astype(np.float32).ravel()
         # The far tail of the probe does not count (design choice: a thousandth).
         self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
-        self._maps = allocate(SignalMaps, num_envs, field=field_px)
-        self._maps.re.fill(1.0)
-
-    @property
-    def state(self) -> SignalMaps:
-        """The maps."""
-        return self._maps
+        self.state: SignalMaps = allocate(SignalMaps, num_envs, field=field_px)
+        self.state.re.fill(1.0)
 
     def reset(self, rows: Int64) -> None:
         """Forget the exposures of the listed rows; see `ObservationModel.reset`."""

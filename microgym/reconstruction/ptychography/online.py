@@ -94,8 +94,7 @@ def _iterate(b, e, turns, state, engine, work):
 @kernel
 def _add_rows(rows, counts, known, photons, corner, turns, work, state, engine):
     """Store the newest exposure of each listed row and iterate on it."""
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         e = state.taken[b]
         scale = np.float32(1.0 / np.sqrt(photons[b]))
         _store(counts[b], known[b], scale, state.history[b, e])
@@ -107,8 +106,7 @@ def _add_rows(rows, counts, known, photons, corner, turns, work, state, engine):
 @kernel
 def _sweep_rows(rows, sweeps, state, engine, work):
     """Sweep through all exposures of each listed row."""
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         for _ in range(sweeps):
             for e in range(state.taken[b]):
                 _iterate(b, e, np.int64(1), state, engine, work)

@@ -6,10 +6,9 @@ pixels. `microgym.baselines.observation_models.ptycho.train` is the same in PyTo
 
 import numpy as np
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import decay32, log32_normal
-from microgym.reconstruction.nn.convolution import put_four
 from microgym.reconstruction.nn.layers import clear_borders, run_on_image
 
 CELL = 4
@@ -25,6 +24,13 @@ _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 _FAR = np.float32(80.0)  # argument of the logistic function from which on it is constant
 _PIXELS = CELL * CELL
+
+
+@inline_kernel
+def _put_cell_row(source, start, offset, target, place):
+    """Add an offset to a row of a cell, into another place."""
+    for j in range(CELL):
+        target[place + j] = source[start + j] + offset
 
 
 @kernel
@@ -43,9 +49,9 @@ def _enter(re, im, fluence, top, edge, cells, light):
             light[j] = scale * log32_normal(np.float32(LEAST_FLUENCE) + flux[j]) + np.float32(0.5)
         for x in range(edge):
             place = (row + x) * 3 * _PIXELS + (y % CELL) * CELL
-            put_four(real, x * CELL, -_ONE, cells, place)
-            put_four(imaginary, x * CELL, _ZERO, cells, place + _PIXELS)
-            put_four(light, x * CELL, _ZERO, cells, place + 2 * _PIXELS)
+            _put_cell_row(real, x * CELL, -_ONE, cells, place)
+            _put_cell_row(imaginary, x * CELL, _ZERO, cells, place + _PIXELS)
+            _put_cell_row(light, x * CELL, _ZERO, cells, place + 2 * _PIXELS)
 
 
 @kernel
@@ -71,9 +77,9 @@ def _leave(cells, head, edge, top, trust, re, im, sigma):
                 output[3 * _PIXELS + j] = trust * decay32(-log_sigma)[0]
             for i in range(CELL):
                 start = (top + y * CELL + i) * width + top + x * CELL
-                put_four(output, _PIXELS + i * CELL, _ONE, view1d(re, start, CELL), 0)
-                put_four(output, 2 * _PIXELS + i * CELL, _ZERO, view1d(im, start, CELL), 0)
-                put_four(output, 3 * _PIXELS + i * CELL, _ZERO, view1d(sigma, start, CELL), 0)
+                _put_cell_row(output, _PIXELS + i * CELL, _ONE, view1d(re, start, CELL), 0)
+                _put_cell_row(output, 2 * _PIXELS + i * CELL, _ZERO, view1d(im, start, CELL), 0)
+                _put_cell_row(output, 3 * _PIXELS + i * CELL, _ZERO, view1d(sigma, start, CELL), 0)
 
 
 @kernel
@@ -94,8 +100,7 @@ def restore_rows(rows, scan, region, trust, net, work, restored):
     cells = view1d(work, net.inputs, plane * 3 * _PIXELS)
     head = view1d(work, net.head, plane * 4 * _PIXELS)
     clear_borders(net, work)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         _enter(scan[0][b], scan[1][b], scan[2][b], top, edge, cells, head)
         run_on_image(net, work)
         _leave(cells, head, edge, top, trust, restored.re[b], restored.im[b], restored.sigma[b])

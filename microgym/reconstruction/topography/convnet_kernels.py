@@ -58,8 +58,7 @@ def enter_rows(rows, images, engaged, lines):
     """
     many, pixels = lines.shape[2], lines.shape[3]
     size = many * pixels
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         start = b * lines.shape[1] * size
         for n in range(lines.shape[1] - 1, 0, -1):
             to = view1d(lines, start + n * size, size)
@@ -94,8 +93,7 @@ def enter_settings(rows, dials, engaged, lag_s, width, settings, lag_px):
             gain, logarithm of the lag in pixels, and 1; zeros where no line is.
         lag_px: (N, LINES) float32, lags in pixels.
     """
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         for n in range(LINES - 1, 0, -1):
             lag_px[b, n] = lag_px[b, n - 1]
             for i in range(settings.shape[2]):
@@ -270,8 +268,7 @@ def restore_rows(rows, history, frame, trust, net, work):
     base = view2d(work, at + _COUNT * pixels, LINES, pixels)
     unit = view1d(work, at + (_COUNT + LINES) * pixels, pixels)
     spare = view1d(work, at + (_COUNT + LINES + 1) * pixels, 2 * pixels)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         lines = history.lines[b]
         _restore_classically(lines, history.lag_px[b], base, candidates, spare)
         _enter(lines, base, history.settings[b], size, cells, unit)

@@ -129,13 +129,8 @@ class TopographyModel(ObservationModel[ScanLine, LineEstimate]):
     def __init__(self, num_envs: int, raster: Raster) -> None:
         count = integer("num_envs", num_envs, 1, 1 << 16)
         self.raster = raster
-        self._history = allocate(LineHistory, count, pixels=raster.pixels)
+        self.state: LineHistory = allocate(LineHistory, count, pixels=raster.pixels)
         self.reset(np.arange(count))
-
-    @property
-    def state(self) -> LineHistory:
-        """The newest lines and the last estimate."""
-        return self._history
 
     def reset(self, rows: Rows) -> None:
         """Forget the lines of the listed rows; see `ObservationModel.reset`."""
@@ -178,8 +173,7 @@ def lower_rows(rows, lines, lag_px, work, heights, sigma):
     size = lines.shape[1] * lines.shape[2] * pixels
     half, least = np.float32(0.5), np.float32(LEAST_NM)
     there, back = view1d(work, 0, pixels), view1d(work, pixels, pixels)
-    for k in range(rows.size):
-        b = rows[k]
+    for b in rows:
         start = b * size
         z, y = view1d(lines, start, pixels), view1d(lines, start + pixels, pixels)
         e = view1d(lines, start + 2 * pixels, pixels)

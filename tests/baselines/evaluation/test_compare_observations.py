@@ -27,7 +27,7 @@ def test_the_first_model_is_compared_with_each_other():
 def test_each_agent_is_evaluated_with_the_model_of_its_training(tmp_path, monkeypatch):
     seen: list[tuple[str, str]] = []
 
-    def finished(env_id, protocol, folder, jobs, *, reuse, config):
+    def finished(env_id, protocol, folder, *, jobs, reuse, config):
         assert (env_id, protocol.seeds, reuse) == (ENV, (0, 1), True)
         paths = [folder / f"seed-{seed}" for seed in protocol.seeds]
         return [Run(seed, 9, path, [], 1.0, True) for seed, path in enumerate(paths)]

@@ -59,9 +59,9 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
     path = recorded(tmp_path, small=False)
     played: list[int] = []
 
-    def counted(*words, episodes, **more):
-        played.append(episodes)
-        return compare_case(*words, episodes=episodes, **more)
+    def counted(case, *words, **more):
+        played.append(case.episodes)
+        return compare_case(case, *words, **more)
 
     monkeypatch.setattr(reproduce, "compare_case", counted)
     checks = again(tmp_path, small=False, train=False, brief=True)

@@ -147,6 +147,16 @@ def test_parts_cover_the_region_once():
     assert OTHERS == 3
 
 
+def test_the_drift_under_the_probes_of_one_specimen_is_set():
+    envs: Any = gym.make_vec("MultiProbeJoint-v0", 2, reveal=True, **(QUIET | {"drift": "easy"}))
+    envs.reset(seed=1)
+    before = envs.unwrapped.task.probe_drift.velocity.copy()
+    envs.unwrapped.intervene([1], drift_velocity_px_s=[[[0.5, 0.0], [0.0, -0.5]]])
+    after = envs.unwrapped.task.probe_drift.velocity
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_array_equal(after[1], [[0.5, 0.0], [0.0, -0.5]])
+
+
 def test_frames_show_every_probe():
     env = make(probes=3, render_mode="rgb_array")
     frames = [env.render()]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from microgym.reconstruction.nn.convolution import LANES, TILE, convolve1, fold
-from microgym.reconstruction.nn.winograd import convolve3, pack_kernels, packed_size, work_size
+from microgym.reconstruction.nn.winograd import FREQUENCIES, convolve3, pack_kernels, work_size
 
 rng = np.random.default_rng(0)
 
@@ -93,7 +93,7 @@ def test_kernels_of_three_by_three_pixels(inputs, outputs, side):
     image = rng.normal(size=(inputs, side, side)).astype(np.float32)
     weight, bias = layer(inputs, outputs, 3)
     flat = pack_kernels(weight, bias)
-    assert flat.shape == (packed_size(inputs, outputs),)
+    assert flat.shape == (FREQUENCIES * outputs * (inputs + 1),)
     w = np.concatenate([np.full(5, np.nan, np.float32), flat])
     size = work_size(inputs, outputs, side)
     work = np.full(size + 100, np.nan, np.float32)
