@@ -12,6 +12,9 @@ from microgym.envs.core.action_validation import action_checker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.info import row_of, single_info
 
+StepResult = tuple[
+    dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+]
 _ParallelEnv: Any = ParallelEnv
 
 
@@ -71,15 +74,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         self.agents = list(self.possible_agents)
         return self._observations(), self._infos()
 
-    def step(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[
-        dict[str, Any],
-        dict[str, float],
-        dict[str, bool],
-        dict[str, bool],
-        dict[str, dict[str, Any]],
-    ]:
+    def step(self, actions: Mapping[str, Any]) -> StepResult:
         """Carry out one action of every agent at once.
 
         Args:

@@ -262,10 +262,12 @@ def environments(
         page: docstring of the single environment; by default, the task's.
     """
     stem = task.__name__.removesuffix("Task")
+    # Clients such as skrl look for `VectorEnv` among the direct bases.
+    bases = (MicroscopeVectorEnv, VectorEnv)
     shared = {"__module__": module, "task_class": task}
     single = {**shared, "__doc__": page or task.__doc__}
     vector = {**shared, "__doc__": f"N environments in one process; see `{stem}Env`."}
     return (
         cast("Any", type(f"{stem}Env", (MicroscopeEnv,), single)),
-        cast("Any", type(f"{stem}VectorEnv", (MicroscopeVectorEnv,), vector)),
+        cast("Any", type(f"{stem}VectorEnv", bases, vector)),
     )
