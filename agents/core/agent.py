@@ -111,7 +111,7 @@ class BaseAgent(Memory, ABC):
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """An agent for an environment's arguments, if `Config` is of those; else the default one."""
+        """An agent for an environment's arguments, if `Config` is of those; else the default."""
         if issubclass(cls.Config, EnvConfig):
             return cls(cls.Config.parse(env_kwargs, env_id))
         return cls()
