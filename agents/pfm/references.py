@@ -22,10 +22,11 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig, PFMLoopConfig
-from microgym.envs.pfm.observation import MAPS, NUMBERS, block_means
+from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS, PFMSettings
 from microgym.instruments.pfm.state import SIZE
+from microgym.metrics.incremental import block_means
 from microgym.state import Float32, Float64, Int64, Shape
 
 MIDDLE = 0.5 * (SIZE - 1)

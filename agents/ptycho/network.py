@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
 from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
-from microgym.envs.ptycho.observation import MAPS
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
 
 PROBE_CELLS = 6.25
 """Width of the probe of the default environment in cells of the maps: 25 px of 4 px each."""
@@ -54,7 +53,11 @@ class ScanPolicyNet(ChoiceNet):
     value_features = 64
 
     def __init__(
-        self, channels: int = len(VACUUM), numbers: int = 7, levels: int = 3, width: int = 24
+        self,
+        channels: int = len(MAPS),
+        numbers: int = len(NUMBERS),
+        levels: int = len(GRID_DWELLS_S),
+        width: int = 24,
     ) -> None:
         super().__init__()
         self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
@@ -76,16 +79,6 @@ class ScanPolicyNet(ChoiceNet):
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
             self.probe.weight.copy_(_disk(8).expand_as(self.probe.weight))
-
-    @classmethod
-    def from_spaces(
-        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
-    ) -> Self:
-        """A network for "maps" and "numbers", and a discrete action of levels times cells."""
-        maps: Any = observation_space["maps"].shape
-        assert isinstance(action_space, spaces.Discrete)
-        levels = int(action_space.n) // ((maps[1] // 2) * (maps[2] // 2))
-        return cls(maps[0], spaces.flatdim(observation_space["numbers"]), levels, **settings)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Score every possible next exposure.

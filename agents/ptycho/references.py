@@ -1,7 +1,4 @@
-"""Reference agents of Ptycho-v0: random, fixed patterns, expert and oracle.
-
-All use the continuous action (y, x, exposure) of the default environment.
-"""
+"""Reference agents of Ptycho-v0, by its continuous action: random, patterns, expert and oracle."""
 
 import math
 from abc import abstractmethod
@@ -156,8 +153,7 @@ class _GreedyAgent(BaseAgent):
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
-        greedy: GreedyConfig = getattr(self.config, "greedy", self.config)
-        self._greedy = greedy
+        self._greedy = greedy = getattr(self.config, "greedy", self.config)
         disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
         self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
 

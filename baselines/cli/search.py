@@ -287,14 +287,11 @@ def _write(plan: Plan, about: Mapping[str, Any], trials: Sequence[Mapping[str, A
     best = max(finished, key=lambda one: one["return_mean"], default=None)
     record = {**about, "trials": list(trials), "best": best}
     write_json(plan.output / RECORD, record)
-    names = list(about["space"])
-    results = ["state", "return_mean", "score", "duration_s"]
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["trial", *names, *results])
-    for one in trials:
-        settings = [one["settings"].get(name, "") for name in names]
-        table.writerow([one["trial"], *settings, *(one.get(name, "") for name in results)])
+    columns = ["trial", *about["space"], "state", "return_mean", "score", "duration_s"]
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows({**one, **one["settings"]} for one in trials)
     write_atomically(plan.output / TABLE, text.getvalue())
     if best is not None:
         write_atomically(plan.output / BEST, toml(best["settings"]))

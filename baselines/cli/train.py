@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -105,7 +106,10 @@ def train_runs(
         for seed in seeds
     ]
     processes = min(len(tasks), jobs or os.cpu_count() or 1)
-    return _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
+    runs = _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
+    if not runs:
+        raise KeyboardInterrupt
+    return runs
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -176,15 +180,11 @@ def _finished_runs(env_id: str, seeds: Sequence[int], steps: int, folder: Path) 
 
 def _sequential(tasks: Iterable[_Task], progress: Progress) -> list[Run]:
     runs: list[Run] = []
-    for task in tasks:
-        try:
+    with suppress(KeyboardInterrupt):
+        for task in tasks:
             runs.append(task(progress))
-        except KeyboardInterrupt:
-            if not runs:
-                raise
-            break
-        if not runs[-1].complete:
-            break
+            if not runs[-1].complete:
+                break
     return runs
 
 
@@ -216,13 +216,10 @@ def _parallel(tasks: Sequence[_Task], jobs: int, progress: Progress) -> list[Run
             if not isinstance(error, KeyboardInterrupt):
                 raise
     progress(int(shared[0]) - seen)
-    runs = [one.result() for one in futures if not one.cancelled() and one.exception() is None]
+    runs: list[Run] = []
     for one in futures:
-        error = None if one.cancelled() else one.exception()
-        if error is not None and not isinstance(error, KeyboardInterrupt):
-            raise error
-    if not runs:
-        raise KeyboardInterrupt
+        with suppress(KeyboardInterrupt, CancelledError):
+            runs.append(one.result())
     return runs
 
 

@@ -1,10 +1,10 @@
-"""Format of numbers and tables, the same on pages and in reports."""
+"""Format of numbers and tables, the same on pages and in reports, and their templates."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microgym.baselines.evaluation.comparison import Comparison, PairedDifference
+from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.statistics import Estimate
 
 OUTCOMES = (
@@ -69,14 +69,6 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
     return rows
 
 
-def differences(gaps: Sequence[PairedDifference], digits: int) -> list[tuple[str, str, str]]:
-    """Rows of a table: the policies of each difference, its interval, and its verdict."""
-    return [
-        (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
-        for one in gaps
-    ]
-
-
 def provenance_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of a table: date, commit, machine and packages of a record."""
     machine = record["machine"]
@@ -100,3 +92,32 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def render_template(name: str, **values: Any) -> str:
+    """Render a file of the folder `templates`; values are escaped in HTML.
+
+    Args:
+        name: of the file.
+        **values: variables of the template, beside the functions of this module.
+    """
+    # Optional: the facts of networks are formatted without it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("microgym.baselines.reporting"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Any] = {"written": written, "number": number, "signed": signed}
+    environment.filters.update(filters)
+    functions: dict[str, Any] = {
+        "decimals": decimals,
+        "markdown": markdown,
+        "outcome_table": outcome_table,
+        "outcomes_caption": OUTCOMES,
+    }
+    return environment.get_template(name).render(functions | values)

@@ -28,14 +28,13 @@ from microgym.baselines.evaluation.protocols import (
 )
 from microgym.baselines.evaluation.records import check_writable, provenance, read_record
 from microgym.baselines.evaluation.reproduce import record_path
-from microgym.baselines.reporting.formatting import provenance_rows
+from microgym.baselines.reporting.formatting import provenance_rows, render_template
 from microgym.baselines.reporting.plots import (
     Points,
     plot_intervals,
     plot_learning_curves,
     to_svg,
 )
-from microgym.baselines.reporting.templating import render_template
 from microgym.envs.core.registry import find
 
 _PICTURED = 1_000_000

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from microgym.envs.afm import observation, render
 from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.interventions import BoxIntervention
+from microgym.envs.core.interventions import Intervention
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
@@ -202,13 +202,13 @@ class AFMTask(Task):
         "drift_nm": Latent("drift (y, x, z)", "instrument.state.drift.drift", "nm"),
     }
     INTERVENTIONS = {
-        "drift_velocity_nm_s": BoxIntervention(
+        "drift_velocity_nm_s": Intervention(
             "linear drift (y, x, z), nm/s", "instrument.state.drift.velocity", example=5.0
         ),
-        "tip_radius_nm": BoxIntervention(
+        "tip_radius_nm": Intervention(
             "radius of the tip, nm", "instrument.set_radius", low=2.0, high=120.0, example=40.0
         ),
-        "crash_nn": BoxIntervention(
+        "crash_nn": Intervention(
             "force above which the tip breaks, nN", "instrument.state.hidden.crash_nn", above=0.0,
             example=30.0,
         ),

@@ -1,12 +1,6 @@
 """Declared arguments of an environment: defaults, ranges, units and meanings.
 
-A task's configuration is a frozen dataclass whose fields are made by the functions below:
-
-    @dataclass(frozen=True)
-    class FocusConfig(Config):
-        exposures: int = integer(12, 1, 100, doc="exposures of an episode")
-        drift: str = level(DRIFT, doc="drift of the lens")
-
+A task's configuration is a frozen dataclass whose fields are made by the functions below.
 Validation, messages, the command line and the table of the page follow from them.
 """
 
@@ -43,16 +37,9 @@ class Option:
     choices: tuple[str, ...] = ()
 
 
-def option(
-    default: Any,
-    check: Callable[[str, Any], Any],
-    doc: str,
-    unit: str = "",
-    levels: Mapping[str, Any] | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
+def option(default: Any, declared: Option) -> Any:
     """A dataclass field with its declaration."""
-    words: dict[str, Any] = {"metadata": {"option": Option(check, doc, unit, levels, choices)}}
+    words: dict[str, Any] = {"metadata": {"option": declared}}
     if isinstance(default, Mapping):
         frozen = MappingProxyType(dict(default))
         return dataclasses.field(default_factory=lambda: frozen, **words)
@@ -63,19 +50,19 @@ def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
     """One of several names."""
     names = ", ".join(f'"{one}"' for one in allowed)
     check = partial(validation.choice, allowed=allowed)
-    return option(default, check, f"{doc}: {names}", choices=allowed)
+    return option(default, Option(check, f"{doc}: {names}", choices=allowed))
 
 
 def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
     """A switch: one of `LEVELS`, and what each of them stands for."""
     check = partial(validation.choice, allowed=LEVELS)
-    return option(default, check, doc, "", levels, LEVELS)
+    return option(default, Option(check, doc, "", levels, LEVELS))
 
 
 def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:
     """An integer in a closed range."""
     check = partial(validation.integer, low=low, high=high)
-    return option(default, check, f"{doc}, {low:,} to {high:,}", unit)
+    return option(default, Option(check, f"{doc}, {low:,} to {high:,}", unit))
 
 
 def positive(default: float | None, doc: str, unit: str = "", optional: bool = False) -> Any:
@@ -84,18 +71,18 @@ def positive(default: float | None, doc: str, unit: str = "", optional: bool = F
     def check(name: str, value: Any) -> float | None:
         return None if optional and value is None else validation.positive(name, value)
 
-    return option(default, check, doc, unit)
+    return option(default, Option(check, doc, unit))
 
 
 def number(default: float, low: float, high: float, doc: str, unit: str = "") -> Any:
     """A number in a closed range."""
     check = partial(validation.within, low=low, high=high)
-    return option(default, check, f"{doc}, {low:g} to {high:g}", unit)
+    return option(default, Option(check, f"{doc}, {low:g} to {high:g}", unit))
 
 
 def flag(default: bool, doc: str) -> Any:
     """True or False."""
-    return option(default, validation.boolean, doc)
+    return option(default, Option(validation.boolean, doc))
 
 
 def changes(doc: str, known: tuple[str, ...] = ()) -> Any:
@@ -108,7 +95,7 @@ def changes(doc: str, known: tuple[str, ...] = ()) -> Any:
             validation.choice(name, one, known)
         return value
 
-    return option({}, check, doc)
+    return option({}, Option(check, doc))
 
 
 def split() -> Any:
@@ -118,7 +105,7 @@ def split() -> Any:
 
 def anything(default: Any, doc: str) -> Any:
     """A value that `Config.validate` of the task checks."""
-    return option(default, lambda _, value: value, doc)
+    return option(default, Option(lambda _, value: value, doc))
 
 
 @dataclass(frozen=True)
@@ -149,14 +136,11 @@ class Config:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], name: str) -> Self:
-        """A configuration from keyword arguments.
-
-        Args:
-            given: arguments of `gymnasium.make`.
-            name: of the environment class, for the message.
+        """A configuration from arguments of `gymnasium.make`, for an environment of a name.
 
         Raises:
-            TypeError: an unknown name, worded as Python does, with the list of known ones.
+            TypeError: an unknown name, worded as Python does, with the list of known ones; or a
+                value of the wrong type.
             ValueError: a value out of range.
         """
         known = sorted(one.name for one in dataclasses.fields(cls))

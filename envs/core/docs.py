@@ -2,12 +2,12 @@
 
 import inspect
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from microgym.envs.core.channels import Channels, Choices, Plane
-from microgym.envs.core.config import Config, options
+from microgym.envs.core.config import LEVELS, Config, options
 from microgym.envs.core.task import Modes, Task
 
 Table = list[tuple[str, ...]]
@@ -62,41 +62,52 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     Returns:
         Section of the page to its tables.
     """
-    settings: Any = getattr(task.config, "settings", None)
-    switches = {name for name, one in options(type(task.config)).items() if one.levels}
+    config: Any = task.config
+    settings: Any = getattr(config, "settings", None)
+    declared, common = options(type(config)), options(Config)
+    levels = {name: one.levels for name, one in declared.items() if one.levels}
+    arguments = sorted(declared.items(), key=lambda one: one[0] in common)
+    metrics = (one for one in task.METRICS if one.group == "metrics")
     found = {
-        "Physics": [] if settings is None else [_settings(settings, switches)],
+        "Physics": [] if settings is None else [_settings(settings, levels.keys())],
         "Observation Space": _declared(task.OBSERVATION),
         "Action Space": _declared(task.ACTION),
         "Rewards": [
-            [
+            _named(
                 ("term", "weight", "sum over an episode"),
-                *((f"`{n}`", f"{one.weight:g}", one.doc) for n, one in task.REWARD.items()),
-            ]
+                ((n, f"{one.weight:g}", one.doc) for n, one in task.REWARD.items()),
+            )
         ],
-        "Cost": [_two("cost", "meaning", task.COST)],
+        "Cost": [_named(("cost", "meaning"), task.COST.items())],
         "Info": [
-            [
-                ("metric", "meaning", "unit"),
-                *(
-                    (f"`{one.name}`", one.label, one.unit)
-                    for one in task.METRICS
-                    if one.group == "metrics"
-                ),
-            ],
-            [
+            _named(
+                ("metric", "meaning", "unit"), ((one.name, one.label, one.unit) for one in metrics)
+            ),
+            _named(
                 ("hidden quantity", "meaning", "unit"),
-                *((f"`{name}`", one.doc, one.unit) for name, one in task.LATENT.items()),
-            ],
+                ((name, one.doc, one.unit) for name, one in task.LATENT.items()),
+            ),
         ],
-        "Arguments": [_arguments(task)],
-        "Difficulty switches": [*_switches(task), _interventions(task)],
+        "Arguments": [
+            _named(
+                ("argument", "default", "unit", "meaning"),
+                ((n, _default(getattr(config, n)), one.unit, one.doc) for n, one in arguments),
+            )
+        ],
+        "Difficulty switches": [
+            *_switches(levels),
+            _named(
+                ("intervention", "meaning", "example"),
+                ((n, one.doc, f"`{one.example!r}`") for n, one in task.INTERVENTIONS.items()),
+            ),
+        ],
     }
     return {name: [one for one in some if len(one) > 1] for name, some in found.items()}
 
 
-def _two(head: str, other: str, declared: Mapping[str, str]) -> Table:
-    return [(head, other), *((f"`{name}`", doc) for name, doc in declared.items())]
+def _named(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    """A table whose first column is of names."""
+    return [head, *((f"`{name}`", *cells) for name, *cells in rows)]
 
 
 def _declared(declared: Any) -> list[Table]:
@@ -161,53 +172,25 @@ def described(kind: type) -> dict[str, str]:
     return found
 
 
-def _arguments(task: Task) -> Table:
-    config, common = task.config, options(Config)
-    declared = sorted(options(type(config)).items(), key=lambda one: one[0] in common)
-    return [
-        ("argument", "default", "unit", "meaning"),
-        *(
-            (f"`{name}`", f"`{_default(getattr(config, name))}`", one.unit, one.doc)
-            for name, one in declared
-        ),
-    ]
-
-
 def _default(value: Any) -> str:
-    return repr(dict(value) if isinstance(value, Mapping) else value)
+    return f"`{dict(value) if isinstance(value, Mapping) else value!r}`"
 
 
-def _switches(task: Task) -> list[Table]:
+def _switches(levels: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     """A table of each switch whose levels are dataclasses, and one of those that are numbers."""
-    declared = {n: one for n, one in options(type(task.config)).items() if one.levels}
-    plain = {name: one.levels or {} for name, one in declared.items()}
-    found = [
-        _switch(name, levels)
-        for name, levels in plain.items()
-        if is_dataclass(next(iter(levels.values())))
-    ]
-    numbers = {n: one for n, one in plain.items() if not is_dataclass(next(iter(one.values())))}
-    if numbers:
-        names = next(iter(numbers.values()))
-        rows = [(level, *(number(one[level]) for one in numbers.values())) for level in names]
-        found.append([("level", *(f"`{name}`" for name in numbers)), *rows])
+    found: list[Table] = []
+    plain: dict[str, Mapping[str, Any]] = {}
+    for name, switch in levels.items():
+        if not is_dataclass(next(iter(switch.values()))):
+            plain[name] = switch
+            continue
+        # One row a level, one column a number that is not zero on all of them.
+        every = [one.name for one in fields(next(iter(switch.values())))]
+        columns = [one for one in every if any(getattr(at, one) for at in switch.values())]
+        head = (f"`{name}`", *(f"`{column}`" for column in columns))
+        rows = [(n, *(number(getattr(at, one)) for one in columns)) for n, at in switch.items()]
+        found.append([head, *rows])
+    if plain:
+        rows = [(n, *(number(one[n]) for one in plain.values())) for n in LEVELS]
+        found.append([("level", *(f"`{name}`" for name in plain)), *rows])
     return found
-
-
-def _switch(name: str, levels: Mapping[str, Any]) -> Table:
-    """One row a level, one column a number that is not zero on all of them."""
-    columns = [
-        one.name
-        for one in fields(next(iter(levels.values())))
-        if any(getattr(level, one.name) for level in levels.values())
-    ]
-    rows = [
-        (level, *(number(getattr(found, column)) for column in columns))
-        for level, found in levels.items()
-    ]
-    return [(f"`{name}`", *(f"`{column}`" for column in columns)), *rows]
-
-
-def _interventions(task: Task) -> Table:
-    rows = [(f"`{n}`", one.doc, f"`{one.example!r}`") for n, one in task.INTERVENTIONS.items()]
-    return [("intervention", "meaning", "example"), *rows]

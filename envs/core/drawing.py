@@ -96,11 +96,11 @@ def legend(canvas: Image.Image, box: tuple[int, int, int], texts: tuple[str, str
     write(pen, (right - 53, top), low, 12, DIM, "ra")
 
 
-def dashes(pen: Pen, box: tuple[int, int, int], color: Color, dash: int = 6) -> None:
-    """Draw a square (left, top, edge) with dashes and gaps of a length."""
+def dashes(pen: Pen, box: tuple[int, int, int], color: Color) -> None:
+    """Draw a dashed square (left, top, edge)."""
     left, top, edge = box
-    for start in range(0, edge, 2 * dash):
-        stop = min(start + dash, edge)
+    for start in range(0, edge, 12):
+        stop = min(start + 6, edge)
         for side in (0, edge - 1):
             pen.line((left + start, top + side, left + stop, top + side), fill=color, width=2)
             pen.line((left + side, top + start, left + side, top + stop), fill=color, width=2)
@@ -123,10 +123,10 @@ def scale_bar(pen: Pen, box: tuple[int, int, int, int], part: float, text: str) 
     write(pen, (left + 10, bottom - 28), text, 12)
 
 
-def trail(pen: Pen, points: Sequence[Point], color: Color, faint: float = 0.25) -> None:
-    """Draw a path from its oldest point, of a fainter colour (0 to 1), to its newest."""
+def trail(pen: Pen, points: Sequence[Point], color: Color) -> None:
+    """Draw a path that is fainter towards its oldest point, the first."""
     for k in range(1, len(points)):
-        part = faint + (1.0 - faint) * (k / (len(points) - 1)) ** 3
+        part = 0.25 + 0.75 * (k / (len(points) - 1)) ** 3
         red, green, blue = (round(part * c) for c in color)
         pen.line((*points[k - 1], *points[k]), fill=(red, green, blue), width=1)
 

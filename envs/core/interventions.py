@@ -1,8 +1,6 @@
 """Declared interventions: hidden quantities that may be set, and their ranges."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -10,12 +8,10 @@ from numpy.typing import NDArray
 
 from microgym.validation import choice
 
-Rows = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
-class BoxIntervention:
-    """Numbers that may be set.
+class Intervention:
+    """Numbers that may be set, or one of several states.
 
     Attributes:
         doc: meaning, with the unit.
@@ -24,6 +20,7 @@ class BoxIntervention:
         column: of the array's last axis, where it is one of several.
         low, high: closed range.
         above: open lower bound.
+        names: of the states, where the array holds a position among them.
         example: a value for tests and pages.
     """
 
@@ -33,28 +30,29 @@ class BoxIntervention:
     low: float = -np.inf
     high: float = np.inf
     above: float = -np.inf
+    names: tuple[str, ...] = ()
     example: Any = None
 
-    def read(self, name: str, value: Any, rows: Rows, axes: tuple[int, ...]) -> NDArray[np.float64]:
+    def read(self, name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """Check a value.
 
         Args:
             name: as errors have it.
-            value: one for all rows, or one for each.
-            rows: (k,) int64.
-            axes: shape of one environment's value.
+            value: numbers, one for all rows or one for each; or one name for all.
+            shape: k, and the shape of one environment's value.
 
         Returns:
-            (k, *axes) float64.
+            (k, ...) float64, or int64 positions among the names.
 
         Raises:
-            ValueError: a wrong shape, or a number that is not finite or out of range.
+            ValueError: a wrong shape, a number that is not finite or out of range, no such name.
         """
-        shape = (rows.size, *axes)
+        if self.names:
+            return np.full(shape, self.names.index(choice(name, value, self.names)))
         try:
             found = np.broadcast_to(np.asarray(value, np.float64), shape)
         except (TypeError, ValueError) as error:
-            wanted = f"{axes} or {shape}"
+            wanted = f"{shape[1:]} or {shape}"
             raise ValueError(f"{name}={value!r} must be numbers of shape {wanted}") from error
         if not np.isfinite(found).all():
             raise ValueError(f"{name}={value!r} must be finite")
@@ -65,59 +63,15 @@ class BoxIntervention:
         return found
 
 
-@dataclass(frozen=True)
-class ChoiceIntervention:
-    """One of several states.
-
-    Attributes:
-        names: of the states.
-        doc, target, column, example: as in `BoxIntervention`; the array holds the position among
-            the names.
-    """
-
-    names: tuple[str, ...]
-    doc: str
-    target: str
-    column: int | None = None
-    example: Any = None
-
-    def read(self, name: str, value: Any, rows: Rows, axes: tuple[int, ...]) -> NDArray[np.int64]:
-        """Check a name, the same for all rows; (k,) int64, its place among the names."""
-        del axes
-        return np.full(rows.size, self.names.index(choice(name, value, self.names)))
-
-
-Intervention = BoxIntervention | ChoiceIntervention
-
-
 def drift(
     unit: str, axes: str = "y, x", state: str = "instrument.state.drift"
 ) -> dict[str, Intervention]:
-    """The two hidden parts of an instrument's drift, of a unit and with some components."""
+    """The two hidden parts of a drift, of a unit and with some components, held at a path."""
     return {
-        f"drift_velocity_{unit}_s": BoxIntervention(
+        f"drift_velocity_{unit}_s": Intervention(
             f"linear drift ({axes}), {unit}/s", f"{state}.velocity", example=0.5
         ),
-        f"settling_{unit}": BoxIntervention(
+        f"settling_{unit}": Intervention(
             f"settling that is left ({axes}), {unit}", f"{state}.settling", example=2.0
         ),
     }
-
-
-def apply(
-    task: Any, rows: Rows, values: Mapping[str, Any], known: Mapping[str, Intervention]
-) -> None:
-    """Set hidden quantities of a task, after all values have been checked; see `intervene`."""
-    ready: list[tuple[Any, int | None, NDArray[Any]]] = []
-    for name, value in values.items():
-        if name not in known:
-            raise ValueError(f"unknown intervention {name!r}; known are {sorted(known)}")
-        one = known[name]
-        target = attrgetter(one.target)(task)
-        axes = () if callable(target) or one.column is not None else target.shape[1:]
-        ready.append((target, one.column, one.read(name, value, rows, axes)))
-    for target, column, value in ready:
-        if callable(target):
-            target(rows, value)
-        else:
-            target[rows if column is None else (rows, column)] = value

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-GROUPS = ("metrics", "ledger", "cost_terms")
-DIRECTIONS = ("higher", "lower", "")
+from microgym.validation import choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,8 @@ class Metric:
     path: str = ""
 
     def __post_init__(self) -> None:
-        for what, value, known in (
-            ("group", self.group, GROUPS),
-            ("better", self.better, DIRECTIONS),
-        ):
-            if value not in known:
-                raise ValueError(f"{what} must be one of {known}, got {value!r}")
+        choice("group", self.group, ("metrics", "ledger", "cost_terms"))
+        choice("better", self.better, ("higher", "lower", ""))
 
     def describe(self, value: float, full: float) -> str:
         """Text of the gauge, from the present value and the value of a full gauge."""

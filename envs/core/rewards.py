@@ -5,14 +5,13 @@ episode is cut into steps. Weights are applied on top. What must never happen is
 the reward.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.validation import finite
+from microgym.validation import choice, finite
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,8 @@ class Term:
     path: str = ""
 
     def __post_init__(self) -> None:
-        if self.better not in ("higher", "lower"):
-            raise ValueError(f'better must be "higher" or "lower", got {self.better!r}')
-        if not math.isfinite(self.weight):
-            raise ValueError(f"weight={self.weight!r} must be finite")
+        choice("better", self.better, ("higher", "lower"))
+        finite("weight", self.weight)
 
     def of(
         self,
@@ -50,6 +47,12 @@ class Term:
         """The term of one step, (k,), from potentials (k,) before and after it."""
         change = after - before if self.better == "higher" else before - after
         return change / scale
+
+
+TIME = Term(
+    0.1, "minus the time used, over the limit", "lower", "config.time_limit_s", "ledger.time_s"
+)
+"""The term of a task whose time is limited."""
 
 
 def weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym import state as states
-from microgym.envs.core import interventions, rendering, rewards
+from microgym.envs.core import rendering, rewards
 from microgym.envs.core.channels import Declared, space_of
 from microgym.envs.core.config import Config
 from microgym.envs.core.interventions import Intervention
@@ -184,10 +184,6 @@ class Task(ABC):
     def observe(self) -> Any:
         """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
 
-    def agent_rewards(self) -> Float64:
-        """Rewards of the last step, [N, agents]; by default, the team's reward for each agent."""
-        return np.repeat(self.reward[:, None], len(self.agents), axis=1)
-
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, [N], fresh; here, those declared by a path."""
         return {one.name: np.array(self._at(one.path)) for one in self.METRICS if one.path}
@@ -282,7 +278,20 @@ class Task(ABC):
         Raises:
             ValueError: an unknown name or a value out of range; nothing has changed then.
         """
-        interventions.apply(self, rows, values, self.INTERVENTIONS)
+        ready: list[tuple[Any, int | None, NDArray[Any]]] = []
+        for name, value in values.items():
+            if name not in self.INTERVENTIONS:
+                known = sorted(self.INTERVENTIONS)
+                raise ValueError(f"unknown intervention {name!r}; known are {known}")
+            one = self.INTERVENTIONS[name]
+            target = self._at(one.target)
+            axes = () if callable(target) or one.column is not None else target.shape[1:]
+            ready.append((target, one.column, one.read(name, value, (rows.size, *axes))))
+        for target, column, value in ready:
+            if callable(target):
+                target(rows, value)
+            else:
+                target[rows if column is None else (rows, column)] = value
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state, possible before the first reset too."""

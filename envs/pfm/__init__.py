@@ -2,15 +2,5 @@
 
 from microgym.envs.core.registry import register
 
-register(
-    "PFM-v0",
-    __name__,
-    "PFM",
-    "ferroelectric domain writing: where to pulse, how strongly, and when to look",
-)
-register(
-    "PFMLoop-v0",
-    __name__,
-    "PFMLoop",
-    "ferroelectric film: shift the hysteresis loop of one place as asked",
-)
+register("PFM-v0", __name__, "PFM", "ferroelectric domain writing: where to pulse, when to look")
+register("PFMLoop-v0", __name__, "PFMLoop", "ferroelectric film: shift the loop of one place")

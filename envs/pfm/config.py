@@ -25,9 +25,7 @@ OPTICS = (
 class PFMLoopConfig(declare.Config):
     """Arguments that both tasks have."""
 
-    specimen: str = declare.anything(
-        "mixed", "family of `microgym.specimens.ferroelectrics.FAMILIES`"
-    )
+    specimen: str = declare.anything("mixed", "one of `microgym.specimens.ferroelectrics.FAMILIES`")
     split: str = declare.split()
     pulses: int = declare.integer(16, 1, 400, "pulses of an episode")
     time_budget_s: float | None = declare.positive(
@@ -39,9 +37,7 @@ class PFMLoopConfig(declare.Config):
     disorder: str = declare.level(pfm.DISORDER_LEVELS, "strength of the film's disorder, relative")
     tip: str = declare.level(pfm.TIP_LEVELS, "wear of the tip, and breakdown of the film", "easy")
     readout: str = declare.level(pfm.READOUT_LEVELS, "noise and offset of an image", "easy")
-    heat: str = declare.level(
-        pfm.HEAT_LEVELS, "thermal energy over the volume of a cell, reduced", "easy"
-    )
+    heat: str = declare.level(pfm.HEAT_LEVELS, "thermal energy of a cell, reduced", "easy")
     optics: Mapping[str, float] = declare.changes(
         "settings of `microgym.instruments.pfm.settings.PFMSettings` to change, by name", OPTICS
     )
@@ -72,7 +68,7 @@ class PFMLoopConfig(declare.Config):
 class PFMConfig(PFMLoopConfig):
     """Arguments of PFM-v0."""
 
-    pattern: str = declare.anything("strokes", "family of `microgym.specimens.patterns.PATTERNS`")
+    pattern: str = declare.anything("strokes", "one of `microgym.specimens.patterns.PATTERNS`")
 
     def validate(self) -> None:
         """Check families and optics."""

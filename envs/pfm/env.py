@@ -6,16 +6,14 @@ A ferroelectric film remembers in which direction a strong field last pointed. A
 sharp tip turns the polarisation under it and leaves a domain. How large it becomes depends on the
 bias, on the time, and on the film itself, which prefers one direction here and the other there,
 holds domain walls on defects, and lets small domains switch back. None of that is known beforehand.
-An image shows what has become of the domains, but takes as long as ten pulses, and disturbs what it
-shows.
+An image shows the domains, but takes as long as ten pulses, and disturbs what it shows.
 
 In `PFM-v0` a pattern of domains is to be written into a film that points down. A good policy writes
-large domains first, where the pattern has room, looks from time to time, mends what switched back
-and takes away what spilt over; a better one guesses from the image where the film will help.
+large domains first, looks from time to time, mends what switched back and takes away what spilt
+over; a better one guesses from the image where the film will help.
 
 In `PFMLoop-v0` the imprint of one point is to be shifted: the bias about which its hysteresis loop
-is centred. Domains written around the point pull at it; to take a loop costs time, and turns the
-point itself.
+is centred. Domains around the point shift it; to take a loop costs time, and turns the point.
 
 ## Physics
 
@@ -26,8 +24,8 @@ point itself.
 * **Tip**: the field of a charge at the height d, `d^3 / (r^2 + d^2)^(3/2)` of what it is under the
   tip. The tip grows blunt, and above a hidden bias the film may break down.
 * **Time**: domain walls creep, so that domains grow with the logarithm of the pulse: 10 ms are 20
-  steps of the lattice, 1 s is 39. Pulses of one sign at one place go on where the last one stopped,
-  so that many short ones do what a long one does. Between pulses the film relaxes, likewise.
+  steps of the lattice, 1 s is 39. Pulses of one sign at one place go on where the last one stopped.
+  Between pulses the film relaxes, likewise.
 * **Image**: the polarisation seen through the tip, line by line while the tip drifts, with noise
   and an electrostatic offset. The contact potential of the tip acts on every cell.
 * **Loop**: the bias goes to its largest value, to minus that and back; the response changes sign
@@ -42,8 +40,7 @@ shown as it is, without a reconstruction. The true place of the tip is hidden.
 ## Action Space
 
 One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen since
-the last look are masked in `info["action_mask"]` and `action_masks()`; a masked action can be
-carried out all the same.
+the last look are masked, and can be carried out all the same.
 
 ## Rewards
 
@@ -53,9 +50,9 @@ share of the rest of the film that was written on or destroyed; for a loop, dest
 
 ## Starting State
 
-A film, a pattern or a shift of the imprint, and a drift, all drawn from the seed; the film poled
-down and at rest, a sharp tip at its centre. Films and patterns of `train`, `validation` and `test`
-are disjoint whatever the seeds; `twins` and `frames` are never offered for training.
+A film, poled down and at rest, a pattern or a shift of the imprint, and a drift, all drawn from the
+seed; a sharp tip at the centre. Films and patterns of `train`, `validation` and `test` are disjoint
+whatever the seeds; `twins` and `frames` are never offered for training.
 
 ## Episode End
 

@@ -1,17 +1,7 @@
-"""Observations of PFM-v0 and PFMLoop-v0: channels, and the maps of pulses."""
-
-from functools import reduce
-
-import numpy as np
+"""Channels of the observations of PFM-v0 and PFMLoop-v0."""
 
 from microgym.envs.core.channels import Channel, Channels, flattened
 from microgym.envs.pfm.config import CELLS
-from microgym.jit import kernel
-from microgym.physics.ferroelectric import add_tip_field
-from microgym.state import Float32
-
-FULL_V = 30.0
-"""Volts of pulses at one place that fill the maps of past pulses (design choice)."""
 
 MAPS = Channels(
     "cells",
@@ -35,40 +25,4 @@ NUMBERS = Channels(
     falling=Channel("the same on the way down", "the same"),
 )
 PARTS = {"maps": MAPS, "numbers": NUMBERS}
-SHOWN = MAPS.names[:3]
-"""Maps in the vector of `observation="features"`."""
-FEATURES = flattened(NUMBERS, MAPS, SHOWN, CELLS["features"])
-
-
-def block_means(planes: Float32, cells: int) -> Float32:
-    """Means of square planes (..., size, size) over their blocks, (..., cells, cells)."""
-    block = planes.shape[-1] // cells
-    blocks = planes.reshape(*planes.shape[:-2], cells, block, cells, block)
-    # One element after the other: the order of a sum decides its last bit.
-    rows = reduce(np.add, (blocks[..., j] for j in range(block)))
-    return reduce(np.add, (rows[..., i, :] for i in range(block))) * np.float32(1.0 / block**2)
-
-
-@kernel
-def record_pulses(rows, places, volts, d, maps, work):
-    """Add a pulse of each row to the maps of fresh and of past pulses.
-
-    Args:
-        rows: (k,) int64.
-        places: (N, 2) float64, as commanded, cells.
-        volts: (N,) float64.
-        d: height of a sharp tip's charge, cells.
-        maps: (N, 5, size, size) float32, updated.
-        work: (size, size) float32.
-    """
-    for b in rows:
-        # The bias times the profile of a sharp tip's field.
-        work[:] = np.float32(0.0)
-        add_tip_field(places[b, 0], places[b, 1], volts[b], d, work)
-        side = 3 if volts[b] > 0.0 else 4
-        part = np.float32(1.0 / FULL_V) if volts[b] > 0.0 else np.float32(-1.0 / FULL_V)
-        for i in range(work.shape[0]):
-            fresh, past, field = maps[b, 2, i], maps[b, side, i], work[i]
-            for j in range(work.shape[1]):
-                fresh[j] += np.float32(0.1) * field[j]
-                past[j] += part * field[j]
+FEATURES = flattened(NUMBERS, MAPS, MAPS.names[:3], CELLS["features"])

@@ -1,5 +1,6 @@
 """Panels of the frames of PFM-v0 and PFMLoop-v0."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ _MISSING: drawing.Color = (92, 100, 112)
 _EMPTY: drawing.Color = (24, 29, 36)
 
 
-def _outline(pen: ImageDraw.ImageDraw, mask: NDArray[np.uint8], box: Box) -> None:
+def _outline(mask: NDArray[np.uint8], pen: ImageDraw.ImageDraw, box: Box) -> None:
     """Draw the border of a mask."""
     for axis, begin in enumerate(((1, 0), (0, 1))):
         for cell in np.argwhere(np.diff(mask, axis=axis)):
@@ -33,20 +34,18 @@ def film(task: "PFMTask", row: int) -> Panel:
     length = 100e-9 / task.instrument.settings.cell_m / SIZE
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
-        _outline(pen, task.state.target[row], box)
+        _outline(task.state.target[row], pen, box)
         drawing.dashes(pen, (box.left, box.top, box.width), drawing.DIM)
         drawing.scale_bar(pen, box, length, "100 nm")
 
     legend = ("polarisation", "down", "up")
-    note = "hidden from the agent"
-    return Panel(TOP_LEFT, "film", pixels, note, legend=legend, overlay=overlay)
+    return Panel(TOP_LEFT, "film", pixels, "hidden from the agent", False, legend, overlay=overlay)
 
 
 def check(task: "PFMTask", row: int) -> Panel:
     """Cells that are written as wanted, missing, and too many."""
     up, wanted = task.instrument.state.p[row] > 0.0, task.state.target[row] > 0
-    pixels = np.empty((SIZE, SIZE, 3), np.uint8)
-    pixels[:] = _EMPTY
+    pixels = np.full((SIZE, SIZE, 3), _EMPTY, np.uint8)
     pixels[wanted] = _MISSING
     pixels[up & wanted] = drawing.GOOD
     pixels[up & ~wanted] = drawing.BAD
@@ -84,10 +83,8 @@ def image(task: "PFMTask", row: int) -> Panel:
     pixels = drawing.colored(task.state.maps[row, 0], -1.2, 1.2)
     taken = int(task.instrument.state.images[row])
     note = f"image {taken}" if taken else "no image yet"
-    return Panel(
-        BOTTOM_LEFT, "last image", pixels, note, legend=("piezoresponse", "down", "up"),
-        overlay=lambda pen, box: _outline(pen, task.state.target[row], box),
-    )  # fmt: skip
+    legend, outline = ("piezoresponse", "down", "up"), partial(_outline, task.state.target[row])
+    return Panel(BOTTOM_LEFT, "last image", pixels, note, False, legend, overlay=outline)
 
 
 def pulses(task: "PFMTask", row: int) -> Panel:
@@ -101,13 +98,12 @@ def pulses(task: "PFMTask", row: int) -> Panel:
     y, x, volts = *task.state.place[row].tolist(), float(task.state.bias[row])
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
-        _outline(pen, task.state.target[row], box)
+        _outline(task.state.target[row], pen, box)
         if made and volts:
             at = box.point(y + 0.5, x + 0.5, SIZE, SIZE)
             color = drawing.SPENT if volts > 0.0 else drawing.BAD
             drawing.ring(pen, at, 8.0, color)
-            sign = "+" if volts > 0.0 else "-"
-            pen.text(at, sign, fill=color, font=drawing.font(16), anchor="mm")
+            drawing.write(pen, at, "+" if volts > 0.0 else "-", 16, color, anchor="mm")
 
     note = "" if not made else f"last {volts:+.1f} V" if volts else "waited"
     below = (("up", drawing.SPENT), ("down", drawing.BAD))

@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import BoxIntervention, drift
+from microgym.envs.core.interventions import Intervention, drift
 from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
-from microgym.envs.pfm import observation, render
+from microgym.envs.pfm import render
 from microgym.envs.pfm.config import CELLS, HIGHEST_V, PFMConfig, PFMLoopConfig
+from microgym.envs.pfm.observation import FEATURES, MAPS, NUMBERS, PARTS
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.state import SIZE
+from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp
-from microgym.numerics.workspace import workspace
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import Role, stream, uniform
 from microgym.random.streams import PFMWorld
@@ -26,6 +27,10 @@ from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
 
 SHORTEST_S = 1e-4
 """Shortest pulse, s; the longest is 1 s, and the action logarithmic between them."""
+_HALF_SPAN = 4.605170185988092  # natural logarithm of 100: 1 s over 10 ms, and that over 0.1 ms
+FULL_V = 30.0
+"""Volts of pulses at one place that fill the maps of past pulses (design choice)."""
+RESPONSE, WANTED, FRESH, RAISED, LOWERED = range(len(MAPS))
 GRID = 16
 """Cells along an edge of the discrete action grid: 4 cells of the film each (design choice)."""
 GRID_VOLTS = (-6.0, 4.0, 8.0)
@@ -39,8 +44,6 @@ IMPRINT_SCALE_V = 2.0
 CENTRE = 0.5 * (SIZE - 1)
 """Coordinate of the point whose loop is to be shifted, cells."""
 
-_HALF_SPAN = 4.605170185988092  # natural logarithm of 100: 1 s over 10 ms, and that over 0.1 ms
-
 
 class PFMTaskState(NamedTuple):
     """Arrays of the tasks, beside the instrument's.
@@ -51,18 +54,15 @@ class PFMTaskState(NamedTuple):
         written, spilt: cells that point up in the target and beside it, over those of the target.
         agreement: with what is wanted; 1 where it is complete.
         damage: share of the rest of the film that is written on or destroyed.
-        place, bias: of the last pulse.
-        length: of the last pulse, on the action's scale.
-        look: whether a look follows the pulse.
-        looked_s: time of the last look.
+        place, bias, length: of the last pulse; the length on the action's scale.
+        look, looked_s: whether a look follows the pulse, and the time of the last one.
         used: grid actions since the last look.
-        asked_v: wanted imprint.
-        imprint_v: imprint that a loop would show now; hidden.
+        asked_v, imprint_v, error_v: wanted imprint, that of a loop taken now, and the difference.
         measured_v: biases at which the last loop changed sign.
     """
 
     target: Annotated[Uint8, Shape(SIZE, SIZE)]
-    maps: Annotated[Float32, Shape(len(observation.MAPS), SIZE, SIZE)]
+    maps: Annotated[Float32, Shape(len(MAPS), SIZE, SIZE)]
     written: Annotated[Float64, Shape()]
     spilt: Annotated[Float64, Shape()]
     agreement: Annotated[Float64, Shape()]
@@ -75,6 +75,7 @@ class PFMTaskState(NamedTuple):
     used: Annotated[Bool, Shape(GRID * GRID * len(GRID_VOLTS) * 2)]
     asked_v: Annotated[Float64, Shape(unit="V")]
     imprint_v: Annotated[Float64, Shape(unit="V")]
+    error_v: Annotated[Float64, Shape(unit="V")]
     measured_v: Annotated[Float64, Shape(2, unit="V")]
 
 
@@ -85,9 +86,7 @@ class PFMTask(Task):
     State = PFMTaskState
     AIM = "write the outlined pattern"
     SIZES = {"cells": "cells"}
-    OBSERVATION = Modes(
-        compact=observation.PARTS, full=observation.PARTS, features=observation.FEATURES
-    )
+    OBSERVATION = Modes(compact=PARTS, full=PARTS, features=FEATURES)
     ACTION = Modes(
         continuous=Channels(
             y="place of the pulse across the film, from top to bottom",
@@ -105,12 +104,9 @@ class PFMTask(Task):
     )
     REWARD = {
         "damage": Term(1.0, "minus the damage", "lower", path="state.damage"),
-        "time": Term(
-            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
-            "ledger.time_s",
-        ),
+        "time": TIME,
         "agreement": Term(1.0, "gain in agreement with what is wanted", path="state.agreement"),
-    }  # fmt: skip
+    }
     BUDGETS = {
         "ledger.exposures": "config.pulses",
         "ledger.time_s": "config.time_limit_s",
@@ -146,7 +142,7 @@ class PFMTask(Task):
     }
     INTERVENTIONS = {
         **drift("cells"),
-        "disorder": BoxIntervention(
+        "disorder": Intervention(
             "strength of the disorder", "instrument.state.strength", low=0.0, high=3.0, example=0.3
         ),
     }
@@ -160,19 +156,14 @@ class PFMTask(Task):
         """Put new films in, poled down, which the agent knows."""
         self.instrument.reset(rows, keys, self.config.specimen, self.config.split)
         self.choose(rows, np.stack([specimen_key(key, self.config.split) for key in keys]))
-        self.state.maps[rows, 0] = -1.0
+        self.state.maps[rows, RESPONSE] = -1.0
         self.evaluate(rows)
 
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
-        """Draw what is wanted of new films, here a pattern.
-
-        Args:
-            rows: (k,) int64.
-            keys: (k, 2) uint32, keys of the specimens.
-        """
+        """Draw what is wanted of new films, here a pattern, from the keys of the specimens."""
         masks = np.zeros((rows.size, SIZE, SIZE), np.uint8)
         fill_patterns(self.config.pattern, keys, masks)
-        self.state.target[rows] = self.state.maps[rows, 1] = masks
+        self.state.target[rows] = self.state.maps[rows, WANTED] = masks
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Give one pulse a row, and look where that is asked for."""
@@ -205,20 +196,29 @@ class PFMTask(Task):
         state, instrument = self.state, self.instrument
         seconds = SHORTEST_S * exp(_HALF_SPAN * (state.length + 1.0))
         instrument.pulse(rows, state.place, state.bias, seconds)
-        work = workspace(SIZE * SIZE).reshape(SIZE, SIZE)
-        d = instrument.settings.tip_cells
-        observation.record_pulses(rows, state.place, state.bias, d, state.maps, work)
+        self.record(rows)
         looked = rows[state.look[rows]]
         if looked.size:
             self.look(looked)
             state.looked_s[looked] = self.ledger.time_s[looked]
             state.used[looked] = False
-            state.maps[looked, 2] = 0.0
+            state.maps[looked, FRESH] = 0.0
+
+    def record(self, rows: Int64) -> None:
+        """Add the last pulses to the maps of fresh and of past pulses."""
+        maps, d = self.state.maps, self.instrument.settings.tip_cells
+        for b in rows:
+            # The bias times the profile of a sharp tip's field.
+            volts, field = self.state.bias[b], np.zeros((SIZE, SIZE), np.float32)
+            add_tip_field(*self.state.place[b], volts, d, field)
+            maps[b, FRESH] += np.float32(0.1) * field
+            side, sign = (RAISED, 1.0) if volts > 0.0 else (LOWERED, -1.0)
+            maps[b, side] += np.float32(sign / FULL_V) * field
 
     def look(self, rows: Int64) -> None:
         """Measure what has become of the films in some rows, here by an image."""
         self.instrument.scan(rows)
-        self.state.maps[rows, 0] = self.instrument.state.image[rows]
+        self.state.maps[rows, RESPONSE] = self.instrument.state.image[rows]
 
     def evaluate(self, rows: Int64) -> None:
         """Update agreement, here the Jaccard index of the cells up and the target, and damage."""
@@ -233,17 +233,16 @@ class PFMTask(Task):
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        maps = observation.block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
+        maps = block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
         if self.config.observation == "features":
-            shown = maps[:, : len(observation.SHOWN)].reshape(self.num_envs, -1)
-            return np.concatenate([self.numbers(), shown], axis=1)
+            return np.concatenate([self.numbers(), maps[:, :3].reshape(self.num_envs, -1)], axis=1)
         return {"maps": maps, "numbers": self.numbers()}
 
     def numbers(self) -> Float32:
         """The numbers of the observation."""
         state, ledger, highest = self.state, self.ledger, self.config.settings.loop_v
         place = np.where(ledger.exposures > 0, 2.0 * state.place.T / (SIZE - 1) - 1.0, 0.0)
-        return observation.NUMBERS.pack(
+        return NUMBERS.pack(
             y=place[0],
             x=place[1],
             volts=state.bias / HIGHEST_V,
@@ -259,7 +258,7 @@ class PFMTask(Task):
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the domains as a map."""
         up = (self.instrument.state.p > 0.0).astype(np.float32)
-        return super().latent() | {"structure": observation.block_means(up, CELLS["compact"])}
+        return super().latent() | {"structure": block_means(up, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Grid actions that were not chosen since the last look."""
@@ -267,12 +266,10 @@ class PFMTask(Task):
 
     def headline(self, row: int) -> str:
         """The aim, and how far the episode is."""
-        news = f"pulse {self.ledger.exposures[row]} of {self.config.pulses}"
-        if self.instrument.state.broken[row]:
-            news = "the film broke down"
-        elif self.terminated[row]:
-            news = "over"
-        return f"{self.AIM}: {news}"
+        if self.terminated[row]:
+            broken = self.instrument.state.broken[row]
+            return f"{self.AIM}: {'the film broke down' if broken else 'over'}"
+        return f"{self.AIM}: pulse {self.ledger.exposures[row]} of {self.config.pulses}"
 
 
 _AGREEMENT, _WRITTEN, _SPILT, _IMAGES, *_RESOURCES = PFMTask.METRICS
@@ -289,28 +286,22 @@ class PFMLoopTask(PFMTask):
         replace(_SPILT, label="up beside the point", report=False, gauge=None),
         replace(_IMAGES, report=False),
         Metric("imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
-               text="{value:.2f} V", path="imprint_error_v"),
+               text="{value:.2f} V", path="state.error_v"),
         *_RESOURCES,
     )  # fmt: skip
     PANELS = (render.film, render.loop, render.image, render.pulses)
-
-    @property
-    def imprint_error_v(self) -> Float64:
-        """Error of the imprint, (N,), V."""
-        return np.abs(self.state.imprint_v - self.state.asked_v)
 
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Draw how far the imprint is to be shifted."""
         state, point = self.state, np.zeros((SIZE, SIZE), np.float32)
         add_tip_field(CENTRE, CENTRE, 1.0, self.instrument.settings.tip_cells, point)
         state.target[rows] = point > 0.5
-        state.maps[rows, 1] = point
+        state.maps[rows, WANTED] = point
         self.find_imprint(rows)
+        streams = (stream(*key, Role.WORLD, PFMWorld.IMPRINT) for key in keys)
+        draws = np.array([uniform(*one, 0, 0) for one in streams])
         low, high = IMPRINT_SHIFT_V
-        for row, key in zip(rows, keys, strict=True):
-            s0, s1 = stream(key[0], key[1], Role.WORLD, PFMWorld.IMPRINT)
-            shift = low + (high - low) * uniform(s0, s1, 0, 0)
-            state.asked_v[row] = state.imprint_v[row] - shift
+        state.asked_v[rows] = state.imprint_v[rows] - (low + (high - low) * draws)
 
     def act(self, rows: Int64) -> None:
         """Pulse and look, then find the imprint that a loop would show."""
@@ -331,7 +322,8 @@ class PFMLoopTask(PFMTask):
     def evaluate(self, rows: Int64) -> None:
         """Agreement is 1 less the error of the imprint over its scale, and not below 0."""
         super().evaluate(rows)
-        error = self.imprint_error_v[rows] / IMPRINT_SCALE_V
-        self.state.agreement[rows] = np.maximum(1.0 - error, 0.0)
+        state = self.state
+        state.error_v[rows] = error = np.abs(state.imprint_v[rows] - state.asked_v[rows])
+        state.agreement[rows] = np.maximum(1.0 - error / IMPRINT_SCALE_V, 0.0)
         lost = np.count_nonzero(self.instrument.state.barrier[rows] < 0.0, axis=(1, 2))
-        self.state.damage[rows] = lost / (SIZE * SIZE)
+        state.damage[rows] = lost / (SIZE * SIZE)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.interventions import drift
 from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, progress, render
 from microgym.envs.ptycho.config import (
@@ -29,6 +29,7 @@ from microgym.instruments.ptychography.instrument import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
+from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.specimens.files import load_image, structure_mask
@@ -100,10 +101,7 @@ class PtychoTask(Task):
             1.0, "minus the lost part of the specimen's squared contrast", "lower",
             path="state.contrast_lost",
         ),
-        "time": Term(
-            0.1, "minus the time used, over the limit", "lower", "config.time_limit_s",
-            "ledger.time_s",
-        ),
+        "time": TIME,
     }  # fmt: skip
     COST = {
         "specimen_destroyed": "part of the structure that this step destroyed: pixels whose "
@@ -289,11 +287,9 @@ class PtychoTask(Task):
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the structure of the specimens."""
-        cells = CELLS["compact"]
-        inside, edge = slice(self.start, self.start + self.region), self.region // cells
+        inside = slice(self.start, self.start + self.region)
         structure = self.sample.structure[:, inside, inside].astype(np.float32)
-        blocks = structure.reshape(self.num_envs, cells, edge, cells, edge)
-        return super().latent() | {"structure": blocks.mean(axis=(2, 4))}
+        return super().latent() | {"structure": block_means(structure, CELLS["compact"])}
 
     def action_masks(self) -> NDArray[np.bool_] | None:
         """Cells of the grid that have not been exposed yet, once for every exposure time."""

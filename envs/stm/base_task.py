@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels
-from microgym.envs.core.interventions import BoxIntervention, ChoiceIntervention, drift
+from microgym.envs.core.interventions import Intervention, drift
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
@@ -14,8 +13,7 @@ from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
-
-Rows = NDArray[np.int64]
+from microgym.state import Float32, Int64
 
 _TRAITS = "instrument.state.tip.traits"
 
@@ -55,14 +53,15 @@ class TunnellingTask(Task):
 
     INTERVENTIONS = {
         **drift("nm", "x, y"),
-        "well_strength_ev": BoxIntervention(
+        "well_strength_ev": Intervention(
             "depth of the well at 77 uS", _TRAITS, STRENGTH, above=0.0, example=0.7
         ),
-        "well_width_nm": BoxIntervention(
-            "width of the well", _TRAITS, WIDTH, above=0.0, example=0.3
-        ),
-        "tip_state": ChoiceIntervention(
-            STATES, "state of the tip; traits stay", "instrument.state.tip.kind", example="blunt"
+        "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
+        "tip_state": Intervention(
+            "state of the tip; traits stay",
+            "instrument.state.tip.kind",
+            names=STATES,
+            example="blunt",
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}
@@ -73,13 +72,13 @@ class TunnellingTask(Task):
         self.instrument = STMInstrument(self.num_envs, self.config.settings)
         self.most_images = self.config.time_budget_s / self.config.settings.image_s
 
-    def take_image(self, rows: Rows) -> None:
+    def take_image(self, rows: Int64) -> None:
         """Take an image in some rows, and draw it where it is observed or searched for adatoms."""
         self.instrument.look(rows)
         if self.config.observation == "image" or self.config.detects:
             self.instrument.draw(rows)
 
-    def numbers(self) -> NDArray[np.float32]:
+    def numbers(self) -> Float32:
         """The vector of the observation, (N, channels)."""
         raise NotImplementedError
 

@@ -14,11 +14,14 @@ Planes are float32, sums float64, each gathered in one accumulator a column: tha
 reordering a sum, and has the same bits everywhere.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.numerics.libm import log64
+from microgym.state import Float32
 
 _CEILING = 1e-12  # CEILING_DB of microgym.metrics.complex_images as a ratio of powers
 _DB_PER_NAT = 4.342944819032518  # 10 / ln(10)
@@ -196,3 +199,12 @@ def pooled(plane, y0, x0, block, area, out):
             _add_blocks(view1d(plane, at, width * block), block, means)
         for cell in range(width):
             means[cell] *= scale
+
+
+def block_means(planes: Float32, cells: int) -> Float32:
+    """Means of square planes (..., size, size) over their blocks, (..., cells, cells)."""
+    block = planes.shape[-1] // cells
+    blocks = planes.reshape(*planes.shape[:-2], cells, block, cells, block)
+    # One element after the other: the order of a sum decides its last bit.
+    rows = reduce(np.add, (blocks[..., j] for j in range(block)))
+    return reduce(np.add, (rows[..., i, :] for i in range(block))) * np.float32(1.0 / block**2)

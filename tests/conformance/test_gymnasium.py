@@ -50,6 +50,7 @@ def test_native_vector_is_the_default_and_says_so(case):
         warnings.simplefilter("error")
         envs = gym.make_vec(case.id, 2, **case.arguments)
     assert type(envs).__name__ == f"{case.entry.name}VectorEnv"
+    assert gym.vector.VectorEnv in type(envs).__bases__, "skrl asks for a direct base"
     assert envs.spec is not None
     assert envs.spec.id == case.entry.id
     for mode in MODES:

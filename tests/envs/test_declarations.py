@@ -103,7 +103,7 @@ def test_spaces_follow():
 
 
 def test_metrics_know_their_groups():
-    with pytest.raises(ValueError, match="group must be one of"):
+    with pytest.raises(ValueError, match="group='books' must be one of"):
         Metric("dose", "dose", group="books")
 
 

@@ -55,7 +55,7 @@ def test_bad_weights_are_refused(given, error, message):
 def test_a_term_without_weight_or_direction_cannot_be_declared():
     with pytest.raises(TypeError, match="weight"):
         Term(doc="no weight")  # pyright: ignore[reportCallIssue]
-    with pytest.raises(ValueError, match="better must be"):
+    with pytest.raises(ValueError, match="better='sideways' must be"):
         Term(1.0, "gain", better="sideways")
     with pytest.raises(ValueError, match="must be finite"):
         Term(np.inf, "gain")

@@ -30,14 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     setting.check()
     beside = {"expert", "oracle"} & set(agent_names(setting.env_id))
     agents = {n: [find_agent(setting, n)] for n in sorted({arguments.agent, *beside})}
-    found = compare(
-        setting,
-        agents,
-        episodes=arguments.episodes,
-        seed=arguments.seed,
-        num_envs=arguments.num_envs,
-        title=f"{arguments.agent} on {setting.env_id}",
-    )
+    words = options.chosen(arguments, "episodes", "seed", "num_envs")
+    found = compare(setting, agents, title=f"{arguments.agent} on {setting.env_id}", **words)
     result = summary(setting.env_id, found, arguments.agent)
     if arguments.output:
         write_json(arguments.output, result)

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from microgym.baselines.cli import options
 from microgym.baselines.evaluation import protocols
@@ -20,28 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "--seeds", default=list(protocols.REPORT.seeds))
     options.add(parser, "--episodes", default=protocols.REPORT.episodes)
     options.add(parser, *options.SETTING, "--recording", "--runs", "--num-envs", "--jobs")
-    for name, usual, metavar, text in (
-        (
-            "--readme",
-            "README.md",
-            "FILE",
-            "the score table of this README from the committed results",
-        ),
-        (
-            "--pages",
-            "docs",
-            "FOLDER",
-            "the pages in this folder (default: docs) from source and results",
-        ),
-    ):
-        parser.add_argument(
-            name,
-            type=Path,
-            nargs="?",
-            const=Path(usual),
-            metavar=metavar,
-            help=f"instead, rewrite {text}",
-        )
+    file: dict[str, Any] = {"type": Path, "nargs": "?"}
+    text = "instead, rewrite the score table of this README from the committed results"
+    parser.add_argument("--readme", const=Path("README.md"), metavar="FILE", help=text, **file)
+    text = "instead, rewrite the pages in this folder (default: docs) from source and results"
+    parser.add_argument("--pages", const=Path("docs"), metavar="FOLDER", help=text, **file)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,18 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         episodes=arguments.episodes,
         other_episodes=min(arguments.episodes, protocols.REPORT.other_episodes),
     )
-    path = make_report(
-        Plan(
-            setting,
-            protocol,
-            arguments.train,
-            arguments.output,
-            arguments.runs or Path("runs") / setting.env_id / "report",
-            arguments.seed,
-            arguments.jobs,
-            arguments.num_envs,
-            arguments.recording,
-        )
-    )
+    runs = arguments.runs or Path("runs") / setting.env_id / "report"
+    words = options.chosen(arguments, "train", "output", "seed", "jobs", "num_envs", "recording")
+    path = make_report(Plan(setting, protocol, runs=runs, **words))
     print(f"The report is in {path.resolve()}")
     return options.OK

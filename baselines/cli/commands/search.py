@@ -20,9 +20,7 @@ EXAMPLE = "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/sea
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add(parser, "env")
-    parser.add_argument(
-        "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
-    )
+    options.add(parser, "--trials", default=20, help="settings to try")
     options.add(parser, "--steps", default=protocols.SMALL.steps)
     options.add(parser, "--seeds", default=[0, 1])
     options.add(parser, "--episodes", default=protocols.SMALL.episodes)
@@ -38,16 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path("runs") / setting.env_id / "search"
     from microgym.baselines.cli.search import BEST, Plan, flags, search, toml
 
-    plan = Plan(
-        setting,
-        output,
-        trials=arguments.trials,
-        steps=arguments.steps,
-        seeds=tuple(arguments.seeds),
-        episodes=arguments.episodes,
-        seed=arguments.seed,
-        jobs=arguments.jobs,
-    )
+    words = options.chosen(arguments, "trials", "steps", "episodes", "seed", "jobs")
+    plan = Plan(setting, output, seeds=tuple(arguments.seeds), **words)
     total = plan.trials * plan.steps * len(plan.seeds)
     with progress_bar(total, f"searching on {setting.env_id}", "step") as progress:
         record = search(plan, progress)

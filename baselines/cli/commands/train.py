@@ -44,14 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar(total, f"training on {env_id}", "step") as progress:
         runs = train_runs(
             env_id,
-            arguments.seeds,
             steps=steps,
             output=output,
-            jobs=arguments.jobs,
             config=config or None,
             progress=progress,
-            resume=arguments.resume,
-            log=arguments.log,
+            **options.chosen(arguments, "seeds", "jobs", "resume", "log"),
         )
     for one in runs:
         last = f", training return {one.curve[-1][1]:.3g} at the end" if one.curve else ""

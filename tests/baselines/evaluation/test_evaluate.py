@@ -119,9 +119,9 @@ def test_metrics_beside_the_score_have_intervals():
 
 
 def test_an_outcome_of_no_known_kind_is_refused():
-    with pytest.raises(ValueError, match="group must be one of"):
+    with pytest.raises(ValueError, match="group='reward_terms' must be one of"):
         Metric("dose", "dose", group="reward_terms")
-    with pytest.raises(ValueError, match="better must be one of"):
+    with pytest.raises(ValueError, match="better='less' must be one of"):
         Metric("dose", "dose", "s", "less", "ledger")
 
 

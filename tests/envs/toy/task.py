@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.config import Config, choice, level
-from microgym.envs.core.interventions import BoxIntervention
+from microgym.envs.core.interventions import Intervention
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
@@ -66,9 +66,7 @@ class ToyTask(Task):
         Metric("exposures", "looks", "", "", "ledger"),
     )
     LATENT = {"lamp": Latent("place of the lamp", "state.lamp")}
-    INTERVENTIONS = {
-        "lamp": BoxIntervention("place", "state.lamp", low=-1.0, high=1.0, example=0.5)
-    }
+    INTERVENTIONS = {"lamp": Intervention("place", "state.lamp", low=-1.0, high=1.0, example=0.5)}
 
     def begin(self, rows: Any, keys: Any) -> None:
         state = self.state
