@@ -150,7 +150,7 @@ def family_cell(one: Record) -> str:
 
 
 def coverage_card_rows(stated: Sequence[float], found: Mapping[str, Sequence[Record]]) -> Rows:
-    """Shares of errors that stay below stated bounds, by name, as rows of a spec."""
+    """Shares of errors that stay below stated bounds, by name, as rows of a card."""
     bounds = ", ".join(f"{one:.0%}" for one in stated)
     return [
         (f"coverage of {bounds}, {name}", shares_text(shares)) for name, shares in found.items()

@@ -12,8 +12,12 @@ from microgym.baselines.observation_models.network import read_twin
 from microgym.baselines.observation_models.stm import SPEC
 from microgym.baselines.observation_models.stm.classical import find
 from microgym.baselines.observation_models.stm.dataset import make_dataset
-from microgym.baselines.observation_models.stm.model import AdatomUNet
-from microgym.baselines.observation_models.stm.train import DetectionTask, calibrate, infer
+from microgym.baselines.observation_models.stm.train import (
+    AdatomUNet,
+    DetectionTask,
+    calibrate,
+    infer,
+)
 from microgym.baselines.observation_models.train import fit
 from microgym.baselines.observation_models.train import train as build
 from microgym.baselines.observation_models.weights_io import made_from
