@@ -58,15 +58,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin an episode.
-
-        Args:
-            seed: seeds the generator from which this and later episodes are drawn.
-            options: ignored, as PettingZoo's tests ask.
-
-        Returns:
-            Observation and info by agent.
-        """
+        """Begin an episode; observations and infos by agent. PettingZoo's tests pass options."""
         del options
         if seed is not None:
             self._generator, _ = seeding.np_random(seed)
@@ -75,13 +67,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         return self._observations(), self._infos()
 
     def step(self, actions: Mapping[str, Any]) -> StepResult:
-        """Carry out one action of every agent at once.
-
-        Args:
-            actions: an element of its action space by agent.
-
-        Returns:
-            Observations, rewards, terminated, truncated and infos by agent.
+        """Carry out one action of every agent at once; all results are by agent.
 
         Raises:
             ResetNeeded: before the first reset, or after the end of an episode.
@@ -93,7 +79,8 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
         joint = self._check(stacked([actions[agent] for agent in agents]))
         self._step_rows(self._rows, joint)
-        rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
+        # The team's reward is that of each agent.
+        rewards = dict.fromkeys(agents, float(task.reward[0]))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
         truncated = dict.fromkeys(agents, bool(task.truncated[0]))
         result = self._observations(), rewards, terminated, truncated, self._infos()
