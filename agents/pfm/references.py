@@ -5,7 +5,7 @@ All use the continuous action (y, x, bias, pulse, read) of the default environme
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,11 +210,6 @@ class OracleAgent(BaseAgent):
     name = "oracle"
     uses_privileged_info = True
     Config = PFMConfig
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The oracle for films of the environment's configuration."""
-        return cls(cls.Config.parse(env_kwargs, env_id))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The proposal with the largest value, aimed against the drift."""

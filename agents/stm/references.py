@@ -59,7 +59,7 @@ class RandomAgent(DragAgent, SeededRandomAgent):
         return (2.0 * self.draw(components_for(self.movers)) - 1.0).astype(np.float32)
 
 
-def side_of_row(hollows: Float64, rows: NDArray[np.int64]) -> Float64:
+def side_of_row(hollows: Float64, rows: Int64) -> Float64:
     """Side of rows through hollows on which the other hollows of their zigzags are: 1 is left.
 
     Args:
@@ -69,7 +69,7 @@ def side_of_row(hollows: Float64, rows: NDArray[np.int64]) -> Float64:
     return np.where(rows % 2 == 0, 1.0, -1.0) * np.where(hollows < 0.0, 1.0, -1.0)
 
 
-def legs(ways: Float64) -> tuple[NDArray[np.int64], Float64, Float64]:
+def legs(ways: Float64) -> tuple[Int64, Float64, Float64]:
     """Decomposition of displacements (k, 2), nm, along the two rows that enclose them.
 
     Returns:

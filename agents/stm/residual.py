@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.references import ExpertAgent, components_for, movers_for
 from microgym.envs.stm.observation import SHARED, SLOT
-
-Float32 = NDArray[np.float32]
+from microgym.state import Float32
 
 RANGE = (0.3, 0.3, 0.08, 0.08, 0.5, 1.0, 0.5, 0.5)
 """Largest correction of each component of the action (design choice): 0.12 nm of the beginning of

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels
 from microgym.envs.core.interventions import Intervention, drift
@@ -14,8 +13,7 @@ from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
-
-Rows = NDArray[np.int64]
+from microgym.state import Float32, Int64
 
 _TRAITS = "instrument.state.tip.traits"
 
@@ -74,13 +72,13 @@ class TunnellingTask(Task):
         self.instrument = STMInstrument(self.num_envs, self.config.settings)
         self.most_images = self.config.time_budget_s / self.config.settings.image_s
 
-    def take_image(self, rows: Rows) -> None:
+    def take_image(self, rows: Int64) -> None:
         """Take an image in some rows, and draw it where it is observed or searched for adatoms."""
         self.instrument.look(rows)
         if self.config.observation == "image" or self.config.detects:
             self.instrument.draw(rows)
 
-    def numbers(self) -> NDArray[np.float32]:
+    def numbers(self) -> Float32:
         """The vector of the observation, (N, channels)."""
         raise NotImplementedError
 

@@ -14,7 +14,7 @@ from microgym.instruments.stm.state import CRASHED, LOST, PIXELS
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.reconstruction.adatoms.tracker import AdatomTracker
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
-from microgym.state import Bool, Float64, Int64, Shape, Uint32
+from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
 
 ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
 """An adatom is on its target within half the distance to the next hollow, nm."""
@@ -254,7 +254,7 @@ class STMTask(TunnellingTask):
         """Bystanders that have moved since the start, (N,)."""
         return self.state.disturbed[:, self.movers :].sum(axis=1).astype(np.float64)
 
-    def over(self, rows: Int64) -> NDArray[np.bool_]:
+    def over(self, rows: Int64) -> Bool:
         """Also where an image shows all in place, one is lost, or the tip has crashed."""
         now = self.instrument.state
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
@@ -266,7 +266,7 @@ class STMTask(TunnellingTask):
         """An array (N, movers, ...) in the order of the observation."""
         return of_movers[np.arange(self.num_envs)[:, None], self.state.order]
 
-    def numbers(self) -> NDArray[np.float32]:
+    def numbers(self) -> Float32:
         """Channels of the adatoms in their order, then those that are shared."""
         state, now, at = self.state, self.instrument.state, np.arange(self.num_envs)
         place = self._ordered(state.believed)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ImageDraw
 
 from microgym.envs.core import drawing
@@ -11,6 +10,7 @@ from microgym.envs.core.rendering import LEFT, RIGHT, UPPER, Box, Overlay, Panel
 from microgym.envs.stm.observation import ACTIONS, SCALES
 from microgym.physics.stm_tip import READINGS, STATES
 from microgym.specimens.adatom_fields import FIELD_NM
+from microgym.state import Float64
 
 _SURFACE = Box(LEFT, UPPER, 456, 456)
 _BELOW = UPPER + 456 + 24
@@ -23,7 +23,7 @@ _TRACE_TOP = 1.3
 """Current at the upper edge of the trace's panel, over its set value (design choice)."""
 
 
-def _point(box: Box, place: NDArray[np.float64]) -> drawing.Point:
+def _point(box: Box, place: Float64) -> drawing.Point:
     """Point of a position in scanner coordinates; y grows upwards."""
     return box.point(0.5 * FIELD_NM - place[1], place[0] + 0.5 * FIELD_NM, FIELD_NM, FIELD_NM)
 

@@ -4,7 +4,6 @@ import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Choices
 from microgym.envs.core.metrics import Metric
@@ -22,7 +21,7 @@ from microgym.physics.stm_tip import (
     READING_LEVELS,
     READINGS,
 )
-from microgym.state import Bool, Float64, Int64, Shape, Uint32
+from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
 
 LOOK, PULSE, DIP = 0, 1, 1 + len(PULSES_V)
 MOVE, ACCEPT = len(ACTIONS) - 2, len(ACTIONS) - 1
@@ -111,7 +110,7 @@ class STMTipTask(TunnellingTask):
         """Condition the tip and take an image, or accept it."""
         self.share(lambda part: self._act(part, actions), rows)
 
-    def _act(self, rows: Int64, actions: NDArray[np.int64]) -> None:
+    def _act(self, rows: Int64, actions: Int64) -> None:
         state = self.state
         chosen = np.asarray(actions, np.int64)[rows]
         chosen = np.where(self.action_masks()[rows, chosen], chosen, LOOK)
@@ -143,7 +142,7 @@ class STMTipTask(TunnellingTask):
         before = np.where(part == 1.0, 0.0, state.mean[rows])
         state.mean[rows] = before + part * (state.reading[rows] - before)
 
-    def action_masks(self) -> NDArray[np.bool_]:
+    def action_masks(self) -> Bool:
         """Actions that there is room for, (N, actions)."""
         masks = self.state.clean[:, None] >= SPOILT - 1e-12
         masks[:, MOVE] = self.state.places > 0
@@ -165,11 +164,11 @@ class STMTipTask(TunnellingTask):
         """1 where a sharp tip was accepted, -1 where another was, (N,)."""
         return 2.0 * self.recovered - self.state.accepted
 
-    def over(self, rows: Int64) -> NDArray[np.bool_]:
+    def over(self, rows: Int64) -> Bool:
         """Also where the tip was accepted."""
         return super().over(rows) | self.state.accepted[rows]
 
-    def numbers(self) -> NDArray[np.float32]:
+    def numbers(self) -> Float32:
         """Readings, their means, actions so far, and resources left."""
         state = self.state
         last = np.zeros((self.num_envs, len(ACTIONS)))

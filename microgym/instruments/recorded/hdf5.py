@@ -16,6 +16,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.state import Float64
+
 PLANCK_TIMES_LIGHT_J_M: Final = 6.62607015e-34 * 299792458.0
 """h c in J m, exact (SI, 2019)."""
 
@@ -121,7 +123,7 @@ def _object_pixel(file: Any, n: int) -> float:
     return wavelength_m * distance_m / (n * x_m)
 
 
-def _translation(file: Any, count: int) -> NDArray[np.float64]:
+def _translation(file: Any, count: int) -> Float64:
     """Translations of the sample, (K, 3), m."""
     stored = first_dataset(file, _TRANSLATION, "translations").astype(np.float64)
     if stored.shape == (3, count) and count != 3:
@@ -136,7 +138,7 @@ def _translation(file: Any, count: int) -> NDArray[np.float64]:
     return stored
 
 
-def _axes(file: Any) -> NDArray[np.float64]:
+def _axes(file: Any) -> Float64:
     """Unit vectors of the detector's slow (row) and fast (column) axes, (2, 3)."""
     name = f"{_DETECTOR}/basis_vectors"
     if name not in file:

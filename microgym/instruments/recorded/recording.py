@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from microgym.instruments.recorded.hdf5 import read_hdf5
 from microgym.physics.probe import check_probe
 from microgym.specimens.readers import HDF5_SUFFIXES, FilePath, existing_file, read_npz
+from microgym.state import Bool, Float32, Float64
 
 ORDERS: Final = ("auto", "fft", "centred")
 """Place of the zero frequency in stored patterns: detected, at [0, 0], or at [n//2, n//2]."""
@@ -44,11 +45,11 @@ class Recording:
             (no longer exact in float32), a probe that is zero.
     """
 
-    patterns: NDArray[np.float32]
-    positions: NDArray[np.float64]
+    patterns: Float32
+    positions: Float64
     probe: NDArray[np.complex64]
     object_pixel_m: float | None = None
-    valid: NDArray[np.bool_] | None = None
+    valid: Bool | None = None
 
     def __post_init__(self) -> None:
         """Convert, check and freeze the arrays."""
@@ -89,7 +90,7 @@ class Recording:
         return self.patterns.shape[-1]
 
 
-def _check_patterns(patterns: NDArray[np.float32]) -> None:
+def _check_patterns(patterns: Float32) -> None:
     if patterns.ndim != 3 or patterns.shape[1] != patterns.shape[2]:
         raise ValueError(f"patterns must have shape (K, n, n), got {patterns.shape}")
     if patterns.shape[0] < 1 or not 8 <= patterns.shape[1] <= 4096:
@@ -107,7 +108,7 @@ def _check_patterns(patterns: NDArray[np.float32]) -> None:
         raise ValueError("patterns hold no counts at all")
 
 
-def _check_positions(positions: NDArray[np.float64], count: int) -> None:
+def _check_positions(positions: Float64, count: int) -> None:
     if positions.shape != (count, 2):
         raise ValueError(
             f"positions must have shape ({count}, 2) for {count} patterns, got {positions.shape}"
@@ -191,7 +192,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _is_centred(patterns: NDArray[np.float32]) -> bool:
+def _is_centred(patterns: Float32) -> bool:
     """Whether the zero frequency is in the middle of the patterns, judged by the counts.
 
     It is where the middle half of the frame holds more counts than the same frequencies would in

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from microgym.instruments.recorded.recording import Recording
 from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
+from microgym.state import Bool, Float64
 
 SWEEPS = 24
 """Sweeps through the whole scan (design choice: the cost of the Siemens star has settled)."""
@@ -30,12 +31,10 @@ class FullReconstruction:
     image: NDArray[np.complex64]
     probe: NDArray[np.complex64]
     photons: float
-    structure: NDArray[np.bool_]
+    structure: Bool
 
 
-def full_reconstruction(
-    recording: Recording, places: NDArray[np.float64], field_px: int
-) -> FullReconstruction:
+def full_reconstruction(recording: Recording, places: Float64, field_px: int) -> FullReconstruction:
     """Reconstruct a recorded scan from all of its exposures; takes some seconds.
 
     Args:
@@ -71,9 +70,7 @@ def full_reconstruction(
     )
 
 
-def _covered(
-    light: NDArray[np.float64], places: NDArray[np.float64], shape: tuple[int, ...]
-) -> NDArray[np.bool_]:
+def _covered(light: Float64, places: Float64, shape: tuple[int, ...]) -> Bool:
     """Pixels with at least a tenth of the median exposure of lit pixels."""
     total = np.zeros(shape)
     n = light.shape[0]
@@ -84,8 +81,8 @@ def _covered(
 
 
 def _against_empty(
-    image: NDArray[np.complex128], covered: NDArray[np.bool_]
-) -> tuple[NDArray[np.complex128], NDArray[np.bool_], float]:
+    image: NDArray[np.complex128], covered: Bool
+) -> tuple[NDArray[np.complex128], Bool, float]:
     """Divide the image by the mean of its empty parts, and find its structure.
 
     Empty parts are the tenth of the covered pixels that transmit most.

@@ -91,12 +91,8 @@ class ReplayInstrument(DiffractionMicroscope):
         self._patterns = recording.patterns.reshape(len(recording.patterns), -1)
         self._known = 1.0 if recording.valid is None else recording.valid.ravel()
         self._footprint = intensity(truth.probe).astype(np.float32)
-        image = truth.image[None]
-        self._specimen = Specimens(
-            image.real.astype(np.float32),
-            image.imag.astype(np.float32),
-            truth.structure[None].astype(np.uint8),
-        )
+        image, structure = truth.image[None], truth.structure[None].astype(np.uint8)
+        self._specimen = Specimens(image.real, image.imag, structure)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
         """Begin the listed rows' scans anew; family and split are not used."""
