@@ -98,8 +98,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.picture_file).is_file()
-        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / f"{one.name}.png").is_file()
+        made[f"{one.name}.md"] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 

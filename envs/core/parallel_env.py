@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.info import row_of, single_info
 
@@ -44,7 +44,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             name: (part_of(task.single_observation_space), part_of(task.single_action_space))
             for name in self.possible_agents
         }
-        self._check = action_checker(task.single_action_space, 1, single=True)
+        self._check = ActionChecker(task.single_action_space, 1, single=True)
         self._generator, _ = seeding.np_random()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, single_info
 
@@ -27,7 +27,7 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
         self._build(1, arguments, render_mode)
         self.observation_space = self.task.single_observation_space
         self.action_space = self.task.single_action_space
-        self._check = action_checker(self.action_space, 1, single=True)
+        self._check = ActionChecker(self.action_space, 1, single=True)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, vector_info
 from microgym.envs.core.single_env import MicroscopeEnv
@@ -66,7 +66,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         self.single_action_space = self.task.single_action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._check = action_checker(self.single_action_space, self.num_envs, single=False)
+        self._check = ActionChecker(self.single_action_space, self.num_envs, single=False)
         self._streams = [seeding.np_random() for _ in range(self.num_envs)]
 
     @property
