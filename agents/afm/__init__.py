@@ -11,4 +11,4 @@ AGENTS = {
 
 RESIDUAL = {"AFM-v0": "microgym.agents.afm.residual:AFMResidual"}
 
-TEACHERS = {"corrections": "microgym.agents.afm.privileged:AFMTeacher"}
+TEACHERS = {"corrections": "microgym.agents.afm.residual:AFMTeacher"}

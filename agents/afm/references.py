@@ -65,10 +65,7 @@ class RandomAgent(SeededRandomAgent):
     process = AgentWorld.RANDOM_AFM
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        draws = self.draw(4)
-        action = np.full((len(draws), 5), _SCAN, np.float32)
-        action[:, :4] = 2.0 * draws - 1.0
-        return action
+        return self.draw_actions(4, _SCAN)
 
 
 @dataclass(frozen=True)

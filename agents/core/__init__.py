@@ -1,7 +1,6 @@
 """Agents, policies and networks that environments share."""
 
 NETWORKS = {
-    "features": "microgym.agents.core.network:MLPPolicyNet",
     "corrections": "microgym.agents.core.residual_policy:ResidualPolicyNet",
 }
 """Classes of networks by the kind that is stored with their weights."""

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import create_empty_array
 from numpy.typing import NDArray
 
+from microgym.envs.core.config import Config as EnvConfig
 from microgym.state import allocate, arrays, clear
 
 
@@ -110,7 +111,9 @@ class BaseAgent(Memory, ABC):
 
     @classmethod
     def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """An agent for an environment made with given arguments; by default for any of them."""
+        """An agent for an environment's arguments, if `Config` is of those; else the default."""
+        if issubclass(cls.Config, EnvConfig):
+            return cls(cls.Config.parse(env_kwargs, env_id))
         return cls()
 
     def reset(self, num_envs: int = 1, seeds: Sequence[int] | None = None) -> None:

@@ -14,14 +14,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from microgym.agents.core.network import (
-    CRITIC,
-    PRIVILEGED,
-    ChoiceNet,
-    MLPPolicyNet,
-    Network,
-    tanh_layers,
-)
+from microgym.agents.core.network import CRITIC, PRIVILEGED, ChoiceNet, Network, tanh_layers
+from microgym.agents.core.residual_policy import ResidualPolicyNet
 
 
 class ObservationFeatures(BaseFeaturesExtractor):
@@ -100,7 +94,7 @@ class AsymmetricPolicy(ActorCriticPolicy):
     Args:
         observation_space: a dict of boxes, of which `TARGET` is not read, and `CRITIC` by the
             critic only.
-        action_space: `Box`, `Discrete` or `MultiDiscrete`; `Discrete` for a `ChoiceNet`.
+        action_space: `Discrete` for a `ChoiceNet`, `Box` for a `ResidualPolicyNet`.
         lr_schedule: learning rate as a function of the remaining progress.
         network_class: class of the network that is kept.
         settings: of the network.
@@ -131,15 +125,15 @@ class AsymmetricPolicy(ActorCriticPolicy):
             kwargs["features_extractor_class"] = ObservationFeatures
         kwargs["ortho_init"] = not self._shares_network
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
-        if issubclass(network_class, MLPPolicyNet):
+        if not self._shares_network:
             with torch.no_grad():
-                cast("nn.Linear", self.action_net).weight.mul_(network_class.head_gain)
+                cast("nn.Linear", self.action_net).weight.mul_(ResidualPolicyNet.head_gain)
 
     def network(self) -> Network:
         """The network that is kept; it shares its weights with this policy."""
         if self._shares_network:
             return cast("NetworkFeatures", self.features_extractor).net
-        net = cast("MLPPolicyNet", self._new_network())
+        net = cast("ResidualPolicyNet", self._new_network())
         net.body, net.head = self.mlp_extractor.policy_net, cast("nn.Linear", self.action_net)
         return net
 

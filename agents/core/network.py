@@ -1,6 +1,5 @@
 """Networks of trained policies, and adapters to the environments that they decide in."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from inspect import signature
@@ -8,7 +7,6 @@ from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
@@ -164,86 +162,6 @@ class ChoiceNet(Network):
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Features of the hidden state for the critic, (B, privileged_features)."""
         return observation[CRITIC]
-
-
-class MLPPolicyNet(Network):
-    """Fully connected layers with tanh over all numbers of an observation.
-
-    Args:
-        parts: name and shape of each part of the observation, in the order in which they are read.
-        hidden: widths of the hidden layers.
-        action: "box" (components between `low` and `high`), "discrete" or "multidiscrete" (one of
-            `choices` for each component).
-        low, high: bounds of each component of a box.
-        choices: numbers of choices.
-
-    Attributes:
-        head_gain: factor of the initial weights of the last layer.
-
-    Raises:
-        ValueError: another kind of action.
-    """
-
-    kind = "features"
-    settings = ("net_arch",)
-    head_gain: ClassVar[float] = 1.0
-
-    def __init__(
-        self,
-        parts: Mapping[str, Sequence[int]],
-        hidden: Sequence[int],
-        action: str,
-        low: Sequence[float] = (),
-        high: Sequence[float] = (),
-        choices: Sequence[int] = (),
-    ) -> None:
-        super().__init__()
-        if action not in ("box", "discrete", "multidiscrete"):
-            raise ValueError(f"action must be box, discrete or multidiscrete, got {action!r}")
-        self.parts = {name: list(shape) for name, shape in parts.items()}
-        self.hidden, self.action = list(hidden), action
-        self.low, self.high, self.choices = list(low), list(high), list(choices)
-        inputs = sum(math.prod(shape) for shape in self.parts.values())
-        self.body = tanh_layers(inputs, hidden)
-        self.head = nn.Linear([inputs, *hidden][-1], len(low) if action == "box" else sum(choices))
-
-    @classmethod
-    def from_spaces(
-        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
-    ) -> Self:
-        """A network with hidden layers of the widths `net_arch` over all parts of a dict of boxes.
-
-        Raises:
-            TypeError: an action space that is not a `Box` of one axis, `Discrete` or
-                `MultiDiscrete`.
-        """
-        parts = {name: list(one.shape or ()) for name, one in observation_space.spaces.items()}
-        hidden = settings["net_arch"]
-        if isinstance(action_space, spaces.Box):
-            ends = action_space.low.tolist(), action_space.high.tolist()
-            return cls(parts, hidden, "box", *ends)
-        if isinstance(action_space, spaces.Discrete):
-            return cls(parts, hidden, "discrete", choices=[int(action_space.n)])
-        if isinstance(action_space, spaces.MultiDiscrete):
-            return cls(parts, hidden, "multidiscrete", choices=action_space.nvec.tolist())
-        raise TypeError(f"actions must be Box, Discrete or MultiDiscrete, got {action_space}")
-
-    def adapter(self, env_id: str) -> PolicyAdapter:
-        """Adapter that changes nothing."""
-        return PolicyAdapter(self.parts)
-
-    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Means of a box's components, or logits of all choices, (B, outputs)."""
-        flat = [observation[name].flatten(1).float() for name in self.parts]
-        return self.head(self.body(torch.cat(flat, dim=1)))
-
-    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """The most probable action."""
-        out = self(observation)
-        if self.action == "box":
-            return out.clamp(torch.tensor(self.low), torch.tensor(self.high))
-        best = [one.argmax(dim=1) for one in out.split(self.choices, dim=1)]
-        return best[0] if self.action == "discrete" else torch.stack(best, dim=1)
 
 
 def tanh_layers(inputs: int, hidden: Sequence[int]) -> nn.Sequential:

@@ -10,6 +10,7 @@ from microgym.agents.core.agent import BaseAgent
 from microgym.random import Role, episode_key, uniform
 from microgym.random import stream as stream_of
 from microgym.random.streams import AgentWorld
+from microgym.state import Float32
 
 
 class SeededRandomAgent(BaseAgent):
@@ -31,3 +32,8 @@ class SeededRandomAgent(BaseAgent):
         """Uniform numbers of the next decision, (N, count)."""
         draws = [[uniform(a, b, self.steps, i) for i in range(count)] for a, b in self._streams]
         return np.array(draws)
+
+    def draw_actions(self, count: int, *rest: float) -> Float32:
+        """Actions of the next decision: uniform in -1 to 1, (N, count), then the rest for all."""
+        drawn = 2.0 * self.draw(count) - 1.0
+        return np.concatenate([drawn, np.tile(rest, (len(drawn), 1))], axis=1).astype(np.float32)

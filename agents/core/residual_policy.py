@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from microgym.agents.core.network import MLPPolicyNet, PolicyAdapter
+from microgym.agents.core.network import Network, PolicyAdapter, tanh_layers
 from microgym.agents.core.registry import declared
 from microgym.state import Float32, Shape
 
@@ -129,8 +130,8 @@ class ResidualController(PolicyAdapter):
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
-class ResidualPolicyNet(MLPPolicyNet):
-    """Fully connected layers over the last decisions; one output for each correction.
+class ResidualPolicyNet(Network):
+    """Fully connected layers with tanh over the last decisions; one output for each correction.
 
     Args:
         history: number of decisions.
@@ -144,9 +145,11 @@ class ResidualPolicyNet(MLPPolicyNet):
     head_gain: ClassVar[float] = 0.1  # training begins close to the expert
 
     def __init__(self, history: int, width: int, components: int, hidden: Sequence[int]) -> None:
-        ends = [-1.0] * components, [1.0] * components
-        super().__init__({HISTORY: [history * width]}, hidden, "box", *ends)
+        super().__init__()
         self.history, self.width, self.components = history, width, components
+        self.hidden, inputs = list(hidden), history * width
+        self.body = tanh_layers(inputs, hidden)
+        self.head = nn.Linear([inputs, *hidden][-1], components)
 
     @classmethod
     def from_spaces(
@@ -174,6 +177,14 @@ class ResidualPolicyNet(MLPPolicyNet):
     ) -> ResidualController:
         """The controller of an environment's expert."""
         return _controller_class(env_id).for_env(env_id, env_kwargs, settings["history"])
+
+    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Parts of the largest corrections, (B, components), which may be beyond -1 and 1."""
+        return self.head(self.body(observation[HISTORY]))
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable corrections, (B, components) between -1 and 1."""
+        return self(observation).clamp(-1.0, 1.0)
 
 
 def _controller_class(env_id: str) -> type[ResidualController]:

@@ -66,24 +66,20 @@ class TurnWrapper(MemoryWrapper):
         super().__init__(env)
         native: Any = env.unwrapped
         self._config: MultiProbeConfig = native.config
-        edge, n = 2 * GRID, self.num_envs
-        self.single_observation_space = spaces.Dict(
-            {
-                "maps": spaces.Box(-1.0, 1.0, (len(ptycho.MAPS), edge, edge)),
-                "numbers": spaces.Box(-1.0, 1.0, (len(ptycho.NUMBERS),)),
-                MASK: spaces.Box(0.0, 1.0, (GRID * GRID,)),
-            }
-        )
-        self.observation_space = batch_space(self.single_observation_space, n)
-        self.single_action_space = spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
-        self.action_space = batch_space(self.single_action_space, n)
-        joint: Any = env.single_observation_space
+        n, joint = self.num_envs, native.single_observation_space
         self._memory: dict[str, NDArray[Any]] = {
             "maps": np.zeros((n, *joint["maps"].shape), np.float32),
             "numbers": np.zeros((n, *joint["numbers"].shape), np.float32),
             "actions": np.zeros((n, self._config.probes, 3), np.float32),
             "turn": np.zeros(1, np.int64),
         }
+        seen = {name: part.shape[1:] for name, part in self._seen().items()}
+        self.single_observation_space = spaces.Dict(
+            {name: spaces.Box(-1.0, 1.0, shape) for name, shape in seen.items()}
+        )
+        self.observation_space = batch_space(self.single_observation_space, n)
+        self.single_action_space = spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
+        self.action_space = batch_space(self.single_action_space, n)
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin new episodes; the first probe is to choose."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +60,6 @@ class TeamAgent(BaseAgent):
         super().__init__(config)
         self.parts = parts(self.config.probes)
         self.observation_shapes = observation_shapes(self.config.probes)
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """An agent for the environment's number of probes, exposures and clearance."""
-        return cls(MultiProbeConfig.parse(env_kwargs, "MultiProbeEnv"))
 
     @abstractmethod
     def _choices(

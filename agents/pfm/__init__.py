@@ -15,4 +15,4 @@ AGENTS = {
 
 NETWORKS = {"pulses": "microgym.agents.pfm.network:PulsePolicyNet"}
 
-TEACHERS = {"pulses": "microgym.agents.pfm.privileged:PulseTeacher"}
+TEACHERS = {"pulses": "microgym.agents.pfm.network:PulseTeacher"}

@@ -1,7 +1,6 @@
 """Expert's model of the domains that pulses write, and belief of which of the film is up."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
@@ -102,8 +101,7 @@ class DomainModel:
 
         Args:
             belief: changed in place; an image replaces it.
-            maps: (N, channels, CELLS, CELLS) of the observation.
-            numbers: (N, numbers) of the observation.
+            maps, numbers: parts of the observation.
         """
         up, image, surprise = belief
         told = NUMBERS.unpack(numbers.astype(np.float64))
@@ -114,17 +112,12 @@ class DomainModel:
         distance = np.hypot(dy[:, :, None], dx[:, None, :])
         part = np.clip((radius - distance) / EDGE + 0.5, 0.0, 1.0) * (radius > 0.0)
         up += np.where((volts > 0.0)[:, None, None], part * (1.0 - up), -part * up)
-        looked = has_looked(told)
+        looked = (told["age"] == 0.0) & (told["time_left"] < 1.0)
         response = maps[looked, MAPS.index("response")].astype(np.float64)
         image[looked] = np.clip(0.5 * (response + 1.0), 0.0, 1.0)
         surprise[looked] += image[looked] - up[looked]
         surprise.clip(-1.0, 1.0, out=surprise)
         up[looked] = image[looked] > 0.5
-
-
-def has_looked(numbers: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Rows, (N,), whose last pulse was followed by an image or a loop."""
-    return (numbers["age"] == 0.0) & (numbers["time_left"] < 1.0)
 
 
 def suggest_volts(trial: Any) -> tuple[float, ...]:

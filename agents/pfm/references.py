@@ -5,7 +5,7 @@ All use the continuous action (y, x, bias, pulse, read) of the default environme
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,12 @@ from microgym.agents.pfm.domain_model import (
     DomainBelief,
     DomainModel,
     coordinates,
-    has_looked,
     to_action,
 )
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig, PFMLoopConfig
 from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument
-from microgym.instruments.pfm.settings import DRIFT_LEVELS, TIP_LEVELS, PFMSettings
+from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE
 from microgym.metrics.incremental import block_means
 from microgym.state import Float32, Float64, Int64, Shape
@@ -45,11 +44,7 @@ class RandomAgent(SeededRandomAgent):
     """Uniform places and biases, pulses of 10 ms, and an image after every fourth pulse."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        draws = self.draw(3)
-        action = np.zeros((len(draws), 5), np.float32)
-        action[:, :3] = 2.0 * draws - 1.0
-        action[:, 4] = 1.0 if self.steps % 4 == 3 else -1.0
-        return action
+        return self.draw_actions(3, 0.0, 1.0 if self.steps % 4 == 3 else -1.0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +144,7 @@ class LoopExpertAgent(BaseAgent):
         """A pulse on a ring around the point, against the expected error."""
         config, numbers = self.config, NUMBERS.unpack(observation["numbers"].astype(np.float64))
         since, turn, loops, error = self.state
-        looked = has_looked(numbers)
+        looked = (numbers["age"] == 0.0) & (numbers["time_left"] < 1.0)
         measured = 0.5 * (numbers["rising"] + numbers["falling"])
         excess = PFMSettings().loop_v * (measured - numbers["asked"])
         own = np.where(loops == 0, config.loop_shift_v, 0.0)
@@ -185,13 +180,8 @@ def pulsed(
     Returns:
         N * K microscopes, those of a film side by side.
     """
-    calm = replace(
-        config.settings,
-        lattice=replace(config.settings.lattice, theta=0.0),
-        drift=DRIFT_LEVELS["off"],
-        tip=TIP_LEVELS["off"],
-    )
-    copy = PFMInstrument(volts.size, calm)
+    calm = replace(config, heat="off", drift="off", tip="off")
+    copy = PFMInstrument(volts.size, calm.settings)
     for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
         getattr(copy.state, name)[:] = np.repeat(latent[name], volts.shape[1], axis=0)
     seconds = np.full(volts.size, 1e-2)
@@ -215,19 +205,11 @@ class OracleAgent(BaseAgent):
     """Simulates one pulse each on copies of the film, and gives the best one.
 
     It maximises the agreement of the film with the pattern after the pulse.
-
-    Args:
-        config: of the environment; None for the default.
     """
 
     name = "oracle"
     uses_privileged_info = True
     Config = PFMConfig
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The oracle for films of the environment's configuration."""
-        return cls(cls.Config.parse(env_kwargs, env_id))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """The proposal with the largest value, aimed against the drift."""

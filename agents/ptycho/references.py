@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,6 @@ class PatternAgent(BaseAgent):
     def __init__(self, config: PtychoConfig | None = None) -> None:
         super().__init__(config)
         self.points = np.clip(self.pattern(self.config.exposures), -1.0, 1.0)
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
-        """The pattern for the environment's number of exposures."""
-        return cls(PtychoConfig.parse(env_kwargs, env_id))
 
     @staticmethod
     @abstractmethod

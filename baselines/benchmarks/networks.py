@@ -29,8 +29,8 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     import torch
 
     from microgym.baselines.observation_models.network import read_twin
-    from microgym.baselines.observation_models.ptycho.dataset import as_cells, make_inputs
-    from microgym.baselines.observation_models.ptycho.model import PtychoUNet
+    from microgym.baselines.observation_models.ptycho.dataset import make_inputs
+    from microgym.baselines.observation_models.ptycho.train import PtychoUNet
 
     generator = np.random.default_rng(0)
     field = REGION + 2 * MARGIN
@@ -48,8 +48,7 @@ def neural(effort: Effort) -> Iterator[Benchmark]:
     def pytorch() -> None:
         inputs = make_inputs(*planes[..., inside, inside])
         with torch.inference_mode():
-            cells = torch.from_numpy(as_cells(inputs))
-            net(cells.to(memory_format=torch.channels_last))
+            net(torch.from_numpy(inputs))
 
     yield Benchmark(
         f"restored image and uncertainty of {REGION}x{REGION} px in cells of {CELL}x{CELL}, "
@@ -65,7 +64,7 @@ def restoration(effort: Effort) -> Iterator[Benchmark]:
     """Restored heights and uncertainty of a line, by compiled code and by PyTorch."""
     import torch
 
-    from microgym.baselines.observation_models.afm.model import TopographyNet
+    from microgym.baselines.observation_models.afm.train import TopographyNet
     from microgym.baselines.observation_models.network import read_twin
 
     generator, raster, rows = np.random.default_rng(0), Raster(), np.arange(ENVS)
@@ -100,8 +99,7 @@ def adatoms(effort: Effort) -> Iterator[Benchmark]:
     from microgym.baselines.observation_models.network import read_twin
     from microgym.baselines.observation_models.stm.classical import GEOMETRY
     from microgym.baselines.observation_models.stm.evaluate import BASE, images_of
-    from microgym.baselines.observation_models.stm.model import AdatomUNet
-    from microgym.baselines.observation_models.stm.train import infer
+    from microgym.baselines.observation_models.stm.train import AdatomUNet, infer
     from microgym.reconstruction.adatoms.observation_model import (
         ClassicalDetector,
         NeuralDetector,

@@ -39,6 +39,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--seeds": {**_INTEGER, "nargs": "+", "help": "of the training runs, one run each"},
     "--episodes": {**_INTEGER, "help": "number of episodes"},
     "--steps": {**_INTEGER, "help": "training steps of each run"},
+    "--trials": _INTEGER,
+    "--groups": _INTEGER,
+    "--specimens": _INTEGER,
     "--runs": {**_FOLDER, "help": "folder of the training runs"},
     "--jobs": {**_INTEGER, "help": "training runs side by side (default: one a core)"},
     "--num-envs": {
@@ -47,16 +50,18 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "episodes at a time; changes speed, not results",
     },
     "--recording": {**_FILE, "help": "a recorded scan to compare on"},
+    "--weights": _FILE,
+    "--figure": _FILE,
     "--output": _FILE,
     "--json": {"action": "store_true", "help": "print one JSON object and nothing else"},
 }
 
 
-def add(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
+def add(parser: Any, *names: str, **changes: Any) -> None:
     """Add shared options to the parser of a sub-command; their help ends with the default.
 
     Args:
-        parser: of the sub-command.
+        parser: of the sub-command, or a group of its arguments.
         *names: "env", or an option such as "--agent".
         **changes: arguments of `add_argument` instead of the usual ones.
     """
@@ -69,7 +74,7 @@ def add(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
         parser.add_argument(name, **option)
 
 
-def flag(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+def flag(parser: Any, name: str, text: str) -> None:
     """Add an option without a value to the parser of a sub-command."""
     parser.add_argument(name, action="store_true", help=text)
 

@@ -72,13 +72,12 @@ class Plan:
     jobs: int | None = 1
 
     def __post_init__(self) -> None:
-        for name in ("trials", "steps", "episodes", "jobs"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
         check_seeds(self.seeds)
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
+        least = {"trials": 1, "steps": 1, "episodes": 1, "jobs": 1, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ValueError(f"{name} must be at least {low}, got {value}")
 
 
 def search(plan: Plan, progress: Progress = no_progress) -> dict[str, Any]:

@@ -25,7 +25,7 @@ EPISODES = 64
 """Training episodes per trial (design choice: standard error of the mean about 0.02)."""
 
 # Value of a parameter, from a trial of Optuna and the parameter's name.
-_Suggest = Callable[[Any, str], Any]
+_Suggest = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class SearchablePolicy:
 
     Attributes:
         suggest: configuration, a dataclass, for a trial of Optuna.
-        agent: policy with a configuration.
+        agent: policy with the argument `config`.
     """
 
     suggest: Callable[[Any], Any]
-    agent: Callable[[Any], Agent]
+    agent: Callable[..., Agent]
 
 
 def searchable_environments() -> list[str]:
@@ -59,8 +59,11 @@ def searchable_policies(env_id: str) -> dict[str, SearchablePolicy]:
     Raises:
         ValueError: a field that the configuration lacks, or no range.
     """
-    tables = find_tables(env_id).get("expert_search", {})
-    return {name: _policy(env_id, name, table) for name, table in tables.items()}
+    found: dict[str, SearchablePolicy] = {}
+    for name, table in find_tables(env_id).get("expert_search", {}).items():
+        agent = resolve_name(agents_package(env_id).AGENTS[env_id][name])
+        found[name] = SearchablePolicy(_config(f"{env_id} {name}", agent.Config, table), agent)
+    return found
 
 
 def search(
@@ -83,7 +86,7 @@ def search(
 
     def objective(trial: optuna.Trial) -> float:
         config = policy.suggest(trial)
-        agents = {"tried": policy.agent(config)}
+        agents = {"tried": policy.agent(config=config)}
         found = evaluate_all(setting, agents, episodes=EPISODES)["tried"]
         tried.append((float(found.returns.mean()), config))
         return tried[-1][0]
@@ -109,12 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _policy(env_id: str, name: str, table: Mapping[str, Any]) -> SearchablePolicy:
-    agent = resolve_name(agents_package(env_id).AGENTS[env_id][name])
-    suggest = _config(f"{env_id} {name}", agent.Config, table)
-    return SearchablePolicy(lambda trial: suggest(trial, name), lambda config: agent(config=config))
-
-
 def _config(what: str, kind: Any, table: Mapping[str, Any]) -> _Suggest:
     """Values of a dataclass, from a table with an entry for each field."""
     hints, known = get_type_hints(kind), sorted(one.name for one in fields(kind))
@@ -126,9 +123,11 @@ def _config(what: str, kind: Any, table: Mapping[str, Any]) -> _Suggest:
             parts[name] = _config(f"{what}.{name}", hints[name], given)
         else:
             parts[name] = _value(f"[expert_search] {what}: no range of {name}", hints[name], given)
-    return lambda trial, place: kind(
-        **{name: suggest(trial, f"{place}.{name}") for name, suggest in parts.items()}
-    )
+
+    def suggest(trial: Any, name: str = "config") -> Any:
+        return kind(**{field: one(trial, f"{name}.{field}") for field, one in parts.items()})
+
+    return suggest
 
 
 def _value(where: str, kind: type, given: Mapping[str, Any]) -> _Suggest:

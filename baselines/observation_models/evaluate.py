@@ -27,7 +27,7 @@ def evaluate(
     spec: ObservationModelSpec,
     weights: Path,
     *,
-    budget: Any = None,
+    budget: Any,
     seed: int = 0,
     recording: Path | None = None,
 ) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def evaluate(
     Args:
         spec: the observation model.
         weights: file of the network.
-        budget: numbers of an evaluation; None for the default ones.
+        budget: numbers of the evaluation.
         seed: of everything random.
         recording: recorded experiment to compare on, where there is one; None leaves it out.
 
@@ -49,14 +49,13 @@ def evaluate(
     """
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
-    chosen = spec.budget() if budget is None else budget
     network = spec.network.load(weights)
     # The provenance is that of the code at the start.
     origin = provenance()
     options = {"recording": recording} if spec.recorded else {}
-    found = spec.measure(network, chosen, seed, **options)
+    found = spec.measure(network, budget, seed, **options)
     made = made_from(spec.network, weights)
-    return {"kind": "observation-model", **origin, "seed": seed, "effort": asdict(chosen),
+    return {"kind": "observation-model", **origin, "seed": seed, "effort": asdict(budget),
             "network": made, **found}  # fmt: skip
 
 

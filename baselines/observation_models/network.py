@@ -1,6 +1,5 @@
 """PyTorch twins of the networks of the observation models, for training and tests."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -76,14 +75,9 @@ def run_batches(net: nn.Module, batches: Iterable[Sequence[Float32]]) -> list[Te
     return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
 
-def read_twin(kind: Callable[[], TwinT], path: str | os.PathLike[str] | None = None) -> TwinT:
-    """A trained network in PyTorch, without its calibration, for inference.
-
-    Args:
-        kind: class of the twin.
-        path: of a file that `Network.load` takes too; None for the one that comes with the package.
-    """
+def read_twin(kind: Callable[[], TwinT]) -> TwinT:
+    """Shipped network in PyTorch, without its calibration, for inference."""
     net = kind()
-    tensors = load_file(net.network.shipped_file if path is None else path)
+    tensors = load_file(net.network.shipped_file)
     net.load_state_dict({name: tensors[name] for name in net.state_dict()})
     return net.eval()

@@ -29,7 +29,7 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
     parts = [f"# {spec.title}", spec.purpose]
     if record is not None and figure:
         shows, caption = spec.picture
-        parts += [f"![{shows}](images/{spec.picture_file})", caption]
+        parts += [f"![{shows}](images/{spec.name}.png)", caption]
     parts += [markdown(_facts(spec, made, record)), "## How it was trained", spec.trained]
     if record is None:
         return "\n\n".join([*parts, "## Results", _none_yet(spec)]) + "\n"
@@ -52,7 +52,7 @@ def network_card(spec: ObservationModelSpec, results: Path) -> str:
     rows += [("metrics", _none_yet(spec))] if record is None else spec.metrics(record)
     rows += [
         ("limits", " ".join(spec.limits)),
-        ("more", f"`docs/{spec.page}`, `baselines/results/{spec.record.name}`"),
+        ("more", f"`docs/{spec.name}.md`, `baselines/results/{spec.record.name}`"),
     ]
     return f"# Network of {spec.env_id}\n\n{markdown(rows)}\n"
 
@@ -150,7 +150,7 @@ def family_cell(one: Record) -> str:
 
 
 def coverage_card_rows(stated: Sequence[float], found: Mapping[str, Sequence[Record]]) -> Rows:
-    """Shares of errors that stay below stated bounds, by name, as rows of a spec."""
+    """Shares of errors that stay below stated bounds, by name, as rows of a card."""
     bounds = ", ".join(f"{one:.0%}" for one in stated)
     return [
         (f"coverage of {bounds}, {name}", shares_text(shares)) for name, shares in found.items()

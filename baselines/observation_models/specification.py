@@ -95,16 +95,6 @@ class ObservationModelSpec:
         return self.network.env_id
 
     @property
-    def page(self) -> str:
-        """Name of the page."""
-        return f"{self.name}.md"
-
-    @property
-    def picture_file(self) -> str:
-        """Name of the picture."""
-        return f"{self.name}.png"
-
-    @property
     def record(self) -> Path:
         """File of the record."""
         return self.results / f"{self.name}.json"

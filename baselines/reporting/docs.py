@@ -9,6 +9,7 @@ out of date.
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,9 @@ from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.page import network_card, network_page
 from microgym.baselines.observation_models.specification import specifications
 from microgym.baselines.reporting.formatting import (
-    OUTCOMES,
-    decimals,
-    differences,
     markdown,
-    outcome_table,
     provenance_rows,
     render_template,
-    written,
 )
 from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
@@ -102,8 +98,8 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         f"environments/{ids[0].id}.md": page(ids, folder / "images", results) for ids in tasks()
     }
     for one, card in zip(NETWORKS, CARDS, strict=True):
-        figure = (folder / "images" / one.picture_file).is_file()
-        made[one.page] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
+        figure = (folder / "images" / f"{one.name}.png").is_file()
+        made[f"{one.name}.md"] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
@@ -128,6 +124,8 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         ValueError: the docstring lacks a section or has an unknown one; a bad record.
     """
     entry = ids[0]
+    with closing(gym.make(entry.id)) as env:
+        spaces = {"action": env.action_space, "observation": env.observation_space}
     title, parts = sections(entry.load())
     added = _added(ids, results)
     blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
@@ -138,7 +136,8 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
         entry=entry,
         title=title,
         pictures=[(one, name) for one, name in pictures if (images / name).is_file()],
-        facts=_facts(ids),
+        others=ids[1:],
+        spaces=spaces,
         sections=[(name, some) for name, some in blocks.items() if some],
     )
 
@@ -172,23 +171,6 @@ def index(makefile: str) -> str:
         commands=summaries(),
         targets=re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, flags=re.MULTILINE),
     )
-
-
-def _facts(ids: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Table at the top of a page: how to make the environments, spaces and source."""
-    entry = ids[0]
-    env = gym.make(entry.id)
-    spaces = {"action": env.action_space, "observation": env.observation_space}
-    env.close()
-    folder = entry.package.removeprefix("microgym.").replace(".", "/")
-    return [
-        ("", ""),
-        ("make", f'`import microgym; gymnasium.make("{entry.id}")`'),
-        ("many at once", f'`gymnasium.make_vec("{entry.id}", num_envs=8)`'),
-        *((f"{name} space", f"`{space}`") for name, space in spaces.items()),
-        *((f"`{one.id}`", one.summary) for one in ids[1:]),
-        ("source", f"[{entry.package}](../../{folder})"),
-    ]
 
 
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
@@ -265,19 +247,12 @@ def comparison_text(record: Mapping[str, Any]) -> str:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"the record of observation models lacks {error}") from error
-    digits = decimals([*means.values(), *(one.difference for one in gaps)])
-    rows = [("observation model", "return", "")]
-    rows += [(f"`{name}`", written(one, digits), "") for name, one in means.items()]
-    return f"{markdown([*rows, *differences(gaps, digits)])}\n\n{about}"
+    return render_template("models.md", returns=means, gaps=gaps, about=about).strip()
 
 
 def _measured(comparison: Comparison) -> str:
     """Tables of scores, of the paired differences, and of the metrics beside the score."""
-    digits = decimals([one.difference for one in comparison.gaps])
-    head = ("difference of returns", "mean and 95% interval", "")
-    found = f"{scores(comparison)}\n\n{markdown([head, *differences(comparison.gaps, digits)])}"
-    beside = outcome_table(comparison)
-    return f"{found}\n\n{markdown(beside)}\n\n{OUTCOMES}" if beside else found
+    return _compared("comparison.md", comparison)
 
 
 def _origin(record: Mapping[str, Any]) -> str:
@@ -298,18 +273,7 @@ def _origin(record: Mapping[str, Any]) -> str:
 
 def scores(comparison: Comparison) -> str:
     """Scores as a Markdown table, best policy first."""
-    found = sorted(comparison.scores, key=lambda one: one.returns.value, reverse=True)
-    digits = [decimals([getattr(one, name) for one in found]) for name in ("returns", "score")]
-    names = {SHIPPED: "**trained** (shipped)"}
-    rows = [("policy", "return", "score")]
-    for one in found:
-        fresh = f"trained afresh, {one.runs} seeds" if one.agent == FRESH else one.agent
-        returns, score = written(one.returns, digits[0]), written(one.score, digits[1])
-        rows.append((names.get(one.agent, fresh), returns, score))
-    about = f"{comparison.episodes} episodes, split {comparison.split}"
-    if comparison.specimen:
-        about += f", specimens `{comparison.specimen}`"
-    return f"{markdown(rows)}\n\nMeans and 95% intervals; {about}."
+    return _compared("scores.md", comparison)
 
 
 def update_readme(path: Path, results: Path = RESULTS) -> Path:
@@ -335,3 +299,7 @@ def update_readme(path: Path, results: Path = RESULTS) -> Path:
     head, rest = text.split(BEGIN)
     table, tail = "\n\n".join(parts), rest.split(END)[1]
     return write_atomically(path, f"{head}{BEGIN}\n{table}\n{END}{tail}")
+
+
+def _compared(template: str, comparison: Comparison) -> str:
+    return render_template(template, comparison=comparison, shipped=SHIPPED, fresh=FRESH).strip()

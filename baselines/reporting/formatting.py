@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microgym.baselines.evaluation.comparison import Comparison, PairedDifference
+from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.statistics import Estimate
 
 OUTCOMES = (
@@ -67,14 +67,6 @@ def outcome_table(comparison: Comparison) -> list[tuple[str, ...]]:
         found = [score.outcomes[one.label] for one in metrics]
         rows.append((score.agent, *(written(one, _digits(one)) for one in found)))
     return rows
-
-
-def differences(gaps: Sequence[PairedDifference], digits: int) -> list[tuple[str, str, str]]:
-    """Rows of a table: the policies of each difference, its interval, and its verdict."""
-    return [
-        (f"{one.better} - {one.worse}", written(one.difference, digits), one.verdict)
-        for one in gaps
-    ]
 
 
 def provenance_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from microgym.baselines.evaluation.comparison import (
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, all_agents, find_agent
 from microgym.baselines.evaluation.protocols import (
+    EvaluationCase,
     EvaluationProtocol,
     evaluation_cases,
     find_recording,
@@ -69,21 +70,6 @@ class Picture:
     still: bytes = b""
 
 
-@dataclass(frozen=True)
-class Section:
-    """Results on one kind of specimens.
-
-    Attributes:
-        title: heading of the section.
-        text: what distinguishes these specimens.
-        comparison: the results.
-    """
-
-    title: str
-    text: str
-    comparison: Comparison
-
-
 @dataclass
 class Report:
     """Page of the report.
@@ -92,7 +78,7 @@ class Report:
         env_id: the environment.
         summary: its one-line description.
         provenance: names and values of all that the results came from, in order.
-        sections: results; the first is the main one.
+        sections: specimens and results on them; the first are the main ones.
         curves: training run to (steps, mean return).
         curves_note: source of the curves.
         pictures: one for each policy, of the same specimen.
@@ -103,7 +89,7 @@ class Report:
     env_id: str
     summary: str
     provenance: Mapping[str, str] = field(default_factory=dict)
-    sections: list[Section] = field(default_factory=list)
+    sections: list[tuple[EvaluationCase, Comparison]] = field(default_factory=list)
     curves: Mapping[str, Points] = field(default_factory=dict)
     curves_note: str = ""
     pictures: list[Picture] = field(default_factory=list)
@@ -164,7 +150,7 @@ def make_report(plan: Plan) -> Path:
     try:
         for case in evaluation_cases(plan.setting, plan.protocol, recording):
             compared = compare_case(case, agents, seed=plan.seed, num_envs=plan.num_envs)
-            report.sections.append(Section(case.title, case.text, compared))
+            report.sections.append((case, compared))
             if not compared.complete:
                 raise KeyboardInterrupt
             if not report.pictures:
@@ -180,7 +166,7 @@ def make_report(plan: Plan) -> Path:
 
 def render(report: Report) -> str:
     """The whole page, as HTML with all images embedded."""
-    main = report.sections[0].comparison
+    _, main = report.sections[0]
     trained = main.score(FRESH) or main.score(SHIPPED)
     scored = trained is not None and math.isfinite(trained.score.value)
 

@@ -12,47 +12,27 @@ TOLERANCE = 1e-6
 (design choice)."""
 
 
-def action_checker(space: Space[Any], num_envs: int, *, single: bool) -> "Checker":
-    """The checker of a space; arguments as `ActionChecker`."""
-    kind = PartsChecker if isinstance(space, spaces.Dict) else ActionChecker
-    return kind(space, num_envs, single=single)
-
-
-class PartsChecker:
-    """Checks each part of actions of several parts; arguments as `ActionChecker`."""
-
-    def __init__(self, space: Space[Any], num_envs: int, *, single: bool) -> None:
-        parts: Any = space
-        self._parts = {
-            name: action_checker(part, num_envs, single=single) for name, part in parts.items()
-        }
-
-    def __call__(self, actions: Any, used: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-        """Check and convert every part, as `ActionChecker` does; errors name the part."""
-        if not isinstance(actions, Mapping) or set(actions) != set(self._parts):
-            raise ValueError(f"actions must map {sorted(self._parts)} to values, got {actions!r}")
-        found: dict[str, Any] = {}
-        for name, check in self._parts.items():
-            try:
-                found[name] = check(actions[name], used)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{name}: {error}") from error
-        return found
-
-
 class ActionChecker:
     """Turns an agent's actions into a batch [N, ...] of valid actions.
 
     Args:
-        space: one microscope's action space, `Box`, `Discrete` or `MultiDiscrete`.
+        space: one microscope's action space, `Box`, `Discrete`, `MultiDiscrete`, or a `Dict`.
         num_envs: N.
         single: the agent sends one action without the batch axis (N is 1).
+        name: of the actions, for messages.
 
     Raises:
         TypeError: a space of another kind.
     """
 
-    def __init__(self, space: Space[Any], num_envs: int, *, single: bool) -> None:
+    def __init__(self, space: Space[Any], num_envs: int, *, single: bool, name: str = "") -> None:
+        self._name = name or ("action" if single else "actions")
+        self._parts: dict[str, ActionChecker] = {}
+        if isinstance(space, spaces.Dict):
+            for part, one in space.items():
+                label = f"{self._name}[{part!r}]"
+                self._parts[part] = ActionChecker(one, num_envs, single=single, name=label)
+            return
         if isinstance(space, spaces.Box):
             low, high = space.low, space.high
         elif isinstance(space, spaces.Discrete):
@@ -65,16 +45,17 @@ class ActionChecker:
         self._low: NDArray[Any] = low
         self._high: NDArray[Any] = high
         self._shape = (num_envs, *low.shape)
-        self._single, self._name = single, "action" if single else "actions"
+        self._single = single
         self._continuous = low.dtype.kind == "f"
         slack = TOLERANCE if self._continuous else 0.0
         self._least, self._most = low.astype(np.float64) - slack, high.astype(np.float64) + slack
 
-    def __call__(self, actions: Any, used: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def __call__(self, actions: Any, used: NDArray[np.bool_] | None = None) -> Any:
         """Check and convert.
 
         Args:
-            actions: one action (single) or N of them: an array, or anything NumPy makes one of.
+            actions: one action (single) or N of them: an array, or anything NumPy makes one of; a
+                mapping of such for a `Dict`.
             used: bool [N]: rows whose values matter; in the others only shape and type are
                 checked. None means all.
 
@@ -88,6 +69,11 @@ class ActionChecker:
                 integers are due).
             ValueError: wrong shape, NaN, or a value out of bounds.
         """
+        if self._parts:
+            if not isinstance(actions, Mapping) or set(actions) != set(self._parts):
+                known = sorted(self._parts)
+                raise ValueError(f"{self._name} must map {known} to values, got {actions!r}")
+            return {name: check(actions[name], used) for name, check in self._parts.items()}
         array = self._as_array(actions)
         wanted = self._shape[1:] if self._single else self._shape
         if array.shape != wanted:
@@ -117,6 +103,3 @@ class ActionChecker:
         label = self._name + (f"[{', '.join(map(str, index))}]" if index else "")
         value = "NaN" if np.isnan(array[where]) else array[where]
         raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")
-
-
-Checker = ActionChecker | PartsChecker

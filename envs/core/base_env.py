@@ -179,10 +179,11 @@ class MicroscopeEnvBase:
                     f"snapshot[{name!r}] must be {array.dtype}{list(array.shape)}, "
                     f"got {given.dtype}{list(given.shape)}"
                 )
+        generators = [_generator(words) for words in state["shell/generators"]]
         self.task.restore({name: state[f"task/{name}"] for name in self.task.arrays()})
         for name in ("shell/started", "shell/done", "shell/elapsed"):
             mine[name][...] = state[name]
-        self._set_generators([_generator(words) for words in state["shell/generators"]])
+        self._set_generators(generators)
 
     def _arrays(self, generators: NDArray[np.uint64]) -> Snapshot:
         """The live arrays of the task and its episodes, and the words of the generators."""

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase
 from microgym.envs.core.info import row_of, single_info
 
@@ -44,7 +44,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             name: (part_of(task.single_observation_space), part_of(task.single_action_space))
             for name in self.possible_agents
         }
-        self._check = action_checker(task.single_action_space, 1, single=True)
+        self._check = ActionChecker(task.single_action_space, 1, single=True)
         self._generator, _ = seeding.np_random()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -58,15 +58,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin an episode.
-
-        Args:
-            seed: seeds the generator from which this and later episodes are drawn.
-            options: ignored, as PettingZoo's tests ask.
-
-        Returns:
-            Observation and info by agent.
-        """
+        """Begin an episode; observations and infos by agent. PettingZoo's tests pass options."""
         del options
         if seed is not None:
             self._generator, _ = seeding.np_random(seed)
@@ -75,13 +67,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         return self._observations(), self._infos()
 
     def step(self, actions: Mapping[str, Any]) -> StepResult:
-        """Carry out one action of every agent at once.
-
-        Args:
-            actions: an element of its action space by agent.
-
-        Returns:
-            Observations, rewards, terminated, truncated and infos by agent.
+        """Carry out one action of every agent at once; all results are by agent.
 
         Raises:
             ResetNeeded: before the first reset, or after the end of an episode.
@@ -93,7 +79,8 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
             raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
         joint = self._check(stacked([actions[agent] for agent in agents]))
         self._step_rows(self._rows, joint)
-        rewards = dict(zip(agents, map(float, task.agent_rewards()[0]), strict=True))
+        # The team's reward is that of each agent.
+        rewards = dict.fromkeys(agents, float(task.reward[0]))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
         truncated = dict.fromkeys(agents, bool(task.truncated[0]))
         result = self._observations(), rewards, terminated, truncated, self._infos()

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, single_info
 
@@ -27,22 +27,15 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
         self._build(1, arguments, render_mode)
         self.observation_space = self.task.single_observation_space
         self.action_space = self.task.single_action_space
-        self._check = action_checker(self.action_space, 1, single=True)
+        self._check = ActionChecker(self.action_space, 1, single=True)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode.
-
-        Args:
-            seed: seeds the generator from which this and later episodes are drawn.
-            options: none are known.
-
-        Returns:
-            Observation and info.
+        """Begin an episode, as `gymnasium.Env` does.
 
         Raises:
-            ValueError: an option; nothing has changed.
+            ValueError: an option, of which none is known; nothing has changed.
         """
         refuse_options(options or {})
         super().reset(seed=seed)
@@ -50,13 +43,7 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
         return row_of(self.task.observe(), 0), single_info(self.task.info())
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Carry out one action.
-
-        Args:
-            action: an element of `action_space`; anything NumPy turns into one is accepted.
-
-        Returns:
-            Observation, reward, terminated, truncated, info; all fresh memory.
+        """Carry out an action, or what NumPy turns into one; all results are fresh memory.
 
         Raises:
             ResetNeeded: before the first reset, or after the end of an episode.

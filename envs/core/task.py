@@ -184,10 +184,6 @@ class Task(ABC):
     def observe(self) -> Any:
         """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
 
-    def agent_rewards(self) -> Float64:
-        """Rewards of the last step, [N, agents]; by default, the team's reward for each agent."""
-        return np.repeat(self.reward[:, None], len(self.agents), axis=1)
-
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, [N], fresh; here, those declared by a path."""
         return {one.name: np.array(self._at(one.path)) for one in self.METRICS if one.path}

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from microgym.envs.core.action_validation import action_checker
+from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase, refuse_options
 from microgym.envs.core.info import row_of, vector_info
 from microgym.envs.core.single_env import MicroscopeEnv
@@ -66,7 +66,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         self.single_action_space = self.task.single_action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._check = action_checker(self.single_action_space, self.num_envs, single=False)
+        self._check = ActionChecker(self.single_action_space, self.num_envs, single=False)
         self._streams = [seeding.np_random() for _ in range(self.num_envs)]
 
     @property
@@ -86,16 +86,15 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: Seeds = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin new episodes.
+        """Begin new episodes, in all environments or in those of `options["reset_mask"]`, bool [N].
 
         Args:
             seed: environment i is seeded with `seed + i`, or with `seed[i]`; None goes on with
                 the generator at hand.
-            options: "reset_mask", bool [N]: reset only these.
+            options: "reset_mask" or none; where it is False, infos are zero and their masks False.
 
         Returns:
-            Observations [N, ...] and infos; where "reset_mask" is False, the infos are zero and
-            their masks False.
+            Observations [N, ...] and infos.
 
         Raises:
             TypeError, ValueError, gymnasium.error.Error: bad seeds, mask or options; nothing has
@@ -113,14 +112,11 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         return self.task.observe(), vector_info(self.task.info(), present)
 
     def step(self, actions: Any) -> StepResult:
-        """Carry out one action in every environment.
-
-        Args:
-            actions: [N, ...], an element of `action_space`.
+        """Carry out one action in every environment; all results are fresh memory.
 
         Returns:
             Observations [N, ...], rewards float64 [N] (or [N, terms]), terminated and truncated
-            bool [N], infos; all fresh memory.
+            bool [N], infos.
 
         Raises:
             ResetNeeded: before the first reset; or after an end where autoreset is DISABLED.
@@ -172,11 +168,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         return found if name in _OF_EACH else (found,) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set an attribute that all environments share, such as `render_mode`.
-
-        Args:
-            name: of the attribute.
-            values: one value, or N equal ones in a list or tuple.
+        """Set `render_mode`, `spec` or `metadata`, which all share: one value, or N equal ones.
 
         Raises:
             ValueError: values that differ, since the environments are one batch.
@@ -190,15 +182,7 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         setattr(self, name, given[0])
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Results of a method of the single environment, as of `SyncVectorEnv`; N of them.
-
-        Args:
-            name: "render", "action_masks", "intervene", or an attribute.
-            *args, **kwargs: of the method.
-
-        Raises:
-            AttributeError: another method, or no such attribute.
-        """
+        """Results of `render`, `action_masks` or `intervene`, as of `SyncVectorEnv`; N of them."""
         if name == "intervene":
             return (self.intervene(**kwargs),) * self.num_envs
         found: Any = getattr(self, name)

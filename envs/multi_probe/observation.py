@@ -35,9 +35,9 @@ def parts(probes: int) -> Float64:
         (probes, 2, 2) float64, upper left and lower right corner (y, x) of each, in [-1, 1].
     """
     rows, columns = (2, 2) if probes == 4 else (1, probes)
-    corners = [(i, j) for i in range(rows) for j in range(columns)]
-    low = np.array([(2.0 * i / rows - 1.0, 2.0 * j / columns - 1.0) for i, j in corners])
-    return np.stack([low, low + np.array([2.0 / rows, 2.0 / columns])], axis=1)
+    size = 2.0 / np.array([rows, columns])
+    low = 2.0 * np.array(list(np.ndindex(rows, columns))) / (rows, columns) - 1.0
+    return np.stack([low, low + size], axis=1)
 
 
 def squared_distances(places: Float64, cells: int) -> Float64:

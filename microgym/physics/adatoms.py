@@ -138,9 +138,7 @@ def _blocked(places, present, atom, x, y, lattice):
 
 
 @kernel
-def hop_for(
-    s0, s1, tick, index, atom, sites, places, present, tip, well, bath, extra, duration
-):  # fmt: skip
+def hop_for(s0, s1, tick, index, atom, sites, places, present, tip, well, bath, duration):
     """Let one adatom hop for a time under a tip that stands still; exact for constant rates.
 
     The waiting time to the next hop is exponential with the total rate, so the statistics are the
@@ -157,7 +155,6 @@ def hop_for(
         tip: (x, y), nm.
         well: `Well`.
         bath: `Bath`.
-        extra: rate of hops in any direction besides the thermal ones, 1/s.
         duration: s.
 
     Returns:
@@ -172,18 +169,17 @@ def hop_for(
         n, m, s = sites[atom, 0], sites[atom, 1], sites[atom, 2]
         here = _well(places[atom, 0], places[atom, 1], tip[0], tip[1], depth, half_inverse)
         # At most so much could be gained: where that is not enough, nothing happens.
-        if extra == 0.0 and barrier - TRANSFER * (here + depth) >= highest:
+        if barrier - TRANSFER * (here + depth) >= highest:
             break
         rate_0, rate_1, rate_2 = 0.0, 0.0, 0.0
         for j in range(3):
             to_n, to_m, to_s = _neighbour(n, m, s, j)
             x, y = site_place(to_n, to_m, to_s, lattice)
             there = _well(x, y, tip[0], tip[1], depth, half_inverse)
-            rate = extra / 3.0
-            if barrier - TRANSFER * (here - there) < highest:
-                rate += hop_rate(barrier, here - there, thermal)
-            if rate > 0.0 and _blocked(places, present, atom, x, y, lattice):
-                rate = 0.0
+            rate = 0.0
+            likely = barrier - TRANSFER * (here - there) < highest
+            if likely and not _blocked(places, present, atom, x, y, lattice):
+                rate = hop_rate(barrier, here - there, thermal)
             if j == 0:
                 rate_0 = rate
             elif j == 1:
@@ -213,19 +209,16 @@ def near(places, atom, x, y, reach):
 
 
 @kernel
-def hop_reach(well, bath, extra, duration):
+def hop_reach(well, bath, duration):
     """Distance from a tip beyond which no adatom hops, nm.
 
     A hop of a length h from the distance r gains at most depth exp(-(r - h)^2 / (2 width^2)).
-
-    Args:
-        well, bath, extra, duration: as for `hop_for`.
     """
     barrier, lattice, thermal = bath
     depth, width = well
     most = _REACH * width
     least = (barrier - thermal * log64(_NEVER * ATTEMPTS_HZ * duration)) / TRANSFER
-    if extra > 0.0 or least <= 0.0:
+    if least <= 0.0:
         return most
     if depth <= least:
         return 0.0
@@ -233,42 +226,30 @@ def hop_reach(well, bath, extra, duration):
 
 
 @kernel
-def pass_over(
-    s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration, reach
-):  # fmt: skip
+def pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, duration, reach):
     """Let all adatoms near a tip hop while it stands at one sample of its path.
 
     Args:
         index: first index of the draws; 16 an adatom are used.
         present: (A,) bool: only these are there.
         reach: of `hop_reach`, which is the same all along a path.
-        s0, s1, tick, sites, places, tip, well, bath, extra, duration: as for `hop_for`.
-
-    Returns:
-        Number of hops.
+        s0, s1, tick, sites, places, tip, well, bath, duration: as for `hop_for`.
     """
-    hops = 0
     for atom in range(sites.shape[0]):
         if present[atom] and near(places, atom, tip[0], tip[1], reach):
             first = index + 16 * atom
-            hops += hop_for(
-                s0, s1, tick, first, atom, sites, places, present, tip, well, bath, extra, duration
-            )
-    return hops
+            hop_for(s0, s1, tick, first, atom, sites, places, present, tip, well, bath, duration)
 
 
 @kernel
-def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pitch, speed):
+def drag(s0, s1, tick, sites, places, present, start, end, well, bath, pitch, speed):
     """Move a tip along a straight line and let the adatoms near it hop.
 
     Args:
         start, end: (x, y), nm.
         pitch: length of a sample of the path, nm.
         speed: of the tip, nm/s.
-        s0, s1, tick, sites, places, present, well, bath, extra: as for `hop_for`.
-
-    Returns:
-        Number of hops.
+        s0, s1, tick, sites, places, present, well, bath: as for `hop_for`.
     """
     # Samples of the path, `pitch` or less apart; the tip stands at each for the same time.
     dx, dy = end[0] - start[0], end[1] - start[1]
@@ -276,16 +257,12 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, extra, pi
     count = max(int(np.ceil(length / pitch)), 1)
     duration = length / speed / count
     # Adatoms beyond this distance do not hop.
-    reach = hop_reach(well, bath, extra, duration)
-    hops = 0
+    reach = hop_reach(well, bath, duration)
     for sample in range(count):
         part = (sample + 1.0) / count
         tip = (start[0] + part * dx, start[1] + part * dy)
         index = sample * 16 * sites.shape[0]
-        hops += pass_over(
-            s0, s1, tick, index, sites, places, present, tip, well, bath, extra, duration, reach
-        )
-    return hops
+        pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, duration, reach)
 
 
 @kernel
@@ -313,4 +290,4 @@ def rehearse(
                 moved[atom, axis] = places[atom, axis]
         start, end = (starts[k, 0], starts[k, 1]), (ends[k, 0], ends[k, 1])
         well = Well(depths[k], width)
-        drag(k, k, k, tried, moved, present, start, end, well, bath, 0.0, pitch, speed)
+        drag(k, k, k, tried, moved, present, start, end, well, bath, pitch, speed)

@@ -6,7 +6,7 @@ runs along the grey dilation of h by t (Villarrubia, J. Res. Natl. Inst. Stand. 
 """
 
 from dataclasses import astuple, dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
-from microgym.validation import finite, integer, non_negative, positive
+from microgym.validation import Checked, NonNegative, Positive, finite, integer, positive
 
 REACH = 20
 """Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
@@ -35,7 +35,7 @@ class TipShape(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tip:
+class Tip(Checked):
     """Tip: a sphere on a cone, or a paraboloid, possibly worn flat and with a second apex.
 
     Attributes:
@@ -50,21 +50,18 @@ class Tip:
         ValueError: a value is out of range.
     """
 
-    radius_nm: float = 8.0
-    half_angle_deg: float = 15.0
-    worn_nm: float = 0.0
-    second_y_nm: float = 0.0
-    second_x_nm: float = 0.0
+    radius_nm: Positive = 8.0
+    half_angle_deg: NonNegative = 15.0
+    worn_nm: NonNegative = 0.0
+    second_y_nm: Annotated[float, finite] = 0.0
+    second_x_nm: Annotated[float, finite] = 0.0
     second_z_nm: float = float("inf")
 
     def __post_init__(self) -> None:
         """Check every number."""
-        positive("radius_nm", self.radius_nm)
-        if not 0.0 <= finite("half_angle_deg", self.half_angle_deg) < 80.0:
+        super().__post_init__()
+        if self.half_angle_deg >= 80.0:
             raise ValueError(f"half_angle_deg={self.half_angle_deg!r} must be in [0, 80)")
-        non_negative("worn_nm", self.worn_nm)
-        finite("second_y_nm", self.second_y_nm)
-        finite("second_x_nm", self.second_x_nm)
         if not self.second_z_nm >= 0.0:
             raise ValueError(f"second_z_nm={self.second_z_nm!r} must be at least 0")
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.random import fill_normal
-from microgym.validation import finite, integer, non_negative
+from microgym.validation import Checked, NonNegative, finite, integer
 
 Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Detector:
+class Detector(Checked):
     """Imperfections of a photon-counting camera; the default has none.
 
     Attributes:
@@ -34,17 +34,16 @@ class Detector:
     """
 
     saturation_counts: float = math.inf
-    read_noise_counts: float = 0.0
-    beam_stop_px: float = 0.0
+    read_noise_counts: NonNegative = 0.0
+    beam_stop_px: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         """Check every number."""
+        super().__post_init__()
         if self.saturation_counts != math.inf:
             full_well = finite("saturation_counts", self.saturation_counts)
             if full_well < 1.0:
                 raise ValueError(f"saturation_counts={full_well!r} must be at least 1")
-        for name in ("read_noise_counts", "beam_stop_px"):
-            non_negative(name, getattr(self, name))
 
     def mask(self, n: int) -> Plane:
         """Pixels that are read, for a detector of n by n (see `beam_stop`)."""

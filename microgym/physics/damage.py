@@ -9,6 +9,8 @@ to the next.
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
-from microgym.validation import integer, positive, within
+from microgym.validation import Checked, integer, positive, within
 
 Plane = NDArray[np.float32]
 
@@ -28,7 +30,7 @@ BANDS = 3
 
 
 @dataclass(frozen=True)
-class DamageParameters:
+class DamageParameters(Checked):
     """Fading of a specimen.
 
     Attributes:
@@ -43,15 +45,14 @@ class DamageParameters:
     """
 
     critical_fluence: float = math.inf
-    exponent: float = 1.0
-    bands: int = BANDS
+    exponent: Annotated[float, partial(within, low=0.0, high=4.0)] = 1.0
+    bands: Annotated[int, partial(integer, low=1, high=6)] = BANDS
 
     def __post_init__(self) -> None:
         """Check every number."""
+        super().__post_init__()
         if self.critical_fluence != math.inf:
             positive("critical_fluence", self.critical_fluence)
-        within("exponent", self.exponent, 0.0, 4.0)
-        integer("bands", self.bands, 1, 6)
 
     def inverse_critical(self) -> Plane:
         """1 / F_b of every band, finest first.

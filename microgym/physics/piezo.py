@@ -7,6 +7,7 @@ a few per cent, is left out.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential
 from microgym.state import Float64, Shape
-from microgym.validation import positive, within
+from microgym.validation import Checked, Positive, within
 
 DECADES = 6
 """Exponentials of the creep, one a decade."""
@@ -45,7 +46,7 @@ _INVERSE = 1.0 / np.maximum(np.arange(_TERMS + 1.0), 1.0)
 
 
 @dataclass(frozen=True)
-class PiezoParameters:
+class PiezoParameters(Checked):
     """Imperfections of a scanner; the default is perfect (closed loop).
 
     Attributes:
@@ -53,26 +54,16 @@ class PiezoParameters:
             from 0 on.
         hysteresis: width of the loop of a full sweep, as a fraction of the range.
         half_range_nm: half the range to which `hysteresis` refers, nm: the largest scan.
-
-    Raises:
-        TypeError: if a number is not a number.
-        ValueError: if one is out of range.
     """
 
-    creep: float = 0.0
-    hysteresis: float = 0.0
-    half_range_nm: float = 500.0
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        for name, high in (("creep", 0.2), ("hysteresis", 0.5)):
-            within(name, getattr(self, name), 0.0, high)
-        positive("half_range_nm", self.half_range_nm)
+    creep: Annotated[float, partial(within, low=0.0, high=0.2)] = 0.0
+    hysteresis: Annotated[float, partial(within, low=0.0, high=0.5)] = 0.0
+    half_range_nm: Positive = 500.0
 
     @property
     def loop(self) -> "HysteresisLoop":
         """Hysteresis, as kernels read it."""
-        return HysteresisLoop(float(self.half_range_nm), float(self.hysteresis))
+        return HysteresisLoop(self.half_range_nm, self.hysteresis)
 
 
 class HysteresisLoop(NamedTuple):

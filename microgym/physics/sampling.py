@@ -5,8 +5,10 @@ All of it is small-angle (paraxial) geometry, with k = 1/wavelength in cycles pe
 
 import math
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
-from microgym.validation import integer, positive
+from microgym.validation import Checked, Positive, integer, positive
 
 HC_EV_M = 1.239841984e-6
 """Planck constant times speed of light, eV m (exact in the SI of 2019, rounded to 10 digits)."""
@@ -19,7 +21,7 @@ WAVELENGTH_RANGE_M = (1e-13, 1e-5)
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Geometry(Checked):
     """A far-field diffraction experiment with a square detector.
 
     Attributes:
@@ -33,20 +35,17 @@ class Geometry:
         ValueError: if one is out of range, or the detector spans an angle that is not small.
     """
 
-    wavelength_m: float
-    distance_m: float
-    detector_pixel_m: float
-    detector_pixels: int
+    wavelength_m: Positive
+    distance_m: Positive
+    detector_pixel_m: Positive
+    detector_pixels: Annotated[int, partial(integer, low=8, high=4096)]
 
     def __post_init__(self) -> None:
         """Check every number, then their combination."""
+        super().__post_init__()
         low, high = WAVELENGTH_RANGE_M
-        wavelength = positive("wavelength_m", self.wavelength_m)
-        if not low <= wavelength <= high:
-            raise ValueError(f"wavelength_m={wavelength!r} must be in [{low}, {high}] m")
-        positive("distance_m", self.distance_m)
-        positive("detector_pixel_m", self.detector_pixel_m)
-        integer("detector_pixels", self.detector_pixels, 8, 4096)
+        if not low <= self.wavelength_m <= high:
+            raise ValueError(f"wavelength_m={self.wavelength_m!r} must be in [{low}, {high}] m")
         if self.numerical_aperture >= 0.5:
             raise ValueError(
                 f"detector_pixels * detector_pixel_m / (2 * distance_m) = "

@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.flag(parser, "--list", "only show the names of all benchmarks")
     parser.add_argument("--rounds", type=int, default=24, help="more are steadier (default: 24)")
-    parser.add_argument(
-        "--steps", type=int, metavar="N", help="of the benchmark memory (default: 20000)"
-    )
+    options.add(parser, "--steps", help="of the benchmark memory (default: 20000)")
     missed = "exit with 1 where a threshold is missed or could not be measured"
     options.flag(parser, "--check", missed)
     options.add(parser, "--json")

@@ -16,29 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "env")
     options.add(parser, "--seed", help="of everything")
     train = parser.add_argument_group("train")
-    train.add_argument(
-        "--output",
-        type=Path,
-        default=Path("runs/observation-model"),
-        metavar="FOLDER",
-        help="for the network's file (default: runs/observation-model)",
-    )
-    train.add_argument("--groups", type=int, metavar="N", help="sets of conditions to learn from")
-    train.add_argument("--steps", type=int, metavar="N", help="of training")
+    place = Path("runs/observation-model")
+    options.add(train, "--output", default=place, metavar="FOLDER", help="for the network's file")
+    options.add(train, "--groups", help="sets of conditions to learn from")
+    options.add(train, "--steps", help="of training")
     evaluate = parser.add_argument_group("evaluate")
-    evaluate.add_argument(
-        "--weights", type=Path, metavar="FILE", help="a network (default: the shipped one)"
-    )
-    evaluate.add_argument(
-        "--specimens", type=int, metavar="N", help="under each set of conditions (default: 64)"
-    )
-    evaluate.add_argument(
-        "--recording", type=Path, metavar="FILE", help="the recorded scan to compare on"
-    )
-    evaluate.add_argument("--write", action="store_true", help="make it the record")
-    evaluate.add_argument(
-        "--figure", type=Path, metavar="FILE", help="also draw an example here, a PNG"
-    )
+    options.add(evaluate, "--weights", help="a network (default: the shipped one)")
+    options.add(evaluate, "--specimens", help="under each set of conditions (default: 64)")
+    options.add(evaluate, "--recording", help="the recorded scan to compare on")
+    options.flag(evaluate, "--write", "make it the record")
+    options.add(evaluate, "--figure", help="also draw an example here, a PNG")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -20,9 +20,7 @@ EXAMPLE = "microgym search Ptycho-v0 --trials 20 --steps 20000 --output runs/sea
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     options.add(parser, "env")
-    parser.add_argument(
-        "--trials", type=int, default=20, metavar="N", help="settings to try (default: 20)"
-    )
+    options.add(parser, "--trials", default=20, help="settings to try")
     options.add(parser, "--steps", default=protocols.SMALL.steps)
     options.add(parser, "--seeds", default=[0, 1])
     options.add(parser, "--episodes", default=protocols.SMALL.episodes)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from microgym.baselines.cli import options
@@ -69,11 +70,9 @@ def warm_up(env_id: str, kwargs: Mapping[str, Any]) -> None:
         env = gym.make(env_id, render_mode="rgb_array", **kwargs)
     except ValueError:
         return
-    env.action_space.seed(0)
-    env.reset(seed=0)
-    for _ in range(_STEPS):
-        *_, terminated, truncated, _ = env.step(env.action_space.sample())
-        if terminated or truncated:
-            env.reset()
-    env.render()
-    env.close()
+    with closing(gym.wrappers.Autoreset(env)) as env:
+        env.action_space.seed(0)
+        env.reset(seed=0)
+        for _ in range(_STEPS):
+            env.step(env.action_space.sample())
+        env.render()

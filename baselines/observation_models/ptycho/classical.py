@@ -19,6 +19,7 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     INSIDE,
     MARGIN,
     REGION,
+    Complex64,
     Conditions,
     Scans,
     estimate_in,
@@ -31,8 +32,6 @@ from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
 from microgym.reconstruction.ptychography.solver import PIESettings, PIESolver
 from microgym.state import Bool, Float32, Float64, Int64
-
-Complex64 = NDArray[np.complex64]
 
 STOPS = (0, 1, 2, 5, 10, 25, 50, 100)
 """Sweeps after which a classical solver may stop; 0 leaves vacuum."""
@@ -160,9 +159,14 @@ def solve(
     count, exposures = scans.photons.shape
     edge, margin = scans.truth.shape[-1], scans.margin
     settings = PIESettings(alpha=alpha, object_step=step, decay=decay, modes=len(scans.probe))
-    shape = (edge + 2 * margin, edge + 2 * margin)
-    sizes = {"num": count, "capacity": exposures}
-    solver = PIESolver(scans.probe, shape, settings=settings, known=scans.known, **sizes)
+    solver = PIESolver(
+        scans.probe,
+        (edge + 2 * margin, edge + 2 * margin),
+        num=count,
+        capacity=exposures,
+        settings=settings,
+        known=scans.known,
+    )
     solver.add(None, scans.counts, scans.places, scans.photons)
     inside = slice(margin, margin + edge)
     for before, stop in pairwise((0, *stops)):

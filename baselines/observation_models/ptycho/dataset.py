@@ -17,7 +17,7 @@ from microgym.instruments.ptychography.settings import PtychographySettings
 from microgym.physics.diffraction import add_fluence
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction
-from microgym.reconstruction.ptychography.unet_kernels import CELL, LEAST_FLUENCE
+from microgym.reconstruction.ptychography.unet_kernels import LEAST_FLUENCE
 from microgym.specimens.splits import FAMILIES, HELD_OUT
 from microgym.state import Bool, Float32, Float64, Int64
 
@@ -208,29 +208,18 @@ def make_dataset(
         The dataset; float16, since the noise of an estimate is far above its rounding.
     """
     generator = np.random.default_rng([seed, groups])
-    inputs: list[NDArray[np.float16]] = []
-    specimen: list[Int64] = []
-    truth: list[Complex64] = []
-    probes: list[Complex64] = []
-    conditions: list[Conditions] = []
+    parts: list[tuple[Any, ...]] = []
     for number in range(groups):
         chosen = random_conditions(generator, split)
         chosen = chosen if family is None else replace(chosen, family=family)
         scans = Scans(chosen, generator.integers(1 << 60, size=group))
         taken = [one.astype(np.float16) for one in _inputs_during(scans, chosen, generator)]
-        inputs += taken
-        specimen += [number * group + np.arange(group)] * len(taken)
-        truth.append(scans.truth())
-        probes.append(scans.probe)
-        conditions.append(chosen)
-    return Dataset(
-        np.concatenate(inputs),
-        np.concatenate(specimen),
-        np.concatenate(truth),
-        np.repeat(np.arange(groups), group),
-        np.stack(probes),
-        conditions,
-    )
+        specimen = np.tile(number * group + np.arange(group), len(taken))
+        parts.append((np.concatenate(taken), specimen, scans.truth(), scans.probe, chosen))
+    *arrays, probes, conditions = zip(*parts, strict=True)
+    inputs, specimen, truth = map(np.concatenate, arrays)
+    optics = np.repeat(np.arange(groups), group)
+    return Dataset(inputs, specimen, truth, optics, np.stack(probes), list(conditions))
 
 
 def _inputs_during(
@@ -279,14 +268,6 @@ def fluence_in(inputs: Float32) -> Float32:
 def lit_in(inputs: NDArray[np.floating]) -> Bool:
     """Pixels with at least `LIT` photons in inputs (..., 3, H, W): (..., H, W) bool."""
     return inputs[..., 2, :, :].astype(np.float32) > 0.5 + 0.5 * np.log10(LIT)
-
-
-def as_cells(inputs: Float32) -> Float32:
-    """Pixels of cells to channels, (L, 3, H, W) to (L, 3*16, H/4, W/4), as PyTorch orders them."""
-    count, planes, height, width = inputs.shape
-    split = inputs.reshape(count, planes, height // CELL, CELL, width // CELL, CELL)
-    shape = (count, planes * CELL * CELL, height // CELL, width // CELL)
-    return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 2, 4).reshape(shape))
 
 
 def aligned_error(image: Complex64, truth: Complex64, mask: Bool) -> Float32:

@@ -1,4 +1,4 @@
-"""Training of the network from diffraction patterns: its image must predict others.
+"""PyTorch twin and training of the network from diffraction patterns: it must predict others.
 
 The input is the running reconstruction of one scan, the target the counts of further exposures of
 the same specimen at other places. The loss is the Poisson likelihood of those counts (PtychoPINN:
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches
 from microgym.baselines.observation_models.ptycho.dataset import (
@@ -27,15 +28,15 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Dataset,
     aligned_error,
-    as_cells,
     estimate_in,
     lit_in,
     make_dataset,
 )
-from microgym.baselines.observation_models.ptycho.model import PtychoUNet
 from microgym.baselines.observation_models.train import TrainingTask, calibrate_uncertainty
 from microgym.metrics import complex_error
 from microgym.reconstruction.nn.network import Tensors
+from microgym.reconstruction.ptychography.neural import NETWORK
+from microgym.reconstruction.ptychography.unet_kernels import CELL, CONTRAST_GAIN, DETAIL_GAIN
 from microgym.state import Float32
 
 _PHOTONS = 1e5  # of the exposures that are predicted (design choice)
@@ -44,6 +45,47 @@ _LOG_SIGMA = (-7.0, 1.0)  # range of the logarithm of the uncertainty
 _BATCH = 16
 _INSET = 12  # px that their probe keeps from the region's edge, outside of which nothing is known
 _FLOOR = 1e-7  # photons, relative: keeps the logarithm finite in the dark
+
+
+class PtychoUNet(TwinNetwork):
+    """Classical estimate and fluence in, restored contrast and its uncertainty out.
+
+    A small U-shaped network (Ronneberger, Fischer and Brox, arXiv 1505.04597) on cells of 4x4
+    pixels: pixels of a cell become channels at the start and channels become pixels at the end (Shi
+    et al., arXiv 1609.05158), so that every convolution works on 32x32 cells or fewer.
+
+    With c the contrast of the estimate (transmission minus one), the restored contrast is
+    g c + d: a gate g in (0, 1) for every pixel, which shrinks what is noise, and a detail d, which
+    is what the surroundings suggest. Last comes the logarithm of the standard deviation of the
+    complex error, whose gradient does not reach the layers that make the image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NETWORK)
+        with torch.no_grad():
+            # The initial network is a mild shrinkage: no detail of its own, small gates.
+            for name, bias in (("image", 0.0), ("doubt", -2.5)):
+                self.get_parameter(f"{name}.weight").mul_(0.1)
+                self.get_parameter(f"{name}.bias").fill_(bias)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Restore a batch.
+
+        Args:
+            inputs: (B, 3, H, W) float32: real and imaginary contrast of the estimate and logarithm
+                of the fluence.
+
+        Returns:
+            Restored contrast (B, 2, H, W), real and imaginary; log standard deviation (B, H, W).
+        """
+        contrast, light = inputs[:, :2], inputs[:, 2:]
+        cells = functional.pixel_unshuffle(
+            torch.cat([CONTRAST_GAIN * contrast, light], dim=1), CELL
+        )
+        image, doubt = self.run(cells.to(memory_format=torch.channels_last))
+        maps = functional.pixel_shuffle(image, CELL)
+        restored = torch.sigmoid(maps[:, :1]) * contrast + DETAIL_GAIN * maps[:, 1:]
+        return restored, functional.pixel_shuffle(doubt, CELL)[:, 0]
 
 
 class ScanTask(TrainingTask):
@@ -66,8 +108,7 @@ class ScanTask(TrainingTask):
         inputs = _turned(data.inputs[chosen].astype(np.float32), turns, mirrored)
         truth = torch.from_numpy(_turned(data.truth[specimen], turns, mirrored))
         probe = torch.from_numpy(_turned(data.probes[data.optics[specimen]], turns, mirrored))
-        cells = torch.from_numpy(as_cells(inputs)).to(memory_format=torch.channels_last)
-        contrast, log_sigma = net(cells)
+        contrast, log_sigma = net(torch.from_numpy(inputs))
         log_sigma = log_sigma.clamp(*_LOG_SIGMA)
         image = torch.complex(1.0 + contrast[:, 0], contrast[:, 1])
         corners = generator.integers(_INSET, REGION - _INSET, (_PLACES, 2)).tolist()
@@ -117,7 +158,7 @@ def _misfit(image: Tensor, truth: Tensor, probe: Tensor, corners: list[list[int]
     with torch.no_grad():
         counts = torch.poisson(_PHOTONS * _intensity(truth, probe, corners)) / _PHOTONS
         least = counts - torch.xlogy(counts, counts)
-    field = torch.nn.functional.pad(image, (MARGIN, MARGIN, MARGIN, MARGIN), value=1.0)
+    field = functional.pad(image, (MARGIN, MARGIN, MARGIN, MARGIN), value=1.0)
     expected = _intensity(field, probe, corners) + _FLOOR
     beam = torch.fft.fft2(probe, norm="ortho").abs().square()[:, None]
     direct = beam >= 0.01 * beam.amax(dim=(-2, -1), keepdim=True)
@@ -139,7 +180,7 @@ def _membership(n: int) -> Tensor:
     # For products with it, which are many times as fast as gathering by indices.
     frequency = n * torch.fft.fftfreq(n)
     ring = torch.hypot(frequency[:, None], frequency).round().long().ravel()
-    return torch.nn.functional.one_hot(ring).float()
+    return functional.one_hot(ring).float()
 
 
 def _phase(image: Tensor, other: Tensor, lit: Tensor) -> Tensor:
@@ -162,8 +203,8 @@ def restore(net: TwinNetwork, inputs: NDArray[np.float16]) -> tuple[NDArray[np.c
     Returns:
         (L, REGION, REGION) complex64 images and float32 uncalibrated standard deviations.
     """
-    batches = (inputs[start : start + 32] for start in range(0, len(inputs), 32))
-    cells = ((as_cells(one.astype(np.float32)),) for one in batches)
-    contrast, log_sigma = (one.numpy() for one in run_batches(net, cells))
+    starts = range(0, len(inputs), 32)
+    batches = ((inputs[start : start + 32].astype(np.float32),) for start in starts)
+    contrast, log_sigma = (one.numpy() for one in run_batches(net, batches))
     images = 1.0 + contrast[:, 0] + 1j * contrast[:, 1]
     return images.astype(np.complex64), np.exp(log_sigma.clip(*_LOG_SIGMA))

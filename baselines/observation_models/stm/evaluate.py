@@ -19,6 +19,7 @@ from microgym.baselines.observation_models.evaluate import (
     estimate,
     gain_text,
     least_time,
+    shares_text,
     specimen_seeds,
     tracked,
 )
@@ -292,11 +293,10 @@ def summary(record: Record) -> str:
         ]
         lines.append(f"  {one['name']:<28}{';  '.join(scores)};  {gain_text(one['gain']['f1'], 3)}")
     for name, one in record["calibration"].items():
-        shares = ", ".join(f"{each['value']:.1%}" for each in one["cover"])
         bins = ", ".join(
             f"{each['stated']:.2f}: {each['found']['value']:.2f}" for each in one["bins"]
         )
-        lines.append(f"  errors covered, {name}: {shares}; probability: {bins}")
+        lines.append(f"  errors covered, {name}: {shares_text(one['cover'])}; probability: {bins}")
     for env_id, one in record["views"].items():
         lines += [
             f"  {env_id}, expert with {name} less model: {gain_text(gain, 3)}"

@@ -1,4 +1,4 @@
-"""Training of the network that finds adatoms, on simulated images with known ones.
+"""PyTorch twin and training of the network that finds adatoms, on images with known ones.
 
 The probability that the centre of an adatom lies in a pixel is learnt by cross entropy, the place
 of the centre and its uncertainty by the likelihood of a normal distribution at pixels near one, as
@@ -7,7 +7,7 @@ in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021) but for the number of ad
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from microgym.baselines.observation_models.network import TwinNetwork, run_batches, tensors_of
 from microgym.baselines.observation_models.stm.classical import at_least, find, logistic_fit
@@ -17,10 +17,10 @@ from microgym.baselines.observation_models.stm.dataset import (
     levelled,
     make_dataset,
 )
-from microgym.baselines.observation_models.stm.model import AdatomUNet
 from microgym.baselines.observation_models.train import TrainingTask
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK
+from microgym.reconstruction.adatoms.unet_kernels import CELL, SPREAD
 from microgym.reconstruction.nn.network import Tensors
 from microgym.state import Float32
 
@@ -30,6 +30,38 @@ STATED = 0.6827
 """Share of errors along an axis that is to stay below the uncertainty."""
 _BATCH = 32
 _NEAR = 1.5  # px: pixels at which the place of an adatom is learnt
+RARE = -6.0
+"""Initial logarithm of the odds that an adatom is in a pixel."""
+
+
+class AdatomUNet(TwinNetwork):
+    """Levelled heights in; probability, place and uncertainty of an adatom in every pixel out.
+
+    A small U-shaped network (Ronneberger, Fischer and Brox, arXiv 1505.04597) on cells of 2x2
+    pixels.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NETWORK)
+        bias = self.get_parameter("head.bias")
+        with torch.no_grad():
+            bias.zero_()
+            bias[: CELL * CELL] = RARE
+
+    def forward(self, levelled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Detect in a batch.
+
+        Args:
+            levelled: (B, H, W) float32, as `level_line` makes them.
+
+        Returns:
+            Logarithm of the odds that an adatom's centre is in the pixel (B, H, W); its place from
+            the pixel's middle, x and y (B, 2, H, W), px; logarithm of the standard deviation of
+            that along one axis (B, H, W), px.
+        """
+        (head,) = self.run(nn.functional.pixel_unshuffle(levelled[:, None], CELL))
+        maps = nn.functional.pixel_shuffle(head, CELL)
+        return maps[:, 0], maps[:, 1:3], maps[:, 3].clamp(*SPREAD)
 
 
 class DetectionTask(TrainingTask):

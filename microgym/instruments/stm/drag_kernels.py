@@ -21,7 +21,6 @@ from microgym.specimens.adatom_fields import STEP_NM
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _HOPS, _TIP = np.int64(STMExogenous.HOPS), np.int64(STMExogenous.TIP)
 _TRACE = np.int64(STMMeasurement.TRACE)
-_EXTRA_HZ = 0.0  # rate of hops besides the thermal ones, 1/s
 
 PITCH_NM = 0.02
 """Length of a sample of a dragging path, nm."""
@@ -82,7 +81,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         current = 1e6 * conductance[b] * bias_v[b]
         depth = well_depth(conductance[b], traits[b, stm_tip.STRENGTH])
         well = Well(depth, traits[b, stm_tip.WIDTH])
-        reach = hop_reach(well, bath, _EXTRA_HZ, duration)
+        reach = hop_reach(well, bath, duration)
         # Fluctuations dz of the height multiply the current, exp(2 kappa dz); amplifier noise adds.
         grain = 2.0 * kappa * (parameters.vibration_nm + traits[b, stm_tip.FLICKER])
         floor = parameters.amplifier_pa / current
@@ -100,9 +99,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
                 crashed = steps[b, 0] * tip[0] + steps[b, 1] * tip[1] > steps[b, 2]
             # Adatoms near the tip hop while it stands at this sample (kinetic Monte Carlo).
             index = done * 16 * sites.shape[1]
-            pass_over(
-                h0, h1, tick, index, site, place, here, tip, well, bath, _EXTRA_HZ, duration, reach
-            )
+            pass_over(h0, h1, tick, index, site, place, here, tip, well, bath, duration, reach)
             for p in range(patches.shape[1]):
                 px, py = tip[0] - patches[b, p, 0], tip[1] - patches[b, p, 1]
                 dirty = dirty or px * px + py * py < patches[b, p, 2] * patches[b, p, 2]

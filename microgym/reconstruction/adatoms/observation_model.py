@@ -7,6 +7,7 @@ deep-learning library is loaded.
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from microgym.reconstruction.adatoms.unet_kernels import CELL, detect_rows, maps
 from microgym.reconstruction.nn.network import Layer, Network, Weights, image_network
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.state import Float32, Float64, Int64, Shape, allocate
-from microgym.validation import integer, within
+from microgym.validation import Checked, integer, within
 
 Rows = NDArray[np.int64]
 
@@ -81,7 +82,7 @@ class DetectorModel(ObservationModel[Float32, Adatoms]):
 
 
 @dataclass(frozen=True)
-class MatchedFilter:
+class MatchedFilter(Checked):
     """Settings of the classical detector.
 
     Those by default were found by search (`microgym.baselines.observation_models.stm.classical`) on
@@ -97,23 +98,13 @@ class MatchedFilter:
         lag_nm: how far the feedback shifts what is seen along the line, nm.
     """
 
-    width_nm: float = 0.3
-    reach_px: int = 2
-    threshold: float = 0.55
-    slope: float = 8.7
-    place: float = 0.49
-    spread_nm: float = 0.042
-    lag_nm: float = 0.016
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        within("width_nm", self.width_nm, 0.05, 1.0)
-        integer("reach_px", self.reach_px, 1, 6)
-        within("threshold", self.threshold, 0.0, 10.0)
-        within("slope", self.slope, 0.0, 1e3)
-        within("place", self.place, -10.0, 10.0)
-        within("spread_nm", self.spread_nm, 0.0, 1.0)
-        within("lag_nm", self.lag_nm, -1.0, 1.0)
+    width_nm: Annotated[float, partial(within, low=0.05, high=1.0)] = 0.3
+    reach_px: Annotated[int, partial(integer, low=1, high=6)] = 2
+    threshold: Annotated[float, partial(within, low=0.0, high=10.0)] = 0.55
+    slope: Annotated[float, partial(within, low=0.0, high=1e3)] = 8.7
+    place: Annotated[float, partial(within, low=-10.0, high=10.0)] = 0.49
+    spread_nm: Annotated[float, partial(within, low=0.0, high=1.0)] = 0.042
+    lag_nm: Annotated[float, partial(within, low=-1.0, high=1.0)] = 0.016
 
     def template(self, pixel_nm: float) -> Float32:
         """The filter: (2 m + 1, 2 m + 1), of mean zero, and of product one with the profile."""

@@ -3,7 +3,7 @@
 Pixels of a cell of 2x2 become channels of the network's input. Its output is, of every
 pixel, the probability that the centre of an adatom lies in it, the place of the centre, and the
 uncertainty of the place, as in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
-`microgym.baselines.observation_models.stm.model` is the same in PyTorch.
+`microgym.baselines.observation_models.stm.train` is the same in PyTorch.
 """
 
 import numpy as np

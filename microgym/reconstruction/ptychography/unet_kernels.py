@@ -1,7 +1,7 @@
 """Kernels of the network that restores an image while its scan is running.
 
 Pixels of a cell of 4x4 become channels of the network's input, channels of its output become
-pixels. `microgym.baselines.observation_models.ptycho.model` is the same in PyTorch.
+pixels. `microgym.baselines.observation_models.ptycho.train` is the same in PyTorch.
 """
 
 import numpy as np

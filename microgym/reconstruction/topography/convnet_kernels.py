@@ -1,7 +1,7 @@
 """Kernels of the network that restores heights from the lines of a force microscope.
 
 Its input is the newest line and the two before it. Pixels of a cell of four become channels of the
-input, channels of the output become pixels. `microgym.baselines.observation_models.afm.model` is
+input, channels of the output become pixels. `microgym.baselines.observation_models.afm.train` is
 the same in PyTorch.
 """
 

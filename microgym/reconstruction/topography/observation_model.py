@@ -8,6 +8,7 @@ library is loaded. Both get signals and dials only.
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ from microgym.reconstruction.topography.convnet_kernels import (
     restore_rows,
 )
 from microgym.state import Bool, Float32, Float64, Shape, allocate
-from microgym.validation import integer, positive
+from microgym.validation import Checked, Positive, integer
 
 UNKNOWN_NM = 1e3
 """Uncertainty of a line that was scanned with the tip withdrawn, nm."""
@@ -45,7 +46,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Raster:
+class Raster(Checked):
     """Raster of a frame.
 
     Attributes:
@@ -60,19 +61,17 @@ class Raster:
         ValueError: a value is out of range.
     """
 
-    pixels: int = 256
-    overscan: int = 16
-    pixel_nm: float = PIXEL_NM
-    pitch_nm: float = PITCH_NM
-    lag_s: float = 4.2e-4
+    pixels: Annotated[int, partial(integer, low=16, high=4096)] = 256
+    overscan: Annotated[int, partial(integer, low=0, high=4096)] = 16
+    pixel_nm: Positive = PIXEL_NM
+    pitch_nm: Positive = PITCH_NM
+    lag_s: Positive = 4.2e-4
 
     def __post_init__(self) -> None:
         """Check every number."""
-        if integer("pixels", self.pixels, 16, 4096) % (4 * CELL):
+        super().__post_init__()
+        if self.pixels % (4 * CELL):
             raise ValueError(f"pixels={self.pixels!r} must be a multiple of {4 * CELL}")
-        integer("overscan", self.overscan, 0, 4096)
-        for name in ("pixel_nm", "pitch_nm", "lag_s"):
-            positive(name, getattr(self, name))
 
 
 class ScanLine(NamedTuple):

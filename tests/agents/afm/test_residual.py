@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.agents.afm.privileged import AFMTeacher
 from microgym.agents.afm.references import ExpertAgent
-from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual
+from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual, AFMTeacher
 from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET

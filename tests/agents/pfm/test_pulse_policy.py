@@ -24,8 +24,8 @@ from microgym.agents.pfm.network import (
     TRIES,
     PulsePolicyNet,
     PulseProposals,
+    PulseTeacher,
 )
-from microgym.agents.pfm.privileged import PulseTeacher
 from microgym.agents.training.trainer import train
 from microgym.envs.pfm import observation as channels
 from microgym.envs.pfm.observation import NUMBERS

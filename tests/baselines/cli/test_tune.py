@@ -82,7 +82,7 @@ def test_what_can_be_tuned_are_settings_of_the_package_s_policies(env, name):
     assert is_dataclass(settings)
     assert fields(settings)
     assert again == settings
-    assert type(policy.agent(settings)) is type(make_agent(env, name))
+    assert type(policy.agent(config=settings)) is type(make_agent(env, name))
 
 
 def test_mistakes_are_told(capsys):

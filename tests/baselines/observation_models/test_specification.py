@@ -32,7 +32,6 @@ def test_a_declaration_is_complete(spec, tmp_path):
     assert spec.record.is_file()
     assert replace(spec, results=tmp_path).record == tmp_path / spec.record.name
     assert spec.card_file.name == f"{spec.env_id}.md"
-    assert spec.picture_file == spec.page.replace(".md", ".png")
     assert issubclass(spec.budget, EvaluationBudget)
 
 

@@ -14,7 +14,7 @@ from microgym.baselines.evaluation.comparison import (
 )
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.protocols import REPORT, find_recording
+from microgym.baselines.evaluation.protocols import REPORT, EvaluationCase, find_recording
 from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap
 from microgym.baselines.reporting import report
@@ -24,7 +24,6 @@ from microgym.baselines.reporting.report import (
     Picture,
     Plan,
     Report,
-    Section,
     make_report,
     render,
 )
@@ -171,7 +170,8 @@ def test_a_recording_is_found_where_it_usually_is(toy, tmp_path, monkeypatch):
 
 def test_names_from_outside_cannot_break_the_page(comparison):
     bad = "<script>alert(1)</script>"
-    section = Section(bad, bad, replace(comparison, specimen=bad))
+    case = EvaluationCase(EnvironmentConfig(TOY), bad, bad, bad, 1)
+    section = (case, replace(comparison, specimen=bad))
     picture = Picture(bad, b"x", bad, b"y")
     text = render(Report(bad, bad, {bad: bad}, [section], {bad: [(0, 1)]}, bad, [picture], picture))
     assert_self_contained(text)

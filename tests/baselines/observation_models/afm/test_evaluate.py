@@ -189,7 +189,7 @@ def test_page_and_card_show_where_it_loses(tmp_path):
     assert any("`mixed` | fast" in line and line.endswith("| **classical** |") for line in rows)
     assert any("(never seen) | slow" in line and line.endswith("| neither |") for line in rows)
     assert BEST.describe() in text
-    assert f"images/{SPEC.picture_file}" in text
+    assert f"images/{SPEC.name}.png" in text
     assert "images/" not in network_page(SPEC, tmp_path, figure=False)
     card = network_card(SPEC, tmp_path)
     assert "error less by: trenches, slow" in card

@@ -6,8 +6,7 @@ import torch
 
 from microgym.baselines.observation_models.afm import train
 from microgym.baselines.observation_models.afm.dataset import Conditions, make_inputs, scan_frames
-from microgym.baselines.observation_models.afm.model import TopographyNet
-from microgym.baselines.observation_models.afm.train import LineTask, level, restore
+from microgym.baselines.observation_models.afm.train import LineTask, TopographyNet, level, restore
 from microgym.baselines.observation_models.train import fit
 from microgym.reconstruction.topography.convnet_kernels import LAG_SHARE, LEAST_NM
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from microgym.baselines.observation_models.ptycho import dataset
 from microgym.baselines.observation_models.ptycho.dataset import (
@@ -12,7 +11,6 @@ from microgym.baselines.observation_models.ptycho.dataset import (
     REGION,
     Conditions,
     Scans,
-    as_cells,
     make_dataset,
     places,
     random_conditions,
@@ -99,12 +97,6 @@ def test_places_lie_in_the_region(seed):
     assert chosen.min() >= MARGIN
     assert chosen.max() <= MARGIN + REGION
     assert len(np.unique(chosen, axis=0)) == 30
-
-
-def test_cells_are_in_the_order_of_pytorch():
-    seen = np.random.default_rng(0).normal(size=(2, 3, 16, 8)).astype(np.float32)
-    expected = torch.nn.functional.pixel_unshuffle(torch.from_numpy(seen), 4).numpy()
-    assert np.array_equal(as_cells(seen), expected)
 
 
 def test_a_scan_is_that_of_the_environment():

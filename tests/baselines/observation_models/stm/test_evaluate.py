@@ -113,7 +113,7 @@ def test_page_and_card_show_the_record(record, tmp_path):
     assert "No results are recorded yet" in network_card(SPEC, tmp_path)
     (tmp_path / SPEC.record.name).write_text(json.dumps(record))
     text, card = network_page(SPEC, tmp_path, figure=True), network_card(SPEC, tmp_path)
-    assert f"images/{SPEC.picture_file}" in text
+    assert f"images/{SPEC.name}.png" in text
     for name in FEW:
         assert name in text
         assert name in card

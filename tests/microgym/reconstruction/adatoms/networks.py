@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from microgym.baselines.observation_models.stm.model import AdatomUNet
+from microgym.baselines.observation_models.stm.train import AdatomUNet
 from microgym.reconstruction.adatoms.observation_model import NETWORK
 from microgym.reconstruction.adatoms.unet_kernels import CELL
 

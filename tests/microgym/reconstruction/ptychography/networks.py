@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from microgym.baselines.observation_models.ptycho.model import PtychoUNet
+from microgym.baselines.observation_models.ptycho.train import PtychoUNet
 from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.reconstruction.ptychography.neural import NETWORK
 

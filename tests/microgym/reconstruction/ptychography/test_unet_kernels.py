@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.baselines.observation_models.ptycho.dataset import as_cells
 from microgym.numerics.threads import parallel_rows
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import RunningScan
@@ -29,7 +28,7 @@ def shown_by_torch(net, estimate, fluence, top, region):
     light = 0.5 * np.log10(np.float32(LEAST_FLUENCE) + fluence[inside]) + 0.5
     seen = np.stack([estimate[0][inside] - 1.0, estimate[1][inside], light], axis=1)
     with torch.inference_mode():
-        contrast, doubt = net(torch.from_numpy(as_cells(seen.astype(np.float32))))
+        contrast, doubt = net(torch.from_numpy(seen.astype(np.float32)))
     re, im = (contrast[:, i].numpy() for i in range(2))
     return 1.0 + re, im, np.exp(doubt.clamp(-7.0, 1.0).numpy())
 

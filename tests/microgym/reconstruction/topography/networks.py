@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from microgym.baselines.observation_models.afm.model import TopographyNet
+from microgym.baselines.observation_models.afm.train import TopographyNet
 from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.reconstruction.topography.convnet_kernels import SIGNALS
 from microgym.reconstruction.topography.observation_model import NETWORK
