@@ -11,7 +11,6 @@ from microgym.envs.core.drawing import INK, PAPER, colored, write
 from microgym.state import Float32
 
 _GAP, _LEFT, _TOP = 8, 96, 26
-Plane = Float32
 ImageRow = tuple[str, str, Sequence[NDArray[np.uint8]]]
 
 
@@ -48,6 +47,6 @@ def png(canvas: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def colored_planes(planes: Sequence[Plane], low: float, high: float) -> list[NDArray[np.uint8]]:
+def colored_planes(planes: Sequence[Float32], low: float, high: float) -> list[NDArray[np.uint8]]:
     """Planes on one scale from low to high as (H, W, 3) uint8."""
     return [colored(one.astype(np.float32), low, high) for one in planes]

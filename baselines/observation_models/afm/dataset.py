@@ -129,8 +129,8 @@ def scan_frames(conditions: Conditions, seeds: Int64, chance: int) -> Frames:
         again = generator.random(count) < (1.0 if number == 0 else 0.15)
         dials[:, number] = np.where(again[:, None], drawn, dials[:, number - 1])
         instrument.scan(rows, np.ascontiguousarray(dials[:, number]))
-        for i, name in enumerate(("trace", "retrace", "error", "error_back", "phase")):
-            signals[:, number, i] = getattr(line, name)
+        planes = (line.trace, line.retrace, line.error, line.error_back, line.phase)
+        signals[:, number] = np.stack(planes, axis=1)
         truth[:, number] = line.truth
     return Frames(signals, truth, dials, radius, conditions)
 

@@ -208,29 +208,18 @@ def make_dataset(
         The dataset; float16, since the noise of an estimate is far above its rounding.
     """
     generator = np.random.default_rng([seed, groups])
-    inputs: list[NDArray[np.float16]] = []
-    specimen: list[Int64] = []
-    truth: list[Complex64] = []
-    probes: list[Complex64] = []
-    conditions: list[Conditions] = []
+    parts: list[tuple[Any, ...]] = []
     for number in range(groups):
         chosen = random_conditions(generator, split)
         chosen = chosen if family is None else replace(chosen, family=family)
         scans = Scans(chosen, generator.integers(1 << 60, size=group))
         taken = [one.astype(np.float16) for one in _inputs_during(scans, chosen, generator)]
-        inputs += taken
-        specimen += [number * group + np.arange(group)] * len(taken)
-        truth.append(scans.truth())
-        probes.append(scans.probe)
-        conditions.append(chosen)
-    return Dataset(
-        np.concatenate(inputs),
-        np.concatenate(specimen),
-        np.concatenate(truth),
-        np.repeat(np.arange(groups), group),
-        np.stack(probes),
-        conditions,
-    )
+        specimen = np.tile(number * group + np.arange(group), len(taken))
+        parts.append((np.concatenate(taken), specimen, scans.truth(), scans.probe, chosen))
+    *arrays, probes, conditions = zip(*parts, strict=True)
+    inputs, specimen, truth = map(np.concatenate, arrays)
+    optics = np.repeat(np.arange(groups), group)
+    return Dataset(inputs, specimen, truth, optics, np.stack(probes), list(conditions))
 
 
 def _inputs_during(
