@@ -13,7 +13,6 @@ from stable_baselines3.common.vec_env import VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 from torch import Tensor
 
-from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.network import TARGET, Network
 from microgym.agents.core.privileged_observation import (
     PrivilegedObservationWrapper,
@@ -97,16 +96,11 @@ class Learner:
 
     Args:
         env_id: such as "AFM-v0".
-        settings: table "training" of the configuration, an attribute; "network" is the kind.
-
-    Attributes:
-        policy: class of actor and critic.
+        settings: table "training" of the configuration; "network" is the kind.
 
     Raises:
         ValueError: an unknown kind of network.
     """
-
-    policy = AsymmetricPolicy
 
     def __init__(self, env_id: str, settings: Mapping[str, Any]) -> None:
         kind = settings["network"]
@@ -118,7 +112,7 @@ class Learner:
         self._teacher: PrivilegedTeacher | None = None
 
     def policy_kwargs(self) -> dict[str, Any]:
-        """Arguments of the policy."""
+        """Arguments of `AsymmetricPolicy`."""
         settings = {name: self.settings[name] for name in self._network_class.settings}
         words: dict[str, Any] = {"network_class": self._network_class, "settings": settings}
         if "log_std_init" in self.settings:

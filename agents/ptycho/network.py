@@ -22,9 +22,6 @@ VACUUM = (0.5, 0.0, 0.0, 0.0, 0.6)
 CONTRAST = (10.0, 20.0, 1.0, 3.0, 2.0)
 """Factors that bring structure in the maps to order one (design choice)."""
 
-DILATIONS = (1, 2, 4)
-"""Dilation of each hidden layer, cells of the grid."""
-
 COVERAGE = MAPS.index("coverage")
 
 
@@ -63,7 +60,7 @@ class ScanPolicyNet(ChoiceNet):
         self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in DILATIONS
+            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in (1, 2, 4)
         )
         self.belief = nn.Conv2d(width, 4, 1)
         self.free = nn.Conv2d(width, levels, 1)

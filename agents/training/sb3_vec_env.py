@@ -1,5 +1,6 @@
 """Adapter from a native vector environment to the `VecEnv` of Stable-Baselines3."""
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, cast
@@ -56,11 +57,9 @@ class SB3VecEnv(VecEnv):
         self.metadata = {**env.metadata, **self.metadata}
 
     def reset(self) -> Any:
-        """Begin new episodes in all environments, which must have the same options."""
-        if any(options != self._options[0] for options in self._options):
-            raise ValueError(f"all environments must have the same options, got {self._options}")
+        """Begin new episodes in all environments, which refuse options."""
         seeds: Any = self._seeds
-        observations, infos = self.env.reset(seed=seeds, options=dict(self._options[0]))
+        observations, infos = self.env.reset(seed=seeds, options=dict(ChainMap(*self._options)))
         self.reset_infos = [row_info(infos, row) for row in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()

@@ -19,6 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
 import microgym
+from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner, ShapedMonitor
 from microgym.agents.core.network import Network
@@ -161,7 +162,7 @@ def _learn(
         rate = float(chosen["learning_rate"])
         known = inspect.signature(PPO).parameters.keys() - {"learning_rate"}
         model = PPO(
-            learner.policy,
+            AsymmetricPolicy,
             env,
             learning_rate=lambda left: rate * (0.1 + 0.9 * left),
             policy_kwargs=learner.policy_kwargs(),

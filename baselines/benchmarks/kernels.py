@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ class NumpySteps:
     """Exposures and updates of `count` microscopes in NumPy, one after another."""
 
     def __init__(self, count: int, precision: Any) -> None:
-        self.positions, self.turn = _positions(count), 0
+        self.positions = cycle(_positions(count))
         self.microscopes: list[NumpyMicroscope] = []
         for number, key in enumerate(keys(count)):
             generator = np.random.default_rng(number)
@@ -150,9 +151,8 @@ class NumpySteps:
 
     def run(self) -> None:
         """One exposure and update of each microscope."""
-        places = self.positions[self.turn % PLACES]
-        self.turn += 1
-        for microscope, (y, x) in zip(self.microscopes, places.tolist(), strict=True):
+        places = next(self.positions).tolist()
+        for microscope, (y, x) in zip(self.microscopes, places, strict=True):
             microscope.expose(y, x, 1.0)
             microscope.improve()
 
@@ -161,7 +161,7 @@ class CompiledSteps:
     """The same, compiled, in one call for all."""
 
     def __init__(self, count: int) -> None:
-        self.positions, self.turn = _positions(count), 0
+        self.positions = cycle(_positions(count))
         self.instrument = PtychographyInstrument(count, PERFECT.settings)
         self.rows, self.dwell_s = np.arange(count), np.ones(count)
         self.instrument.reset(self.rows, keys(count), *SPECIMEN)
@@ -173,8 +173,7 @@ class CompiledSteps:
     def run(self) -> None:
         """One exposure and update of each microscope."""
         instrument, estimate = self.instrument, self.estimate
-        instrument.expose(self.rows, self.positions[self.turn % PLACES], self.dwell_s)
-        self.turn += 1
+        instrument.expose(self.rows, next(self.positions), self.dwell_s)
         estimate.state.taken.fill(0)
         estimate.add(self.rows, *instrument.state.measurement)
 

@@ -10,7 +10,7 @@ from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.evaluate import Claims, estimate, shares_text
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record, Rows
 from microgym.baselines.observation_models.weights_io import made_from
-from microgym.baselines.reporting.formatting import markdown, written
+from microgym.baselines.reporting.formatting import markdown, provenance_rows, written
 
 
 def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> str:
@@ -98,14 +98,10 @@ def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> R
 
 def _origin(record: Record) -> Rows:
     """Provenance of a record, as rows of a table."""
-    machine = record["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in record["packages"].items())
     return [
         ("results on this page", ""),
         ("network", f"tensors of sha256 {record['network']['sha256'][:16]}"),
-        ("date and commit", f"{record['date']}, {record['commit']}"),
-        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
-        ("packages", f"Python {machine['python']}, {packages}"),
+        *provenance_rows(record),
     ]
 
 

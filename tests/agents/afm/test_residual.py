@@ -9,6 +9,7 @@ import torch
 
 from microgym.agents.afm.references import ExpertAgent
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual, AFMTeacher
+from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner
 from microgym.agents.core.network import CRITIC, TARGET
@@ -139,7 +140,7 @@ def test_the_actor_sees_nothing_of_the_truth_and_the_critic_does():
     learner = Learner("AFM-v0", chosen)
     native: Any = learner.environment({"lines": 8})
     env = SB3VecEnv(native)
-    policy: Any = learner.policy(
+    policy: Any = AsymmetricPolicy(
         env.observation_space, env.action_space, lambda _: 1e-3, **learner.policy_kwargs()
     )
     native.reset(seed=1)
