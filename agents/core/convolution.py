@@ -38,11 +38,6 @@ def convolve(maps: Float64, spectrum: Spectrum) -> Float64:
     return np.fft.irfft2(np.fft.rfft2(padded) * spectrum, s=padded.shape[1:])[:, :cells, :cells]
 
 
-def best_cells(maps: Float64) -> NDArray[np.int64]:
-    """Flat index of the largest element of each map, (N,) int64."""
-    return maps.reshape(len(maps), -1).argmax(axis=1)
-
-
 def separate_maxima(maps: Float64, count: int) -> NDArray[np.int64]:
     """Flat indices of the largest elements of each map, no two of them neighbours.
 
@@ -56,7 +51,7 @@ def separate_maxima(maps: Float64, count: int) -> NDArray[np.int64]:
     left, cells = maps.copy(), maps.shape[-1]
     found: list[NDArray[np.int64]] = []
     for _ in range(count):
-        best = best_cells(left)
+        best = left.reshape(len(left), -1).argmax(axis=1)
         found.append(best)
         for row, cell in enumerate(best):
             y, x = divmod(int(cell), cells)

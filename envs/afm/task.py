@@ -49,7 +49,7 @@ class AFMTaskState(NamedTuple):
         errors: squared errors of the lines so far.
         relief_nm: root mean variance of the frame's lines.
         peak_nn: largest force so far.
-        quality: quality of the image so far, bel.
+        quality, snr_db: signal-to-noise ratio of the image so far.
         lost: sum over the lines of error over relief, each at most 1, over the lines of a frame.
         excess: sum over the lines of the excess force, over the soft limit and the lines.
         event: last event, an index into `EVENTS`.
@@ -67,6 +67,7 @@ class AFMTaskState(NamedTuple):
     relief_nm: Annotated[Float64, Shape(unit="nm")]
     peak_nn: Annotated[Float64, Shape(unit="nN")]
     quality: Annotated[Float64, Shape(unit="bel")]
+    snr_db: Annotated[Float64, Shape(unit="dB")]
     lost: Annotated[Float64, Shape()]
     excess: Annotated[Float64, Shape()]
     event: Annotated[Int64, Shape()]
@@ -104,6 +105,7 @@ _SETPOINT = (
     "setpoint: part of the free amplitude, linear from {:g} to {:g}; in contact mode logarithmic "
     "from {:g} to {:g} nN"
 ).format(*SETPOINTS["amplitude"], *SETPOINTS["contact"])
+_SURFACE, _HIDDEN = "instrument.state.surface", "instrument.state.hidden"
 _GAIN = "integral gain, logarithmic from {:g} to {:g} 1/s".format(*GAINS)
 
 
@@ -142,7 +144,7 @@ class AFMTask(Task):
     REWARD = {
         "resolution": Term(
             1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0,
-            path="snr_db",
+            path="state.snr_db",
         ),
         "time": Term(
             0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
@@ -164,7 +166,7 @@ class AFMTask(Task):
     COST = {"crash": "tips broken by a force over their threshold", "tip_change": "tips used up"}
     METRICS = (
         Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
-               text="{value:.1f} dB", path="snr_db"),
+               text="{value:.1f} dB", path="state.snr_db"),
         Metric("image_error_nm", "error of the image", "nm"),
         Metric("error_nm", "error of the last line", "nm", report=False,
                path="instrument.state.line.error_nm"),
@@ -179,25 +181,13 @@ class AFMTask(Task):
                text="{value:.1f} of {full:g} s"),
     )  # fmt: skip
     LATENT = {
-        "slope": Latent(
-            "mean absolute slope of each line", "instrument.state.surface.slope", "nm/px"
-        ),
-        "variance": Latent("variance of each line", "instrument.state.surface.variance", "nm^2"),
-        "steepest": Latent(
-            "largest absolute slope of each line", "instrument.state.surface.steepest", "nm/px"
-        ),
-        "gain_limit": Latent(
-            "integral gain above which the loop rings", "instrument.state.hidden.gain_limit", "1/s"
-        ),
-        "resonance_hz": Latent(
-            "resonance of the z-scanner", "instrument.state.hidden.resonance_hz", "Hz"
-        ),
-        "crash_nn": Latent(
-            "force above which the tip breaks", "instrument.state.hidden.crash_nn", "nN"
-        ),
-        "tip_radius_nm": Latent(
-            "radius of the tip with the flat that is worn on it", "apex_nm", "nm"
-        ),
+        "slope": Latent("mean absolute slope of each line", f"{_SURFACE}.slope", "nm/px"),
+        "variance": Latent("variance of each line", f"{_SURFACE}.variance", "nm^2"),
+        "steepest": Latent("largest slope of each line", f"{_SURFACE}.steepest", "nm/px"),
+        "gain_limit": Latent("gain above which the loop rings", f"{_HIDDEN}.gain_limit", "1/s"),
+        "resonance_hz": Latent("resonance of the z-scanner", f"{_HIDDEN}.resonance_hz", "Hz"),
+        "crash_nn": Latent("force above which the tip breaks", f"{_HIDDEN}.crash_nn", "nN"),
+        "tip_radius_nm": Latent("radius of the tip with the flat worn on it", "apex_nm", "nm"),
         "second_apex": Latent("whether the tip has a second apex"),
         "drift_nm": Latent("drift (y, x, z)", "instrument.state.drift.drift", "nm"),
     }
@@ -278,7 +268,7 @@ class AFMTask(Task):
                 act(rows[event == kind])
         variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
         quality = observation.image_quality(variance, state.errors[rows], done, FLOOR)
-        state.quality[rows] = quality
+        state.quality[rows], state.snr_db[rows] = quality, 10.0 * quality
         self.costs[rows, 0] = tip.crashes[rows] - crashes
         self.costs[rows, 1] = event == EXCHANGE
 
@@ -327,11 +317,6 @@ class AFMTask(Task):
     def time_given_s(self) -> Float64:
         """Time of the frames, with the exchanges so far, (N,), s."""
         return self.config.time_limit_s + self._exchange_s
-
-    @property
-    def snr_db(self) -> Float64:
-        """Signal-to-noise ratio of the images so far, (N,), dB."""
-        return 10.0 * self.state.quality
 
     @property
     def apex_nm(self) -> Float64:

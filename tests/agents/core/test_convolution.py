@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
-from microgym.agents.core.convolution import best_cells, convolve, separate_maxima, soft_disk
+from microgym.agents.core.convolution import convolve, separate_maxima, soft_disk
 
 
 def test_convolution_is_that_of_maps_in_a_field_of_zeros():
@@ -29,5 +29,4 @@ def test_separate_maxima_are_no_neighbours():
     before = maps.copy()
     assert separate_maxima(maps, 2).tolist() == [[6, 24], [12, 4]]
     assert separate_maxima(maps, 3)[1].tolist() == [12, 4, 0]
-    assert best_cells(maps).tolist() == [6, 12]
     assert np.array_equal(maps, before)
