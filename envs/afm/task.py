@@ -225,12 +225,8 @@ class AFMTask(Task):
         state.dials[rows] = to_dials(state.shown[rows], config.imaging)
         every = np.zeros((self.num_envs, 2), np.uint32)
         every[rows] = keys
-
-        def reset(some: Int64) -> None:
-            setpoint = float(state.dials[some[0], 0])
-            instrument.reset(some, every[some], config.specimen, config.split, setpoint)
-
-        self.share(reset, rows)
+        drawn = config.specimen, config.split, float(state.dials[rows[0], 0])
+        self.share(lambda some: instrument.reset(some, every[some], *drawn), rows)
         if self.topography is not None:
             self.topography.reset(rows)
         mean = observation.summed(instrument.state.surface.variance[rows] / config.lines)
