@@ -1,4 +1,4 @@
-"""Infos and observations of a batch, as single and as vector environments give them."""
+"""Infos, observations and actions of a batch, in the layouts of the environments."""
 
 from collections.abc import Mapping
 from typing import Any, cast
