@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.kernels import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
-from microgym.envs.ptycho.progress import SEEN_EXPOSURES
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import (
     STAGE_LEVELS,
     PtychographySettings,
     direct_beam,
 )
+from microgym.metrics.scan_progress import SEEN_EXPOSURES
 from microgym.physics.damage import split_bands
 from microgym.physics.drift import DriftParameters
 from microgym.random import episode_key
