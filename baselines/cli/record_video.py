@@ -15,8 +15,6 @@ from microgym.agents.training.video import HOLD, Frame, animation
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 
-FORMATS = (".gif", ".mp4")
-
 
 def record_episode(
     setting: EnvironmentConfig, agent: Agent, seed: int, progress: Progress = no_progress
@@ -31,8 +29,7 @@ def record_episode(
 
     Returns:
         Frames, uint8 [height, width, 3], the first one from before the first step; and "return",
-        "cost", "steps", "fps" and "complete". Ctrl-C ends the video early,
-        and "complete" is then False.
+        "cost", "steps", "fps" and "complete", which is False if Ctrl-C ended the video early.
     """
     env: Any = setting.make(1, reveal=agent.uses_privileged_info, render=True)
     outcome = {"return": 0.0, "cost": 0.0, "steps": 0, "complete": False}
@@ -65,7 +62,7 @@ def check_format(path: Path) -> Path:
         ValueError: it does not end in .gif or .mp4.
         ImportError: MP4, and imageio-ffmpeg is not installed.
     """
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in (".gif", ".mp4"):
         raise ValueError(f"the video's name must end in .gif or .mp4, got {str(path)!r}")
     if path.suffix.lower() == ".mp4":
         _encoder()
@@ -76,12 +73,9 @@ def write_video(path: Path, frames: Sequence[Frame], fps: int) -> Path:
     """Write a video as GIF or MP4, by the file's ending; whole or not at all.
 
     Args:
-        path: ends in .gif or .mp4.
+        path: of the file, which is returned.
         frames: uint8 [height, width, 3], all of one size.
         fps: frames a second.
-
-    Returns:
-        The path.
 
     Raises:
         ValueError, ImportError: as `check_format`.

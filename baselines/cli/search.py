@@ -40,9 +40,6 @@ from microgym.baselines.evaluation.statistics import bootstrap, normalised_score
 RECORD, TABLE, BEST, JOURNAL = "search.json", "trials.csv", "best.toml", "journal.log"
 """Files in the search's folder: whole record, one row a trial, best settings, Optuna's journal."""
 
-REFERENCES = ("expert", "oracle")
-"""Reference policies that fix the scale of the score."""
-
 _STUDY, _ABOUT, _RESULT = "microgym", "about", "result"
 
 
@@ -261,8 +258,9 @@ def _returns(
 
 
 def _references(plan: Plan) -> dict[str, NDArray[np.float64]]:
-    """Returns of the reference policies in the same episodes."""
-    names = [name for name in REFERENCES if name in registry.agent_names(plan.setting.env_id)]
+    """Returns of the policies that fix the scale of the score, in the same episodes."""
+    known = registry.agent_names(plan.setting.env_id)
+    names = [name for name in ("expert", "oracle") if name in known]
     agents = {name: find_agent(plan.setting, name) for name in names}
     found = evaluate_all(plan.setting, agents, episodes=plan.episodes, whole=True)
     return {name: one.returns for name, one in found.items()}
@@ -273,7 +271,7 @@ def _scored(
 ) -> dict[str, Any]:
     mean = bootstrap(returns)
     result: dict[str, Any] = {"return_mean": mean.value, "return_interval": list(mean.interval)}
-    if set(REFERENCES) <= set(references):
+    if len(references) == 2:
         score = normalised_score(returns, references["expert"], references["oracle"])
         if not math.isnan(score.value):
             result |= {"score": score.value, "score_interval": list(score.interval)}

@@ -20,9 +20,6 @@ from microgym.baselines.cli.console import Progress, no_progress, one_thread, pr
 from microgym.baselines.evaluation.protocols import EvaluationProtocol
 from microgym.baselines.evaluation.records import provenance, read_record, write_json
 
-Trainer = Callable[..., Any]
-Curve = list[tuple[int, float]]
-
 RECORD = "training.json"
 """Name of the record in the folder of a run."""
 
@@ -52,7 +49,7 @@ class Run:
     seed: int
     steps: int
     path: Path
-    curve: Curve
+    curve: list[tuple[int, float]]
     duration_s: float
     complete: bool
     resumed: int = 0
@@ -69,7 +66,7 @@ def train_runs(
     progress: Progress = no_progress,
     resume: bool = False,
     log: Sequence[str] = (),
-    trainer: Trainer | None = None,
+    trainer: Callable[..., Any] | None = None,
 ) -> list[Run]:
     """Train once for each seed, in `output/seed-<n>`, and write a record `training.json` there.
 
@@ -101,10 +98,8 @@ def train_runs(
         raise ValueError(f"steps and jobs must be at least 1, got {steps} and {jobs}")
     check_seeds(seeds)
     words = {"config": config, "resume": resume, "log": log}
-    tasks = [
-        partial(_train, trainer, env_id, seed, steps, output / f"seed-{seed}", words)
-        for seed in seeds
-    ]
+    train = partial(_train, trainer, env_id, steps, words)
+    tasks = [partial(train, seed, output / f"seed-{seed}") for seed in seeds]
     processes = min(len(tasks), jobs or os.cpu_count() or 1)
     runs = _sequential(tasks, progress) if processes == 1 else _parallel(tasks, processes, progress)
     if not runs:
@@ -242,12 +237,12 @@ def _train_in_worker(task: _Task) -> Run:
 
 
 def _train(
-    trainer: Trainer | None,
+    trainer: Callable[..., Any] | None,
     env_id: str,
-    seed: int,
     steps: int,
-    folder: Path,
     words: Mapping[str, Any],
+    seed: int,
+    folder: Path,
     progress: Progress,
 ) -> Run:
     if trainer is None:

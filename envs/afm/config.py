@@ -2,16 +2,7 @@
 
 from dataclasses import dataclass
 
-from microgym.envs.core.config import (
-    Config,
-    anything,
-    choice,
-    integer,
-    level,
-    number,
-    positive,
-    split,
-)
+from microgym.envs.core import config as declare
 from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.instruments.afm.surface_kernels import LEAD
 from microgym.physics.cantilever import Cantilever
@@ -46,35 +37,36 @@ LINE_S = 0.25
 
 
 @dataclass(frozen=True)
-class AFMConfig(Config):
+class AFMConfig(declare.Config):
     """Arguments of AFM-v0."""
 
-    specimen: str = anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
-    split: str = split()
-    imaging: str = choice("amplitude", tuple(MODES), "tapping, or contact mode")
-    lines: int = integer(64, 8, 256, "lines of a frame")
-    time_budget_s: float | None = positive(
-        None,
-        f"time of a frame without exchanges of the tip; None for {LINE_S:g} s a line",
-        "s",
-        optional=True,
+    specimen: str = declare.anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
+    split: str = declare.split()
+    imaging: str = declare.choice("amplitude", tuple(MODES), "tapping, or contact mode")
+    lines: int = declare.integer(64, 8, 256, "lines of a frame")
+    time_budget_s: float | None = declare.positive(
+        None, f"time without exchanges of the tip; None for {LINE_S:g} s a line", "s", optional=True
     )
-    field_nm: float = number(1000.0, 100.0, 5000.0, "edge of a frame", "nm")
-    observation: str = choice(
+    field_nm: float = declare.number(1000.0, 100.0, 5000.0, "edge of a frame", "nm")
+    observation: str = declare.choice(
         "signals",
         ("signals", "image", "features"),
         "the last line and numbers, the image so far besides, or numbers alone",
     )
-    action: str = choice(
+    action: str = declare.choice(
         "dials",
         ("dials", "feedback"),
         "all settings and events, or setpoint, integral gain and speed over the even pace",
     )
-    reconstructor: str = choice("raw", tuple(TOPOGRAPHIES), "observation model of the lines")
-    drift: str = level(AMBIENT_DRIFT, "thermal drift", "easy")
-    tip: str = level(TIP_LEVELS, "wear, breaking and debris of the tip", "easy")
-    loop: str = level(LOOP_LEVELS, "spread of the loop's hidden properties, and noise", "easy")
-    scanner: str = level(PIEZO_LEVELS, "creep and hysteresis of the lateral scanner", "off")
+    reconstructor: str = declare.choice(
+        "raw", tuple(TOPOGRAPHIES), "observation model of the lines"
+    )
+    drift: str = declare.level(AMBIENT_DRIFT, "thermal drift", "easy")
+    tip: str = declare.level(TIP_LEVELS, "wear, breaking and debris of the tip", "easy")
+    loop: str = declare.level(
+        LOOP_LEVELS, "spread of the loop's hidden properties, and noise", "easy"
+    )
+    scanner: str = declare.level(PIEZO_LEVELS, "creep and hysteresis of the lateral scanner", "off")
 
     def validate(self) -> None:
         """Check the family and the observation model."""
@@ -94,13 +86,8 @@ class AFMConfig(Config):
     def raster(self) -> Raster:
         """Geometry of a frame, as observation models need it."""
         settings = self.settings
-        return Raster(
-            pixels=settings.pixels,
-            overscan=2 * LEAD,
-            pixel_nm=settings.pixel_nm,
-            pitch_nm=settings.field_nm / settings.lines,
-            lag_s=settings.cantilever.lag_s,
-        )
+        pitch_nm, lag_s = settings.field_nm / settings.lines, settings.cantilever.lag_s
+        return Raster(settings.pixels, 2 * LEAD, settings.pixel_nm, pitch_nm, lag_s)
 
     @property
     def time_limit_s(self) -> float:
@@ -110,14 +97,13 @@ class AFMConfig(Config):
     @property
     def settings(self) -> AFMSettings:
         """Settings of the simulated instrument."""
+        chosen = self.switches
         return AFMSettings(
             mode=self.imaging,
             cantilever=MODES[self.imaging],
             scanner=SCANNER,
             field_nm=self.field_nm,
             lines=self.lines,
-            tip=TIP_LEVELS[self.tip],
-            loop=LOOP_LEVELS[self.loop],
-            drift=AMBIENT_DRIFT[self.drift],
-            piezo=PIEZO_LEVELS[self.scanner],
+            piezo=chosen.pop("scanner"),
+            **chosen,
         )

@@ -2,15 +2,15 @@
 
 ## Description
 
-A force microscope scans a surface with a tip of a few nanometres on an oscillating cantilever,
-line by line. A feedback loop moves the tip up and down so that the oscillation keeps its
-amplitude, and the motion of the loop is the image. With too little gain or too much speed the
-tip loses the surface behind every edge and runs into every slope; with too much gain, the
-scanner's resonance makes the loop ring. The limit differs between instruments and is hidden. A
-line that goes wrong can break the tip, and a broken tip spoils all lines that follow.
+A force microscope scans a surface with a tip of a few nanometres on an oscillating cantilever, line
+by line. A feedback loop moves the tip up and down so that the oscillation keeps its amplitude, and
+the motion of the loop is the image. With too little gain or too much speed the tip loses the
+surface behind every edge and runs into every slope; with too much gain, the scanner's resonance
+makes the loop ring. The limit differs between instruments and is hidden. A line that goes wrong can
+break the tip, and a broken tip spoils all lines that follow.
 
-The time does not suffice to scan every line slowly. A good policy finds the gain at which the
-loop begins to ring and stays below, scans flat ground fast, and slows down before steep ground.
+The time does not suffice to scan every line slowly. A good policy finds the gain at which the loop
+begins to ring and stays below, scans flat ground fast, and slows down before steep ground.
 
 ## Physics
 
@@ -18,59 +18,51 @@ loop begins to ring and stays below, scans flat ground fast, and slows down befo
   atomic terraces lie beside tall deposits and particles, soft beside hard.
 * **Force**: Derjaguin-Mueller-Toporov contact and van der Waals attraction. The amplitude as a
   function of the gap is the solution of the harmonic balance, tabulated over modulus and tip
-  radius; where two amplitudes are stable, the oscillation stays on its branch until it is
-  pushed over. Tests compare the tables with the integrated equation of motion.
+  radius; where two amplitudes are stable, the oscillation stays on its branch until it is pushed
+  over.
 * **Loop**: the amplitude follows with the lag 2Q/w of the cantilever; integral and proportional
-  gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. All
-  linear parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks
-  follow from that; none of them is scripted.
-* **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It
-  wears by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and
-  become a second apex.
-* **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps
-  and has hysteresis.
+  gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. Linear
+  parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks follow.
+* **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It wears
+  by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and become a
+  second apex.
+* **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps and
+  has hysteresis.
 
 ## Observation Space
 
 `signals` is the last line, each of 64 cells the mean over its pixels; `numbers` is a vector;
-`image`, with `observation="image"`, is the image so far; `restored`, with an observation model,
-is the restored last line. With `observation="features"` the numbers alone. Forces, the tip and
-the scanner's resonance are hidden.
+`image`, with `observation="image"`, is the image so far; `restored`, with an observation model, is
+the restored last line. With `observation="features"` the numbers alone. Forces, the tip and the
+scanner's resonance are hidden.
 
 ## Action Space
 
 With `action="dials"` all settings of the next line, and events; with `action="feedback"` three
-settings, and every step is a line. The even pace is the line rate at which the lines that are
-left just use up the time that is left.
+settings, and every step is a line. The even pace is the line rate at which the lines that are left
+just use up the time that is left.
 
 ## Rewards
 
-A weighted sum; with `reward_mode="vector"` the vector of unweighted terms. The error of a line
-is the root mean square difference, offset apart, of the trace from what a new tip would have
-shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio is the
-variance within the lines over the squared error, at most 30 dB.
-
-## Cost
-
-Apart from the reward, in `info["cost"]`.
+The error of a line is the root mean square difference, offset apart, of the trace from what a new
+tip would have shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio
+is the variance within the lines over the squared error, at most 30 dB.
 
 ## Starting State
 
-A surface drawn from the seed, and an instrument: resonance and damping of its scanner, radius,
-wear and threshold of its tip, drift. The tip is engaged at a corner of the frame. Specimens of
-`train`, `validation` and `test` are disjoint whatever the seeds; `trenches` are never offered
-for training.
+A surface drawn from the seed, and an instrument: resonance and damping of its scanner, radius, wear
+and threshold of its tip, drift. The tip is engaged at a corner of the frame. Specimens of `train`,
+`validation` and `test` are disjoint whatever the seeds; `trenches` are never offered for training.
 
 ## Episode End
 
-Terminated when the frame is complete, when its time is used up, or with the third exchange of
-the tip. Never truncated by itself; `max_episode_steps` of `gymnasium.make` truncates.
+Terminated when the frame is complete, when its time is used up, or with the third exchange of the
+tip.
 
 ## Info
 
-`reward_terms`, `cost` and `cost_terms` of this step; `ledger` with `time_s`, `dose` in nN s,
-`exposures` (lines) and `path_m`; `metrics`; with `reveal=True` the hidden state, `latent`.
-Missing lines count as flat in `image_error_nm`; `peak_nn` is the largest force so far.
+The dose is in nN s; exposures are lines. Missing lines count as flat in `image_error_nm`; `peak_nn`
+is the largest force so far.
 
 ## Arguments
 
@@ -79,27 +71,19 @@ gymnasium.make("AFM-v0", split="test", specimen="particles", tip="real")
 gymnasium.make_vec("AFM-v0", num_envs=8, action="feedback")
 ```
 
-Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses one of Gymnasium's
-three modes for vector environments. With `imaging="contact"` a soft cantilever (0.2 N/m,
-13 kHz) is pressed against the surface at constant deflection; the setpoint is a force.
+With `imaging="contact"` a soft cantilever (0.2 N/m, 13 kHz) is pressed against the surface at
+constant deflection; the setpoint is a force.
 
 ## Observation models
 
-An observation model restores the lines from signals and settings; it knows neither the surface
-nor the tip. With `observation="image"` the image so far is made of restored lines, too.
+An observation model restores the lines from signals and settings; it knows neither the surface nor
+the tip. The reward is the same with all: it is that of the trace.
 
 * `reconstructor="raw"`, the default: nothing is restored and `restored` is not shown.
-* `reconstructor="classical"`: heights less the error signals, the lower of trace and retrace;
-  the uncertainty is half of their difference.
+* `reconstructor="classical"`: heights less the error signals, the lower of trace and retrace; the
+  uncertainty is half of their difference.
 * `reconstructor="neural"`: a [small network](../topography.md) restores the line from the last
-  three, with a calibrated uncertainty. The network is part of the package and runs in compiled
-  code, the same to the bit everywhere. It was trained on `imaging="amplitude"` alone.
-
-The reward is the same with all: it is that of the trace.
-
-## Difficulty switches
-
-Each off, easy, real or hard. A different level of one changes no random draw of another.
+  three, with a calibrated uncertainty. It was trained on `imaging="amplitude"` alone.
 
 ## Reference policies
 

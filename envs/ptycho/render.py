@@ -37,7 +37,7 @@ def _contrast(
 def specimen(task: "PtychoTask", row: int) -> Panel:
     """Contrast of the specimen as it is now, and its destroyed pixels."""
     pixels, legend = _contrast(task, row, task.sample.object_re, task.sample.object_im)
-    destroyed = task.state.status[_inside(task, row)] == 2
+    destroyed = task.state.progress.status[_inside(task, row)] == 2
     pixels[destroyed] = drawing.BAD
     metres = task.instrument.pixel_m * task.region
 

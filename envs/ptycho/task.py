@@ -1,7 +1,7 @@
 """Task of Ptycho-v0: choose positions and exposure times of a ptychographic scan."""
 
 import functools
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,15 @@ from microgym.envs.core.interventions import drift
 from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
-from microgym.envs.ptycho import observation, progress, render
+from microgym.envs.ptycho import observation, render
 from microgym.envs.ptycho.config import (
     CELLS,
-    DETECTOR_PIXELS,
     DWELL_RANGE_S,
     GRID,
     GRID_DWELLS_S,
     PtychoConfig,
 )
 from microgym.envs.ptycho.observation import Scan
-from microgym.envs.ptycho.progress import SEEN_EXPOSURES, PtychoState
 from microgym.instruments.ptychography.instrument import (
     DiffractionMicroscope,
     PtychographyInstrument,
@@ -29,12 +27,14 @@ from microgym.instruments.ptychography.instrument import (
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
+from microgym.metrics import scan_progress
 from microgym.metrics.incremental import block_means
+from microgym.metrics.scan_progress import SEEN_EXPOSURES, ScanProgress
 from microgym.numerics.libm import exp, log
 from microgym.numerics.workspace import workspace
 from microgym.specimens.files import load_image, structure_mask
 from microgym.specimens.sample import Specimens
-from microgym.state import Float64, Int64, Uint32
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 _DWELL_SPAN = float(log(DWELL_RANGE_S[1] / DWELL_RANGE_S[0]))
 PIECE = 16
@@ -47,6 +47,20 @@ EXPOSURE = {
     "exposure": "exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
 }
 """Channels of the action of one probe."""
+
+
+class PtychoState(NamedTuple):
+    """Arrays of the task, beside those of instrument and `Scan`.
+
+    Attributes:
+        position: latest commanded position, px of the field.
+        used: cells of the action grid that were exposed.
+        progress: against the specimen; hidden.
+    """
+
+    position: Annotated[Float64, Shape(2, unit="px")]
+    used: Annotated[Bool, Shape(GRID * GRID)]
+    progress: ScanProgress
 
 
 class PtychoTask(Task):
@@ -87,11 +101,11 @@ class PtychoTask(Task):
     REWARD = {
         "resolution": Term(
             1.0, "signal-to-noise ratio on the structure, in bel (10 dB)", scale=10.0,
-            path="state.snr_db",
+            path="state.progress.snr_db",
         ),
         "discovery": Term(
             1.0, "part of the structure that at least half an exposure fell on",
-            scale="state.structure_px", path="state.seen_px",
+            scale="state.progress.structure_px", path="state.progress.seen_px",
         ),
         "dose": Term(
             0.1, "minus the photons sent, over those of all exposures at 1 s", "lower",
@@ -99,7 +113,7 @@ class PtychoTask(Task):
         ),
         "damage": Term(
             1.0, "minus the lost part of the specimen's squared contrast", "lower",
-            path="state.contrast_lost",
+            path="state.progress.contrast_lost",
         ),
         "time": TIME,
     }  # fmt: skip
@@ -111,13 +125,13 @@ class PtychoTask(Task):
     METRICS = (
         Metric(
             "snr_db", "signal-to-noise ratio", "dB", "higher", gauge=12.0, text="{value:.1f} dB",
-            path="state.snr_db",
+            path="state.progress.snr_db",
         ),
         Metric("complex_error", "relative error of the complex image", report=False),
         Metric("found", "of the structure, found", better="higher", gauge=1.0),
         Metric(
             "contrast_lost", "contrast lost to damage", gauge=1.0, text="{value:.1%}",
-            path="state.contrast_lost",
+            path="state.progress.contrast_lost",
         ),
         Metric("exposures", "exposures", "", "", "ledger", report=False, gauge="exposures"),
         Metric(
@@ -149,7 +163,7 @@ class PtychoTask(Task):
         self.budget_photons = self.scan.photons * self.exposures
         self._specimen: Specimens | None = None
         if chosen.is_file:
-            shape, margin = (instrument.field_px,) * 2, DETECTOR_PIXELS // 2
+            shape, margin = (instrument.field_px,) * 2, self.start
             image = load_image(chosen.specimen, shape, margin=margin)[None]
             structure = structure_mask(image).astype(np.uint8)
             self._specimen = Specimens(image.real, image.imag, structure)
@@ -157,11 +171,12 @@ class PtychoTask(Task):
     @functools.cached_property
     def _kernels(self) -> tuple[Bound, Bound]:
         """Kernels of agreement, and of discovery and damage."""
-        beams, n, sample, state = self.microscopes.beam, self.instrument.n, self.sample, self.state
-        enough, fatal = np.float32(SEEN_EXPOSURES) * self.scan.unit, self.instrument.fatal_fluence
+        beams, instrument, progress = self.microscopes.beam, self.instrument, self.state.progress
+        shared = (self.sample, progress)
+        limits = np.float32(SEEN_EXPOSURES) * self.scan.unit, np.float32(instrument.fatal_fluence)
         return (
-            Bound(progress.agree_rows, self.scan.running, sample, state),
-            Bound(progress.evaluate_rows, n, beams, sample, enough, np.float32(fatal), state),
+            Bound(scan_progress.agree_rows, self.scan.running, *shared),
+            Bound(scan_progress.evaluate_rows, instrument.n, beams, *limits, *shared),
         )
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
@@ -178,16 +193,16 @@ class PtychoTask(Task):
             instrument.reset(rows, keys, chosen.specimen, chosen.split)
         self.scan.reset(rows)
         state.position[rows] = 0.5 * instrument.field_px
-        progress.measure(rows, self.sample, state)
+        scan_progress.measure(rows, self.sample, state.progress)
         self.agree(rows)
         # An empty estimate has 0 dB, without the rounding of its sums.
-        state.snr_db[rows] = 0.0
+        state.progress.snr_db[rows] = 0.0
         self.scan.draw(rows)
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure a row and reconstruct; finished scans get their final sweeps."""
         places, dwell_s = self.decode(rows, actions)
-        self.state.destroyed_px[rows] = 0.0
+        self.state.progress.destroyed_px[rows] = 0.0
         positions = self.positions(places)
 
         def expose(some: Int64) -> None:
@@ -195,7 +210,8 @@ class PtychoTask(Task):
             self._finish(some)
 
         self.share(expose, rows, PIECE)
-        self.costs[rows, 0] = self.state.destroyed_px[rows] / self.state.structure_px[rows]
+        progress = self.state.progress
+        self.costs[rows, 0] = progress.destroyed_px[rows] / progress.structure_px[rows]
 
     def decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
         """Places in [-1, 1], (N, ..., 2), and exposure times in s, (N, ...)."""
@@ -234,7 +250,7 @@ class PtychoTask(Task):
 
     def agree(self, rows: Int64) -> None:
         """Sum the agreement over the whole field of some rows, (k,), afresh."""
-        self.state.agreement[rows] = 0.0
+        self.state.progress.agreement[rows] = 0.0
         whole = np.zeros((self.num_envs, 2), np.int64)
         self._kernels[0](rows, _columns(self.instrument.field_px), 1.0, whole)
 
@@ -277,12 +293,13 @@ class PtychoTask(Task):
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Also the error of the image, and the structure found."""
-        state, (a_re, a_im, power) = self.state, self.state.agreement.T
+        progress = self.state.progress
+        a_re, a_im, power = progress.agreement.T
         overlap = (a_re**2 + a_im**2) / np.maximum(power, 1e-12)
-        explained = overlap / np.maximum(state.truth_power, 1e-12)
+        explained = overlap / np.maximum(progress.truth_power, 1e-12)
         return super().metrics() | {
             "complex_error": np.sqrt(np.clip(1.0 - explained, 0.0, 1.0)),
-            "found": state.seen_px / np.maximum(state.structure_px, 1.0),
+            "found": progress.seen_px / np.maximum(progress.structure_px, 1.0),
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:

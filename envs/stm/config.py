@@ -47,7 +47,7 @@ class TunnellingConfig(Config):
     @property
     def detects(self) -> bool:
         """Whether positions come from a detector; its images have 1/f noise and mains besides."""
-        return getattr(self, "reconstructor", "model") != "model"
+        return False
 
     @property
     def settings(self) -> STMSettings:
@@ -62,6 +62,11 @@ class DragConfig(TunnellingConfig):
     """Arguments that STM-v0 and STMBuild-v0 have in common."""
 
     reconstructor: str = choice("model", RECONSTRUCTORS, "source of adatom positions")
+
+    @property
+    def detects(self) -> bool:
+        """Whether the source is a detector."""
+        return self.reconstructor != "model"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,15 @@ class Detector(Checked):
         return beam_stop(n, self.beam_stop_px)
 
 
+DETECTOR_LEVELS: dict[str, Detector] = {
+    "off": Detector(),
+    "easy": Detector(saturation_counts=2.0**20),
+    "real": Detector(saturation_counts=2.0**16, beam_stop_px=1.5),
+    "hard": Detector(saturation_counts=2.0**14, beam_stop_px=2.5, read_noise_counts=1.0),
+}
+"""Full wells of 20, 16 and 14 bits, a stop over the direct beam, read noise (design choices)."""
+
+
 def beam_stop(n: int, radius_px: float) -> Plane:
     """Mask of a round beam stop about the zero frequency.
 

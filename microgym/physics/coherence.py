@@ -6,7 +6,9 @@ ptychography Thibault and Menzel, Nature 494, 68, 2013). The source is Gaussian,
 of coherence in the pupil is Gaussian too (Gaussian-Schell model).
 """
 
+import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -123,3 +125,46 @@ def coherent_modes(probe: ArrayLike, source_sigma_px: float, modes: int) -> NDAr
         turned, size = times(wave, np.asarray(strongest)), math.sqrt(float(power.max()))
         wave.real, wave.imag = turned.real / size, turned.imag / size
     return check_probe(waves, waves.shape[-1])
+
+
+@functools.lru_cache(maxsize=8)
+def _kept_modes(probe: bytes, edge: int, sigma: float, modes: int) -> NDArray[np.complex64]:
+    """Modes of a coherent probe, read-only; cached, as they take a good part of a second."""
+    wave = np.frombuffer(probe, np.complex64).reshape(-1, edge, edge)
+    if len(wave) != 1:
+        raise ValueError(f"coherence must be 'off' with a probe of {len(wave)} modes")
+    found = coherent_modes(wave[0], sigma, modes)
+    found.flags.writeable = False
+    return found
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """Partial coherence of the beam.
+
+    Attributes:
+        source_px: standard deviation of the source's image on the specimen, px.
+        modes: modes that are kept.
+    """
+
+    source_px: float = 0.0
+    modes: int = 1
+
+    def modes_of(self, probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Modes of a probe (1, n, n) under the source; the probe itself under a point source.
+
+        Raises:
+            ValueError: the probe has several modes, and the source is no point.
+        """
+        if self.source_px == 0.0:
+            return probe
+        return _kept_modes(probe.tobytes(), probe.shape[-1], self.source_px, self.modes)
+
+
+COHERENCE_LEVELS: dict[str, Coherence] = {
+    "off": Coherence(),
+    "easy": Coherence(0.5, 3),
+    "real": Coherence(1.0, 3),
+    "hard": Coherence(2.0, 4),
+}
+"""The switch of coherence (design choices)."""

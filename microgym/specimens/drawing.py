@@ -193,8 +193,7 @@ def blur_rows(source, left, weights, radius, scale, out):
     for i in range(height):
         row = source[i]
         target = out[i]
-        for j in range(width):
-            target[j] = np.float32(0.0)
+        target[:] = np.float32(0.0)
         for t in range(2 * radius + 1):
             w = scale * weights[t]
             shifted = row[left - radius + t : left - radius + t + width]
@@ -241,12 +240,8 @@ def to_transmission(amplitude, phase):
         phase: (H, W) float32, rad.
     """
     height, width = amplitude.shape
-    largest = amplitude[0, 0]
-    for i in range(height):
-        for j in range(width):
-            largest = max(largest, amplitude[i, j])
     # Rounded down, so that no quotient exceeds 1.
-    scale = np.float32(0.9999999) / largest
+    scale = np.float32(0.9999999) / amplitude.max()
     for i in range(height):
         for j in range(width):
             modulus = scale * amplitude[i, j]

@@ -89,11 +89,9 @@ def draw_grf_polar(key, amplitude, phase, work):
     amplitude[:] = np.float32(0.0)
     add_blur(work.blur, _BLUR, np.float32(1.0), amplitude)
     # phase = pi tanh((A - max A / 2) / (3 mean A))
-    largest = amplitude[0, 0]
-    total = 0.0
+    largest, total = amplitude.max(), 0.0
     for i in range(height):
         for j in range(width):
-            largest = max(largest, amplitude[i, j])
             total += amplitude[i, j]
     slope = height * width / (3.0 * total)
     for i in range(height):

@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.ptycho.config import DETECTOR_PIXELS, LENS, OPTICS, PtychoConfig
+from microgym.envs.ptycho.config import PtychoConfig
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
-from microgym.instruments.ptychography.settings import PtychographySettings
+from microgym.instruments.ptychography.settings import (
+    DETECTOR_PIXELS,
+    LENS,
+    OPTICS,
+    PtychographySettings,
+)
 from microgym.physics.diffraction import add_fluence
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.online import OnlineReconstruction

@@ -42,6 +42,24 @@ than the tens of minutes of a real instrument, so that they show at all. "easy" 
 "real", "hard" three times.
 """
 
+OPTICS: dict[str, float] = {
+    "wavelength_m": 1.55e-10,
+    "distance_m": 0.6194,
+    "detector_pixel_m": 150e-6,
+    "numerical_aperture": 2.5e-3,
+    "defocus_m": 50e-6,
+}
+"""Hard X-rays (8 keV), a zone plate of 31 nm outermost zone 50 um upstream of the specimen, a
+detector of 64 pixels of 150 um at 0.62 m: object pixels of 10 nm, a probe 25 px across with a
+Fresnel number of 2. These are design choices within the range of existing instruments. A probe
+small against the field makes the choice of positions matter, and its curvature makes single
+exposures informative."""
+LENS = ("numerical_aperture", "defocus_m")
+"""The optics of the zone plate, which a probe from a file replaces."""
+
+DETECTOR_PIXELS = 64
+"""Pixels along an edge of the detector."""
+
 
 @dataclass(frozen=True, eq=False)
 class PtychographySettings(Checked):

@@ -109,7 +109,6 @@ def match_rows(rows, image, template, reach, threshold, calibration, scale, work
     pitch = n + 2 * m
     levelled = view1d(work, 0, pitch * pitch)
     response = view1d(work, pitch * pitch, pitch * pitch)
-    lowest = np.float32(-1e9)
     half = 0.5 * n
     for b in rows:
         for i in range(n):
@@ -123,12 +122,10 @@ def match_rows(rows, image, template, reach, threshold, calibration, scale, work
             for j in range(pitch):
                 levelled[i * pitch + j] = levelled[m * pitch + j]
                 levelled[(m + n + i) * pitch + j] = levelled[(m + n - 1) * pitch + j]
-        for j in range(response.size):
-            response[j] = lowest
+        response[:] = np.float32(-1e9)
         for i in range(n):
             out = view1d(response, (i + m) * pitch + m, n)
-            for j in range(n):
-                out[j] = _ZERO
+            out[:] = _ZERO
             for p in range(2 * m + 1):
                 for q in range(2 * m + 1):
                     weight = template[p, q]

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from microgym.jit import kernel
-from microgym.numerics.workspace import workspace
 from microgym.reconstruction.adatoms.peak_detection import MOST
 from microgym.state import Bool, Float64, Int64
 
@@ -98,18 +97,13 @@ class AssociationWork(NamedTuple):
 
 
 def association_work(adatoms: int, positions: int = MOST) -> AssociationWork:
-    """The calling thread's work memory, valid until its next call of `workspace`.
-
-    Args:
-        adatoms: A, their largest number.
-        positions: P, their largest number in an image.
-    """
-    words = adatoms * (positions + 2)
-    room = workspace(2 * words + positions // 4 + 1)
-    numbers = room[: 2 * words].view(np.float64)
-    costs, gates, pairs = np.split(numbers, [adatoms * positions, adatoms * (positions + 1)])
-    free = room[2 * words :].view(np.bool_)[:positions]
-    return AssociationWork(costs.reshape(adatoms, positions), gates, pairs.view(np.int64), free)
+    """Work memory for so many adatoms, and positions in an image."""
+    return AssociationWork(
+        costs=np.empty((adatoms, positions)),
+        gates=np.empty(adatoms),
+        pairs=np.empty(adatoms, np.int64),
+        free=np.empty(positions, np.bool_),
+    )
 
 
 @kernel

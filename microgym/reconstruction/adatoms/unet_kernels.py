@@ -87,8 +87,7 @@ def detect_rows(rows, image, calibration, scale, net, work, found, counts):
     wide = CELL * edge + 2
     maps = view1d(work, net.size + CELL * edge, 4 * wide * wide)
     clear_borders(net, work)
-    for j in range(maps.size):
-        maps[j] = _ZERO
+    maps[:] = _ZERO
     for b in rows:
         _enter(image, b, edge, levelled, cells)
         run_on_image(net, work)

@@ -85,8 +85,7 @@ def clear_borders(net, work):
     last = net.levels.shape[0] - 1
     # The results of the last level lie behind its features, and take as much room.
     end = 2 * net.levels[last, 3] - net.levels[last, 2]
-    for j in range(net.zeroed, end):
-        work[j] = _ZERO
+    work[net.zeroed : end] = _ZERO
 
 
 @kernel

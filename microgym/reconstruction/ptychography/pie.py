@@ -69,22 +69,6 @@ def pie_work(n: int, modes: int) -> int:
 
 
 @kernel
-def _largest(plane):
-    """Largest element of a plane without negative ones."""
-    # Non-negative floats sort as their bits do, and only the integer maximum vectorises.
-    bits = plane.view(np.int32)
-    top = np.int32(0)
-    for j in range(bits.size):
-        top = max(top, bits[j])
-    largest = np.float32(0.0)
-    for j in range(plane.size):
-        if bits[j] == top:
-            largest = plane[j]
-            break
-    return largest
-
-
-@kernel
 def object_weight(probe, alpha, out):
     """Denominator of the object update, inverted.
 
@@ -93,13 +77,12 @@ def object_weight(probe, alpha, out):
         alpha: 1 for ePIE, below 1 for rPIE.
         out: (n*n,) weight, written.
     """
-    for j in range(out.size):
-        out[j] = _ZERO
+    out[:] = _ZERO
     for mode in range(probe.re.shape[0]):
         p_re, p_im = probe.re[mode], probe.im[mode]
         for j in range(out.size):
             out[j] += p_re[j] * p_re[j] + p_im[j] * p_im[j]
-    rest, floor = _ONE - alpha, alpha * _largest(out)
+    rest, floor = _ONE - alpha, alpha * out.max()
     for j in range(out.size):
         out[j] = _ONE / (rest * out[j] + floor)
 
@@ -109,8 +92,7 @@ def _constrain(waves, modes, n, amplitude, known, lines):
     """Replace far fields by the correction the measurement asks for; return the squared misfit."""
     size = n * n
     factor, columns = view1d(lines, 0, n), view1d(lines, n, n)
-    for j in range(n):
-        columns[j] = _ZERO
+    columns[:] = _ZERO
     for i in range(n):
         for mode in range(modes):
             re = view1d(waves, mode * size + i * n, n)
@@ -182,7 +164,7 @@ def _probe_weight(specimen, steps, top, left, n, out):
         row = view1d(out, i * n, n)
         for j in range(n):
             row[j] = o_re[j] * o_re[j] + o_im[j] * o_im[j]
-    rest, floor = _ONE - steps.alpha, steps.alpha * _largest(out) + _TINY
+    rest, floor = _ONE - steps.alpha, steps.alpha * out.max() + _TINY
     for j in range(out.size):
         out[j] = steps.probe / (rest * out[j] + floor)
 

@@ -128,10 +128,7 @@ def _fibres(scene):
 @kernel
 def _exceeded_on(plane, share):
     """The level that a share of a plane exceeds, to 1e-4 of its range, by bisection."""
-    low, high = plane[0, 0], plane[0, 0]
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            low, high = min(low, plane[i, j]), max(high, plane[i, j])
+    low, high = plane.min(), plane.max()
     # The fraction above a level falls as the level rises.
     wanted = int(share * plane.size)
     for _ in range(14):

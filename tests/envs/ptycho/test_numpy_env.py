@@ -65,7 +65,7 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     re, im = task.scan.estimate.state.re, task.scan.estimate.state.im
     re[0], im[0] = np.cos(phase), np.sin(phase)
     task.agree(np.arange(1))
-    task.state.snr_db[:] = 0.0
+    task.state.progress.snr_db[:] = 0.0
     task.scan.forget()
     task.scan.draw(np.arange(1))
     env._agree()

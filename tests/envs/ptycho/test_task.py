@@ -9,10 +9,11 @@ from PIL import Image
 
 from microgym import metrics
 from microgym.envs.core.testing import assert_same, check_snapshot
-from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, MODELS, OPTICS
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S, MODELS
 from microgym.envs.ptycho.env import PtychoVectorEnv
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
+from microgym.instruments.ptychography.settings import OPTICS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import intensity, make_probe
 from microgym.physics.sampling import Geometry

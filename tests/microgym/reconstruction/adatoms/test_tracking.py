@@ -131,16 +131,3 @@ def test_an_image_without_spots_misses_everything():
     assert scene.run() == [None, None]
     assert scene.rest() == []
     assert scene.tracks.legs.tolist() == [[0, 1]]
-
-
-def test_work_memory_is_reused_and_its_parts_do_not_overlap():
-    first = association_work(5, 9)
-    assert [part.shape for part in first] == [(5, 9), (5,), (5,), (9,)]
-    assert [part.dtype for part in first] == [np.float64, np.float64, np.int64, np.bool_]
-    for number, part in enumerate(first):
-        part[...] = number
-    for number, part in enumerate(first):
-        assert np.all(part == part.dtype.type(number))
-    again = association_work(5, 9)
-    for one, other in zip(first, again, strict=True):
-        assert np.shares_memory(one, other)

@@ -1,27 +1,24 @@
-"""Progress of a scan, hidden from agents: agreement with the specimen, discovery, damage."""
+"""Progress of a scan against the truth: agreement with the specimen, discovery, damage."""
 
 from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from microgym.envs.ptycho.config import GRID
 from microgym.jit import kernel
 from microgym.metrics.incremental import masked_sums, snr_db, truth_sums
 from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.specimens.sample import Sample
-from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
+from microgym.state import Float32, Float64, Int64, Shape, Uint8
 
 SEEN_EXPOSURES = 0.5
 """Fluence from which a pixel counts as seen, as a part of the mean fluence under the probe of one
 nominal exposure (design choice: inside the disk of the beam, not in its skirts)."""
 
 
-class PtychoState(NamedTuple):
-    """Arrays of the task, beside those of instrument and `Scan`.
+class ScanProgress(NamedTuple):
+    """Progress of N scans of fields of H by W pixels.
 
     Attributes:
-        position: (N, 2) float64, latest commanded position, px of the field.
-        used: (N, cells) bool, cells of the action grid that were exposed.
         status: (N, H, W) uint8, 0 where a pixel is unseen, 1 seen, 2 destroyed.
         lost: (N, H, W) float32, squared contrast lost to damage.
         agreement: (N, 3) float64, sums over the structure of estimate R and truth O: real and
@@ -36,8 +33,6 @@ class PtychoState(NamedTuple):
         contrast_lost: (N,) float64, lost part of the specimen's squared contrast.
     """
 
-    position: Annotated[Float64, Shape(2, unit="px")]
-    used: Annotated[Bool, Shape(GRID * GRID)]
     status: Annotated[Uint8, Shape("field_px", "field_px")]
     lost: Annotated[Float32, Shape("field_px", "field_px")]
     agreement: Annotated[Float64, Shape(3)]
@@ -51,27 +46,29 @@ class PtychoState(NamedTuple):
     contrast_lost: Annotated[Float64, Shape()]
 
 
-def measure(rows: Int64, sample: Sample, state: PtychoState) -> None:
+def measure(rows: Int64, sample: Sample, progress: ScanProgress) -> None:
     """Write the constants of each row's specimen that progress is measured by.
 
     Args:
         rows: (k,).
         sample: unexposed.
-        state: power, contrast, squared contrast to vacuum and pixels of the structure are written.
+        progress: power, contrast, squared contrast to vacuum and pixels of the structure are
+            written.
     """
     columns = np.empty((4, sample.structure.shape[2]))
     for b in rows:
         re, im, structure = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
-        state.truth_power[b], state.truth_contrast[b] = truth_sums(re, im, structure, columns)
+        progress.truth_power[b], progress.truth_contrast[b] = truth_sums(re, im, structure, columns)
         # Squared contrast to vacuum, |O - 1|^2, summed pixel by pixel.
         inside = structure != 0
         d_re, d_im = re[inside].astype(np.float64) - 1.0, im[inside].astype(np.float64)
         vacuum = np.cumsum(np.append(0.0, d_re * d_re + d_im * d_im))[-1]
-        state.vacuum_contrast[b], state.structure_px[b] = max(vacuum, 1e-12), max(d_re.size, 1)
+        progress.vacuum_contrast[b] = max(vacuum, 1e-12)
+        progress.structure_px[b] = max(d_re.size, 1)
 
 
 @kernel
-def agree_rows(rows, columns, sign, corner, scan, sample, state):
+def agree_rows(rows, columns, sign, corner, scan, sample, progress):
     """Add the agreement over a patch of each row to its sums, and score it.
 
     Args:
@@ -80,7 +77,7 @@ def agree_rows(rows, columns, sign, corner, scan, sample, state):
         sign: 1.0, or -1.0 before the estimate changes there.
         corner: (N, 2) int64, first row and column of the patches, px.
         scan, sample: of all rows.
-        state: updated.
+        progress: updated.
     """
     for b in rows:
         true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
@@ -88,27 +85,27 @@ def agree_rows(rows, columns, sign, corner, scan, sample, state):
         a_re, a_im, power = masked_sums(
             scan.re[b], scan.im[b], true_re, true_im, inside, top, left, n, columns
         )
-        sums = state.agreement[b]
+        sums = progress.agreement[b]
         sums[0] += sign * a_re
         sums[1] += sign * a_im
         sums[2] += sign * power
-        state.snr_db[b] = snr_db(
-            sums[0], sums[1], sums[2], state.truth_power[b], state.truth_contrast[b]
+        progress.snr_db[b] = snr_db(
+            sums[0], sums[1], sums[2], progress.truth_power[b], progress.truth_contrast[b]
         )
 
 
 @kernel
-def evaluate_rows(rows, n, beams, sample, enough, fatal, state):
+def evaluate_rows(rows, n, beams, enough, fatal, sample, progress):
     """Update discovery and damage of each row after its latest exposure.
 
     Args:
         rows: (k,) int64.
         n: edge of a patch, px.
         beams: (N, 2) float64, true positions of the probes, px.
-        sample: of all rows, after the exposure.
         enough: fluence from which a pixel counts as seen, float32, photons/px.
         fatal: fluence from which a pixel counts as destroyed, float32, photons/px.
-        state: updated.
+        sample: of all rows, after the exposure.
+        progress: updated.
     """
     height, width = sample.fluence.shape[1], sample.fluence.shape[2]
     for b in rows:
@@ -123,7 +120,7 @@ def evaluate_rows(rows, n, beams, sample, enough, fatal, state):
                 inside = view1d(sample.structure, at, count)
                 if not any_nonzero(inside):
                     continue
-                status, faded = view1d(state.status, at, count), view1d(state.lost, at, count)
+                status, faded = view1d(progress.status, at, count), view1d(progress.lost, at, count)
                 flux = view1d(sample.fluence, at, count)
                 o_re = view1d(sample.object_re, at, count)
                 o_im = view1d(sample.object_im, at, count)
@@ -141,6 +138,6 @@ def evaluate_rows(rows, n, beams, sample, enough, fatal, state):
                         now = d_re * d_re + d_im * d_im
                         lost += now - faded[j]
                         faded[j] = now
-        state.seen_px[b] += seen
-        state.destroyed_px[b] += destroyed
-        state.contrast_lost[b] += lost / state.vacuum_contrast[b]
+        progress.seen_px[b] += seen
+        progress.destroyed_px[b] += destroyed
+        progress.contrast_lost[b] += lost / progress.vacuum_contrast[b]
