@@ -482,6 +482,7 @@ def test_wheel_holds_every_file_once_and_nothing_else(tmp_path):
             "agents/*/weights/*",
             "baselines/results/*",
             "baselines/reporting/templates/*",
+            "baselines/observation_models/**/*.md",
             "microgym/reconstruction/weights/*",
         )
         for p in ROOT.glob(pattern)

@@ -62,6 +62,7 @@ class NumpyMicroscope:
         corner: top and left of its patch as commanded, px.
         lit: patch that was illuminated.
         estimate: (H, W) complex, the reconstruction.
+        time_s, dose, exposures, path_m: the ledger.
     """
 
     def __init__(
@@ -93,25 +94,36 @@ class NumpyMicroscope:
         self.specimen = (re[0] + 1j * im[0]).astype(self.precision)
         self.fluence = np.zeros((side, side), self.real)
         self.estimate = np.ones((side, side), self.precision)
+        self.command = (0.5 * side, 0.5 * side)
+        self.time_s, self.dose, self.exposures, self.path_m = 0.0, 0.0, 0, 0.0
 
     def expose(self, y: float, x: float, dwell_s: float) -> None:
         """Take one exposure at a commanded centre of the probe, px, which is rounded."""
-        half = self.n // 2
+        settings, half = self.settings, self.n // 2
         target = math.floor(y + 0.5), math.floor(x + 0.5)
-        probe, light, lit = self.illuminate(target, dwell_s)
-        photons = self.settings.photons_per_s * dwell_s
+        way = math.hypot(target[0] - self.command[0], target[1] - self.command[1])
+        before_s = way / settings.stage_speed_px_s + settings.dead_time_s
+        probe, light, lit = self.illuminate(target, before_s, dwell_s)
+        photons = settings.photons_per_s * dwell_s
         far = np.fft.fft2(probe * self.specimen[lit], norm="ortho")
         self.counts = self.draw(photons * np.abs(far) ** 2)
         self.fluence[lit] += photons * light
-        self.lit, self.photons = lit, photons
+        self.lit, self.photons, self.command = lit, photons, target
         self.corner = target[0] - half, target[1] - half
+        self.time_s += before_s + dwell_s
+        self.dose += photons
+        self.exposures += 1
+        self.path_m += way * settings.geometry.object_pixel_m
 
-    def illuminate(self, target: tuple[int, int], dwell_s: float) -> tuple[Array, Array, Patch]:
-        """Drive to the commanded position, (y, x) whole px.
+    def illuminate(
+        self, target: tuple[int, int], before_s: float, dwell_s: float
+    ) -> tuple[Array, Array, Patch]:
+        """Drive to the commanded position, (y, x) whole px, within the time before the exposure.
 
         Returns:
             (n, n) complex illumination, (n, n) its power, and the illuminated patch.
         """
+        del before_s, dwell_s  # a perfect stage does not drift
         half = self.n // 2
         return self.probe, self.footprint, self.patch(target[0] - half, target[1] - half)
 

@@ -7,10 +7,15 @@ from typing import Any
 
 from microgym.baselines.evaluation.records import read_record
 from microgym.baselines.evaluation.statistics import Estimate
-from microgym.baselines.observation_models.evaluate import Claims, estimate, shares_text
+from microgym.baselines.observation_models.evaluate import estimate, shares_text
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record, Rows
 from microgym.baselines.observation_models.weights_io import made_from
-from microgym.baselines.reporting.formatting import markdown, provenance_rows, written
+from microgym.baselines.reporting.formatting import (
+    markdown,
+    provenance_rows,
+    render_template,
+    written,
+)
 
 
 def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> str:
@@ -26,23 +31,24 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
     """
     record = _record(spec, results)
     made = made_from(spec.network, spec.network.shipped_file)
-    parts = [f"# {spec.title}", spec.purpose]
-    if record is not None and figure:
-        shows, caption = spec.picture
-        parts += [f"![{shows}](images/{spec.name}.png)", caption]
-    parts += [markdown(_facts(spec, made, record)), "## How it was trained", spec.trained]
-    if record is None:
-        return "\n\n".join([*parts, "## Results", _none_yet(spec)]) + "\n"
-    parts += [
-        *spec.sections(record),
-        "## Limits",
-        "\n".join(f"* {one}" for one in spec.limits),
-        "## Reproducing",
-        f"```sh\nmicrogym observation-model train {spec.env_id} --seed {made['seed']}\n"
-        f"microgym observation-model evaluate {spec.env_id}\n```",
-        markdown(_origin(record)),
-    ]
-    return "\n\n".join(parts) + "\n"
+    known: Mapping[str, Any] = {}
+    if record is not None:
+        known = {"provenance": provenance_rows(record), **spec.values(record)}
+    return render_template(
+        spec.template,
+        folder=Path(__file__).parent,
+        spec=spec,
+        record=record,
+        figure=figure,
+        made=made,
+        facts=_facts(spec, made, record),
+        none_yet=_none_yet(spec),
+        estimate=estimate,
+        winner=winner,
+        family=family_cell,
+        compared=comparison_cells,
+        **known,
+    )
 
 
 def network_card(spec: ObservationModelSpec, results: Path) -> str:
@@ -96,22 +102,7 @@ def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> R
     return rows
 
 
-def _origin(record: Record) -> Rows:
-    """Provenance of a record, as rows of a table."""
-    return [
-        ("results on this page", ""),
-        ("network", f"tensors of sha256 {record['network']['sha256'][:16]}"),
-        *provenance_rows(record),
-    ]
-
-
 # --- parts of the sections about results ----------------------------------------------------------
-
-
-def verdict_table(claims: Claims, head: str = "") -> str:
-    """Claimed gains as a table."""
-    rows = ((name, written(gain, 3)) for name, gain in claims)
-    return markdown([(head, "network better by"), *rows])
 
 
 def winner(gain: Estimate) -> str:
@@ -121,23 +112,19 @@ def winner(gain: Estimate) -> str:
     return "**classical**" if gain.below_zero else "neither"
 
 
-def values_of(errors: Record) -> dict[str, str]:
-    """Mean errors of a comparison as text, by method."""
-    return {name: f"{one['value']:.3f}" for name, one in errors.items()}
-
-
-def comparison_cells(found: Record, methods: Sequence[str], settings: str = "") -> tuple[str, ...]:
+def comparison_cells(found: Record, methods: Sequence[str], settings: str) -> str:
     """Cells of a comparison: errors of some methods, of the best one and of the network, and gain.
 
     Args:
         found: errors and gain of a record, see `microgym.baselines.observation_models.evaluate`.
         methods: shown before the best one.
-        settings: of the best one, in words.
+        settings: of the best one, in words; "" leaves them out.
     """
-    values, gain = values_of(found["errors"]), estimate(found["gain"])
+    values = {name: f"{one['value']:.3f}" for name, one in found["errors"].items()}
+    gain = estimate(found["gain"])
     best = f"{values['tuned']} ({settings})" if settings else values["tuned"]
     others = (values[name] for name in methods)
-    return (*others, best, values["network"], written(gain, 3), winner(gain))
+    return " | ".join((*others, best, values["network"], written(gain, 3), winner(gain)))
 
 
 def family_cell(one: Record) -> str:

@@ -45,15 +45,14 @@ class ObservationModelSpec:
         summary: of a record, as text.
         failed_claims: claims that a record does not support, as sentences.
         name: of page, picture and record, without their endings.
-        title, purpose, trained: of the page: its title, first paragraph, and how it was trained.
-        picture: alternative text of the picture, and its caption.
         draw: picture of the page from the network and a record, PNG.
         limits: items of the list of limits.
         inputs, outputs: of the network, in a line.
         data: in words, the random conditions, and specimens of a family under each set of them.
         learnt, held_out: families of the training, and those that it does not see.
         cost: time of an estimate in a line, from the record.
-        sections: of the page about the record, paragraph by paragraph.
+        template: of the page, in the folder of this package.
+        values: of the template, from the record.
         metrics: rows of the card about the record.
         more: further rows of the table of facts.
         recorded: whether there is a recorded experiment.
@@ -71,10 +70,6 @@ class ObservationModelSpec:
     summary: Callable[[Record], str]
     failed_claims: Callable[[Record], Sequence[str]]
     name: str
-    title: str
-    purpose: str
-    trained: str
-    picture: tuple[str, str]
     draw: Callable[[Weights, Record], bytes]
     limits: tuple[str, ...]
     inputs: str
@@ -83,7 +78,8 @@ class ObservationModelSpec:
     learnt: Sequence[str]
     held_out: Sequence[str]
     cost: Callable[[Record], str]
-    sections: Callable[[Record], Sequence[str]]
+    template: str
+    values: Callable[[Record], Mapping[str, Any]]
     metrics: Callable[[Record], Rows]
     more: Callable[[], Rows] = list
     recorded: bool = False

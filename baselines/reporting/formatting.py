@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from microgym.baselines.evaluation.comparison import Comparison
 from microgym.baselines.evaluation.statistics import Estimate
 
+TEMPLATES = Path(__file__).with_name("templates")
 OUTCOMES = (
     "Means at the end of the same episodes, with 95% intervals; ↑ higher is better, ↓ lower is."
 )
@@ -94,18 +96,19 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def render_template(name: str, **values: Any) -> str:
-    """Render a file of the folder `templates`; values are escaped in HTML.
+def render_template(name: str, *, folder: Path = TEMPLATES, **values: Any) -> str:
+    """Render a template; values are escaped in HTML.
 
     Args:
         name: of the file.
+        folder: of the file and of those that it includes or extends.
         **values: variables of the template, beside the functions of this module.
     """
     # Optional: the facts of networks are formatted without it.
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
-        loader=PackageLoader("microgym.baselines.reporting"),
+        loader=FileSystemLoader(folder),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

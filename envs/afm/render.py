@@ -1,5 +1,6 @@
 """Panels of the frames of AFM-v0."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,20 +27,26 @@ _RETRACE: drawing.Color = (255, 176, 59)
 _RESTORED: drawing.Color = (226, 130, 255)
 
 
-def _frame(task: "AFMTask", row: int) -> tuple[NDArray[np.float32], float, float]:
-    """The surface within the frame, and the ends of the scale of heights, nm."""
+def _heights(task: "AFMTask", row: int, scanned: bool) -> Panel:
+    """Heights within the frame, with a mark at the next line.
+
+    Args:
+        task: the task.
+        row: which microscope.
+        scanned: show the scanned lines, each with the ideal offset, since its own is unknown;
+            otherwise the surface. Both are on one scale.
+    """
     inside = slice(MARGIN_PX, MARGIN_PX + task.instrument.settings.pixels)
-    truth = task.instrument.state.surface.height[row, inside, inside]
-    low, high = np.percentile(truth, (1.0, 99.5))
-    return truth, float(low), float(low) + max(float(high - low), 1.0)
-
-
-def _map(
-    task: "AFMTask", row: int, box: Box, title: str, pixels: NDArray[np.uint8], note: str
-) -> Panel:
-    """A square panel of heights, with a mark at the next line."""
-    _, low, high = _frame(task, row)
-    done = int(task.instrument.state.ledger.exposures[row])
+    heights = task.instrument.state.surface.height[row, inside, inside]
+    low, high = (float(end) for end in np.percentile(heights, (1.0, 99.5)))
+    high = max(high, low + 1.0)
+    done = int(task.ledger.exposures[row])
+    pixels = drawing.colored(heights, low, high)
+    if scanned:
+        image, ideal = task.state.image[row], task.state.ideal[row]
+        pixels = np.full((*image.shape, 3), _EMPTY, np.uint8)
+        offsets = ideal[:done].mean(axis=1, keepdims=True)
+        pixels[:done] = drawing.colored(image[:done] + offsets, low, high)
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         y = box.point(done, 0.0, task.config.lines, 1.0)[1]
@@ -47,27 +54,14 @@ def _map(
             pen.line((box.left, y, box.left + box.width - 1, y), fill=drawing.ACCENT, width=2)
 
     legend = ("height", "0", f"{high - low:.0f} nm")
-    smooth = box is TOP_LEFT
-    return Panel(box, title, pixels, note, smooth, legend=legend, overlay=overlay)
+    if scanned:
+        note = "goal: as the surface"
+        return Panel(TOP_RIGHT, "image so far", pixels, note, False, legend, overlay=overlay)
+    note = "hidden from the agent"
+    return Panel(TOP_LEFT, "surface", pixels, note, True, legend, overlay=overlay)
 
 
-def surface(task: "AFMTask", row: int) -> Panel:
-    """The surface within the frame."""
-    truth, low, high = _frame(task, row)
-    pixels = drawing.colored(truth, low, high)
-    return _map(task, row, TOP_LEFT, "surface", pixels, "hidden from the agent")
-
-
-def image(task: "AFMTask", row: int) -> Panel:
-    """Scanned lines on the same scale; each line's offset, which is unknown, is the ideal one."""
-    _, low, high = _frame(task, row)
-    done = int(task.instrument.state.ledger.exposures[row])
-    heights = np.full(task.state.image.shape[1:], low, np.float32)
-    means = task.state.ideal[row, :done].mean(axis=1, keepdims=True)
-    heights[:done] = task.state.image[row, :done] + means
-    pixels = drawing.colored(heights, low, high)
-    pixels[done:] = _EMPTY
-    return _map(task, row, TOP_RIGHT, "image so far", pixels, "goal: as the surface")
+surface, image = (partial(_heights, scanned=scanned) for scanned in (False, True))
 
 
 def line(task: "AFMTask", row: int) -> Panel:

@@ -42,14 +42,14 @@ class AFMTaskState(NamedTuple):
     Attributes:
         image: scanned lines less their means.
         ideal: the same lines as a new tip would have shown them.
-        restored: restored lines less their means; no lines with reconstructor="raw".
+        restored: restored lines less their means; zero with reconstructor="raw".
         signals: the last line, reduced to cells.
         cells: the restored last line, reduced to cells.
         sizes: summary of the last line.
         errors: squared errors of the lines so far.
         relief_nm: root mean variance of the frame's lines.
         peak_nn: largest force so far.
-        quality, snr_db: signal-to-noise ratio of the image so far.
+        snr_db, image_error_nm: signal-to-noise ratio and error of the image so far.
         lost: sum over the lines of error over relief, each at most 1, over the lines of a frame.
         excess: sum over the lines of the excess force, over the soft limit and the lines.
         event: last event, an index into `EVENTS`.
@@ -59,15 +59,15 @@ class AFMTaskState(NamedTuple):
 
     image: Annotated[Float32, Shape("lines", "pixels", unit="nm")]
     ideal: Annotated[Float32, Shape("lines", "pixels", unit="nm")]
-    restored: Annotated[Float32, Shape("restored_lines", "pixels", unit="nm")]
+    restored: Annotated[Float32, Shape("lines", "pixels", unit="nm")]
     signals: Annotated[Float32, Shape(len(observation.SIGNALS), observation.CELLS)]
     cells: Annotated[Float32, Shape(len(observation.RESTORED), observation.CELLS)]
     sizes: observation.LineSizes
     errors: Annotated[Float64, Shape("lines", unit="nm^2")]
     relief_nm: Annotated[Float64, Shape(unit="nm")]
     peak_nn: Annotated[Float64, Shape(unit="nN")]
-    quality: Annotated[Float64, Shape(unit="bel")]
     snr_db: Annotated[Float64, Shape(unit="dB")]
+    image_error_nm: Annotated[Float64, Shape(unit="nm")]
     lost: Annotated[Float64, Shape()]
     excess: Annotated[Float64, Shape()]
     event: Annotated[Int64, Shape()]
@@ -116,11 +116,7 @@ class AFMTask(Task):
     config: AFMConfig
     State = AFMTaskState
     state: AFMTaskState
-    SIZES = {
-        "lines": "config.lines",
-        "pixels": "instrument.settings.pixels",
-        "restored_lines": "restored_lines",
-    }
+    SIZES = {"lines": "config.lines", "pixels": "instrument.settings.pixels"}
     OBSERVATION = Modes(
         signals={**_LINE, "restored": observation.RESTORED},
         image={**_LINE, "restored": observation.RESTORED, "image": observation.IMAGE},
@@ -167,7 +163,7 @@ class AFMTask(Task):
     METRICS = (
         Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
                text="{value:.1f} dB", path="state.snr_db"),
-        Metric("image_error_nm", "error of the image", "nm"),
+        Metric("image_error_nm", "error of the image", "nm", path="state.image_error_nm"),
         Metric("error_nm", "error of the last line", "nm", report=False,
                path="instrument.state.line.error_nm"),
         Metric("peak_nn", "largest force", "nN", report=False, gauge=300.0, path="state.peak_nn"),
@@ -222,11 +218,6 @@ class AFMTask(Task):
             return {name: part for name, part in declared.items() if name != "restored"}
         return declared
 
-    @property
-    def restored_lines(self) -> int:
-        """Lines of the restored image: none without an observation model."""
-        return 0 if self.topography is None else self.config.lines
-
     def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
         config, state, instrument = self.config, self.state, self.instrument
@@ -234,16 +225,13 @@ class AFMTask(Task):
         state.dials[rows] = to_dials(state.shown[rows], config.imaging)
         every = np.zeros((self.num_envs, 2), np.uint32)
         every[rows] = keys
-
-        def reset(some: Int64) -> None:
-            setpoint = float(state.dials[some[0], 0])
-            instrument.reset(some, every[some], config.specimen, config.split, setpoint)
-
-        self.share(reset, rows)
+        drawn = config.specimen, config.split, float(state.dials[rows[0], 0])
+        self.share(lambda some: instrument.reset(some, every[some], *drawn), rows)
         if self.topography is not None:
             self.topography.reset(rows)
         mean = observation.summed(instrument.state.surface.variance[rows] / config.lines)
         state.relief_nm[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
+        state.image_error_nm[rows] = state.relief_nm[rows]
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Scan one line a row, or attend to the tip."""
@@ -268,7 +256,8 @@ class AFMTask(Task):
                 act(rows[event == kind])
         variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
         quality = observation.image_quality(variance, state.errors[rows], done, FLOOR)
-        state.quality[rows], state.snr_db[rows] = quality, 10.0 * quality
+        state.snr_db[rows] = 10.0 * quality
+        state.image_error_nm[rows] = state.relief_nm[rows] * exp(-_NEPERS * quality)
         self.costs[rows, 0] = tip.crashes[rows] - crashes
         self.costs[rows, 1] = event == EXCHANGE
 
@@ -369,13 +358,9 @@ class AFMTask(Task):
         )
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Also the error of the image, and crashes so far."""
-        state = self.state
-        return {
-            **super().metrics(),
-            "image_error_nm": state.relief_nm * exp(-_NEPERS * state.quality),
-            "crashes": self.instrument.state.tip.crashes.astype(np.float64),
-        }
+        """Also crashes so far."""
+        crashes = self.instrument.state.tip.crashes.astype(np.float64)
+        return {**super().metrics(), "crashes": crashes}
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also whether the tip has a second apex."""

@@ -1,6 +1,6 @@
 """Infos, observations and actions of a batch, in the layouts of the environments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -66,3 +66,10 @@ def row_of(batched: Any, row: int) -> Any:
         parts = cast("dict[str, Any]", batched)
         return {name: part[row] for name, part in parts.items()}
     return batched[row]
+
+
+def stacked(actions: Sequence[Any]) -> Any:
+    """Actions along a first axis, part by part where they have parts."""
+    if isinstance(actions[0], Mapping):
+        return {name: stacked([one[name] for one in actions]) for name in actions[0]}
+    return np.stack([np.asarray(one) for one in actions])

@@ -10,7 +10,7 @@ from pettingzoo import ParallelEnv
 
 from microgym.envs.core.action_validation import ActionChecker
 from microgym.envs.core.base_env import MicroscopeEnvBase
-from microgym.envs.core.info import row_of, single_info
+from microgym.envs.core.info import row_of, single_info, stacked
 
 StepResult = tuple[
     dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
@@ -105,13 +105,6 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
         self._generator = generators[0]
         self.agents = [] if self._done[0] else list(self.possible_agents)
-
-
-def stacked(actions: Sequence[Any]) -> Any:
-    """Actions of all agents along a first axis, part by part where they have parts."""
-    if isinstance(actions[0], Mapping):
-        return {name: stacked([one[name] for one in actions]) for name in actions[0]}
-    return np.stack([np.asarray(one) for one in actions])
 
 
 def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:

@@ -23,6 +23,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from microgym.envs.core.info import stacked
+
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 Step = tuple[Any, ...]
 
@@ -113,7 +115,6 @@ class ActionSource:
     Args:
         space: one microscope's action space: `Box`, `Discrete`, `MultiDiscrete`, or a `Dict`.
         seed: any non-negative integer.
-
     """
 
     def __init__(self, space: gym.Space[Any], seed: int) -> None:
@@ -140,10 +141,7 @@ class ActionSource:
 
     def batch(self, num_envs: int) -> Any:
         """Actions of N microscopes, [N, ...], or a dict of such."""
-        drawn = [self.one() for _ in range(num_envs)]
-        if isinstance(self._space, spaces.Dict):
-            return {name: np.stack([one[name] for one in drawn]) for name in drawn[0]}
-        return np.stack(drawn)
+        return stacked([self.one() for _ in range(num_envs)])
 
 
 def rollout(

@@ -95,7 +95,7 @@ def pulses(task: "PFMTask", row: int) -> Panel:
     part = np.sqrt(np.abs(done))  # so that one pulse shows beside many
     pixels = ((1.0 - part) * np.asarray(_EMPTY) + part * colors).astype(np.uint8)
     made = bool(task.instrument.state.ledger.exposures[row])
-    y, x, volts = *task.state.place[row].tolist(), float(task.state.bias[row])
+    (y, x), volts = task.state.place[row].tolist(), float(task.state.bias[row])
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         _outline(task.state.target[row], pen, box)

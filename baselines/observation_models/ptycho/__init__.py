@@ -30,27 +30,6 @@ SPEC = ObservationModelSpec(
     failed_claims=evaluate.failed_claims,
     draw=page.draw_figure,
     name="reconstructor",
-    title="The neural observation of Ptycho-v0",
-    purpose="""\
-While a scan runs, `Ptycho-v0` shows a reconstruction of what has been measured so far. With
-`reconstructor="neural"` a small network restores the image from the running classical estimate and
-the photons of each pixel, and states the standard deviation of its error. It does not replace the
-reconstruction: rewards and metrics are those of the classical estimate.""",
-    picture=(
-        "Truth, classical reconstruction, network, its stated uncertainty and its true error at "
-        "three doses",
-        "Contrast of one unseen specimen after 24 exposures that hardly overlap. The classical "
-        "image is the best that tuned settings give. Uncertainty and error are shown on one scale.",
-    ),
-    trained="""\
-It was trained without true images, in the manner of PtychoPINN (Hoidn, Mishra and Mehta, Sci. Rep.
-13, 22789, 2023): the restored image must predict the photon counts of further, simulated exposures
-of the same specimen, by Poisson likelihood through the physics of the microscope. That the counts
-are others than those of the input keeps the network from learning their noise (Batson and Royer,
-arXiv 1901.11365). Photons outside the direct beam count by their pattern, not by their power: power
-grows with any contrast, right or wrong, and would reward detail that is not there. Only the
-uncertainty is learnt from true errors, by layers that cannot change the image; it is then scaled on
-validation specimens.""",
     limits=LIMITS,
     inputs="the running estimate (real and imaginary part) and the photons of each pixel",
     outputs="a complex image and the standard deviation of its error",
@@ -58,7 +37,8 @@ validation specimens.""",
     learnt=LEARNT,
     held_out=HELD_OUT,
     cost=lambda record: f"{record['table']['times_us']['network'] / 1e3:.2f} ms an estimate",
-    sections=page.sections,
+    template="ptycho/page.md",
+    values=page.values,
     metrics=page.metrics,
     recorded=True,
 )

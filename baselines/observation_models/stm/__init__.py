@@ -35,28 +35,6 @@ SPEC = ObservationModelSpec(
     failed_claims=evaluate.failed_claims,
     draw=page.draw_figure,
     name="adatoms",
-    title="The detector of adatoms of STM-v0",
-    purpose="""\
-With `reconstructor="neural"` the places in the observations of `STM-v0` and `STMBuild-v0` are found
-in the image by a small network. For every pixel it estimates the probability that the centre of an
-adatom lies in it, the place of the centre, and the uncertainty of the place. Peaks of the
-probability are the adatoms. Those to be moved are tracked: one that was not dragged is searched
-near its last place, one that was dragged along its way; one that is missed keeps its last place.
-They are known in the first image. `info["sighting"]` holds the probability of each.
-`reconstructor="classical"` is a matched filter with the same tracking, and `reconstructor="model"`,
-the default, does not use the image: it adds noise to the true places. With both detectors images
-have 1/f noise and mains besides, of the level of the switch `noise`.""",
-    picture=(
-        "Images with their adatoms and the detections of two detectors",
-        "Three test images under each of four sets of conditions. Green circles: adatoms. Blue "
-        "dots: detections of the network. White crosses: those of the classical detector, tuned "
-        "for the conditions.",
-    ),
-    trained="""\
-It was trained on simulated images with known adatoms: cross entropy for the pixel of the centre,
-normal likelihood for the place in it, as in DECODE (Speiser et al., Nat. Methods 18, 1082, 2021).
-Probability and uncertainty were then scaled, and the least probability of an adatom was chosen, on
-validation specimens.""",
     limits=LIMITS,
     inputs="one constant-current image, its lines levelled",
     outputs="places of adatoms, their probabilities and uncertainties",
@@ -64,7 +42,8 @@ validation specimens.""",
     learnt=LEARNT,
     held_out=HELD_OUT,
     cost=page.cost,
-    sections=page.sections,
+    template="stm/page.md",
+    values=page.values,
     metrics=page.metrics,
     more=page.least_probability,
 )

@@ -12,38 +12,16 @@ from microgym.baselines.observation_models.specification import Record, Rows
 from microgym.baselines.observation_models.stm.classical import NEAR_NM, find, find_classically
 from microgym.baselines.observation_models.stm.dataset import PIXEL_NM, levelled
 from microgym.baselines.observation_models.stm.evaluate import conditions, images_of
-from microgym.baselines.reporting.formatting import markdown, written
+from microgym.baselines.reporting.formatting import written
 from microgym.envs.core.drawing import ACCENT, GOOD, INK, PAPER, colored, ring, write
 from microgym.instruments.stm.state import PIXELS
 from microgym.reconstruction.adatoms.observation_model import NETWORK, MatchedFilter
 from microgym.reconstruction.nn.network import Weights
 
 
-def sections(record: Record) -> list[str]:
-    """The sections about results, paragraph by paragraph."""
-    effort = record["effort"]
-    return [
-        "## Where it wins, and where not",
-        "F1 is the mean over images; a detection within "
-        f"{1e3 * NEAR_NM:.0f} pm of an adatom is that adatom. Errors are mean distances on adatoms "
-        "that both have found. The classical detector levels the lines, looks for maxima of the "
-        "response to a Gaussian on a constant background, and refines them by parabolas; its "
-        f"width, reach, threshold and lag are chosen for each line on {effort['judges']} "
-        "validation images taken the same way, while the network is the same in all lines; "
-        f"{effort['images']} test images each, the same for both; 95% intervals of "
-        "paired differences. Bold: one is better than the other (95%).",
-        _comparison(record),
-        "## Its probabilities and uncertainties",
-        "Stated probability against the share that are adatoms, and the share of errors along an "
-        "axis that stay below the bound of a normal distribution of the stated width; 95% "
-        "intervals over images. `test` are images of test specimens under the random conditions of "
-        "training.",
-        _calibration(record),
-        "## Returns of the expert",
-        "Return of the expert, whose configuration was tuned with `model`, on test specimens, the "
-        "same for all; 95% intervals of paired differences.",
-        _returns(record),
-    ]
+def values(record: Record) -> dict[str, Any]:
+    """Values of the template of the page."""
+    return {"near_nm": NEAR_NM, "named": _named, "bold": _bold}
 
 
 def metrics(record: Record) -> Rows:
@@ -74,50 +52,10 @@ def least_probability() -> Rows:
     return [("adatoms", f"from a probability of {least:.2f} on")]
 
 
-def _comparison(record: Record) -> str:
-    head = ("images", "network: F1, precision, recall", "classical: F1, precision, recall",
-            "F1 better by", "error of network, pm", "error of classical, pm",
-            "better by, pm")  # fmt: skip
-
-    def row(one: Record) -> tuple[str, ...]:
-        both, gain = (one["network"], one["classical"]), one["gain"]
-        return (
-            _named(one),
-            *(f"{x['f1']['value']:.3f}, {x['precision']:.3f}, {x['recall']:.3f}" for x in both),
-            _bold(gain["f1"], 3),
-            *(f"{x['error_pm']['value']:.1f}" if x["error_pm"] else "–" for x in both),
-            _bold(gain["error_pm"], 1) if "error_pm" in gain else "–",
-        )
-
-    return markdown([head, *map(row, record["conditions"])])
-
-
 def _bold(found: Record, digits: int) -> str:
     gain = estimate(found)
     text = written(gain, digits)
     return f"**{text}**" if gain.above_zero or gain.below_zero else text
-
-
-def _calibration(record: Record) -> str:
-    rows = [("images", "stated", "found")]
-    for name, one in record["calibration"].items():
-        for each in one["bins"]:
-            share = written(estimate(each["found"]), 3)
-            rows.append((name, f"adatom: {each['stated']:.3f}", f"{share} of {each['spots']:,}"))
-        for stated, each in zip(record["stated"], one["cover"], strict=True):
-            rows.append((name, f"error: {stated:.0%}", written(estimate(each), 3)))
-    return markdown(rows)
-
-
-def _returns(record: Record) -> str:
-    rows = [("", "return", "less that with `model`")]
-    for env_id, one in record["views"].items():
-        for name, value in one["returns"].items():
-            gain = _bold(one["gain"][name], 3) if name in one["gain"] else ""
-            rows.append((f"`{env_id}`, `{name}`", written(estimate(value), 3), gain))
-        text = _bold(one["network_gain"], 3)
-        rows.append((f"`{env_id}`, `neural` less `classical`", "", text))
-    return markdown(rows)
 
 
 # --- picture --------------------------------------------------------------------------------------

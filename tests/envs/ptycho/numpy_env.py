@@ -141,7 +141,6 @@ class DriftingMicroscope(NumpyMicroscope):
         pristine: (H, W) complex, transmission before the first photon.
         bands: (B, H, W) complex, contrast by band of spatial frequency, where damage is on.
         history: patch and amplitude of every exposure.
-        time_s, dose, exposures, path_m: the ledger.
     """
 
     def __init__(
@@ -171,18 +170,12 @@ class DriftingMicroscope(NumpyMicroscope):
             split_bands(re, im, bands, np.empty((2, side, side), np.float32))
         self.bands = (bands[:, 0] + 1j * bands[:, 1]).astype(self.precision)
         self.history: list[tuple[Patch, Array]] = []
-        self.command = (0.5 * side, 0.5 * side)
-        self.time_s, self.dose, self.exposures, self.path_m = 0.0, 0.0, 0, 0.0
         self.stage.start(0.5 * side)
 
-    def illuminate(self, target: tuple[int, int], dwell_s: float) -> tuple[Array, Array, Patch]:
-        settings = self.settings
-        way = math.hypot(target[0] - self.command[0], target[1] - self.command[1])
-        before_s = way / settings.stage_speed_px_s + settings.dead_time_s
+    def illuminate(
+        self, target: tuple[int, int], before_s: float, dwell_s: float
+    ) -> tuple[Array, Array, Patch]:
         beam = self.stage.go(target, before_s, dwell_s)
-        self.command = target
-        self.time_s += before_s + dwell_s
-        self.path_m += way * settings.geometry.object_pixel_m
         half, last = self.n // 2, self.settings.field_px - self.n
         top, left = (min(max(math.floor(at + 0.5) - half, 0), last) for at in beam)
         off_y, off_x = beam[0] - (top + half), beam[1] - (left + half)
@@ -196,8 +189,6 @@ class DriftingMicroscope(NumpyMicroscope):
 
     def expose(self, y: float, x: float, dwell_s: float) -> None:
         super().expose(y, x, dwell_s)
-        self.dose += self.photons
-        self.exposures += 1
         if len(self.rates):
             lit = self.lit
             kept = np.exp(-self.rates * self.fluence[lit])
