@@ -2,14 +2,12 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers.vector import TransformAction
 from numpy.typing import NDArray
@@ -40,7 +38,7 @@ class EnvironmentConfig:
     fixed_action: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = _defaults(self.env_id)
+        known = vars(_task(self.env_id).config)
         if "split" in self.arguments or "specimen" in self.arguments:
             raise ValueError("split and specimen have options of their own: --split, --specimen")
         for name in self.arguments:
@@ -54,12 +52,12 @@ class EnvironmentConfig:
     @property
     def specimen_name(self) -> str | None:
         """Family of specimens, by default the environment's; None if it has no families."""
-        return self.specimen or _defaults(self.env_id).get("specimen")
+        return self.specimen or vars(_task(self.env_id).config).get("specimen")
 
     def keywords(self) -> dict[str, Any]:
         """All arguments for `gymnasium.make` or `gymnasium.make_vec`."""
         words = dict(self.arguments)
-        if "split" in _defaults(self.env_id):
+        if "split" in vars(_task(self.env_id).config):
             words["split"] = self.split
         if self.specimen is not None:
             words["specimen"] = self.specimen
@@ -79,11 +77,7 @@ class EnvironmentConfig:
 
     def outcomes(self) -> tuple[Metric, ...]:
         """Metrics that the environment shows beside the score."""
-        env = self.make(1)
-        try:
-            return cast("Any", env.unwrapped).outcomes
-        finally:
-            env.close()
+        return _task(self.env_id).outcomes
 
     def make(
         self, num_envs: int, *, reveal: bool = False, render: bool = False
@@ -168,10 +162,6 @@ def suggestion(word: str, known: list[str]) -> str:
 
 
 @cache
-def _defaults(env_id: str) -> Mapping[str, Any]:
-    """Arguments of the environment's task and their defaults."""
-    spec = gym.spec(env_id)
-    creator: Any = load_env_creator(str(spec.vector_entry_point))
-    kept = creator.task_class(1, **spec.kwargs).config
-    found = {one.name: getattr(kept, one.name) for one in fields(kept)}
-    return MappingProxyType(found | dict(spec.kwargs))
+def _task(env_id: str) -> Any:
+    """Task of an environment with its default arguments."""
+    return registry.find(env_id).load().task_class(1)
