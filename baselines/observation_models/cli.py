@@ -1,12 +1,10 @@
 """Actions of `microgym observation-model`."""
 
 import argparse
-from typing import Any
 
 from microgym.agents.training.atomic_io import write_atomically
-from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.protocols import find_recording
-from microgym.baselines.evaluation.records import check_writable, to_json
+from microgym.baselines.evaluation.records import check_writable, write_json
 from microgym.baselines.observation_models.evaluate import evaluate as make_record
 from microgym.baselines.observation_models.specification import ObservationModelSpec
 
@@ -18,11 +16,8 @@ def train(spec: ObservationModelSpec, arguments: argparse.Namespace) -> int:
     check_writable(arguments.output / spec.network.file)
     groups = spec.groups if arguments.groups is None else arguments.groups
     steps = spec.steps if arguments.steps is None else arguments.steps
-    with progress_bar(max(steps, 0), "training the network", "step") as progress:
-        path, validation = train.train(
-            spec, arguments.output, seed=arguments.seed, groups=groups, steps=steps,
-            progress=progress,
-        )  # fmt: skip
+    options = {"seed": arguments.seed, "groups": groups, "steps": steps}
+    path, validation = train.train(spec, arguments.output, **options)
     meaning, unit = spec.scores
     scores = ", ".join(f"{name} {score:.3f}{unit}" for name, score in validation.items())
     print(f"{path}: {meaning} {scores}")
@@ -34,9 +29,9 @@ def evaluate(spec: ObservationModelSpec, arguments: argparse.Namespace) -> int:
     """Compare a network with classical methods."""
     if arguments.write and arguments.weights is not None:
         raise ValueError("--write is for the shipped network: leave --weights out")
-    options: dict[str, Any] = {}
+    recording = None
     if spec.recorded:
-        options["recording"] = find_recording(spec.env_id, arguments.recording)
+        recording = find_recording(spec.env_id, arguments.recording)
     elif arguments.recording is not None:
         raise ValueError(
             f"--recording={arguments.recording}: there is no recorded experiment of {spec.env_id}"
@@ -46,10 +41,10 @@ def evaluate(spec: ObservationModelSpec, arguments: argparse.Namespace) -> int:
             check_writable(path)
     weights = arguments.weights or spec.network.shipped_file
     budget = spec.budget() if arguments.specimens is None else spec.budget(arguments.specimens)
-    record = make_record(spec, weights, budget=budget, seed=arguments.seed, **options)
+    record = make_record(spec, weights, budget=budget, seed=arguments.seed, recording=recording)
     print(spec.summary(record))
     if arguments.write:
-        print(write_atomically(spec.record, to_json(record, indent=1) + "\n"))
+        print(write_json(spec.record, record))
     if arguments.figure is not None:
         picture = spec.draw(spec.network.load(weights), record)
         print(write_atomically(arguments.figure, picture))

@@ -1,5 +1,8 @@
 """Evaluation of the neural observation models: the record, and what all of them have in common."""
 
+import hashlib
+import json
+import timeit
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +14,7 @@ from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.records import provenance
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record
-from microgym.baselines.observation_models.weights_io import made_from
-from microgym.reconstruction.nn.network import STATED
+from microgym.reconstruction.nn.network import STATED, Network, read_tensors
 from microgym.state import Float64, Int64
 
 ItemT = TypeVar("ItemT")
@@ -59,6 +61,25 @@ def evaluate(
             "network": made, **found}  # fmt: skip
 
 
+def made_from(network: Network, path: Path) -> dict[str, Any]:
+    """Provenance of a trained network, from the metadata of its file.
+
+    Returns:
+        "sha256" of the tensors in the order of their names, and the provenance of the training:
+        "seed", "groups", "steps", "command" and so on.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    tensors, metadata = read_tensors(path, network.format)
+    network.pack(tensors)
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].tobytes())
+    return {"sha256": digest.hexdigest(), **json.loads(metadata["made"])}
+
+
 def tracked(items: Collection[ItemT], what: str, unit: str) -> Iterator[ItemT]:
     """Items under a progress bar, each a step of it; `what` is being done, by `unit`."""
     with progress_bar(len(items), what, unit) as progress:
@@ -74,12 +95,7 @@ def specimen_seeds(seed: int, count: int) -> Int64:
 
 def least_time(work: Callable[[], object], rounds: int, clock: Callable[[], float]) -> float:
     """Seconds that some work takes: the best of several rounds, as others use the machine too."""
-    spent: list[float] = []
-    for _ in range(rounds):
-        start = clock()
-        work()
-        spent.append(clock() - start)
-    return min(spent)
+    return min(timeit.repeat(work, timer=clock, repeat=rounds, number=1))
 
 
 def compared(errors: Mapping[str, Float64], best: str = "tuned") -> dict[str, Any]:

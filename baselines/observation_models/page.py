@@ -7,9 +7,8 @@ from typing import Any
 
 from microgym.baselines.evaluation.records import read_record
 from microgym.baselines.evaluation.statistics import Estimate
-from microgym.baselines.observation_models.evaluate import estimate, shares_text
+from microgym.baselines.observation_models.evaluate import estimate, made_from, shares_text
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record, Rows
-from microgym.baselines.observation_models.weights_io import made_from
 from microgym.baselines.reporting.formatting import (
     markdown,
     provenance_rows,

@@ -3,24 +3,24 @@
 import math
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save
 from torch import Tensor
 
-from microgym.baselines.evaluation.records import provenance
+from microgym.agents.training.atomic_io import write_atomically
+from microgym.baselines.evaluation.records import provenance, to_json
+from microgym.baselines.observation_models.evaluate import tracked
 from microgym.baselines.observation_models.network import TwinNetwork, tensors_of
 from microgym.baselines.observation_models.specification import ObservationModelSpec
-from microgym.baselines.observation_models.weights_io import write_network
-from microgym.reconstruction.nn.network import STATED, Tensors
+from microgym.reconstruction.nn.network import STATED, Network, Tensors
 
-Progress = Callable[[int], object]
 _WARM_UP = 100  # steps over which the learning rate rises
-_REPORTED = 100  # steps whose mean loss is reported
 
 
 class TrainingTask(ABC):
@@ -56,17 +56,14 @@ class TrainingTask(ABC):
     @abstractmethod
     def loss(
         self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
-    ) -> tuple[Tensor, Tensor]:
-        """Loss of one batch.
+    ) -> Tensor:
+        """Loss of one batch, which is minimised.
 
         Args:
             net: the network.
             generator: source of the batch.
             step: number of the step, from 0.
             steps: of the whole training.
-
-        Returns:
-            The loss that is minimised, and the one that is reported.
         """
 
     @abstractmethod
@@ -82,31 +79,16 @@ class TrainingTask(ABC):
         """
 
 
-class TrainingResult(NamedTuple):
-    """Result of a training.
-
-    Attributes:
-        net: the network, for inference.
-        losses: mean reported loss of each hundred steps.
-    """
-
-    net: TwinNetwork
-    losses: list[float]
-
-
-def fit(
-    task: TrainingTask, *, seed: int, steps: int, progress: Progress | None = None
-) -> TrainingResult:
+def fit(task: TrainingTask, *, seed: int, steps: int) -> TwinNetwork:
     """Train from scratch by Adam, on one thread; the same arguments give the same network.
 
     Args:
         task: dataset and loss.
         seed: of the weights and the batches.
-        steps: of training.
-        progress: is called after every step.
+        steps: of training, shown by a progress bar.
 
     Returns:
-        The network and its losses.
+        The network, for inference.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(1)
@@ -116,34 +98,20 @@ def fit(
         # Typed for tensors only, but modules take it too.
         cast("Any", net).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(net.parameters(), task.learning_rate)
-    recent: list[float] = []
-    losses: list[float] = []
-    for step in range(steps):
+    for step in tracked(range(steps), "training the network", "step"):
         share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
         warm = min(1.0, (step + 1) / _WARM_UP)
         optimizer.param_groups[0]["lr"] = task.learning_rate * warm * (0.01 + 0.99 * share)
-        loss, reported = task.loss(net, generator, step, steps)
+        loss = task.loss(net, generator, step, steps)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), task.max_grad_norm)
         optimizer.step()
-        recent.append(float(reported.detach()))
-        if len(recent) == _REPORTED:
-            losses.append(float(np.mean(recent)))
-            recent.clear()
-        if progress is not None:
-            progress(1)
-    return TrainingResult(net.eval(), losses)
+    return net.eval()
 
 
 def train(
-    spec: ObservationModelSpec,
-    folder: Path,
-    *,
-    seed: int,
-    groups: int,
-    steps: int,
-    progress: Progress | None = None,
+    spec: ObservationModelSpec, folder: Path, *, seed: int, groups: int, steps: int
 ) -> tuple[Path, dict[str, float]]:
     """Make a dataset, train, calibrate and write the network.
 
@@ -153,7 +121,6 @@ def train(
         seed: of everything random.
         groups: sets of random conditions to train on.
         steps: of training.
-        progress: is called after every step.
 
     Returns:
         Path of the network's file, and its scores on validation specimens by name.
@@ -169,10 +136,18 @@ def train(
     origin = provenance(["observation-model", "train", *map(str, words)])
     kind: type[TrainingTask] = pkgutil.resolve_name(spec.task)
     task = kind.prepare(seed, groups)
-    net = fit(task, seed=seed, steps=steps, progress=progress).net
+    net = fit(task, seed=seed, steps=steps)
     calibration, scores = task.calibrate(net, kind.dataset(seed, spec.validation, "validation"))
     made = {"seed": seed, "groups": groups, "steps": steps, **origin}
     return write_network(folder, spec.network, tensors_of(net) | calibration, made), scores
+
+
+def write_network(
+    folder: Path, network: Network, tensors: Tensors, made: Mapping[str, Any]
+) -> Path:
+    """Write tensors by name and the provenance of their training, whole or not at all."""
+    metadata = {"format": network.format, "made": to_json(made)}
+    return write_atomically(folder / network.file, save(tensors, metadata))
 
 
 def calibrate_uncertainty(relative: NDArray[np.floating]) -> Tensors:

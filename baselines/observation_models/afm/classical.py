@@ -18,7 +18,7 @@ from microgym.baselines.observation_models.afm.dataset import Frames, line_setti
 from microgym.physics.afm_tip import REACH, Tip, window_of
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.topography.convnet_kernels import LINES
-from microgym.reconstruction.topography.observation_model import NeuralTopography, Raster, ScanLine
+from microgym.reconstruction.topography.observation_model import NeuralTopography, ScanLine
 from microgym.state import Float32, Float64
 
 NEW_NM = 8.0
@@ -95,7 +95,7 @@ def restore_classically(
     z, y, e, f = (frames.signals[:, :, i].astype(np.float64) for i in range(4))
     _, lag_px = line_settings(frames)
     change, change_back = np.gradient(e, axis=-1), -np.gradient(f, axis=-1)
-    raster = raster_of(frames)
+    raster = frames.raster
     done: dict[RestorationSettings, Float64] = {}
     for one in sorted(chosen, key=lambda other: other.radius_nm):
         bare = replace(one, radius_nm=0.0)
@@ -188,7 +188,7 @@ def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
         (F, lines, P) float32: heights less each line's mean, and their uncertainty, nm.
     """
     count, lines, _, pixels = frames.signals.shape
-    view = NeuralTopography(count, raster_of(frames), weights)
+    view = NeuralTopography(count, frames.raster, weights)
     rows, engaged = np.arange(count), np.ones(count, np.bool_)
     heights = np.empty((count, lines, pixels), np.float32)
     sigma = np.empty_like(heights)
@@ -197,8 +197,3 @@ def restore(weights: Weights, frames: Frames) -> tuple[Float32, Float32]:
         line = ScanLine(images, np.ascontiguousarray(frames.dials[:, n]), engaged)
         heights[:, n], sigma[:, n] = view.estimate(rows, line)
     return heights, sigma
-
-
-def raster_of(frames: Frames) -> Raster:
-    """Raster of frames."""
-    return frames.conditions.arguments().raster

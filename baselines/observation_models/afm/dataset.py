@@ -16,7 +16,7 @@ from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.instruments.afm.kernels import LEAD
 from microgym.random import episode_key
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS
-from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM
+from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM, Raster
 from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES
 from microgym.state import Bool, Float32, Float64, Int64
 
@@ -81,6 +81,11 @@ class Frames:
     dials: Float64
     radius_nm: Float64
     conditions: Conditions
+
+    @property
+    def raster(self) -> Raster:
+        """Raster of the scans."""
+        return self.conditions.arguments().raster
 
 
 def scan_frames(conditions: Conditions, seeds: Int64, chance: int) -> Frames:

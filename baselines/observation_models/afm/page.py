@@ -1,5 +1,6 @@
 """Text, tables and picture of the network's page and card."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,20 +68,18 @@ def draw_figure(weights: Weights, record: Record) -> bytes:
     """
     columns = ("truth", "trace", "classical", "network", "network's uncertainty", "its error")
     fast = {one["family"]: one["recipe"] for one in record["claims"] if one["speed"] == "fast"}
-    rows = [_pictures(weights, RestorationSettings(**fast[family]), family) for family in FAMILIES]
+    usual = Conditions(split="test", lines=128, rates_hz=(8.0, 12.0), radii_nm=(12.0, 16.0))
+    rows: list[ImageRow] = []
+    for family in FAMILIES:
+        frames = scan_frames(replace(usual, family=family), np.array([SEED]), SEED)
+        heights, sigma = restore(weights, frames)
+        ((_, joined),) = restore_classically(frames, (RestorationSettings(**fast[family]),))
+        truth, *others = (
+            one - one.mean(axis=-1, keepdims=True)
+            for one in (frames.truth[0], frames.signals[0, :, 0], joined[0], heights[0])
+        )
+        low, high = (float(value) for value in np.quantile(truth, (0.005, 0.995)))
+        errors = [sigma[0], np.abs(others[-1] - truth)]
+        planes = colored_planes((truth, *others), low, high)
+        rows.append((family, "", planes + colored_planes(errors, 0.0, 0.3 * (high - low))))
     return image_grid(columns, rows, 192)
-
-
-def _pictures(weights: Weights, settings: RestorationSettings, family: str) -> ImageRow:
-    conditions = Conditions(family, "test", lines=128, rates_hz=(8.0, 12.0), radii_nm=(12.0, 16.0))
-    frames = scan_frames(conditions, np.array([SEED]), SEED)
-    heights, sigma = restore(weights, frames)
-    ((_, joined),) = restore_classically(frames, (settings,))
-    truth, *others = (
-        one - one.mean(axis=-1, keepdims=True)
-        for one in (frames.truth[0], frames.signals[0, :, 0], joined[0], heights[0])
-    )
-    low, high = (float(value) for value in np.quantile(truth, (0.005, 0.995)))
-    errors = [sigma[0], np.abs(others[-1] - truth)]
-    planes = colored_planes((truth, *others), low, high)
-    return family, "", planes + colored_planes(errors, 0.0, 0.3 * (high - low))

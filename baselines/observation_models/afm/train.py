@@ -130,7 +130,7 @@ class LineTask(TrainingTask):
     """Heights of the newest line from that line and those before it.
 
     Sets of conditions are scanned while training, a part at a time, which is dropped before the
-    next. The reported loss is the mean logarithm of a line's root mean square error.
+    next.
 
     Args:
         groups: sets of conditions, four frames each.
@@ -150,7 +150,7 @@ class LineTask(TrainingTask):
 
     def loss(
         self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Loss of sixty-four lines; see `TrainingTask.loss`."""
         rounds, inputs = self._rounds, self.data
         if inputs is None or step * rounds // steps != (step - 1) * rounds // steps:
@@ -164,7 +164,7 @@ class LineTask(TrainingTask):
         misfit = 0.5 * torch.log(error.square().mean(dim=-1) + _FLOOR_NM**2).mean()
         # Laplace's likelihood: errors at edges are large and rare, and would rule a Gaussian one.
         surprise = (error.detach().abs() * torch.exp(-log_sigma) + log_sigma).mean()
-        return misfit + 0.1 * surprise, misfit
+        return misfit + 0.1 * surprise
 
     def calibrate(self, net: TwinNetwork, data: list[Frames]) -> tuple[Tensors, dict[str, float]]:
         """Calibrate the uncertainty of all pixels; scores are median errors of lines."""

@@ -54,7 +54,7 @@ from microgym.baselines.observation_models.ptycho.siemens_star import make_star
 from microgym.baselines.observation_models.specification import EvaluationBudget, Record
 from microgym.reconstruction.nn.network import STATED, Weights
 from microgym.specimens.splits import HELD_OUT
-from microgym.state import Float32, Float64
+from microgym.state import Float64
 
 DOSES = (1e3, 1e4, 1e5, 1e6)
 """Photons of an exposure."""
@@ -310,17 +310,12 @@ def coverage_under(
     images, sigmas = restore(weights, inputs)
     truth = data.truth[data.specimen][:, INSIDE, INSIDE]
     found = [
-        covered(aligned_error(image, true, lit)[lit] / sigma[lit], weights.radii)
+        np.mean((aligned_error(image, true, lit) / sigma)[lit][:, None] < weights.radii, axis=0)
         for image, true, sigma, lit in zip(images, truth, sigmas, lit_in(inputs), strict=True)
         if lit.any()
     ]
     mean = np.mean(found, axis=0) if found else np.full(len(STATED), np.nan)
     return data.conditions[0], np.asarray(mean, np.float64)
-
-
-def covered(relative: Float32, radii: Float64) -> Float64:
-    """Share of errors over standard deviations that stays below each bound."""
-    return np.mean(relative[:, None] < radii, axis=0)
 
 
 def make_coverage(weights: Weights, *, groups: int, seed: int) -> dict[str, Any]:

@@ -90,17 +90,15 @@ def draw_figure(weights: Weights, record: Record) -> bytes:
         for one in record["claims"]
         if one["family"] == FAMILY
     }
-    rows = [_pictures(weights, photons, settings[photons]) for photons in SHOWN_DOSES]
+    rows: list[ImageRow] = []
+    for photons in SHOWN_DOSES:
+        conditions = Conditions(FAMILY, "test", SCAN, photons, drift="easy")
+        scans = take(conditions, np.array([SEED]), halton_places(SCAN))
+        image, sigma = restore(weights, scans.inputs[INPUT_SWEEPS[-1]])
+        truth, classical = scans.truth[0], image_of(scans, settings[photons])[0]
+        top = float(np.quantile(np.abs(truth - 1.0), 0.99))
+        contrasts = [np.abs(one - 1.0) for one in (truth, classical, image[0])]
+        errors = [sigma[0], np.abs(image[0] - truth)]
+        planes = colored_planes(contrasts, 0.0, top) + colored_planes(errors, 0.0, 0.7 * top)
+        rows.append((f"{photons:,.0f}", "photons", planes))
     return image_grid(columns, rows, 2 * REGION)
-
-
-def _pictures(weights: Weights, photons: float, settings: SolverSettings) -> ImageRow:
-    conditions = Conditions(FAMILY, "test", SCAN, photons, drift="easy")
-    scans = take(conditions, np.array([SEED]), halton_places(SCAN))
-    image, sigma = restore(weights, scans.inputs[INPUT_SWEEPS[-1]])
-    truth = scans.truth[0]
-    top = float(np.quantile(np.abs(truth - 1.0), 0.99))
-    contrasts = [np.abs(one - 1.0) for one in (truth, image_of(scans, settings)[0], image[0])]
-    errors = [sigma[0], np.abs(image[0] - truth)]
-    planes = [*colored_planes(contrasts, 0.0, top), *colored_planes(errors, 0.0, 0.7 * top)]
-    return f"{photons:,.0f}", "photons", planes

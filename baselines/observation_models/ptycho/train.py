@@ -89,17 +89,14 @@ class PtychoUNet(TwinNetwork):
 
 
 class ScanTask(TrainingTask):
-    """Prediction of further exposures from the running reconstruction.
-
-    The reported loss is relative to that of counts predicted exactly.
-    """
+    """Prediction of further exposures from the running reconstruction."""
 
     net = staticmethod(PtychoUNet)
     dataset = staticmethod(make_dataset)
 
     def loss(
         self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Loss of sixteen inputs; see `TrainingTask.loss`."""
         data: Dataset = self.data
         chosen = generator.integers(0, len(data.inputs), _BATCH)
@@ -118,7 +115,7 @@ class ScanTask(TrainingTask):
         error = _aligned_error(image.detach(), truth[:, INSIDE, INSIDE], lit)
         surprise = (error / torch.exp(2.0 * log_sigma) + 2.0 * log_sigma).mean()
         prior = (contrast.square() * ~lit[:, None]).mean()
-        return 10.0 * misfit + phase + prior + 0.1 * surprise, misfit
+        return 10.0 * misfit + phase + prior + 0.1 * surprise
 
     def calibrate(self, net: TwinNetwork, data: Dataset) -> tuple[Tensors, dict[str, float]]:
         """Calibrate the uncertainty on lit pixels; scores are mean E0 there."""

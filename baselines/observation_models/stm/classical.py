@@ -146,7 +146,8 @@ def tuned(images: LabelledImages) -> MatchedFilter:
         plain = _plain(MatchedFilter(width, reach, THRESHOLDS[0], lag_nm=0.0), images)
 
         def f1(threshold: float, lag: float, plain: Detections = plain) -> float:
-            return float(at_least(_moved(plain, lag), logistic(threshold), images).f1.mean())
+            moved = replace(plain, spots=plain.spots - (lag, 0.0, 0.0, 0.0))
+            return float(at_least(moved, 1.0 / (1.0 + np.exp(-threshold)), images).f1.mean())
 
         lag = max(LAGS_NM, key=lambda one: f1(0.45, one))
         for threshold in THRESHOLDS:
@@ -154,13 +155,6 @@ def tuned(images: LabelledImages) -> MatchedFilter:
             if here > score:
                 best, score = MatchedFilter(width, reach, threshold, lag_nm=lag), here
     return fitted(best, images)
-
-
-def _moved(found: Detections, lag_nm: float) -> Detections:
-    """The same spots, moved against the direction of the lines."""
-    spots = found.spots.copy()
-    spots[..., 0] -= lag_nm
-    return replace(found, spots=spots)
 
 
 def fitted(settings: MatchedFilter, images: LabelledImages) -> MatchedFilter:
@@ -179,11 +173,6 @@ def fitted(settings: MatchedFilter, images: LabelledImages) -> MatchedFilter:
 def _plain(settings: MatchedFilter, images: LabelledImages) -> Detections:
     """Detections with the logistic function of the response itself as the probability."""
     return find_classically(replace(settings, slope=1.0, place=0.0), images)
-
-
-def logistic(x: float) -> float:
-    """1 / (1 + exp(-x))."""
-    return float(1.0 / (1.0 + np.exp(-x)))
 
 
 def logistic_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from microgym.baselines.evaluation.evaluate import evaluate_all
-from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
+from microgym.baselines.evaluation.statistics import bootstrap, paired_difference
 from microgym.baselines.observation_models.evaluate import (
     estimate,
     gain_text,
@@ -44,7 +44,7 @@ from microgym.reconstruction.adatoms.observation_model import (
 )
 from microgym.reconstruction.nn.network import Weights
 from microgym.specimens.adatom_fields import HELD_OUT
-from microgym.state import Float64, Int64
+from microgym.state import Float64
 
 BASE = Conditions("crowded", "test")
 """Conditions that are varied: images of 20 s, usual noise and drift, five of ten tips not sharp."""
@@ -52,6 +52,7 @@ EDGES = (0.0, 0.5, 0.7, 0.9, 0.97, 0.99, 1.0)
 """Borders of the bins of stated probabilities."""
 STATED = (0.5, 0.6827, 0.9, 0.95)
 """Shares of errors along an axis whose bounds are evaluated."""
+RESAMPLES = 2000
 BOUNDS = (0.6745, 1.0, 1.6449, 1.96)
 """Standard deviations that `STATED` shares of a normal distribution stay below."""
 TOLERATED = 0.06
@@ -194,27 +195,16 @@ def calibration_of(weights: Weights, images: LabelledImages) -> dict[str, Any]:
                 "high": high,
                 "spots": int(counts.sum()),
                 "stated": float(chance[inside].mean()),
-                "found": asdict(_ratio(hits, counts)),
+                "found": asdict(bootstrap(hits, headroom=counts, resamples=RESAMPLES)),
             }
         )
     ratio = np.abs(found.offsets / found.spreads[..., None])
     there = np.isfinite(ratio[..., 0])
     some = there.any(axis=1)
     wholes = 2 * there.sum(axis=1)[some]
-    cover = [
-        asdict(_ratio(((ratio < bound) & there[..., None]).sum(axis=(1, 2))[some], wholes))
-        for bound in BOUNDS
-    ]
+    below = [((ratio < bound) & there[..., None]).sum(axis=(1, 2))[some] for bound in BOUNDS]
+    cover = [asdict(bootstrap(one, headroom=wholes, resamples=RESAMPLES)) for one in below]
     return {"images": len(images.heights), "bins": bins, "cover": cover}
-
-
-def _ratio(parts: Int64, wholes: Int64) -> Estimate:
-    """Sum of parts over the sum of wholes, resampled together."""
-    generator = np.random.default_rng(0)
-    drawn = generator.integers(0, parts.size, (2000, parts.size))
-    ratios = parts[drawn].sum(axis=1) / wholes[drawn].sum(axis=1)
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return Estimate(float(parts.sum() / wholes.sum()), float(low), float(high))
 
 
 def expert_returns(episodes: int, seed: int) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class AdatomUNet(TwinNetwork):
 
 
 class DetectionTask(TrainingTask):
-    """Detection of adatoms; the reported loss is that of an image."""
+    """Detection of adatoms."""
 
     net = staticmethod(AdatomUNet)
     dataset = staticmethod(make_dataset)
@@ -81,11 +81,10 @@ class DetectionTask(TrainingTask):
 
     def loss(
         self, net: TwinNetwork, generator: np.random.Generator, step: int, steps: int
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Loss of thirty-two images; see `TrainingTask.loss`."""
         chosen = torch.from_numpy(generator.integers(0, len(self._heights), _BATCH))
-        loss = _loss(net, self._heights[chosen], self._places[chosen])
-        return loss, loss
+        return _loss(net, self._heights[chosen], self._places[chosen])
 
     def calibrate(self, net: TwinNetwork, data: LabelledImages) -> tuple[Tensors, dict[str, float]]:
         """Calibrate probability and uncertainty; see `TrainingTask.calibrate`."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.observation_models.afm import classical
 from microgym.baselines.observation_models.afm.classical import (
     CORRECTED,
     FLATTENED,
@@ -114,12 +113,11 @@ def test_recipes_are_told_in_words():
     assert text == "lower of both less 1 error with 0.5 lag, smoothed by 1.5 px, tip of 12 nm off"
 
 
-def test_the_network_sees_line_after_line(monkeypatch):
+def test_the_network_sees_line_after_line():
     frames = scan_frames(Conditions("islands", "test", lines=8), np.arange(2), 0)
     heights, sigma = restore(make_weights(), frames)
     part = Frames(frames.signals[:, :2], frames.truth[:, :2], frames.dials[:, :2],
                   frames.radius_nm, frames.conditions)  # fmt: skip
-    monkeypatch.setattr(classical, "raster_of", lambda _: frames.conditions.arguments().raster)
     first, doubt = restore(make_weights(), part)
     assert heights[:, :2].tobytes() == first.tobytes()
     assert sigma[:, :2].tobytes() == doubt.tobytes()

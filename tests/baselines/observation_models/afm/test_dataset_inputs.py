@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from microgym.baselines.observation_models.afm.classical import raster_of
 from microgym.baselines.observation_models.afm.dataset import Conditions, make_inputs, scan_frames
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTING_INPUTS, SETTINGS
 from microgym.reconstruction.topography.observation_model import (
@@ -28,7 +27,7 @@ def test_looks_are_what_the_kernels_enter(frames):
     at = 0
     for one in frames:
         count, many = one.truth.shape[:2]
-        raster = raster_of(one)
+        raster = one.raster
         model = ClassicalTopography(count, raster)
         size = np.log([raster.pixel_nm / PIXEL_NM, raster.pitch_nm / PITCH_NM])
         for n in range(many):

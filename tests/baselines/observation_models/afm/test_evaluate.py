@@ -26,9 +26,8 @@ from microgym.baselines.observation_models.afm.evaluate import (
     failed_claims,
     summary,
 )
-from microgym.baselines.observation_models.evaluate import evaluate
+from microgym.baselines.observation_models.evaluate import evaluate, made_from
 from microgym.baselines.observation_models.page import network_card, network_page
-from microgym.baselines.observation_models.weights_io import made_from
 from tests.microgym.reconstruction.topography.networks import make_weights
 
 BEST = RestorationSettings("lower", 1.0, 0.5, 1.5)
@@ -277,9 +276,8 @@ def test_bad_input_is_one_line_and_nothing_is_done(words, message, tmp_path, cap
 def test_training_by_command(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def quick(spec, folder, *, progress, **options):
+    def quick(spec, folder, **options):
         asked.append((spec, folder, options))
-        progress(options["steps"])
         return folder / "net.safetensors", {"trace": 0.3, "neural": 0.2}
 
     monkeypatch.setattr("microgym.baselines.observation_models.train.train", quick)

@@ -14,7 +14,7 @@ from microgym.baselines.observation_models.afm.classical import (
 from microgym.baselines.observation_models.afm.dataset import LEARNT, Conditions, scan_frames
 from microgym.baselines.observation_models.afm.evaluate import SPEEDS, coverage_under
 from microgym.baselines.observation_models.afm.page import draw_figure
-from microgym.baselines.observation_models.weights_io import made_from
+from microgym.baselines.observation_models.evaluate import made_from
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.topography.observation_model import NETWORK
 from microgym.specimens.splits import HELD_OUT_SURFACES

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import versions
+from microgym.baselines.observation_models.evaluate import made_from
 from microgym.baselines.observation_models.ptycho import SPEC, train
 from microgym.baselines.observation_models.ptycho.dataset import (
     FIELD,
@@ -16,7 +17,6 @@ from microgym.baselines.observation_models.ptycho.dataset import (
 )
 from microgym.baselines.observation_models.train import calibrate_uncertainty
 from microgym.baselines.observation_models.train import train as build
-from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.ptychography.neural import NETWORK
 
@@ -81,20 +81,17 @@ def test_calibration_makes_stated_bounds_true_of_scans_with_known_errors(monkeyp
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    ticks = []
     folder = tmp_path_factory.mktemp("networks") / "new"
-    path, scores = build(SMALL, folder, seed=4, groups=1, steps=2, progress=ticks.append)
-    return path, scores, ticks
+    return build(SMALL, folder, seed=4, groups=1, steps=2)
 
 
 def test_one_call_makes_a_network_that_loads(made):
-    path, scores, ticks = made
+    path, scores = made
     assert path.name == NETWORK.file
     assert [one.name for one in path.parent.iterdir()] == [NETWORK.file]
     weights = NETWORK.load(path)
     assert weights.radii[STATED.index(0.68)] == pytest.approx(1.0)
     assert 0.0 < weights.trust < 100.0
-    assert ticks == [1, 1]
     assert set(scores) == {"classical", "neural"}
     facts = made_from(NETWORK, path)
     assert (facts["seed"], facts["groups"], facts["steps"]) == (4, 1, 2)

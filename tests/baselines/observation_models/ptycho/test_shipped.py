@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import read_record
+from microgym.baselines.observation_models.evaluate import made_from
 from microgym.baselines.observation_models.ptycho import SPEC
 from microgym.baselines.observation_models.ptycho.classical import (
     SolverSettings,
@@ -14,7 +15,6 @@ from microgym.baselines.observation_models.ptycho.classical import (
 )
 from microgym.baselines.observation_models.ptycho.dataset import LEARNT, Conditions
 from microgym.baselines.observation_models.ptycho.evaluate import SCAN, coverage_under
-from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.nn.network import STATED
 from microgym.reconstruction.ptychography.neural import NETWORK
 from microgym.specimens.splits import HELD_OUT

@@ -136,11 +136,6 @@ def test_recipes_are_tuned_without_drift_and_error_on_validation_specimens(monke
 # --- coverage ------------------------------------------------------------------------------------
 
 
-def test_the_part_covered_is_counted():
-    relative = np.arange(100, dtype=np.float32) / 100
-    assert evaluate.covered(relative, np.array([0.5, 0.68, 2.0])) == pytest.approx([0.5, 0.68, 1.0])
-
-
 def test_coverage_of_a_true_uncertainty_is_what_is_stated(monkeypatch):
     """A network that knows its own errors exactly, on scans as in training."""
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from microgym.baselines.evaluation.records import read_record
+from microgym.baselines.observation_models.evaluate import made_from
 from microgym.baselines.observation_models.stm import SPEC
 from microgym.baselines.observation_models.stm.classical import find, find_classically
 from microgym.baselines.observation_models.stm.evaluate import (
@@ -15,7 +16,6 @@ from microgym.baselines.observation_models.stm.evaluate import (
     conditions,
     images_of,
 )
-from microgym.baselines.observation_models.weights_io import made_from
 from microgym.reconstruction.adatoms.observation_model import (
     NETWORK,
     MatchedFilter,
