@@ -12,6 +12,7 @@ versions on which the tests of this module have run.
 
 import functools
 import importlib
+import pickle
 import sys
 import weakref
 from collections.abc import Callable
@@ -131,6 +132,14 @@ class _StampedCache(caching.FunctionCache):
         # cannot read an index again after such a class was renamed.
         signature = tuple(_described(one) for one in sig)
         return (signature, *super()._index_key(sig, codegen)[1:], self._kind)
+
+    def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Files that were cut off, or that name what is no more, are made anew.
+        try:
+            return super()._load_overload(sig, target_context)
+        except (AttributeError, EOFError, ImportError, pickle.UnpicklingError):
+            self.flush()
+            return None
 
 
 def _cache(function: Callable[..., Any], kind: str) -> Any:

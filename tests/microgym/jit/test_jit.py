@@ -216,6 +216,17 @@ def test_kernels_find_each_other_whatever_was_compiled_before(floor):
     assert run(moved)["value"] == 21.0
 
 
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_cache_that_cannot_be_read_is_made_anew(floor, suffix):
+    first = run(floor)
+    for path in floor.rglob(f"*{suffix}"):
+        # Cut off in the middle; or a pickle of what does not exist.
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if "line" in path.name else b"cnowhere\nThing\n.")
+    assert run(floor)["value"] == first["value"]
+    assert run(floor) == {**first, "hits": 1}
+
+
 WORKERS = """
 import json, multiprocessing, sys, threading
 from concurrent.futures import ThreadPoolExecutor
