@@ -231,9 +231,24 @@ def shares_text(found: Sequence[Record]) -> str:
     return ", ".join(f"{one['value']:.1%}" for one in found)
 
 
-def coverage_lines(coverage: Record) -> list[str]:
-    """Found coverage on test specimens and on families held out, for a terminal."""
-    return [f"  coverage on {n}: {shares_text(one)}" for n, one in found_shares(coverage).items()]
+def summary_text(
+    head: str, found: Sequence[tuple[str, Record]], methods: Sequence[str], coverage: Record
+) -> str:
+    """Comparisons and coverage for a terminal.
+
+    Args:
+        head: first line.
+        found: label of each comparison, and its errors and gain.
+        methods: those whose errors are shown.
+        coverage: of the record.
+    """
+    lines = [head]
+    for label, one in found:
+        errors = "  ".join(f"{one['errors'][name]['value']:.3f}" for name in methods)
+        lines.append(f"  {label}{errors}  {gain_text(one['gain'])}")
+    for name, shares in found_shares(coverage).items():
+        lines.append(f"  coverage on {name}: {shares_text(shares)}")
+    return "\n".join(lines)
 
 
 def found_shares(coverage: Record) -> dict[str, Sequence[Record]]:

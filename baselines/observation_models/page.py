@@ -45,7 +45,6 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
         estimate=estimate,
         winner=winner,
         family=family_cell,
-        compared=comparison_cells,
         **known,
     )
 
@@ -109,21 +108,6 @@ def winner(gain: Estimate) -> str:
     if gain.above_zero:
         return "network"
     return "**classical**" if gain.below_zero else "neither"
-
-
-def comparison_cells(found: Record, methods: Sequence[str], settings: str) -> str:
-    """Cells of a comparison: errors of some methods, of the best one and of the network, and gain.
-
-    Args:
-        found: errors and gain of a record, see `microgym.baselines.observation_models.evaluate`.
-        methods: shown before the best one.
-        settings: of the best one, in words; "" leaves them out.
-    """
-    values = {name: f"{one['value']:.3f}" for name, one in found["errors"].items()}
-    gain = estimate(found["gain"])
-    best = f"{values['tuned']} ({settings})" if settings else values["tuned"]
-    others = (values[name] for name in methods)
-    return " | ".join((*others, best, values["network"], written(gain, 3), winner(gain)))
 
 
 def family_cell(one: Record) -> str:

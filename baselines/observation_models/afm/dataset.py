@@ -160,16 +160,13 @@ def random_conditions(generator: np.random.Generator, split: str) -> Conditions:
     )
 
 
-def random_frames(
-    seed: int, groups: int, split: str, group: int = 4, family: str | None = None
-) -> list[Frames]:
-    """Scan frames under random conditions.
+def random_frames(seed: int, groups: int, split: str, *, family: str | None = None) -> list[Frames]:
+    """Scan frames under random conditions, four under each set of them.
 
     Args:
         seed: of everything random.
         groups: sets of conditions.
         split: of the surfaces.
-        group: frames under each.
         family: of all surfaces; None draws one of `LEARNT` for each set of conditions.
 
     Returns:
@@ -180,7 +177,7 @@ def random_frames(
     for _ in range(groups):
         chosen = random_conditions(generator, split)
         chosen = chosen if family is None else replace(chosen, family=family)
-        seeds = generator.integers(1 << 60, size=group)
+        seeds = generator.integers(1 << 60, size=4)
         found.append(scan_frames(chosen, seeds, int(generator.integers(1 << 60))))
     return found
 

@@ -33,11 +33,10 @@ from microgym.baselines.observation_models.afm.dataset import (
 from microgym.baselines.observation_models.evaluate import (
     claimed_gains,
     compared,
-    coverage_lines,
-    gain_text,
     least_time,
     measure_coverage,
     specimen_seeds,
+    summary_text,
     tracked,
     unsupported_claims,
 )
@@ -156,10 +155,9 @@ failed_claims = functools.partial(unsupported_claims, claimed)
 
 def summary(record: Record) -> str:
     """The comparison and the coverage, as text."""
-    names = ("trace", "corrected", "tuned", "network")
-    lines = ["error over relief: trace, corrected, best classical, network, better by"]
-    for one in (*record["claims"], *record["tips"]):
-        errors = "  ".join(f"{one['errors'][name]['value']:.3f}" for name in names)
-        kind = one.get("speed", one.get("tip"))
-        lines.append(f"  {one['family']:<12}{kind:<8}{errors}  {gain_text(one['gain'])}")
-    return "\n".join([*lines, *coverage_lines(record["coverage"])])
+    head = "error over relief: trace, corrected, best classical, network, better by"
+    found = [
+        (f"{one['family']:<12}{one.get('speed', one.get('tip')):<8}", one)
+        for one in (*record["claims"], *record["tips"])
+    ]
+    return summary_text(head, found, ("trace", "corrected", "tuned", "network"), record["coverage"])

@@ -1,9 +1,8 @@
 """Comparison of the network with classical solvers, and the coverage of its uncertainty.
 
-The claim is about the regime of `Ptycho-v0`: few exposures that hardly overlap, few photons. There
-the network is compared, specimen by specimen, with the best of the classical solvers. A table goes
-over dose, overlap, drift and error of the probe; in it classical solvers also stop at equal time.
-Times are processor times of this process, measured as the table is made.
+The claim is about the regime of `Ptycho-v0`: few exposures that hardly overlap, few photons. A
+table goes over dose, overlap, drift and error of the probe; in it classical solvers also stop at
+equal processor time of this process.
 """
 
 import functools
@@ -20,12 +19,11 @@ from microgym.baselines.evaluation.statistics import Estimate, paired_difference
 from microgym.baselines.observation_models.evaluate import (
     claimed_gains,
     compared,
-    coverage_lines,
-    gain_text,
     least_time,
     mean_coverage,
     measure_coverage,
     specimen_seeds,
+    summary_text,
     tracked,
     unsupported_claims,
 )
@@ -298,14 +296,9 @@ def make_table(weights: Weights, *, specimens: int, judges: int, seed: int) -> d
 # --- coverage, claims and summary -----------------------------------------------------------------
 
 
-def coverage_under(
-    weights: Weights, seed: int, family: str | None = None, group: int = 4
-) -> tuple[Conditions, Float64]:
-    """Coverage of lit pixels, mean over inputs, under one set of random conditions, as in training.
-
-    Arguments and result are those of `under` in `measure_coverage`, with a number of specimens.
-    """
-    data = make_dataset(seed, 1, "test", group, family)
+def coverage_under(weights: Weights, seed: int, family: str | None) -> tuple[Conditions, Float64]:
+    """Coverage of lit pixels of four specimens under random conditions; see `measure_coverage`."""
+    data = make_dataset(seed, 1, "test", 4, family)
     inputs = data.inputs.astype(np.float32)
     images, sigmas = restore(weights, inputs)
     truth = data.truth[data.specimen][:, INSIDE, INSIDE]
@@ -346,11 +339,6 @@ failed_claims = functools.partial(unsupported_claims, claimed)
 
 def summary(record: Record) -> str:
     """The comparison in the claimed regime, and the coverage, as text."""
-    lines = ["E0 on lit pixels: best classical, network, better by"]
-    for one in record["claims"]:
-        errors = one["lit"]["errors"]
-        lines.append(
-            f"  {one['family']:<16}{one['photons']:<9g}{errors['tuned']['value']:.3f}  "
-            f"{errors['network']['value']:.3f}  {gain_text(one['lit']['gain'])}"
-        )
-    return "\n".join([*lines, *coverage_lines(record["coverage"])])
+    head = "E0 on lit pixels: best classical, network, better by"
+    found = [(f"{one['family']:<16}{one['photons']:<9g}", one["lit"]) for one in record["claims"]]
+    return summary_text(head, found, ("tuned", "network"), record["coverage"])

@@ -1,12 +1,10 @@
 """Network and classical solver on a recorded scan at a tenth of its dose.
 
 The recording is thinned (`microgym.instruments.recorded.replay`); the reference is the
-reconstruction from all of its photons. Both methods get the same exposures and the probe of the
-whole recording. Pixels, probe and specimen are not among those of the training. Classical settings
-are the best in hindsight on this very scan.
+reconstruction from all of its photons. Pixels, probe and specimen are not among those of the
+training. Classical settings are the best in hindsight on this very scan.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise, product
 from pathlib import Path
@@ -104,19 +102,16 @@ def scan_star(weights: Weights, path: Path, exposures: int | None, seed: int) ->
     }
 
 
-def make_star(
-    weights: Weights, path: Path, seed: int, exposures: Sequence[int | None] = EXPOSURES
-) -> dict[str, Any]:
+def make_star(weights: Weights, path: Path, seed: int) -> dict[str, Any]:
     """Compare on thinned scans of a recording.
 
     Args:
         weights: the network.
         path: of the recording.
         seed: of the thinning.
-        exposures: of each scan; None for all that were recorded.
     """
     scans = [
         scan_star(weights, path, each, seed)
-        for each in tracked(exposures, f"recorded {path.name}", "scan")
+        for each in tracked(EXPOSURES, f"recorded {path.name}", "scan")
     ]
     return {"recording": path.name, "share": SHARE, "scans": scans}

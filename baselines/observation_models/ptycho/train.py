@@ -1,15 +1,12 @@
 """PyTorch twin and training of the network from diffraction patterns: it must predict others.
 
 The input is the running reconstruction of one scan, the target the counts of further exposures of
-the same specimen at other places. The loss is the Poisson likelihood of those counts (PtychoPINN:
-Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789, 2023). That the counts are others than those of the
-input keeps the network from learning their noise (Batson and Royer, arXiv 1901.11365). Patterns do
-not fix the specimen's global phase; it is held to that of the estimate. The power that is scattered
-out of the direct beam grows with the square of the contrast, right or wrong, so only its
-distribution along rings counts there; a prior holds detail down where no light has been.
-
-The image is learnt without the truth. Only the uncertainty is learnt from true errors, and
-calibrated on specimens of the validation split.
+the same specimen, by Poisson likelihood (PtychoPINN: Hoidn, Mishra and Mehta, Sci. Rep. 13, 22789,
+2023). That the counts are others than those of the input keeps the network from learning their
+noise (Batson and Royer, arXiv 1901.11365). Patterns do not fix the specimen's global phase; it is
+held to that of the estimate. The power outside the direct beam grows with any contrast, right or
+wrong, so only its distribution along rings counts; a prior holds detail down where no light was.
+Only the uncertainty is learnt from the truth.
 """
 
 import functools
