@@ -29,6 +29,10 @@ Bool = NDArray[np.bool_]
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 
+class NoState(NamedTuple):
+    """State of what keeps none."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """Shape of one row of a state array, and the unit of its elements.

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,8 @@ from gymnasium.vector.utils import create_empty_array
 from numpy.typing import NDArray
 
 from microgym.envs.core.config import Config as EnvConfig
-from microgym.state import allocate, arrays, clear
+from microgym.envs.core.info import row_of
+from microgym.state import NoState, allocate, arrays, clear
 
 
 class Agent(Protocol):
@@ -33,7 +34,6 @@ class Agent(Protocol):
             seeds: one number an episode, for policies that draw; None for 0 to N - 1. An episode's
                 actions depend on its own seed only.
         """
-        ...
 
     def act(self, observation: Any, info: Mapping[str, Any] | None = None) -> Any:
         """Choose actions.
@@ -47,11 +47,6 @@ class Agent(Protocol):
             (N, ...) actions in the environment's action space; without the leading axis for a
             single observation.
         """
-        ...
-
-
-class NoState(NamedTuple):
-    """The state of a policy without a memory."""
 
 
 class Memory:
@@ -146,7 +141,7 @@ class BaseAgent(Memory, ABC):
             raise ValueError(f"{self.name!r} reads info['latent']: make the env with reveal=True")
         actions = self._act(parts, told)
         self.steps += 1
-        return _first(actions) if single else actions
+        return row_of(actions, 0) if single else actions
 
     def _reset(self, seeds: Sequence[int]) -> None:
         """Begin `num_envs` episodes."""
@@ -235,10 +230,3 @@ def _batched(info: Mapping[str, Any]) -> dict[str, Any]:
         name: _batched(value) if isinstance(value, Mapping) else np.asarray(value)[None]
         for name, value in info.items()
     }
-
-
-def _first(actions: Any) -> Any:
-    """Action of the first environment; parts of a mapping each."""
-    if isinstance(actions, Mapping):
-        return {name: _first(part) for name, part in actions.items()}
-    return actions[0]

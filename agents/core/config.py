@@ -33,11 +33,6 @@ def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def is_trained(env_id: str) -> bool:
-    """Whether an environment has a training configuration."""
-    return "training" in find_tables(env_id)
-
-
 def read_tables(env_id: str) -> dict[str, dict[str, Any]]:
     """All tables of the configuration of an environment with an agent that learns.
 

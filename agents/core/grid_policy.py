@@ -62,7 +62,7 @@ class GridPolicyNet(ChoiceNet):
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
                 parameter.zero_()
-            self.probe.weight.copy_(soft_disk(self.footprint, 8).expand_as(self.probe.weight))
+            self.probe.weight.copy_(_disk(self.footprint, 8).expand_as(self.probe.weight))
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Score every possible next exposure.
@@ -96,7 +96,7 @@ class GridPolicyNet(ChoiceNet):
         return torch.stack(sizes, dim=1)
 
 
-def soft_disk(width: float, edge: int) -> Tensor:
+def _disk(width: float, edge: int) -> Tensor:
     """Disk of a width in cells with a rim of one cell, (edge, edge), of sum one."""
     at = torch.arange(edge) - 0.5 * (edge - 1)
     radius = torch.hypot(at[:, None], at[None, :])

@@ -68,8 +68,8 @@ def agent_names(env_id: str) -> tuple[str, ...]:
     Raises:
         ValueError: no such environment.
     """
-    known = _references(env_id)
-    return (IdleAgent.name, *known, *((TRAINED,) if shipped_policy(env_id).is_file() else ()))
+    trained = (TRAINED,) if shipped_policy(env_id).is_file() else ()
+    return (IdleAgent.name, *_references(env_id), *trained)
 
 
 def shipped_policy(env_id: str) -> Path:
@@ -93,9 +93,7 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
         FileNotFoundError: no such file.
         ImportError: a trained agent, and PyTorch is not installed.
     """
-    entry = find(env_id)
-    given = env_kwargs or {}
-    known = _references(env_id)
+    entry, given, known = find(env_id), env_kwargs or {}, _references(env_id)
     if name == IdleAgent.name:
         return IdleAgent.for_env(env_id, given)
     if name in known:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.network import Network
 from microgym.agents.core.registry import declared
-from microgym.agents.training.atomic_io import replacing
+from microgym.atomic_io import replacing
 from microgym.reconstruction.nn.network import read_tensors
 
 POLICY_FILE = "policy.safetensors"

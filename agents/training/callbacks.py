@@ -17,10 +17,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from microgym.agents.core.network import Network
 from microgym.agents.core.trained_agent import PolicyAgent
-from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.checkpoint import Arrays, Checkpoint, CheckpointStore
 from microgym.agents.training.learner_state import capture
 from microgym.agents.training.video import animation
+from microgym.atomic_io import write_atomically
 
 VIDEO = "validation/episode"
 """Name of the videos in logs."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.agents.training.atomic_io import remove_unfinished, replacing
+from microgym.atomic_io import remove_unfinished, replacing
 
 FORMAT = "microgym-checkpoint-2"
 """Name of the format, to be changed with the content of checkpoints."""

@@ -31,7 +31,7 @@ from stable_baselines3.common.logger import (
 )
 
 from microgym.agents.core.extras import extra_named
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 
 KINDS = ("csv", "tensorboard", "wandb")
 CSV_FILE, MEDIA_FOLDER = "progress.csv", "media"

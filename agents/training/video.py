@@ -36,13 +36,6 @@ def animation(frames: Sequence[Frame], fps: int, kind: str = "WEBP") -> bytes:
     return buffer.getvalue()
 
 
-def still(frame: Frame) -> bytes:
-    """Content of a lossless WEBP file of one frame, uint8 [height, width, 3]."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
-
-
 def _with_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
     """Images with one common palette, so that the file stores only differences between frames.
 

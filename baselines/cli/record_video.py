@@ -1,6 +1,7 @@
 """Videos of one episode."""
 
 import importlib
+import io
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from microgym.agents.core.agent import Agent
-from microgym.agents.training.atomic_io import write_atomically
 from microgym.agents.training.video import HOLD, Frame, animation
+from microgym.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 
@@ -53,6 +55,13 @@ def record_episode(
     finally:
         env.close()
     return frames, outcome
+
+
+def still(frame: Frame) -> bytes:
+    """Content of a lossless WEBP file of one frame, uint8 [height, width, 3]."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, "WEBP", lossless=True)
+    return buffer.getvalue()
 
 
 def check_format(path: Path) -> Path:

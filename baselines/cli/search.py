@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from microgym.agents.core import registry
 from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.search_space import Space, Value, search_space
 from microgym.baselines.cli.train import all_complete, check_seeds, train_runs

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from microgym.agents.core.config import find_tables, is_trained
+from microgym.agents.core.config import find_tables
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.records import from_plain
 
@@ -95,7 +95,7 @@ def record_protocol(env_id: str, small: bool) -> EvaluationProtocol:
     table = evaluation_table(env_id)
     if small:
         return replace(SMALL, steps=table.small_steps)
-    seeds = FULL.seeds if is_trained(env_id) else ()
+    seeds = FULL.seeds if "training" in find_tables(env_id) else ()
     return replace(FULL, seeds=seeds, episodes=table.episodes, kept=table.kept)
 
 

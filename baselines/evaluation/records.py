@@ -17,7 +17,7 @@ from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import microgym
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 
 PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 """Packages whose versions can change a number."""

@@ -2,7 +2,7 @@
 
 import argparse
 
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 from microgym.baselines.evaluation.protocols import find_recording
 from microgym.baselines.evaluation.records import check_writable, write_json
 from microgym.baselines.observation_models.evaluate import evaluate as make_record

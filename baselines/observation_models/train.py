@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import Tensor
 
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 from microgym.baselines.evaluation.records import provenance, to_json
 from microgym.baselines.observation_models.evaluate import tracked
 from microgym.baselines.observation_models.network import TwinNetwork, tensors_of

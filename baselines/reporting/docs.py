@@ -17,7 +17,7 @@ import gymnasium as gym
 
 from microgym.agents.core.registry import agent_names, make_agent
 from microgym.agents.core.trained_agent import PolicyAgent
-from microgym.agents.training.atomic_io import write_atomically
+from microgym.atomic_io import write_atomically
 from microgym.baselines.evaluation.comparison import (
     FRESH,
     SHIPPED,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from microgym.agents.core.agent import Agent
-from microgym.agents.training.atomic_io import write_atomically
-from microgym.agents.training.video import animation, still
+from microgym.agents.training.video import animation
+from microgym.atomic_io import write_atomically
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.cli.record_video import record_episode
+from microgym.baselines.cli.record_video import record_episode, still
 from microgym.baselines.cli.train import Run, trained_runs
 from microgym.baselines.evaluation.comparison import (
     FRESH,

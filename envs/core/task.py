@@ -9,7 +9,7 @@ of their array from the task, such as "instrument.state.wear".
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,6 @@ from microgym.validation import integer
 
 Rows = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-
-
-class NoState(NamedTuple):
-    """State of a task that keeps none beside its instrument's."""
 
 
 class Modes(dict[str, Declared]):
@@ -73,7 +69,7 @@ class Task(ABC):
     """
 
     Config: ClassVar[type[Any]] = Config
-    State: ClassVar[type[Any]] = NoState
+    State: ClassVar[type[Any]] = states.NoState
     SIZES: ClassVar[Mapping[str, str]] = {}
     OBSERVATION: ClassVar[Declared | Modes]
     ACTION: ClassVar[Declared | Modes]

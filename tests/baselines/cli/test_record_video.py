@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from microgym.agents.training.video import animation, still
+from microgym.agents.training.video import animation
 from microgym.baselines.cli import record_video
+from microgym.baselines.cli.record_video import still
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from tests.baselines.stubs import TOY, ToyAgent
 

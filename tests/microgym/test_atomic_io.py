@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from microgym.agents.training.atomic_io import remove_unfinished, replacing, write_atomically
+from microgym.atomic_io import remove_unfinished, replacing, write_atomically
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
