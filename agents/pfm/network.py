@@ -3,7 +3,7 @@
 In privileged training, candidates are simulated on copies of the films.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
+from microgym.agents.core.network import TARGET, PolicyAdapter
 from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
+from microgym.agents.core.ranking_policy import RankingPolicyNet
 from microgym.agents.pfm.domain_model import (
     CELLS,
     EDGE,
@@ -98,20 +99,16 @@ class PulseProposals(PolicyAdapter):
         return to_action(coordinates(self.state.places[rows, number]), self.volts[number], read)
 
 
-class PulsePolicyNet(ChoiceNet):
+class PulsePolicyNet(RankingPolicyNet):
     """Predicted change of the film by each candidate, and the change of the agreement from that.
 
-    Fully connected layers, shared by all candidates, correct the change that a disk would make;
-    they read the maps around the place, the bias and that change. The logit of a candidate is
-    proportional to the change of the agreement less the damage; a further output over all of the
-    film is added to the logits with an image.
+    The model is a disk. The logit of a candidate is proportional to the change of the agreement
+    less the damage; a further output over all of the film is added to the logits with an image.
 
     Args:
         width: units of the hidden layers.
 
     Attributes:
-        look_at, told, inner, cells: layers over the surroundings, over bias and change, over both,
-            and to the correction.
         sharpness: inverse temperature of the policy.
         looks, look: layers of the logit of an image; `eager` is its slope and offset over the
             number of pulses since the last image.
@@ -120,23 +117,17 @@ class PulsePolicyNet(ChoiceNet):
     kind = "pulses"
     settings = ("width",)
     adapter_class = PulseProposals
-    auxiliary_layers = ("look_at", "told", "inner", "cells")
     value_features = 64
     privileged_features = 2
     reach = 4  # cells around a place that are read, 8 cells of the film
     unit = 20.0  # of the corrections, cells of the film (design choice)
-    _kinds: Tensor
     _disks: Tensor
     _raises: Tensor
 
     def __init__(self, width: int = 64) -> None:
-        super().__init__()
+        kinds = torch.arange(COUNT) // TRIES
+        super().__init__(len(BELIEFS), kinds.tolist(), 2, width)
         self.width = width
-        kinds, patch = torch.arange(COUNT) // TRIES, 2 * self.reach + 1
-        self.look_at = nn.Linear(len(BELIEFS) * patch**2, width)
-        self.told = nn.Linear(len(MODEL.volts) + 1 + 2 * 2, width)
-        self.inner = nn.Linear(width, width)
-        self.cells = nn.Linear(width, 2)
         self.sharpness = nn.Parameter(torch.tensor(3.0))
         summary = len(NUMBERS) + 6
         self.value = nn.Sequential(nn.Linear(summary, 64), nn.Tanh())
@@ -145,14 +136,13 @@ class PulsePolicyNet(ChoiceNet):
         # An image about every second time after seven pulses, as often as the expert's.
         self.eager = nn.Parameter(torch.tensor([60.0, -6.5]) / 20.0)
         with torch.no_grad():
-            for parameter in (*self.look.parameters(), *self.cells.parameters()):
+            for parameter in self.look.parameters():
                 parameter.zero_()
         at = torch.arange(-self.reach, self.reach + 1).float()
         radii = torch.tensor([*(MODEL.radius(v) / EDGE for v in MODEL.volts), -1.0])
         disks = radii[:, None, None] + 0.5 - torch.hypot(at[:, None], at[None, :])
         disks = disks.clamp(0.0, 1.0).flatten(1) * EDGE**2
         raises = (torch.tensor([*MODEL.volts, 0.0]) > 0.0).float()
-        self.register_buffer("_kinds", nn.functional.one_hot(kinds).float(), persistent=False)
         self.register_buffer("_disks", disks[kinds], persistent=False)
         self.register_buffer("_raises", raises[kinds, None], persistent=False)
 
@@ -183,32 +173,6 @@ class PulsePolicyNet(ChoiceNet):
         looks = 20.0 * (self.eager[0] * age + self.eager[1]) + 2.0 * self.look(self.looks(summary))
         logits = 100.0 * self.sharpness * worth
         return torch.cat([logits, logits + looks], dim=1), self.value(summary)
-
-    def predict(
-        self, maps: Tensor, places: Tensor, symmetry: Callable[[Tensor], Tensor] | None = None
-    ) -> Tensor:
-        """Change by each candidate in the pattern and beside it, cells of the film, (B, COUNT, 2).
-
-        Args:
-            maps: (B, len(BELIEFS), CELLS, CELLS).
-            places: (B, COUNT) cells of the maps, flat index.
-            symmetry: of the square, applied to the surroundings of each place.
-        """
-        patches = self.surroundings(maps, places)
-        around = (patches if symmetry is None else symmetry(patches)).flatten(3)
-        effects = self.model(around)
-        kinds = self._kinds.expand(*effects.shape[:2], -1)
-        told = torch.cat([kinds, effects / self.unit, (effects / self.unit).abs()], dim=-1)
-        x = torch.relu(self.look_at(around.flatten(2)) + self.told(told))
-        x = torch.relu(x + self.inner(x))
-        return effects + self.unit * self.cells(x)
-
-    def surroundings(self, maps: Tensor, places: Tensor) -> Tensor:
-        """Maps around each place, (B, COUNT, maps, patch, patch), with zeros outside the maps."""
-        places, patch = places.long(), 2 * self.reach + 1
-        padded = nn.functional.pad(maps, (self.reach,) * 4)
-        windows = padded.unfold(2, patch, 1).unfold(3, patch, 1)
-        return windows[torch.arange(len(maps))[:, None], :, places // CELLS, places % CELLS]
 
     def model(self, around: Tensor) -> Tensor:
         """Cells of the film that disks would write in the pattern and beside it, (B, COUNT, 2).
