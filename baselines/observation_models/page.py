@@ -30,9 +30,7 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
     """
     record = _record(spec, results)
     made = made_from(spec.network, spec.network.shipped_file)
-    known: Mapping[str, Any] = {}
-    if record is not None:
-        known = {"provenance": provenance_rows(record), **spec.values(record)}
+    values = {} if record is None else spec.values(record)
     return render_template(
         spec.template,
         folder=Path(__file__).parent,
@@ -45,7 +43,8 @@ def network_page(spec: ObservationModelSpec, results: Path, *, figure: bool) -> 
         estimate=estimate,
         winner=winner,
         family=family_cell,
-        **known,
+        provenance_rows=provenance_rows,
+        **values,
     )
 
 

@@ -37,6 +37,7 @@ from microgym.baselines.observation_models.stm.dataset import (
     take,
 )
 from microgym.envs.stm.config import RECONSTRUCTORS
+from microgym.physics.stm_tip import STATES
 from microgym.reconstruction.adatoms.observation_model import (
     ClassicalDetector,
     DetectorModel,
@@ -52,9 +53,10 @@ EDGES = (0.0, 0.5, 0.7, 0.9, 0.97, 0.99, 1.0)
 """Borders of the bins of stated probabilities."""
 STATED = (0.5, 0.6827, 0.9, 0.95)
 """Shares of errors along an axis whose bounds are evaluated."""
-RESAMPLES = 2000
 BOUNDS = (0.6745, 1.0, 1.6449, 1.96)
 """Standard deviations that `STATED` shares of a normal distribution stay below."""
+RESAMPLES = 2000
+"""Of the intervals of shares."""
 TOLERATED = 0.06
 """Difference of a stated and a found share that is accepted."""
 CLAIMED = ("loud", "three times as loud", "unstable tip", "close pairs")
@@ -63,7 +65,6 @@ FAST = "4 s an image"
 """Condition of the training under which the network is not claimed to place adatoms better."""
 UNSEEN = ("2 s an image", "step edge", "step edge, double tip")
 """Conditions that are not in the training."""
-_TIPS = ("sharp", "double", "blunt", "contaminated", "unstable")
 _FIRST = {"train": 0, "validation": 300_000_000, "test": 600_000_000}
 
 
@@ -79,7 +80,7 @@ def conditions() -> dict[str, Conditions]:
         "8 s an image": replace(BASE, image_s=8.0),
         "4 s an image": replace(BASE, image_s=4.0),
         "strong drift": replace(BASE, drift="hard"),
-        **{f"{one} tip": replace(BASE, state=one) for one in _TIPS},
+        **{f"{one} tip": replace(BASE, state=one) for one in STATES},
         "close pairs": replace(BASE, paired=1.0),
         "2 s an image": replace(BASE, image_s=2.0),
         "step edge": replace(BASE, family="stepped"),
@@ -243,11 +244,10 @@ def times_us(weights: Weights) -> dict[str, float]:
         "network": NeuralDetector(count, *GEOMETRY, weights),
         "classical": ClassicalDetector(count, *GEOMETRY),
     }
-    times = {
-        name: least_time(partial(one.estimate, rows, images.heights), 20, time.perf_counter)
-        for name, one in detectors.items()
+    work = {name: partial(one.estimate, rows, images.heights) for name, one in detectors.items()}
+    return {
+        name: 1e6 * least_time(run, 20, time.perf_counter) / count for name, run in work.items()
     }
-    return {name: 1e6 * seconds / count for name, seconds in times.items()}
 
 
 def failed_claims(record: Record) -> list[str]:
