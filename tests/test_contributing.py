@@ -17,7 +17,7 @@ from microgym.agents import make_agent
 from microgym.envs.core import testing
 import gymnasium, microgym
 name = "microgym:Focus-v0"
-assert testing.check_vector_equals_single(name, 3, steps=30, exposures=6) > 3
+assert testing.check_vector_env(name, 3, steps=30, exposures=6) > 3
 testing.check_snapshot(name, exposures=4)
 testing.check_reset(name, exposures=4)
 testing.check_intervention(name, "defocus_nm", 50.0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channel, Channels, Plane
 from microgym.instruments.afm.state import LineState
 from microgym.numerics.libm import log
+from microgym.numerics.linalg import ordered_sum
 from microgym.reconstruction.topography.observation_model import LineEstimate
 from microgym.state import Float32, Float64, Int64, Shape
 
@@ -81,15 +82,10 @@ def level_of(size: Float64) -> Float64:
     return np.clip(log(np.maximum(size, 1e-6)) / 4.605170185988092, -1.0, 1.0)
 
 
-def summed(numbers: NDArray[Any]) -> Float64:
-    """Sums along the last axis, from zero on and in order, which decides the last bit."""
-    return 0.0 + np.cumsum(numbers, axis=-1, dtype=np.float64)[..., -1]
-
-
 def cell_means(pixels: NDArray[Any]) -> Float64:
     """Means over the pixels of each cell, (k, CELLS), for lines (k, pixels)."""
     width = pixels.shape[1] // CELLS
-    return summed(pixels.reshape(len(pixels), CELLS, width)) / width
+    return ordered_sum(pixels.reshape(len(pixels), CELLS, width)) / width
 
 
 def squashed(numbers: Float64, half: float) -> Float64:
@@ -111,15 +107,15 @@ def reduce_lines(
     """
     z, y, e, f, phase = (part[rows].astype(np.float64) for part in line[:5])
     pixels = z.shape[1]
-    mean, other = (summed(one)[:, None] / pixels for one in (z, y))
+    mean, other = (ordered_sum(one)[:, None] / pixels for one in (z, y))
     apart = (z - mean) - (y - other)
     # Squares of errors are those of both directions.
     squares = 0.5 * (e * e + f * f)
     changes = 0.5 * (np.diff(e) ** 2 + np.diff(f) ** 2)
-    sizes.discrepancy[rows] = np.sqrt(summed(apart * apart) / pixels)
-    sizes.error[rows] = np.sqrt(summed(squares) / pixels)
-    sizes.ripple[rows] = np.sqrt(summed(changes) / (pixels - 1))
-    sizes.steepness[rows] = summed(np.abs(np.diff(z))) / (pixels - 1)
+    sizes.discrepancy[rows] = np.sqrt(ordered_sum(apart * apart) / pixels)
+    sizes.error[rows] = np.sqrt(ordered_sum(squares) / pixels)
+    sizes.ripple[rows] = np.sqrt(ordered_sum(changes) / (pixels - 1))
+    sizes.steepness[rows] = ordered_sum(np.abs(np.diff(z))) / (pixels - 1)
     sizes.total_steepness[rows] += sizes.steepness[rows]
     sizes.worst[rows] = np.maximum(np.abs(e), np.abs(f)).max(axis=1)
     sizes.mean[rows] = mean[:, 0]
@@ -165,20 +161,3 @@ def reduce_images(images: Float32, done: Int64) -> Float32:
             total += np.where(there, images[:, line, i::width], 0.0)
         pixels += width * there
     return squashed(total / np.maximum(pixels, 1.0), HEIGHT_NM).astype(np.float32)
-
-
-def image_quality(variances: Float64, errors: Float64, done: Int64, floor: float) -> Float64:
-    """Quality of unfinished images in bel: -log10 of the squared error over the variance, (k,).
-
-    Lines that are still to be scanned count as wholly wrong, so that a step adds what it has made
-    of the image.
-
-    Args:
-        variances: (k, lines) variance of each line of the truth, nm^2.
-        errors: (k, lines) squared errors of the lines so far, nm^2.
-        done: (k,) lines that have been scanned.
-        floor: part of the variance below which errors do not count.
-    """
-    wrong = np.where(np.arange(variances.shape[1]) < done[:, None], errors, variances)
-    total, rest = (summed(np.insert(one, 0, 1e-12, axis=1)) for one in (variances, wrong))
-    return -log(np.maximum(rest / total, floor)) / 2.302585092994046

@@ -13,7 +13,9 @@ from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.afm.instrument import AFMInstrument
+from microgym.metrics.images import unfinished_image_bel
 from microgym.numerics.libm import exp, log
+from microgym.numerics.linalg import ordered_sum
 from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, ScanLine
 from microgym.state import Float32, Float64, Int64, Shape
 
@@ -229,7 +231,7 @@ class AFMTask(Task):
         self.share(lambda some: instrument.reset(some, every[some], *drawn), rows)
         if self.topography is not None:
             self.topography.reset(rows)
-        mean = observation.summed(instrument.state.surface.variance[rows] / config.lines)
+        mean = ordered_sum(instrument.state.surface.variance[rows] / config.lines)
         state.relief_nm[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
         state.image_error_nm[rows] = state.relief_nm[rows]
 
@@ -255,7 +257,7 @@ class AFMTask(Task):
             if (event == kind).any():
                 act(rows[event == kind])
         variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
-        quality = observation.image_quality(variance, state.errors[rows], done, FLOOR)
+        quality = unfinished_image_bel(variance, state.errors[rows], done, FLOOR)
         state.snr_db[rows] = 10.0 * quality
         state.image_error_nm[rows] = state.relief_nm[rows] * exp(-_NEPERS * quality)
         self.costs[rows, 0] = tip.crashes[rows] - crashes

@@ -197,7 +197,7 @@ def drive(envs: VectorEnv[Any, Any, Any], *, seed: int, steps: int, after: int =
     return record
 
 
-def check_vector_equals_single(
+def check_vector_env(
     env_id: str,
     num_envs: int = 3,
     mode: AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -439,5 +439,5 @@ def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
     ):
         check(env_id, **arguments)
     for mode, num_envs in itertools.product(MODES, (1, 3)):
-        ended = check_vector_equals_single(env_id, num_envs, mode, steps=steps, **arguments)
+        ended = check_vector_env(env_id, num_envs, mode, steps=steps, **arguments)
         assert ended, f"{env_id}: no episode ended in {steps} steps"

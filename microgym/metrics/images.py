@@ -4,9 +4,11 @@ All take (..., H, W), work in float64, and return one number an image, zero-dime
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from microgym.metrics.validation import Real, real_pair
+from microgym.numerics.libm import log
+from microgym.numerics.linalg import ordered_sum
 
 SSIM_WINDOW = 7
 """Edge of the window of `ssim`, px (scikit-image's default)."""
@@ -159,3 +161,22 @@ def ssim(estimate: ArrayLike, truth: ArrayLike, data_range: ArrayLike | None = N
     likeness = (2.0 * mean_a * mean_b + c1) * (2.0 * covariance + c2)
     bound = (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
     return np.asarray(np.mean(likeness / bound, axis=_PIXELS))
+
+
+def unfinished_image_bel(
+    variances: Real, errors: Real, done: NDArray[np.int64], floor: float
+) -> Real:
+    """Quality of unfinished images in bel: -log10 of the squared error over the variance, (k,).
+
+    Lines that are still to be scanned count as wholly wrong, so that a step adds what it has made
+    of the image.
+
+    Args:
+        variances: (k, lines) variance of each line of the truth, nm^2.
+        errors: (k, lines) squared errors of the lines so far, nm^2.
+        done: (k,) lines that have been scanned.
+        floor: part of the variance below which errors do not count.
+    """
+    wrong = np.where(np.arange(variances.shape[1]) < done[:, None], errors, variances)
+    total, rest = (ordered_sum(np.insert(one, 0, 1e-12, axis=1)) for one in (variances, wrong))
+    return -log(np.maximum(rest / total, floor)) / 2.302585092994046

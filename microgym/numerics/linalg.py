@@ -191,3 +191,8 @@ def eigen(matrix: Complex) -> tuple[Real, Complex]:
             break
     order = np.argsort(-np.diagonal(re), kind="stable")
     return np.diagonal(re)[order], join(rows_re[order].T, -rows_im[order].T)
+
+
+def ordered_sum(numbers: NDArray[np.number]) -> Real:
+    """Sums along the last axis, from zero on and in order, which decides the last bit."""
+    return 0.0 + np.cumsum(numbers, axis=-1, dtype=np.float64)[..., -1]

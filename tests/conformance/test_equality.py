@@ -16,7 +16,7 @@ SIZES = [(1, 1), (3, 2), (8, 1), (8, 2)]
 @pytest.mark.parametrize(("num_envs", "threads"), SIZES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_equals_single(case, num_envs, threads, mode):
-    ended = testing.check_vector_equals_single(
+    ended = testing.check_vector_env(
         case.id, num_envs, mode, threads=threads, steps=18, **case.arguments
     )
     assert ended > num_envs, "too few steps to see episodes begin again"
@@ -25,7 +25,7 @@ def test_vector_equals_single(case, num_envs, threads, mode):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_vector_equals_single_under_a_time_limit(case):
     for mode in testing.MODES:
-        ended = testing.check_vector_equals_single(
+        ended = testing.check_vector_env(
             case.id, 3, mode, steps=7, max_episode_steps=2, **case.arguments
         )
         assert ended >= 6

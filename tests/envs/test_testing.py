@@ -74,7 +74,7 @@ def does_nothing(task: ToyTask, rows: Any, **values: Any) -> None:
         (testing.check_snapshot, ToyTask, "arrays", forgets("budget"), "restored after"),
         (testing.check_pickle, ToyTask, "arrays", forgets("lamp"), "pickled after"),
         (testing.check_vector_state, ToyTask, "arrays", forgets("path"), "pickled"),
-        (testing.check_vector_equals_single, ToyTask, "_look", knows_the_batch, "N=3"),
+        (testing.check_vector_env, ToyTask, "_look", knows_the_batch, "N=3"),
         (testing.check_threads_do_not_matter, ToyTask, "_look", knows_its_piece, "2 threads"),
     ],
 )
@@ -88,7 +88,7 @@ def test_sins_are_found(monkeypatch, check, owner, method, sin, message):
 def test_a_wrong_final_mask_is_found(monkeypatch):
     monkeypatch.setattr(MicroscopeVectorEnv, "_renew", marks_all_as_final)
     with pytest.raises(AssertionError, match="_final_obs"):
-        testing.check_vector_equals_single(TOY, 3, AutoresetMode.SAME_STEP)
+        testing.check_vector_env(TOY, 3, AutoresetMode.SAME_STEP)
 
 
 def test_an_idle_intervention_is_found(monkeypatch):

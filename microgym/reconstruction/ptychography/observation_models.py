@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
+from microgym.physics.diffraction import add_fluence
 from microgym.physics.probe import intensity
 from microgym.reconstruction.observation_model import ObservationModel
 from microgym.state import Float32, Float64, Int64, Shape, allocate
@@ -94,6 +95,42 @@ def whole_region(num_envs: int, region: tuple[int, int]) -> Int64:
     """
     start, size = region
     return np.tile(np.array([start, start + size] * 2, np.int64), (num_envs, 1))
+
+
+@kernel
+def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
+    """Enter the latest exposure of each row into fluence and signals.
+
+    Args:
+        rows: (k,) int64.
+        measurement: of all rows.
+        footprint: (n*n,) float32, intensity of the known probe, sum one.
+        disk: (n*n,) float32, 1 inside the direct beam on the detector.
+        n: edge of a patch of the specimen, px.
+        edge: pixels along the edge of a cell of the maps.
+        scan: `RunningScan` whose fluence is updated; the patch is added to its areas.
+        signal: (N, 2) float64, counts inside and outside the direct beam over the photons sent,
+            written.
+    """
+    start, size = n // 2, scan.fluence.shape[1] - n
+    for b in rows:
+        photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
+        # Fluence by the commanded position and the known probe: F += photons |P|^2.
+        top, left = corner[b, 0], corner[b, 1]
+        add_fluence(scan.fluence[b], footprint, np.float32(photons), top, left, n)
+        direct, total = 0.0, 0.0
+        for j in range(n * n):
+            direct += reading[j] * disk[j]
+            total += reading[j]
+        signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
+        signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)
+        # Whole cells of the region that hold the patch.
+        area = scan.areas[b]
+        for axis in range(2):
+            first = max(corner[b, axis] - start, 0) // edge * edge
+            end = (min(corner[b, axis] + n - start, size) + edge - 1) // edge * edge
+            area[2 * axis] = min(area[2 * axis], start + first)
+            area[2 * axis + 1] = max(area[2 * axis + 1], start + end)
 
 
 @kernel
