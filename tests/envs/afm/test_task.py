@@ -20,7 +20,7 @@ AT = {name: place for place, name in enumerate(NUMBERS)}
 SCAN, ENGAGE, WITHDRAW, EXCHANGE = -1.0, 0.55, 0.75, 0.95
 
 
-def make(seed: int | None = 1, **arguments: Any) -> AFMEnv:
+def make(seed: int | None = 1, **arguments: Any) -> Any:
     env = AFMEnv(**{**QUIET, **arguments})
     if seed is not None:
         env.reset(seed=seed)

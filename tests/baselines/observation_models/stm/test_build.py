@@ -34,8 +34,8 @@ def test_training_lowers_the_loss_and_is_of_its_seed(images):
     found = []
 
     class Noted(DetectionTask):
-        def loss(self, *arguments):
-            loss = super().loss(*arguments)
+        def loss(self, net, generator, step, steps):
+            loss = super().loss(net, generator, step, steps)
             found.append(loss.item())
             return loss
 
