@@ -70,6 +70,7 @@ def _load(link: _Link, engine: Any) -> bool:
 
 @functools.cache
 def _empty_module(backend: Any) -> Any:
+    """A module without code, which takes the place of a linked kernel's."""
     return binding.parse_assembly(str(backend._create_empty_module("empty")))
 
 
@@ -94,10 +95,12 @@ class _StampedImpl(caching.CompileResultCacheImpl):
     ]
 
     def reduce(self, cres: Any) -> Any:
+        """Kernels that are called, symbols that are defined, and what Numba keeps."""
         defined = {function.name for function in cres.library.get_defined_functions()}
         return _called(cres.library), defined, super().reduce(cres)
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """Load what the kernel calls, then the kernel; None where that cannot be found."""
         called, defined, payload = payload
         engine = target_context.codegen()._engine
         # Linking to an unknown name would end the process. Names differ where a module is run as a
@@ -128,12 +131,14 @@ class _StampedCache(caching.FunctionCache):
         self._kind = kind
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """Key of one signature, with the types in words and the kind of the kernel."""
         # In words: Numba tells NamedTuples apart by their classes' names and elements only, and
         # cannot read an index again after such a class was renamed.
         signature = tuple(_described(one) for one in sig)
         return (signature, *super()._index_key(sig, codegen)[1:], self._kind)
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Machine code of a signature; None where the files cannot be read."""
         # Files that were cut off, or that name what is no more, are made anew.
         try:
             return super()._load_overload(sig, target_context)

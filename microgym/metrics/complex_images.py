@@ -23,6 +23,7 @@ _PIXELS = (-2, -1)
 def _checked(
     estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike | None
 ) -> tuple[Complex, Complex, Mask]:
+    """Images as complex128, and the mask, which selects pixels in each of them."""
     a, b = complex_pair(estimate, truth)
     chosen = as_mask("mask", mask, a.shape)
     if not chosen.any(axis=_PIXELS).all():
@@ -155,6 +156,7 @@ def without_ramp(estimate: ArrayLike, truth: ArrayLike, mask: ArrayLike | None =
 
 
 def _without_ramp(estimate: Complex, truth: Complex, mask: Mask) -> Complex:
+    """`without_ramp` of checked images."""
     slope = _ramps(estimate, truth, mask)
     y, x = _centred(estimate.shape[-2]), _centred(estimate.shape[-1])
     phase = slope[..., 0, None, None] * y[:, None] + slope[..., 1, None, None] * x
@@ -164,6 +166,7 @@ def _without_ramp(estimate: Complex, truth: Complex, mask: Mask) -> Complex:
 
 
 def _ramps(estimate: Complex, truth: Complex, mask: Mask) -> Real:
+    """`phase_ramp` of checked images."""
     product = np.where(mask, estimate.conj() * truth, 0.0)
     flat = product.reshape(-1, *product.shape[-2:])
     slopes = np.array([_one_ramp(image) for image in flat], np.float64)
@@ -171,6 +174,7 @@ def _ramps(estimate: Complex, truth: Complex, mask: Mask) -> Real:
 
 
 def _centred(n: int) -> Real:
+    """Coordinates of n pixels about their centre."""
     return np.arange(n, dtype=np.float64) - (n - 1) / 2.0
 
 

@@ -67,6 +67,7 @@ class RingCorrelation:
         return float(frequency[k - 1] + part * (frequency[k] - frequency[k - 1]))
 
     def _level(self, threshold: str | float) -> Real:
+        """Values of a threshold on all rings."""
         if isinstance(threshold, str):
             if threshold not in THRESHOLDS:
                 raise ValueError(f"threshold {threshold!r} must be a number or one of {THRESHOLDS}")
@@ -79,6 +80,7 @@ class RingCorrelation:
 
 
 def _window(window: str | ArrayLike | None, shape: tuple[int, ...]) -> Real:
+    """Weights (H, W) of a named window, or those that the user gave."""
     if window is None:
         return np.ones(shape)
     if isinstance(window, str):
@@ -96,6 +98,7 @@ def _window(window: str | ArrayLike | None, shape: tuple[int, ...]) -> Real:
 
 
 def _image(name: str, values: ArrayLike) -> Real | Complex:
+    """One image as float64 or complex128, of at least 4 px along each axis."""
     array = np.asarray(values)
     image = complex_image(name, array) if array.dtype.kind == "c" else real_image(name, array)
     if image.ndim != 2 or min(image.shape) < 4:
@@ -104,6 +107,7 @@ def _image(name: str, values: ArrayLike) -> Real | Complex:
 
 
 def _ring_sums(values: Real, ring: NDArray[np.int64], rings: int) -> Real:
+    """Sums of values over each ring but the zeroth."""
     sums = np.bincount(ring.ravel(), values.ravel(), minlength=rings + 1)
     return np.asarray(sums[1 : rings + 1], np.float64)
 

@@ -37,6 +37,7 @@ def mae(estimate: ArrayLike, truth: ArrayLike) -> Real:
 
 
 def _data_range(truth: Real, data_range: ArrayLike | None) -> Real:
+    """Range of the data, one for each image; by default each truth's own."""
     if data_range is None:
         spread = np.asarray(np.ptp(truth, axis=_PIXELS))
         if (spread == 0.0).any():

@@ -9,6 +9,7 @@ Mask = NDArray[np.bool_]
 
 
 def _finite(name: str, values: NDArray[np.generic]) -> None:
+    """Raise ValueError unless an array holds images of finite numbers."""
     if values.ndim < 2 or 0 in values.shape:
         raise ValueError(f"{name} of shape {values.shape} must be (..., H, W) and not empty")
     if not np.isfinite(values).all():
@@ -17,6 +18,7 @@ def _finite(name: str, values: NDArray[np.generic]) -> None:
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.generic]:
+    """Values as an array; TypeError unless they are numbers."""
     array = np.asarray(values)
     if array.dtype.kind not in "buifc":
         raise TypeError(f"{name} must hold numbers, not {array.dtype}")
@@ -52,7 +54,12 @@ def complex_image(name: str, values: ArrayLike) -> Complex:
 
 
 def same_shape(first: str, a: NDArray[np.generic], second: str, b: NDArray[np.generic]) -> None:
-    """Raise ValueError unless two arrays have one shape."""
+    """Raise ValueError unless two arrays have one shape.
+
+    Args:
+        first, second: names of the arguments, for the message.
+        a, b: the arrays.
+    """
     if a.shape != b.shape:
         raise ValueError(f"{first} of shape {a.shape} and {second} of shape {b.shape} must agree")
 

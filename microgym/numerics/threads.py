@@ -66,6 +66,7 @@ class _Pool:
         self.workers = 0
 
     def grow(self, workers: int) -> None:
+        """Start threads until there are so many."""
         with self.lock:
             while self.workers < workers:
                 name = f"microgym-{self.workers}"
@@ -74,6 +75,7 @@ class _Pool:
 
 
 def _work(jobs: queue.SimpleQueue[_Share]) -> None:
+    """Take shares from a queue, one after the other, for the life of the thread."""
     while True:
         jobs.get().work()
 

@@ -86,6 +86,13 @@ def nearest_site(x, y, lattice):
     """The hollow (n, m, s) nearest to a place.
 
     The region of a hollow is the triangle between the three surface atoms around it.
+
+    Args:
+        x, y: place, nm.
+        lattice: distance of surface atoms, nm.
+
+    Returns:
+        Cells along both directions, and 0 for the fcc or 1 for the hcp hollow.
     """
     v = y / (0.5 * _ROOT3 * lattice)
     u = x / lattice - 0.5 * v
@@ -114,7 +121,13 @@ def well_depth(conductance, strength):
 
 @inline_kernel
 def hop_rate(barrier, gain, thermal):
-    """Rate of one hop, 1/s, that gains an energy; without barrier it is the attempt rate."""
+    """Rate of one hop, 1/s, that gains an energy; without barrier it is the attempt rate.
+
+    Args:
+        barrier: height of the barrier without the tip, eV.
+        gain: energy that the hop gains, eV.
+        thermal: k T, eV.
+    """
     height = barrier - TRANSFER * gain
     return ATTEMPTS_HZ * exp64(-(height if height > 0.0 else 0.0) / thermal)
 
@@ -203,7 +216,14 @@ def hop_for(s0, s1, tick, index, atom, sites, places, present, tip, well, bath, 
 
 @kernel
 def near(places, atom, x, y, reach):
-    """True if an adatom is within a reach of a place."""
+    """True if an adatom is within a reach of a place.
+
+    Args:
+        places: (A, 2) float64, nm.
+        atom: which adatom.
+        x, y: place, nm.
+        reach: nm.
+    """
     dx, dy = places[atom, 0] - x, places[atom, 1] - y
     return dx * dx + dy * dy < reach * reach
 

@@ -36,7 +36,13 @@ def exit_wave(object_re, object_im, probe_re, probe_im, top, left, n, out_re, ou
 
 @kernel
 def multiply(a_re, a_im, b_re, b_im, out_re, out_im):
-    """Write the complex product of two flat planes."""
+    """Write the complex product of two flat planes.
+
+    Args:
+        a_re, a_im: first factor, flat float32.
+        b_re, b_im: second factor, of the same length.
+        out_re, out_im: written.
+    """
     for j in range(out_re.size):
         re = a_re[j] * b_re[j] - a_im[j] * b_im[j]
         out_im[j] = a_re[j] * b_im[j] + a_im[j] * b_re[j]
@@ -45,7 +51,14 @@ def multiply(a_re, a_im, b_re, b_im, out_re, out_im):
 
 @kernel
 def enter_intensity(first, re, im, scale, out):
-    """Add `scale` times the squared modulus of a flat wave to `out`; the first one is written."""
+    """Add `scale` times the squared modulus of a flat wave to `out`; the first one is written.
+
+    Args:
+        first: whether `out` is written rather than added to.
+        re, im: (n*n,) float32, wave.
+        scale: float32.
+        out: (n*n,) float32.
+    """
     if first:
         for j in range(out.size):
             out[j] = scale * (re[j] * re[j] + im[j] * im[j])

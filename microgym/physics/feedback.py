@@ -122,6 +122,12 @@ def ticks_of(pixel_s, resonance_hz, lag_s, gain):
     """Ticks of the controller in a pixel, 8 to 64.
 
     A tick is at most a fifth of the shortest of 1 / w of the scanner, the lag, and 1 / gain.
+
+    Args:
+        pixel_s: time of a pixel, s.
+        resonance_hz: of the scanner, Hz.
+        lag_s: time constant of the signal, s.
+        gain: integral gain, 1/s.
     """
     w = 2.0 * np.pi * resonance_hz
     tick = min(min(0.2 / w, 0.2 * lag_s), 0.2 / max(gain, 1.0))

@@ -187,7 +187,13 @@ def next_state(state, cause, u):
 
 @kernel
 def change_probability(dip_nm, pulse_v, hardness):
-    """Probability that conditioning changes a tip: 1 - exp(-(d / d_0)^2 - (V / V_0)^2)."""
+    """Probability that conditioning changes a tip: 1 - exp(-(d / d_0)^2 - (V / V_0)^2).
+
+    Args:
+        dip_nm: d, depth of the dip, nm.
+        pulse_v: V, height of the pulse, V.
+        hardness: d_0 of the tip, nm.
+    """
     dip, pulse = dip_nm / hardness, pulse_v / PULSE_V
     return 1.0 - exp64(-dip * dip - pulse * pulse)
 
@@ -197,6 +203,11 @@ def change_rate(current_pa, bias_v, change_hz):
     """Rate of spontaneous changes, 1/s: raised by current and bias.
 
     (1 + I / 1 nA + (V / 2)^2) times the rate at rest, as in the simulator STM-Bench.
+
+    Args:
+        current_pa: I, pA.
+        bias_v: V, V.
+        change_hz: rate at rest, 1/s.
     """
     half = 0.5 * bias_v
     return change_hz * (1.0 + 1e-3 * abs(current_pa) + half * half)

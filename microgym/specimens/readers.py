@@ -114,6 +114,7 @@ def read_npz(
 
 
 def _select(path: Path, kind: str, names: list[str]) -> list[str]:
+    """Names of the arrays to read: one object, or amplitude and phase."""
     if "object" in names:
         return ["object"]
     chosen = [name for name in ("amplitude", "phase") if name in names]
@@ -123,6 +124,7 @@ def _select(path: Path, kind: str, names: list[str]) -> list[str]:
 
 
 def _check_array(path: Path, name: str, array: NDArray[Any]) -> None:
+    """Raise ValueError unless an array is a finite image of real or complex numbers."""
     if array.ndim != 2:
         raise ValueError(
             f"{path}: {name} has {array.ndim} dimensions {array.shape}, expected 2 (height, width)"
@@ -141,6 +143,7 @@ def _check_array(path: Path, name: str, array: NDArray[Any]) -> None:
 
 
 def _read_picture(path: Path) -> NDArray[Any]:
+    """Pixels of an image file with one frame."""
     try:
         with Image.open(path) as image:
             frames = int(getattr(image, "n_frames", 1))
@@ -172,6 +175,7 @@ def _read_scientific_tiff(path: Path) -> NDArray[Any]:
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
+    """The array of an npy file."""
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -182,6 +186,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 
 def _read_hdf5(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an object in an HDF5 file."""
     import h5py
 
     try:

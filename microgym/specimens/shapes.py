@@ -42,7 +42,12 @@ class FeaturesWork(NamedTuple):
 
 
 def features_work(height: int, width: int, margin: int) -> FeaturesWork:
-    """Work arrays of `draw_features`."""
+    """Work arrays of `draw_features`.
+
+    Args:
+        height, width: of the field, px.
+        margin: width of the border around the scanned region, px.
+    """
     deep, shallow, grain = np.empty((3, height, width), np.float32)
     noise = noise_work(height, width, _GRAIN)
     return FeaturesWork(deep, shallow, grain, noise, star_work(height, width, margin))
@@ -110,6 +115,13 @@ def draw_features(key, margin, real, imag, structure, work):
     """Draw one `large_features` specimen over the whole field, see `microgym.specimens.families`.
 
     The edge of the scanned region sets the size of the features.
+
+    Args:
+        key: two uint32, key of the specimen.
+        margin: width of the border around the scanned region, px.
+        real, imag: (H, W) float32, written, transmission function.
+        structure: (H, W) uint8, written, 1 where there is structure.
+        work: of `features_work`.
     """
     height, width = real.shape
     deep, shallow, grain, draws = work.deep, work.shallow, work.grain, work.draws
@@ -151,6 +163,13 @@ def draw_star(key, margin, real, imag, structure, draws):
     r sin(m * angle) / m.
 
     It lies wholly within the scanned region. See `microgym.specimens.families`.
+
+    Args:
+        key: two uint32, key of the specimen.
+        margin: width of the border around the scanned region, px.
+        real, imag: (H, W) float32, written, transmission function.
+        structure: (H, W) uint8, written, 1 where there is structure.
+        draws: of `star_work`.
     """
     height, width = real.shape
     unit = np.float64(min(height, width) - 2 * margin)

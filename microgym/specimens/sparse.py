@@ -52,7 +52,12 @@ class SparseWork(NamedTuple):
 
 
 def sparse_work(height: int, width: int, margin: int) -> SparseWork:
-    """Work arrays of `draw_sparse`."""
+    """Work arrays of `draw_sparse`.
+
+    Args:
+        height, width: of the field, px.
+        margin: width of the border around the scanned region, px.
+    """
     inset = margin - OVERHANG
     window = (height - 2 * inset, width - 2 * inset)
     depth, wanted = np.empty((height, width), np.float32), np.empty(window, np.uint8)
@@ -98,7 +103,15 @@ def _render(work, margin, unit, real, imag, structure):
 
 @kernel
 def draw_sparse(key, margin, real, imag, structure, work):
-    """Draw one specimen, see `microgym.specimens.families`; the margin is at least `OVERHANG`."""
+    """Draw one specimen, see `microgym.specimens.families`; the margin is at least `OVERHANG`.
+
+    Args:
+        key: two uint32, key of the specimen.
+        margin: width of the border around the scanned region, px.
+        real, imag: (H, W) float32, written, transmission function.
+        structure: (H, W) uint8, written, 1 where there is structure.
+        work: of `sparse_work`.
+    """
     grain = stream(key[0], key[1], WORLD, _TEXTURE)
     depth, wanted, ribbons = work.depth, work.wanted, work.ribbons
     depth[:] = np.float32(1e3)

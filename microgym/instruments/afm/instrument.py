@@ -42,7 +42,14 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         )
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str, setpoint: float) -> None:
-        """Put fresh surfaces of one of `microgym.specimens.splits.SURFACES` under the tips."""
+        """Put fresh surfaces of one of `microgym.specimens.splits.SURFACES` under the tips.
+
+        Args:
+            rows: (k,) int64.
+            keys: (k, 2) uint32, keys of the episodes.
+            family, split: of the specimens.
+            setpoint: of the signal at the first approach, as in `kernels.DIALS`.
+        """
         side = self.settings.side_px
         height, modulus = np.empty((2, rows.size, side, side), np.float32)
         fill_surfaces(family, specimen_key(keys, split), height, modulus, self.settings.pixel_nm)

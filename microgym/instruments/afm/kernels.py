@@ -101,7 +101,11 @@ def reset_rows(rows, setpoint, parameters, state, work):
 
 @kernel
 def engage_rows(rows, setpoint, parameters, state, work):
-    """Withdraw and approach again, with setpoints (N,) as in `DIALS`."""
+    """Withdraw and approach again, with setpoints (N,) as in `DIALS`.
+
+    Args:
+        setpoint: (N,) float64, setpoints of the signal, as in `DIALS`.
+    """
     for b in rows:
         let_drift(b, _DRIFT, parameters.engage_s, parameters, state)
         state.ledger.time_s[b] += parameters.engage_s
@@ -124,7 +128,11 @@ def withdraw_rows(rows, parameters, state):
 
 @kernel
 def exchange_rows(rows, setpoint, parameters, state, work):
-    """Mount new tips, find the frames again nearly, and approach, with setpoints (N,)."""
+    """Mount new tips, find the frames again nearly, and approach, with setpoints (N,).
+
+    Args:
+        setpoint: (N,) float64, setpoints of the signal, as in `DIALS`.
+    """
     tip, drift = state.tip, state.drift
     for b in rows:
         let_drift(b, _DRIFT, parameters.exchange_s, parameters, state)
@@ -208,7 +216,11 @@ def run_loop(b, tick, ticks, loop, parameters, state, work):
 
 @kernel
 def compare_line(b, row, parameters, state, work):
-    """Compare row b's trace with what a new tip would have shown on the same real row, px."""
+    """Compare row b's trace with what a new tip would have shown on the same real row, px.
+
+    Args:
+        row: place of the line across the frame, px of the surface; a real number.
+    """
     surface, window, pixels = state.surface, parameters.new_window, parameters.pixels
     half, rise = window.shape[1] // 2, state.drift.drift[b, 2]
     trace_apex(surface.height[b], row, window, surface.relief[b], work.strip, work.ideal)
@@ -226,7 +238,16 @@ def compare_line(b, row, parameters, state, work):
 
 @inline_kernel
 def oscillation_phase(target, gap, free):
-    """Cosine of the phase, +-sqrt(1 - (T / A_0)^2): positive where the tip enters contact."""
+    """Cosine of the phase, +-sqrt(1 - (T / A_0)^2): positive where the tip enters contact.
+
+    Args:
+        target: T, target of the amplitude, nm.
+        gap: mean distance of the tip from the surface, nm.
+        free: A_0, amplitude far from the surface, nm.
+
+    Returns:
+        float64 between -1 and 1.
+    """
     part = min(max(target / free, -1.0), 1.0)
     turn = np.sqrt(1.0 - part * part)
     return turn if gap - target < 0.165 else -turn
@@ -291,7 +312,12 @@ def record_line(b, back, setpoint, parameters, state, work):
 
 @kernel
 def change_tip(b, hit, worn, parameters, state):
-    """Wear row b's tip by a volume, nm^3, break it by a force, nN, or let it meet debris."""
+    """Wear row b's tip by a volume, nm^3, break it by a force, nN, or let it meet debris.
+
+    Args:
+        hit: largest force of the line, nN.
+        worn: volume worn off in the line, nm^3.
+    """
     tip = state.tip
     # A paraboloid is worn flat: V = pi R h^2.
     tip.volume_nm3[b] += worn
@@ -312,7 +338,11 @@ def change_tip(b, hit, worn, parameters, state):
 
 @kernel
 def scan_rows(rows, dials, parameters, state, work):
-    """Scan one line, trace and retrace, in each of the listed rows; `dials` (N, 4), see `DIALS`."""
+    """Scan one line, trace and retrace, in each of the listed rows; `dials` (N, 4), see `DIALS`.
+
+    Args:
+        dials: (N, 4) float64, settings of the line, see `DIALS`.
+    """
     pixels, pixel_nm = parameters.pixels, parameters.pixel_nm
     line, hidden, piezo, ledger = state.line, state.hidden, state.piezo, state.ledger
     width = pixels + 2 * LEAD

@@ -66,7 +66,11 @@ def sample(profile, x):
 
 @kernel
 def survey_frame(b, parameters, surface, work):
-    """Describe the lines of row b's frame as a new tip would show them; see `SurfaceState`."""
+    """Describe the lines of row b's frame as a new tip would show them; see `SurfaceState`.
+
+    Args:
+        surface: `SurfaceState`; slope, variance and steepest slope of row b are written.
+    """
     window, out = parameters.new_window, work.ideal
     half = window.shape[0] // 2
     first, last = MARGIN_PX - half, out.size - (MARGIN_PX - half)
@@ -90,7 +94,12 @@ def survey_frame(b, parameters, surface, work):
 
 @kernel
 def land_tip(b, setpoint, parameters, state, work):
-    """Bring the tip of row b to the surface where the next line begins, the loop in balance."""
+    """Bring the tip of row b to the surface where the next line begins, the loop in balance.
+
+    Args:
+        setpoint: setpoint of the signal, as in `DIALS`.
+        state: the loop of row b is written, and that the tip is engaged.
+    """
     surface, tip, loop, signals = state.surface, state.tip, state.loop, parameters.signals
     # Place on the surface: that of the frame, and drift less its correction.
     off_y = (state.drift.drift[b, 0] - state.correction[b, 0]) / parameters.pixel_nm

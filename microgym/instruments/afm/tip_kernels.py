@@ -31,7 +31,16 @@ _LOG_DOUBLE = float(np.log(2.0))
 
 @kernel
 def draw_lognormal(s0, s1, tick, index, spread):
-    """Draw m exp(sigma x), x standard normal; `spread` is a `Spread` (m, sigma)."""
+    """Draw m exp(sigma x), x standard normal; `spread` is a `Spread` (m, sigma).
+
+    Args:
+        s0, s1: words of the stream key.
+        tick, index: of the draw, see `microgym.random.normal`.
+        spread: median m and standard deviation sigma of the logarithm.
+
+    Returns:
+        float64, in the unit of the median.
+    """
     return spread.median * exp64(spread.sigma * draw_normal(s0, s1, tick, index))
 
 
@@ -51,7 +60,11 @@ def _fit_table(radius, tables, out):
 
 @kernel
 def renew_tip(b, keys, parameters, tip):
-    """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted."""
+    """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted.
+
+    Args:
+        parameters: `AFMParameters` of `microgym.instruments.afm.state`.
+    """
     s0, s1 = row_stream(keys, b, WORLD, _TIPS)
     drawn = draw_lognormal(s0, s1, tip.exchanges[b], np.int64(0), parameters.tip_radius_nm)
     tip.radius_nm[b] = max(drawn, 2.0)
@@ -62,7 +75,11 @@ def renew_tip(b, keys, parameters, tip):
 
 @kernel
 def refit_tip(b, parameters, tip):
-    """Bring the window and the signal table of row b up to its tip's shape."""
+    """Bring the window and the signal table of row b up to its tip's shape.
+
+    Args:
+        parameters: `AFMParameters` of `microgym.instruments.afm.state`.
+    """
     apex = tip.radius_nm[b], tip.half_angle_deg[b], tip.worn_nm[b]
     shape = TipShape(*apex, tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b])
     shape_window(shape, parameters.pixel_nm, tip.window[b])
@@ -75,7 +92,12 @@ def refit_tip(b, parameters, tip):
 
 @kernel
 def refit_rows(rows, parameters, tip):
-    """`refit_tip` for the listed rows."""
+    """`refit_tip` for the listed rows.
+
+    Args:
+        rows: (k,) int64.
+        parameters: `AFMParameters` of `microgym.instruments.afm.state`.
+    """
     for b in rows:
         refit_tip(b, parameters, tip)
 

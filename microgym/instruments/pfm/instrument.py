@@ -28,7 +28,13 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
         super().__init__(PFMState, num_envs, settings, drift_axes=2)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Put fresh films of one of `ferroelectrics.FAMILIES`, poled down, under the tips."""
+        """Put fresh films of one of `ferroelectrics.FAMILIES`, poled down, under the tips.
+
+        Args:
+            rows: (k,) int64.
+            keys: (k, 2) uint32, keys of the episodes.
+            family, split: of the specimens.
+        """
         film = np.empty((3, rows.size, SIZE, SIZE), np.float32)
         fill_films(family, specimen_key(keys, split), *film)
         state = self.state

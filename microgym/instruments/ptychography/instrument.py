@@ -122,7 +122,13 @@ class PtychographyInstrument(DiffractionMicroscope):
         self._expose = Bound(kernels.expose_rows, self.parameters, self.state, self.sample)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Load specimens of a family and begin."""
+        """Load specimens of a family and begin.
+
+        Args:
+            rows: (k,) int64, rows of the sample.
+            keys: (k, 2) uint32, keys of the episodes.
+            family, split: of the specimens, see `microgym.specimens.families`.
+        """
         self.load(rows, draw_specimens(keys, family, split, self.field_px, self.n // 2))
         self.start(rows, keys)
 
@@ -177,5 +183,11 @@ class PtychographyInstrument(DiffractionMicroscope):
         kernels.wait_rows(rows, self.parameters, self.state)
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
-        """Move, expose, count, and fade the specimen."""
+        """Move, expose, count, and fade the specimen.
+
+        Args:
+            rows: (k,) int64, rows of the state.
+            positions: (N, 2) float64, commanded (y, x), px of the field.
+            dwell_s: (N,) float64, exposure times, s.
+        """
         self._expose(rows, positions, dwell_s, workspace(self._work))

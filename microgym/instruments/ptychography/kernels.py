@@ -52,7 +52,14 @@ def _lights_at(microscope):
 
 @kernel
 def start_rows(rows, centre, microscope, state):
-    """Put stages to rest over the centre of the field, px, and draw their drift."""
+    """Put stages to rest over the centre of the field, px, and draw their drift.
+
+    Args:
+        rows: (k,) int64.
+        centre: coordinate of the centre along both axes, px.
+        microscope: `Microscope`.
+        state: `PtychographyState` with its keys; stages and drift are written.
+    """
     for b in rows:
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, microscope.rates, state.drift)
@@ -197,7 +204,13 @@ def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
 
 @kernel
 def wait_rows(rows, microscope, state):
-    """Let all probes on each listed row of the sample wait until the slowest of them is done."""
+    """Let all probes on each listed row of the sample wait until the slowest of them is done.
+
+    Args:
+        rows: (k,) int64, rows of the sample.
+        microscope: `Microscope`, with its number of probes a row.
+        state: `PtychographyState`; clocks and drift are updated.
+    """
     each, time_s = microscope.probes, state.ledger.time_s
     for row in rows:
         first = row * each

@@ -68,6 +68,11 @@ def read_hdf5(path: Path, plain: Mapping[str, tuple[str, ...]]) -> dict[str, Any
 def first_dataset(file: Any, names: tuple[str, ...], what: str) -> NDArray[Any]:
     """The first of several datasets that is in an open file.
 
+    Args:
+        file: open HDF5 file or group.
+        names: paths of datasets, in order of preference.
+        what: content, for the message.
+
     Raises:
         ValueError: none of them is there, or it is a group.
     """
@@ -82,6 +87,7 @@ def first_dataset(file: Any, names: tuple[str, ...], what: str) -> NDArray[Any]:
 
 
 def _read_cxi(file: Any) -> dict[str, Any]:
+    """Arguments of a `Recording` from an open CXI file; positions in object pixels."""
     patterns = first_dataset(file, _DATA, "diffraction patterns")
     if patterns.ndim != 3 or patterns.shape[1] != patterns.shape[2]:
         raise ValueError(f"patterns have shape {patterns.shape}, expected (K, n, n), square")
@@ -95,6 +101,7 @@ def _read_cxi(file: Any) -> dict[str, Any]:
 
 
 def _scalar(file: Any, name: str, low: float, high: float, unit: str) -> float:
+    """A number of the file, in SI units, within a closed range."""
     values = first_dataset(file, (name,), "number").astype(np.float64)
     if values.size != 1:
         raise ValueError(f"{name} has shape {values.shape}, expected a single number")

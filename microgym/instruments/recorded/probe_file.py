@@ -42,11 +42,13 @@ def load_probe(path: FilePath, n: int) -> NDArray[np.complex64]:
 
 
 def _read_hdf5(file: Path) -> NDArray[np.generic]:
+    """The first dataset with the name of a probe."""
     with h5py.File(file, "r") as tree:
         return first_dataset(tree, PROBES, "probe")
 
 
 def _read_numpy(file: Path) -> NDArray[np.generic]:
+    """The array of an npy file, or `probe` of an npz file."""
     loaded = np.load(file, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return loaded

@@ -91,6 +91,7 @@ class Recording:
 
 
 def _check_patterns(patterns: Float32) -> None:
+    """Raise ValueError unless patterns are finite counts, (K, n, n), that float32 holds."""
     if patterns.ndim != 3 or patterns.shape[1] != patterns.shape[2]:
         raise ValueError(f"patterns must have shape (K, n, n), got {patterns.shape}")
     if patterns.shape[0] < 1 or not 8 <= patterns.shape[1] <= 4096:
@@ -109,6 +110,7 @@ def _check_patterns(patterns: Float32) -> None:
 
 
 def _check_positions(positions: Float64, count: int) -> None:
+    """Raise ValueError unless there is a finite position for each pattern, in pixels."""
     if positions.shape != (count, 2):
         raise ValueError(
             f"positions must have shape ({count}, 2) for {count} patterns, got {positions.shape}"
@@ -174,6 +176,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
     chosen: dict[str, str] = {}
 
     def choose(names: list[str]) -> list[str]:
+        """Names of the arrays to read, of those that the file has."""
         chosen.update({name: name for name in _OPTIONAL if name in names})
         for field, choices in _ARRAYS.items():
             found = [name for name in choices if name in names]

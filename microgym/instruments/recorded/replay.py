@@ -95,7 +95,13 @@ class ReplayInstrument(DiffractionMicroscope):
         self._specimen = Specimens(image.real, image.imag, structure)
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Begin the listed rows' scans anew; family and split are not used."""
+        """Begin the listed rows' scans anew; family and split are not used.
+
+        Args:
+            rows: (k,) int64.
+            keys: (k, 2) uint32, keys of the episodes.
+            family, split: as for other instruments.
+        """
         del family, split
         load_sample(self.sample, rows, self._specimen)
         clear(self.state, rows)
@@ -104,7 +110,14 @@ class ReplayInstrument(DiffractionMicroscope):
         self.state.command[rows] = self.state.beam[rows] = 0.5 * self.field_px
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
-        """Replay the nearest exposure in each of the listed rows."""
+        """Replay the nearest exposure in each of the listed rows.
+
+        Args:
+            rows: (k,) int64.
+            positions: (N, 2) float64, commanded (y, x), px of the field.
+            dwell_s: (N,) float64, exposure times, s; the counts are thinned to that part of the
+                recorded ones.
+        """
         state, measurement, ledger = self.state, self.state.measurement, self.state.ledger
         away = positions[:, None, :] - self.places[None, :, :]
         chosen = np.argmin(np.sum(away * away, axis=2), axis=1)

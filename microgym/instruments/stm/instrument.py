@@ -29,7 +29,15 @@ class STMInstrument(Instrument[STMSettings, STMState]):
         movers: int,
         distance_nm: tuple[float, float],
     ) -> None:
-        """Put in fresh tips, and surfaces with movers and distances as for `AdatomFields.fill`."""
+        """Put in fresh tips, and surfaces with movers and distances as for `AdatomFields.fill`.
+
+        Args:
+            rows: (k,) int64.
+            keys: (k, 2) uint32, keys of the episodes.
+            family, split: of the surfaces, see `microgym.specimens.adatom_fields`.
+            movers: number of adatoms with a target.
+            distance_nm: least and largest distance of the targets, nm.
+        """
         self.begin(rows, keys)
         self.state.field.fill(rows, keys, family, split, movers, distance_nm)
         kernels.reset_rows(rows, self.state, self.parameters)
@@ -67,7 +75,13 @@ class STMInstrument(Instrument[STMSettings, STMState]):
         drag_rows(rows, starts, ends, bias_v, conductance, self.state, self.parameters)
 
     def condition(self, rows: Int64, dips_nm: Float64, pulses_v: Float64) -> None:
-        """Dip, (N,) nm, or pulse, (N,) V, the tips of the listed microscopes; 0 for neither."""
+        """Dip, (N,) nm, or pulse, (N,) V, the tips of the listed microscopes; 0 for neither.
+
+        Args:
+            rows: (k,) int64.
+            dips_nm: (N,) float64, depths of the dips, nm.
+            pulses_v: (N,) float64, heights of the pulses, V.
+        """
         self.state.events[rows] = 0.0
         kernels.condition_rows(rows, dips_nm, pulses_v, self.state, self.parameters)
 

@@ -45,7 +45,11 @@ def reset_rows(rows, state, parameters):
 
 @kernel
 def replace_tip(b, kind, state, parameters):
-    """Give row b a new tip of a state, an index in `stm_tip.STATES`, with traits drawn anew."""
+    """Give row b a new tip of a state, an index in `stm_tip.STATES`, with traits drawn anew.
+
+    Args:
+        kind: state of the tip, index in `stm_tip.STATES`.
+    """
     tip = state.tip
     tip.kind[b] = kind
     tip.generation[b] += 1
@@ -55,7 +59,12 @@ def replace_tip(b, kind, state, parameters):
 
 @kernel
 def change_tip(b, cause, u, state, parameters):
-    """Let the tip of row b make a transition of its Markov chain; see `stm_tip.next_state`."""
+    """Let the tip of row b make a transition of its Markov chain; see `stm_tip.next_state`.
+
+    Args:
+        cause: one of those of `stm_tip`, such as `stm_tip.PULSE`.
+        u: uniform number.
+    """
     replace_tip(b, stm_tip.next_state(state.tip.kind[b], cause, u), state, parameters)
     state.events[b, CHANGED] = 1.0
 
@@ -72,6 +81,10 @@ def change_under_current(b, duration, current_pa, bias_v, state, parameters):
     """Let the tip of row b change spontaneously, or not, in a time under current.
 
     A Poisson process whose rate r grows with current and bias: p = 1 - exp(-r t).
+
+    Args:
+        duration: s.
+        current_pa, bias_v: pA and V.
     """
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
     tick = state.actions[b]
@@ -136,7 +149,12 @@ def scan_rows(rows, state, parameters):
 
 @kernel
 def read_rows(rows, noise, state, out):
-    """Read the tip off the last image of each row: (N, 4) float64, see `stm_tip.read_tip`."""
+    """Read the tip off the last image of each row: (N, 4) float64, see `stm_tip.read_tip`.
+
+    Args:
+        noise: standard deviations of the readings, see `stm_tip.READING_LEVELS`.
+        out: (N, 4) float64, written, see `stm_tip.READINGS`.
+    """
     tip, tick = state.tip, state.ledger.exposures
     for b in rows:
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _READING)

@@ -27,10 +27,12 @@ Pair = tuple[ir.Value, ir.Value]
 
 
 def _add(b: ir.IRBuilder, x: Pair, y: Pair) -> Pair:
+    """The sum x + y."""
     return b.fadd(x[0], y[0]), b.fadd(x[1], y[1])
 
 
 def _sub(b: ir.IRBuilder, x: Pair, y: Pair) -> Pair:
+    """The difference x - y."""
     return b.fsub(x[0], y[0]), b.fsub(x[1], y[1])
 
 
@@ -49,16 +51,19 @@ Write = Callable[[int, Pair], None]
 
 
 def _butterfly2(b: ir.IRBuilder, read: Read, write: Write) -> None:
+    """Transform of two elements."""
     x, y = read(0), read(1)
     write(0, _add(b, x, y))
     write(1, _sub(b, x, y))
 
 
 def _half_butterfly4(b: ir.IRBuilder, a: Pair, c: Pair) -> tuple[Pair, Pair]:
+    """Sum and difference of two elements."""
     return _add(b, a, c), _sub(b, a, c)
 
 
 def _butterfly4(b: ir.IRBuilder, read: Read, write: Write) -> None:
+    """Transform of four elements."""
     even, even_d = _half_butterfly4(b, read(0), read(2))
     odd, odd_d = _half_butterfly4(b, read(1), read(3))
     write(0, _add(b, even, odd))
@@ -96,14 +101,17 @@ _BUTTERFLIES = {2: _butterfly2, 4: _butterfly4, 8: _butterfly8}
 
 
 def _vector(lanes: int) -> ir.VectorType:
+    """Type of a vector of float32."""
     return ir.VectorType(_F32, lanes)
 
 
 def _constant(value: float, lanes: int) -> ir.Constant:
+    """A vector that holds one number in every lane."""
     return ir.Constant(_vector(lanes), [ir.Constant(_F32, value)] * lanes)
 
 
 def _splat(b: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
+    """A vector that holds a scalar of the code in every lane."""
     undefined = ir.Constant(_vector(lanes), ir.Undefined)
     single = b.insert_element(undefined, scalar, ir.Constant(_I32, 0))
     return b.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
@@ -115,6 +123,7 @@ def _at(b: ir.IRBuilder, base: ir.Value, step: ir.Value, k: int) -> ir.Value:
 
 
 def _load(b: ir.IRBuilder, address: ir.Value, lanes: int) -> ir.Value:
+    """The vector at an address, which need be aligned to one element only."""
     return b.load(b.bitcast(address, _vector(lanes).as_pointer()), align=4)
 
 

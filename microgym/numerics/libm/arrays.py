@@ -13,18 +13,21 @@ Real = NDArray[np.float64]
 
 @kernel
 def _fill_exp(x, out):
+    """Write exponentials, (1, n)."""
     for i in range(x.size):
         out[0, i] = exp64(x[i])
 
 
 @kernel
 def _fill_log(x, out):
+    """Write logarithms, (1, n)."""
     for i in range(x.size):
         out[0, i] = log64(x[i])
 
 
 @kernel
 def _fill_sincos(x, out):
+    """Write sines, then cosines, (2, n)."""
     for i in range(x.size):
         out[0, i], out[1, i] = sincos64(x[i])
 

@@ -29,12 +29,28 @@ _INDEX = ir.IntType(32)
 
 
 def load_vector(b: ir.IRBuilder, base: ir.Value, offset: ir.Value) -> ir.Value:
-    """Emit the load of a vector from element `offset` of the float32 at `base` on."""
+    """Emit the load of a vector from element `offset` of the float32 at `base` on.
+
+    Args:
+        b: builder of the code.
+        base: pointer to float32.
+        offset: first element.
+
+    Returns:
+        The vector, which need be aligned to one element only.
+    """
     return b.load(b.bitcast(b.gep(base, [offset]), VECTOR.as_pointer()), align=4)
 
 
 def store_vector(b: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value) -> None:
-    """Emit the store of a vector to element `offset` of the float32 at `base` on."""
+    """Emit the store of a vector to element `offset` of the float32 at `base` on.
+
+    Args:
+        b: builder of the code.
+        value: the vector.
+        base: pointer to float32.
+        offset: first element.
+    """
     b.store(value, b.bitcast(b.gep(base, [offset]), VECTOR.as_pointer()), align=4)
 
 

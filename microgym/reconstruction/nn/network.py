@@ -212,7 +212,15 @@ def _packed(weight: Float32, bias: Float32) -> Float32:
 def read_tensors(
     path: str | os.PathLike[str], form: str, what: str = "network"
 ) -> tuple[Tensors, dict[str, str]]:
-    """Tensors of a safetensors file and its metadata, which name its format.
+    """Read a safetensors file and its metadata, which name its format.
+
+    Args:
+        path: of the file.
+        form: format that the metadata must name.
+        what: content, for the messages.
+
+    Returns:
+        Tensors by name, and the metadata.
 
     Raises:
         FileNotFoundError: no such file.
@@ -235,6 +243,7 @@ def read_tensors(
 
 @functools.cache
 def _shipped(network: Network) -> Weights:
+    """Weights that come with the package, read once."""
     return network.load(network.shipped_file)
 
 
@@ -242,6 +251,11 @@ def image_network(network: Network, weights: Weights, edge: int) -> ImageNetwork
     """Lay out the images of a network for inputs of `edge` by `edge` pixels.
 
     The output lends its place to the convolutions before it where it is large enough.
+
+    Args:
+        network: its layer table.
+        weights: those of the network.
+        edge: edge of the inputs, px.
     """
     plane = (edge + 2) ** 2
     head = sum(layer.width for layer in network.layers if layer.kind == "head")
@@ -276,7 +290,13 @@ def image_network(network: Network, weights: Weights, edge: int) -> ImageNetwork
 
 
 def line_network(network: Network, weights: Weights, cells: int) -> LineNetwork:
-    """Lay out the lines of a network for inputs of so many cells."""
+    """Lay out the lines of a network for inputs of so many cells.
+
+    Args:
+        network: its layer table.
+        weights: those of the network.
+        cells: cells of a line.
+    """
     width = network.layers[0].width
     head = sum(layer.width for layer in network.layers if layer.kind == "head")
     reach = max(layer.dilation for layer in network.layers)

@@ -145,6 +145,11 @@ def pie_change(modes, transform, work):
 
     The exit waves' corrections D are then the first 2*modes*n*n + PAD elements of `work`: the real
     parts of all modes, a gap of PAD, then the imaginary parts.
+
+    Args:
+        modes: number of modes of the probe.
+        transform: `FFTPlan`.
+        work: as `pie_misfit` left it.
     """
     n = transform.n
     size = n * n
