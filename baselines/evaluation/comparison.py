@@ -21,7 +21,7 @@ from microgym.baselines.evaluation.statistics import (
     normalised_score,
     paired_difference,
 )
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.declarations import Metric
 
 SHIPPED = "trained"
 """Name of the agent that comes with the package."""

@@ -16,7 +16,7 @@ from microgym.agents.core import registry as agents
 from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import one_thread
 from microgym.envs.core import registry
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.declarations import Metric
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from microgym.agents.core.agent import Agent
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.train import Run
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.declarations import Metric
 
 Array = NDArray[np.float64]
 

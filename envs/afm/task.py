@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from microgym.envs.afm import observation, render
 from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.interventions import Intervention
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import Intervention, Latent, Metric, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.metrics.images import unfinished_image_bel

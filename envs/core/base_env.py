@@ -26,7 +26,6 @@ class MicroscopeEnvBase:
         reward_dim: number of terms of a vector reward, else 1.
         reward_weights: float64 [terms]: what the scalar reward weighs its terms with, in the order
             of a vector reward.
-        outcomes: facts of an episode's end that belong beside the return.
     """
 
     task_class: ClassVar[type[Task]]
@@ -64,7 +63,6 @@ class MicroscopeEnvBase:
             spaces.Box(-np.inf, np.inf, (self.reward_dim,), np.float64) if vector else None
         )
         self.reward_weights = task.reward_weights.copy()
-        self.outcomes = task.outcomes
 
     @property
     def config(self) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from microgym.envs.core.channels import Channels, Choices, Plane
+from microgym.envs.core.channels import Choices, Plane
 from microgym.envs.core.config import LEVELS, Config, options
 from microgym.envs.core.task import Modes, Task
 
@@ -67,6 +67,8 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     declared, common = options(type(config)), options(Config)
     levels = {name: one.levels for name, one in declared.items() if one.levels}
     arguments = sorted(declared.items(), key=lambda one: one[0] in common)
+    values = {name: getattr(config, name) for name in declared}
+    defaults = {n: dict(one) if isinstance(one, Mapping) else one for n, one in values.items()}
     metrics = (one for one in task.METRICS if one.group == "metrics")
     found = {
         "Physics": [] if settings is None else [_settings(settings, levels.keys())],
@@ -91,7 +93,7 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
         "Arguments": [
             _named(
                 ("argument", "default", "unit", "meaning"),
-                ((n, _default(getattr(config, n)), one.unit, one.doc) for n, one in arguments),
+                ((n, f"`{defaults[n]!r}`", one.unit, one.doc) for n, one in arguments),
             )
         ],
         "Difficulty switches": [
@@ -124,20 +126,11 @@ def _declared(declared: Any) -> list[Table]:
                 [("number", f"`{name}`", ""), (f"0 to {part.n - 1}", part.doc, ""), *listed]
             )
         elif len(part) <= 100:
-            found.append(_channels(name, part))
+            axes = part.shape if isinstance(part, Plane) else ("channels", *part.shape)
+            head = ("index", f"`{name}` ({', '.join(map(str, axes))})", "unit of 1", "meaning")
+            channels = ((f"`{one}`", channel.unit, channel.doc) for one, channel in part.items())
+            found.append([head, *((str(k), *cells) for k, cells in enumerate(channels))])
     return found
-
-
-def _channels(name: str, channels: Channels) -> Table:
-    axes = channels.shape if isinstance(channels, Plane) else ("channels", *channels.shape)
-    shape = ", ".join(str(one) for one in axes)
-    return [
-        ("index", f"`{name}` ({shape})", "unit of 1", "meaning"),
-        *(
-            (str(place), f"`{one}`", channel.unit, channel.doc)
-            for place, (one, channel) in enumerate(channels.items())
-        ),
-    ]
 
 
 def _settings(settings: Any, left_out: Set[str] = frozenset()) -> Table:
@@ -170,10 +163,6 @@ def described(kind: type) -> dict[str, str]:
             names.split(", "), " ".join(text.split()).rstrip(".").replace("|", "\\|")
         )
     return found
-
-
-def _default(value: Any) -> str:
-    return f"`{dict(value) if isinstance(value, Mapping) else value!r}`"
 
 
 def _switches(levels: Mapping[str, Mapping[str, Any]]) -> list[Table]:

@@ -15,12 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym import state as states
-from microgym.envs.core import rendering, rewards
+from microgym.envs.core import rendering
 from microgym.envs.core.channels import Declared, space_of
 from microgym.envs.core.config import Config
-from microgym.envs.core.interventions import Intervention
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import (
+    Intervention,
+    Latent,
+    Metric,
+    Term,
+    reward_weights,
+    weighted_sum,
+)
 from microgym.instruments.ledger import Ledger
 from microgym.numerics.threads import parallel_rows
 from microgym.validation import integer
@@ -88,7 +93,7 @@ class Task(ABC):
         name = f"{type(self).__name__.removesuffix('Task')}Env"
         self.config: Any = self.Config.parse(arguments, name)
         self.threads: int = self.config.threads
-        self.reward_weights = rewards.weights(self.REWARD, self.config.reward_weights)
+        self.reward_weights = reward_weights(self.REWARD, self.config.reward_weights)
         self.reward_mode: str = self.config.reward_mode
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
@@ -115,7 +120,7 @@ class Task(ABC):
         """Attribute of the task at a dotted path."""
         return attrgetter(path)(self)
 
-    def amount(self, quantity: float | str, rows: Rows | int) -> Any:
+    def amount(self, quantity: float | str, rows: Rows | int | slice) -> Any:
         """A number, or the attribute at a path: one for all rows, or those of some rows, [k]."""
         found = self._at(quantity) if isinstance(quantity, str) else quantity
         return found[rows] if isinstance(found, np.ndarray) else found
@@ -173,8 +178,8 @@ class Task(ABC):
         Args:
             path: of the array, as in `BUDGETS`.
         """
-        every = np.arange(self.num_envs)
-        return np.maximum(1.0 - self._at(path) / self.amount(self.BUDGETS[path], every), 0.0)
+        limit = self.amount(self.BUDGETS[path], slice(None))
+        return np.maximum(1.0 - self._at(path) / limit, 0.0)
 
     @abstractmethod
     def observe(self) -> Any:
@@ -220,7 +225,7 @@ class Task(ABC):
             scale = self.amount(term.scale, rows)
             self.terms[rows, place] = term.of(before[name], after[name], scale)
         terms = self.terms[rows]
-        scalar = rewards.weighted_sum(terms, self.reward_weights)
+        scalar = weighted_sum(terms, self.reward_weights)
         self.reward[rows] = terms if self.reward_mode == "vector" else scalar
         self.returns[rows] += scalar
         self.terminated[rows] = self.over(rows)

@@ -394,21 +394,19 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
     The whole state is overwritten by arbitrary numbers before the reset. What follows must be what
     follows a reset of a fresh environment, and so must every declared state array.
     """
-    fresh, used = (gym.make(env_id, **arguments) for _ in range(2))
-    clean: Any = fresh.unwrapped
-    native: Any = used.unwrapped
+    fresh, used = (cast("Any", gym.make(env_id, **arguments).unwrapped) for _ in range(2))
     used.reset(seed=seed + 1)
     rng = np.random.default_rng(seed)
-    state = native.snapshot()
+    state = used.snapshot()
     for name, array in state.items():
         if name.startswith("task/") and array.dtype != np.bool_:
             state[name] = rng.integers(1, 100, array.shape).astype(array.dtype)
-    native.restore(state)
+    used.restore(state)
     fresh.reset(seed=seed)
     used.reset(seed=seed)
-    for name, array in clean.snapshot().items():
+    for name, array in fresh.snapshot().items():
         if "state." in name:
-            assert_same(native.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
+            assert_same(used.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
     expected = rollout(fresh, seed=seed)
     assert_same(rollout(used, seed=seed), expected, f"{env_id}: something was forgotten at reset")
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from microgym.envs.core.channels import Channels
-from microgym.envs.core.interventions import drift
-from microgym.envs.core.metrics import Latent, Metric
+from microgym.envs.core.declarations import Latent, Metric, drift
 from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig

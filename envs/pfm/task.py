@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import Intervention, drift
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import TIME, Term
+from microgym.envs.core.declarations import TIME, Intervention, Latent, Metric, Term, drift
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.pfm import render
 from microgym.envs.pfm.config import CELLS, HIGHEST_V, PFMConfig, PFMLoopConfig

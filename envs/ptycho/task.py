@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
-from microgym.envs.core.interventions import drift
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import TIME, Term
+from microgym.envs.core.declarations import TIME, Latent, Metric, Term, drift
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, render
 from microgym.envs.ptycho.config import (

@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 
 from microgym.envs.core.channels import Channel, Channels
-from microgym.envs.core.interventions import Intervention, drift
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import Intervention, Latent, Metric, Term, drift
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument

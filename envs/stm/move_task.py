@@ -5,8 +5,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import Latent, Metric, Term
 from microgym.envs.stm import observation, render
 from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig

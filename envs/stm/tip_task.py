@@ -6,8 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from microgym.envs.core.channels import Choices
-from microgym.envs.core.metrics import Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import Metric, Term
 from microgym.envs.stm import render
 from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import STMTipConfig

@@ -19,7 +19,7 @@ from microgym.envs.core.config import (
     options,
     positive,
 )
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.declarations import Metric
 
 LEVELS = {"off": 0.0, "easy": 1.0, "real": 2.0, "hard": 3.0}
 

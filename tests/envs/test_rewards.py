@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from microgym.envs.core.rewards import Term, weighted_sum, weights
+from microgym.envs.core.declarations import Term, reward_weights, weighted_sum
 
 DECLARED = {"gain": Term(2.0, "gain"), "cost": Term(0.5, "cost", better="lower", scale=4.0)}
 BEFORE, AFTER = np.array([1.0, 5.0]), np.array([3.0, 4.0])
@@ -26,8 +26,8 @@ def test_terms_of_an_episode_telescope(cuts):
 
 
 def test_weights_are_the_declared_ones_with_changes():
-    np.testing.assert_array_equal(weights(DECLARED, {}), [2.0, 0.5])
-    np.testing.assert_array_equal(weights(DECLARED, {"cost": 3}), [2.0, 3.0])
+    np.testing.assert_array_equal(reward_weights(DECLARED, {}), [2.0, 0.5])
+    np.testing.assert_array_equal(reward_weights(DECLARED, {"cost": 3}), [2.0, 3.0])
 
 
 def test_the_sum_does_not_depend_on_the_batch():
@@ -49,7 +49,7 @@ def test_the_sum_does_not_depend_on_the_batch():
 )
 def test_bad_weights_are_refused(given, error, message):
     with pytest.raises(error, match=message):
-        weights(DECLARED, given)
+        reward_weights(DECLARED, given)
 
 
 def test_a_term_without_weight_or_direction_cannot_be_declared():

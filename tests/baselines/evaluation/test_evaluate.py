@@ -7,7 +7,7 @@ from microgym.agents.core import registry
 from microgym.baselines.evaluation.comparison import compare, summary
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, environment_id, suggestion
 from microgym.baselines.evaluation.evaluate import evaluate_all, run_episodes
-from microgym.envs.core.metrics import Metric
+from microgym.envs.core.declarations import Metric
 from microgym.envs.core.registry import entries
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
 from tests.conformance.cases import declared

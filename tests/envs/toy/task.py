@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.config import Config, choice, level
-from microgym.envs.core.interventions import Intervention
-from microgym.envs.core.metrics import Latent, Metric
-from microgym.envs.core.rewards import Term
+from microgym.envs.core.declarations import Intervention, Latent, Metric, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.ledger import Ledger
 from microgym.random import Role, normal, stream, uniform
