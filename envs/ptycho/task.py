@@ -12,18 +12,9 @@ from microgym.envs.core.metrics import Latent, Metric
 from microgym.envs.core.rewards import TIME, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, render
-from microgym.envs.ptycho.config import (
-    CELLS,
-    DWELL_RANGE_S,
-    GRID,
-    GRID_DWELLS_S,
-    PtychoConfig,
-)
+from microgym.envs.ptycho.config import CELLS, DWELL_RANGE_S, GRID, GRID_DWELLS_S, PtychoConfig
 from microgym.envs.ptycho.observation import Scan
-from microgym.instruments.ptychography.instrument import (
-    DiffractionMicroscope,
-    PtychographyInstrument,
-)
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
@@ -150,13 +141,12 @@ class PtychoTask(Task):
     def build(self) -> None:
         """Make microscopes, reconstruction and observation model."""
         chosen, count = self.config, self.num_envs
-        instrument: DiffractionMicroscope = (
+        self.instrument = instrument = (
             PtychographyInstrument(count, chosen.settings, self.probes)
             if chosen.recording is None
             else ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
         )
-        self.instrument, self.sample = instrument, instrument.sample
-        self.microscopes = instrument.state
+        self.sample, self.microscopes = instrument.sample, instrument.state
         self.start, self.region = instrument.n // 2, instrument.region_px
         self.exposures = chosen.exposures * self.probes
         self.scan = Scan(count, instrument, chosen, self.exposures)

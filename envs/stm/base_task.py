@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels
 from microgym.envs.core.interventions import Intervention, drift
@@ -13,7 +14,7 @@ from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
-from microgym.state import Float32, Int64
+from microgym.state import Int64
 
 _TRAITS = "instrument.state.tip.traits"
 
@@ -78,13 +79,14 @@ class TunnellingTask(Task):
         if self.config.observation == "image" or self.config.detects:
             self.instrument.draw(rows)
 
-    def numbers(self) -> Float32:
-        """The vector of the observation, (N, channels)."""
+    def columns(self) -> list[NDArray[Any]]:
+        """Parts of the vector of the observation in the order of its channels, each (N, ...)."""
         raise NotImplementedError
 
     def observe(self) -> Any:
         """The vector, and the last image where asked for."""
-        numbers = self.numbers()
+        columns = [one.reshape(self.num_envs, -1) for one in self.columns()]
+        numbers = np.clip(np.concatenate(columns, axis=1), -1.0, 1.0).astype(np.float32)
         if self.config.observation == "features":
             return numbers
         heights = self.instrument.state.image / np.float32(IMAGE_NM)

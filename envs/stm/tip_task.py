@@ -4,6 +4,7 @@ import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Choices
 from microgym.envs.core.metrics import Metric
@@ -21,7 +22,7 @@ from microgym.physics.stm_tip import (
     READING_LEVELS,
     READINGS,
 )
-from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 LOOK, PULSE, DIP = 0, 1, 1 + len(PULSES_V)
 MOVE, ACCEPT = len(ACTIONS) - 2, len(ACTIONS) - 1
@@ -117,21 +118,17 @@ class STMTipTask(TunnellingTask):
         state.last[rows] = chosen
         state.history[rows, chosen] += 1
         acting = rows[(chosen > LOOK) & (chosen < MOVE)]
-        if acting.size:
-            self.instrument.condition(acting, _DIPS[state.last], _PULSES[state.last])
-            state.clean[acting] -= SPOILT[state.last[acting]]
-            state.spoilt[acting] += SPOILT[state.last[acting]]
+        self.instrument.condition(acting, _DIPS[state.last], _PULSES[state.last])
+        state.clean[acting] -= SPOILT[state.last[acting]]
+        state.spoilt[acting] += SPOILT[state.last[acting]]
         leaving = rows[chosen == MOVE]
-        if leaving.size:
-            self.instrument.go_elsewhere(leaving)
-            state.clean[leaving] = 1.0
-            state.places[leaving] -= 1
+        self.instrument.go_elsewhere(leaving)
+        state.clean[leaving] = 1.0
+        state.places[leaving] -= 1
         state.readings[rows[chosen != LOOK]] = 0
         state.accepted[rows] = chosen == ACCEPT
         self.costs[rows, 0] = state.accepted[rows] & (self.sharp[rows] == 0.0)
-        looking = rows[chosen != ACCEPT]
-        if looking.size:
-            self._look(looking)
+        self._look(rows[chosen != ACCEPT])
 
     def _look(self, rows: Int64) -> None:
         state = self.state
@@ -168,15 +165,13 @@ class STMTipTask(TunnellingTask):
         """Also where the tip was accepted."""
         return super().over(rows) | self.state.accepted[rows]
 
-    def numbers(self) -> Float32:
+    def columns(self) -> list[NDArray[Any]]:
         """Readings, their means, actions so far, and resources left."""
         state = self.state
-        last = np.zeros((self.num_envs, len(ACTIONS)))
-        last[np.arange(self.num_envs), state.last] = 1.0
-        columns = (state.reading / SCALES, state.mean / SCALES, state.readings[:, None] / 5.0)
-        columns += (last, state.history / 5.0, state.clean[:, None], state.places[:, None] / 20.0)
-        values = np.concatenate([*columns, self.left("ledger.time_s")[:, None]], axis=1)
-        return TIP.pack(**dict(zip(TIP, values.T, strict=True)))
+        images = [state.reading / SCALES, state.mean / SCALES, state.readings / 5.0]
+        actions = [state.last[:, None] == np.arange(len(ACTIONS)), state.history / 5.0]
+        left = [state.clean, state.places / 20.0, self.left("ledger.time_s")]
+        return images + actions + left
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""
