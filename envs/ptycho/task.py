@@ -38,6 +38,7 @@ EXPOSURE = {
     "exposure": "exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
 }
 """Channels of the action of one probe."""
+_MAPS = {"maps": observation.MAPS, "numbers": observation.NUMBERS}
 
 
 class PtychoState(NamedTuple):
@@ -76,11 +77,7 @@ class PtychoTask(Task):
     probes = 1
     SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
     NUMBERS = observation.NUMBERS
-    OBSERVATION = Modes(
-        compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
-        full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
-        features=observation.FEATURES,
-    )
+    OBSERVATION = Modes(compact=_MAPS, full=_MAPS, features=observation.FEATURES)
     ACTION = Modes(
         continuous=Channels(**EXPOSURE),
         grid=Choices(

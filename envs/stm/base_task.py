@@ -16,7 +16,7 @@ from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
 from microgym.state import Int64
 
-_TRAITS = "instrument.state.tip.traits"
+_TRAITS, _KIND = "instrument.state.tip.traits", "instrument.state.tip.kind"
 
 IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
@@ -34,7 +34,7 @@ TIME = Term(
 )  # fmt: skip
 TIP_LATENT = {
     "traits": Latent("traits of the tip, see `microgym.physics.stm_tip.TRAITS`", _TRAITS),
-    "tip_state": Latent("state of the tip", "instrument.state.tip.kind"),
+    "tip_state": Latent("state of the tip", _KIND),
 }
 """Hidden quantities of the tip."""
 
@@ -59,10 +59,7 @@ class TunnellingTask(Task):
         ),
         "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
         "tip_state": Intervention(
-            "state of the tip; traits stay",
-            "instrument.state.tip.kind",
-            names=STATES,
-            example="blunt",
+            "state of the tip; traits stay", _KIND, names=STATES, example="blunt"
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}

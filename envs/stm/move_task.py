@@ -170,9 +170,8 @@ class STMTask(TunnellingTask):
             slots = np.floor(0.5 * (action[:, 7] + 1.0) * self.movers).astype(np.int64)
             which = self.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
         at = state.believed[np.arange(which.size), which]
-        drag = observation.decode(action, at)
-        starts, ends, *_ = drag
-        self.instrument.drag(rows, *drag)
+        starts, ends, *junction = observation.decode(action, at)
+        self.instrument.drag(rows, starts, ends, *junction)
         state.believed[rows, which[rows]] = ends[rows]
         if self.tracker is not None:
             self.tracker.drag(rows, which, ends, now.ledger.time_s)

@@ -14,27 +14,19 @@ from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask,
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, SCALES, TIP
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import (
-    DIP_RADII_NM,
-    DIPS_NM,
-    PULSE_RADII_NM,
-    PULSES_V,
-    READING_LEVELS,
-    READINGS,
-)
 from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
-LOOK, PULSE, DIP = 0, 1, 1 + len(PULSES_V)
+LOOK, PULSE, DIP = 0, 1, 1 + len(stm_tip.PULSES_V)
 MOVE, ACCEPT = len(ACTIONS) - 2, len(ACTIONS) - 1
 
-_PULSES = np.array([0.0, *PULSES_V, *[0.0] * (len(DIPS_NM) + 2)])
-_DIPS = np.array([*[0.0] * DIP, *DIPS_NM, 0.0, 0.0])
+_PULSES = np.array([0.0, *stm_tip.PULSES_V, *[0.0] * (len(stm_tip.DIPS_NM) + 2)])
+_DIPS = np.array([*[0.0] * DIP, *stm_tip.DIPS_NM, 0.0, 0.0])
 
 PLACE_NM = 100.0
 PACKING = 0.5
 """Edge of the surface within reach of the scanner, nm, and the part of it that discs can fill
 (design choices)."""
-_RADII = np.array([0.0, *PULSE_RADII_NM, *DIP_RADII_NM, 0.0, 0.0])
+_RADII = np.array([0.0, *stm_tip.PULSE_RADII_NM, *stm_tip.DIP_RADII_NM, 0.0, 0.0])
 SPOILT = math.pi * _RADII**2 / (PACKING * PLACE_NM**2)
 """Part of a place that each action spoils."""
 
@@ -59,8 +51,8 @@ class TipTaskState(NamedTuple):
     clean: Annotated[Float64, Shape()]
     places: Annotated[Int64, Shape()]
     spoilt: Annotated[Float64, Shape()]
-    reading: Annotated[Float64, Shape(len(READINGS))]
-    mean: Annotated[Float64, Shape(len(READINGS))]
+    reading: Annotated[Float64, Shape(len(stm_tip.READINGS))]
+    mean: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     readings: Annotated[Int64, Shape()]
     last: Annotated[Int64, Shape()]
     accepted: Annotated[Bool, Shape()]
@@ -133,7 +125,7 @@ class STMTipTask(TunnellingTask):
     def _look(self, rows: Int64) -> None:
         state = self.state
         self.take_image(rows)
-        self.instrument.read_tip(rows, READING_LEVELS[self.config.noise], state.reading)
+        self.instrument.read_tip(rows, stm_tip.READING_LEVELS[self.config.noise], state.reading)
         state.readings[rows] += 1
         part = 1.0 / state.readings[rows][:, None]
         before = np.where(part == 1.0, 0.0, state.mean[rows])
