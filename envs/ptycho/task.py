@@ -69,7 +69,6 @@ class PtychoTask(Task):
     """
 
     Config = PtychoConfig
-    config: Any
     State = PtychoState
     state: PtychoState
     instrument: Any

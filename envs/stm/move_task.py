@@ -19,6 +19,7 @@ from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
 """An adatom is on its target within half the distance to the next hollow, nm."""
+_CRASH = 1  # column of the costs
 
 
 class MoveState(NamedTuple):
@@ -149,18 +150,14 @@ class STMTask(TunnellingTask):
         state.landing[rows, 0] = 0.0
         if dragging.size:
             self._drag(dragging, action)
+            self.costs[dragging, 1:] = now.events[dragging][:, [CRASHED, LOST]]
         if looking.size:
-            # Events of the drag are kept beside those of the image that follows it.
-            kept = now.events[looking]
-            kept[look[look >= -bound] > bound] = 0.0
             self._look(looking)
-            now.events[looking] += kept
-        # A disturbed bystander is counted once; crashes and lost adatoms are events of one action.
+        # A disturbed bystander is counted once.
         before = state.disturbed[rows]
         moved = now.field.places[rows] - state.begun[rows]
         state.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
         self.costs[rows, 0] = (state.disturbed[rows] & ~before)[:, self.movers :].sum(axis=1)
-        self.costs[rows, 1:] = now.events[rows][:, [CRASHED, LOST]]
         state.harm[rows] += self.costs[rows].sum(axis=1)
 
     def _drag(self, rows: Int64, action: Float64) -> None:
@@ -252,7 +249,7 @@ class STMTask(TunnellingTask):
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
         done = confirmed & (self.placed[rows] == 1.0)
         gone = ~now.field.present[rows, : self.movers].all(axis=1)
-        return super().over(rows) | done | gone | (now.events[rows, CRASHED] > 0.0)
+        return super().over(rows) | done | gone | (self.costs[rows, _CRASH] > 0.0)
 
     def _ordered(self, of_movers: NDArray[Any]) -> NDArray[Any]:
         """An array (N, movers, ...) in the order of the observation."""
@@ -311,7 +308,7 @@ class STMTask(TunnellingTask):
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""
-        if self.instrument.state.events[row, CRASHED] > 0.0:
+        if self.costs[row, _CRASH] > 0.0:
             return "the tip has crashed"
         there = self.placed[row]
         placed = f"{round(there * self.movers)} of {self.movers} in place"
