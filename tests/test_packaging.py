@@ -317,11 +317,10 @@ def test_the_base_installation_holds_nothing_of_an_extra():
 PRIVATE = {
     "agents/training/learner_state.py": "stable-baselines3",
     "agents/training/loggers.py": "wandb",
-    "baselines/cli/search.py": "optuna",
 }
 # Files that check the version of the dependency against an allow-list themselves.
 ALLOW_LISTS = {"microgym/jit/linked.py"}
-CAPPED = {"gymnasium", "sb3-contrib", *PRIVATE.values()}
+CAPPED = {"gymnasium", "optuna", "sb3-contrib", *PRIVATE.values()}
 
 
 def private_names(tree: ast.AST) -> set[str]:

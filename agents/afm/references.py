@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.afm.config import GAINS, LINE_S, MODES, PROPORTIONAL, RATES_HZ, SETPOINTS
+from microgym.envs.afm.config import GAINS, LINE_S, PROPORTIONAL, RATES_HZ, SETPOINTS
 from microgym.envs.afm.observation import NUMBERS
 from microgym.instruments.afm.kernels import LEAD
+from microgym.instruments.afm.settings import CANTILEVERS
 from microgym.random.streams import AgentWorld
 from microgym.state import Bool, Float32, Float64, Shape
 
-FREE_NM = MODES["amplitude"].free_amplitude_nm
+FREE_NM = CANTILEVERS["amplitude"].free_amplitude_nm
 """Free amplitude, nm."""
 LINE_PX = 2 * (256 + 2 * LEAD)
 """Pixels of a line, trace and retrace, overscan included."""

@@ -3,23 +3,12 @@
 from dataclasses import dataclass
 
 from microgym.envs.core import config as declare
-from microgym.instruments.afm.settings import LOOP_LEVELS, TIP_LEVELS, AFMSettings
+from microgym.instruments.afm.settings import CANTILEVERS, LOOP_LEVELS, TIP_LEVELS, AFMSettings
 from microgym.instruments.afm.surface_kernels import LEAD
-from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT
-from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS
 from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, Raster
 from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES, validate_family
-
-MODES: dict[str, Cantilever] = {
-    "amplitude": Cantilever(40.0, 300e3, 400.0, 20.0),
-    "contact": Cantilever(0.2, 13e3, 2.0, 0.0),
-}
-"""Cantilevers: a stiff one in air, tapping with 20 nm, and a soft one in contact. Their numbers are
-those of common levers (not verified here)."""
-SCANNER = Scanner(1000.0, 0.05)
-"""The median z-scanner: a tube of 1 to 2 kHz with little damping (not verified here)."""
 
 SETPOINTS = {"amplitude": (0.3, 0.95), "contact": (0.5, 50.0)}
 """Setpoints: part of the free amplitude, linear; or nN, logarithmic (design choices)."""
@@ -42,7 +31,7 @@ class AFMConfig(declare.Config):
 
     specimen: str = declare.anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
     split: str = declare.split()
-    imaging: str = declare.choice("amplitude", tuple(MODES), "tapping, or contact mode")
+    imaging: str = declare.choice("amplitude", tuple(CANTILEVERS), "tapping, or contact mode")
     lines: int = declare.integer(64, 8, 256, "lines of a frame")
     time_budget_s: float | None = declare.positive(
         None, f"time without exchanges of the tip; None for {LINE_S:g} s a line", "s", optional=True
@@ -100,8 +89,7 @@ class AFMConfig(declare.Config):
         chosen = self.switches
         return AFMSettings(
             mode=self.imaging,
-            cantilever=MODES[self.imaging],
-            scanner=SCANNER,
+            cantilever=CANTILEVERS[self.imaging],
             field_nm=self.field_nm,
             lines=self.lines,
             piezo=chosen.pop("scanner"),

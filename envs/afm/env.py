@@ -106,6 +106,6 @@ the gain is left to be found.
 """
 
 from microgym.envs.afm.task import AFMTask
-from microgym.envs.core.vector_env import environments
+from microgym.envs.core.gymnasium_env import environments
 
 AFMEnv, AFMVectorEnv = environments(__name__, AFMTask, __doc__)

@@ -35,11 +35,9 @@ class ActionChecker:
             return
         if isinstance(space, spaces.Box):
             low, high = space.low, space.high
-        elif isinstance(space, spaces.Discrete):
-            low = np.asarray(space.start, np.int64)
-            high = low + np.int64(space.n - 1)
-        elif isinstance(space, spaces.MultiDiscrete):
-            low, high = np.asarray(space.start), space.start + space.nvec - 1
+        elif isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+            low = np.asarray(space.start)
+            high = low + (space.n if isinstance(space, spaces.Discrete) else space.nvec) - 1
         else:
             raise TypeError(f"actions must be of Box, Discrete or MultiDiscrete, not {space}")
         self._low: NDArray[Any] = low

@@ -1,7 +1,7 @@
 """Base of the environments over a task: its episodes, random seeds, state, frames, pickling."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
@@ -72,11 +72,11 @@ class MicroscopeEnvBase:
         return self.task.config
 
     def _generators(self) -> Sequence[np.random.Generator]:
-        """Generators from which the rows' episodes are drawn."""
-        raise NotImplementedError
+        """Generators from which the rows' episodes are drawn; here, that of a batch of one."""
+        return (cast("Any", self).np_random,)
 
     def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
-        raise NotImplementedError
+        (self.np_random,) = generators
 
     def _reset_rows(self, rows: Rows) -> None:
         """Begin new episodes; each takes one number from its own generator.
@@ -85,7 +85,7 @@ class MicroscopeEnvBase:
         """
         if not rows.size:
             return
-        generators: Any = self._generators()
+        generators = self._generators()
         raw = [int(generators[row].bit_generator.random_raw()) for row in rows]
         keys = np.array([episode_key(one & ((1 << 63) - 1)) for one in raw])
         self.task.reset(rows, keys)
@@ -180,9 +180,8 @@ class MicroscopeEnvBase:
                     f"got {given.dtype}{list(given.shape)}"
                 )
         generators = [_generator(words) for words in state["shell/generators"]]
-        self.task.restore({name: state[f"task/{name}"] for name in self.task.arrays()})
-        for name in ("shell/started", "shell/done", "shell/elapsed"):
-            mine[name][...] = state[name]
+        for name, array in mine.items():
+            array[...] = state[name]
         self._set_generators(generators)
 
     def _arrays(self, generators: NDArray[np.uint64]) -> Snapshot:
@@ -201,13 +200,8 @@ class MicroscopeEnvBase:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.task = self.task_class(self._rows.size, **self._arguments)
-        self.task.restore(state["task"])
-
-
-def refuse_options(options: Mapping[str, Any]) -> None:
-    """Refuse options of `reset`, of which no task has any."""
-    if options:
-        raise ValueError(f"unknown reset options {sorted(map(str, options))}; there are none")
+        for name, array in self.task.arrays().items():
+            array[...] = state["task"][name]
 
 
 def _words(generator: np.random.Generator) -> NDArray[np.uint64]:

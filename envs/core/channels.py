@@ -1,6 +1,7 @@
 """Declared observations and actions: named channels, and the spaces that follow from them."""
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Channel:
             raise ValueError("a channel must be documented")
 
 
-class Channels(Mapping[str, Channel]):
+class Channels(UserDict[str, Channel]):
     """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.
 
     Args:
@@ -35,21 +36,12 @@ class Channels(Mapping[str, Channel]):
     """
 
     def __init__(self, *shape: int | str, **channels: Channel | str) -> None:
+        super().__init__(
+            {name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()}
+        )
         self.shape = shape
-        self._channels = {
-            name: Channel(one) if isinstance(one, str) else one for name, one in channels.items()
-        }
         self.leading: tuple[str, ...] = ()
         self.within(-1.0, 1.0)
-
-    def __getitem__(self, name: str) -> Channel:
-        return self._channels[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._channels)
-
-    def __len__(self) -> int:
-        return len(self._channels)
 
     def within(self, low: ArrayLike, high: ArrayLike) -> "Channels":
         """The same channels with elements in another range, one for all or one for each."""
@@ -66,7 +58,7 @@ class Channels(Mapping[str, Channel]):
     @property
     def names(self) -> tuple[str, ...]:
         """The channels' names, in order."""
-        return tuple(self._channels)
+        return tuple(self)
 
     def index(self, name: str) -> int:
         """Position of a channel."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -46,11 +46,6 @@ def colored(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.
     return (_LADDER[below] * (1.0 - part) + _LADDER[below + 1] * part + 0.5).astype(np.uint8)
 
 
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own typeface at a size in pixels."""
-    return ImageFont.load_default(size)
-
-
 def write(
     pen: Pen, at: Point, text: str, size: int = 13, color: Color = INK, anchor: str = "la"
 ) -> None:
@@ -64,7 +59,7 @@ def write(
         color: of the letters.
         anchor: place of the point in the line, as Pillow has it.
     """
-    pen.text(at, text, fill=color, font=font(size), anchor=anchor)
+    pen.text(at, text, fill=color, font_size=size, anchor=anchor)
 
 
 def bar(pen: Pen, box: tuple[int, int, int, int], part: float, color: Color) -> None:
@@ -90,7 +85,7 @@ def legend(canvas: Image.Image, box: tuple[int, int, int], texts: tuple[str, str
     write(pen, (left, top), name, 12, DIM)
     end = left + width
     write(pen, (end, top), high, 12, DIM, "ra")
-    right = end - round(pen.textlength(high, font=font(12))) - 5
+    right = end - round(pen.textlength(high, font_size=12)) - 5
     ramp = np.broadcast_to(np.linspace(0.0, 1.0, 48, dtype=np.float32), (7, 48))
     canvas.paste(Image.fromarray(colored(ramp, 0.0, 1.0)), (right - 48, top + 5))
     write(pen, (right - 53, top), low, 12, DIM, "ra")

@@ -28,11 +28,8 @@ def single_info(info: Mapping[str, Any]) -> dict[str, Any]:
     """
     result: dict[str, Any] = {}
     for name, value in info.items():
-        if isinstance(value, dict):
-            result[name] = single_info(cast("dict[str, Any]", value))
-        else:
-            one = _widened(value)[0]
-            result[name] = bool(one) if isinstance(one, np.bool_) else one
+        one: Any = single_info(value) if isinstance(value, Mapping) else _widened(value)[0]
+        result[name] = bool(one) if isinstance(one, np.bool_) else one
     return result
 
 
@@ -50,8 +47,8 @@ def vector_info(info: Mapping[str, Any], present: NDArray[np.bool_]) -> dict[str
     """
     result: dict[str, Any] = {}
     for name, value in info.items():
-        if isinstance(value, dict):
-            result[name] = vector_info(cast("dict[str, Any]", value), present)
+        if isinstance(value, Mapping):
+            result[name] = vector_info(value, present)
         else:
             result[name] = value = _widened(value)
             if not present.all():

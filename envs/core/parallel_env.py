@@ -1,9 +1,8 @@
 """PettingZoo's parallel API for tasks with an agent axis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
@@ -30,7 +29,6 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
 
     Attributes:
         possible_agents: names of all agents.
-        agents: those of the running episode; empty before the first reset and after the end.
     """
 
     def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:
@@ -39,13 +37,18 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         name = type(self).__name__.removesuffix("ParallelEnv")
         self.metadata = {**self.metadata, "name": name, "is_parallelizable": True}
         self.possible_agents = list(task.agents)
-        self.agents: list[str] = []
         self._spaces = {
             name: (part_of(task.single_observation_space), part_of(task.single_action_space))
             for name in self.possible_agents
         }
         self._check = ActionChecker(task.single_action_space, 1, single=True)
-        self._generator, _ = seeding.np_random()
+        self.np_random, _ = seeding.np_random()
+
+    @property
+    def agents(self) -> list[str]:
+        """Agents of the running episode; none before the first reset and after the end."""
+        running = self._started[0] and not self._done[0]
+        return list(self.possible_agents) if running else []
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Space of an agent's observations; the same object at every call."""
@@ -61,9 +64,8 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         """Begin an episode; observations and infos by agent. PettingZoo's tests pass options."""
         del options
         if seed is not None:
-            self._generator, _ = seeding.np_random(seed)
+            self.np_random, _ = seeding.np_random(seed)
         self._reset_rows(self._rows)
-        self.agents = list(self.possible_agents)
         return self._observations(), self._infos()
 
     def step(self, actions: Mapping[str, Any]) -> StepResult:
@@ -83,10 +85,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         rewards = dict.fromkeys(agents, float(task.reward[0]))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
         truncated = dict.fromkeys(agents, bool(task.truncated[0]))
-        result = self._observations(), rewards, terminated, truncated, self._infos()
-        if self._done[0]:
-            self.agents = []
-        return result
+        return self._observations(), rewards, terminated, truncated, self._infos()
 
     def state(self) -> Any:
         """Observations of all agents stacked, as the centralised environment has them."""
@@ -98,13 +97,6 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         return {name: single_info(self.task.info()) for name in self.possible_agents}
-
-    def _generators(self) -> Sequence[np.random.Generator]:
-        return [self._generator]
-
-    def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
-        self._generator = generators[0]
-        self.agents = [] if self._done[0] else list(self.possible_agents)
 
 
 def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:

@@ -89,7 +89,7 @@ class Panel:
         if self.legend is not None:
             drawing.legend(canvas, (left, top + height + 3, width), self.legend)
         for place, (text, color) in enumerate(self.below):
-            room = width - pen.textlength(text, font=drawing.font(12))
+            room = width - pen.textlength(text, font_size=12)
             x = left + room * place / max(len(self.below) - 1, 1)
             drawing.write(pen, (x, top + height + 3), text, 12, color)
 

@@ -293,11 +293,6 @@ class Task(ABC):
         """A copy of the whole state, possible before the first reset too."""
         return {name: array.copy() for name, array in self.arrays().items()}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take back a state given by `snapshot`, whose names, shapes and dtypes were checked."""
-        for name, array in self.arrays().items():
-            array[...] = state[name]
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays that are the whole state, by name."""
         found = self._own() | dict(states.arrays(self.state, "state."))

@@ -14,14 +14,13 @@ import copy
 import hashlib
 import itertools
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
 
 from microgym.envs.core.info import stacked
 
@@ -42,30 +41,39 @@ def assert_same(one: Any, other: Any, where: str = "") -> None:
     Raises:
         AssertionError: they differ; says where.
     """
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        mine, theirs = cast("Mapping[str, Any]", one), cast("Mapping[str, Any]", other)
-        extra, missing = sorted(mine.keys() - theirs.keys()), sorted(theirs.keys() - mine.keys())
-        assert not extra + missing, f"{where}: only first {extra}, only second {missing}"
-        for name in mine:
-            assert_same(mine[name], theirs[name], f"{where}[{name!r}]")
-        return
-    assert type(one) is type(other), f"{where}: {type(one)} against {type(other)}"
-    if isinstance(one, list | tuple):
-        firsts, seconds = cast("Sequence[Any]", one), cast("Sequence[Any]", other)
-        assert len(firsts) == len(seconds), f"{where}: lengths {len(firsts)}, {len(seconds)}"
-        for index, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
-            assert_same(first, second, f"{where}[{index}]")
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == other.dtype, f"{where}: {one.dtype} against {other.dtype}"
-        assert one.shape == other.shape, f"{where}: {one.shape} against {other.shape}"
-        if one.dtype == object or one.tobytes() != other.tobytes():
-            for index in np.ndindex(one.shape):
-                assert_same(one[index], other[index], f"{where}{list(index)}")
-    elif isinstance(one, np.generic):
-        assert one.tobytes() == other.tobytes(), f"{where}: {one!r} against {other!r}"
-    else:
-        same = one == other or (one != one and other != other)
-        assert same, f"{where}: {one!r} against {other!r}"
+    for (place, mine), (_, theirs) in zip(_walk(one, where), _walk(other), strict=True):
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            extra, missing = sorted(mine.keys() - theirs), sorted(theirs.keys() - mine)
+            assert not extra + missing, f"{place}: only first {extra}, only second {missing}"
+            continue
+        assert type(mine) is type(theirs), f"{place}: {type(mine)} against {type(theirs)}"
+        if isinstance(mine, list | tuple):
+            assert len(mine) == len(theirs), f"{place}: lengths {len(mine)}, {len(theirs)}"
+        elif isinstance(mine, np.ndarray | np.generic):
+            assert mine.dtype == theirs.dtype, f"{place}: {mine.dtype} against {theirs.dtype}"
+            assert mine.shape == theirs.shape, f"{place}: {mine.shape} against {theirs.shape}"
+            if mine.dtype != object and mine.tobytes() != theirs.tobytes():
+                pairs = zip(np.ndenumerate(mine), np.asarray(theirs).flat, strict=True)
+                for (index, first), second in pairs:
+                    same = first.tobytes() == second.tobytes()
+                    assert same, f"{place}{list(index) or ''}: {first!r} against {second!r}"
+        else:
+            same = mine == theirs or (mine != mine and theirs != theirs)
+            assert same, f"{place}: {mine!r} against {theirs!r}"
+
+
+def _walk(thing: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """A result and all that it holds, each with its place; mappings by sorted name."""
+    yield place, thing
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(thing, Mapping):
+        parts = ((name, thing[name]) for name in sorted(cast("Mapping[str, Any]", thing)))
+    elif isinstance(thing, list | tuple):
+        parts = enumerate(cast("Sequence[Any]", thing))
+    elif isinstance(thing, np.ndarray) and thing.dtype == object:
+        parts = enumerate(thing.flat)
+    for key, part in parts:
+        yield from _walk(part, f"{place}[{key!r}]")
 
 
 def fingerprint(thing: Any) -> str:
@@ -77,10 +85,7 @@ def fingerprint(thing: Any) -> str:
     Returns:
         64 hexadecimal digits; equal for results that `assert_same` finds equal.
     """
-    digest = hashlib.sha256()
-    for part in _parts(thing):
-        digest.update(part)
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(_parts(thing))).hexdigest()
 
 
 def _parts(thing: Any) -> Iterator[bytes]:
@@ -131,29 +136,24 @@ class ActionSource:
         if not isinstance(space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete):
             raise TypeError(f"no actions for {space}")
         raw = np.asarray(self._bits.random_raw(int(np.prod(space.shape or ()))), np.uint64)
-        fractions = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        if isinstance(space, spaces.Discrete):
-            return np.int64(space.start + int(fractions[0] * int(space.n)))
-        if isinstance(space, spaces.MultiDiscrete):
-            return space.start + (fractions.reshape(space.shape) * space.nvec).astype(space.dtype)
-        inside = space.low + (space.high - space.low) * fractions.reshape(space.shape)
-        return inside.astype(space.dtype)
+        fractions = ((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(space.shape)
+        if isinstance(space, spaces.Box):
+            return (space.low + (space.high - space.low) * fractions).astype(space.dtype)
+        sizes = space.n if isinstance(space, spaces.Discrete) else space.nvec
+        return space.start + (fractions * sizes).astype(space.dtype)
 
     def batch(self, num_envs: int) -> Any:
         """Actions of N microscopes, [N, ...], or a dict of such."""
         return stacked([self.one() for _ in range(num_envs)])
 
 
-def rollout(
-    env: gym.Env[Any, Any], *, seed: int, episodes: int = 1, actions: int = 0
-) -> list[Step]:
+def rollout(env: gym.Env[Any, Any], *, seed: int, episodes: int = 1) -> list[Step]:
     """Whole episodes: everything `reset` and `step` return.
 
     Args:
         env: a single environment.
         seed: seeds the first reset; later resets go on from there.
-        episodes: how many.
-        actions: seeds the actions, which are the same ones in each episode.
+        episodes: how many; the actions are the same ones in each.
 
     Returns:
         `(observation, info)` of each reset and `(observation, reward, terminated, truncated,
@@ -161,7 +161,7 @@ def rollout(
     """
     record: list[Step] = []
     for episode in range(episodes):
-        source = ActionSource(env.action_space, actions)
+        source = ActionSource(env.action_space, 0)
         record.append(env.reset(seed=seed if episode == 0 else None))
         ended = False
         while not ended:
@@ -170,27 +170,26 @@ def rollout(
     return record
 
 
-def drive(envs: VectorEnv[Any, Any, Any], *, seed: int, steps: int, after: int = 0) -> list[Step]:
+def drive(
+    envs: VectorEnv[Any, Any, Any], *, seed: int, steps: int, reset: bool = True
+) -> list[Step]:
     """Everything a vector environment returns over a number of steps.
 
     Args:
         envs: a vector environment in any autoreset mode.
         seed: seeds the first reset and the actions.
         steps: how many steps.
-        after: do not reset at first but go on after so many steps of an earlier `drive`.
+        reset: begin with a reset; otherwise the running episodes go on.
 
     Returns:
         `(observations, infos)` of each reset, `(observations, rewards, terminated, truncated,
         infos)` of each step.
     """
     source = ActionSource(envs.single_action_space, seed)
-    record: list[Step] = [] if after else [envs.reset(seed=seed)]
+    record: list[Step] = [envs.reset(seed=seed)] if reset else []
     disabled = envs.metadata["autoreset_mode"] == AutoresetMode.DISABLED
-    for number in range(after + steps):
-        actions = source.batch(envs.num_envs)
-        if number < after:
-            continue
-        record.append(envs.step(actions))
+    for _ in range(steps):
+        record.append(envs.step(source.batch(envs.num_envs)))
         ended = record[-1][2] | record[-1][3]
         if disabled and ended.any():
             record.append(envs.reset(options={"reset_mask": ended}))
@@ -249,39 +248,27 @@ def check_deterministic(env_id: str, *, seed: int = 3, **arguments: Any) -> None
     assert fingerprint(other) != fingerprint(episode), f"{env_id}: seeds change nothing"
 
 
-def _leaves(thing: Any) -> list[NDArray[Any]]:
-    """Arrays of numbers in a result."""
-    if isinstance(thing, dict):
-        thing = list(thing.values())
-    if isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.dtype == object):
-        return [leaf for part in cast("Sequence[Any]", thing) for leaf in _leaves(part)]
-    return [thing] if isinstance(thing, np.ndarray) else []
-
-
 def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **arguments: Any) -> None:
     """No two calls return arrays that share memory, and nothing returned changes afterwards."""
-    env = gym.make(env_id, **arguments)
-    source = ActionSource(env.action_space, seed)
-    singles: list[Step] = [env.reset(seed=seed), env.step(source.one()), env.reset(seed=seed)]
-    for mode in MODES:
-        envs = gym.make_vec(env_id, num_envs, autoreset_mode=mode.value, **arguments)
-        vectors: list[Step] = [envs.reset(seed=seed)]
-        copies = [copy.deepcopy(vectors[0])]
-        for _ in range(2):
-            vectors.append(envs.step(source.batch(num_envs)))
-            copies.append(copy.deepcopy(vectors[-1]))
-        vectors.append(envs.reset(seed=seed))
-        assert_same(vectors[:-1], copies, f"{env_id}: returned data changed afterwards")
-        _assert_disjoint(vectors, env_id)
-    _assert_disjoint(singles, env_id)
-
-
-def _assert_disjoint(results: list[Step], env_id: str) -> None:
-    for (i, one), (j, other) in itertools.combinations(enumerate(results), 2):
-        for mine, theirs in itertools.product(_leaves(one), _leaves(other)):
-            assert not np.may_share_memory(mine, theirs), (
-                f"{env_id}: calls {i} and {j} returned arrays that share memory"
-            )
+    single = gym.make(env_id, **arguments)
+    vectors = [
+        gym.make_vec(env_id, num_envs, autoreset_mode=mode.value, **arguments) for mode in MODES
+    ]
+    source = ActionSource(single.action_space, seed)
+    for env in (single, *vectors):
+        results: list[Step] = []
+        copies: list[Step] = []
+        for call in range(4):
+            action = source.one() if env is single else source.batch(num_envs)
+            results.append(env.step(action) if call in (1, 2) else env.reset(seed=seed))
+            copies.append(copy.deepcopy(results[-1]))
+        assert_same(results, copies, f"{env_id}: returned data changed afterwards")
+        for (i, one), (j, other) in itertools.combinations(enumerate(results), 2):
+            for (_, mine), (_, theirs) in itertools.product(_walk(one), _walk(other)):
+                arrays = isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray)
+                assert not (arrays and np.may_share_memory(mine, theirs)), (
+                    f"{env_id}: calls {i} and {j} returned arrays that share memory"
+                )
 
 
 def _check_twin(
@@ -347,9 +334,9 @@ def check_vector_state(
         pickled = pickle.loads(pickle.dumps(envs))
         restored: Any = gym.make_vec(env_id, num_envs, **kwargs)
         restored.restore(envs.snapshot())
-        expected = drive(envs, seed=seed, steps=steps, after=steps)
+        expected = drive(envs, seed=seed, steps=steps, reset=False)
         for name, twin in (("pickled", pickled), ("restored", restored)):
-            found = drive(twin, seed=seed, steps=steps, after=steps)
+            found = drive(twin, seed=seed, steps=steps, reset=False)
             assert_same(found, expected, f"{env_id} {mode.value}: {name}")
 
 

@@ -66,8 +66,8 @@ On specimens with structure everywhere (`specimen="grf"`), equal rasters are har
 * Terry et al., NeurIPS 34, 15032 (2021): PettingZoo.
 """
 
+from microgym.envs.core.gymnasium_env import environments
 from microgym.envs.core.parallel_env import MicroscopeParallelEnv
-from microgym.envs.core.vector_env import environments
 from microgym.envs.multi_probe.task import MultiProbeTask
 
 MultiProbeEnv, MultiProbeVectorEnv = environments(__name__, MultiProbeTask, __doc__)

@@ -91,7 +91,7 @@ list of pulses that was optimised once for a pattern is as good as any policy.
 * Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992): the noise.
 """
 
-from microgym.envs.core.vector_env import environments
+from microgym.envs.core.gymnasium_env import environments
 from microgym.envs.pfm.task import PFMLoopTask, PFMTask
 
 PFMEnv, PFMVectorEnv = environments(__name__, PFMTask, __doc__)

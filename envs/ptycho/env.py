@@ -117,7 +117,7 @@ become enough to cover the region with overlap (`exposures=100`).
 * Halton, Numer. Math. 2, 84 (1960): the sequence.
 """
 
-from microgym.envs.core.vector_env import environments
+from microgym.envs.core.gymnasium_env import environments
 from microgym.envs.ptycho.task import PtychoTask
 
 PtychoEnv, PtychoVectorEnv = environments(__name__, PtychoTask, __doc__)

@@ -107,7 +107,7 @@ drags along rows suffices, and there is nothing to be learnt during an episode.
 * Speiser et al., Nat. Methods 18, 1082 (2021): the form of the network's output.
 """
 
-from microgym.envs.core.vector_env import environments
+from microgym.envs.core.gymnasium_env import environments
 from microgym.envs.stm.move_task import STMBuildTask, STMTask
 from microgym.envs.stm.tip_task import STMTipTask
 

@@ -13,9 +13,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from microgym.envs.core import registry
-from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.gymnasium_env import MicroscopeEnv, MicroscopeVectorEnv
 from microgym.envs.core.testing import assert_same, drive, fingerprint
-from microgym.envs.core.vector_env import MicroscopeVectorEnv
 from tests.envs.toy.env import ToyEnv, ToyVectorEnv
 from tests.envs.toy.task import GRID, ToyTask
 

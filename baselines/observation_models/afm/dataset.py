@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.afm.config import MODES, RATES_HZ, SETPOINTS, AFMConfig
+from microgym.envs.afm.config import RATES_HZ, SETPOINTS, AFMConfig
 from microgym.envs.core.config import LEVELS
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.instruments.afm.kernels import LEAD
+from microgym.instruments.afm.settings import CANTILEVERS
 from microgym.random import episode_key
 from microgym.reconstruction.topography.convnet_kernels import LINES, SETTINGS
 from microgym.reconstruction.topography.observation_model import PITCH_NM, PIXEL_NM, Raster
@@ -260,7 +261,7 @@ def line_settings(frames: Frames) -> tuple[Float64, Float64]:
     setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
     width = frames.signals.shape[-1] + 2 * LEAD
     pixel_s = 0.5 / (rate * width)
-    lag_px = MODES["amplitude"].lag_s / pixel_s
+    lag_px = CANTILEVERS["amplitude"].lag_s / pixel_s
     scaled = (
         (setpoint - 0.65) / 0.3,
         0.5 * np.log(gain * pixel_s),

@@ -22,6 +22,15 @@ found again by features of the last image (design choice)."""
 BOLTZMANN_300K = 4.14e-3
 """k T at 300 K, nN nm."""
 
+CANTILEVERS: dict[str, Cantilever] = {
+    "amplitude": Cantilever(40.0, 300e3, 400.0, 20.0),
+    "contact": Cantilever(0.2, 13e3, 2.0, 0.0),
+}
+"""Cantilevers by mode: a stiff one in air, tapping with 20 nm, and a soft one in contact. Their
+numbers are those of common levers (not verified here)."""
+SCANNER = Scanner(1000.0, 0.05)
+"""The median z-scanner: a tube of 1 to 2 kHz with little damping (not verified here)."""
+
 
 @dataclass(frozen=True)
 class TipParameters(Checked):
@@ -115,7 +124,7 @@ class AFMSettings(Checked):
 
     mode: str = "amplitude"
     cantilever: Cantilever = field(default_factory=Cantilever)
-    scanner: Scanner = field(default_factory=lambda: Scanner(1000.0, 0.05))
+    scanner: Scanner = SCANNER
     field_nm: Positive = 1000.0
     pixels: Annotated[int, partial(integer, low=64, high=512 - 2 * MARGIN_PX)] = 256
     lines: int = 64
@@ -131,7 +140,7 @@ class AFMSettings(Checked):
     def __post_init__(self) -> None:
         """Check what depends on other fields, too."""
         super().__post_init__()
-        choice("mode", self.mode, ("amplitude", "contact"))
+        choice("mode", self.mode, tuple(CANTILEVERS))
         integer("lines", self.lines, 1, self.pixels)
         if self.mode == "amplitude" and self.cantilever.free_amplitude_nm == 0.0:
             raise ValueError("free_amplitude_nm=0 must be above zero in mode 'amplitude'")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.single_env import MicroscopeEnv
+from microgym.envs.core.gymnasium_env import MicroscopeEnv
 from microgym.envs.pfm.env import PFMEnv, PFMLoopEnv
 from microgym.envs.pfm.task import PFMTask
 
