@@ -223,10 +223,10 @@ class AFMTask(Task):
         config, state, instrument = self.config, self.state, self.instrument
         state.shown[rows] = START
         state.dials[rows] = to_dials(state.shown[rows], config.imaging)
-        every = np.zeros((self.num_envs, 2), np.uint32)
-        every[rows] = keys
         drawn = config.specimen, config.split, float(state.dials[rows[0], 0])
-        self.share(lambda some: instrument.reset(some, every[some], *drawn), rows)
+        self.share(
+            lambda some: instrument.reset(some, keys[np.searchsorted(rows, some)], *drawn), rows
+        )
         if self.topography is not None:
             self.topography.reset(rows)
         mean = ordered_sum(instrument.state.surface.variance[rows] / config.lines)
@@ -247,13 +247,9 @@ class AFMTask(Task):
         tip, setpoint = instrument.state.tip, state.dials[:, 0].copy()
         crashes = tip.crashes[rows]
         self.share(self._scan, rows[event == SCAN])
-        for kind, act in (
-            (ENGAGE, lambda some: instrument.engage(some, setpoint)),
-            (WITHDRAW, instrument.withdraw),
-            (EXCHANGE, lambda some: instrument.exchange(some, setpoint)),
-        ):
-            if (event == kind).any():
-                act(rows[event == kind])
+        instrument.engage(rows[event == ENGAGE], setpoint)
+        instrument.withdraw(rows[event == WITHDRAW])
+        instrument.exchange(rows[event == EXCHANGE], setpoint)
         variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
         quality = unfinished_image_bel(variance, state.errors[rows], done, FLOOR)
         state.snr_db[rows] = 10.0 * quality
@@ -335,20 +331,13 @@ class AFMTask(Task):
         """The numbers of the observation."""
         state, held, level = self.state, self.instrument.state, observation.level_of
         done, sizes = held.ledger.exposures, state.sizes
-        setpoint, gain, proportional, rate = state.shown.T
         lines, seconds = self.left("ledger.exposures"), self.left("scan_s")
         return observation.NUMBERS.pack(
-            setpoint=setpoint,
-            integral_gain=gain,
-            proportional_gain=proportional,
-            line_rate=rate,
+            **dict(zip(observation.NUMBERS, state.shown.T, strict=False)),
             lines_left=lines,
             time_left=seconds,
             pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)) / 2.0,
-            discrepancy=level(sizes.discrepancy),
-            error=level(sizes.error),
-            ripple=level(sizes.ripple),
-            steepness=level(sizes.steepness),
+            **{name: level(size) for name, size in zip(sizes._fields[:4], sizes, strict=False)},
             usual_steepness=level(sizes.total_steepness / np.maximum(done, 1)),
             saturated=held.line.saturated,
             worst_error=sizes.worst / self._free,

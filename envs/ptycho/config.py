@@ -19,20 +19,12 @@ from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.neural import NeuralImage
-from microgym.reconstruction.ptychography.observation_models import (
-    ClassicalImage,
-    ImageModel,
-    RawImage,
-)
+from microgym.reconstruction.ptychography.observation_models import ClassicalImage, RawImage
 from microgym.specimens.splits import validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
 """Cells along an edge of the maps, by mode of the observation."""
-MODELS: Mapping[str, type[ImageModel]] = {
-    "classical": ClassicalImage,
-    "neural": NeuralImage,
-    "raw": RawImage,
-}
+MODELS = {"classical": ClassicalImage, "neural": NeuralImage, "raw": RawImage}
 """Observation models by the name that the argument `reconstructor` takes."""
 
 GRID = 16
@@ -125,12 +117,11 @@ class PtychoConfig(declare.Config):
             if self.probe is None
             else load_probe(self.probe, DETECTOR_PIXELS)
         )
-        probe = COHERENCE_LEVELS[self.coherence].modes_of(probe)
+        chosen = self.switches
         return PtychographySettings(
             geometry=geometry,
-            probe=probe,
+            probe=chosen.pop("coherence").modes_of(probe),
             photons_per_s=self.photons,
-            stage=STAGE_LEVELS[self.drift],
-            damage=DAMAGE_LEVELS[self.damage],
-            detector=DETECTOR_LEVELS[self.detector],
+            stage=chosen.pop("drift"),
+            **chosen,
         )

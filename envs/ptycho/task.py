@@ -10,18 +10,9 @@ from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.declarations import TIME, Latent, Metric, Term, drift
 from microgym.envs.core.task import Modes, Task
 from microgym.envs.ptycho import observation, render
-from microgym.envs.ptycho.config import (
-    CELLS,
-    DWELL_RANGE_S,
-    GRID,
-    GRID_DWELLS_S,
-    PtychoConfig,
-)
+from microgym.envs.ptycho.config import CELLS, DWELL_RANGE_S, GRID, GRID_DWELLS_S, PtychoConfig
 from microgym.envs.ptycho.observation import Scan
-from microgym.instruments.ptychography.instrument import (
-    DiffractionMicroscope,
-    PtychographyInstrument,
-)
+from microgym.instruments.ptychography.instrument import PtychographyInstrument
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.instruments.recorded.replay import ReplayInstrument
 from microgym.jit.bound import Bound
@@ -45,6 +36,7 @@ EXPOSURE = {
     "exposure": "exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
 }
 """Channels of the action of one probe."""
+_MAPS = {"maps": observation.MAPS, "numbers": observation.NUMBERS}
 
 
 class PtychoState(NamedTuple):
@@ -75,7 +67,6 @@ class PtychoTask(Task):
     """
 
     Config = PtychoConfig
-    config: Any
     State = PtychoState
     state: PtychoState
     instrument: Any
@@ -83,11 +74,7 @@ class PtychoTask(Task):
     probes = 1
     SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
     NUMBERS = observation.NUMBERS
-    OBSERVATION = Modes(
-        compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
-        full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
-        features=observation.FEATURES,
-    )
+    OBSERVATION = Modes(compact=_MAPS, full=_MAPS, features=observation.FEATURES)
     ACTION = Modes(
         continuous=Channels(**EXPOSURE),
         grid=Choices(
@@ -148,13 +135,12 @@ class PtychoTask(Task):
     def build(self) -> None:
         """Make microscopes, reconstruction and observation model."""
         chosen, count = self.config, self.num_envs
-        instrument: DiffractionMicroscope = (
+        self.instrument = instrument = (
             PtychographyInstrument(count, chosen.settings, self.probes)
             if chosen.recording is None
             else ReplayInstrument(count, chosen.recording, CELLS["full"], chosen.photons)
         )
-        self.instrument, self.sample = instrument, instrument.sample
-        self.microscopes = instrument.state
+        self.sample, self.microscopes = instrument.sample, instrument.state
         self.start, self.region = instrument.n // 2, instrument.region_px
         self.exposures = chosen.exposures * self.probes
         self.scan = Scan(count, instrument, chosen, self.exposures)

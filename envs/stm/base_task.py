@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels
 from microgym.envs.core.declarations import Intervention, Latent, Metric, Term, drift
@@ -11,9 +12,9 @@ from microgym.envs.stm import render
 from microgym.instruments.stm.instrument import STMInstrument
 from microgym.instruments.stm.state import PIXELS
 from microgym.physics.stm_tip import STATES, STRENGTH, WIDTH
-from microgym.state import Float32, Int64
+from microgym.state import Int64
 
-_TRAITS = "instrument.state.tip.traits"
+_TRAITS, _KIND = "instrument.state.tip.traits", "instrument.state.tip.kind"
 
 IMAGE_NM = 0.3
 """Height that an image shows as 1, nm."""
@@ -31,7 +32,7 @@ TIME = Term(
 )  # fmt: skip
 TIP_LATENT = {
     "traits": Latent("traits of the tip, see `microgym.physics.stm_tip.TRAITS`", _TRAITS),
-    "tip_state": Latent("state of the tip", "instrument.state.tip.kind"),
+    "tip_state": Latent("state of the tip", _KIND),
 }
 """Hidden quantities of the tip."""
 
@@ -56,10 +57,7 @@ class TunnellingTask(Task):
         ),
         "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
         "tip_state": Intervention(
-            "state of the tip; traits stay",
-            "instrument.state.tip.kind",
-            names=STATES,
-            example="blunt",
+            "state of the tip; traits stay", _KIND, names=STATES, example="blunt"
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}
@@ -76,13 +74,14 @@ class TunnellingTask(Task):
         if self.config.observation == "image" or self.config.detects:
             self.instrument.draw(rows)
 
-    def numbers(self) -> Float32:
-        """The vector of the observation, (N, channels)."""
+    def columns(self) -> list[NDArray[Any]]:
+        """Parts of the vector of the observation in the order of its channels, each (N, ...)."""
         raise NotImplementedError
 
     def observe(self) -> Any:
         """The vector, and the last image where asked for."""
-        numbers = self.numbers()
+        columns = [one.reshape(self.num_envs, -1) for one in self.columns()]
+        numbers = np.clip(np.concatenate(columns, axis=1), -1.0, 1.0).astype(np.float32)
         if self.config.observation == "features":
             return numbers
         heights = self.instrument.state.image / np.float32(IMAGE_NM)

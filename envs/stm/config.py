@@ -3,16 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from microgym.envs.core.config import (
-    Config,
-    anything,
-    choice,
-    integer,
-    level,
-    number,
-    positive,
-    split,
-)
+from microgym.envs.core import config as declare
 from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGE_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.stm_tip import APEX_LEVELS
 from microgym.specimens.adatom_fields import FAMILIES, HELD_OUT, MOVERS
@@ -24,7 +15,7 @@ NEAREST_NM = 1.0
 
 
 @dataclass(frozen=True)
-class TunnellingConfig(Config):
+class TunnellingConfig(declare.Config):
     """Arguments that all STM environments have.
 
     Attributes:
@@ -32,13 +23,15 @@ class TunnellingConfig(Config):
     """
 
     bent: ClassVar[float] = 0.0
-    specimen: str = anything("terrace", f"family of surfaces: {', '.join(FAMILIES)}")
-    split: str = split()
-    time_budget_s: float = positive(200.0, "time of an episode (design choice)", "s")
-    observation: str = choice("features", ("features", "image"), "vector, or an image beside it")
-    drift: str = level(DRIFT_LEVELS, "drift of the field under the tip")
-    tip: str = level(APEX_LEVELS, "variation between tips, and spontaneous changes")
-    noise: str = level(NOISE_LEVELS, "noise of the readings")
+    specimen: str = declare.anything("terrace", f"family of surfaces: {', '.join(FAMILIES)}")
+    split: str = declare.split()
+    time_budget_s: float = declare.positive(200.0, "time of an episode (design choice)", "s")
+    observation: str = declare.choice(
+        "features", ("features", "image"), "vector, or an image beside it"
+    )
+    drift: str = declare.level(DRIFT_LEVELS, "drift of the field under the tip")
+    tip: str = declare.level(APEX_LEVELS, "variation between tips, and spontaneous changes")
+    noise: str = declare.level(NOISE_LEVELS, "noise of the readings")
 
     def validate(self) -> None:
         """Check family and split against each other."""
@@ -61,7 +54,7 @@ class TunnellingConfig(Config):
 class DragConfig(TunnellingConfig):
     """Arguments that STM-v0 and STMBuild-v0 have in common."""
 
-    reconstructor: str = choice("model", RECONSTRUCTORS, "source of adatom positions")
+    reconstructor: str = declare.choice("model", RECONSTRUCTORS, "source of adatom positions")
 
     @property
     def detects(self) -> bool:
@@ -73,15 +66,17 @@ class DragConfig(TunnellingConfig):
 class STMConfig(DragConfig):
     """Arguments of STM-v0."""
 
-    farthest_nm: float = number(3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
+    farthest_nm: float = declare.number(
+        3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm"
+    )
 
 
 @dataclass(frozen=True)
 class STMBuildConfig(DragConfig):
     """Arguments of STMBuild-v0."""
 
-    time_budget_s: float = positive(600.0, "time of an episode (design choice)", "s")
-    atoms: int = integer(3, 2, MOVERS, "adatoms that are to be moved")
+    time_budget_s: float = declare.positive(600.0, "time of an episode (design choice)", "s")
+    atoms: int = declare.integer(3, 2, MOVERS, "adatoms that are to be moved")
 
 
 @dataclass(frozen=True)
@@ -89,5 +84,5 @@ class STMTipConfig(TunnellingConfig):
     """Arguments of STMTip-v0; no tip is sharp at the start."""
 
     bent: ClassVar[float] = 1.0
-    time_budget_s: float = positive(900.0, "time of an episode (design choice)", "s")
-    places: int = integer(2, 0, 20, "fresh places that the coarse motor can reach")
+    time_budget_s: float = declare.positive(900.0, "time of an episode (design choice)", "s")
+    places: int = declare.integer(2, 0, 20, "fresh places that the coarse motor can reach")

@@ -9,14 +9,16 @@ from microgym.envs.core.declarations import Latent, Metric, Term
 from microgym.envs.stm import observation, render
 from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
+from microgym.envs.stm.observation import BINS, BORDER_NM
 from microgym.instruments.stm.state import CRASHED, LOST, PIXELS
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.reconstruction.adatoms.tracker import AdatomTracker
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
-from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
 """An adatom is on its target within half the distance to the next hollow, nm."""
+_CRASH = 1  # column of the costs
 
 
 class MoveState(NamedTuple):
@@ -27,7 +29,6 @@ class MoveState(NamedTuple):
             ends of their drags since.
         goals: (N, movers, 2) float64, positions of the targets, from the last image.
         stale: (N, movers) int64, drags since the last image.
-        order: (N, movers) int64, adatoms in the order of the observation.
         rate: (N, 2) float64, measured drift, nm/s.
         looked_s: (N,) float64, end of the last image.
         last: (N, 7) float64, last action that dragged.
@@ -44,7 +45,6 @@ class MoveState(NamedTuple):
     believed: Annotated[Float64, Shape("movers", 2, unit="nm")]
     goals: Annotated[Float64, Shape("movers", 2, unit="nm")]
     stale: Annotated[Int64, Shape("movers")]
-    order: Annotated[Int64, Shape("movers")]
     rate: Annotated[Float64, Shape(2, unit="nm/s")]
     looked_s: Annotated[Float64, Shape(unit="s")]
     last: Annotated[Float64, Shape(len(observation.DRAG))]
@@ -55,11 +55,6 @@ class MoveState(NamedTuple):
     disturbed: Annotated[Bool, Shape(ATOMS)]
     path: Annotated[Float64, Shape(4, unit="nm")]
     harm: Annotated[Float64, Shape()]
-
-
-def xy(name: str, vectors: Float64) -> dict[str, Float64]:
-    """Channels of the components of 2-vectors along the last axis."""
-    return {f"{name}x": vectors[..., 0], f"{name}y": vectors[..., 1]}
 
 
 def length(vectors: Float64) -> Float64:
@@ -112,7 +107,7 @@ class STMTask(TunnellingTask):
         "present": Latent("whether there is such an adatom", "instrument.state.field.present"),
         "targets_nm": Latent("positions of the targets, surface coordinates", unit="nm"),
         "believed_nm": Latent("believed positions, in the order of the observation", unit="nm"),
-        "order": Latent("adatoms in the order of the observation", "state.order"),
+        "order": Latent("adatoms in the order of the observation", "order"),
         "drift_nm": Latent("drift since the scan frame was corrected last", unit="nm"),
         "drift_velocity_nm_s": Latent("linear drift", "instrument.state.drift.velocity", "nm/s"),
         **TIP_LATENT,
@@ -154,19 +149,14 @@ class STMTask(TunnellingTask):
         state.landing[rows, 0] = 0.0
         if dragging.size:
             self._drag(dragging, action)
+            self.costs[dragging, 1:] = now.events[dragging][:, [CRASHED, LOST]]
         if looking.size:
-            # Events of the drag are kept beside those of the image that follows it.
-            kept = now.events[looking]
-            kept[look[look >= -bound] > bound] = 0.0
             self._look(looking)
-            now.events[looking] += kept
-        self._reorder(rows)
-        # A disturbed bystander is counted once; crashes and lost adatoms are events of one action.
+        # A disturbed bystander is counted once.
         before = state.disturbed[rows]
         moved = now.field.places[rows] - state.begun[rows]
         state.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
         self.costs[rows, 0] = (state.disturbed[rows] & ~before)[:, self.movers :].sum(axis=1)
-        self.costs[rows, 1:] = now.events[rows][:, [CRASHED, LOST]]
         state.harm[rows] += self.costs[rows].sum(axis=1)
 
     def _drag(self, rows: Int64, action: Float64) -> None:
@@ -174,11 +164,10 @@ class STMTask(TunnellingTask):
         which = np.zeros(self.num_envs, np.int64)
         if self.movers > 1:
             slots = np.floor(0.5 * (action[:, 7] + 1.0) * self.movers).astype(np.int64)
-            which = state.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
+            which = self.order[np.arange(slots.size), np.minimum(slots, self.movers - 1)]
         at = state.believed[np.arange(which.size), which]
-        drag = observation.decode(action, at)
-        starts, ends, *_ = drag
-        self.instrument.drag(rows, *drag)
+        starts, ends, *junction = observation.decode(action, at)
+        self.instrument.drag(rows, starts, ends, *junction)
         state.believed[rows, which[rows]] = ends[rows]
         if self.tracker is not None:
             self.tracker.drag(rows, which, ends, now.ledger.time_s)
@@ -223,13 +212,13 @@ class STMTask(TunnellingTask):
         missed = 0 if self.tracker is None else np.maximum(state.stale[rows], 1)
         state.stale[rows] = np.where(found, 0, missed)
         state.dragged[rows] = -1
-        self._reorder(rows)
 
-    def _reorder(self, rows: Int64) -> None:
-        """Put adatoms that are not in place first, the nearest to its target foremost."""
-        left = length(self.state.goals[rows] - self.state.believed[rows])
+    @property
+    def order(self) -> Int64:
+        """Adatoms in the order of the observation, (N, movers): first those not in place."""
+        left = length(self.state.goals - self.state.believed)
         left = np.where(left < 1.5 * ON_TARGET_NM, 100.0 + left, left)
-        self.state.order[rows] = np.argsort(left, axis=1, kind="stable")
+        return np.argsort(left, axis=1, kind="stable")
 
     @property
     def distances(self) -> Float64:
@@ -259,15 +248,16 @@ class STMTask(TunnellingTask):
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
         done = confirmed & (self.placed[rows] == 1.0)
         gone = ~now.field.present[rows, : self.movers].all(axis=1)
-        return super().over(rows) | done | gone | (now.events[rows, CRASHED] > 0.0)
+        return super().over(rows) | done | gone | (self.costs[rows, _CRASH] > 0.0)
 
     def _ordered(self, of_movers: NDArray[Any]) -> NDArray[Any]:
         """An array (N, movers, ...) in the order of the observation."""
-        return of_movers[np.arange(self.num_envs)[:, None], self.state.order]
+        return of_movers[np.arange(self.num_envs)[:, None], self.order]
 
-    def numbers(self) -> Float32:
+    def columns(self) -> list[NDArray[Any]]:
         """Channels of the adatoms in their order, then those that are shared."""
-        state, now, at = self.state, self.instrument.state, np.arange(self.num_envs)
+        state, now, order = self.state, self.instrument.state, self.order
+        at = np.arange(self.num_envs)
         place = self._ordered(state.believed)
         way = self._ordered(state.goals) - place
         present, others = now.field.present, now.seen.copy()
@@ -280,30 +270,18 @@ class STMTask(TunnellingTask):
         apart = others[:, None] - place[:, :, None]
         distance = np.where(present[:, None], length(apart), 9.0)
         slot = (at[:, None], np.arange(self.movers))
-        distance[(*slot, state.order)] = 9.0
+        distance[(*slot, order)] = 9.0
         near = apart[(*slot, distance.argmin(axis=2))]
-        slots = observation.SLOT.pack(
-            **xy("way_", way / 3.0),
-            **xy("", place / observation.BORDER_NM),
-            placed=length(way) < 1.5 * ON_TARGET_NM,
-            stale=self._ordered(state.stale) / 4.0,
-            **xy("near_", near / 2.0),
-        )
+        placed, stale = length(way) < 1.5 * ON_TARGET_NM, self._ordered(state.stale) / 4.0
+        slots = way / 3.0, place / BORDER_NM, np.stack([placed, stale], axis=2), near / 2.0
         since = now.ledger.time_s - state.looked_s
-        first = now.field.targets[at, state.order[:, 0]]
-        trace = now.trace.reshape(self.num_envs, observation.BINS, -1).mean(axis=2) / 1.5
-        shared = observation.SHARED.pack(
-            hollow=np.array([2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0 for x, y in first]),
-            **xy("shift_", state.rate * since[:, None] / 0.5),
-            **xy("drift_", state.rate / 0.03),
-            since_look=since / 60.0,
-            time_left=self.left("ledger.time_s"),
-            landed=state.landing[:, 0],
-            **xy("landing_", state.landing[:, 1:] / 0.5),
-            **{f"last_{k}": one for k, one in observation.DRAG.unpack(state.last).items()},
-            **{f"trace_{k}": one for k, one in enumerate(trace.T)},
-        )
-        return np.concatenate([slots.transpose(0, 2, 1).reshape(len(slots), -1), shared], axis=1)
+        first = now.field.targets[at, order[:, 0]]
+        hollow = [2.0 * nearest_site(x, y, LATTICE_NM)[2] - 1.0 for x, y in first]
+        drifts = [state.rate * since[:, None] / 0.5, state.rate / 0.03]
+        times = [since / 60.0, self.left("ledger.time_s")]
+        trace = now.trace.reshape(self.num_envs, BINS, -1).mean(axis=2) / 1.5
+        drag = [state.landing / (1.0, 0.5, 0.5), state.last, trace]
+        return [np.concatenate(slots, axis=2), np.array(hollow), *drifts, *times, *drag]
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also targets, beliefs, and the drift since the last correction."""
@@ -329,7 +307,7 @@ class STMTask(TunnellingTask):
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""
-        if self.instrument.state.events[row, CRASHED] > 0.0:
+        if self.costs[row, _CRASH] > 0.0:
             return "the tip has crashed"
         there = self.placed[row]
         placed = f"{round(there * self.movers)} of {self.movers} in place"

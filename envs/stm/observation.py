@@ -1,7 +1,5 @@
 """Channels of the observations and actions of the STM environments."""
 
-from functools import cache
-
 import numpy as np
 
 from microgym.envs.core.channels import Channel, Channels
@@ -24,12 +22,12 @@ BORDER_NM = 4.0
 
 def _pair(name: str, doc: str, unit: str) -> dict[str, Channel]:
     """Channels of a vector along x and y."""
-    return {f"{name}_{axis}": Channel(f"{doc}, along {axis}", unit) for axis in "xy"}
+    return {f"{name}{axis}": Channel(f"{doc}, along {axis}", unit) for axis in "xy"}
 
 
 DRAG = Channels(
-    **_pair("start", "start of the drag, from the adatom's believed position", f"{START_NM} nm"),
-    **_pair("end", "end of the drag, from the adatom's believed position", f"{END_NM} nm"),
+    **_pair("start_", "start of the drag, from the adatom's believed position", f"{START_NM} nm"),
+    **_pair("end_", "end of the drag, from the adatom's believed position", f"{END_NM} nm"),
     bias="bias, from 5 to 15 mV",
     conductance="conductance of the junction over the adatom, from 3 to 6 uS",
     look="below -1/3: drag only; above 1/3: image only; between: both",
@@ -41,22 +39,21 @@ DRAG_ONE = Channels(
 """Action of STMBuild-v0."""
 
 SLOT = Channels(
-    **_pair("way", "from the adatom to its target, as believed", "3 nm"),
-    x=Channel("believed position of the adatom, along x", "4 nm"),
-    y=Channel("believed position of the adatom, along y", "4 nm"),
+    **_pair("way_", "from the adatom to its target, as believed", "3 nm"),
+    **_pair("", "believed position of the adatom", f"{BORDER_NM:g} nm"),
     placed="1 if it seems to be in place",
     stale=Channel("drags of it since the last image", "4"),
-    **_pair("near", "from it to the nearest other adatom", "2 nm"),
+    **_pair("near_", "from it to the nearest other adatom", "2 nm"),
 )
 """Channels of each adatom that is to be moved."""
 SHARED = Channels(
     hollow="kind of hollow of the first adatom's target: -1 fcc, 1 hcp",
-    **_pair("shift", "expected drift since the last image", "0.5 nm"),
-    **_pair("drift", "drift between the last two images", "0.03 nm/s"),
+    **_pair("shift_", "expected drift since the last image", "0.5 nm"),
+    **_pair("drift_", "drift between the last two images", "0.03 nm/s"),
     since_look=Channel("time since the last image", "60 s"),
     time_left="part of the time that is left",
     landed="1 if the image shows the result of the drag before it",
-    **_pair("landing", "from the end of that drag to the adatom", "0.5 nm"),
+    **_pair("landing_", "from the end of that drag to the adatom", "0.5 nm"),
     **{f"last_{name}": f"`{name}` of the last action that dragged" for name in DRAG},
     **{
         f"trace_{k}": Channel(f"current of the last drag over its set value, part {k + 1}", "1.5")
@@ -87,7 +84,6 @@ def decode(action: Float64, at: Float64) -> tuple[Float64, Float64, Float64, Flo
     return starts, ends, _within(BIAS_V, action[:, 4]), _within(CONDUCTANCE_US, action[:, 5])
 
 
-@cache
 def numbers_of(movers: int) -> Channels:
     """Channels of the vector for a number of adatoms that are to be moved."""
     slots = {f"{name}_{k}": channel for k in range(movers) for name, channel in SLOT.items()}

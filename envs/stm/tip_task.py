@@ -4,6 +4,7 @@ import math
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Choices
 from microgym.envs.core.declarations import Metric, Term
@@ -12,27 +13,19 @@ from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask,
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, SCALES, TIP
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import (
-    DIP_RADII_NM,
-    DIPS_NM,
-    PULSE_RADII_NM,
-    PULSES_V,
-    READING_LEVELS,
-    READINGS,
-)
-from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
+from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
-LOOK, PULSE, DIP = 0, 1, 1 + len(PULSES_V)
+LOOK, PULSE, DIP = 0, 1, 1 + len(stm_tip.PULSES_V)
 MOVE, ACCEPT = len(ACTIONS) - 2, len(ACTIONS) - 1
 
-_PULSES = np.array([0.0, *PULSES_V, *[0.0] * (len(DIPS_NM) + 2)])
-_DIPS = np.array([*[0.0] * DIP, *DIPS_NM, 0.0, 0.0])
+_PULSES = np.array([0.0, *stm_tip.PULSES_V, *[0.0] * (len(stm_tip.DIPS_NM) + 2)])
+_DIPS = np.array([*[0.0] * DIP, *stm_tip.DIPS_NM, 0.0, 0.0])
 
 PLACE_NM = 100.0
 PACKING = 0.5
 """Edge of the surface within reach of the scanner, nm, and the part of it that discs can fill
 (design choices)."""
-_RADII = np.array([0.0, *PULSE_RADII_NM, *DIP_RADII_NM, 0.0, 0.0])
+_RADII = np.array([0.0, *stm_tip.PULSE_RADII_NM, *stm_tip.DIP_RADII_NM, 0.0, 0.0])
 SPOILT = math.pi * _RADII**2 / (PACKING * PLACE_NM**2)
 """Part of a place that each action spoils."""
 
@@ -57,8 +50,8 @@ class TipTaskState(NamedTuple):
     clean: Annotated[Float64, Shape()]
     places: Annotated[Int64, Shape()]
     spoilt: Annotated[Float64, Shape()]
-    reading: Annotated[Float64, Shape(len(READINGS))]
-    mean: Annotated[Float64, Shape(len(READINGS))]
+    reading: Annotated[Float64, Shape(len(stm_tip.READINGS))]
+    mean: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     readings: Annotated[Int64, Shape()]
     last: Annotated[Int64, Shape()]
     accepted: Annotated[Bool, Shape()]
@@ -116,26 +109,22 @@ class STMTipTask(TunnellingTask):
         state.last[rows] = chosen
         state.history[rows, chosen] += 1
         acting = rows[(chosen > LOOK) & (chosen < MOVE)]
-        if acting.size:
-            self.instrument.condition(acting, _DIPS[state.last], _PULSES[state.last])
-            state.clean[acting] -= SPOILT[state.last[acting]]
-            state.spoilt[acting] += SPOILT[state.last[acting]]
+        self.instrument.condition(acting, _DIPS[state.last], _PULSES[state.last])
+        state.clean[acting] -= SPOILT[state.last[acting]]
+        state.spoilt[acting] += SPOILT[state.last[acting]]
         leaving = rows[chosen == MOVE]
-        if leaving.size:
-            self.instrument.go_elsewhere(leaving)
-            state.clean[leaving] = 1.0
-            state.places[leaving] -= 1
+        self.instrument.go_elsewhere(leaving)
+        state.clean[leaving] = 1.0
+        state.places[leaving] -= 1
         state.readings[rows[chosen != LOOK]] = 0
         state.accepted[rows] = chosen == ACCEPT
         self.costs[rows, 0] = state.accepted[rows] & (self.sharp[rows] == 0.0)
-        looking = rows[chosen != ACCEPT]
-        if looking.size:
-            self._look(looking)
+        self._look(rows[chosen != ACCEPT])
 
     def _look(self, rows: Int64) -> None:
         state = self.state
         self.take_image(rows)
-        self.instrument.read_tip(rows, READING_LEVELS[self.config.noise], state.reading)
+        self.instrument.read_tip(rows, stm_tip.READING_LEVELS[self.config.noise], state.reading)
         state.readings[rows] += 1
         part = 1.0 / state.readings[rows][:, None]
         before = np.where(part == 1.0, 0.0, state.mean[rows])
@@ -167,15 +156,13 @@ class STMTipTask(TunnellingTask):
         """Also where the tip was accepted."""
         return super().over(rows) | self.state.accepted[rows]
 
-    def numbers(self) -> Float32:
+    def columns(self) -> list[NDArray[Any]]:
         """Readings, their means, actions so far, and resources left."""
         state = self.state
-        last = np.zeros((self.num_envs, len(ACTIONS)))
-        last[np.arange(self.num_envs), state.last] = 1.0
-        columns = (state.reading / SCALES, state.mean / SCALES, state.readings[:, None] / 5.0)
-        columns += (last, state.history / 5.0, state.clean[:, None], state.places[:, None] / 20.0)
-        values = np.concatenate([*columns, self.left("ledger.time_s")[:, None]], axis=1)
-        return TIP.pack(**dict(zip(TIP, values.T, strict=True)))
+        images = [state.reading / SCALES, state.mean / SCALES, state.readings / 5.0]
+        actions = [state.last[:, None] == np.arange(len(ACTIONS)), state.history / 5.0]
+        left = [state.clean, state.places / 20.0, self.left("ledger.time_s")]
+        return images + actions + left
 
     def headline(self, row: int) -> str:
         """State of an episode in words."""

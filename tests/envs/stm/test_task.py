@@ -122,7 +122,7 @@ def test_build_lists_those_not_in_place_first():
         nearest_site(*fields.targets[0, 1], 0.288),
     )
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK, -1.0))[0])
-    assert task.state.order[0, -1] == 1
+    assert task.order[0, -1] == 1
     assert [seen[f"placed_{k}"] for k in range(3)] == [0.0, 0.0, 1.0]
     ways = [np.hypot(seen[f"way_x_{k}"], seen[f"way_y_{k}"]) for k in range(3)]
     assert ways[0] <= ways[1]
@@ -131,10 +131,10 @@ def test_build_lists_those_not_in_place_first():
 def test_which_adatom_is_dragged():
     for slot, which in enumerate((-0.9, 0.0, 0.9)):
         env = make(env=STMBuildEnv)
-        state = task_of(env).state
-        mover = state.order[0, slot]
+        task = task_of(env)
+        mover = task.order[0, slot]
         env.step(drag((0, 0), (0.3, 0), DRAG, which))
-        assert state.stale[0].tolist() == [int(k == mover) for k in range(3)]
+        assert task.state.stale[0].tolist() == [int(k == mover) for k in range(3)]
 
 
 def test_images_are_shown_where_asked_for():
