@@ -23,7 +23,6 @@ _EMPTY: drawing.Color = (24, 29, 36)
 _GROUND: drawing.Color = (44, 51, 60)
 _SURFACE: drawing.Color = (96, 108, 122)
 _TIP_FILL: drawing.Color = (70, 78, 90)
-_RETRACE: drawing.Color = (255, 176, 59)
 _RESTORED: drawing.Color = (226, 130, 255)
 
 
@@ -54,11 +53,9 @@ def _heights(task: "AFMTask", row: int, scanned: bool) -> Panel:
             pen.line((box.left, y, box.left + box.width - 1, y), fill=drawing.ACCENT, width=2)
 
     legend = ("height", "0", f"{high - low:.0f} nm")
-    if scanned:
-        note = "goal: as the surface"
-        return Panel(TOP_RIGHT, "image so far", pixels, note, False, legend, overlay=overlay)
-    note = "hidden from the agent"
-    return Panel(TOP_LEFT, "surface", pixels, note, True, legend, overlay=overlay)
+    place = (TOP_RIGHT, "image so far") if scanned else (TOP_LEFT, "surface")
+    note = "goal: as the surface" if scanned else "hidden from the agent"
+    return Panel(*place, pixels, note, not scanned, legend, overlay=overlay)
 
 
 surface, image = (partial(_heights, scanned=scanned) for scanned in (False, True))
@@ -74,7 +71,7 @@ def line(task: "AFMTask", row: int) -> Panel:
     settings = f"setpoint {unit}  I {gain:.0f}/s{also}  {rate:.1f} lines/s"
     truth = held.truth[row] - held.truth[row].mean()
     curves = [
-        ("retrace", held.retrace[row] - held.retrace[row].mean(), _RETRACE, 1),
+        ("retrace", held.retrace[row] - held.retrace[row].mean(), drawing.SPENT, 1),
         ("trace", held.trace[row] - held.trace[row].mean(), drawing.ACCENT, 2),
     ]
     if task.topography is not None:

@@ -17,7 +17,6 @@ from microgym.numerics.linalg import ordered_sum
 from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, ScanLine
 from microgym.state import Float32, Float64, Int64, Shape
 
-EVENTS = ("scan", "re-engage", "withdraw", "change tip")
 SCAN, ENGAGE, WITHDRAW, EXCHANGE = range(4)
 EVENT_FROM = (0.5, 2.0 / 3.0, 5.0 / 6.0)
 """Values of the action's last component from which on it means another event than to scan."""
@@ -52,7 +51,7 @@ class AFMTaskState(NamedTuple):
         snr_db, image_error_nm: signal-to-noise ratio and error of the image so far.
         lost: sum over the lines of error over relief, each at most 1, over the lines of a frame.
         excess: sum over the lines of the excess force, over the soft limit and the lines.
-        event: last event, an index into `EVENTS`.
+        event: last event: `SCAN`, `ENGAGE`, `WITHDRAW` or `EXCHANGE`.
         shown: settings of the last action, in [-1, 1].
         dials: the same in physical units, see `microgym.instruments.afm.kernels.DIALS`.
     """

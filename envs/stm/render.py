@@ -18,7 +18,6 @@ GAUGES = ((RIGHT, _BELOW + 2, 22),)
 """Left and upper edge and pitch of the gauges, px."""
 _TRACE = Box(LEFT, _BELOW + 22, 222, 60)
 _READINGS = Box(LEFT, _BELOW, 222, 90)
-_WANTED: drawing.Color = drawing.GOOD
 _TRACE_TOP = 1.3
 """Current at the upper edge of the trace's panel, over its set value (design choice)."""
 
@@ -58,10 +57,10 @@ def surface_with_targets(task: Any, row: int) -> Panel:
         for k in range(movers):
             target, (x, y) = _point(box, targets[k]), _point(box, places[k])
             near = distances[k] < 0.1
-            drawing.ring(pen, target, 15, _WANTED)
-            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=_WANTED if near else drawing.INK)
+            drawing.ring(pen, target, 15, drawing.GOOD)
+            pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=drawing.GOOD if near else drawing.INK)
             if not near:
-                pen.line((x, y, *target), fill=_WANTED, width=1)
+                pen.line((x, y, *target), fill=drawing.GOOD, width=1)
         for atom in movers + np.flatnonzero(task.state.disturbed[row, movers:]):
             drawing.ring(pen, _point(box, places[atom]), 18, drawing.BAD)
         if path.any():
