@@ -81,7 +81,12 @@ class ActionChecker:
             array[~used] = self._low
         inside = (array >= self._least) & (array <= self._most)
         if not inside.all():
-            self._refuse(array, inside)
+            where = tuple(int(i) for i in np.argwhere(~inside)[0])
+            low, high = self._low[where[1:]], self._high[where[1:]]
+            index = where[1:] if self._single else where
+            label = self._name + (f"[{', '.join(map(str, index))}]" if index else "")
+            value = "NaN" if np.isnan(array[where]) else array[where]
+            raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")
         return np.clip(array.astype(self._low.dtype, order="C"), self._low, self._high)
 
     def _as_array(self, actions: Any) -> NDArray[Any]:
@@ -93,11 +98,3 @@ class ActionChecker:
             due = "real numbers" if self._continuous else "integers"
             raise TypeError(f"{self._name} must be {due}, got {actions!r} ({array.dtype})")
         return array
-
-    def _refuse(self, array: NDArray[Any], inside: NDArray[np.bool_]) -> None:
-        where = tuple(int(i) for i in np.argwhere(~inside)[0])
-        low, high = self._low[where[1:]], self._high[where[1:]]
-        index = where[1:] if self._single else where
-        label = self._name + (f"[{', '.join(map(str, index))}]" if index else "")
-        value = "NaN" if np.isnan(array[where]) else array[where]
-        raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")

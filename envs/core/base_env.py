@@ -1,6 +1,5 @@
 """Base of the environments over a task: its episodes, random seeds, state, frames, pickling."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 import gymnasium as gym
@@ -69,12 +68,10 @@ class MicroscopeEnvBase:
         """The checked arguments: the task's `Config`."""
         return self.task.config
 
-    def _generators(self) -> Sequence[np.random.Generator]:
-        """Generators from which the rows' episodes are drawn; here, that of a batch of one."""
-        return (cast("Any", self).np_random,)
-
-    def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
-        (self.np_random,) = generators
+    def _generators(self) -> tuple[np.random.Generator, ...]:
+        """Generators from which the rows' episodes are drawn: `np_random`, one or a tuple of N."""
+        found = cast("Any", self).np_random
+        return found if isinstance(found, tuple) else (found,)
 
     def _reset_rows(self, rows: Rows) -> None:
         """Begin new episodes; each takes one number from its own generator.
@@ -177,10 +174,11 @@ class MicroscopeEnvBase:
                     f"snapshot[{name!r}] must be {array.dtype}{list(array.shape)}, "
                     f"got {given.dtype}{list(given.shape)}"
                 )
-        generators = [_generator(words) for words in state["shell/generators"]]
+        generators = tuple(_generator(words) for words in state["shell/generators"])
         for name, array in mine.items():
             array[...] = state[name]
-        self._set_generators(generators)
+        own: Any = self
+        own.np_random = generators if isinstance(own.np_random, tuple) else generators[0]
 
     def _arrays(self, generators: NDArray[np.uint64]) -> Snapshot:
         """The live arrays of the task and its episodes, and the words of the generators."""

@@ -69,39 +69,27 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     arguments = sorted(declared.items(), key=lambda one: one[0] in common)
     values = {name: getattr(config, name) for name in declared}
     defaults = {n: dict(one) if isinstance(one, Mapping) else one for n, one in values.items()}
-    metrics = (one for one in task.METRICS if one.group == "metrics")
+    rewards = ((name, f"{one.weight:g}", one.doc) for name, one in task.REWARD.items())
+    metrics = ((one.name, one.label, one.unit) for one in task.METRICS if one.group == "metrics")
+    latent = ((name, one.doc, one.unit) for name, one in task.LATENT.items())
+    words = ((name, f"`{defaults[name]!r}`", one.unit, one.doc) for name, one in arguments)
+    interventions = (
+        (name, one.doc, f"`{one.example!r}`") for name, one in task.INTERVENTIONS.items()
+    )
     found = {
         "Physics": [] if settings is None else [_settings(settings, levels.keys())],
         "Observation Space": _declared(task.OBSERVATION),
         "Action Space": _declared(task.ACTION),
-        "Rewards": [
-            _named(
-                ("term", "weight", "sum over an episode"),
-                ((n, f"{one.weight:g}", one.doc) for n, one in task.REWARD.items()),
-            )
-        ],
+        "Rewards": [_named(("term", "weight", "sum over an episode"), rewards)],
         "Cost": [_named(("cost", "meaning"), task.COST.items())],
         "Info": [
-            _named(
-                ("metric", "meaning", "unit"), ((one.name, one.label, one.unit) for one in metrics)
-            ),
-            _named(
-                ("hidden quantity", "meaning", "unit"),
-                ((name, one.doc, one.unit) for name, one in task.LATENT.items()),
-            ),
+            _named(("metric", "meaning", "unit"), metrics),
+            _named(("hidden quantity", "meaning", "unit"), latent),
         ],
-        "Arguments": [
-            _named(
-                ("argument", "default", "unit", "meaning"),
-                ((n, f"`{defaults[n]!r}`", one.unit, one.doc) for n, one in arguments),
-            )
-        ],
+        "Arguments": [_named(("argument", "default", "unit", "meaning"), words)],
         "Difficulty switches": [
             *_switches(levels),
-            _named(
-                ("intervention", "meaning", "example"),
-                ((n, one.doc, f"`{one.example!r}`") for n, one in task.INTERVENTIONS.items()),
-            ),
+            _named(("intervention", "meaning", "example"), interventions),
         ],
     }
     return {name: [one for one in some if len(one) > 1] for name, some in found.items()}

@@ -134,11 +134,13 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
     @property
     def np_random(self) -> Any:
         """The N generators, as a tuple; environment i draws its episodes from the i-th."""
-        return tuple(self._generators())
+        return tuple(generator for generator, _ in self._streams)
 
     @np_random.setter
     def np_random(self, value: Any) -> None:
-        self._set_generators(value)
+        if len(value) != self.num_envs:
+            raise ValueError(f"{self.num_envs} generators are needed, got {len(value)}")
+        self._streams = [(one, -1) for one in value]
 
     @property
     def np_random_seed(self) -> Any:
@@ -166,10 +168,9 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         given = dict(options or {})
         present = self._mask(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
         _refuse(given)
-        streams = [None if one is None else seeding.np_random(one) for one in self._seeds(seed)]
-        rows = np.flatnonzero(present)
+        streams, rows = self._seeded(seed), np.flatnonzero(present)
         for row in rows:
-            self._streams[row] = streams[row] or self._streams[row]
+            self._streams[row] = streams[row]
         self._reset_rows(rows)
         return self.task.observe(), vector_info(self.task.info(), present)
 
@@ -279,22 +280,17 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             raise ResetNeeded("the first reset must be of all environments")
         return mask.copy()
 
-    def _seeds(self, seed: Seeds) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + row for row in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed must have {self.num_envs} elements, got {len(seed)}")
-        return [None if one is None else operator.index(one) for one in seed]
-
-    def _generators(self) -> list[np.random.Generator]:
-        return [generator for generator, _ in self._streams]
-
-    def _set_generators(self, generators: Sequence[np.random.Generator]) -> None:
-        if len(generators) != self.num_envs:
-            raise ValueError(f"{self.num_envs} generators are needed, got {len(generators)}")
-        self._streams = [(one, -1) for one in generators]
+    def _seeded(self, seed: Seeds) -> list[tuple[np.random.Generator, int]]:
+        """Streams after seeding; where there is no seed, those at hand."""
+        seeds = seed if seed is not None else [None] * self.num_envs
+        if isinstance(seeds, int | np.integer):
+            seeds = range(int(seeds), int(seeds) + self.num_envs)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed must have {self.num_envs} elements, got {len(seeds)}")
+        return [
+            stream if one is None else seeding.np_random(operator.index(one))
+            for one, stream in zip(seeds, self._streams, strict=True)
+        ]
 
 
 def _refuse(options: Mapping[str, Any]) -> None:

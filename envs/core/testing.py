@@ -216,13 +216,7 @@ def check_vector_env(
         The number of episodes that ended, so that a test can tell that some did.
     """
     native = gym.make_vec(env_id, num_envs, autoreset_mode=mode.value, threads=threads, **arguments)
-    single = gym.make_vec(
-        env_id,
-        num_envs,
-        vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": mode},
-        **arguments,
-    )
+    single = gym.make_vec(env_id, num_envs, "sync", {"autoreset_mode": mode}, **arguments)
     for name in ("observation_space", "action_space"):
         for space in (name, f"single_{name}"):
             assert getattr(native, space) == getattr(single, space), f"{env_id}: {space}"
