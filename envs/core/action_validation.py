@@ -72,7 +72,13 @@ class ActionChecker:
                 known = sorted(self._parts)
                 raise ValueError(f"{self._name} must map {known} to values, got {actions!r}")
             return {name: check(actions[name], used) for name, check in self._parts.items()}
-        array = self._as_array(actions)
+        try:
+            array = np.asarray(actions)
+        except ValueError as error:
+            raise ValueError(f"{self._name} is not a regular array: {actions!r}") from error
+        if array.dtype.kind not in ("fiu" if self._continuous else "iu"):
+            due = "real numbers" if self._continuous else "integers"
+            raise TypeError(f"{self._name} must be {due}, got {actions!r} ({array.dtype})")
         wanted = self._shape[1:] if self._single else self._shape
         if array.shape != wanted:
             raise ValueError(f"{self._name} must have shape {wanted}, got {array.shape}")
@@ -88,13 +94,3 @@ class ActionChecker:
             value = "NaN" if np.isnan(array[where]) else array[where]
             raise ValueError(f"{label} is {value}; it must be in [{low}, {high}]")
         return np.clip(array.astype(self._low.dtype, order="C"), self._low, self._high)
-
-    def _as_array(self, actions: Any) -> NDArray[Any]:
-        try:
-            array = np.asarray(actions)
-        except ValueError as error:
-            raise ValueError(f"{self._name} is not a regular array: {actions!r}") from error
-        if array.dtype.kind not in ("fiu" if self._continuous else "iu"):
-            due = "real numbers" if self._continuous else "integers"
-            raise TypeError(f"{self._name} must be {due}, got {actions!r} ({array.dtype})")
-        return array

@@ -213,11 +213,7 @@ def _words(generator: np.random.Generator) -> NDArray[np.uint64]:
 def _generator(words: NDArray[np.uint64]) -> np.random.Generator:
     """The PCG64 generator whose six words these are."""
     high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
-    bits = np.random.PCG64(0)
-    bits.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": (high << 64) | low, "inc": (inc_high << 64) | inc_low},
-        "has_uint32": has_uint32,
-        "uinteger": uinteger,
-    }
+    bits: Any = np.random.PCG64(0)
+    state = {"state": (high << 64) | low, "inc": (inc_high << 64) | inc_low}
+    bits.state = bits.state | {"state": state, "has_uint32": has_uint32, "uinteger": uinteger}
     return np.random.Generator(bits)

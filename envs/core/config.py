@@ -144,12 +144,10 @@ class Config:
             ValueError: a value out of range.
         """
         known = sorted(one.name for one in dataclasses.fields(cls))
-        for word in given:
-            if word not in known:
-                raise TypeError(
-                    f"{name}.__init__() got an unexpected keyword argument {word!r}; "
-                    f"known are {known}"
-                )
+        unknown = [word for word in given if word not in known]
+        if unknown:
+            problem = f"got an unexpected keyword argument {unknown[0]!r}; known are {known}"
+            raise TypeError(f"{name}.__init__() {problem}")
         return cls(**given)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgym.state import Float64
 from microgym.validation import choice, finite
 
 
@@ -39,12 +40,7 @@ class Term:
         choice("better", self.better, ("higher", "lower"))
         finite("weight", self.weight)
 
-    def of(
-        self,
-        before: NDArray[np.float64],
-        after: NDArray[np.float64],
-        scale: float | NDArray[np.float64],
-    ) -> NDArray[np.float64]:
+    def of(self, before: Float64, after: Float64, scale: float | Float64) -> Float64:
         """The term of one step, (k,), from potentials (k,) before and after it."""
         change = after - before if self.better == "higher" else before - after
         return change / scale
@@ -56,7 +52,7 @@ TIME = Term(
 """The term of a task whose time is limited."""
 
 
-def reward_weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> NDArray[np.float64]:
+def reward_weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> Float64:
     """Weights of declared terms, (terms,) float64, with a user's changes by name.
 
     Raises:
@@ -72,12 +68,9 @@ def reward_weights(declared: Mapping[str, Term], given: Mapping[str, float]) -> 
     return np.array([changed.get(name, term.weight) for name, term in declared.items()])
 
 
-def weighted_sum(terms: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_sum(terms: Float64, factors: Float64) -> Float64:
     """The scalar reward, (k,): terms (k, terms) times factors (terms,), added in their order."""
-    total = factors[0] * terms[:, 0]
-    for place in range(1, factors.size):
-        total += factors[place] * terms[:, place]
-    return total
+    return np.cumsum(factors * terms, axis=1)[:, -1]
 
 
 @dataclass(frozen=True, slots=True)

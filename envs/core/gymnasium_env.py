@@ -246,12 +246,10 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Results of `render`, `action_masks` or `intervene`, as of `SyncVectorEnv`; N of them."""
-        if name == "intervene":
-            return (self.intervene(**kwargs),) * self.num_envs
         found: Any = getattr(self, name)
         if not callable(found):
             return self.get_attr(name)
-        if name not in _OF_EACH:
+        if name not in (*_OF_EACH, "intervene"):
             raise AttributeError(f"{name} is no method of a single environment of the batch")
         results: Any = found(*args, **kwargs)
         return (None,) * self.num_envs if results is None else tuple(results)

@@ -98,9 +98,8 @@ class Task(ABC):
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
         sizes = {name: int(self._at(path)) for name, path in self.SIZES.items()}
-        self.observation, self.action = self._chosen("observation"), self._chosen("action")
-        self.single_observation_space = space_of(self.observation, sizes)
-        self.single_action_space = space_of(self.action, sizes)
+        self.single_observation_space = space_of(self._chosen("observation"), sizes)
+        self.single_action_space = space_of(self._chosen("action"), sizes)
         self.state: Any = states.allocate(self.State, self.num_envs, **sizes)
         n, terms = self.num_envs, len(self.REWARD)
         vector = self.reward_mode == "vector"

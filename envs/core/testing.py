@@ -323,10 +323,9 @@ def check_vector_state(
     """Pickles and snapshots of the vector environment are exact in every autoreset mode."""
     for mode in MODES:
         kwargs: dict[str, Any] = {"autoreset_mode": mode.value, **arguments}
-        envs: Any = gym.make_vec(env_id, num_envs, **kwargs)
+        envs, restored = (cast("Any", gym.make_vec(env_id, num_envs, **kwargs)) for _ in range(2))
         drive(envs, seed=seed, steps=steps)
         pickled = pickle.loads(pickle.dumps(envs))
-        restored: Any = gym.make_vec(env_id, num_envs, **kwargs)
         restored.restore(envs.snapshot())
         expected = drive(envs, seed=seed, steps=steps, reset=False)
         for name, twin in (("pickled", pickled), ("restored", restored)):
@@ -401,8 +400,8 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
     for name, array in fresh.snapshot().items():
         if "state." in name:
             assert_same(used.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
-    expected = rollout(fresh, seed=seed)
-    assert_same(rollout(used, seed=seed), expected, f"{env_id}: something was forgotten at reset")
+    found, expected = rollout(used, seed=seed), rollout(fresh, seed=seed)
+    assert_same(found, expected, f"{env_id}: something was forgotten at reset")
 
 
 def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
