@@ -8,8 +8,7 @@ from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
 from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase
-from microgym.envs.core.info import row_of, single_info, stacked
+from microgym.envs.core.base_env import MicroscopeEnvBase, row_of, single_info, stacked
 
 StepResult = tuple[
     dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
