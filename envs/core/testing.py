@@ -254,8 +254,7 @@ def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **argumen
         copies: list[Step] = []
         for call in range(4):
             action = source.one() if env is single else source.batch(num_envs)
-            ended = call == 2 and bool(np.any(results[1][2] | results[1][3]))
-            again = call in (0, 3) or ended
+            again = call in (0, 3) or (call == 2 and np.any(results[1][2] | results[1][3]))
             results.append(env.reset(seed=seed) if again else env.step(action))
             copies.append(copy.deepcopy(results[-1]))
         assert_same(results, copies, f"{env_id}: returned data changed afterwards")

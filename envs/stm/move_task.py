@@ -25,8 +25,7 @@ class MoveState(NamedTuple):
     """Beliefs and records of N episodes; beliefs are in scanner coordinates.
 
     Attributes:
-        believed: (N, movers, 2) float64, positions of the adatoms: those of the last image, or the
-            ends of their drags since.
+        believed: (N, movers, 2) float64, of the last image, or the ends of the drags since.
         goals: (N, movers, 2) float64, positions of the targets, from the last image.
         stale: (N, movers) int64, drags since the last image.
         rate: (N, 2) float64, measured drift, nm/s.

@@ -12,7 +12,7 @@ from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
 from microgym.envs.stm.env import STMBuildEnv, STMEnv, STMTipEnv
 from microgym.envs.stm.move_task import ON_TARGET_NM, STMTask
-from microgym.envs.stm.observation import ACTIONS
+from microgym.envs.stm.observation import ACTIONS, TIP, numbers_of
 from microgym.envs.stm.observation import DRAG as DRAGGED
 from microgym.envs.stm.tip_task import ACCEPT, DIP, LOOK, MOVE, PULSE, SPOILT
 from microgym.physics import stm_tip
@@ -40,8 +40,8 @@ def drag(start: Any, end: Any, look: float, *which: float) -> np.ndarray:
 
 def named(env: Any, observation: Any) -> dict[str, float]:
     vector = observation["numbers"] if isinstance(observation, dict) else observation
-    shown = task_of(env).observation
-    names = list(shown["numbers"] if isinstance(observation, dict) else shown)
+    task = task_of(env)
+    names = list(numbers_of(task.movers) if isinstance(task, STMTask) else TIP)
     assert len(names) == len(set(names)) == vector.size
     return dict(zip(names, vector.tolist(), strict=True))
 
