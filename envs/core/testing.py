@@ -22,7 +22,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from microgym.envs.core.base_env import stacked
+from microgym.envs.core.channels import stacked
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 Step = tuple[Any, ...]
@@ -245,11 +245,9 @@ def check_deterministic(env_id: str, *, seed: int = 3, **arguments: Any) -> None
 def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **arguments: Any) -> None:
     """No two calls return arrays that share memory, and nothing returned changes afterwards."""
     single = gym.make(env_id, **arguments)
-    vectors = [
-        gym.make_vec(env_id, num_envs, autoreset_mode=mode.value, **arguments) for mode in MODES
-    ]
     source = ActionSource(single.action_space, seed)
-    for env in (single, *vectors):
+    words: list[dict[str, Any]] = [{"autoreset_mode": one.value, **arguments} for one in MODES]
+    for env in (single, *(gym.make_vec(env_id, num_envs, **one) for one in words)):
         results: list[Step] = []
         copies: list[Step] = []
         for call in range(4):
