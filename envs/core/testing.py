@@ -252,7 +252,9 @@ def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **argumen
         copies: list[Step] = []
         for call in range(4):
             action = source.one() if env is single else source.batch(num_envs)
-            results.append(env.step(action) if call in (1, 2) else env.reset(seed=seed))
+            ended = call == 2 and bool(np.any(results[1][2] | results[1][3]))
+            again = call in (0, 3) or ended
+            results.append(env.reset(seed=seed) if again else env.step(action))
             copies.append(copy.deepcopy(results[-1]))
         assert_same(results, copies, f"{env_id}: returned data changed afterwards")
         for (i, one), (j, other) in itertools.combinations(enumerate(results), 2):
