@@ -248,12 +248,11 @@ def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **argumen
     source = ActionSource(single.action_space, seed)
     words: list[dict[str, Any]] = [{"autoreset_mode": one.value, **arguments} for one in MODES]
     for env in (single, *(gym.make_vec(env_id, num_envs, **one) for one in words)):
-        results: list[Step] = []
-        copies: list[Step] = []
+        results, copies = list[Step](), list[Step]()
         for call in range(4):
             action = source.one() if env is single else source.batch(num_envs)
-            ended = call == 2 and bool(np.any(results[1][2] | results[1][3]))
-            again = call in (0, 3) or ended
+            # The flags of a step follow its reward; a reset has none.
+            again = call in (0, 3) or np.any(results[-1][2:4])
             results.append(env.reset(seed=seed) if again else env.step(action))
             copies.append(copy.deepcopy(results[-1]))
         assert_same(results, copies, f"{env_id}: returned data changed afterwards")
