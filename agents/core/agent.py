@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import create_empty_array
 from numpy.typing import NDArray
 
-from microgym.envs.core.base_env import row_of
+from microgym.envs.core.channels import row_of
 from microgym.envs.core.config import Config as EnvConfig
 from microgym.state import NoState, allocate, arrays, clear
 

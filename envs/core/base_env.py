@@ -1,6 +1,6 @@
 """Base of the environments over a task: episodes, seeds, state, frames; layouts of infos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import gymnasium as gym
@@ -249,20 +249,6 @@ def vector_info(info: Mapping[str, Any], present: NDArray[np.bool_]) -> dict[str
                 value[~present] = None if value.dtype == object else 0
         result["_" + name] = present.copy()
     return result
-
-
-def row_of(batched: Any, row: int) -> Any:
-    """One row of a batched observation, an array or a dict of them, without a copy."""
-    if isinstance(batched, Mapping):
-        return {name: batched[name][row] for name in batched}
-    return batched[row]
-
-
-def stacked(actions: Sequence[Any]) -> Any:
-    """Actions along a first axis, part by part where they have parts."""
-    if isinstance(actions[0], Mapping):
-        return {name: stacked([one[name] for one in actions]) for name in actions[0]}
-    return np.stack([np.asarray(one) for one in actions])
 
 
 def _words(generator: np.random.Generator) -> NDArray[np.uint64]:

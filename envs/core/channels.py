@@ -1,7 +1,7 @@
 """Declared observations and actions: named channels, and the spaces that follow from them."""
 
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,3 +148,17 @@ def flattened(numbers: Channels, maps: Channels, names: tuple[str, ...], edge: i
         f"{name}_{i}_{j}": maps[name] for name in names for i in range(edge) for j in range(edge)
     }
     return Channels(**{**numbers, **pixels})
+
+
+def row_of(batched: Any, row: int) -> Any:
+    """One row of a batched observation, an array or a dict of them, without a copy."""
+    if isinstance(batched, Mapping):
+        return {name: batched[name][row] for name in batched}
+    return batched[row]
+
+
+def stacked(actions: Sequence[Any]) -> Any:
+    """Actions along a first axis, part by part where they have parts."""
+    if isinstance(actions[0], Mapping):
+        return {name: stacked([one[name] for one in actions]) for name in actions[0]}
+    return np.stack([np.asarray(one) for one in actions])

@@ -13,7 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase, row_of, single_info, vector_info
+from microgym.envs.core.base_env import MicroscopeEnvBase, single_info, vector_info
+from microgym.envs.core.channels import row_of
 from microgym.envs.core.task import Task
 
 Seeds = int | np.integer[Any] | Sequence[int | None] | None

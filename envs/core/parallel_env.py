@@ -8,7 +8,8 @@ from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
 from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase, row_of, single_info, stacked
+from microgym.envs.core.base_env import MicroscopeEnvBase, single_info
+from microgym.envs.core.channels import row_of, stacked
 
 StepResult = tuple[
     dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
@@ -78,8 +79,7 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         self._require_running()
         if set(actions) != set(agents):
             raise ValueError(f"actions must be of {agents}, got {sorted(actions)}")
-        joint = self._check(stacked([actions[agent] for agent in agents]))
-        self._step_rows(self._rows, joint)
+        self._step_rows(self._rows, self._check(stacked([actions[one] for one in agents])))
         # The team's reward is that of each agent.
         rewards = dict.fromkeys(agents, float(task.reward[0]))
         terminated = dict.fromkeys(agents, bool(task.terminated[0]))
