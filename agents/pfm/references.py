@@ -146,7 +146,7 @@ class LoopExpertAgent(BaseAgent):
         since, turn, loops, error = self.state
         looked = (numbers["age"] == 0.0) & (numbers["time_left"] < 1.0)
         measured = 0.5 * (numbers["rising"] + numbers["falling"])
-        excess = PFMSettings().loop_v * (measured - numbers["asked"])
+        excess = PFMSettings.loop_v * (measured - numbers["asked"])
         own = np.where(loops == 0, config.loop_shift_v, 0.0)
         error[:] = np.where(looked, excess - own, error)
         loops += looked

@@ -238,7 +238,7 @@ class PFMTask(Task):
 
     def numbers(self) -> Float32:
         """The numbers of the observation."""
-        state, ledger, highest = self.state, self.ledger, self.config.settings.loop_v
+        state, ledger, highest = self.state, self.ledger, self.instrument.settings.loop_v
         place = np.where(ledger.exposures > 0, 2.0 * state.place.T / (SIZE - 1) - 1.0, 0.0)
         return NUMBERS.pack(
             y=place[0],

@@ -66,7 +66,7 @@ class TunnellingTask(Task):
     def build(self) -> None:
         """Make the instrument."""
         self.instrument = STMInstrument(self.num_envs, self.config.settings)
-        self.most_images = self.config.time_budget_s / self.config.settings.image_s
+        self.most_images = self.config.time_budget_s / self.instrument.settings.image_s
 
     def take_image(self, rows: Int64) -> None:
         """Take an image in some rows, and draw it where it is observed or searched for adatoms."""
