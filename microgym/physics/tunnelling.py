@@ -51,12 +51,6 @@ def surface_wave_number(mass: float, energy_ev: float) -> float:
     return WAVE_NUMBER * math.sqrt(positive("mass", mass) * positive("energy_ev", energy_ev))
 
 
-@kernel
-def gap_nm(conductance, kappa):
-    """Distance from point contact at which the bare surface has a conductance in uS, nm."""
-    return log64(QUANTUM_US / conductance) / (2.0 * kappa)
-
-
 @inline_kernel
 def settled_linear(lead_nm, keep, kappa):
     """Remaining distance of the tip from its set point under a linear amplifier, nm.

@@ -8,13 +8,17 @@ import pytest
 from microgym.physics.tunnelling import (
     QUANTUM_US,
     decay_constant,
-    gap_nm,
     scattered_density,
     surface_wave_number,
     track_line,
 )
 
 KAPPA = decay_constant(4.5)
+
+
+def gap_nm(conductance, kappa):
+    """Distance from point contact at which the bare surface has a conductance in uS, nm."""
+    return math.log(QUANTUM_US / conductance) / (2.0 * kappa)
 
 
 def conductance_us(gap_nm, kappa):
