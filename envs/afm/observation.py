@@ -35,13 +35,13 @@ IMAGE = Plane(
 )
 _SIZE = "log(size / 1 nm) / log(100) of the"
 NUMBERS = Channels(
-    setpoint="setpoint of the last action",
-    integral_gain="integral gain of the last action",
-    proportional_gain="proportional gain of the last action",
-    line_rate="line rate of the last action",
+    setpoint=Channel("setpoint of the last action", "a change"),
+    integral_gain=Channel("integral gain of the last action", "a change"),
+    proportional_gain=Channel("proportional gain of the last action", "a change"),
+    line_rate="logarithm of the last line rate over that of a frame that just uses up its time",
     lines_left="share of the lines that is left",
     time_left="share of the time that is left",
-    pace="half the logarithm of time_left over lines_left",
+    pace="logarithm of time_left over lines_left",
     discrepancy=f"{_SIZE} root mean square of trace less retrace",
     error=f"{_SIZE} root mean square of the error signal",
     ripple=f"{_SIZE} root mean square of its change from pixel to pixel",
@@ -52,6 +52,12 @@ NUMBERS = Channels(
     engaged="1 while the tip is at the surface",
     exchanges=Channel("tips used up", "3 tips"),
     event="last event, in thirds: scan, re-engage, withdraw, change tip",
+)
+_SPANS = {
+    name: 3.0 for name in ("setpoint", "integral_gain", "proportional_gain", "line_rate", "pace")
+}
+NUMBERS.within(
+    [-_SPANS.get(name, 1.0) for name in NUMBERS], [_SPANS.get(name, 1.0) for name in NUMBERS]
 )
 
 

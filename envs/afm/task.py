@@ -31,9 +31,6 @@ EVENTS = ("scan the next line", "approach anew", "withdraw the tip", "mount a ne
 """Events, by their numbers."""
 MOST_EXCHANGES = 3
 """Tips that are available; the last exchange ends the episode."""
-EXCHANGE_UNIT_S = 120.0
-"""Seconds of an exchange of the tip that the reward counts as one time budget: an exchange of ten
-minutes as five frames (design choice; the frame's own clock stands still meanwhile)."""
 SPOILING_NN = 5.0
 """Mean excess of a line's peak forces at which half of the line counts as spoilt, nN (design
 choice)."""
@@ -150,8 +147,8 @@ class AFMTask(Task):
             "lower",
             path="state.spoilt",
         ),
-        "time": Term(
-            0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
+        "exchange": Term(
+            0.5, "minus the tips used up", "lower", path="instrument.state.tip.exchanges"
         ),
     }
     BUDGETS = {
@@ -261,7 +258,7 @@ class AFMTask(Task):
 
     def _scan(self, rows: Int64) -> None:
         """Scan one line, and reduce it to what is observed, for a share of the rows."""
-        state, held, settings = self.state, self.instrument.state, self.instrument.settings
+        state, held = self.state, self.instrument.state
         number = held.ledger.exposures[rows]
         self.instrument.scan(rows, state.dials)
         line = held.line
@@ -276,13 +273,12 @@ class AFMTask(Task):
             observation.reduce_restored(rows, estimate, state.cells)
         state.errors[rows, number] = line.error_nm[rows] ** 2
         # The line's signal-to-noise ratio, of which the excess x of force spoils x / (x + F).
-        variance = held.surface.variance[rows] + 1e-12
-        error = state.errors[rows, number] / variance[np.arange(rows.size), number]
-        bel = -log(np.clip(error, FLOOR, 1.0)) / 2.302585092994046
-        share = variance[np.arange(rows.size), number] / ordered_sum(variance)
-        excess = line.excess_nn[rows]
-        state.quality[rows] += share * bel
-        state.spoilt[rows] += share * bel * excess / (excess + SPOILING_NN)
+        variance, excess = held.surface.variance[rows], line.excess_nn[rows]
+        own = variance[np.arange(rows.size), number] + 1e-12
+        bel = -log(np.clip(state.errors[rows, number] / own, FLOOR, 1.0)) / 2.302585092994046
+        earned = bel * own / (ordered_sum(variance) + 1e-12)
+        state.quality[rows] += earned
+        state.spoilt[rows] += earned * excess / (excess + SPOILING_NN)
         state.peak_nn[rows] = np.maximum(state.peak_nn[rows], line.peak_nn[rows])
 
     @property
@@ -307,11 +303,6 @@ class AFMTask(Task):
         tip = self.instrument.state.tip
         return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
 
-    def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Also parts of the time budget."""
-        spent = self.scan_s / self.config.time_limit_s + self._exchange_s / EXCHANGE_UNIT_S
-        return {**super().potentials(rows), "time": spent[rows]}
-
     def observe(self) -> Any:
         """The last line and numbers; the image so far and the restored line where asked for."""
         state, numbers = self.state, self._numbers()
@@ -331,11 +322,13 @@ class AFMTask(Task):
         state, held, level = self.state, self.instrument.state, observation.level_of
         done, sizes = held.ledger.exposures, state.sizes
         lines, seconds = self.left("ledger.exposures"), self.left("scan_s")
+        frame_hz = self.config.lines / self.config.time_limit_s
         return observation.NUMBERS.pack(
-            **dict(zip(observation.NUMBERS, state.changes.T, strict=False)),
+            **dict(zip(observation.NUMBERS, state.changes.T[:3], strict=False)),
+            line_rate=log(np.maximum(state.dials[:, 3], 1e-3) / frame_hz),
             lines_left=lines,
             time_left=seconds,
-            pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)) / 2.0,
+            pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)),
             **{name: level(size) for name, size in zip(sizes._fields[:4], sizes, strict=False)},
             usual_steepness=level(sizes.total_steepness / np.maximum(done, 1)),
             saturated=held.line.saturated,
