@@ -150,8 +150,7 @@ _NEXT = np.cumsum(
 
 ITSELF, GENTLE, DEEP, PULSE, STRONG_PULSE, CRASH = range(6)
 
-# For each state: factors of strength and width, mean blur in nm, mean flicker in nm.
-_OF_STATE = np.array(
+OF_STATE = np.array(
     [
         (1.0, 1.0, 0.02, 0.002),
         (1.0, 1.0, 0.06, 0.002),
@@ -160,6 +159,8 @@ _OF_STATE = np.array(
         (1.0, 1.0, 0.04, 0.016),
     ]
 )
+"""For each state: factors of strength and width, mean blur in nm, mean flicker in nm (design
+choices)."""
 
 
 @kernel
@@ -228,7 +229,7 @@ def draw_traits(s0, s1, tick, state, spread, traits):
         traits: (11,) float64, written, see `TRAITS`.
     """
     # Well of the tip: log-normal depth and width.
-    factors = _OF_STATE[state]
+    factors = OF_STATE[state]
     traits[STRENGTH] = (
         MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
     )

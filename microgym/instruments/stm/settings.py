@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 from microgym.instruments.stm.state import STMParameters
-from microgym.physics.adatoms import BARRIER_EV, LATTICE_NM, Bath
+from microgym.physics.adatoms import BARRIER_EV, LATTICE_NM, Bath, warmest_ev
 from microgym.physics.drift import DriftParameters
 from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
@@ -89,9 +89,13 @@ class STMSettings(Checked):
         speed_nm_s: of the tip in a drag, nm/s.
         condition_s: time of a pulse or a dip, s.
         coarse_s: time of a coarse move and the new approach, s.
-        temperature_k: of the sample, K.
+        temperature_k: of the sample, K; so cold that adatoms move under the tip only: up to 16.8 K
+            with the default barrier (`microgym.physics.adatoms.warmest_ev`).
         work_function_ev: apparent barrier height, eV.
         barrier_ev: of an adatom from hollow to hollow, eV.
+
+    Raises:
+        ValueError: a value out of range, or adatoms that would hop by themselves.
     """
 
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
@@ -106,6 +110,16 @@ class STMSettings(Checked):
     temperature_k: Positive = 5.0
     work_function_ev: Positive = 4.5
     barrier_ev: Positive = BARRIER_EV
+
+    def __post_init__(self) -> None:
+        """Check every field, and that adatoms stay where they are between drags."""
+        super().__post_init__()
+        warmest = warmest_ev(self.barrier_ev) / BOLTZMANN_EV_K
+        if self.temperature_k > warmest:
+            raise ValueError(
+                f"temperature_k={self.temperature_k!r} must be in (0, {warmest:.4g}]: warmer "
+                f"adatoms hop over barrier_ev={self.barrier_ev!r} without the tip"
+            )
 
     @property
     def bath(self) -> Bath:
