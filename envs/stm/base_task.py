@@ -76,14 +76,13 @@ class TunnellingTask(Task):
             self.instrument.draw(rows)
 
     def columns(self) -> list[NDArray[Any]]:
-        """Parts of the vector of the observation in the order of its channels, each (N, ...)."""
+        """Values of the vector of the observation in the order of its channels, each (N, ...)."""
         raise NotImplementedError
 
     def observe(self) -> Any:
         """The vector, and the last image where asked for."""
-        columns = [one.reshape(self.num_envs, -1) for one in self.columns()]
-        numbers = np.clip(np.concatenate(columns, axis=1), -1.0, 1.0).astype(np.float32)
+        columns = np.column_stack([one.reshape(self.num_envs, -1) for one in self.columns()])
         if self.config.observation == "features":
-            return numbers
-        heights = self.instrument.state.image / np.float32(IMAGE_NM)
-        return {"image": IMAGE.pack(height=heights), "numbers": numbers}
+            return self.observed.scaled(columns)
+        image = IMAGE.pack(height=self.instrument.state.image / np.float32(IMAGE_NM))
+        return {"image": image, "numbers": self.observed["numbers"].scaled(columns)}
