@@ -48,8 +48,8 @@ of 1 - 1/e, nm."""
     range(11)
 )
 
-MEAN_STRENGTH_EV = 2.0
-"""Median strength: wells of 0.45 to 0.62 eV at 3 to 6 uS, of which the weaker drag an adatom along
+MEAN_STRENGTH_EV = 1.5
+"""Median strength: wells of 0.34 to 0.46 eV at 3 to 6 uS, of which the weaker drag an adatom along
 close-packed rows only and the stronger in most directions (found by search)."""
 MEAN_WIDTH_NM = 0.15
 HARDNESS_NM = 1.2
