@@ -436,7 +436,10 @@ def test_conditioning_changes_tips_as_often_as_it_should():
         ({"bent": 1.5}, r"bent=1.5 must be in \[0, 1\]"),
         ({"image_s": 0.0}, "image_s=0.0 must be above zero"),
         ({"temperature_k": -5.0}, "temperature_k=-5.0 must be above zero"),
-        ({"temperature_k": 60.0}, r"temperature_k=60.0 must be in \(0, 16.77\]: .*hop over barrier"),
+        (
+            {"temperature_k": 60.0},
+            r"temperature_k=60.0 must be in \(0, 16.77\]: .*hop over barrier",
+        ),
         ({"barrier_ev": 0.01}, r"temperature_k=5.0 must be in \(0, 2.795\]"),
     ],
 )
