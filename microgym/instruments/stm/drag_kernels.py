@@ -53,8 +53,8 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     """Lower the tip, move it along a line, lift it: in each row.
 
     The tip is held at the height at which the junction over an adatom has the conductance asked
-    for. The field drifts while the tip moves. A crash ends the drag: a step up in the tip's path makes contact, as does a conductance
-    above the tip's contact conductance.
+    for. The field drifts while the tip moves. A crash ends the drag: a step up in the tip's path
+    makes contact, as does a conductance above the tip's contact conductance.
 
     Args:
         starts, ends: (N, 2) float64, scanner coordinates, nm.
