@@ -57,7 +57,10 @@ class TunnellingTask(Task):
         ),
         "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
         "tip_state": Intervention(
-            "state of the tip; traits stay", _KIND, names=STATES, example="blunt"
+            "state of the tip, with the traits of this tip in that state",
+            "instrument.set_tips",
+            names=STATES,
+            example="blunt",
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}
