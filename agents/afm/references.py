@@ -18,7 +18,6 @@ from microgym.envs.afm.config import (
     GAIN_CHANGE,
     LINE_S,
     PROPORTIONAL,
-    REACH,
     SETPOINT_CHANGE,
     SPEED_CHANGE,
 )
@@ -35,7 +34,6 @@ LINE_PX = 2 * (256 + 2 * LEAD)
 _SHAPES = {"numbers": (len(NUMBERS),)}
 _SCAN, _CHANGE_TIP = 0, 3
 _SETPOINT, _GAIN = BEGINNER["amplitude"]
-_SPAN = math.exp(REACH * math.log(GAIN_CHANGE))
 
 
 def line_action(
@@ -54,7 +52,7 @@ def line_action(
     action[:, 1] = np.log(gain / _GAIN) / math.log(GAIN_CHANGE)
     action[:, 2] = proportional / PROPORTIONAL - 1.0
     action[:, 3] = np.log(speed) / math.log(SPEED_CHANGE)
-    return np.clip(action, -REACH, REACH)
+    return np.clip(action, -1.0, 1.0)
 
 
 class DialAgent(BaseAgent):
@@ -86,7 +84,7 @@ class RandomAgent(DialAgent, SeededRandomAgent):
     process = AgentWorld.RANDOM_AFM
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
-        return self.action(np.float32(REACH) * self.draw_actions(4))
+        return self.action(self.draw_actions(4))
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,7 @@ class ExpertAgent(DialAgent):
         climbing &= ~rings
         gain[rings] *= config.back_off
         gain[climbing & seen] *= config.climb
-        np.clip(gain, _GAIN / _SPAN, _GAIN * _SPAN, out=gain)
+        np.clip(gain, _GAIN / GAIN_CHANGE, _GAIN * GAIN_CHANGE, out=gain)
         lost = (numbers["saturated"] > config.lost) & seen
         step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))
         np.clip(setpoint + step, 0.35, config.setpoint, out=setpoint)

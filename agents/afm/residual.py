@@ -21,16 +21,16 @@ from microgym.agents.afm.references import (
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
-from microgym.envs.afm.config import GAIN_CHANGE, LINE_S, REACH, SPEED_CHANGE, AFMConfig
+from microgym.envs.afm.config import GAIN_CHANGE, LINE_S, SPEED_CHANGE, AFMConfig
 from microgym.envs.afm.observation import CELLS, NUMBERS, SIGNALS
 from microgym.envs.afm.task import FLOOR
 from microgym.state import Bool, Float32, Float64
 
 DIALS = (0, 1, 3)
 """Dials that may be corrected: setpoint, integral gain, speed."""
-RANGE = (3.0, 1.0, 2.2)
-"""Largest correction of each, in changes (design choice): 0.21 of the free amplitude, a factor of
-1.8 of the gain, from which the expert continues, and a factor of 2.1 of the speed."""
+RANGE = (1.4, 0.42, 1.0)
+"""Largest correction of each (design choice): 0.21 of the free amplitude, a factor of 1.8 of the
+gain, from which the expert continues, and a factor of 2 of the speed."""
 
 RESERVE = 0.85
 """Part of its even share of the frame's time that each later line keeps (chosen on validation
@@ -60,7 +60,7 @@ class AFMResidual(ResidualController):
         history: number of lines in an observation.
     """
 
-    action_bound, feature_bound = REACH, 5.0
+    feature_bound = 5.0
 
     def __init__(self, history: int) -> None:
         super().__init__(

@@ -41,12 +41,10 @@ class ResidualController(PolicyAdapter):
         width: number of features of one decision.
 
     Attributes:
-        action_bound: largest size of a component of an action.
         feature_bound: largest size of a feature; larger ones are clipped.
     """
 
     State = ResidualState
-    action_bound: ClassVar[float] = 1.0
     feature_bound: ClassVar[float] = 1.0
 
     def __init__(
@@ -135,7 +133,7 @@ class ResidualController(PolicyAdapter):
         action = self.state.proposed.astype(np.float64)
         action[:, self.corrected] += changes
         self.clip_action(action, self.state.features[:, -1])
-        return np.clip(action, -self.action_bound, self.action_bound).astype(np.float32)
+        return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 
 class ResidualPolicyNet(Network):

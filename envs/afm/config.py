@@ -13,14 +13,12 @@ from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES, validate_fami
 BEGINNER = {"amplitude": (0.7, 1500.0), "contact": (5.0, 300.0)}
 """Setpoint and integral gain that a beginner would choose: a part of the free amplitude, or nN; 1/s
 (design choice: half of the median gain at which a loop begins to ring)."""
-SETPOINT_CHANGE = {"amplitude": 0.07, "contact": 1.6}
-"""A sensible change of the setpoint: a difference, or in contact mode a factor (design choice)."""
-GAIN_CHANGE, SPEED_CHANGE = 1.8, 1.4
-"""A sensible change of the integral gain, and of the speed, as factors (design choices)."""
+SETPOINT_CHANGE = {"amplitude": 0.15, "contact": 3.0}
+"""Largest change of the setpoint: a difference, or in contact mode a factor (design choice)."""
+GAIN_CHANGE, SPEED_CHANGE = 4.0, 2.0
+"""Largest change of the integral gain, and of the speed, as factors (design choices)."""
 PROPORTIONAL = 0.02
-"""A beginner's proportional gain, and a sensible change of it (design choice)."""
-REACH = 3.0
-"""Largest change of a dial, in sensible changes (design choice)."""
+"""A beginner's proportional gain, and its largest change (design choice)."""
 RATES_HZ = (0.5, 20.0)
 """Slowest and fastest line rate, Hz (design choice)."""
 LINE_S = 0.25

@@ -38,11 +38,11 @@ scanner's resonance are hidden.
 
 ## Action Space
 
-Settings are changes a about those of a beginner, and a change of 1 is a sensible step: zero is a
-frame badly but completely scanned. The speed is that over the even pace, the line rate at which the
-lines that are left just use up the time that is left. With `action="dials"` every step is a line.
-With `action="console"` an event is chosen besides: other events than to scan take time, and a new
-tip takes ten minutes, in which the frame's own clock stands still.
+Settings are changes a about those of a beginner, of which the largest is still sensible: with
+zeros a frame is scanned completely, but badly. The speed is that over the even pace, the line rate
+at which the lines that are left just use up the time that is left. With `action="dials"` every step
+is a line. With `action="console"` an event is chosen besides: other events than to scan take time,
+and a new tip takes ten minutes, in which the frame's own clock stands still.
 
 ## Rewards
 

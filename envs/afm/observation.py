@@ -35,9 +35,9 @@ IMAGE = Plane(
 )
 _SIZE = "log(size / 1 nm) / log(100) of the"
 NUMBERS = Channels(
-    setpoint=Channel("setpoint of the last action", "a change"),
-    integral_gain=Channel("integral gain of the last action", "a change"),
-    proportional_gain=Channel("proportional gain of the last action", "a change"),
+    setpoint=Channel("setpoint of the last action", "largest change"),
+    integral_gain=Channel("integral gain of the last action", "largest change"),
+    proportional_gain=Channel("proportional gain of the last action", "largest change"),
     line_rate="logarithm of the last line rate over that of a frame that just uses up its time",
     lines_left="share of the lines that is left",
     time_left="share of the time that is left",
@@ -53,12 +53,10 @@ NUMBERS = Channels(
     exchanges=Channel("tips used up", "3 tips"),
     event="last event, in thirds: scan, re-engage, withdraw, change tip",
 )
-_SPANS = {
-    name: 3.0 for name in ("setpoint", "integral_gain", "proportional_gain", "line_rate", "pace")
-}
-NUMBERS.within(
-    [-_SPANS.get(name, 1.0) for name in NUMBERS], [_SPANS.get(name, 1.0) for name in NUMBERS]
-)
+_WIDE = {"line_rate": 3.0, "pace": 3.0}
+"""Sizes up to which numbers go, where it is not 1."""
+_BOUNDS = np.array([_WIDE.get(name, 1.0) for name in NUMBERS])
+NUMBERS.within(-_BOUNDS, _BOUNDS)
 
 
 class LineSizes(NamedTuple):

@@ -11,7 +11,6 @@ from microgym.envs.afm.config import (
     GAIN_CHANGE,
     PROPORTIONAL,
     RATES_HZ,
-    REACH,
     SETPOINT_CHANGE,
     SPEED_CHANGE,
     AFMConfig,
@@ -112,7 +111,7 @@ DIALS = Channels(
     f"{GAIN_CHANGE:g}^a 1/s",
     proportional_gain=f"{PROPORTIONAL:g} (1 + a), and not below 0",
     speed=f"line rate over the even pace, {SPEED_CHANGE:g}^a",
-).within(-REACH, REACH)
+)
 """Dials of the next line, as changes a about a beginner's settings."""
 
 
@@ -218,11 +217,11 @@ class AFMTask(Task):
     def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
         config, state, instrument = self.config, self.state, self.instrument
-        state.dials[rows] = to_dials(state.changes[rows], self._even_hz(rows), config.imaging)
         drawn = config.specimen, config.split, BEGINNER[config.imaging][0]
         self.share(
             lambda some: instrument.reset(some, keys[np.searchsorted(rows, some)], *drawn), rows
         )
+        state.dials[rows] = to_dials(state.changes[rows], self._even_hz(rows), config.imaging)
         if self.topography is not None:
             self.topography.reset(rows)
         mean = ordered_sum(instrument.state.surface.variance[rows] / config.lines)

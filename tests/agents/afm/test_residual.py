@@ -20,7 +20,6 @@ from microgym.agents.core.residual_policy import (
 )
 from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
-from microgym.envs.afm.config import REACH
 
 GAMMA = 0.9
 
@@ -76,7 +75,7 @@ def test_only_three_dials_are_corrected_and_within_bounds():
     assert seen.shape == (2, 2 * corrections.width)
     assert np.abs(seen).max() <= corrections.feature_bound
     far = corrections.adapt_action(np.full((2, 3), 9.0))
-    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] + np.array(RANGE), -REACH, REACH)
+    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] + np.array(RANGE), -1.0, 1.0)
     assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
     assert np.array_equal(far[:, 2], corrections.state.proposed[:, 2])
 

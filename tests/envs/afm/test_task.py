@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microgym.agents.afm.references import line_action
-from microgym.envs.afm.config import REACH, AFMConfig
+from microgym.envs.afm.config import AFMConfig
 from microgym.envs.afm.env import AFMEnv
 from microgym.envs.afm.observation import NUMBERS, SIGNALS
 from microgym.envs.afm.task import ENGAGE, EXCHANGE, SCAN, SPOILING_NN, WITHDRAW, AFMTask
@@ -52,16 +52,16 @@ def test_actions_set_the_dials():
     # Eight lines in two seconds: the even pace is four a second.
     assert task_of(env).state.dials[0] == pytest.approx([0.6, 1500.0, 0.0, 6.0], rel=1e-5, abs=1e-8)
     left = 2.0 - 1.0 / 6.0
-    env.step(np.full(4, REACH, np.float32))
-    most = [0.91, 1500.0 * 1.8**3, 0.08, 1.4**3 * 7.0 / left]
+    env.step(np.ones(4, np.float32))
+    most = [0.85, 6000.0, 0.04, 2.0 * 7.0 / left]
     assert task_of(env).state.dials[0] == pytest.approx(most, rel=1e-5)
-    env.step(np.full(4, -REACH, np.float32))
+    env.step(-np.ones(4, np.float32))
     left -= 1.0 / most[3]
-    least = [0.49, 1500.0 / 1.8**3, 0.0, 1.4**-3 * 6.0 / left]
+    least = [0.55, 375.0, 0.0, 0.5 * 6.0 / left]
     assert task_of(env).state.dials[0] == pytest.approx(least, rel=1e-5)
     contact = make(imaging="contact")
     contact.step(np.array([1, -1, 0, 0], np.float32))
-    assert task_of(contact).state.dials[0] == pytest.approx([8.0, 300.0 / 1.8, 0.02, 4.0], rel=1e-5)
+    assert task_of(contact).state.dials[0] == pytest.approx([15.0, 75.0, 0.02, 4.0], rel=1e-5)
 
 
 def test_an_action_of_zeros_is_what_a_beginner_would_do():
@@ -91,7 +91,7 @@ def test_time_follows_the_line_rate():
 def test_an_episode_ends_with_the_frame_or_with_its_time():
     quick = play(make(), [dials(speed=2.0)] * 8)
     assert [step[2] for step in quick] == [False] * 7 + [True]
-    slow = play(make(), [dials(speed=0.4)] * 7)
+    slow = play(make(), [dials(speed=0.5)] * 7)
     assert [step[2] for step in slow] == [False] * 6 + [True]
     assert not any(step[3] for step in (*quick, *slow))
 
@@ -123,9 +123,7 @@ def test_no_line_is_better_left_out():
     rng = np.random.default_rng(0)
     env = make(lines=24, tip="hard", loop="hard", specimen="particles", action="console")
     for _ in range(24):
-        paid = env.step({"dials": rng.uniform(-REACH, REACH, 4).astype(np.float32), "event": SCAN})[
-            1
-        ]
+        paid = env.step({"dials": rng.uniform(-1.0, 1.0, 4).astype(np.float32), "event": SCAN})[1]
         assert paid >= 0.0
     env.reset(seed=2)
     assert env.step(at_console(WITHDRAW))[1] == 0.0
@@ -216,7 +214,7 @@ def test_the_tip_is_not_lifted_by_dials():
     """Gaussian dials of any size scan a line a step."""
     rng = np.random.default_rng(1)
     env = make(lines=16)
-    drawn = np.clip(rng.normal(0.0, 2.0, (12, 4)), -REACH, REACH).astype(np.float32)
+    drawn = np.clip(rng.normal(0.0, 1.0, (12, 4)), -1.0, 1.0).astype(np.float32)
     for number, step in enumerate(play(env, drawn)):
         assert step[4]["ledger"]["exposures"] == number + 1
         assert numbers(step[0])["engaged"] == 1.0
@@ -224,7 +222,7 @@ def test_the_tip_is_not_lifted_by_dials():
 
 def test_a_crash_is_a_cost_and_dulls_the_tip():
     env = make(tip="hard", specimen="trenches", split="test", lines=16)
-    steps = play(env, [dials(gain=500.0, speed=2.7)] * 16)
+    steps = play(env, [dials(gain=500.0, speed=2.0)] * 16)
     costs = [step[4]["cost_terms"]["crash"] for step in steps]
     assert sum(costs) >= 1.0
     assert sum(costs) == steps[-1][4]["metrics"]["crashes"]
@@ -303,7 +301,7 @@ def test_frames_change_with_the_scan_and_do_not_change_it():
     env.reset(seed=1)
     task = task_of(env)
     frames = [task.render(0)]
-    for action in (at_console(), at_console(speed=2.7, gain=400.0), at_console(WITHDRAW)):
+    for action in (at_console(), at_console(speed=2.0, gain=400.0), at_console(WITHDRAW)):
         env.step(action)
         before = task.snapshot()
         frames.append(task.render(0))
@@ -343,8 +341,8 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
     assert set(shown.observation_space.spaces) == {"signals", "numbers", "image", "restored"}
     before, after = plain.reset(seed=5)[0], shown.reset(seed=5)[0]
     for _ in range(3):
-        before, paid, *_, info = plain.step(dials(speed=2.7))
-        after, same, *_, told = shown.step(dials(speed=2.7))
+        before, paid, *_, info = plain.step(dials(speed=2.0))
+        after, same, *_, told = shown.step(dials(speed=2.0))
         assert same == paid
         assert told["metrics"] == info["metrics"]
         for name in ("signals", "numbers"):
@@ -363,7 +361,7 @@ def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
         env = make(reconstructor=reconstructor, specimen="fibres", lines=24, split="test")
         wrong = {"trace": 0.0, "restored": 0.0}
         for _ in range(24):
-            env.step(dials(gain=600.0, speed=2.7))
+            env.step(dials(gain=600.0, speed=2.0))
             task = task_of(env)
             scanned = task.instrument.state.line
             truth = scanned.truth[0] - scanned.truth[0].mean()
@@ -379,7 +377,7 @@ def test_frames_show_the_restored_line_beside_the_trace():
     frames = {}
     for reconstructor in ("raw", "neural"):
         env = make(reconstructor=reconstructor, render_mode="rgb_array")
-        env.step(dials(speed=2.7))
+        env.step(dials(speed=2.0))
         frames[reconstructor] = env.render()
     changed = np.any(frames["raw"] != frames["neural"], axis=2)
     rows, columns = np.nonzero(changed)
