@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from microgym.instruments.ptychography.instrument import PtychographyInstrument
-from microgym.instruments.ptychography.settings import STAGE_LEVELS
+from microgym.instruments.ptychography.settings import STAGE_LEVELS, STAGE_SPEED_PX_S
 from microgym.physics.damage import DamageParameters
 from microgym.physics.drift import DriftParameters
 from tests.microgym import ptychography_reference as reference
@@ -118,19 +118,21 @@ def test_an_exposure_is_smeared_by_the_way_of_the_specimen():
     instrument = bright(stage=stage)
     smeared = counted(instrument, 1, 10.0)
     velocity = instrument.state.drift.velocity[0]
-    way = 10.0 * np.hypot(*velocity)
+    way, start = 10.0 * np.hypot(*velocity), np.sqrt(8.0) / STAGE_SPEED_PX_S
     assert 1.0 < way < 3.0
     corner = np.floor(instrument.state.beam[0] + 0.5).astype(int) - N // 2
 
     def pattern(seconds: float) -> NDArray[np.float64]:
-        moved = reference.shift(PROBE[None], *(30.0 + seconds * velocity - corner - N // 2))
+        moved = reference.shift(
+            PROBE[None], *(30.0 + (start + seconds) * velocity - corner - N // 2)
+        )
         return reference.expected_counts(SPECIMEN, moved, *corner, SENT)
 
     wanted = np.mean([pattern(second) for second in (np.arange(200) + 0.5) / 20.0], axis=0)
     assert np.abs(smeared - wanted).sum() < 2e-3 * wanted.sum()
     # A pattern taken at half time would be off.
     assert np.abs(pattern(5.0) - wanted).sum() > 5e-3 * wanted.sum()
-    assert instrument.state.beam[0] == pytest.approx(30.0 + 5.0 * velocity, abs=1e-5)
+    assert instrument.state.beam[0] == pytest.approx(30.0 + (start + 5.0) * velocity, abs=1e-5)
 
 
 def test_counts_are_linear_in_time_without_damage():
