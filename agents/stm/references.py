@@ -127,17 +127,17 @@ class ExpertConfig:
             at most: overshoot and drift.
     """
 
-    overshoot_nm: float = 0.1
-    lead_nm: float = 0.03
+    overshoot_nm: float = 0.095
+    lead_nm: float = 0.02
     conductance: float = 1.0
-    bias: float = -0.5
-    foresight: float = 1.15
-    push_nm: float = 0.095
-    learning: float = 0.35
-    straight_nm: float = 0.15
+    bias: float = -0.2
+    foresight: float = 1.28
+    push_nm: float = 0.06
+    learning: float = 0.5
+    straight_nm: float = 0.28
     wary: bool = True
-    trusted: int = 4
-    near_nm: float = 0.4
+    trusted: int = 5
+    near_nm: float = 0.38
 
 
 class ExpertState(NamedTuple):
