@@ -60,7 +60,7 @@ def test_a_single_environment_changes_and_stays_changed():
 
 
 def test_options_of_one_call_change_what_the_difficulty_sets():
-    env = make(specimen="near")
+    env = make(spread="near")
     env.reset(seed=1, options={"drift": "easy", "difficulty": "easy"})
     assert (env.config.drift, env.config.sharpness) == ("easy", 4.0)
     env.reset(options={"sharpness": 2})
@@ -68,7 +68,7 @@ def test_options_of_one_call_change_what_the_difficulty_sets():
     # The difficulty sets every argument, and what was given to `make` wins.
     env.reset(options={"difficulty": "easy"})
     assert (env.config.drift, env.config.sharpness) == ("off", 4.0)
-    assert env.config.specimen == "near"
+    assert env.config.spread == "near"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_options_of_one_call_change_what_the_difficulty_sets():
         ({"threads": 2}, ValueError, r"unknown reset options \['threads'\]"),
         ({"sharpness": 30.0}, ValueError, r"sharpness=30.0 must be in \[1, 20\]"),
         ({"sharpness": "high"}, TypeError, "sharpness must be a real number"),
-        ({"specimen": "lamp.png"}, ValueError, "specimen='lamp.png' must be one of"),
-        ({"specimen": "near", "drift": "hard"}, ValueError, "specimen='near' does not go with"),
+        ({"spread": "lamp.png"}, ValueError, "spread='lamp.png' must be one of"),
+        ({"spread": "near", "drift": "hard"}, ValueError, "spread='near' does not go with"),
         ("easy", TypeError, "options must map names to values, got 'easy'"),
         ({"drift": ["off", "off"]}, ValueError, "drift.*must be one"),
     ],

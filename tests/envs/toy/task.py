@@ -36,13 +36,13 @@ class ToyConfig(Config):
     action: str = choice("continuous", ("continuous", "grid", "parts"), "kind of action")
     observation: str = choice("dict", ("dict", "features"), "kind of observation")
     drift: str = level(DRIFTS, "drift of the lamp")
-    specimen: str = family("wide", tuple(REACH), "how far the lamp is from the centre")
+    spread: str = family("wide", tuple(REACH), "how far the lamp is from the centre")
     sharpness: float = at_reset(number(9.0, 1.0, 20.0, "sharpness of the light"))
     PRESETS = {"easy": {"drift": "off", "sharpness": 4.0}}
 
     def validate(self) -> None:
-        if self.specimen == "near" and self.drift == "hard":
-            raise ValueError("specimen='near' does not go with drift='hard'")
+        if self.spread == "near" and self.drift == "hard":
+            raise ValueError("spread='near' does not go with drift='hard'")
 
 
 VECTOR = Channels(
@@ -85,7 +85,7 @@ class ToyTask(Task):
         state.keys[rows] = keys
         for row in rows:
             world = stream(*state.keys[row], Role.WORLD, 0)
-            reach = REACH[self.config.specimen]
+            reach = REACH[self.config.spread]
             state.lamp[row] = [reach * (2 * uniform(*world, 0, i) - 1) for i in range(2)]
             state.budget[row] = 4 + int(4 * uniform(*world, 0, 2))
 
