@@ -75,11 +75,13 @@ def test_an_action_of_zeros_is_what_a_beginner_would_do():
 
 def test_time_follows_the_line_rate():
     env = make()
-    for _ in range(3):
-        before = float(task_of(env).ledger.time_s[0])
-        observation, *_, info = env.step(dials(speed=2.0))
-        rate = task_of(env).state.dials[0, 3]
-        assert info["ledger"]["time_s"] == pytest.approx(before + 1.0 / rate)
+    env.step(dials())
+    env.step(dials(speed=0.5))
+    before = float(task_of(env).ledger.time_s[0])
+    assert before == pytest.approx(0.25 + 2.0 * 1.75 / 7.0)
+    observation, *_, info = env.step(dials(speed=2.0))
+    rate = task_of(env).state.dials[0, 3]
+    assert info["ledger"]["time_s"] == pytest.approx(before + 1.0 / rate)
     assert info["ledger"]["exposures"] == 3
     seen = numbers(observation)
     assert seen["lines_left"] == pytest.approx(5.0 / 8.0)
