@@ -162,6 +162,11 @@ class PtychoTask(Task):
             Bound(scan_progress.evaluate_rows, instrument.n, beams, *limits, *shared),
         )
 
+    def tune(self) -> None:
+        """Also kernels, which hold numbers of the instrument."""
+        super().tune()
+        vars(self).pop("_kernels", None)
+
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
