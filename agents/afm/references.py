@@ -270,6 +270,6 @@ class OracleAgent(DialAgent):
         seconds = np.maximum(even * weight[rows, now] / mean, slowest)
         dials = line_action(config.setpoint, gain, even / seconds, config.proportional)
         ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
-        spare = numbers["exchanges"] < 0.5
+        spare = latent["tips_used"] < 2
         changed = ruined & spare & (left > config.early)
         return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))
