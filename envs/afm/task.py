@@ -318,12 +318,13 @@ class AFMTask(Task):
         state, numbers = self.state, self._numbers()
         if self.config.observation == "features":
             return numbers
-        seen = {"signals": state.signals.copy(), "numbers": numbers}
+        seen = {"signals": observation.SIGNALS.scaled(state.signals), "numbers": numbers}
         if self.topography is not None:
-            seen["restored"] = state.cells.copy()
+            seen["restored"] = observation.RESTORED.scaled(state.cells)
         if self.config.observation == "image":
             image = state.image if self.topography is None else state.restored
-            seen["image"] = observation.reduce_images(image, self.ledger.exposures)
+            reduced = observation.reduce_images(image, self.ledger.exposures)
+            seen["image"] = observation.IMAGE.scaled(reduced)
         return seen
 
     def _numbers(self) -> Float32:

@@ -9,6 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
+from microgym.validation import finite, positive
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -16,23 +18,38 @@ class Channel:
 
     Attributes:
         doc: meaning, with the value where there is none.
-        unit: quantity that 1 stands for, such as "10 V"; empty for pure numbers.
+        unit: quantity that the value 1 stands for, such as "10 V"; empty for pure numbers.
+        scale, centre: of an observation, which is (value - centre) / scale: the size of its signal
+            and its usual value, both in the unit.
+
+    Raises:
+        ValueError: no meaning; a scale that is not above zero, or a centre that is not finite.
     """
 
     doc: str
     unit: str = ""
+    scale: float = 1.0
+    centre: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.doc.strip():
             raise ValueError("a channel must be documented")
+        positive("scale", self.scale)
+        finite("centre", self.centre)
 
 
 class Channels(UserDict[str, Channel]):
-    """Named entries along the first axis of a float32 array, with elements in [-1, 1] by default.
+    """Named entries along the first axis of a float32 array, with values in [-1, 1] by default.
+
+    An array of observations holds (value - centre) / scale of each channel.
 
     Args:
         *shape: axes that follow the channels; a name stands for a length known to the task.
         **channels: name to `Channel`, or to its meaning.
+
+    Attributes:
+        low, high: ranges of the values, float32, one for all channels or one for each.
+        scale, centre: of each channel, float32; both have an axis of length 1 for each of `shape`.
     """
 
     def __init__(self, *shape: int | str, **channels: Channel | str) -> None:
@@ -41,13 +58,18 @@ class Channels(UserDict[str, Channel]):
         )
         self.shape = shape
         self.leading: tuple[str, ...] = ()
+        self.scale = self._column([one.scale for one in self.values()])
+        self.centre = self._column([one.centre for one in self.values()])
+        self._plain = not ((self.scale != 1.0) | (self.centre != 0.0)).any()
         self.within(-1.0, 1.0)
 
+    def _column(self, numbers: ArrayLike) -> NDArray[np.float32]:
+        """Numbers along the axis of the channels."""
+        return np.reshape(np.asarray(numbers, np.float32), (-1, *(1 for _ in self.shape)))
+
     def within(self, low: ArrayLike, high: ArrayLike) -> "Channels":
-        """The same channels with elements in another range, one for all or one for each."""
-        broadcast = (-1, *(1 for _ in self.shape))
-        self.low = np.reshape(np.asarray(low, np.float32), broadcast)
-        self.high = np.reshape(np.asarray(high, np.float32), broadcast)
+        """The same channels with values in another range, one for all or one for each."""
+        self.low, self.high = self._column(low), self._column(high)
         return self
 
     def along(self, axis: str) -> "Channels":
@@ -68,11 +90,23 @@ class Channels(UserDict[str, Channel]):
         """Space of the array, from the lengths of named axes."""
         axes = [sizes[one] if isinstance(one, str) else one for one in self.shape]
         shape = (*(sizes[one] for one in self.leading), len(self), *axes)
-        low, high = np.broadcast_to(self.low, shape), np.broadcast_to(self.high, shape)
+        low, high = (np.broadcast_to(self.scaled(one), shape) for one in (self.low, self.high))
         return spaces.Box(low, high, dtype=np.float32)
 
+    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The observation for an array of values: clipped to their ranges, centred and scaled.
+
+        Args:
+            values: (N, channels, ...) or (N, agents, channels, ...).
+
+        Returns:
+            An array of the same shape, float32, fresh.
+        """
+        clipped = np.clip(values, self.low, self.high).astype(np.float32, copy=False)
+        return clipped if self._plain else (clipped - self.centre) / self.scale
+
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
-        """Stack the channels of N environments and clip them to their range.
+        """The observation of N environments for the values of the channels; see `scaled`.
 
         Args:
             **values: (N, ...), every channel in the declared order; (N, agents, ...) where they are
@@ -86,16 +120,19 @@ class Channels(UserDict[str, Channel]):
         """
         if tuple(values) != self.names:
             raise ValueError(f"channels must be {self.names}, got {tuple(values)}")
-        stacked = np.stack(list(values.values()), axis=1 + len(self.leading))
-        return np.clip(stacked, self.low, self.high).astype(np.float32)
+        return self.scaled(np.stack(list(values.values()), axis=1 + len(self.leading)))
 
     def unpack(self, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Views of the channels by name; the inverse of `pack`.
+        """Values of the channels by name; the inverse of `pack`.
 
         Args:
-            array: (N, channels, ...) or (N, agents, channels, ...).
+            array: (N, channels, ...) or (N, agents, channels, ...), as observed.
+
+        Returns:
+            Name to (N, ...) or (N, agents, ...) in the array's dtype; not to be written to.
         """
-        return dict(zip(self.names, np.moveaxis(array, 1 + len(self.leading), 0), strict=True))
+        values = array if self._plain else array * self.scale + self.centre
+        return dict(zip(self.names, np.moveaxis(values, 1 + len(self.leading), 0), strict=True))
 
 
 class Plane(Channels):
@@ -110,6 +147,14 @@ class Plane(Channels):
         """Space of the array, from the lengths of named axes."""
         whole = super().space(sizes)
         return spaces.Box(whole.low[0], whole.high[0], dtype=np.float32)
+
+    def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
+        """The observation, (N, ...), for the values of the one channel, (N, ...)."""
+        return super().pack(**values)[:, 0]
+
+    def unpack(self, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """The values, (N, ...), by the name of the one channel."""
+        return super().unpack(array[:, None])
 
 
 @dataclass(frozen=True)
@@ -143,11 +188,20 @@ def space_of(declared: Declared, sizes: Mapping[str, int]) -> spaces.Space[Any]:
 
 
 def flattened(numbers: Channels, maps: Channels, names: tuple[str, ...], edge: int) -> Channels:
-    """Channels of a vector: numbers, then some square maps of an edge, px, in reading order."""
-    pixels = {
-        f"{name}_{i}_{j}": maps[name] for name in names for i in range(edge) for j in range(edge)
-    }
-    return Channels(**{**numbers, **pixels})
+    """Channels of a vector: numbers, then some square maps of an edge, px, in reading order.
+
+    Scales and ranges of values are those of the parts.
+    """
+    cells = [f"{i}_{j}" for i in range(edge) for j in range(edge)]
+    pixels = {f"{name}_{cell}": maps[name] for name in names for cell in cells}
+    places = [maps.index(name) for name in names]
+
+    def joined(of_numbers: NDArray[Any], of_maps: NDArray[Any]) -> NDArray[Any]:
+        each = np.broadcast_to(of_maps.ravel(), len(maps))[places]
+        return np.append(np.broadcast_to(of_numbers, len(numbers)), np.repeat(each, len(cells)))
+
+    low, high = joined(numbers.low, maps.low), joined(numbers.high, maps.high)
+    return Channels(**{**numbers, **pixels}).within(low, high)
 
 
 def row_of(batched: Any, row: int) -> Any:

@@ -14,6 +14,8 @@ Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the head."""
 
 STANDARD: Mapping[str, str] = {
+    "Observation Space": """Observations leave at the scale of their channels: an array holds
+(value - centre) / scale, and `Channels.unpack` gives the values back.""",
     "Rewards": """A weighted sum of the terms below, each the change of a quantity in this step;
 with `reward_mode="vector"` the vector of unweighted terms.""",
     "Cost": """Costs are apart from the reward, in `info["cost"]` and `info["cost_terms"]`.""",
@@ -78,7 +80,7 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     )
     found = {
         "Physics": [] if settings is None else [_settings(settings, levels.keys())],
-        "Observation Space": _declared(task.OBSERVATION),
+        "Observation Space": _declared(task.OBSERVATION, scales=True),
         "Action Space": _declared(task.ACTION),
         "Rewards": [_named(("term", "weight", "sum over an episode"), rewards)],
         "Cost": [_named(("cost", "meaning"), task.COST.items())],
@@ -100,8 +102,8 @@ def _named(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     return [head, *((f"`{name}`", *cells) for name, *cells in rows)]
 
 
-def _declared(declared: Any) -> list[Table]:
-    """Tables of an observation or action, each part once."""
+def _declared(declared: Any, scales: bool = False) -> list[Table]:
+    """Tables of an observation or action, each part once; scales are those of observations."""
     found: list[Table] = []
     parts: list[tuple[str, Any]] = []
     for mode, one in declared.items() if isinstance(declared, Modes) else [("", declared)]:
@@ -115,9 +117,15 @@ def _declared(declared: Any) -> list[Table]:
             )
         elif len(part) <= 100:
             axes = part.shape if isinstance(part, Plane) else ("channels", *part.shape)
-            head = ("index", f"`{name}` ({', '.join(map(str, axes))})", "unit of 1", "meaning")
-            channels = ((f"`{one}`", channel.unit, channel.doc) for one, channel in part.items())
-            found.append([head, *((str(k), *cells) for k, cells in enumerate(channels))])
+            columns = {"unit of 1": "unit"} | ({"scale": "scale"} if scales else {})
+            if any(channel.centre for channel in part.values()):
+                columns["centre"] = "centre"
+            head = ("index", f"`{name}` ({', '.join(map(str, axes))})", *columns, "meaning")
+            table: Table = [head]
+            for k, (one, channel) in enumerate(part.items()):
+                cells = (number(getattr(channel, column)) for column in columns.values())
+                table.append((str(k), f"`{one}`", *cells, channel.doc))
+            found.append(table)
     return found
 
 

@@ -64,6 +64,7 @@ class Task(ABC):
         GAUGES: left and upper edge and pitch of the columns of gauges of a frame, px.
         render_fps: frames per second of a rendered episode (design choice).
         config: the arguments.
+        observed: declaration of what is observed: channels, or parts of such by name.
         state: `State` of N rows.
         reward: float64 [N], or [N, terms] in vector mode: reward of the last step.
         terminated: bool [N]: the last step ended the episode by the task's own rules.
@@ -98,7 +99,8 @@ class Task(ABC):
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
         sizes = {name: int(self._at(path)) for name, path in self.SIZES.items()}
-        self.single_observation_space = space_of(self._chosen("observation"), sizes)
+        self.observed: Any = self._chosen("observation")
+        self.single_observation_space = space_of(self.observed, sizes)
         self.single_action_space = space_of(self._chosen("action"), sizes)
         self.state: Any = states.allocate(self.State, self.num_envs, **sizes)
         n, terms = self.num_envs, len(self.REWARD)
@@ -182,7 +184,10 @@ class Task(ABC):
 
     @abstractmethod
     def observe(self) -> Any:
-        """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes."""
+        """Present observations: [N, ...] or a dict of them, fresh, in the space's dtypes.
+
+        Channels make them from values, by `pack` and `scaled` of `observed`.
+        """
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, [N], fresh; here, those declared by a path."""

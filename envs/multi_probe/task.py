@@ -59,7 +59,6 @@ class MultiProbeTask(PtychoTask):
 
     Config = MultiProbeConfig
     SIZES = {**PtychoTask.SIZES, "probes": "probes"}
-    NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},

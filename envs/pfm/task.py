@@ -231,27 +231,28 @@ class PFMTask(Task):
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        maps = block_means(self.state.maps, self.cells).clip(-1.0, 1.0)
+        maps, numbers = block_means(self.state.maps, self.cells), self.numbers()
         if self.config.observation == "features":
-            return np.concatenate([self.numbers(), maps[:, :3].reshape(self.num_envs, -1)], axis=1)
-        return {"maps": maps, "numbers": self.numbers()}
+            flat = maps[:, :3].reshape(self.num_envs, -1)
+            return FEATURES.scaled(np.column_stack([*numbers.values(), flat]))
+        return {"maps": MAPS.scaled(maps), "numbers": NUMBERS.pack(**numbers)}
 
-    def numbers(self) -> Float32:
-        """The numbers of the observation."""
+    def numbers(self) -> dict[str, Float64]:
+        """Values of the numbers of the observation by name, each (N,)."""
         state, ledger, highest = self.state, self.ledger, self.instrument.settings.loop_v
         place = np.where(ledger.exposures > 0, 2.0 * state.place.T / (SIZE - 1) - 1.0, 0.0)
-        return NUMBERS.pack(
-            y=place[0],
-            x=place[1],
-            volts=state.bias / HIGHEST_V,
-            seconds=state.length,
-            pulses_left=self.left("ledger.exposures"),
-            time_left=self.left("ledger.time_s"),
-            age=np.minimum((ledger.time_s - state.looked_s) / self.config.time_limit_s, 1.0),
-            asked=state.asked_v / highest,
-            rising=state.measured_v[:, 0] / highest,
-            falling=state.measured_v[:, 1] / highest,
-        )
+        return {
+            "y": place[0],
+            "x": place[1],
+            "volts": state.bias / HIGHEST_V,
+            "seconds": state.length,
+            "pulses_left": self.left("ledger.exposures"),
+            "time_left": self.left("ledger.time_s"),
+            "age": np.minimum((ledger.time_s - state.looked_s) / self.config.time_limit_s, 1.0),
+            "asked": state.asked_v / highest,
+            "rising": state.measured_v[:, 0] / highest,
+            "falling": state.measured_v[:, 1] / highest,
+        }
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Also the domains as a map."""

@@ -73,7 +73,6 @@ class PtychoTask(Task):
     microscopes: PtychographyState
     probes = 1
     SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
-    NUMBERS = observation.NUMBERS
     OBSERVATION = Modes(compact=_MAPS, full=_MAPS, features=observation.FEATURES)
     ACTION = Modes(
         continuous=Channels(**EXPOSURE),
@@ -249,19 +248,20 @@ class PtychoTask(Task):
 
     def observe(self) -> Any:
         """Maps of the region and a few numbers, or both as one vector."""
-        images, numbers = self.maps(), self.NUMBERS.pack(**self.numbers())
+        images, numbers = self.maps(), self.numbers()
         if self.config.observation == "features":
             contrast = np.abs(images[:, :1] - 0.5) + np.abs(images[:, 1:2])
             flat = np.concatenate([contrast, images[:, 2:3]], axis=1).reshape(self.num_envs, -1)
-            return np.concatenate([numbers, flat], axis=1)
-        return {"maps": images, "numbers": numbers}
+            return self.observed.scaled(np.column_stack([*numbers.values(), flat]))
+        parts = self.observed
+        return {"maps": parts["maps"].scaled(images), "numbers": parts["numbers"].pack(**numbers)}
 
     def maps(self) -> NDArray[np.float32]:
-        """The maps of the observation, (N, ..., 5, cells, cells), fresh."""
-        return self.scan.maps.copy()
+        """Values of the maps of the observation, (N, ..., 5, cells, cells)."""
+        return self.scan.maps
 
     def numbers(self) -> dict[str, Float64]:
-        """The numbers of the observation by name, each (N, ...)."""
+        """Values of the numbers of the observation by name, each (N, ...)."""
         y, x = (2.0 * (self.state.position - self.start) / self.region - 1.0).T
         exposures_left, time_left = (self.left(budget) for budget in self.BUDGETS)
         dose = self.ledger.dose / self.budget_photons

@@ -57,7 +57,10 @@ class TunnellingTask(Task):
         ),
         "well_width_nm": Intervention("width of the well", _TRAITS, WIDTH, above=0.0, example=0.3),
         "tip_state": Intervention(
-            "state of the tip; traits stay", _KIND, names=STATES, example="blunt"
+            "state of the tip, with the traits of this tip in that state",
+            "instrument.set_tips",
+            names=STATES,
+            example="blunt",
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}
@@ -75,14 +78,13 @@ class TunnellingTask(Task):
             self.instrument.draw(rows)
 
     def columns(self) -> list[NDArray[Any]]:
-        """Parts of the vector of the observation in the order of its channels, each (N, ...)."""
+        """Values of the vector of the observation in the order of its channels, each (N, ...)."""
         raise NotImplementedError
 
     def observe(self) -> Any:
         """The vector, and the last image where asked for."""
-        columns = [one.reshape(self.num_envs, -1) for one in self.columns()]
-        numbers = np.clip(np.concatenate(columns, axis=1), -1.0, 1.0).astype(np.float32)
+        columns = np.column_stack([one.reshape(self.num_envs, -1) for one in self.columns()])
         if self.config.observation == "features":
-            return numbers
-        heights = self.instrument.state.image / np.float32(IMAGE_NM)
-        return {"image": IMAGE.pack(height=heights), "numbers": numbers}
+            return self.observed.scaled(columns)
+        image = IMAGE.pack(height=self.instrument.state.image / np.float32(IMAGE_NM))
+        return {"image": image, "numbers": self.observed["numbers"].scaled(columns)}

@@ -20,7 +20,7 @@ import numpy as np
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.libm import exp64, log64
 from microgym.physics.tunnelling import QUANTUM_US
-from microgym.random import uniform
+from microgym.random import threefry, uniform
 
 LATTICE_NM = 0.288
 """Distance of neighbouring atoms of Ag(111), nm (Chen et al., Nat. Commun. 13, 7499, 2022)."""
@@ -35,8 +35,10 @@ DEPTH_EXPONENT = 0.46
 lambda = 0.1 nm (design choice)."""
 
 _ROOT3 = math.sqrt(3.0)
-_HOPS_AT_ONCE = 8  # in one sample of a path; the well drives an atom one or two sites at most
 _REACH = 6.0  # widths beyond which the well is nothing: exp(-18) = 1.5e-8
+MOST_HOPS = 0.01
+"""Hops by itself, of one adatom in an hour, below which the cold holds an adatom (design choice).
+"""
 _NEVER = 1e12  # a hop with a mean waiting time of so many durations is left out
 
 
@@ -64,6 +66,18 @@ class Well(NamedTuple):
 
     depth_ev: float
     width_nm: float
+
+
+def warmest_ev(barrier_ev: float) -> float:
+    """Largest k T, eV, at which adatoms under no tip stay where they are.
+
+    At three hops of rate a exp(-E / k T) an adatom makes `MOST_HOPS` of them in an hour: 1.44 meV,
+    16.8 K, at 60 meV.
+
+    Args:
+        barrier_ev: E, barrier from hollow to hollow, eV.
+    """
+    return barrier_ev / math.log(3.0 * ATTEMPTS_HZ * 3600.0 / MOST_HOPS)
 
 
 @kernel
@@ -160,7 +174,7 @@ def hop_for(s0, s1, tick, index, atom, sites, places, present, tip, well, bath, 
     Args:
         s0, s1: stream of the adatoms, of the exogenous role.
         tick: of the draws.
-        index: first index of the draws; 16 are used.
+        index: number of this interval and atom in the tick; its draws have a stream of their own.
         atom: which.
         sites: (A, 3) int64, hollows (n, m, s); written.
         places: (A, 2) float64, places (x, y), nm; written.
@@ -178,7 +192,9 @@ def hop_for(s0, s1, tick, index, atom, sites, places, present, tip, well, bath, 
     half_inverse = 0.5 / (width * width)
     highest = thermal * log64(_NEVER * ATTEMPTS_HZ * duration)
     left, hops = duration, 0
-    for turn in range(_HOPS_AT_ONCE):
+    k0, k1 = threefry(s0, s1, index, tick)
+    # Every turn takes a waiting time off what is left, until it is used up or no hop is possible.
+    while True:
         n, m, s = sites[atom, 0], sites[atom, 1], sites[atom, 2]
         here = _well(places[atom, 0], places[atom, 1], tip[0], tip[1], depth, half_inverse)
         # At most so much could be gained: where that is not enough, nothing happens.
@@ -202,10 +218,10 @@ def hop_for(s0, s1, tick, index, atom, sites, places, present, tip, well, bath, 
         total = rate_0 + rate_1 + rate_2
         if total == 0.0:
             break
-        left -= -log64(uniform(s0, s1, tick, index + 2 * turn)) / total
+        left -= -log64(uniform(k0, k1, hops, 0)) / total
         if left < 0.0:
             break
-        pick = total * uniform(s0, s1, tick, index + 2 * turn + 1)
+        pick = total * uniform(k0, k1, hops, 1)
         j = 0 if pick < rate_0 else (1 if pick < rate_0 + rate_1 else 2)
         n, m, s = _neighbour(n, m, s, j)
         sites[atom, 0], sites[atom, 1], sites[atom, 2] = n, m, s
@@ -230,7 +246,7 @@ def near(places, atom, x, y, reach):
 
 @kernel
 def hop_reach(well, bath, duration):
-    """Distance from a tip beyond which no adatom hops, nm.
+    """Distance from a tip beyond which no adatom hops, nm, in a cold substrate (`warmest_ev`).
 
     A hop of a length h from the distance r gains at most depth exp(-(r - h)^2 / (2 width^2)).
     """
@@ -250,15 +266,15 @@ def pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, dura
     """Let all adatoms near a tip hop while it stands at one sample of its path.
 
     Args:
-        index: first index of the draws; 16 an adatom are used.
+        index: number of the interval of the first adatom, as for `hop_for`; the others follow.
         present: (A,) bool: only these are there.
         reach: of `hop_reach`, which is the same all along a path.
         s0, s1, tick, sites, places, tip, well, bath, duration: as for `hop_for`.
     """
     for atom in range(sites.shape[0]):
         if present[atom] and near(places, atom, tip[0], tip[1], reach):
-            first = index + 16 * atom
-            hop_for(s0, s1, tick, first, atom, sites, places, present, tip, well, bath, duration)
+            own = index + atom
+            hop_for(s0, s1, tick, own, atom, sites, places, present, tip, well, bath, duration)
 
 
 @kernel
@@ -281,7 +297,7 @@ def drag(s0, s1, tick, sites, places, present, start, end, well, bath, pitch, sp
     for sample in range(count):
         part = (sample + 1.0) / count
         tip = (start[0] + part * dx, start[1] + part * dy)
-        index = sample * 16 * sites.shape[0]
+        index = sample * sites.shape[0]
         pass_over(s0, s1, tick, index, sites, places, present, tip, well, bath, duration, reach)
 
 

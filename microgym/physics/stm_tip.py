@@ -48,8 +48,8 @@ of 1 - 1/e, nm."""
     range(11)
 )
 
-MEAN_STRENGTH_EV = 2.0
-"""Median strength: wells of 0.45 to 0.62 eV at 3 to 6 uS, of which the weaker drag an adatom along
+MEAN_STRENGTH_EV = 1.5
+"""Median strength: wells of 0.34 to 0.46 eV at 3 to 6 uS, of which the weaker drag an adatom along
 close-packed rows only and the stronger in most directions (found by search)."""
 MEAN_WIDTH_NM = 0.15
 HARDNESS_NM = 1.2
@@ -150,8 +150,7 @@ _NEXT = np.cumsum(
 
 ITSELF, GENTLE, DEEP, PULSE, STRONG_PULSE, CRASH = range(6)
 
-# For each state: factors of strength and width, mean blur in nm, mean flicker in nm.
-_OF_STATE = np.array(
+OF_STATE = np.array(
     [
         (1.0, 1.0, 0.02, 0.002),
         (1.0, 1.0, 0.06, 0.002),
@@ -160,6 +159,8 @@ _OF_STATE = np.array(
         (1.0, 1.0, 0.04, 0.016),
     ]
 )
+"""For each state: factors of strength and width, mean blur in nm, mean flicker in nm (design
+choices)."""
 
 
 @kernel
@@ -228,7 +229,7 @@ def draw_traits(s0, s1, tick, state, spread, traits):
         traits: (11,) float64, written, see `TRAITS`.
     """
     # Well of the tip: log-normal depth and width.
-    factors = _OF_STATE[state]
+    factors = OF_STATE[state]
     traits[STRENGTH] = (
         MEAN_STRENGTH_EV * factors[0] * exp64(spread.strength * normal(s0, s1, tick, 0))
     )

@@ -115,23 +115,43 @@ class AFMMeasurement(IntEnum):
 
 @unique
 class STMWorld(IntEnum):
-    """Tunnelling microscope: the tip at the start and after conditioning."""
+    """Tunnelling microscope: traits of the tip at the start and after changes, and its first state.
+
+    Attributes:
+        TIP: traits, one tick a generation.
+    """
 
     TIP = 2
+    FIRST_STATE = 3
 
 
 @unique
 class STMExogenous(IntEnum):
-    """Tunnelling microscope: drift, hops of adatoms, and changes of the tip."""
+    """Tunnelling microscope: drift, hops of adatoms, and changes of the tip.
+
+    Attributes:
+        TIP: changes by themselves.
+        CONDITIONING, CRASHES: changes by pulses and dips, and by crashes.
+    """
 
     DRIFT = 0
     HOPS = 1
     TIP = 2
+    CONDITIONING = 3
+    CRASHES = 4
 
 
 @unique
 class STMMeasurement(IntEnum):
-    """Tunnelling microscope: noise of currents, places, images and readings, and its slow part."""
+    """Tunnelling microscope: noise of currents, places, images and readings.
+
+    Attributes:
+        TRACE, AMPLIFIER: shaking of the tip in a drag, and noise of the amplifier.
+        PLACES, MARKS: errors of measured positions, and of measured drift.
+        IMAGE, LINES: noise of pixels, and of lines.
+        HUM, FLICKER: slow processes of the 1/f noise at the start of an image, and their course.
+        PHASE: of the mains.
+    """
 
     TRACE = 0
     PLACES = 1
@@ -139,6 +159,10 @@ class STMMeasurement(IntEnum):
     READING = 3
     HUM = 4
     FLICKER = 5
+    MARKS = 6
+    AMPLIFIER = 7
+    LINES = 8
+    PHASE = 9
 
 
 @unique

@@ -20,6 +20,8 @@ from microgym.envs.core.config import (
     positive,
 )
 from microgym.envs.core.declarations import Metric
+from microgym.envs.core.docs import tables
+from tests.envs.toy.task import ToyTask
 
 LEVELS = {"off": 0.0, "easy": 1.0, "real": 2.0, "hard": 3.0}
 
@@ -100,6 +102,81 @@ def test_spaces_follow():
     flat = flattened(Channels(y="place"), maps, ("b",), 2)
     assert flat.names == ("y", "b_0_0", "b_0_1", "b_1_0", "b_1_1")
     assert flat["b_1_1"].doc == "map"
+
+
+SCALED = {"a": Channel("map", "nm", scale=0.1, centre=0.5), "b": Channel("map", scale=4.0)}
+
+
+def test_observations_leave_at_their_scale_and_values_come_back():
+    maps = Channels("edge", "edge", **SCALED).within([0.0, -8.0], [1.0, 8.0])
+    values = np.random.default_rng(1).uniform(-9.0, 9.0, (3, 2, 4, 4))
+    values[:, 0] = 0.5 + 0.05 * values[:, 0]
+    seen = maps.pack(a=values[:, 0], b=values[:, 1])
+    assert seen.dtype == np.float32
+    clipped = np.clip(values[:, 0], 0.0, 1.0), np.clip(values[:, 1], -8.0, 8.0)
+    np.testing.assert_allclose(seen[:, 0], (clipped[0] - 0.5) / 0.1, atol=1e-6)
+    np.testing.assert_allclose(seen[:, 1], clipped[1] / 4.0, atol=1e-6)
+    np.testing.assert_array_equal(seen, maps.scaled(values))
+    for name, one in zip("ab", clipped, strict=True):
+        np.testing.assert_allclose(maps.unpack(seen)[name], one, atol=1e-6)
+        np.testing.assert_allclose(maps.unpack(seen.astype(np.float64))[name], one, atol=1e-6)
+
+
+def test_the_ends_of_ranges_are_in_the_space():
+    scales = {f"c{k}": Channel("number", scale=0.1 + 0.37 * k, centre=0.3 * k) for k in range(9)}
+    numbers = Channels(**scales)
+    space: Any = numbers.space({})
+    assert space.high[3] == pytest.approx((1.0 - 0.9) / (0.1 + 3 * 0.37), rel=1e-6)
+    for end in (-1.0, 1.0, -7.0, 7.0):
+        assert numbers.scaled(np.full((1, 9), end))[0] in space
+
+
+def test_scales_of_agents_planes_and_flat_vectors():
+    team = Channels(2, **SCALED).along("probes")
+    values = np.full((5, 3, 2, 2), 0.75)
+    seen = team.scaled(values)
+    np.testing.assert_allclose(seen[:, :, 0], 2.5, rtol=1e-6)
+    np.testing.assert_allclose(seen[:, :, 1], 0.75 / 4.0, rtol=1e-6)
+    np.testing.assert_allclose(team.unpack(seen)["a"], values[:, :, 0], rtol=1e-6)
+    np.testing.assert_array_equal(seen, team.pack(a=values[:, :, 0], b=values[:, :, 1]))
+    plane = Plane(2, 2, a=SCALED["a"])
+    np.testing.assert_allclose(plane.scaled(values[:, 0]), 2.5, rtol=1e-6)
+    np.testing.assert_array_equal(plane.scaled(values[:, 0]), plane.pack(a=values[:, 0]))
+    np.testing.assert_allclose(plane.unpack(plane.pack(a=values[:, 0]))["a"], 0.75, rtol=1e-6)
+    assert plane.space({}).high.max() == pytest.approx(5.0)
+    maps = Channels(2, 2, **SCALED).within([0.0, -8.0], [1.0, 8.0])
+    flat = flattened(Channels(y=Channel("place", scale=0.5)), maps, ("b", "a"), 2)
+    np.testing.assert_allclose(flat.scale, [0.5, *[4.0] * 4, *[0.1] * 4], rtol=1e-6)
+    np.testing.assert_allclose(flat.space({}).high, [2.0, *[2.0] * 4, *[5.0] * 4], rtol=1e-6)
+
+
+def test_plain_channels_keep_every_bit():
+    values = np.array([[-0.0, 0.1], [np.float32(1e-40), -0.3]])
+    numbers = Channels(y="place", x="place")
+    assert numbers.scaled(values).tobytes() == values.astype(np.float32).tobytes()
+    assert numbers.unpack(values)["y"].tobytes() == values[:, 0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"scale": 0.0}, "scale=0.0 must be above zero"),
+        ({"scale": -1.0}, "scale=-1.0 must be above zero"),
+        ({"scale": float("inf")}, "scale=inf must be finite"),
+        ({"centre": float("nan")}, "centre=nan must be finite"),
+    ],
+)
+def test_impossible_scales_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        Channel("number", **words)
+
+
+def test_the_page_lists_scales_and_centres():
+    vector, image = tables(ToyTask(1))["Observation Space"]
+    assert vector[0][2:] == ("unit of 1", "scale", "centre", "meaning")
+    assert vector[3] == ("2", "`left`", "100", "0.02", "0.03", "looks left")
+    assert image[1] == ("0", "`signal`", "", "0.3", "last signal")
+    assert tables(ToyTask(1))["Action Space"][0][0][2:] == ("unit of 1", "meaning")
 
 
 def test_metrics_know_their_groups():

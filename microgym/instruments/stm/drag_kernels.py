@@ -3,7 +3,7 @@
 import numpy as np
 
 from microgym.instruments.stm.kernels import (
-    ADATOM_WIDTH_NM,
+    adatom_bump,
     change_tip,
     change_under_current,
     pass_time,
@@ -19,27 +19,32 @@ from microgym.random.streams import STMExogenous, STMMeasurement
 from microgym.specimens.adatom_fields import STEP_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_HOPS, _TIP = np.int64(STMExogenous.HOPS), np.int64(STMExogenous.TIP)
-_TRACE = np.int64(STMMeasurement.TRACE)
+_HOPS, _CRASHES = np.int64(STMExogenous.HOPS), np.int64(STMExogenous.CRASHES)
+_TRACE, _AMPLIFIER = np.int64(STMMeasurement.TRACE), np.int64(STMMeasurement.AMPLIFIER)
 
 PITCH_NM = 0.02
 """Length of a sample of a dragging path, nm."""
-ADATOM_NM = 0.1
-"""Apparent height of an adatom, nm."""
 FOOT_NM = 0.3
 """Distance from a step within which an adatom stays at it for good, nm (design choice)."""
 
 
 @kernel
-def _density(places, present, x, y, swell):
-    """Local density of states at (x, y), over that of the bare surface: 1 + sum of Gaussians."""
+def _density(places, present, x, y, bump):
+    """Density of states that a tip at (x, y) sees, over that of the bare surface.
+
+    1 + sum of Gaussians.
+
+    Args:
+        bump: (height, variance) of an adatom, see `adatom_bump`.
+    """
+    height, variance = bump
     density = 1.0
     for atom in range(places.shape[0]):
         if present[atom]:
             dx, dy = places[atom, 0] - x, places[atom, 1] - y
             square = dx * dx + dy * dy
-            if square < 16.0 * ADATOM_WIDTH_NM * ADATOM_WIDTH_NM:
-                density += swell * exp64(-0.5 * square / (ADATOM_WIDTH_NM * ADATOM_WIDTH_NM))
+            if square < 16.0 * variance:
+                density += height * exp64(-0.5 * square / variance)
     return density
 
 
@@ -48,8 +53,8 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     """Lower the tip, move it along a line, lift it: in each row.
 
     The tip is held at the height at which the junction over an adatom has the conductance asked
-    for. A crash ends the drag: a step up in the tip's path makes contact, as does a conductance
-    above the tip's contact conductance.
+    for. The field drifts while the tip moves. A crash ends the drag: a step up in the tip's path
+    makes contact, as does a conductance above the tip's contact conductance.
 
     Args:
         starts, ends: (N, 2) float64, scanner coordinates, nm.
@@ -62,17 +67,14 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     drift, frame, traits = state.drift.drift, state.frame, state.tip.traits
     trace, events = state.trace, state.events
     kappa, bath = parameters.kappa, parameters.bath
-    # Density over an adatom less that of the bare surface: exp(2 kappa h) - 1.
-    swell = exp64(2.0 * kappa * ADATOM_NM) - 1.0
     for b in rows:
         h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
+        a0, a1 = row_stream(keys, b, MEASUREMENT, _AMPLIFIER)
         tick = state.actions[b]
         pass_time(b, parameters.drag_s, state, parameters)
         site, place, here = sites[b], places[b], present[b]
-        # Start of the pulling atom in surface coordinates: scanner - drift + frame + offset.
-        from_x = starts[b, 0] - drift[b, 0] + frame[b, 0] + traits[b, stm_tip.OFFSET_X]
-        from_y = starts[b, 1] - drift[b, 1] + frame[b, 1] + traits[b, stm_tip.OFFSET_Y]
+        offset_x, offset_y = traits[b, stm_tip.OFFSET_X], traits[b, stm_tip.OFFSET_Y]
         dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
         length = np.sqrt(dx * dx + dy * dy)
         count = max(int(np.ceil(length / PITCH_NM)), 1)
@@ -88,41 +90,48 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         crashed = conductance[b] > traits[b, stm_tip.CONTACT]
         dirty = False
         # Over a step the gap shrinks by its height: G exp(2 kappa h) beyond contact is a crash.
-        was_low = steps[b, 0] * from_x + steps[b, 1] * from_y < steps[b, 2]
+        x, y = starts[b, 0] - drift[b, 0] + frame[b, 0], starts[b, 1] - drift[b, 1] + frame[b, 1]
+        was_low = steps[b, 0] * x + steps[b, 1] * y < steps[b, 2]
         contact = conductance[b] * exp64(2.0 * kappa * STEP_NM) > traits[b, stm_tip.CONTACT]
+        bump = adatom_bump(traits[b, stm_tip.BLUR], kappa)
         filled = 0
         done = 0
         while done < count and not crashed:
+            pass_time(b, duration, state, parameters)
             part = (done + 1.0) / count
-            tip = (from_x + part * dx, from_y + part * dy)
+            # The atom that tunnels, in surface coordinates: scanner - drift + frame; the atom that
+            # pulls is beside it.
+            x = starts[b, 0] + part * dx - drift[b, 0] + frame[b, 0]
+            y = starts[b, 1] + part * dy - drift[b, 1] + frame[b, 1]
+            pulling = (x + offset_x, y + offset_y)
             if contact and was_low:
-                crashed = steps[b, 0] * tip[0] + steps[b, 1] * tip[1] > steps[b, 2]
+                crashed = steps[b, 0] * x + steps[b, 1] * y > steps[b, 2]
             # Adatoms near the tip hop while it stands at this sample (kinetic Monte Carlo).
-            index = done * 16 * sites.shape[1]
-            pass_over(h0, h1, tick, index, site, place, here, tip, well, bath, duration, reach)
+            index = done * sites.shape[1]
+            pass_over(h0, h1, tick, index, site, place, here, pulling, well, bath, duration, reach)
             for p in range(patches.shape[1]):
-                px, py = tip[0] - patches[b, p, 0], tip[1] - patches[b, p, 1]
+                px, py = x - patches[b, p, 0], y - patches[b, p, 1]
                 dirty = dirty or px * px + py * py < patches[b, p, 2] * patches[b, p, 2]
             done += 1
-            # I / I_set = rho(x, y) / rho(adatom) exp(2 kappa dz) + amplifier noise.
+            # Current of the atom that tunnels: I / I_set = rho(x, y) / rho(adatom) exp(2 kappa dz)
+            # + amplifier noise.
             wanted = TRACE * done // count
             if wanted > filled:
-                level = _density(place, here, tip[0], tip[1], swell) / (1.0 + swell)
+                level = _density(place, here, x, y, bump) / (1.0 + bump[0])
                 while filled < wanted:
                     shaken = exp64(grain * normal(m0, m1, tick, filled))
-                    hiss = floor * normal(m0, m1, tick, TRACE + filled)
+                    hiss = floor * normal(a0, a1, tick, filled)
                     trace[b, filled] = level * shaken + hiss
                     filled += 1
         while filled < TRACE:
             trace[b, filled] = 0.0
             filled += 1
-        pass_time(b, duration * done, state, parameters)
         # The tip changes by current, by a crash, or by contamination that it picks up.
         change_under_current(b, duration * done, current, bias_v[b], state, parameters)
         if crashed:
             events[b, CRASHED] = 1.0
-            e0, e1 = row_stream(keys, b, EXOGENOUS, _TIP)
-            change_tip(b, stm_tip.CRASH, uniform(e0, e1, tick, 2), state, parameters)
+            e0, e1 = row_stream(keys, b, EXOGENOUS, _CRASHES)
+            change_tip(b, stm_tip.CRASH, uniform(e0, e1, tick, 0), state, parameters)
         elif dirty:
             events[b, CHANGED] = 1.0
             replace_tip(b, stm_tip.CONTAMINATED, state, parameters)

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgym.instruments.stm.drag_kernels import ADATOM_NM
-from microgym.instruments.stm.kernels import ADATOM_WIDTH_NM
+from microgym.instruments.stm.kernels import adatom_bump
 from microgym.instruments.stm.settings import FEEDBACK_NM_S
 from microgym.instruments.stm.state import BANDS, PIXELS
 from microgym.jit import kernel
@@ -21,7 +20,8 @@ from microgym.state import Float32, Float64
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _IMAGE, _HUM = np.int64(STMMeasurement.IMAGE), np.int64(STMMeasurement.HUM)
-_FLICKER = np.int64(STMMeasurement.FLICKER)
+_FLICKER, _LINES = np.int64(STMMeasurement.FLICKER), np.int64(STMMeasurement.LINES)
+_PHASE = np.int64(STMMeasurement.PHASE)
 _NO_WAVES = 0.0
 
 RIPPLE = 0.02
@@ -59,19 +59,20 @@ def draw_work() -> DrawWork:
 
 
 @kernel
-def _heights(places, present, step, across, y, swell, wave_number, kappa, out):
+def _heights(places, present, step, across, y, bump, wave_number, kappa, out):
     """Heights of constant current along a line, nm: z = ln(rho) / (2 kappa) + terrace.
 
     Args:
         places, present, step: of one row of `AdatomFields`.
         across: (n,) float64, x of each pixel, nm.
         y: of the line, nm.
-        swell: density over an adatom, less that of the bare surface.
+        bump: (height, variance) of an adatom, see `adatom_bump`.
         wave_number: of the surface state, 1/nm; 0 for no standing waves.
         kappa: 1/nm.
         out: (n,) float64, written.
     """
-    reach = 16.0 * ADATOM_WIDTH_NM * ADATOM_WIDTH_NM
+    height, variance = bump
+    reach = 16.0 * variance
     # Density of the bare surface, then a Gaussian for every adatom.
     for j in range(across.size):
         out[j] = 1.0
@@ -82,8 +83,7 @@ def _heights(places, present, step, across, y, swell, wave_number, kappa, out):
         for j in range(across.size):
             dx = places[atom, 0] - across[j]
             square = dx * dx + dy * dy
-            bump = swell * exp64(-0.5 * square / (ADATOM_WIDTH_NM * ADATOM_WIDTH_NM))
-            out[j] += bump if square < reach else 0.0
+            out[j] += height * exp64(-0.5 * square / variance) if square < reach else 0.0
     # Standing waves of the surface state around every adatom, a hard scatterer: eta = pi / 2.
     for atom in range(places.shape[0]):
         dy = places[atom, 1] - y
@@ -115,15 +115,17 @@ def draw_rows(rows, state, parameters, work):
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _IMAGE)
         n0, n1 = row_stream(state.keys, b, MEASUREMENT, _FLICKER)
         h0, h1 = row_stream(state.keys, b, MEASUREMENT, _HUM)
+        l0, l1 = row_stream(state.keys, b, MEASUREMENT, _LINES)
+        p0, p1 = row_stream(state.keys, b, MEASUREMENT, _PHASE)
         # 1/f noise from its stationary distribution, mains from a random phase.
         for process in range(PROCESSES):
             work.slow[process] = normal(h0, h1, number, process)
-        phase = 2.0 * np.pi * uniform(h0, h1, number, PROCESSES)
+        phase = 2.0 * np.pi * uniform(p0, p1, number, 0)
         first = number * PIXELS
         ghost = traits[b, stm_tip.GHOST]
-        # A blunt tip widens an adatom and flattens it: (exp(2 kappa h) - 1) / (1 + (blur/width)^2).
-        width = traits[b, stm_tip.BLUR] / ADATOM_WIDTH_NM
-        swell = (exp64(2.0 * kappa * ADATOM_NM) - 1.0) / (1.0 + width * width)
+        # A blunt tip widens an adatom and flattens it.
+        bump = adatom_bump(traits[b, stm_tip.BLUR], kappa)
+        weaker = (ghost * bump[0], bump[1])
         lead = 0.0
         restless = parameters.vibration_nm + traits[b, stm_tip.FLICKER]
         places, present, step = field.places[b], field.present[b], field.steps[b]
@@ -137,21 +139,19 @@ def draw_rows(rows, state, parameters, work):
             y = ((i + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_y
             for j in range(PIXELS):
                 across[j] = ((j + 0.5) / PIXELS - 0.5) * FIELD_NM - shift_x
-            _heights(places, present, step, across, y, swell, wave_number, kappa, line)
+            _heights(places, present, step, across, y, bump, wave_number, kappa, line)
             # A second apex adds a displaced, weaker image; the higher of the two is seen.
             if ghost > 0.0:
                 for j in range(PIXELS):
                     across[j] = across[j] - traits[b, stm_tip.GHOST_X]
                 low = y - traits[b, stm_tip.GHOST_Y]
-                _heights(
-                    places, present, step, across, low, swell * ghost, _NO_WAVES, kappa, ghosts
-                )
+                _heights(places, present, step, across, low, weaker, _NO_WAVES, kappa, ghosts)
                 for j in range(PIXELS):
                     line[j] = max(line[j], ghosts[j])
             # Logarithmic feedback follows the heights with a lag; it carries over between lines.
             lead = track_line(line, line_s / PIXELS, FEEDBACK_NM_S, kappa, False, lead, trace)
             # White noise of every pixel and of every line, from vibration and flicker.
-            jump = restless * normal(m0, m1, first + i, 2 * PIXELS)
+            jump = restless * normal(l0, l1, first + i, 0)
             for j in range(PIXELS):
                 noise = restless * normal(m0, m1, first + i, j)
                 image[b, i, j] = np.float32(trace[j] + noise + jump)

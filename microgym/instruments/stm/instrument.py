@@ -5,6 +5,8 @@ condition the tip by pulses and dips; go to a fresh place by the coarse motor. E
 which the field drifts; charge, images and path are charged to a ledger. The tip is hidden.
 """
 
+import numpy as np
+
 from microgym.instruments.instrument import Instrument
 from microgym.instruments.stm import kernels
 from microgym.instruments.stm.drag_kernels import drag_rows
@@ -88,6 +90,8 @@ class STMInstrument(Instrument[STMSettings, STMState]):
     def go_elsewhere(self, rows: Int64) -> None:
         """Move the listed microscopes to a fresh place by the coarse motor, and approach again."""
         self.state.events[rows] = 0.0
-        kernels.wait_rows(rows, self.settings.coarse_s, self.state, self.parameters)
-        self.state.actions[rows] += 1
-        self.state.ledger.path_m[rows] += 1e-6
+        kernels.move_rows(rows, self.settings.coarse_s, self.state, self.parameters)
+
+    def set_tips(self, rows: Int64, kinds: Int64) -> None:
+        """Set the states of the tips, (k,), with the traits that the same draws give in them."""
+        kernels.set_tips(rows, np.asarray(kinds, np.int64), self.state, self.parameters)

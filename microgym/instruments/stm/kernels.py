@@ -12,19 +12,42 @@ from microgym.instruments.stm.state import BANDS, CHANGED, PIXELS
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
-from microgym.physics.drift import let_drift, start_drift
+from microgym.physics.drift import disturb_settling, let_drift, start_drift
 from microgym.random import EXOGENOUS, MEASUREMENT, WORLD, normal, row_stream, uniform
 from microgym.random.streams import STMExogenous, STMMeasurement, STMWorld
 from microgym.specimens.adatom_fields import FIELD_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
-_NEW_TIP = np.int64(STMWorld.TIP)
+_NEW_TIP, _FIRST_STATE = np.int64(STMWorld.TIP), np.int64(STMWorld.FIRST_STATE)
 _DRIFT, _TIP = np.int64(STMExogenous.DRIFT), np.int64(STMExogenous.TIP)
+_CONDITIONING = np.int64(STMExogenous.CONDITIONING)
 _PLACES, _READING = np.int64(STMMeasurement.PLACES), np.int64(STMMeasurement.READING)
+_MARKS = np.int64(STMMeasurement.MARKS)
 _FIRST = np.int64(0)
 
+ADATOM_NM = 0.1
+"""Apparent height of an adatom under a sharp tip, nm."""
 ADATOM_WIDTH_NM = 0.3
-"""Width of an adatom's image, standard deviation, nm."""
+"""Width of an adatom's density, standard deviation, nm."""
+
+
+@kernel
+def adatom_bump(blur, kappa):
+    """Gaussian that an adatom adds to the density of the bare surface, 1, under a blurred tip.
+
+    A sharp tip sees exp(2 kappa h) - 1 and the width w. Blur convolves the density with a Gaussian:
+    the width becomes sqrt(w^2 + blur^2), and the volume is kept.
+
+    Args:
+        blur: standard deviation, nm.
+        kappa: decay constant of the current, 1/nm.
+
+    Returns:
+        Height of the Gaussian, and its variance, nm^2.
+    """
+    sharp = ADATOM_WIDTH_NM * ADATOM_WIDTH_NM
+    variance = sharp + blur * blur
+    return (exp64(2.0 * kappa * ADATOM_NM) - 1.0) * sharp / variance, variance
 
 
 @kernel
@@ -35,12 +58,25 @@ def reset_rows(rows, state, parameters):
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
-        t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
-        tip.kind[b], tip.generation[b] = stm_tip.SHARP, 0
-        if uniform(t0, t1, _FIRST, 20) < parameters.bent:
+        f0, f1 = row_stream(state.keys, b, WORLD, _FIRST_STATE)
+        kind, tip.generation[b] = stm_tip.SHARP, 0
+        if uniform(f0, f1, _FIRST, 0) < parameters.bent:
             others = len(stm_tip.STATES) - 1
-            tip.kind[b] = 1 + int(others * uniform(t0, t1, _FIRST, 21))
-        stm_tip.draw_traits(t0, t1, _FIRST, tip.kind[b], parameters.spread, tip.traits[b])
+            kind = 1 + int(others * uniform(f0, f1, _FIRST, 1))
+        set_tip(b, kind, state, parameters)
+
+
+@kernel
+def set_tip(b, kind, state, parameters):
+    """Give the tip of row b a state, with the traits of its generation in that state.
+
+    Args:
+        kind: state of the tip, index in `stm_tip.STATES`.
+    """
+    tip = state.tip
+    tip.kind[b] = kind
+    t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
+    stm_tip.draw_traits(t0, t1, tip.generation[b], kind, parameters.spread, tip.traits[b])
 
 
 @kernel
@@ -50,11 +86,8 @@ def replace_tip(b, kind, state, parameters):
     Args:
         kind: state of the tip, index in `stm_tip.STATES`.
     """
-    tip = state.tip
-    tip.kind[b] = kind
-    tip.generation[b] += 1
-    t0, t1 = row_stream(state.keys, b, WORLD, _NEW_TIP)
-    stm_tip.draw_traits(t0, t1, tip.generation[b], kind, parameters.spread, tip.traits[b])
+    state.tip.generation[b] += 1
+    set_tip(b, kind, state, parameters)
 
 
 @kernel
@@ -106,6 +139,7 @@ def scan_rows(rows, state, parameters):
     duration = parameters.image_s
     for b in rows:
         m0, m1 = row_stream(state.keys, b, MEASUREMENT, _PLACES)
+        k0, k1 = row_stream(state.keys, b, MEASUREMENT, _MARKS)
         tick = ledger.exposures[b]
         # Error of a position: sigma sqrt(1 + 4 (blur / width)^2 + (flicker / 10 pm)^2).
         blur = traits[b, stm_tip.BLUR] / ADATOM_WIDTH_NM
@@ -120,7 +154,7 @@ def scan_rows(rows, state, parameters):
         # Registration: the drift of the middle, with an error, is added to the frame.
         for axis in range(2):
             middle = bands[b, BANDS // 2, axis]
-            registered[b, axis] = middle + parameters.mark_nm * normal(m0, m1, tick, axis)
+            registered[b, axis] = middle + parameters.mark_nm * normal(k0, k1, tick, axis)
             frame[b, axis] += registered[b, axis]
             for band in range(BANDS + 1):
                 bands[b, band, axis] -= registered[b, axis]
@@ -137,7 +171,7 @@ def scan_rows(rows, state, parameters):
                 shift = bands[b, band, axis] + part * (
                     bands[b, band + 1, axis] - bands[b, band, axis]
                 )
-                error = spread * normal(m0, m1, tick, 2 + 2 * atom + axis)
+                error = spread * normal(m0, m1, tick, 2 * atom + axis)
                 seen[b, atom, axis] = places[b, atom, axis] + shift + error
         change_under_current(b, duration, IMAGING_PA, IMAGING_V, state, parameters)
         # Charge I t in nC; path of trace and retrace of every line.
@@ -169,7 +203,7 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
         dips_nm, pulses_v: (N,) float64, depth of the dip, nm, and height of the pulse, V.
     """
     for b in rows:
-        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _TIP)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _CONDITIONING)
         tick = state.actions[b]
         # p = 1 - exp(-(d / d_0)^2 - (V / V_0)^2), d_0 the hardness of this tip.
         hardness = state.tip.traits[b, stm_tip.HARDNESS]
@@ -185,7 +219,29 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
 
 
 @kernel
-def wait_rows(rows, duration, state, parameters):
-    """Let a duration pass in each row, s."""
+def set_tips(rows, kinds, state, parameters):
+    """Give the tips of some rows other states, and the traits that follow by the same draws.
+
+    Args:
+        kinds: (k,) int64, indices in `stm_tip.STATES`.
+    """
+    for k in range(rows.size):
+        set_tip(rows[k], kinds[k], state, parameters)
+
+
+@kernel
+def move_rows(rows, duration, state, parameters):
+    """Move each row to a fresh place by the coarse motor, which takes a duration, s.
+
+    The motor disturbs the microscope, which begins to settle anew. The scan frame begins anew too.
+    """
     for b in rows:
+        state.moves[b] += 1
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
+        settling = state.drift.settling[b]
+        disturb_settling(s0, s1, state.moves[b], parameters.rates.settling, settling)
         pass_time(b, duration, state, parameters)
+        for axis in range(2):
+            state.frame[b, axis] = state.drift.drift[b, axis]
+        state.actions[b] += 1
+        state.ledger.path_m[b] += 1e-6

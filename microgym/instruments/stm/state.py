@@ -41,6 +41,7 @@ class STMState(NamedTuple):
         frame: (N, 2) float64, drift that the scan frame has been corrected for, nm.
         trace: (N, TRACE) float64, current of the last drag over its set value.
         actions: (N,) int64, actions so far.
+        moves: (N,) int64, coarse moves so far.
         events: (N, 3) float64, events of the last action: LOST, CRASHED, CHANGED.
         image: (N, PIXELS, PIXELS) float32, last image as drawn by `STMInstrument.draw`; first index
             from low to high y.
@@ -57,6 +58,7 @@ class STMState(NamedTuple):
     frame: Annotated[Float64, Shape(2, unit="nm")]
     trace: Annotated[Float64, Shape(TRACE)]
     actions: Annotated[Int64, Shape()]
+    moves: Annotated[Int64, Shape()]
     events: Annotated[Float64, Shape(3)]
     image: Annotated[Float32, Shape(PIXELS, PIXELS, unit="nm")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.core.channels import Channels, Choices
+from microgym.envs.core.channels import Channel, Channels, Choices
 from microgym.envs.core.config import Config, choice, level
 from microgym.envs.core.declarations import Intervention, Latent, Metric, Term
 from microgym.envs.core.task import Modes, Task
@@ -37,8 +37,14 @@ class ToyConfig(Config):
     drift: str = level(DRIFTS, "drift of the lamp")
 
 
-VECTOR = Channels(y="place, from top to bottom", x="from left to right", left="looks left, of 100")
-IMAGE = Channels(GRID, GRID, signal="last signal", looks="number of looks").within(0.0, 255.0)
+VECTOR = Channels(
+    y="place, from top to bottom",
+    x="from left to right",
+    left=Channel("looks left", "100", scale=0.02, centre=0.03),
+)
+IMAGE = Channels(
+    GRID, GRID, signal=Channel("last signal", scale=0.3), looks="number of looks"
+).within(0.0, 255.0)
 
 
 class ToyTask(Task):
@@ -118,7 +124,7 @@ class ToyTask(Task):
         vector = VECTOR.pack(y=state.place[:, 0], x=state.place[:, 1], left=left)
         if self.config.observation == "features":
             return vector
-        return {"vector": vector, "image": state.image.copy()}
+        return {"vector": vector, "image": IMAGE.scaled(state.image)}
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         image = self.state.image

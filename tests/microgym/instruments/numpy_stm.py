@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.instruments import CONDUCTANCE_US, tunnelling_microscopes
-from microgym.instruments.stm.drag_kernels import ADATOM_NM, PITCH_NM
-from microgym.instruments.stm.kernels import ADATOM_WIDTH_NM
+from microgym.instruments.stm.drag_kernels import PITCH_NM
+from microgym.instruments.stm.kernels import ADATOM_NM, ADATOM_WIDTH_NM
 from microgym.instruments.stm.settings import BOLTZMANN_EV_K, STMSettings
 from microgym.instruments.stm.state import TRACE
 from microgym.physics import stm_tip
@@ -50,23 +50,23 @@ class NumpyDrag:
         """Drag from start to end, nm; the current relative to its setpoint, (TRACE,) float64."""
         depth = self.traits[stm_tip.STRENGTH] * (CONDUCTANCE_US / QUANTUM_US) ** DEPTH_EXPONENT
         width = self.traits[stm_tip.WIDTH]
-        start = start + self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
-        end = end + self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
+        offset = self.traits[[stm_tip.OFFSET_X, stm_tip.OFFSET_Y]]
+        variance = ADATOM_WIDTH_NM**2 + self.traits[stm_tip.BLUR] ** 2
         length = float(np.hypot(*(end - start)))
         count = max(math.ceil(length / PITCH_NM), 1)
         duration = length / self.settings.speed_nm_s / count
-        swell = np.exp(2.0 * self.kappa * ADATOM_NM) - 1.0
+        swell = (np.exp(2.0 * self.kappa * ADATOM_NM) - 1.0) * ADATOM_WIDTH_NM**2 / variance
         trace = np.zeros(TRACE)
         filled = 0
         for done in range(1, count + 1):
             tip = start + (end - start) * done / count
-            away = np.hypot(*(self.places - tip).T)
+            away = np.hypot(*(self.places - tip - offset).T)
             for atom in np.flatnonzero(away < 6.0 * width):
-                self._hop(int(atom), tip, depth, width, duration)
+                self._hop(int(atom), tip + offset, depth, width, duration)
             wanted = TRACE * done // count
             if wanted > filled:
                 square = np.sum((self.places - tip) ** 2, axis=1)
-                density = 1.0 + np.sum(swell * np.exp(-0.5 * square / ADATOM_WIDTH_NM**2))
+                density = 1.0 + np.sum(swell * np.exp(-0.5 * square / variance))
                 shaken = np.exp(2.0 * self.kappa * 0.003 * self.rng.normal(size=wanted - filled))
                 trace[filled:wanted] = density / (1.0 + swell) * shaken
                 filled = wanted

@@ -10,11 +10,13 @@ from microgym.physics.adatoms import (
     ATTEMPTS_HZ,
     BARRIER_EV,
     LATTICE_NM,
+    MOST_HOPS,
     drag,
     hop_for,
     hop_reach,
     nearest_site,
     site_place,
+    warmest_ev,
     well_depth,
 )
 from microgym.physics.tunnelling import QUANTUM_US
@@ -129,6 +131,36 @@ def test_hops_do_not_care_how_time_is_sliced():
     fine, _ = hop_count(temperature, 0.1 / rate, 150_000, seed=8)
     # Two Poisson numbers of 15000: four standard deviations of their difference
     assert abs(coarse - fine) < 4.0 * math.sqrt(30_000)
+
+
+def test_many_hops_in_one_interval_are_as_many_as_in_many_intervals():
+    """300 expected hops in one call: no number of hops is the most."""
+    rate = 3.0 * ATTEMPTS_HZ * math.exp(-BARRIER_EV / (KELVIN * 80.0))
+    whole, _ = hop_count(80.0, 300.0 / rate, 40, seed=21)
+    sliced, _ = hop_count(80.0, 3.0 / rate, 4000, seed=22)
+    for hops in (whole, sliced):
+        assert abs(hops - 12_000) < 4.0 * math.sqrt(12_000)
+
+
+def test_the_rate_has_the_slope_of_arrhenius():
+    """ln(rate) against 1 / k T falls with the barrier: one-parameter scan from 60 to 120 K."""
+    kelvins = np.array([60.0, 70.0, 80.0, 100.0, 120.0])
+    rates = []
+    for kelvin in kelvins:
+        expected = 3.0 * ATTEMPTS_HZ * math.exp(-BARRIER_EV / (KELVIN * kelvin))
+        hops, _ = hop_count(kelvin, 40.0 / expected, 250, seed=int(kelvin))
+        rates.append(hops / (250 * 40.0 / expected))
+    slope, intercept = np.polyfit(1.0 / (KELVIN * kelvins), np.log(rates), 1)
+    assert slope == pytest.approx(-BARRIER_EV, rel=0.01)
+    assert intercept == pytest.approx(math.log(3.0 * ATTEMPTS_HZ), abs=0.1)
+
+
+def test_the_warmest_substrate_that_holds_an_adatom():
+    thermal = warmest_ev(BARRIER_EV)
+    rate = 3.0 * ATTEMPTS_HZ * math.exp(-BARRIER_EV / thermal)
+    assert rate * 3600.0 == pytest.approx(MOST_HOPS)
+    assert thermal / KELVIN == pytest.approx(16.77, abs=0.01)
+    assert warmest_ev(2.0 * BARRIER_EV) == pytest.approx(2.0 * thermal)
 
 
 def test_the_walk_is_a_walk_on_the_honeycomb():
@@ -269,7 +301,7 @@ def test_beyond_its_reach_a_tip_moves_nothing(depth, width):
             for atom in range(len(sites)):
                 far = np.hypot(*(alike[1][1][atom] - tip))
                 hops = hop_for(
-                    7, 8, turn, 16 * (len(sites) * sample + atom), atom, *alike[1], present, tip,
+                    7, 8, turn, len(sites) * sample + atom, atom, *alike[1], present, tip,
                     well, COLD, np.hypot(*(end - start)) / 1.0 / count,
                 )  # fmt: skip
                 assert hops == 0 or far < reach
