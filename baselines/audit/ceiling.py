@@ -48,7 +48,7 @@ def ceiling(audit: Audit) -> Findings:
         known = audit.kept(key)
         if known is None or known["seconds"] != seconds:
             horizon = horizon or _affordable_horizon(audit, setting, seconds)
-            got = improved(audit, setting, range(first, first + _BATCH), horizon)
+            got = improved(audit, setting, range(first, first + _BATCH), int(horizon))
             known = {"returns": got.tolist(), "seconds": seconds, "horizon": horizon}
             audit.keep(key, known)
         horizon = known["horizon"]

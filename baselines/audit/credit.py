@@ -128,7 +128,7 @@ def effect(audit: Audit, seconds: float, longest: int = 32) -> Array | None:
     count = audit.affordable(setting, ["expert"], seconds / 8, 4, 16)
     seeds = range(TRAINING_SEED, TRAINING_SEED + count)
     env = begun(setting, seeds, reveal=agent.uses_privileged_info)
-    pair = setting.make(2 * count, reveal=agent.uses_privileged_info).unwrapped
+    pair: Any = setting.make(2 * count, reveal=agent.uses_privileged_info).unwrapped
     codec = ActionCodec(env.single_action_space)
     agent.reset(count, seeds)
     found, step, running = np.zeros(longest), 0, np.ones(count, np.bool_)

@@ -9,7 +9,6 @@ from microgym.baselines.audit.references import interval
 from microgym.baselines.evaluation.statistics import paired_difference
 
 _CORNERS, _INSIDE = 24, 32
-_KINDS = ("best", "shortest", "longest", "least measured")
 
 
 def degenerate(audit: Audit) -> Findings:
@@ -19,7 +18,8 @@ def degenerate(audit: Audit) -> Findings:
     seeds = range(TRAINING_SEED, TRAINING_SEED + 4)
     codec = Episodes(setting, [0], 1).codec
     inside = rng.normal(0.0, 0.5, (_INSIDE, codec.size))
-    held = np.concatenate([codec.extremes(rng, _CORNERS), inside])[:, None]
+    waiting = np.zeros((1, codec.size))
+    held = np.concatenate([waiting, codec.extremes(rng, _CORNERS), inside])[:, None]
     tried: list[Played] = []
     for start in range(0, len(held), 32):
         batch = held[start : start + 32]

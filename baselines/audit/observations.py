@@ -70,8 +70,12 @@ def observed(env_id: str) -> dict[str, Channels]:
     """Channels of each part of an environment's default observation; "" for the only part."""
     task = find(env_id).load().task_class(1)
     declared = task.OBSERVATION
-    chosen = declared[task.config.observation] if isinstance(declared, Modes) else declared
-    return {"": chosen} if isinstance(chosen, Channels) else dict(chosen)
+    chosen: Any = declared[task.config.observation] if isinstance(declared, Modes) else declared
+    if isinstance(chosen, Channels):
+        return {"": chosen}
+    there: Any = task.single_observation_space
+    # A part that only some arguments add, such as a network's output, is declared, too.
+    return {name: part for name, part in chosen.items() if name in there}
 
 
 def deviation(values: Array) -> float:

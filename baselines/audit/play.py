@@ -124,8 +124,8 @@ def spread(state: Mapping[str, NDArray[Any]], env: Any, copies: int) -> dict[str
         if copies == 1 or shapes.get(name) == array.shape:
             found[name] = array
             continue
-        several = array.reshape(rows, -1, *array.shape[1:]).repeat(copies, axis=0)
-        found[name] = several.reshape(-1, *array.shape[1:])
+        several = array.reshape(rows, len(array) // rows, *array.shape[1:]).repeat(copies, axis=0)
+        found[name] = several.reshape(copies * len(array), *array.shape[1:])
     return found
 
 
