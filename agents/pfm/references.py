@@ -169,7 +169,7 @@ class LoopExpertAgent(BaseAgent):
 def pulsed(
     config: PFMLoopConfig, latent: Mapping[str, NDArray[Any]], places: Float64, volts: Float64
 ) -> PFMInstrument:
-    """Copies of films, without heat, drift and wear, after one pulse of 10 ms each.
+    """Copies of films, at rest and without heat, drift and wear, after one pulse of 10 ms each.
 
     Args:
         config: of the environment.
@@ -184,6 +184,7 @@ def pulsed(
     copy = PFMInstrument(volts.size, calm.settings)
     for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
         getattr(copy.state, name)[:] = np.repeat(latent[name], volts.shape[1], axis=0)
+    copy.state.rested_s[:] = 1e6
     seconds = np.full(volts.size, 1e-2)
     copy.pulse(np.arange(volts.size), places.reshape(-1, 2), volts.ravel(), seconds)
     return copy

@@ -103,10 +103,9 @@ class NumpyMicroscope:
         target = math.floor(y + 0.5), math.floor(x + 0.5)
         way = math.hypot(target[0] - self.command[0], target[1] - self.command[1])
         before_s = way / settings.stage_speed_px_s + settings.dead_time_s
-        probe, light, lit = self.illuminate(target, before_s, dwell_s)
         photons = settings.photons_per_s * dwell_s
-        far = np.fft.fft2(probe * self.specimen[lit], norm="ortho")
-        self.counts = self.draw(photons * np.abs(far) ** 2)
+        mean, light, lit = self.illuminate(target, before_s, dwell_s)
+        self.counts = self.draw(photons * mean)
         self.fluence[lit] += photons * light
         self.lit, self.photons, self.command = lit, photons, target
         self.corner = target[0] - half, target[1] - half
@@ -121,11 +120,17 @@ class NumpyMicroscope:
         """Drive to the commanded position, (y, x) whole px, within the time before the exposure.
 
         Returns:
-            (n, n) complex illumination, (n, n) its power, and the illuminated patch.
+            (n, n) expected counts per incident photon, (n, n) power of the illumination, and the
+            illuminated patch.
         """
-        del before_s, dwell_s  # a perfect stage does not drift
+        del before_s, dwell_s  # a perfect stage does not drift, and nothing fades
         half = self.n // 2
-        return self.probe, self.footprint, self.patch(target[0] - half, target[1] - half)
+        lit = self.patch(target[0] - half, target[1] - half)
+        return self.diffract(self.probe, self.specimen[lit]), self.footprint, lit
+
+    def diffract(self, probe: Array, under: Array) -> Array:
+        """Expected counts per incident photon of a patch of the specimen under a probe."""
+        return np.abs(np.fft.fft2(probe * under, norm="ortho")) ** 2
 
     def draw(self, mean: Array) -> Array:
         """Draw Poisson counts of an expectation."""

@@ -10,7 +10,7 @@ from PIL import ImageDraw
 from microgym.envs.core import drawing
 from microgym.envs.core.rendering import EDGE, LEFT, RIGHT, TOP_LEFT, TOP_RIGHT, WIDTH, Box, Panel
 from microgym.instruments.afm.settings import MARGIN_PX
-from microgym.physics.afm_tip import REACH
+from microgym.physics.afm_tip import Tip, TipShape, window_of
 
 if TYPE_CHECKING:
     from microgym.envs.afm.task import AFMTask
@@ -19,6 +19,8 @@ GAUGES = ((RIGHT, 500, 21),)
 """Left and upper edge and pitch of the gauges, beside the tip, px."""
 _LINE = Box(LEFT, 322, WIDTH - 2 * LEFT, 150)
 _TIP = Box(LEFT, 500, EDGE, 120)
+_TIP_NM, _TIP_PX = 80.0, 20
+"""Half width of the outline of the tip, nm, and points of it."""
 _EMPTY: drawing.Color = (24, 29, 36)
 _GROUND: drawing.Color = (44, 51, 60)
 _SURFACE: drawing.Color = (96, 108, 122)
@@ -105,17 +107,20 @@ def line(task: "AFMTask", row: int) -> Panel:
 def tip(task: "AFMTask", row: int) -> Panel:
     """Outlines of the tip and of a new one."""
     instrument = task.instrument
+    pixel_nm = _TIP_NM / _TIP_PX
+    mounted, new = instrument.state.tip, instrument.parameters.new_tip
+    numbers = (float(getattr(mounted, name)[row]) for name in TipShape._fields)
     outlines = (
-        (instrument.state.tip.window[row].min(axis=0), drawing.INK, _TIP_FILL),
-        (instrument.parameters.new_window.min(axis=0), drawing.GOOD, None),
+        (window_of(Tip(*numbers), pixel_nm, _TIP_PX).min(axis=0), drawing.INK, _TIP_FILL),
+        (window_of(Tip(*new), pixel_nm, _TIP_PX).min(axis=0), drawing.GOOD, None),
     )
 
     def overlay(pen: ImageDraw.ImageDraw, box: Box) -> None:
         left, right, top = box.left, box.left + box.width - 1, box.top + 18
-        scale = (right - left) / (2 * REACH)
-        up = scale / instrument.settings.pixel_nm
+        scale = (right - left) / (2 * _TIP_PX)
+        up = scale / pixel_nm
         for window, color, fill in outlines:
-            x = left + scale * np.arange(2 * REACH + 1)
+            x = left + scale * np.arange(2 * _TIP_PX + 1)
             y = np.maximum(box.top + box.height - 8 - up * window, top)
             shape = list(zip(x.tolist(), y.tolist(), strict=True))
             if fill is not None:

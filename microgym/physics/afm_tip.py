@@ -16,8 +16,6 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import sincos64
 from microgym.validation import Checked, NonNegative, Positive, finite, integer, positive
 
-REACH = 20
-"""Largest half width of a tip's window, px (design choice: 78 nm at 3.9 nm a pixel)."""
 OUT_OF_REACH = np.float32(1e6)
 
 Plane = NDArray[np.float32]
@@ -82,6 +80,38 @@ def _unworn(square, radius, sine, cosine):
     return radius * (1.0 - sine) + (np.sqrt(square) - edge) * cosine / sine
 
 
+@inline_kernel
+def _apex_reach(radius, sine, cosine, height):
+    """Distance from its axis at which an unworn tip stands back by a height; 0 for none."""
+    up = max(height, 0.0)
+    if sine == 0.0:
+        return np.sqrt(2.0 * radius * up)
+    ball = radius * (1.0 - sine)
+    if up <= ball:
+        return np.sqrt(up * (2.0 * radius - up))
+    return radius * cosine + (up - ball) * sine / cosine
+
+
+@kernel
+def tip_reach(tip, relief):
+    """Distance from the axis beyond which a tip cannot touch a surface, nm.
+
+    The tip stands back by the surface's height range at r = R cos a + (h - R (1 - sin a)) tan a on
+    the cone of half angle a, and at sqrt(h (2 R - h)) on the sphere, h with what is worn off.
+
+    Args:
+        tip: `TipShape`.
+        relief: height range of the surface, nm.
+    """
+    sine, cosine = sincos64(tip.half_angle_deg * (np.pi / 180.0))
+    reach = _apex_reach(tip.radius_nm, sine, cosine, relief + tip.worn_nm)
+    if tip.second_z_nm < relief:
+        away = np.sqrt(tip.second_y_nm * tip.second_y_nm + tip.second_x_nm * tip.second_x_nm)
+        up = relief - tip.second_z_nm + tip.worn_nm
+        reach = max(reach, away + _apex_reach(tip.radius_nm, sine, cosine, up))
+    return reach
+
+
 @kernel
 def shape_window(tip, pixel_nm, window):
     """Write a tip's shape on pixels.
@@ -105,7 +135,7 @@ def shape_window(tip, pixel_nm, window):
             window[i, j] = np.float32(height)
 
 
-def window_of(tip: Tip, pixel_nm: float, half: int = REACH) -> Plane:
+def window_of(tip: Tip, pixel_nm: float, half: int) -> Plane:
     """A tip's shape on pixels.
 
     Args:

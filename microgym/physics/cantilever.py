@@ -317,8 +317,10 @@ def deflection_table(cantilever: Cantilever, reach_nm: float = 400.0) -> SignalT
     """The table of a cantilever in contact mode: minus its deflection against the gap.
 
     The gap is the height of the unbent tip over the surface. In contact the cantilever is in series
-    with the elastic surface, and holds on until the adhesion H R / (6 a0^2) is overcome; from far,
-    contact begins where the attraction's gradient exceeds the spring constant.
+    with the elastic surface, and holds on until the adhesion H R / (6 a0^2) is overcome. From far,
+    the cantilever bends towards the surface by x = H R / (6 k d^2), and contact begins where the
+    attraction's gradient H R / (3 d^3) exceeds the spring constant: at the distance d = (H R /
+    3k)^(1/3) and the gap d + x = 3/2 d. Pull-off is where adhesion bends the cantilever by the gap.
 
     Args:
         cantilever: its free amplitude is ignored.
@@ -333,7 +335,8 @@ def deflection_table(cantilever: Cantilever, reach_nm: float = 400.0) -> SignalT
     values = np.zeros((len(RADII_NM), 2, len(MODULI_GPA), gaps.size))
     for r, radius in enumerate(RADII_NM):
         pull = HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM**2) / k
-        snap = np.cbrt(HAMAKER_NN_NM * radius / (3.0 * k))
+        # Bending is left out before contact: it is at most half the distance d.
+        snap = 1.5 * np.cbrt(HAMAKER_NN_NM * radius / (3.0 * k))
         for m, modulus in enumerate(MODULI_GPA):
             touching = _touching(gaps, k, hertz_of(modulus, radius), pull)
             for layer, limit in enumerate((snap, max(pull, snap))):

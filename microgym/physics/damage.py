@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.jit import kernel
+from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp32
 from microgym.validation import Checked, integer, positive, within
@@ -162,6 +162,81 @@ def split_bands(real, imag, out, work):
                     fine_row[j] -= coarse_row[j]
 
 
+@inline_kernel
+def _fade_row(bands, at, total, inverse_critical, re, im):
+    """Write a row of the specimen, O = 1 + sum over bands of exp(-F / F_b) c_b.
+
+    Args:
+        bands: (bands, 2, H, W) contrast of the fresh specimen.
+        at: first pixel of the row in a plane.
+        total: (n,) fluence F.
+        inverse_critical: (bands,).
+        re, im: (n,) written.
+    """
+    n, plane = total.size, bands.shape[2] * bands.shape[3]
+    for j in range(n):
+        re[j], im[j] = np.float32(1.0), np.float32(0.0)
+    for band in range(inverse_critical.size):
+        rate = -inverse_critical[band]
+        band_re = view1d(bands, 2 * band * plane + at, n)
+        band_im = view1d(bands, (2 * band + 1) * plane + at, n)
+        for j in range(n):
+            left_over = exp32(rate * total[j])
+            re[j] += left_over * band_re[j]
+            im[j] += left_over * band_im[j]
+
+
+@kernel
+def fade_patch(
+    bands,
+    fluence,
+    object_re,
+    object_im,
+    earlier,
+    light,
+    photons,
+    share,
+    top,
+    left,
+    inverse_critical,
+    out_re,
+    out_im,
+    work,
+):
+    """Write the specimen under the beam as it is within an exposure; the specimen stays as it is.
+
+    The fluence is what fell before the exposure, plus photons * (earlier + share * light).
+
+    Args:
+        bands, fluence, object_re, object_im, inverse_critical: as for `expose_patch`.
+        earlier: (n*n,) light of the exposure so far, times its share of the photons.
+        light: (n*n,) light at present, sum one.
+        photons: incident photons of the exposure.
+        share: part of them that the present light has sent.
+        top, left: corner of the patch, px.
+        out_re, out_im: (n, n) the specimen, written.
+        work: (n,) float32, overwritten.
+    """
+    n, scale, part = out_re.shape[0], np.float32(photons), np.float32(share)
+    total, finest, width = work[:n], inverse_critical[0], fluence.shape[1]
+    for i in range(n):
+        at = (top + i) * width + left
+        before = view1d(fluence, at, n)
+        past, now = view1d(earlier, i * n, n), view1d(light, i * n, n)
+        re, im = view1d(out_re, i * n, n), view1d(out_im, i * n, n)
+        lit = np.int32(0)
+        for j in range(n):
+            added = scale * (past[j] + part * now[j])
+            total[j] = before[j] + added
+            lit += np.int32(1) if added * finest > _UNSEEN else np.int32(0)
+        if lit:
+            _fade_row(bands, at, total, inverse_critical, re, im)
+        else:
+            o_re, o_im = view1d(object_re, at, n), view1d(object_im, at, n)
+            for j in range(n):
+                re[j], im[j] = o_re[j], o_im[j]
+
+
 @kernel
 def expose_patch(
     bands, fluence, object_re, object_im, probe_intensity, photons, top, left, n, inverse_critical
@@ -188,7 +263,7 @@ def expose_patch(
         return
     scale = np.float32(photons)
     finest = inverse_critical[0]
-    width, plane = fluence.shape[1], fluence.size
+    width = fluence.shape[1]
     for i in range(n):
         at = (top + i) * width + left
         total, light = view1d(fluence, at, n), view1d(probe_intensity, i * n, n)
@@ -199,16 +274,5 @@ def expose_patch(
             added = scale * light[j]
             total[j] += added
             lit += np.int32(1) if added * finest > _UNSEEN else np.int32(0)
-        if lit == 0:
-            continue
-        # O = 1 + sum over bands of exp(-F / F_b) c_b.
-        for j in range(n):
-            re[j], im[j] = np.float32(1.0), np.float32(0.0)
-        for band in range(inverse_critical.size):
-            rate = -inverse_critical[band]
-            band_re = view1d(bands, 2 * band * plane + at, n)
-            band_im = view1d(bands, (2 * band + 1) * plane + at, n)
-            for j in range(n):
-                left_over = exp32(rate * total[j])
-                re[j] += left_over * band_re[j]
-                im[j] += left_over * band_im[j]
+        if lit:
+            _fade_row(bands, at, total, inverse_critical, re, im)

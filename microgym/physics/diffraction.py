@@ -104,16 +104,17 @@ def diffraction_work(n: int) -> int:
 
 
 @kernel
-def diffract(object_re, object_im, probe_re, probe_im, top, left, photons, fft, out, work):
-    """Expected counts of one exposure, summed over the mutually incoherent probe modes.
+def diffract(first, object_re, object_im, probe_re, probe_im, top, left, photons, fft, out, work):
+    """Expected counts of an exposure or a part of it, summed over mutually incoherent probe modes.
 
     Args:
+        first: whether `out` is written rather than added to.
         object_re, object_im: (H, W) transmission function.
         probe_re, probe_im: (modes, n*n) illumination, total power one.
         top, left: corner of the patch, px.
-        photons: incident photons of the exposure.
+        photons: incident photons, float32.
         fft: plan of the transform of n by n.
-        out: (n*n,) expected counts per detector pixel, written; zero frequency at element 0.
+        out: (n*n,) expected counts per detector pixel; zero frequency at element 0.
         work: (`diffraction_work(n)`,) float32, overwritten.
     """
     n = fft.n
@@ -126,7 +127,7 @@ def diffract(object_re, object_im, probe_re, probe_im, top, left, photons, fft, 
             object_re, object_im, probe_re[mode], probe_im[mode], top, left, n, wave_re, wave_im
         )
         fft2(wave_re, wave_im, wave_re, wave_im, fft, rest)
-        enter_intensity(mode == 0, wave_re, wave_im, photons, out)
+        enter_intensity(first and mode == 0, wave_re, wave_im, photons, out)
 
 
 @kernel

@@ -216,6 +216,28 @@ def let_drift(b, process, duration_s, parameters, state):
 
 
 @kernel
+def way_ahead(b, duration_s, rates, state):
+    """Distance along an axis that the drift of one microscope covers in a time, about.
+
+    Args:
+        b: row of the microscope.
+        duration_s: duration, s.
+        rates: parameters.
+        state: of the drift; read.
+
+    Returns:
+        |v| t + |s| t / tau along the axis where that is more, s what is still to be settled, plus
+        the standard deviation of the wandering's increment, at most w sqrt(2 t / tau_w).
+    """
+    steady = 0.0
+    for axis in range(state.velocity.shape[1]):
+        settling = abs(state.settling[b, axis]) / rates.settling_time_s
+        steady = max(steady, abs(state.velocity[b, axis]) + settling)
+    wandering = rates.wander * np.sqrt(2.0 * duration_s / rates.wander_time_s)
+    return steady * duration_s + wandering
+
+
+@kernel
 def disturb_settling(s0, s1, move, distance, settling):
     """Begin settling anew after a coarse move or an exchange of the tip.
 

@@ -275,7 +275,7 @@ def test_compiled_forward_model_agrees(n, modes):
     work = np.empty(diffraction_work(n), np.float32)
     for top, left, photons in ((0, 0, 1.0), (17, 40, 1e5), (40, 52, 1e9)):
         diffract(
-            *planes(specimen), *flat, top, left, np.float32(photons), ready, out, work,
+            True, *planes(specimen), *flat, top, left, np.float32(photons), ready, out, work,
         )  # fmt: skip
         expected = reference.expected_counts(specimen, probe, top, left, photons)
         error = np.linalg.norm(out.reshape(n, n) - expected) / np.linalg.norm(expected)

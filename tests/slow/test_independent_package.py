@@ -68,7 +68,7 @@ def ours(probe, specimen, corners):
         top, left = int(np.floor(y + 0.5)), int(np.floor(x + 0.5))
         phase_ramp(y - top, x - left, n, ramp[0], ramp[1], lines)
         shift_probe(*spectrum, *ramp, fft, *moved, work)
-        diffract(object_re, object_im, *moved, top, left, np.float32(1.0), fft, out[k], work)
+        diffract(True, object_re, object_im, *moved, top, left, np.float32(1.0), fft, out[k], work)
     return np.fft.fftshift(out.reshape(-1, n, n), axes=(1, 2))
 
 

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.baselines.observation_models.afm.dataset import Frames, line_settings
-from microgym.physics.afm_tip import REACH, Tip, window_of
+from microgym.physics.afm_tip import Tip, window_of
 from microgym.reconstruction.nn.network import Weights
 from microgym.reconstruction.topography.convnet_kernels import LINES
 from microgym.reconstruction.topography.observation_model import NeuralTopography, ScanLine
 from microgym.state import Float32, Float64
 
+REACH = 20
+"""Half width of the windows of nominal tips, px (design choice)."""
 NEW_NM = 8.0
 """Radius of a new tip, nm, as in AFM-v0."""
 
@@ -129,8 +131,8 @@ def without_tip(heights: Float64, radius_nm: float, pixel_nm: float, pitch_nm: f
     Returns:
         (F, lines, P), nm.
     """
-    worn = window_of(Tip(radius_nm), pixel_nm).astype(np.float64)
-    new = window_of(Tip(NEW_NM), pixel_nm)[REACH].astype(np.float64)
+    worn = window_of(Tip(radius_nm), pixel_nm, REACH).astype(np.float64)
+    new = window_of(Tip(NEW_NM), pixel_nm, REACH)[REACH].astype(np.float64)
     pixels = heights.shape[-1]
     padding = ((0, 0), (0, 0), (REACH, REACH))
     wide = np.pad(heights, padding, mode="edge")

@@ -14,7 +14,7 @@ from microgym.instruments.afm.state import AFMState, LineWork
 from microgym.instruments.instrument import Instrument
 from microgym.numerics.libm import log
 from microgym.numerics.workspace import cut, workspace
-from microgym.physics.afm_tip import REACH
+from microgym.physics.afm_tip import TipShape, tip_reach
 from microgym.physics.cantilever import MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS, largest_gain
 from microgym.specimens.splits import specimen_key
@@ -97,7 +97,7 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         kernels.exchange_rows(rows, setpoint, self.parameters, self.state, self._work())
 
     def set_radius(self, rows: Int64, radius_nm: Float64) -> None:
-        """Give tips another radius, (k,) nm, and bring their windows and signal tables up to it.
+        """Give tips another radius, (k,) nm, and bring their signal tables up to it.
 
         The volume that is worn off stays.
         """
@@ -108,13 +108,21 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
 
     def _work(self) -> LineWork:
         """Work arrays of the calling thread."""
-        side, width = self.settings.side_px, self.settings.pixels + 2 * kernels.LEAD
-        length = side - 2 * REACH
-        single = ((2 * REACH + 1) * side, length, length, 2 * width * MOST_TICKS)
+        settings = self.settings
+        width, length = settings.pixels + 2 * kernels.LEAD, settings.side_px
+        # The largest window is that of the bluntest tip with a second apex far away.
+        blunt = max(tip_kernels.WORST_RADIUS_NM, float(self.state.tip.radius_nm.max()))
+        far = tip_kernels.FARTHEST_NM
+        worst = TipShape(blunt, settings.tip.half_angle_deg, 0.0, 0.0, far, 0.0)
+        reach = tip_reach(worst, float(self.state.surface.relief.max()))
+        half = int(np.ceil(reach / settings.pixel_nm))
+        size = 2 * half + 1
+        single = (size * size, size * (length + 2 * half), length, length, 2 * width * MOST_TICKS)
         double = (width, width + 1, width + 1, width, 5 * width)
         # One buffer: the float64 arrays first, so that they are aligned.
         halves = (2 * sum(double), sum(single))
         wide, narrow = cut(workspace(sum(halves)), halves)
-        strip, path, ideal, noise = cut(narrow, single)
+        window, strip, path, ideal, noise = cut(narrow, single)
         *lines, signals = cut(wide.view(np.float64), double)
-        return LineWork(strip, path, ideal, noise, *lines, signals=signals.reshape(5, width))
+        flat = half, window, strip, path, ideal, noise
+        return LineWork(*flat, *lines, signals=signals.reshape(5, width))

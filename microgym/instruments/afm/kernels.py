@@ -11,6 +11,7 @@ from microgym.instruments.afm.settings import MARGIN_PX
 from microgym.instruments.afm.surface_kernels import (
     LEAD,
     land_tip,
+    mounted_shape,
     sample,
     signal_of,
     survey_frame,
@@ -29,7 +30,7 @@ from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
-from microgym.physics.cantilever import peak_force
+from microgym.physics.cantilever import CONTACT_NM, HAMAKER_NN_NM, peak_force
 from microgym.physics.drift import disturb_settling, let_drift, start_drift
 from microgym.physics.feedback import LoopSettings, scan_line, ticks_of
 from microgym.physics.piezo import move_piezo, rest_piezo, sweep_piezo
@@ -159,31 +160,37 @@ def locate_line(b, y_nm, parameters, state, work):
         y_nm: position of the slow axis, nm; that of the fast axis is `work.places`.
 
     Returns:
-        Real row of the line on the surface, px; the path is in `work`.
+        Real row of the line on the surface, px, and first column of the path, which is in `work`.
     """
-    surface, drift, tip = state.surface, state.drift.drift, state.tip
+    surface, drift = state.surface, state.drift.drift
     places, borders = work.places, work.borders
     pixels, pixel_nm, side = parameters.pixels, parameters.pixel_nm, surface.height.shape[1]
-    width, half = places.size, tip.window.shape[1] // 2
+    width = places.size
     # Place on the surface: position over the pixel, centre of the frame, drift less correction.
     off_y = (drift[b, 0] - state.correction[b, 0]) / pixel_nm
     off_x = (drift[b, 1] - state.correction[b, 1]) / pixel_nm + MARGIN_PX + 0.5 * pixels - 0.5
     row = y_nm / pixel_nm + MARGIN_PX + 0.5 * pixels - 0.5 + off_y
-    trace_apex(surface.height[b], row, tip.window[b], surface.relief[b], work.strip, work.path)
     # Borders of the pixels; the first is extrapolated.
     borders[0] = 2.0 * places[0] - places[1]
     for p in range(width):
         borders[p + 1] = places[p]
-    # Height of the path, and drift along z.
+    low, high = np.inf, -np.inf
     for p in range(width + 1):
         borders[p] = borders[p] / pixel_nm + off_x
-        work.ground[p] = sample(work.path, borders[p] - half) + drift[b, 2]
+        low, high = min(low, borders[p]), max(high, borders[p])
+    # Height of the path, and drift along z.
+    first = int(np.floor(low))
+    path = view1d(work.path, 0, min(int(high) - first + 2, work.path.size))
+    shape = mounted_shape(b, state.tip)
+    trace_apex(surface.height[b], row, first, shape, parameters, surface.relief[b], work, path)
+    for p in range(width + 1):
+        work.ground[p] = sample(path, borders[p] - first) + drift[b, 2]
     # Material at the pixels' centres, nearest neighbour.
     above = min(max(int(row + 0.5), 0), side - 1)
     for p in range(width):
         at = int(0.5 * (borders[p] + borders[p + 1]) + 0.5)
         work.material[p] = np.float64(surface.material[b, above, min(max(at, 0), side - 1)])
-    return row
+    return row, first
 
 
 @kernel
@@ -215,19 +222,20 @@ def run_loop(b, tick, ticks, loop, parameters, state, work):
 
 
 @kernel
-def compare_line(b, row, parameters, state, work):
+def compare_line(b, row, first, parameters, state, work):
     """Compare row b's trace with what a new tip would have shown on the same real row, px.
 
     Args:
         row: place of the line across the frame, px of the surface; a real number.
+        first: column of the surface at which the path began.
     """
-    surface, window, pixels = state.surface, parameters.new_window, parameters.pixels
-    half, rise = window.shape[1] // 2, state.drift.drift[b, 2]
-    trace_apex(surface.height[b], row, window, surface.relief[b], work.strip, work.ideal)
+    surface, new, pixels = state.surface, parameters.new_tip, parameters.pixels
+    rise, relief = state.drift.drift[b, 2], surface.relief[b]
+    trace_apex(surface.height[b], row, first, new, parameters, relief, work, work.ideal)
     apart, both = 0.0, 0.0
     for p in range(pixels):
         x, z = work.borders[p + LEAD], work.borders[p + LEAD + 1]
-        h = 0.5 * (sample(work.ideal, x - half) + sample(work.ideal, z - half))
+        h = 0.5 * (sample(work.ideal, x - first) + sample(work.ideal, z - first))
         state.line.truth[b, p] = np.float32(h)
         e = work.signals[0, p + LEAD] - rise - h
         apart += e
@@ -270,6 +278,7 @@ def record_line(b, back, setpoint, parameters, state, work):
     reach = 0.5 * width * parameters.pixel_nm
     step_nm = 2.0 * reach / width
     spring, quality = parameters.stiffness_n_m, parameters.quality
+    adhesion = HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM * CONTACT_NM)
     hit, worn = 0.0, 0.0
     mean, excess, bound = line.mean_nn[b], line.excess_nn[b], line.saturated[b]
     for p in range(width):
@@ -283,8 +292,10 @@ def record_line(b, back, setpoint, parameters, state, work):
         else:
             f, share = peak_force(out[4, p], out[3, p], modulus, radius, spring, quality, free)
         hit = max(hit, f)
-        # Archard's law: dV = k F ds, with the force averaged over a cycle.
-        worn += archard(state.hidden.wear[b], f * share, step_nm)
+        # Archard's law: dV = k F ds, with the load on the contact averaged over a cycle. The
+        # elastic contact carries adhesion besides the force on the lever.
+        load = f + adhesion if f > 0.0 else 0.0
+        worn += archard(state.hidden.wear[b], load * share, step_nm)
         mean += f * share
         excess += max(f - parameters.soft_limit_nn, 0.0)
         i = p - LEAD
@@ -373,10 +384,10 @@ def scan_rows(rows, dials, parameters, state, work):
             # Fast axis: an even sweep from -W / 2 to W / 2, or back.
             way = -1.0 if back else 1.0
             sweep_piezo(b, 1, 0.5 / rate, way * reach, parameters.hysteresis, piezo, work.places)
-            row = locate_line(b, y_true, parameters, state, work)
+            row, first = locate_line(b, y_true, parameters, state, work)
             run_loop(b, 2 * number + back, ticks, loop, parameters, state, work)
             if back == 0:
-                compare_line(b, row, parameters, state, work)
+                compare_line(b, row, first, parameters, state, work)
             hit, worn = record_line(b, back, setpoint, parameters, state, work)
             let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
             ledger.time_s[b] += 0.5 / rate

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 
 from microgym.instruments.afm.state import AFMParameters, Spread
-from microgym.physics.afm_tip import Tip, window_of
+from microgym.physics.afm_tip import Tip
 from microgym.physics.cantilever import Cantilever, amplitude_table, deflection_table
 from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
@@ -163,12 +163,16 @@ class AFMSettings(Checked):
         signals = deflection_table(lever) if contact else amplitude_table(lever)
         # Equipartition: k <z^2> = k_B T.
         thermal = math.sqrt(BOLTZMANN_300K / lever.stiffness_n_m)
+        if contact:
+            # A lever whose end is supported bends by a third (Butt and Jaschke, Nanotechnology 6,
+            # 1, 1995): <z^2> = k_B T / (3 k).
+            thermal /= math.sqrt(3.0)
         return gather(
             AFMParameters,
             *(self, tip, loop, self.drift, self.piezo, lever, scanner),
             contact=contact,
             signals=signals,
-            new_window=window_of(Tip(tip.radius_nm, tip.half_angle_deg), self.pixel_nm),
+            new_tip=Tip(tip.radius_nm, tip.half_angle_deg).shape,
             thermal_nm=thermal if loop.detector_nm > 0.0 else 0.0,
             lowest_signal_nm=-1e9 if contact else -signals.free,
             pitch_px=self.pixels / self.lines,

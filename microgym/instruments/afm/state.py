@@ -3,15 +3,13 @@
 from typing import Annotated, NamedTuple
 
 from microgym.instruments.ledger import Ledger
-from microgym.physics.afm_tip import REACH
+from microgym.physics.afm_tip import TipShape
 from microgym.physics.cantilever import MODULI_GPA, SignalTable
 from microgym.physics.drift import DriftRates, DriftState
 from microgym.physics.feedback import LoopState
 from microgym.physics.piezo import HysteresisLoop, PiezoState
 from microgym.physics.stochastic_events import EventState
 from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint32
-
-_WINDOW = 2 * REACH + 1
 
 
 class SurfaceState(NamedTuple):
@@ -40,7 +38,6 @@ class TipState(NamedTuple):
         radius_nm, half_angle_deg, worn_nm, second_y_nm, second_x_nm, second_z_nm: numbers of
             `microgym.physics.afm_tip.Tip`.
         volume_nm3: volume worn off.
-        window: shape on pixels.
         table: signal against the gap, a table of `microgym.physics.cantilever.SignalTable`.
         table_radius_nm: radius that the table is made for.
         crashes, changes, exchanges: breaks of the apex, contacts with debris and exchanges so far.
@@ -53,7 +50,6 @@ class TipState(NamedTuple):
     second_x_nm: Annotated[Float64, Shape(unit="nm")]
     second_z_nm: Annotated[Float64, Shape(unit="nm")]
     volume_nm3: Annotated[Float64, Shape(unit="nm^3")]
-    window: Annotated[Float32, Shape(_WINDOW, _WINDOW, unit="nm")]
     table: Annotated[Float64, Shape(2, len(MODULI_GPA), "gaps", unit="nm")]
     table_radius_nm: Annotated[Float64, Shape(unit="nm")]
     crashes: Annotated[Int64, Shape()]
@@ -156,7 +152,7 @@ class AFMParameters(NamedTuple):
     Attributes:
         contact: whether the mode is contact mode.
         signals: signal against the gap, for all moduli and radii.
-        new_window: (2 REACH + 1, 2 REACH + 1) float32, shape of a new tip on pixels, nm.
+        new_tip: shape of a new tip of the median radius.
         thermal_nm: standard deviation of the signal's thermal motion, nm.
         lowest_signal_nm: lowest target of the signal, nm.
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
@@ -170,7 +166,7 @@ class AFMParameters(NamedTuple):
 
     contact: bool
     signals: SignalTable
-    new_window: Float32
+    new_tip: TipShape
     stiffness_n_m: float
     quality: float
     lag_s: float
@@ -205,6 +201,8 @@ class LineWork(NamedTuple):
     """Work arrays for one line of W pixels, overscan included; their content means nothing.
 
     Attributes:
+        most_half: half width of the largest window, px.
+        window: float32, shape of a tip on pixels, nm.
         strip: float32, surface around the line, nm.
         path, ideal: float32, path of the apex and of a new tip's apex, nm.
         noise: float32, thermal and detector noise of each tick.
@@ -215,6 +213,8 @@ class LineWork(NamedTuple):
         signals: (5, W) float64, see `microgym.physics.feedback.scan_line`.
     """
 
+    most_half: int
+    window: Float32
     strip: Float32
     path: Float32
     ideal: Float32

@@ -8,7 +8,7 @@ import numpy as np
 from microgym.instruments.afm.settings import MARGIN_PX
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
-from microgym.physics.afm_tip import dilate_line
+from microgym.physics.afm_tip import TipShape, dilate_line, shape_window, tip_reach
 
 LEAD = 8
 """Pixels of overscan on each side of a line, scanned and discarded (design choice: 3 %)."""
@@ -23,37 +23,58 @@ def signal_of(setpoint, parameters):
 
 
 @kernel
-def trace_apex(surface, row, window, limit, strip, out):
+def trace_apex(surface, row, first, tip, parameters, limit, work, out):
     """Path of a tip's apex along one line: the grey dilation of the surface by the tip.
+
+    The surface goes on beyond its edges as it is there. The tip's shape is cast on a window that
+    reaches as far as the tip can touch.
 
     Args:
         surface: (n, n) float32, nm.
         row: real row of the line, px; the surface is linear between its rows.
-        window: (2 r + 1, 2 r + 1) float32, shape of the tip, nm.
+        first: column of the surface under the first element of `out`.
+        tip: `TipShape`.
         limit: height range of the surface, nm.
-        strip: ((2 r + 1) n,) float32, work.
-        out: (n - 2 r,) float32, written, nm.
+        out: (count,) float32, written, nm.
     """
     height, width = surface.shape
-    half = window.shape[0] // 2
-    top = min(max(row, float(half)), height - half - 1.000001)
-    first = int(top)
-    mix = np.float32(top - first)
-    flat = view1d(strip, 0, window.shape[0] * width)
-    for i in range(window.shape[0]):
+    reach = np.ceil(tip_reach(tip, limit) / parameters.pixel_nm)
+    half = np.int64(min(reach, float(work.most_half)))
+    size, count = 2 * half + 1, out.size + 2 * half
+    window = view2d(work.window, 0, size, size)
+    shape_window(tip, parameters.pixel_nm, window)
+    top = min(max(row, 0.0), height - 1.000001)
+    middle = int(top)
+    mix = np.float32(top - middle)
+    # Columns of the strip that lie on the surface; those before and behind repeat its edges.
+    start = first - half
+    begin = min(max(-start, 0), count - 1)
+    end = max(min(width - start, count), begin + 1)
+    source = min(max(start, 0), width - (end - begin))
+    for i in range(size):
         # Rows of the window that stand back by more than the relief cannot touch.
-        near = False
-        for j in range(window.shape[1]):
-            near |= window[i, j] <= limit
-        if not near:
+        if window[i, half] > limit and tip.second_z_nm > limit:
             continue
         # Surface between two rows: h = h_a + m (h_b - h_a).
-        above = view1d(surface, (first - half + i) * width, width)
-        below = view1d(surface, (first - half + i + 1) * width, width)
-        to = view1d(flat, i * width, width)
-        for j in range(width):
+        a = min(max(middle - half + i, 0), height - 1)
+        above = view1d(surface, a * width + source, end - begin)
+        below = view1d(surface, min(a + 1, height - 1) * width + source, end - begin)
+        to = view1d(work.strip, i * count + begin, end - begin)
+        for j in range(end - begin):
             to[j] = above[j] + mix * (below[j] - above[j])
-    dilate_line(view2d(flat, 0, window.shape[0], width), window, limit, out)
+        edge = view1d(work.strip, i * count, count)
+        for j in range(begin):
+            edge[j] = edge[begin]
+        for j in range(end, count):
+            edge[j] = edge[end - 1]
+    dilate_line(view2d(work.strip, 0, size, count), window, limit, out)
+
+
+@inline_kernel
+def mounted_shape(b, tip):
+    """The shape of row b's tip; `tip` is the `TipState`."""
+    apex = tip.radius_nm[b], tip.half_angle_deg[b], tip.worn_nm[b]
+    return TipShape(*apex, tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b])
 
 
 @kernel
@@ -71,20 +92,19 @@ def survey_frame(b, parameters, surface, work):
     Args:
         surface: `SurfaceState`; slope, variance and steepest slope of row b are written.
     """
-    window, out = parameters.new_window, work.ideal
-    half = window.shape[0] // 2
-    first, last = MARGIN_PX - half, out.size - (MARGIN_PX - half)
-    count = last - first
+    count = parameters.pixels
+    out = view1d(work.ideal, 0, count)
+    height, relief = surface.height[b], surface.relief[b]
     for j in range(parameters.lines):
         row = MARGIN_PX + (j + 0.5) * parameters.pitch_px - 0.5
-        trace_apex(surface.height[b], row, window, surface.relief[b], work.strip, out)
+        trace_apex(height, row, MARGIN_PX, parameters.new_tip, parameters, relief, work, out)
         # Moments of the heights, and of their changes from pixel to pixel.
         total, square, steep, most = 0.0, 0.0, 0.0, 0.0
-        for i in range(first, last):
+        for i in range(count):
             h = np.float64(out[i])
             total += h
             square += h * h
-            if i > first:
+            if i > 0:
                 steep += abs(h - out[i - 1])
                 most = max(most, abs(h - out[i - 1]))
         surface.slope[b, j] = steep / (count - 1)
@@ -107,9 +127,10 @@ def land_tip(b, setpoint, parameters, state, work):
     line = state.ledger.exposures[b]
     y = MARGIN_PX - 0.5 + (line + 0.5) * parameters.pitch_px + off_y
     x = MARGIN_PX - 0.5 - LEAD + off_x
-    window = tip.window[b]
-    trace_apex(surface.height[b], y, window, surface.relief[b], work.strip, work.path)
-    ground = sample(work.path, x - window.shape[1] // 2)
+    first = int(np.floor(x))
+    out, shape = view1d(work.path, 0, 2), mounted_shape(b, tip)
+    trace_apex(surface.height[b], y, first, shape, parameters, surface.relief[b], work, out)
+    ground = sample(out, x - first)
     # Largest tabulated gap at which the signal is at most the setpoint, on a medium modulus.
     wanted = signal_of(setpoint, parameters)
     middle, i = tip.table.shape[2] // 2, tip.table.shape[3] - 1

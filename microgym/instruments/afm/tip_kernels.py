@@ -8,13 +8,15 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
 from microgym.numerics.libm import exp64, log64
-from microgym.physics.afm_tip import TipShape, apex_radius, shape_window
+from microgym.physics.afm_tip import apex_radius
 from microgym.physics.cantilever import MODULI_GPA, RADII_NM
 from microgym.random import EXOGENOUS, WORLD, draw_normal, draw_uniform, row_stream
 from microgym.random.streams import AFMExogenous, AFMWorld
 
 WORST_RADIUS_NM = 120.0
 """Largest radius after a crash, nm (design choice)."""
+FARTHEST_NM = 45.0
+"""Largest distance of a second apex, nm (design choice)."""
 QUIET_CHANGE = 1.02
 """Ratio of the radius to that of its table beyond which the table is made anew (design choice)."""
 SOFTEST_GPA = MODULI_GPA[0]
@@ -75,14 +77,11 @@ def renew_tip(b, keys, parameters, tip):
 
 @kernel
 def refit_tip(b, parameters, tip):
-    """Bring the window and the signal table of row b up to its tip's shape.
+    """Bring the signal table of row b up to its tip's radius.
 
     Args:
         parameters: `AFMParameters` of `microgym.instruments.afm.state`.
     """
-    apex = tip.radius_nm[b], tip.half_angle_deg[b], tip.worn_nm[b]
-    shape = TipShape(*apex, tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b])
-    shape_window(shape, parameters.pixel_nm, tip.window[b])
     # The table depends on the effective radius; small changes do not call for another one.
     radius, fitted = apex_radius(tip.radius_nm[b], tip.worn_nm[b]), tip.table_radius_nm[b]
     if not fitted / QUIET_CHANGE < radius < fitted * QUIET_CHANGE:
@@ -104,9 +103,9 @@ def refit_rows(rows, parameters, tip):
 
 @kernel
 def _add_second_apex(b, s0, s1, n, tip):
-    """Place a second apex, 15 to 45 nm away and up to 6 nm back (design choices)."""
+    """Place a second apex, 15 nm to `FARTHEST_NM` away and up to 6 nm back (design choices)."""
     # A direction from a uniform sine; y = r sin a, x = +-r cos a.
-    far = 15.0 + 30.0 * draw_uniform(s0, s1, n, np.int64(2))
+    far = 15.0 + (FARTHEST_NM - 15.0) * draw_uniform(s0, s1, n, np.int64(2))
     slant = 2.0 * draw_uniform(s0, s1, n, np.int64(3)) - 1.0
     side = 1.0 if draw_uniform(s0, s1, n, np.int64(4)) < 0.5 else -1.0
     tip.second_y_nm[b] = far * slant

@@ -1,7 +1,8 @@
 """Piezoresponse force microscopes that write domains, N at a time.
 
 One pulse: the tip moves to a place (and misses it by the drift), the film switches back a little
-meanwhile, then the bias acts through the tip's field on a lattice of polarisations. An image shows
+meanwhile, then the bias acts through the tip's field on a lattice of polarisations, of which only
+the part within the reach of the tip moves. An image shows
 the polarisation through the tip, takes long, and disturbs a little. Time, bias times time, pulses
 and path are charged to a ledger.
 """
@@ -9,7 +10,7 @@ and path are charged to a ledger.
 import numpy as np
 
 from microgym.instruments.instrument import Instrument
-from microgym.instruments.pfm import kernels
+from microgym.instruments.pfm import film_kernels, kernels, loop_kernels
 from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE, PFMState
 from microgym.numerics.workspace import workspace
@@ -17,7 +18,7 @@ from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
 from microgym.state import Float32, Float64, Int64, Uint32
 
-LOOP_POINTS = 12
+LOOP_POINTS = 8
 """Biases of a quarter of a hysteresis loop (design choice)."""
 
 
@@ -41,7 +42,7 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
         self.begin(rows, keys)
         state.imprint[rows], state.bond[rows], state.barrier[rows] = film
         state.strength[rows] = self.settings.disorder
-        for position in (state.command, state.place, state.origin):
+        for position in (state.command, state.place):
             position[rows] = 0.5 * (SIZE - 1)
         kernels.reset_rows(rows, self.parameters, state, self._work())
 
@@ -71,9 +72,9 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
             disturb: whether the loop takes time and changes the film; otherwise `found` is the
                 result of a loop without noise, and nothing else changes.
         """
-        kernels.loop_rows(
+        loop_kernels.loop_rows(
             rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
 
     def _work(self) -> Float32:
-        return workspace(kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))
+        return workspace(film_kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))

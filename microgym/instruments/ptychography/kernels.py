@@ -5,13 +5,15 @@ Arguments of the same name are the same everywhere: `rows`, (k,) int64, and `b`,
 `microgym.instruments.ptychography.state`; `sample`, `microgym.specimens.sample.Sample`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.fft import PAD
 from microgym.physics.camera import read_out
-from microgym.physics.damage import expose_patch
+from microgym.physics.damage import expose_patch, fade_patch
 from microgym.physics.diffraction import (
     add_fluence,
     diffract,
@@ -19,10 +21,24 @@ from microgym.physics.diffraction import (
     shift_probe,
     sum_intensity,
 )
-from microgym.physics.drift import exposure_position, let_drift, move_stage, start_drift
+from microgym.physics.drift import (
+    exposure_position,
+    let_drift,
+    move_stage,
+    start_drift,
+    way_ahead,
+)
+from microgym.physics.exposure import (
+    FADING_LIMITS,
+    MOST_NODES,
+    WAY_LIMITS_PX,
+    count_nodes,
+    exposure_node,
+)
 from microgym.physics.probe import phase_ramp
 from microgym.random import EXOGENOUS, MEASUREMENT, POISSON_WORK, fill_poisson, row_stream
 from microgym.random.streams import PtychoExogenous, PtychoMeasurement
+from microgym.state import Float32
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _DRIFT, _JITTER = np.int64(PtychoExogenous.DRIFT), np.int64(PtychoExogenous.JITTER)
@@ -39,15 +55,59 @@ def exposure_work(n: int, modes: int, probes: int) -> int:
         probes: most probes that expose one sample at the same time.
     """
     size = n * n
-    planes = 2 * (modes * size + PAD) + 2 * (size + PAD) + (1 + probes) * size
+    planes = 2 * (modes * size + PAD) + 2 * (size + PAD) + (4 + probes) * size + 2 * MOST_NODES
     return planes + max(diffraction_work(n), POISSON_WORK, size, 4 * n)
 
 
+class _Planes(NamedTuple):
+    """Parts of the work array of `expose_rows`, float32.
+
+    Attributes:
+        moved_re, moved_im: (modes, n*n) moved probe.
+        ramp_re, ramp_im: (n*n,) phase ramp of the motion.
+        expected: (n*n,) expected counts.
+        now: (n*n,) intensity of the probe at present.
+        under_re, under_im: (n, n) specimen under the beam at present.
+        path: (2 * MOST_NODES,) beam at the nodes of the exposure, from where it was sent, px.
+        lights: (probes * n*n,) mean intensity of each probe over its exposure.
+        rest: for those that are called.
+    """
+
+    moved_re: Float32
+    moved_im: Float32
+    ramp_re: Float32
+    ramp_im: Float32
+    expected: Float32
+    now: Float32
+    under_re: Float32
+    under_im: Float32
+    path: Float32
+    lights: Float32
+    rest: Float32
+
+
 @inline_kernel
-def _lights_at(microscope):
-    """First element of the intensities of moved probes in the work array of `expose_rows`."""
+def _planes(work, microscope):
+    """The parts of the work array."""
     modes, size = microscope.illumination.probe_re.shape
-    return 2 * (modes * size + PAD) + 2 * (size + PAD) + size
+    n, ramps = microscope.n, 2 * (modes * size + PAD)
+    expected = ramps + 2 * (size + PAD)
+    path = expected + 4 * size
+    lights = path + 2 * MOST_NODES
+    rest = lights + microscope.probes * size
+    return _Planes(
+        view2d(work, 0, modes, size),
+        view2d(work, modes * size + PAD, modes, size),
+        view1d(work, ramps, size),
+        view1d(work, ramps + size + PAD, size),
+        view1d(work, expected, size),
+        view1d(work, expected + size, size),
+        view2d(work, expected + 2 * size, n, n),
+        view2d(work, expected + 3 * size, n, n),
+        view1d(work, path, 2 * MOST_NODES),
+        view1d(work, lights, microscope.probes * size),
+        work[rest:],
+    )
 
 
 @kernel
@@ -69,12 +129,17 @@ def start_rows(rows, centre, microscope, state):
 
 
 @inline_kernel
-def _aim(b, target, dwell_s, microscope, state):
+def _aim(b, target, dwell_s, path, microscope, state):
     """Move the stage of row b to a commanded position and charge the exposure to its ledger.
 
     Args:
         target: (2,) float64, commanded position, px; rounded to the encoder's whole pixels.
         dwell_s: exposure time, s.
+        path: (2 * MOST_NODES,) float32, written: beam at the nodes of the exposure, (y, x) from the
+            commanded position, px.
+
+    Returns:
+        Nodes of the exposure, and its fading, see `microgym.physics.exposure`.
     """
     measurement, ledger = state.measurement, state.ledger
     half = microscope.n // 2
@@ -88,81 +153,124 @@ def _aim(b, target, dwell_s, microscope, state):
     before = way / microscope.stage_speed_px_s + microscope.dead_time_s
     # Backlash of the drive.
     move_stage(y, x, microscope.backlash, state.play[b])
-    # The specimen drifts meanwhile; the exposure is taken where the beam is at half its time:
-    # beam = play + drift + jitter.
-    let_drift(b, _DRIFT, before + 0.5 * dwell_s, microscope, state)
+    # The specimen drifts meanwhile.
+    let_drift(b, _DRIFT, before, microscope, state)
+    # Nodes in time, as the specimen fades and drifts within the exposure: see `_measure`.
+    rates = microscope.inverse_critical
+    most = measurement.photons[b] * microscope.illumination.peak
+    fading = most * rates[0] if rates.size else 0.0
+    smears = count_nodes(way_ahead(b, dwell_s, microscope.rates, state.drift), WAY_LIMITS_PX)
+    count = max(smears, count_nodes(fading, FADING_LIMITS))
+    # Beam at each node: play + drift + jitter; at half time for all of them if it hardly moves.
     s0, s1 = row_stream(state.keys, b, EXOGENOUS, _JITTER)
     tick, drift, beam = ledger.exposures[b], state.drift.drift[b], state.beam[b]
-    exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
-    let_drift(b, _DRIFT, 0.5 * dwell_s, microscope, state)
+    past, mean_y, mean_x = 0.0, 0.0, 0.0
+    for k in range(count):
+        time, weight = exposure_node(k, count, fading)
+        time = time if smears > 1 else 0.5
+        let_drift(b, _DRIFT, (time - past) * dwell_s, microscope, state)
+        past = time
+        exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
+        path[2 * k], path[2 * k + 1] = beam[0] - y, beam[1] - x
+        mean_y += weight * (beam[0] - y)
+        mean_x += weight * (beam[1] - x)
+    beam[0], beam[1] = y + mean_y, x + mean_x
+    let_drift(b, _DRIFT, (1.0 - past) * dwell_s, microscope, state)
     ledger.time_s[b] += before + dwell_s
     ledger.dose[b] += np.float32(measurement.photons[b])
     ledger.path_m[b] += way * microscope.pixel_m
+    return count, fading
 
 
 @inline_kernel
 def _patch(b, microscope, state, sample):
-    """Patch of the specimen under the beam of row b, and the beam's offset from its centre.
-
-    Returns:
-        First row and first column, px, inside the specimen; offset along y and along x, px.
-    """
-    n, half = microscope.n, microscope.n // 2
-    limit = sample.object_re.shape[1] - n
+    """First row and first column, px, of the patch of the specimen under the beam of row b."""
+    half = microscope.n // 2
+    limit = sample.object_re.shape[1] - microscope.n
     top = min(max(int(np.floor(state.beam[b, 0] + 0.5)) - half, 0), limit)
     left = min(max(int(np.floor(state.beam[b, 1] + 0.5)) - half, 0), limit)
-    return top, left, state.beam[b, 0] - (top + half), state.beam[b, 1] - (left + half)
+    return top, left
 
 
 @inline_kernel
-def _measure(b, light, microscope, state, sample, work):
-    """Count the photons that the specimen under row b diffracts; the specimen stays as it is.
+def _illuminate(off_y, off_x, planes, microscope):
+    """Move the probe by a fraction of a pixel: P(q) exp(-2 pi i q r), transformed back.
 
     Args:
-        light: (n*n,) float32, written where the beam is off the centre of the patch: intensity of
-            the moved probe.
+        off_y, off_x: offset from the centre of the patch, px.
+        planes: `_Planes`, of which the moved probe and its intensity are written.
+    """
+    optics, fft = microscope.illumination, microscope.fft
+    phase_ramp(off_y, off_x, microscope.n, planes.ramp_re, planes.ramp_im, planes.rest)
+    spectrum_re, spectrum_im = optics.spectrum_re, optics.spectrum_im
+    ramp_re, ramp_im, re, im = planes.ramp_re, planes.ramp_im, planes.moved_re, planes.moved_im
+    shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, re, im, planes.rest)
+    sum_intensity(re, im, planes.now)
+
+
+@inline_kernel
+def _measure(b, count, fading, light, planes, microscope, state, sample):
+    """Count the photons that the specimen under row b diffracts; the specimen stays as it is.
+
+    Expected counts are summed over the nodes of the exposure, at each of which beam and specimen
+    are as the drift and the fluence until then have left them.
+
+    Args:
+        count, fading: of `_aim`.
+        light: (n*n,) float32, written: mean intensity of the probe over the exposure.
+        planes: `_Planes`, with the path of the beam.
         state: with the beam and the photons of this exposure; counts and known pixels are written.
-        work: float32, overwritten.
     """
     optics, measurement, n = microscope.illumination, state.measurement, microscope.n
-    modes, size = optics.probe_re.shape
-    moved_re = view2d(work, 0, modes, size)
-    moved_im = view2d(work, modes * size + PAD, modes, size)
-    planes = work[2 * (modes * size + PAD) :]
-    ramp_re, ramp_im = planes[:size], planes[size + PAD : 2 * size + PAD]
-    planes = planes[2 * (size + PAD) :]
-    expected, rest = planes[:size], planes[(1 + microscope.probes) * size :]
-    top, left, off_y, off_x = _patch(b, microscope, state, sample)
-    probe_re, probe_im = optics.probe_re, optics.probe_im
-    if off_y != 0.0 or off_x != 0.0:
-        # Probe moved by a fraction of a pixel: P(q) exp(-2 pi i q r), transformed back.
-        probe_re, probe_im = moved_re, moved_im
-        phase_ramp(off_y, off_x, n, ramp_re, ramp_im, rest)
-        spectrum_re, spectrum_im, fft = optics.spectrum_re, optics.spectrum_im, microscope.fft
-        shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, moved_re, moved_im, rest)
-        sum_intensity(moved_re, moved_im, light)
-    # Expected counts: photons times sum over modes of |F{P O}|^2.
-    s, photons = b // microscope.probes, np.float32(measurement.photons[b])
-    re, im, fft = sample.object_re[s], sample.object_im[s], microscope.fft
-    diffract(re, im, probe_re, probe_im, top, left, photons, fft, expected, rest)
+    s, photons, rates = b // microscope.probes, measurement.photons[b], microscope.inverse_critical
+    top, left = _patch(b, microscope, state, sample)
+    # Offset of the commanded position from the centre of the patch.
+    aim_y, aim_x = state.command[b, 0] - (top + n // 2), state.command[b, 1] - (left + n // 2)
+    probe_re, probe_im, now, path = optics.probe_re, optics.probe_im, optics.intensity, planes.path
+    under_re, under_im, row, column = sample.object_re[s], sample.object_im[s], top, left
+    at_y, at_x, past = 0.0, 0.0, 0.0
+    for k in range(count):
+        time, weight = exposure_node(k, count, fading)
+        off_y, off_x = aim_y + path[2 * k], aim_x + path[2 * k + 1]
+        if off_y != at_y or off_x != at_x:
+            _illuminate(off_y, off_x, planes, microscope)
+            probe_re, probe_im, now = planes.moved_re, planes.moved_im, planes.now
+            at_y, at_x = off_y, off_x
+        if k == 0:
+            for j in range(light.size):
+                light[j] = np.float32(0.0)
+        if rates.size:
+            # Fluence until now: the nodes before, and the present light for the rest of the time.
+            under_re, under_im, row, column = planes.under_re, planes.under_im, 0, 0
+            fade_patch(
+                sample.bands[s], sample.fluence[s], sample.object_re[s], sample.object_im[s],
+                light, now, photons, time - past, top, left, rates, under_re, under_im, planes.rest,
+            )  # fmt: skip
+        # Expected counts: photons times sum over modes of |F{P O}|^2.
+        diffract(
+            k == 0, under_re, under_im, probe_re, probe_im, row, column,
+            np.float32(weight * photons), microscope.fft, planes.expected, planes.rest,
+        )  # fmt: skip
+        past += weight
+        share = np.float32(weight)
+        for j in range(light.size):
+            light[j] += share * now[j]
     # Shot noise: Poisson counts.
-    tick = state.ledger.exposures[b]
+    tick, rest = state.ledger.exposures[b], planes.rest
     s0, s1 = row_stream(state.keys, b, MEASUREMENT, _PHOTONS)
-    fill_poisson(s0, s1, tick, expected, measurement.counts[b], rest)
+    fill_poisson(s0, s1, tick, planes.expected, measurement.counts[b], rest)
     # Detector: full well, read noise, beam stop.
     s0, s1 = row_stream(state.keys, b, MEASUREMENT, _READ_NOISE)
     full_well, sigma = microscope.saturation_counts, microscope.read_noise_counts
     counts, known = measurement.counts[b], measurement.known[b]
-    read_out(s0, s1, tick, full_well, sigma, microscope.mask, counts, known, rest[:size])
+    read_out(s0, s1, tick, full_well, sigma, microscope.mask, counts, known, rest[: n * n])
 
 
 @inline_kernel
-def _irradiate(b, moved_light, microscope, state, sample):
+def _irradiate(b, light, microscope, state, sample):
     """Add the exposure of row b, with the light of `_measure`, to its specimen, and fade that."""
     s, n = b // microscope.probes, microscope.n
-    top, left, off_y, off_x = _patch(b, microscope, state, sample)
-    moved = off_y != 0.0 or off_x != 0.0
-    light = moved_light if moved else microscope.illumination.intensity
+    top, left = _patch(b, microscope, state, sample)
     photons, fluence = np.float32(state.measurement.photons[b]), sample.fluence[s]
     rates = microscope.inverse_critical
     if rates.size:
@@ -177,26 +285,26 @@ def _irradiate(b, moved_light, microscope, state, sample):
 def expose_rows(rows, positions, dwell_s, work, microscope, state, sample):
     """Take one exposure in each of the listed rows.
 
-    Exposures of one specimen by several probes are simultaneous: all probes see the specimen as it
-    was before, and then their damage is done. Their rows must follow each other in `rows`.
+    Exposures of one specimen by several probes are simultaneous: each probe sees the specimen as it
+    was before and as its own light fades it, and then the damage of all is done. Their rows must
+    follow each other in `rows`.
 
     Args:
         positions: (N, 2) float64, commanded positions, px.
         dwell_s: (N,) float64, exposure times, s.
         work: (`exposure_work(n, modes, probes)`,) float32, overwritten.
     """
-    size = microscope.n * microscope.n
-    before = _lights_at(microscope)
+    size, planes = microscope.n * microscope.n, _planes(work, microscope)
     first = 0
     while first < rows.size:
         s, end = rows[first] // microscope.probes, first
         while end < rows.size and rows[end] // microscope.probes == s:
-            b, light = rows[end], view1d(work, before + (end - first) * size, size)
-            _aim(b, positions[b], dwell_s[b], microscope, state)
-            _measure(b, light, microscope, state, sample, work)
+            b, light = rows[end], view1d(planes.lights, (end - first) * size, size)
+            count, fading = _aim(b, positions[b], dwell_s[b], planes.path, microscope, state)
+            _measure(b, count, fading, light, planes, microscope, state, sample)
             end += 1
         for k in range(first, end):
-            b, light = rows[k], view1d(work, before + (k - first) * size, size)
+            b, light = rows[k], view1d(planes.lights, (k - first) * size, size)
             _irradiate(b, light, microscope, state, sample)
             state.ledger.exposures[b] += 1
         first = end

@@ -151,9 +151,8 @@ def _illumination(probe: NDArray[np.complex64]) -> Illumination:
     real, imag = np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag)
     intensity = np.empty(flat.shape[1], np.float32)
     sum_intensity(real, imag, intensity)
-    return Illumination(
-        real, imag, spectrum.real.astype(np.float32), spectrum.imag.astype(np.float32), intensity
-    )
+    waves = real, imag, spectrum.real.astype(np.float32), spectrum.imag.astype(np.float32)
+    return Illumination(*waves, intensity, float(intensity.max()))
 
 
 def direct_beam(probe: NDArray[np.complex64]) -> Float32:

@@ -56,6 +56,7 @@ class Illumination(NamedTuple):
         spectrum_re, spectrum_im: (M, n*n) float32, unitary transform of the probe, from which it is
             moved by fractions of a pixel.
         intensity: (n*n,) float32, squared modulus summed over the modes.
+        peak: largest intensity.
     """
 
     probe_re: Float32
@@ -63,6 +64,7 @@ class Illumination(NamedTuple):
     spectrum_re: Float32
     spectrum_im: Float32
     intensity: Float32
+    peak: float
 
 
 class Microscope(NamedTuple):

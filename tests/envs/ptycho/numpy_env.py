@@ -16,7 +16,6 @@ from microgym.baselines.benchmarks.kernels import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import (
-    STAGE_LEVELS,
     PtychographySettings,
     direct_beam,
 )
@@ -60,7 +59,6 @@ class NumpyStage:
     def __init__(self, parameters: DriftParameters, generator: np.random.Generator) -> None:
         self.parameters = parameters
         self.generator = generator
-        self.perfect = parameters == STAGE_LEVELS["off"]
 
     def start(self, centre: float) -> None:
         """Come to rest at (centre, centre), px, and draw the drift of an episode."""
@@ -71,27 +69,30 @@ class NumpyStage:
         self.wander = [(0.0, 0.0), (0.0, 0.0)]
         self.clock_s, self.cell = 0.0, -1
 
-    def go(self, target: Sequence[float], before_s: float, dwell_s: float) -> Sequence[float]:
-        """Drive to a command and expose there.
-
-        Args:
-            target: (y, x), whole px.
-            before_s: motion and dead time.
-            dwell_s: exposure.
-
-        Returns:
-            Where the beam falls in the middle of the exposure, (y, x), px.
-        """
-        if self.perfect:
-            return target
-        half, jitter_px = 0.5 * self.parameters.backlash, self.parameters.jitter
+    def go(self, target: Sequence[float], before_s: float) -> None:
+        """Drive to a command, (y, x), whole px, in the time of motion and dead time."""
+        half = 0.5 * self.parameters.backlash
         pairs = zip(self.play, target, strict=True)
         self.play = [min(max(play, at - half), at + half) for play, at in pairs]
-        self._advance(before_s + 0.5 * dwell_s)
-        parts = zip(self.play, self.drift, self.jitter(), strict=True)
-        beam = [play + drift + jitter_px * draw for play, drift, draw in parts]
-        self._advance(0.5 * dwell_s)
-        return beam
+        self._advance(before_s)
+
+    def way_px(self, dwell_s: float) -> float:
+        """How far the drift goes within an exposure, about."""
+        chosen = self.parameters
+        pairs = zip(self.velocity, self.settling, strict=True)
+        steady = max(abs(speed) + abs(rest) / chosen.settling_time_s for speed, rest in pairs)
+        return steady * dwell_s + chosen.wander * math.sqrt(2.0 * dwell_s / chosen.wander_time_s)
+
+    def follow(self, times_s: Sequence[float], dwell_s: float) -> list[list[float]]:
+        """Where the beam falls at some times of an exposure, (y, x), px; then it is over."""
+        jitter, found, past = self.jitter(), list[list[float]](), 0.0
+        for time in times_s:
+            self._advance(time - past)
+            past = time
+            parts = zip(self.play, self.drift, jitter, strict=True)
+            found.append([at + off + self.parameters.jitter * one for at, off, one in parts])
+        self._advance(dwell_s - past)
+        return found
 
     def jitter(self) -> list[float]:
         """Two normal numbers."""
@@ -127,6 +128,23 @@ class NumpyStage:
             first, second = self.wander[0][axis], self.wander[1][axis]
             level = first + part * (second - first)
             self.drift[axis] = self.moved[axis] + parameters.wander * level
+
+
+def count_of(value: float, limits: Sequence[float]) -> int:
+    """Nodes in time that a value needs: one more for each limit that it exceeds."""
+    return 1 + sum(value > limit for limit in limits)
+
+
+def nodes_of(count: int, fading: float) -> tuple[Array, Array]:
+    """Times over the exposure's and weights, (count,): Gauss and Legendre's, crowded at the start.
+
+    See `microgym.physics.exposure`; `fading` is the largest fluence over the smallest critical one.
+    """
+    places, weights = np.polynomial.legendre.leggauss(count)
+    places, half = 0.5 * (places + 1.0), 0.5 * fading
+    times = np.expm1(places * math.log1p(half)) / half if half > 0.0 else places
+    weights = weights * (1.0 + half * times)
+    return times, weights / weights.sum()
 
 
 class DriftingMicroscope(NumpyMicroscope):
@@ -175,24 +193,43 @@ class DriftingMicroscope(NumpyMicroscope):
     def illuminate(
         self, target: tuple[int, int], before_s: float, dwell_s: float
     ) -> tuple[Array, Array, Patch]:
-        beam = self.stage.go(target, before_s, dwell_s)
+        self.stage.go(target, before_s)
+        photons, peak = self.settings.photons_per_s * dwell_s, float(self.footprint.max())
+        fading = photons * peak * float(self.rates.max(initial=0.0))
+        smears = count_of(self.stage.way_px(dwell_s), (0.1, 0.5, 1.0))
+        times, weights = nodes_of(max(smears, count_of(fading, (0.1, 1.4, 5.8))), fading)
+        path = self.stage.follow(times * dwell_s if smears > 1 else [0.5 * dwell_s], dwell_s)
+        path = path if smears > 1 else path * len(times)
+        beam = weights @ np.asarray(path)
         half, last = self.n // 2, self.settings.field_px - self.n
         top, left = (min(max(math.floor(at + 0.5) - half, 0), last) for at in beam)
-        off_y, off_x = beam[0] - (top + half), beam[1] - (left + half)
-        probe, light = self.probe, self.footprint
-        if off_y != 0.0 or off_x != 0.0:
-            rows = np.exp(-2j * math.pi * off_y * self.frequencies).astype(self.precision)
-            columns = np.exp(-2j * math.pi * off_x * self.frequencies).astype(self.precision)
-            probe = np.fft.ifft2(self.spectrum * rows[:, None] * columns)
-            light = np.abs(probe) ** 2
-        return probe, light, self.patch(top, left)
+        lit = self.patch(top, left)
+        mean, light = np.zeros((2, self.n, self.n), self.real)
+        for (y, x), time, weight in zip(path, times, weights, strict=True):
+            probe, now = self.probe, self.footprint
+            off_y, off_x = y - (top + half), x - (left + half)
+            if off_y != 0.0 or off_x != 0.0:
+                rows = np.exp(-2j * math.pi * off_y * self.frequencies).astype(self.precision)
+                columns = np.exp(-2j * math.pi * off_x * self.frequencies).astype(self.precision)
+                probe = np.fft.ifft2(self.spectrum * rows[:, None] * columns)
+                now = np.abs(probe) ** 2
+            under = self.specimen[lit]
+            if len(self.rates):
+                past = float(weights[times < time].sum())
+                under = self.faded(lit, photons * (light + (time - past) * now))
+            mean += weight * self.diffract(probe, under)
+            light += weight * now
+        return mean, light, lit
+
+    def faded(self, lit: Patch, more: Array | float = 0.0) -> Array:
+        """A patch of the specimen after its fluence and some more, photons/px."""
+        kept = np.exp(-self.rates * (self.fluence[lit] + more))
+        return 1.0 + (kept * self.bands[:, lit[0], lit[1]]).sum(axis=0)
 
     def expose(self, y: float, x: float, dwell_s: float) -> None:
         super().expose(y, x, dwell_s)
         if len(self.rates):
-            lit = self.lit
-            kept = np.exp(-self.rates * self.fluence[lit])
-            self.specimen[lit] = 1.0 + (kept * self.bands[:, lit[0], lit[1]]).sum(axis=0)
+            self.specimen[self.lit] = self.faded(self.lit)
 
     def improve(self) -> None:
         super().improve()

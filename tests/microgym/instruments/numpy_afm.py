@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.instruments.afm.kernels import LEAD
 from microgym.instruments.afm.settings import MARGIN_PX
+from microgym.physics.afm_tip import Tip, TipShape, tip_reach, window_of
 from microgym.physics.cantilever import CONTACT_NM, HAMAKER_NN_NM, MODULI_GPA
 from microgym.physics.feedback import MOST_TICKS
 
@@ -97,20 +98,23 @@ class NumpyLines:
         row = MARGIN_PX - 0.5 + (self.number + 0.5) * chosen.pixels / chosen.lines
         self.number += 1
         for back in (False, True):
-            window = state.tip.window[0].astype(float)
-            half, above = window.shape[0] // 2, int(row)
+            mounted, relief = state.tip, float(state.surface.relief[0])
+            tip = Tip(*(float(getattr(mounted, name)[0]) for name in TipShape._fields))
+            half, above = math.ceil(tip_reach(tip.shape, relief) / chosen.pixel_nm), int(row)
+            window = window_of(tip, chosen.pixel_nm, half).astype(float)
             surface = state.surface.height[0].astype(float)
             rows = surface[above - half : above + half + 2]
             strip = rows[:-1] + (row - above) * np.diff(rows, axis=0)
-            path = dilate_rows(strip, window, float(state.surface.relief[0]))
+            path = dilate_rows(strip, window, relief)
             at = MARGIN_PX - LEAD - 0.5 + np.arange(width + 1)
             at = at[::-1] if back else at
             heights = np.interp(at - half, np.arange(path.size), path)
             middles = np.floor(0.5 * (at[1:] + at[:-1]) + 0.5).astype(int)
             stuff = state.surface.material[0, int(row + 0.5), middles].astype(float)
             if not back:
-                fresh = self.instrument.parameters.new_window.astype(float)
-                ideal = dilate_rows(strip, fresh, float(state.surface.relief[0]))
+                new = Tip(*self.instrument.parameters.new_tip)
+                fresh = window_of(new, chosen.pixel_nm, half).astype(float)
+                ideal = dilate_rows(strip, fresh, relief)
                 borders = np.interp(at - half, np.arange(ideal.size), ideal)
                 self.truth = (0.5 * (borders[1:] + borders[:-1]))[LEAD:-LEAD]
             out = self._loop(heights, stuff, ticks, pixel_s / ticks, setpoint, gain)

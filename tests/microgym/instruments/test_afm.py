@@ -210,13 +210,49 @@ def test_a_second_apex_shows_a_ghost():
     instrument.scan(rows, dials(rate=0.5))
     trace = instrument.state.line.trace[0]
     alone = np.count_nonzero(trace - np.median(trace) > 20.0)
-    # 80 nm to the right is beyond the reach of the window; 40 nm is within it.
     tip = instrument.state.tip
     tip.second_y_nm[0], tip.second_x_nm[0], tip.second_z_nm[0] = 0.0, 40.0, 2.0
     instrument.set_radius(rows, tip.radius_nm.copy())
     instrument.scan(rows, dials(rate=0.5))
     both = np.count_nonzero(trace - np.median(trace) > 20.0)
     assert both > 1.6 * alone
+
+
+@pytest.mark.parametrize("field_nm", [100.0, 400.0])
+def test_the_foot_of_a_step_is_the_tips(field_nm):
+    # R cos a + (h - R (1 - sin a)) tan a: 22.2 nm for 60 nm, 8 nm and 15 degrees.
+    step = np.zeros((SIDE, SIDE))
+    step[:, SIDE // 2 :] = 60.0
+    instrument, rows = mounted(step, field_nm=field_nm)
+    instrument.scan(rows, dials(rate=0.5))
+    pixel, truth = instrument.settings.pixel_nm, instrument.state.line.truth[0]
+    raised = pixel * np.count_nonzero(truth[:128] > truth.min() + 1e-3)
+    assert raised == pytest.approx(22.2, abs=1.5 * pixel)
+
+
+def test_a_supported_lever_is_quieter():
+    # sqrt(k_B T / 3k) is 83 pm for 0.2 N/m; a free end has sqrt(k_B T / k).
+    contact = AFMSettings(**CONTACT).parameters.thermal_nm
+    assert contact == pytest.approx(0.0831, rel=0.01)
+    assert AFMSettings().parameters.thermal_nm == pytest.approx(0.0102, rel=0.01)
+
+
+def test_wear_counts_adhesion_and_follows_archard():
+    volumes: list[float] = []
+    for setpoint, wear in ((5.0, 1e-6), (10.0, 1e-6), (5.0, 2e-6)):
+        instrument, rows = mounted(
+            np.zeros((SIDE, SIDE)),
+            setpoint=setpoint,
+            tip=TipParameters(wear_nm3_nn_nm=wear),
+            **CONTACT,
+        )
+        instrument.scan(rows, dials(setpoint=setpoint, gain=500.0))
+        volumes.append(float(instrument.state.tip.volume_nm3[0]))
+    path = 1e9 * instrument.state.ledger.path_m[0]
+    # Adhesion H R / (6 a0^2) is 3.1 nN for 8 nm.
+    assert volumes[0] == pytest.approx(1e-6 * (5.0 + 3.13) * path, rel=0.03)
+    assert volumes[1] == pytest.approx(1e-6 * (10.0 + 3.13) * path, rel=0.03)
+    assert volumes[2] == pytest.approx(2.0 * volumes[0], rel=0.02)
 
 
 def test_contact_mode_holds_its_force():

@@ -268,7 +268,12 @@ def test_the_beam_is_command_plus_drift_backlash_and_jitter():
 
 @pytest.mark.parametrize("detector", [Detector(), Detector(read_noise_counts=1.0)])
 def test_noise_does_not_depend_on_the_batch(detector):
-    changes = {"photons_per_s": 1e5, "detector": detector, "stage": STAGE_LEVELS["real"]}
+    changes = {
+        "photons_per_s": 1e5,
+        "detector": detector,
+        "stage": STAGE_LEVELS["real"],
+        "damage": DAMAGE_LEVELS["hard"],
+    }
     batch = make(3, **changes)
     mount(batch, SPECIMEN)
     places = np.array([[20.0, 30.0], [32.0, 32.0], [40.0, 25.0]])

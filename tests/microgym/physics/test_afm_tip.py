@@ -8,6 +8,7 @@ from microgym.physics.afm_tip import (
     apex_radius,
     archard,
     dilate_line,
+    tip_reach,
     window_of,
     worn_height,
 )
@@ -114,6 +115,22 @@ def test_wear_follows_archard():
     assert slope == pytest.approx(0.5, abs=1e-9)
     assert apex_radius.py_func(radius, 0.0) == radius
     assert apex_radius.py_func(radius, height) == pytest.approx(radius + np.sqrt(20.0 * height))
+
+
+@pytest.mark.parametrize("height", [2.0, 60.0])
+@pytest.mark.parametrize("tip", [Tip(8.0, 15.0), Tip(30.0, 0.0), Tip(8.0, 20.0, worn_nm=1.5)])
+def test_the_reach_is_where_a_tip_stands_back_by_the_relief(tip, height):
+    reach, pixel = tip_reach(tip.shape, height), 0.1
+    half = int(np.ceil(reach / pixel)) + 2
+    profile = window_of(tip, pixel, half)[half, half:]
+    assert pixel * np.count_nonzero(profile <= height) == pytest.approx(reach, abs=1.01 * pixel)
+
+
+def test_a_second_apex_reaches_further():
+    ghost = Tip(8.0, 15.0, second_y_nm=30.0, second_x_nm=40.0, second_z_nm=20.0)
+    alone = tip_reach(Tip(8.0, 15.0).shape, 40.0)
+    assert tip_reach(ghost.shape, 60.0) == pytest.approx(50.0 + alone)
+    assert tip_reach(ghost.shape, 15.0) == tip_reach(Tip(8.0, 15.0).shape, 15.0)
 
 
 def test_bad_input_is_refused():

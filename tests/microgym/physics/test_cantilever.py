@@ -150,6 +150,9 @@ def test_contact_mode_pushes_holds_on_and_snaps():
     # A stiff surface yields nothing: deflection equals push, and force is k times deflection.
     assert np.abs(far[deep] - gaps[deep]).max() < 0.05 * pull
     assert (far[deep] == near[deep]).all()
+    # From far, contact begins at 3/2 (H R / 3k)^(1/3): 1.42 nm for 8 nm.
+    first = gaps[np.flatnonzero(far)[-1]]
+    assert first == pytest.approx(1.42, abs=2 * table.step_nm)
     last = gaps[np.flatnonzero(near)[-1]]
     assert last == pytest.approx(pull, abs=2 * table.step_nm)
     assert far[(gaps > 3.0) & (gaps < pull)] == pytest.approx(0.0)

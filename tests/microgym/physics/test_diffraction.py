@@ -40,7 +40,7 @@ def compiled(specimen, probe, top, left, fraction=(0.0, 0.0)):
         phase_ramp(*fraction, n, ramp_re, ramp_im, np.empty(4 * n, np.float32))
         shift_probe(spectrum_re, spectrum_im, ramp_re, ramp_im, fft, re, im, work)
     out = np.empty(n * n, np.float32)
-    diffract(object_re, object_im, re, im, top, left, np.float32(PHOTONS), fft, out, work)
+    diffract(True, object_re, object_im, re, im, top, left, np.float32(PHOTONS), fft, out, work)
     return out.reshape(n, n)
 
 

@@ -8,6 +8,7 @@ from microgym.baselines.observation_models.afm.classical import (
     FLATTENED,
     GRID,
     NEW_NM,
+    REACH,
     TRACE,
     RestorationSettings,
     best_settings,
@@ -17,7 +18,7 @@ from microgym.baselines.observation_models.afm.classical import (
     without_tip,
 )
 from microgym.baselines.observation_models.afm.dataset import Conditions, Frames, scan_frames
-from microgym.physics.afm_tip import REACH, Tip, window_of
+from microgym.physics.afm_tip import Tip, window_of
 from tests.microgym.reconstruction.topography.networks import make_weights
 from tests.microgym.tip_reference import dilate
 
@@ -84,7 +85,7 @@ def test_erosion_and_dilation_change_a_worn_tip_for_a_new_one():
     surface[:, 130:140] = 30.0
     inside = slice(REACH, -REACH)
     blunt, new = (
-        dilate(surface, window_of(Tip(radius), pixel))[inside, inside].astype(np.float64)
+        dilate(surface, window_of(Tip(radius), pixel, REACH))[inside, inside].astype(np.float64)
         for radius in (20.0, NEW_NM)
     )
     found = without_tip(blunt[None], 20.0, pixel, pixel)[0]

@@ -39,8 +39,9 @@ def simulate(specimen, probe, positions, seed):
     mean = np.empty((len(positions), N * N), np.float32)
     for k, (y, x) in enumerate(positions - N // 2):
         diffract(
-            object_re, object_im, probe_re, probe_im, y, x, np.float32(1.0), fft, mean[k], work
-        )
+            True, object_re, object_im, probe_re, probe_im, y, x, np.float32(1.0), fft,
+            mean[k], work,
+        )  # fmt: skip
     photons = PHOTONS / mean.sum(axis=1, dtype=np.float64).mean()
     mean *= np.float32(photons)
     s0, s1 = episode_key(seed)
