@@ -1,5 +1,6 @@
 """Steps a second, and the environment's share of the time of training."""
 
+import inspect
 import time
 from typing import Any
 
@@ -56,17 +57,24 @@ def _steps(audit: Audit, count: int, seconds: float) -> float:
 
 def training_share(audit: Audit, seconds: float) -> tuple[list[Check], float | None]:
     """The environment's share of the time of stock PPO, by processor time."""
-    from microgym.baselines.audit.learners import TimedVecEnv, learner_for, plain_tables
+    from microgym.baselines.audit.learners import (
+        TimedVecEnv,
+        algorithm,
+        learner_for,
+        plain_tables,
+    )
 
     name, table = next(iter(plain_tables(audit).items()))
-    model, env = learner_for(audit, name, table, "default", seed=0)
+    given = dict(table.get("settings", {}))
+    if "n_steps" in inspect.signature(algorithm(name)).parameters:  # short rollouts suffice
+        given |= {"n_steps": 32, "batch_size": min(128, int(given.get("batch_size", 64)))}
+    model, env = learner_for(audit, name, {**table, "settings": given}, "default", seed=0)
     assert isinstance(env, TimedVecEnv)
-    model.learn(max(1, model.n_steps if hasattr(model, "n_steps") else 64) * env.num_envs)
-    env.spent, start = 0.0, time.process_time()
-    total = 0
+    model.learn(32 * env.num_envs)
+    env.spent, start, total = 0.0, time.process_time(), 0
     while total == 0 or time.process_time() - start < seconds:
-        total += env.num_envs * 64
-        model.learn(env.num_envs * 64, reset_num_timesteps=False)
+        total += 32 * env.num_envs
+        model.learn(32 * env.num_envs, reset_num_timesteps=False)
     share = env.spent / (time.process_time() - start)
     env.close()
     most = audit.declared.get("training_share", _MOST_SHARE)

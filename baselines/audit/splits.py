@@ -4,13 +4,16 @@ import numpy as np
 
 from microgym.baselines.audit.check import Check, Findings, judge, listed
 from microgym.baselines.audit.context import Audit
-from microgym.baselines.audit.observations import starts
+from microgym.baselines.audit.observations import sample, starts
 from microgym.baselines.audit.play import Array
 from microgym.specimens.splits import SPLITS
 
 MOST = 0.2
-"""Correlation between splits that a sample of `LATENTS` episodes tells from none."""
-_LATENTS, _DECIDED = 512, 256
+_SURE = 4.5
+"""Standard errors at which a correlation is more than chance, as many are looked at; those of 512
+episodes are 0.2."""
+_DECIDED = 256
+"""Episodes from which returns are correlated (design choice)."""
 
 
 def splits(audit: Audit) -> Findings:
@@ -18,16 +21,18 @@ def splits(audit: Audit) -> Findings:
     want = f"|r| below {MOST:g} between each two splits"
     if "split" not in audit.arguments:
         return Findings((judge("splits", False, "no argument split", want),))
-    hidden = [starts(audit, _LATENTS, one)[1] for one in SPLITS]
+    count = sample(audit)
+    hidden = [starts(audit, count, one)[1] for one in SPLITS]
     found = {name: between([one[name] for one in hidden]) for name in hidden[0]}
-    bad = {n: r for n, r in found.items() if abs(r) >= MOST}
+    limit = max(MOST, _SURE / np.sqrt(count))
+    bad = {n: r for n, r in found.items() if abs(r) >= limit}
     bad = {n: r for n, r in bad.items() if not audit.exemption(f"splits.{n}")}
     most = max((abs(r) for r in found.values()), default=0.0)
     figure = f"{len(found)} hidden quantities, |r| at most {most:.2f}"
     figure = "alike: " + listed(f"{n} {r:.2f}" for n, r in bad.items()) if bad else figure
     checks = [judge("splits hidden", not bad, figure, want)]
     checks += _returns(audit, want)
-    return Findings(tuple(checks), {"hidden": found, "episodes": _LATENTS})
+    return Findings(tuple(checks), {"hidden": found, "episodes": count})
 
 
 def between(samples: list[Array]) -> float:
