@@ -29,7 +29,7 @@ LINE_S = 0.25
 class AFMConfig(declare.Config):
     """Arguments of AFM-v0."""
 
-    specimen: str = declare.anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
+    specimen: str = declare.family("mixed", SURFACES, "family of surfaces")
     split: str = declare.split()
     imaging: str = declare.choice("amplitude", tuple(CANTILEVERS), "tapping, or contact mode")
     lines: int = declare.integer(64, 8, 256, "lines of a frame")

@@ -25,7 +25,7 @@ OPTICS = (
 class PFMLoopConfig(declare.Config):
     """Arguments that both tasks have."""
 
-    specimen: str = declare.anything("mixed", "one of `microgym.specimens.ferroelectrics.FAMILIES`")
+    specimen: str = declare.family("mixed", ferroelectrics.FAMILIES, "family of films")
     split: str = declare.split()
     pulses: int = declare.integer(16, 1, 400, "pulses of an episode")
     time_budget_s: float | None = declare.positive(
@@ -68,7 +68,7 @@ class PFMLoopConfig(declare.Config):
 class PFMConfig(PFMLoopConfig):
     """Arguments of PFM-v0."""
 
-    pattern: str = declare.anything("strokes", "one of `microgym.specimens.patterns.PATTERNS`")
+    pattern: str = declare.family("strokes", patterns.PATTERNS, "family of patterns")
 
     def validate(self) -> None:
         """Check families and optics."""

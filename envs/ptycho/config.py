@@ -20,7 +20,7 @@ from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import ClassicalImage, RawImage
-from microgym.specimens.splits import validate_family
+from microgym.specimens.splits import FAMILIES, validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
 """Cells along an edge of the maps, by mode of the observation."""
@@ -39,10 +39,11 @@ DWELL_RANGE_S = (0.1, 10.0)
 class PtychoConfig(declare.Config):
     """Arguments of Ptycho-v0."""
 
-    specimen: str | Mapping[str, str] = declare.anything(
+    specimen: str | Mapping[str, str] = declare.family(
         "sparse",
-        "family of `microgym.specimens.splits.FAMILIES`, path of an image file (TIFF, PNG, npz, "
-        "npy, HDF5), or a mapping with the paths of an amplitude and a phase",
+        FAMILIES,
+        "path of an image file (TIFF, PNG, npz, npy, HDF5), mapping with the paths of an amplitude "
+        "and a phase, or family",
     )
     split: str = declare.split()
     exposures: int = declare.integer(24, 1, 400, "exposures of an episode")
@@ -58,7 +59,9 @@ class PtychoConfig(declare.Config):
     drift: str = declare.level(STAGE_LEVELS, "drift, backlash and jitter of the stage", "easy")
     damage: str = declare.level(DAMAGE_LEVELS, "fading of the specimen", "easy")
     detector: str = declare.level(DETECTOR_LEVELS, "imperfections of the detector", "off")
-    coherence: str = declare.level(COHERENCE_LEVELS, "partial coherence of the beam", "off")
+    coherence: str = declare.level(
+        COHERENCE_LEVELS, "partial coherence of the beam", "off", at_reset=False
+    )
     optics: Mapping[str, float] = declare.changes("optics to change, by name", tuple(OPTICS))
     probe: str | None = declare.anything(
         None, "path of a file with a probe, instead of the zone plate's"
@@ -67,7 +70,7 @@ class PtychoConfig(declare.Config):
         None, "path of a recorded scan, instead of the simulation"
     )
     final_sweeps: int = declare.integer(
-        5, 0, 100, "sweeps through all exposures at the end of an episode"
+        16, 0, 100, "sweeps through all exposures at the end of an episode"
     )
 
     def validate(self) -> None:

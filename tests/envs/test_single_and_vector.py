@@ -178,7 +178,7 @@ def test_a_reset_mask_stays_in_the_users_options():
 def test_bad_options_and_seeds_change_nothing(kind):
     env = kind()
     before = env.snapshot()
-    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\]; there are none"):
+    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\]; known are"):
         env.reset(seed=5, options={"colour": "red"})
     with pytest.raises(gym.error.Error, match="Seed must be"):
         env.reset(seed=-1)
