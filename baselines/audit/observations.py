@@ -73,7 +73,7 @@ def observed(env_id: str) -> dict[str, Channels]:
     chosen: Any = declared[task.config.observation] if isinstance(declared, Modes) else declared
     if isinstance(chosen, Channels):
         return {"": chosen}
-    there: Any = task.single_observation_space
+    there: Any = task.single_observation_space.spaces
     # A part that only some arguments add, such as a network's output, is declared, too.
     return {name: part for name, part in chosen.items() if name in there}
 
@@ -121,7 +121,7 @@ def starts(audit: Audit, count: int, split: str) -> tuple[Array, dict[str, Array
 
     Returns:
         Observations [count, features]; name to values [count, k] of each hidden quantity: its
-        mean and some of its elements, as far as they differ between episodes.
+        mean and some of its elements.
     """
     setting, size = audit.setting(split), min(128, count)
     seen: list[Array] = []
@@ -136,8 +136,7 @@ def starts(audit: Audit, count: int, split: str) -> tuple[Array, dict[str, Array
         env.close()
         audit.progress(size)
     joined = {n: np.concatenate(v) for n, v in hidden.items()}
-    kept = {n: v[:, v.std(axis=0) > 1e-9] for n, v in joined.items()}
-    return np.concatenate(seen).astype(np.float64), {n: v for n, v in kept.items() if v.size}
+    return np.concatenate(seen).astype(np.float64), joined
 
 
 def _summary(value: NDArray[Any]) -> Array:
@@ -158,7 +157,8 @@ def predictable(seen: Array, values: Array) -> float:
         values: [n, k].
     """
     varying = seen[:, seen.std(axis=0) > 1e-9]
-    if not varying.size:
+    values = values[:, values.std(axis=0) > 1e-9]
+    if not (varying.size and values.size):
         return 0.0
     scaled = (varying - varying.mean(axis=0)) / varying.std(axis=0)
     if scaled.shape[1] > _FEATURES:
