@@ -53,12 +53,13 @@ def test_a_partial_audit_changes_its_part_of_the_record(audit_of: Make, tmp_path
 
 
 def test_plain_rows_are_trained_once(audit_of: Make, monkeypatch: Any) -> None:
-    audit = audit_of("Sound", 0.3)
+    audit = audit_of("Sound", 0.1)
     found = plain.plain(audit)
     rows = found.data["default"]["PPO"]
     assert len(rows["runs"]) == len(plain.SEEDS)
     assert all(steps > 0 for steps in rows["steps"])
-    assert [one.name for one in found.checks] == ["plain default", "plain expert"]
+    names = ["plain default", "plain expert", "plain easy", "plain halfway"]
+    assert [one.name for one in found.checks] == names
     monkeypatch.setattr(plain, "train", lambda task: pytest.fail("trained again"))
     assert plain.plain(audit).data["default"]["PPO"]["runs"] == rows["runs"]
 
