@@ -35,7 +35,7 @@ def summary(results: Path) -> str:
             records.setdefault(record["env"], {})[kind] = record
     if not records:
         raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
-    rows = [("environment", *_COLUMNS[:4], "shipped", "oracle", "score")]
+    rows: list[tuple[str, ...]] = [("environment", *_COLUMNS[:4], "shipped", "oracle", "score")]
     for env_id, found in sorted(records.items()):
         known, score = _known(found)
         digits = max(2, decimals(list(known.values())))
