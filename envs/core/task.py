@@ -269,7 +269,7 @@ class Task(ABC):
         )
 
     def info(self) -> dict[str, Any]:
-        """Terms, costs, metrics and ledger; masks and the hidden state where there are some.
+        """Terms, costs, metrics and ledger; masks, int8, and the hidden state where there are some.
 
         Returns:
             A nested dict of arrays [N, ...], fresh, with the same keys at every call.
@@ -283,7 +283,7 @@ class Task(ABC):
         }
         masks = self.action_masks()
         if masks is not None:
-            result["action_mask"] = masks
+            result["action_mask"] = masks.astype(np.int8)
         if self.config.reveal:
             result["latent"] = self.latent()
         return result

@@ -139,7 +139,7 @@ def test_a_snapshot_holds_the_arguments():
     fresh.reset(seed=1)
     envs.restore(fresh.snapshot())
     assert_same(drive(envs, **going_on), drive(fresh, **going_on))
-    for bad in (7.0, -1.0, 0.5, np.inf):
+    for bad in (7.0, -2.0, 0.5, np.inf, np.nan):
         broken = {**state, ARGUMENTS: np.full_like(state[ARGUMENTS], bad)}
         before = envs.snapshot()
         with pytest.raises(ValueError, match="must be"):
