@@ -29,7 +29,7 @@ class Variants:
 
     Attributes:
         values: float64 [N, arguments]: a number, or the position of a name among those that may be
-            chosen; -1 for the name that was made. They persist until they are set anew.
+            chosen; -1 for another name that was made. They persist until they are set anew.
         current: the task of all rows, or the one that was made where rows differ.
     """
 
@@ -102,11 +102,11 @@ class Variants:
         choices = self.known[name].choices
         if not choices:
             return float(value)
+        if value in choices:
+            return float(choices.index(value))
         if value == getattr(self._made.config, name):
             return -1.0
-        if value not in choices:
-            raise ValueError(f"{name}={value!r} must be one of {choices} at a reset")
-        return float(choices.index(value))
+        raise ValueError(f"{name}={value!r} must be one of {choices} at a reset")
 
     def _config(self, row: NDArray[np.float64]) -> Any:
         """Configuration of the values of a row."""

@@ -147,6 +147,16 @@ def test_a_snapshot_holds_the_arguments():
         assert_same(envs.snapshot(), before)
 
 
+def test_a_snapshot_of_an_environment_with_other_switches_brings_them_along():
+    env, other = make(drift="hard"), make(difficulty="easy")
+    env.reset(seed=1)
+    other.reset(seed=2)
+    other.restore(env.snapshot())
+    assert other.config.drift == "hard"
+    for _ in range(3):
+        assert_same(other.step(np.zeros(3)), env.step(np.zeros(3)))
+
+
 def test_any_number_of_values_is_forgotten_again():
     env = make()
     for value in np.linspace(1.0, 20.0, 600):
