@@ -167,11 +167,12 @@ class STMMeasurement(IntEnum):
 
 @unique
 class PFMWorld(IntEnum):
-    """Ferroelectric tasks: pattern to be written, strongest bias, and imprint that is asked for."""
+    """Ferroelectric tasks: pattern, strongest bias, imprint that is asked for, first domains."""
 
     PATTERN = 21
     STRENGTH = 31
     IMPRINT = 41
+    DOMAINS = 51
 
 
 @unique
