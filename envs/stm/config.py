@@ -22,6 +22,7 @@ class TunnellingConfig(declare.Config):
         bent: share of episodes that begin with a tip that is not sharp.
     """
 
+    PRESETS: ClassVar = {"easy": {"drift": "off", "tip": "easy", "noise": "easy"}}
     bent: ClassVar[float] = 0.0
     specimen: str = declare.family("terrace", FAMILIES, "family of surfaces")
     split: str = declare.split()
@@ -66,6 +67,9 @@ class DragConfig(TunnellingConfig):
 class STMConfig(DragConfig):
     """Arguments of STM-v0."""
 
+    PRESETS: ClassVar = {
+        "easy": {"farthest_nm": 1.5, "drift": "off", "tip": "easy", "noise": "easy"}
+    }
     farthest_nm: float = declare.at_reset(
         declare.number(3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
     )
