@@ -21,12 +21,14 @@ from microgym.state import Float32
 NUMBERS, BELIEF = "numbers", "belief"
 """Parts of the network's observation: the environment's vector, and what the filter says."""
 _FEATURES = STATES + len(GENTLE)
+_LEAST, _SPREAD = 1e-3, 3.0
+"""Least probability that is told apart from 0, and scale of the log-odds (design choices)."""
 
 
 class TipBeliefs(PolicyAdapter):
     """Belief of the Bayesian filter beside the observation: the history in a few numbers.
 
-    Probabilities of the states, and of a sharp tip after each gentle action.
+    Log-odds of the states, and of a sharp tip after each gentle action.
     """
 
     State = TipExpertState
@@ -38,7 +40,7 @@ class TipBeliefs(PolicyAdapter):
         self.observation_space = spaces.Dict(
             {
                 NUMBERS: spaces.Box(-np.inf, np.inf, (len(TIP),), np.float32),
-                BELIEF: spaces.Box(0.0, 1.0, (_FEATURES,), np.float32),
+                BELIEF: spaces.Box(-np.inf, np.inf, (_FEATURES,), np.float32),
             }
         )
         self.action_space = spaces.Discrete(len(ACTIONS))
@@ -49,7 +51,9 @@ class TipBeliefs(PolicyAdapter):
         numbers, belief = np.asarray(whole[NUMBERS], np.float32), self.state.belief
         self._filter.update(belief, TIP.unpack(numbers.astype(np.float64)))
         told = [self._filter.states(belief), self._filter.sharpened(belief)]
-        return {NUMBERS: numbers, BELIEF: np.concatenate(told, axis=1).astype(np.float32)}
+        chances = np.clip(np.concatenate(told, axis=1), _LEAST, 1.0 - _LEAST)
+        odds = np.log(chances / (1.0 - chances)) / _SPREAD
+        return {NUMBERS: numbers, BELIEF: odds.astype(np.float32)}
 
 
 class TipPolicyNet(ChoiceNet):
