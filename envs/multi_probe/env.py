@@ -15,9 +15,9 @@ task with one agent that decides for all probes.
 ## Physics
 
 Optics, detector, photon statistics, damage and reconstruction are those of
-[Ptycho-v0](Ptycho-v0.md). All probes of a round see the specimen as it was before the round; then
-the damage of all exposures is done. Each probe has its own stage, which drifts by itself. A round
-takes the time of its slowest probe: way, dead time and exposure.
+[Ptycho-v0](Ptycho-v0.md). In a round each probe sees the specimen as it was before and as its own
+light fades it; then the damage of all exposures is done. Each probe has its own stage, which drifts
+by itself. A round takes the time of its slowest probe: way, dead time and exposure.
 
 ## Observation Space
 
