@@ -1,6 +1,8 @@
 """Stock algorithms through the public interface: what an ordinary researcher gets."""
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -91,7 +93,7 @@ def _trained(audit: Audit, todo: Sequence[Task]) -> dict[tuple[str, str, int], d
             left.append(task)
     if audit.jobs > 1 and len(left) > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(audit.jobs, context) as pool:
+        with ProcessPoolExecutor(audit.jobs, context, initializer=_follow) as pool:
             results = pool.map(train, left)
             for task, result in zip(left, results, strict=True):
                 found[task.name, task.difficulty, task.run] = result
@@ -101,6 +103,18 @@ def _trained(audit: Audit, todo: Sequence[Task]) -> dict[tuple[str, str, int], d
             found[task.name, task.difficulty, task.run] = train(task)
             audit.progress(EPISODES)
     return found
+
+
+def _follow() -> None:
+    """End this worker when its parent ends, whatever ends that."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def train(task: Task) -> dict[str, Any]:
