@@ -35,6 +35,10 @@ Position and exposure time of every probe.
 The team's, the same for each agent: the terms of Ptycho-v0, with dose and exposures of all probes
 and the time of the team. Doses count relative to the nominal dose of all probes.
 
+A team that exposes nothing earns 0, and one that chooses positions at random more: structure is
+paid when it is found. With `difficulty="easy"` stages do not drift and the specimen does not fade,
+so that a policy need learn only where structure is, and to keep the probes apart.
+
 ## Starting State
 
 A specimen drawn from the seed, probes parked over equal parts of the region (halves, thirds or
