@@ -65,10 +65,11 @@ class PtychoExogenous(IntEnum):
 
 @unique
 class PtychoMeasurement(IntEnum):
-    """Ptychography: photon counting, and read noise."""
+    """Ptychography: photon counting, read noise, and photons lost in the dead time of pixels."""
 
     PHOTONS = 0
     READ_NOISE = 1
+    DEAD_TIME = 2
 
 
 @unique
