@@ -107,8 +107,8 @@ model.learn(110_000)
 
 ## Switches
 
-Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before. `heat`
-makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
+Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
+`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
 
 ## Where adaptivity does not pay
 
