@@ -17,8 +17,10 @@ from microgym.state import Float64, Shape
 
 REGION_PX = 128
 """Edge of the scanned region, px."""
-EXPERT, ORACLE = ptycho.ExpertAgent(), ptycho.OracleAgent()
-"""Agents of one probe, whose models of an exposure the teams use."""
+EXPERT = ptycho.ExpertAgent()
+"""Agent of one probe, whose model of an exposure the teams use."""
+ORACLE = ptycho.ExposureModel(ptycho.GreedyConfig(dwell_s=0.45))
+"""Model of an exposure with which the oracle chooses."""
 
 
 def clear_cells(places: NDArray[Any], clearance_px: float, cells: int) -> NDArray[np.bool_]:
@@ -40,6 +42,11 @@ def clear_cells(places: NDArray[Any], clearance_px: float, cells: int) -> NDArra
 def within(part: Float64, place: Float64) -> Float64:
     """Position in a part (corners, (2, 2)) of the region, from a position in [-1, 1]."""
     return part[0] + 0.5 * (place + 1.0) * (part[1] - part[0])
+
+
+def maps_of(observation: Mapping[str, NDArray[Any]], probe: int) -> dict[str, NDArray[Any]]:
+    """Values of the maps of one probe by name, each (N, CELLS, CELLS)."""
+    return {name: one[:, probe] for name, one in MAPS.unpack(observation["maps"]).items()}
 
 
 def observation_shapes(probes: int) -> dict[str, tuple[int, ...]]:
@@ -77,18 +84,18 @@ class TeamAgent(BaseAgent):
 
 
 class RandomAgent(SeededRandomAgent, TeamAgent):
-    """Uniform positions, 1 s each."""
+    """Uniform positions, `PATTERN_S` each."""
 
     def _choices(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
         draws = self.draw(2 * self.config.probes).reshape(self.num_envs, -1, 2)
         for place in np.moveaxis(2.0 * draws - 1.0, 1, 0):
-            yield place, 1.0
+            yield place, ptycho.PATTERN_S
 
 
 class RasterAgent(TeamAgent):
-    """Rows from top to bottom, by each probe in its own equal part; 1 s each."""
+    """Rows from top to bottom, by each probe in its own equal part; `PATTERN_S` each."""
 
     name = "raster"
 
@@ -97,7 +104,7 @@ class RasterAgent(TeamAgent):
     ) -> Iterator[tuple[Float64, float]]:
         points = ptycho.RasterAgent.pattern(self.config.exposures)
         for part in self.parts:
-            yield within(part, points[self.steps % len(points)]), 1.0
+            yield within(part, points[self.steps % len(points)]), ptycho.PATTERN_S
 
 
 class AimState(NamedTuple):
@@ -129,16 +136,17 @@ class IndependentAgent(SeededRandomAgent, TeamAgent):
     def _choices(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
-        probes, numbers = self.config.probes, observation["numbers"].astype(np.float64)
-        places = numbers[..., [NUMBERS.index("y"), NUMBERS.index("x")]]
-        gives_way = (numbers[..., NUMBERS.index("lost")] > 0.5) & (self.draw(probes) < 0.5)
+        probes = self.config.probes
+        numbers = NUMBERS.unpack(observation["numbers"].astype(np.float64))
+        places = np.stack([numbers["y"], numbers["x"]], axis=-1)
+        gives_way = (numbers["lost"] > 0.5) & (self.draw(probes) < 0.5)
         survey = ptycho.RasterAgent.pattern(EXPERT.config.survey**2)
         for probe in range(probes):
             if self.steps < len(survey):
                 place = survey[(self.steps + probe * len(survey) // probes) % len(survey)]
                 seconds = EXPERT.config.survey_s
             else:
-                gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+                gains = EXPERT.model.sums(EXPERT.unseen(maps_of(observation, probe)))
                 way = np.sqrt(squared_distances(places[:, probe], CELLS))
                 worth = gains - self.travel * gains.max(axis=(1, 2), keepdims=True) * way
                 away = self.far_cells(self.state.aim[:, probe])
@@ -176,7 +184,7 @@ class ExpertAgent(TeamAgent):
             if self.steps < len(survey):
                 yield within(part, survey[self.steps]), config.survey_s
                 continue
-            gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+            gains = EXPERT.model.sums(EXPERT.unseen(maps_of(observation, probe)))
             place = best_places(np.where(free & self.part_cells(probe), gains, -np.inf))
             free &= self.far_cells(place)
             yield place, config.greedy.dwell_s
@@ -192,7 +200,7 @@ class OracleAgent(TeamAgent):
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
         latent, config = info["latent"], ORACLE.config
-        unseen = latent["structure"] * ORACLE.unknown(observation["maps"][:, 0])
+        unseen = latent["structure"] * ORACLE.unknown(maps_of(observation, 0))
         free = np.ones(unseen.shape, np.bool_)
         for probe in range(self.config.probes):
             aim = best_places(np.where(free, ORACLE.sums(unseen), -np.inf))

@@ -11,7 +11,7 @@ class MultiProbeConfig(PtychoConfig):
     """Arguments of Ptycho-v0, and those of several probes."""
 
     probes: int = integer(2, 2, 4, "probes on the specimen")
-    exposures: int = integer(12, 1, 100, "exposures of each probe in an episode")
+    exposures: int = integer(15, 1, 100, "exposures of each probe in an episode")
     clearance_px: float = number(
         32.0, 0.0, 128.0, "least distance of two probes that their carriers allow", "px"
     )

@@ -27,8 +27,9 @@ spends none on vacuum or twice on one place.
   follows commands imperfectly. The reconstruction uses the commanded positions.
 * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
   before coarse. Photons are the unit of dose.
-* **Reconstruction**: rPIE during the scan, a few iterations on each new exposure, and
-  `final_sweeps` sweeps through all of them at the end; the probe is known.
+* **Reconstruction**: rPIE on each new exposure and on the earlier ones that it overlaps, and at the
+  end `final_sweeps` sweeps through all of them with momentum, after which the image is within a
+  decibel of convergence; the modulus of the image is at most 1, and the probe is known.
 
 ## Observation Space
 
@@ -48,8 +49,14 @@ masked in `info["action_mask"]` and `action_masks()`, until none is free.
 ## Rewards
 
 The signal-to-noise ratio does not depend on gauge (`microgym.metrics.structure_snr_db`): an empty
-image has 0 dB, and only structure counts. The step that ends the episode is rewarded after the
-final sweeps.
+image has 0 dB, and only structure counts. A worse image than an empty one is rewarded like that, so
+that exposing is never worse than not. The step that ends the episode is rewarded after the final
+sweeps, which raise the image by 3 to 5 dB.
+
+Resolution is the main part of the return. Discovery pays early for what the image will show later.
+Dose, damage and time are small by design, some hundredths each: photons and time matter through the
+image, which fading blurs and drift distorts. By default each of the two costs the oracle about one
+decibel.
 
 ## Starting State
 
@@ -99,7 +106,16 @@ AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced 
 
 ## Reference policies
 
-The oracle is greedy: a strong reference and not a bound.
+Mean signal-to-noise ratio on the structure over 200 test specimens, dB: TABLE. The oracle spreads
+its exposures evenly over the structure, which it knows, before the first one, and follows the drift:
+a strong reference and not a bound. One that chooses greedily reaches 1 dB less: planning pays, since
+exposures that overlap alike make each other's phases certain.
+
+## Learning
+
+`difficulty="easy"` switches drift and damage off; it can be changed at a reset, too. Grid actions
+suit a fully convolutional policy, with `MaskablePPO` of sb3-contrib and the maps as they are: they
+leave the environment at the scale of their signal.
 
 ## Where adaptivity does not pay
 
