@@ -19,7 +19,7 @@ REGION_PX = 128
 """Edge of the scanned region, px."""
 EXPERT = ptycho.ExpertAgent()
 """Agent of one probe, whose model of an exposure the teams use."""
-ORACLE = ptycho.ExposureModel(ptycho.GreedyConfig(dwell_s=0.45))
+ORACLE = ptycho.ExposureModel(ptycho.GreedyConfig(dwell_s=0.25))
 """Model of an exposure with which the oracle chooses."""
 
 

@@ -20,7 +20,7 @@ Maps = Mapping[str, NDArray[Any]]
 
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
-PATTERN_S = 0.5
+PATTERN_S = 0.25
 """Exposure time of random positions and patterns, s (design choice)."""
 
 
@@ -122,8 +122,8 @@ class GreedyConfig:
     """
 
     probe_cells: float = 4.5
-    saturation: float = 6.0
-    dwell_s: float = 0.55
+    saturation: float = 12.0
+    dwell_s: float = 0.28
 
 
 def best_places(gains: Float64) -> Float64:
@@ -169,7 +169,7 @@ class OracleConfig:
     """
 
     exposures: int = PtychoConfig().exposures
-    dwell_s: float = 0.45
+    dwell_s: float = 0.25
     least: float = 0.05
 
 

@@ -30,7 +30,7 @@ MODELS = {"classical": ClassicalImage, "neural": NeuralImage, "raw": RawImage}
 
 GRID = 16
 """Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
-GRID_DWELLS_S = (0.15, 0.5, 1.5)
+GRID_DWELLS_S = (0.1, 0.25, 0.8)
 """Exposure times of the discrete action, s (design choice: a glance, the time at which the oracle
 does best, and one that drift and damage make too long)."""
 DWELL_RANGE_S = (0.1, 10.0)
@@ -54,7 +54,7 @@ class PtychoConfig(declare.Config):
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 1.5 s an exposure", "s", optional=True
     )
-    photons: float = declare.positive(5e5, "photons of an exposure of one second, at most 1e9")
+    photons: float = declare.positive(1e6, "photons of an exposure of one second, at most 1e9")
     observation: str = declare.choice(
         "compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector"
     )
@@ -74,7 +74,7 @@ class PtychoConfig(declare.Config):
         None, "path of a recorded scan, instead of the simulation"
     )
     final_sweeps: int = declare.integer(
-        20, 0, 100, "sweeps through all exposures at the end of an episode"
+        16, 0, 100, "sweeps through all exposures at the end of an episode"
     )
 
     def validate(self) -> None:

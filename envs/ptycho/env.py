@@ -28,8 +28,9 @@ spends none on vacuum or twice on one place.
 * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
   before coarse. Photons are the unit of dose.
 * **Reconstruction**: rPIE on each new exposure and on the earlier ones that it overlaps, and at the
-  end `final_sweeps` sweeps through all of them with momentum, after which the image is within a
-  decibel of convergence; the modulus of the image is at most 1, and the probe is known.
+  end `final_sweeps` sweeps through all of them with momentum; where exposures overlap, the image is
+  then within a decibel of that after 100 sweeps. The modulus of the image is at most 1; the probe is
+  known.
 
 ## Observation Space
 
@@ -55,7 +56,7 @@ sweeps, which raise the image by 3 to 5 dB.
 
 Resolution is the main part of the return. Discovery pays early for what the image will show later.
 Dose, damage and time are small by design, some hundredths each: photons and time matter through the
-image, which fading blurs and drift distorts. By default each of the two costs the oracle about one
+image, which fading blurs and drift distorts. By default each of the two costs the oracle about a
 decibel.
 
 ## Starting State
@@ -106,10 +107,16 @@ AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced 
 
 ## Reference policies
 
-Mean signal-to-noise ratio on the structure over 200 test specimens, dB: TABLE. The oracle spreads
-its exposures evenly over the structure, which it knows, before the first one, and follows the drift:
-a strong reference and not a bound. One that chooses greedily reaches 1 dB less: planning pays, since
-exposures that overlap alike make each other's phases certain.
+Mean signal-to-noise ratio on the structure of 200 test specimens, dB, the intervals at 95% about
+0.2:
+
+| random | raster | Halton | spiral | expert | oracle |
+| --- | --- | --- | --- | --- | --- |
+| 2.4 | 3.7 | 3.5 | 3.9 | 9.1 | 10.1 |
+
+The oracle spreads its exposures evenly over the structure, which it knows, before the first one,
+and follows the drift: a strong reference and not a bound. An oracle that chooses greedily reaches a
+decibel less: planning pays, since even overlap determines all phases alike.
 
 ## Learning
 

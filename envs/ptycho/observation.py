@@ -26,7 +26,7 @@ MAPS = Channels(
     amplitude=Channel("half the modulus of the image; vacuum is 0.5", scale=0.03, centre=0.5),
     phase=Channel("phase of the image over pi; vacuum is 0", scale=0.025),
     coverage="1 - exp(-3 E) after E exposures' worth of photons; never negative",
-    dose=Channel("E / 10, at most 1; never negative", scale=0.05),
+    dose=Channel("E / 10, at most 1; never negative", scale=0.03),
     uncertainty=Channel(
         "twice the standard deviation of the image; 0.6 where nothing was measured; never negative",
         scale=0.2,
@@ -38,7 +38,9 @@ NUMBERS = Channels(
     x="the same from left to right",
     exposures_left=Channel("part of the exposures that is left", scale=0.3, centre=0.5),
     time_left=Channel("part of the time that is left", scale=0.3, centre=0.5),
-    dose=Channel("d / (1 + d), d the photons spent over the nominal budget", scale=0.1, centre=0.2),
+    dose=Channel(
+        "d / (1 + d), d the photons spent over the nominal budget", scale=0.1, centre=0.15
+    ),
     transmitted=Channel(
         "latest counts in the direct beam over the photons sent", scale=0.2, centre=0.85
     ),

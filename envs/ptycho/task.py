@@ -88,7 +88,7 @@ class PtychoTask(Task):
             "of an empty image, that: 0", scale=10.0,
         ),
         "discovery": Term(
-            0.2, "part of the structure that light of at least 0.15 s fell on",
+            0.2, "part of the structure that light of at least 0.08 s fell on",
             scale="state.progress.structure_px", path="state.progress.seen_px",
         ),
         "dose": Term(

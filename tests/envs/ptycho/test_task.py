@@ -521,7 +521,7 @@ def test_a_recorded_scan_is_replayed(tmp_path):
     steps = play(env, [GRID * GRID + y * GRID + x for y in line for x in line])
     *_, last = steps
     assert last[2]
-    assert last[4]["ledger"]["dose"] == pytest.approx(2.5e5)
+    assert last[4]["ledger"]["dose"] == pytest.approx(25 * GRID_DWELLS_S[1] * 2e4)
     assert last[4]["metrics"]["snr_db"] > 3.0
     assert last[4]["metrics"]["found"] > 0.9
     assert last[4]["cost"] == 0.0
