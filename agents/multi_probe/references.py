@@ -136,9 +136,8 @@ class IndependentAgent(SeededRandomAgent, TeamAgent):
     def _choices(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
-        probes = self.config.probes
-        numbers = NUMBERS.unpack(observation["numbers"].astype(np.float64))
-        places = np.stack([numbers["y"], numbers["x"]], axis=-1)
+        probes, numbers = self.config.probes, NUMBERS.unpack(observation["numbers"])
+        places = np.stack([numbers["y"], numbers["x"]], axis=-1).astype(np.float64)
         gives_way = (numbers["lost"] > 0.5) & (self.draw(probes) < 0.5)
         survey = ptycho.RasterAgent.pattern(EXPERT.config.survey**2)
         for probe in range(probes):

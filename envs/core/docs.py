@@ -22,8 +22,11 @@ with `reward_mode="vector"` the vector of unweighted terms.""",
     "Episode End": """Never truncated by itself; `max_episode_steps` of `gymnasium.make`
 truncates.""",
     "Info": """`reward_terms`, `cost` and `cost_terms` of this step; the `ledger` with `time_s`,
-`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; `action_mask` where
-actions can be listed; with `reveal=True` the hidden state, `latent`.""",
+`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; where actions can be
+listed, `action_mask`, int8; with `reveal=True` the hidden state, `latent`. Metrics are for judging:
+they tell the truth about what is hidden, and no agent may read them. Masks are as Gymnasium samples
+by them: `env.action_space.sample(info["action_mask"])`, and in a vector environment
+`envs.action_space.sample(tuple(info["action_mask"]))`.""",
     "Arguments": """Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses
 one of Gymnasium's three modes for vector environments.""",
     "Difficulty switches": """Each off, easy, real or hard. A different level of one changes no

@@ -29,6 +29,7 @@ from microgym.envs.core.declarations import (
 from microgym.envs.core.variants import Variants
 from microgym.instruments.ledger import Ledger
 from microgym.numerics.threads import parallel_rows
+from microgym.specimens.splits import specimen_key
 from microgym.validation import integer
 
 Rows = NDArray[np.int64]
@@ -226,11 +227,16 @@ class Task(ABC):
     # Made from the declarations.
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
-        """Begin new episodes in some rows and leave every other row as it is."""
+        """Begin new episodes in some rows and leave every other row as it is.
+
+        Where there are splits, that of the specimens becomes part of the key, so that all that is
+        hidden differs between splits as the specimens do.
+        """
         states.clear(self.state, rows)
         for array in self._results().values():
             array[rows] = 0
-        self.begin(rows, keys)
+        split: str | None = getattr(self.config, "split", None)
+        self.begin(rows, keys if split is None else specimen_key(keys, split))
 
     def step(self, rows: Rows, actions: Any) -> None:
         """Carry out one action in each of some rows; set reward, costs and flags there."""
@@ -263,7 +269,7 @@ class Task(ABC):
         )
 
     def info(self) -> dict[str, Any]:
-        """Terms, costs, metrics and ledger; masks and the hidden state where there are some.
+        """Terms, costs, metrics and ledger; masks, int8, and the hidden state where there are some.
 
         Returns:
             A nested dict of arrays [N, ...], fresh, with the same keys at every call.
@@ -277,7 +283,7 @@ class Task(ABC):
         }
         masks = self.action_masks()
         if masks is not None:
-            result["action_mask"] = masks
+            result["action_mask"] = masks.astype(np.int8)
         if self.config.reveal:
             result["latent"] = self.latent()
         return result

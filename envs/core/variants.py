@@ -29,7 +29,7 @@ class Variants:
 
     Attributes:
         values: float64 [N, arguments]: a number, or the position of a name among those that may be
-            chosen; NaN for the value that was made. They persist until they are set anew.
+            chosen; -1 for another name that was made. They persist until they are set anew.
         current: the task of all rows, or the one that was made where rows differ.
     """
 
@@ -38,7 +38,8 @@ class Variants:
         self.known: dict[str, Option] = {
             name: one for name, one in options(type(made.config)).items() if one.at_reset
         }
-        self.values = np.full((made.num_envs, len(self.known)), np.nan)
+        numbers = [self._number(name, getattr(made.config, name)) for name in self.known]
+        self.values = np.tile(np.array(numbers, np.float64), (made.num_envs, 1))
         self._tasks = {self.values[0].tobytes(): made}
         self._show([made], np.zeros(made.num_envs, np.int64))
 
@@ -99,21 +100,24 @@ class Variants:
     def _number(self, name: str, value: Any) -> float:
         """A checked value as a number."""
         choices = self.known[name].choices
+        if not choices:
+            return float(value)
+        if value in choices:
+            return float(choices.index(value))
         if value == getattr(self._made.config, name):
-            return np.nan
-        if choices and value not in choices:
-            raise ValueError(f"{name}={value!r} must be one of {choices} at a reset")
-        return float(choices.index(value) if choices else value)
+            return -1.0
+        raise ValueError(f"{name}={value!r} must be one of {choices} at a reset")
 
     def _config(self, row: NDArray[np.float64]) -> Any:
         """Configuration of the values of a row."""
         made, changed = self._made.config, dict[str, Any]()
         for (name, one), number in zip(self.known.items(), row.tolist(), strict=True):
-            if number == number:
-                if one.choices and number not in range(len(one.choices)):
-                    raise ValueError(f"{name} must be one of {len(one.choices)}, got {number}")
-                kind = type(getattr(made, name))
-                changed[name] = one.choices[int(number)] if one.choices else kind(number)
+            if not one.choices and np.isfinite(number):
+                changed[name] = type(getattr(made, name))(number)
+            elif number in range(len(one.choices)):
+                changed[name] = one.choices[int(number)]
+            elif number != -1.0 or not one.choices:
+                raise ValueError(f"{name} must be a number, or a position in {one.choices}")
         return replace(made, **changed)
 
     def _find(self, values: NDArray[np.float64]) -> tuple["list[Task]", NDArray[np.int64]]:

@@ -14,7 +14,7 @@ from microgym.instruments.ptychography.settings import (
     PtychographySettings,
 )
 from microgym.instruments.recorded.probe_file import load_probe
-from microgym.physics.camera import DETECTOR_LEVELS
+from microgym.physics.camera import DETECTOR_LEVELS, SENSORS
 from microgym.physics.coherence import COHERENCE_LEVELS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
@@ -54,7 +54,9 @@ class PtychoConfig(declare.Config):
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 1.5 s an exposure", "s", optional=True
     )
-    photons: float = declare.positive(1e6, "photons of an exposure of one second, at most 1e9")
+    photons: float = declare.positive(
+        1e6, "photons of an exposure of one second, at most 1e9; each stands for 1e4 at a beamline"
+    )
     observation: str = declare.choice(
         "compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector"
     )
@@ -62,7 +64,10 @@ class PtychoConfig(declare.Config):
     reconstructor: str = declare.choice("classical", tuple(MODELS), "observation model of the maps")
     drift: str = declare.level(STAGE_LEVELS, "drift, backlash and jitter of the stage", "easy")
     damage: str = declare.level(DAMAGE_LEVELS, "fading of the specimen", "easy")
-    detector: str = declare.level(DETECTOR_LEVELS, "imperfections of the detector", "off")
+    sensor: str = declare.choice("counting", SENSORS, "kind of detector")
+    detector: str = declare.level(
+        DETECTOR_LEVELS["counting"], "dead time or full well, read noise and beam stop", "off"
+    )
     coherence: str = declare.level(
         COHERENCE_LEVELS, "partial coherence of the beam", "off", at_reset=False
     )
@@ -125,10 +130,12 @@ class PtychoConfig(declare.Config):
             else load_probe(self.probe, DETECTOR_PIXELS)
         )
         chosen = self.switches
+        del chosen["detector"]
         return PtychographySettings(
             geometry=geometry,
             probe=chosen.pop("coherence").modes_of(probe),
             photons_per_s=self.photons,
             stage=chosen.pop("drift"),
+            detector=DETECTOR_LEVELS[self.sensor][self.detector],
             **chosen,
         )

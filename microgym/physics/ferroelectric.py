@@ -54,9 +54,9 @@ ACTIVATION_FIELD = np.float32(7.5)
 """Activation field E_a of creep, reduced units (design choice: 8 V, 10 ms write 25 nm)."""
 ATTEMPT_S = 1e-6
 """Time of an attempt, s: that of a lattice step in a field far above E_a (design choice)."""
-DRIVEN_FIELD = 0.25
-"""Field of a tip, reduced units, below which no site moves: a second makes exp(-E_a / 0.25) /
-`ATTEMPT_S` = 1e-7 steps of the lattice."""
+DRIVEN_FIELD = 0.35
+"""Field of a tip, reduced units, below which no site moves (design choice): a second makes
+exp(-E_a / 0.35) / `ATTEMPT_S` = 5e-4 steps of the lattice."""
 
 _FWHM = 2.0 * math.sqrt(2.0 ** (2.0 / 3.0) - 1.0)
 

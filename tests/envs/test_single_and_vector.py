@@ -310,7 +310,11 @@ def test_masks():
     masks = envs.action_masks()
     assert masks.shape == (2, GRID**2)
     assert np.argwhere(~masks).tolist() == [[0, 3], [1, 5]]
-    assert_same(infos["action_mask"], masks)
+    assert_same(infos["action_mask"], masks.astype(np.int8))
+    for seed in range(20):
+        envs.action_space.seed(seed)
+        actions = envs.action_space.sample(tuple(infos["action_mask"]))
+        assert masks[np.arange(2), actions].all()
     with pytest.raises(TypeError, match="no action masks"):
         started().action_masks()
     with pytest.raises(TypeError, match="no action masks"):

@@ -139,12 +139,22 @@ def test_a_snapshot_holds_the_arguments():
     fresh.reset(seed=1)
     envs.restore(fresh.snapshot())
     assert_same(drive(envs, **going_on), drive(fresh, **going_on))
-    for bad in (7.0, -1.0, 0.5, np.inf):
+    for bad in (7.0, -2.0, 0.5, np.inf, np.nan):
         broken = {**state, ARGUMENTS: np.full_like(state[ARGUMENTS], bad)}
         before = envs.snapshot()
         with pytest.raises(ValueError, match="must be"):
             envs.restore(broken)
         assert_same(envs.snapshot(), before)
+
+
+def test_a_snapshot_of_an_environment_with_other_switches_brings_them_along():
+    env, other = make(drift="hard"), make(difficulty="easy")
+    env.reset(seed=1)
+    other.reset(seed=2)
+    other.restore(env.snapshot())
+    assert other.config.drift == "hard"
+    for _ in range(3):
+        assert_same(other.step(np.zeros(3)), env.step(np.zeros(3)))
 
 
 def test_any_number_of_values_is_forgotten_again():

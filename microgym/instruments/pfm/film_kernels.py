@@ -26,8 +26,8 @@ from microgym.specimens.ferroelectrics import DEAD_PART
 
 PULSE_UNIT_S = 1e-4
 """Time from which the steps of a pulse grow in proportion to the time since its beginning, s."""
-PULSE_STEPS = 13.0
-"""Lattice steps of a factor e of pulse time, 60 for 10 ms: twice as many change no domain by more
+PULSE_STEPS = 10.0
+"""Lattice steps of a factor e of pulse time, 47 for 10 ms: twice as many change no domain by more
 than a cell."""
 REST_UNIT_S = 0.1
 """Time from which back-switching goes with the logarithm of time, s: relaxations after an

@@ -29,9 +29,9 @@ from microgym.random import (
 )
 from microgym.random.streams import PFMExogenous, PFMMeasurement, PFMWorld
 
-READ_STEPS = np.float32(8.0)
+READ_STEPS = np.float32(4.0)
 """Lattice steps that an image takes beside the rest of that time (design choice)."""
-START_STEPS, START_S = 200, np.float32(1e3)
+START_STEPS, START_S = 80, np.float32(1e3)
 """Lattice steps in which a new film comes to rest, and its time at rest, s (design choices)."""
 READ_FIELD = np.float32(-0.03)
 """Field of the reading tip's contact potential on every cell, reduced units (design choice)."""
@@ -50,10 +50,10 @@ _CALM = np.float32(0.0)
 
 @kernel
 def reset_rows(rows, parameters, state, work):
-    """Put new films at rest in the lower state, and new tips at the centre.
+    """Bring new films to rest, and put new tips at the centre.
 
     Args:
-        state: zero but for film, keys and positions.
+        state: zero but for film, polarisation, keys and positions.
     """
     size = state.p.shape[1]
     beta, mobility, field, _, _, rest = planes(work, size)
@@ -67,12 +67,13 @@ def reset_rows(rows, parameters, state, work):
         state.endurance[b] = _endurance(b, _ZERO, state)
         s0, s1 = row_stream(state.keys, b, MEASUREMENT, _OFFSET)
         state.offset[b] = parameters.electrostatic * draw_normal(s0, s1, _ZERO, _ZERO)
-        # The film is poled down and comes to rest.
+        # The film was poled and comes to rest.
         prepare(b, _ZERO, _ZERO, parameters, state, beta, mobility, field)
         for i in range(size):
             polarisation, moves, rested = state.p[b, i], mobility[i], state.rested_s[b, i]
             for j in range(size):
-                polarisation[j], rested[j] = -moves[j], START_S
+                polarisation[j] *= moves[j]
+                rested[j] = START_S
         p = state.p[b]
         evolve_row(b, START_STEPS, 1.0, 1.0, parameters, state, beta, mobility, field, p, rest)
 

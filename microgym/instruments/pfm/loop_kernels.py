@@ -31,9 +31,10 @@ from microgym.physics.ferroelectric import (
 from microgym.random import EXOGENOUS, row_stream
 from microgym.random.streams import PFMExogenous
 
-LOOP_STEPS = 10
+LOOP_STEPS = 8
 """Lattice steps at each bias of a hysteresis loop (design choice): twice as many narrow it by an
 eighth, as walls cannot move faster than the lattice lets them."""
+
 
 _DRIFT = np.int64(PFMExogenous.DRIFT)
 _ZERO, _CALM = np.int64(0), np.float32(0.0)
@@ -43,19 +44,21 @@ _ZERO, _CALM = np.int64(0), np.float32(0.0)
 def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
     """Take a hysteresis loop with the tip at one place in each of the listed rows.
 
+    The field of the tip is so strong that thermal noise is left out.
+
     The bias goes up, down, up again and back to nothing; the branches of the full cycle count.
 
     Args:
         spots: (N, 2) float64, commanded (y, x), cells.
         disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
-            loop is taken on a copy and without thermal noise.
+            loop is taken on a copy.
         points: biases of a quarter of the loop.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
     """
     size = state.p.shape[1]
-    kappa, depolarisation, dt, noise = parameters.lattice
-    calm = LatticeConstants(kappa, depolarisation, dt, noise if disturb else np.float32(0.0))
+    kappa, depolarisation, dt, _ = parameters.lattice
+    calm = LatticeConstants(kappa, depolarisation, dt, _CALM)
     highest = parameters.loop_v
     dwell_s = parameters.loop_s / (6 * points)
     # Steps of a site of mobility 1 in each of the lattice's, at each bias.
@@ -94,7 +97,6 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         add_tip_field(y - top, x - left, 1.0, d, profile)
         copy_part(state.p[b], top, left, q, True)
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, HEAT)
-        tick = state.ticks[b]
         found[b, 0], found[b, 1] = highest, -highest
         up, down = False, False
         before, volts = 0.0, 0.0
@@ -108,8 +110,7 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
             volts = end * (share if quarter % 2 == 0 else 1.0 - share)
             _bias(np.float32(peak * volts / highest), profile, field, drive)
             activate(drive, alive, mobility)
-            evolve(s0, s1, tick, LOOP_STEPS, factor, 1.0, calm, beta, mobility, drive, q, rest)
-            tick += LOOP_STEPS
+            evolve(s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, beta, mobility, drive, q, rest)
             if volts == end and disturb:
                 rearm(b, top, left, mobility, dwell_s / ATTEMPT_S, state)
             # Coercive bias: where the response first changes sign, between points linearly.
@@ -126,7 +127,6 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
                 break
         if disturb:
             copy_part(state.p[b], top, left, q, False)
-            state.ticks[b] = tick
             let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
             state.wear[b] += parameters.wear_per_landing
             state.ledger.time_s[b] += parameters.loop_s

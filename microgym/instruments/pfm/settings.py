@@ -112,7 +112,7 @@ class PFMSettings(Checked):
     speed_cells_s: Positive = 100.0
     image_s: Positive = 8.0
     loop_v: Positive = 6.0
-    loop_s: Positive = 4.0
+    loop_s: Positive = 1.0
     disorder: NonNegative = 1.0
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])
