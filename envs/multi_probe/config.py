@@ -1,7 +1,6 @@
 """Arguments of MultiProbe-v0 and MultiProbeJoint-v0."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from microgym.envs.core.config import choice, integer, number
 from microgym.envs.ptycho.config import PtychoConfig
@@ -11,7 +10,6 @@ from microgym.envs.ptycho.config import PtychoConfig
 class MultiProbeConfig(PtychoConfig):
     """Arguments of Ptycho-v0, and those of several probes."""
 
-    PRESETS: ClassVar = PtychoConfig.PRESETS
     probes: int = integer(2, 2, 4, "probes on the specimen")
     exposures: int = integer(15, 1, 100, "exposures of each probe in an episode")
     clearance_px: float = number(
