@@ -83,6 +83,11 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 `PFMLoop-v0` has no `pattern`.
 
+## Difficulty switches
+
+Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
+`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
+
 ## Reference policies
 
 The oracles look one pulse ahead: they are strong references and not bounds.
@@ -104,11 +109,6 @@ model = PPO(
 )
 model.learn(110_000)
 ```
-
-## Switches
-
-Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
-`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
 
 ## Where adaptivity does not pay
 
