@@ -58,6 +58,7 @@ SECTIONS = (
     "Recorded scans",
     "Reference policies",
     "Learning",
+    "Switches",
     "Audit",
     "Where adaptivity does not pay",
     "Reproducing",
@@ -72,6 +73,7 @@ OPTIONAL = frozenset(
         "Learning",
         "Observation models",
         "Recorded scans",
+        "Switches",
         "Where adaptivity does not pay",
     }
 )
