@@ -81,21 +81,14 @@ gymnasium.make("PFMLoop-v0", drift="off")
 gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 ```
 
-`PFMLoop-v0` has no `pattern`.
+`PFMLoop-v0` has no `pattern` and no `domains`. Every level of `drift`, `disorder`, `tip` and
+`readout` is at least as hard as the one before; `heat` makes writing uncertain, and hardly acts in
+`PFMLoop-v0`, where fields are strong. `difficulty="easy"` switches drift, wear, heat and noise off
+and has no first domains. Grid actions of `PFM-v0` suit a fully convolutional policy.
 
 ## Reference policies
 
 The oracles look one pulse ahead: they are strong references and not bounds.
-
-## Learning
-
-`difficulty="easy"` switches drift, wear, heat and noise off and has no first domains. Grid actions
-of `PFM-v0` suit a fully convolutional policy.
-
-## Switches
-
-Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
-`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
 
 ## Where adaptivity does not pay
 
