@@ -148,8 +148,6 @@ class GridPolicyNet(ChoiceNet):
 
     Attributes:
         declared: channels of the maps.
-        empty: values of the maps where there is nothing.
-        contrast: factors that bring structure in the maps to order one.
         coverage: name of the map of what has been seen, 0 to 1.
         footprint: width of the disk of an exposure, cells of the maps.
         logits_scale: inverse temperature of the policy.
@@ -161,14 +159,8 @@ class GridPolicyNet(ChoiceNet):
     privileged_features = 3
     value_features = 64
     declared: ClassVar[Channels]
-    empty: ClassVar[tuple[float, ...]]
-    contrast: ClassVar[tuple[float, ...]]
     coverage: ClassVar[str] = "coverage"
     footprint: ClassVar[float]
-    _empty: Tensor
-    _contrast: Tensor
-    _scale: Tensor
-    _centre: Tensor
 
     def __init__(self, channels: int, numbers: int, levels: int, width: int) -> None:
         super().__init__()
@@ -180,12 +172,6 @@ class GridPolicyNet(ChoiceNet):
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
         self.logits_scale = nn.Parameter(torch.tensor(12.0))
         self.forget = nn.Parameter(torch.tensor(0.5))
-        for name in ("empty", "contrast"):
-            plane = torch.tensor(getattr(self, name))[:, None, None]
-            self.register_buffer(f"_{name}", plane, persistent=False)
-        for name in ("scale", "centre"):
-            column = torch.from_numpy(getattr(self.declared, name))
-            self.register_buffer(f"_{name}", column, persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
@@ -204,28 +190,22 @@ class GridPolicyNet(ChoiceNet):
         """
         maps, numbers = observation["maps"], observation["numbers"]
         planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        values = self._values(maps)
-        clear = (values - self._empty) * self._contrast
-        x = torch.relu(self.stem(torch.cat([clear, planes], dim=1)))
+        x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
         x = residual(x, self.body)
         belief = nn.functional.pixel_shuffle(self.belief(x), 2)
-        unseen = (1.0 - self._covered(values)).clamp(min=1e-4) ** self.forget
+        unseen = (1.0 - self._covered(maps)).clamp(min=1e-4) ** self.forget
         logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
         return logits.flatten(1), self.value(pooled(x, numbers)), belief[:, 0]
 
-    def _values(self, maps: Tensor) -> Tensor:
-        """Values of observed maps."""
-        return maps * self._scale + self._centre
-
-    def _covered(self, values: Tensor) -> Tensor:
-        """The map of what has been seen, (B, 1, 2g, 2g), from values of the maps."""
-        place = self.declared.index(self.coverage)
-        return values[:, place : place + 1]
+    def _covered(self, maps: Tensor) -> Tensor:
+        """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
+        place, channel = self.declared.index(self.coverage), self.declared[self.coverage]
+        return maps[:, place : place + 1] * channel.scale + channel.centre
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """All structure, that not covered yet, and the most in one exposure, (B, 3)."""
         structure = observation[TARGET]
-        rest = structure * (1.0 - self._covered(self._values(observation["maps"]))[:, 0])
+        rest = structure * (1.0 - self._covered(observation["maps"])[:, 0])
         patches = nn.functional.avg_pool2d(rest[:, None], round(self.footprint), stride=2)
         sizes = [structure.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
         return torch.stack(sizes, dim=1)

@@ -20,9 +20,6 @@ class ScanPolicyNet(GridPolicyNet):
 
     kind = "scan"
     declared = MAPS
-    # Amplitude, phase, coverage, dose and uncertainty in vacuum; contrast is a design choice.
-    empty = (0.5, 0.0, 0.0, 0.0, 0.6)
-    contrast = (10.0, 20.0, 1.0, 3.0, 2.0)
     # The probe of the default environment: 25 px of 4 px each.
     footprint = 6.25
 
