@@ -31,7 +31,9 @@ class Remembering(PolicyAdapter):
     """Shows the last two vectors of numbers."""
 
     State = LastTwo
-    observation_space = spaces.Dict({"pair": spaces.Box(-1.0, 1.0, (2, len(NUMBERS)), np.float32)})
+    observation_space = spaces.Dict(
+        {"pair": spaces.Box(-10.0, 10.0, (2, len(NUMBERS)), np.float32)}
+    )
 
     def adapt_observation(self, observation):
         self.state.seen[:, 0] = self.state.seen[:, 1]
