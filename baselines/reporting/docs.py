@@ -57,6 +57,8 @@ SECTIONS = (
     "Difficulty switches",
     "Recorded scans",
     "Reference policies",
+    "Learning",
+    "Switches",
     "Audit",
     "Where adaptivity does not pay",
     "Reproducing",
@@ -66,7 +68,14 @@ SECTIONS = (
 """Sections of an environment's page, in order; they include those of Gymnasium's pages."""
 
 OPTIONAL = frozenset(
-    {"Audit", "Observation models", "Recorded scans", "Where adaptivity does not pay"}
+    {
+        "Audit",
+        "Learning",
+        "Observation models",
+        "Recorded scans",
+        "Switches",
+        "Where adaptivity does not pay",
+    }
 )
 """Sections that a page may lack."""
 
