@@ -1,72 +1,90 @@
 """Reference agents of AFM-v0: random, constant, expert and oracle.
 
-All use the action "dials" of the default environment: setpoint, integral gain, proportional gain,
-line rate, event.
+Their actions are the dials of the next line; with `action="console"` an event besides.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.afm.config import GAINS, LINE_S, PROPORTIONAL, RATES_HZ, SETPOINTS
+from microgym.envs.afm.config import (
+    BEGINNER,
+    GAIN_CHANGE,
+    LINE_S,
+    PROPORTIONAL,
+    SETPOINT_CHANGE,
+    SPEED_CHANGE,
+)
 from microgym.envs.afm.observation import NUMBERS
 from microgym.instruments.afm.kernels import LEAD
 from microgym.instruments.afm.settings import CANTILEVERS
 from microgym.random.streams import AgentWorld
-from microgym.state import Bool, Float32, Float64, Shape
+from microgym.state import Bool, Float32, Float64, Int64, Shape
 
 FREE_NM = CANTILEVERS["amplitude"].free_amplitude_nm
 """Free amplitude, nm."""
 LINE_PX = 2 * (256 + 2 * LEAD)
 """Pixels of a line, trace and retrace, overscan included."""
 _SHAPES = {"numbers": (len(NUMBERS),)}
-_SCAN, _CHANGE_TIP = -1.0, 1.0
-
-
-def to_action(ends: tuple[float, float], value: Float64 | float) -> Float64:
-    """Component of the action for a value on a logarithmic scale between two ends."""
-    low, high = ends
-    return np.clip(2.0 * np.log(value / low) / math.log(high / low) - 1.0, -1.0, 1.0)
-
-
-def setpoint_to_action(setpoint: Float64 | float) -> Float64:
-    """Component of the action for a setpoint, as a part of the free amplitude."""
-    low, high = SETPOINTS["amplitude"]
-    return np.clip(2.0 * (setpoint - low) / (high - low) - 1.0, -1.0, 1.0)
+_SCAN, _CHANGE_TIP = 0, 3
+_SETPOINT, _GAIN = BEGINNER["amplitude"]
 
 
 def line_action(
-    setpoint: Float64 | float, gain: Float64 | float, seconds: Float64, proportional: float = 0.0
+    setpoint: Float64 | float, gain: Float64 | float, speed: Float64, proportional: float = 0.0
 ) -> Float32:
-    """Actions (N, 5) that scan a line.
+    """Dials (N, 4) of a line.
 
     Args:
         setpoint: part of the free amplitude, (N,) or one for all.
         gain: integral gain, 1/s, likewise.
-        seconds: (N,) times of the line, s.
+        speed: (N,) line rate over the even pace.
         proportional: proportional gain, 0 or more.
     """
-    action = np.full((len(seconds), 5), _SCAN, np.float32)
-    action[:, 0] = setpoint_to_action(setpoint)
-    action[:, 1] = to_action(GAINS, gain)
-    action[:, 2] = to_action(PROPORTIONAL, PROPORTIONAL[0] + proportional)
-    action[:, 3] = to_action(RATES_HZ, 1.0 / seconds)
-    return action
+    action = np.empty((len(speed), 4), np.float32)
+    action[:, 0] = (setpoint - _SETPOINT) / SETPOINT_CHANGE["amplitude"]
+    action[:, 1] = np.log(gain / _GAIN) / math.log(GAIN_CHANGE)
+    action[:, 2] = proportional / PROPORTIONAL - 1.0
+    action[:, 3] = np.log(speed) / math.log(SPEED_CHANGE)
+    return np.clip(action, -1.0, 1.0)
 
 
-class RandomAgent(SeededRandomAgent):
-    """Uniform settings on their scales, and never an event."""
+class DialAgent(BaseAgent):
+    """An agent of the dials, which can work at the console too.
+
+    Attributes:
+        console: whether the action has an event.
+    """
+
+    console: bool = False
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """An agent for the chosen action."""
+        agent = super().for_env(env_id, env_kwargs)
+        agent.console = env_kwargs.get("action") == "console"
+        return agent
+
+    def action(self, dials: Float32, event: Int64 | int = _SCAN) -> Any:
+        """The dials (N, 4), and events (N,), or one for all, where the action has them."""
+        if not self.console:
+            return dials
+        return {"dials": dials, "event": np.full(len(dials), event, np.int64)}
+
+
+class RandomAgent(DialAgent, SeededRandomAgent):
+    """Uniform dials, and never an event."""
 
     process = AgentWorld.RANDOM_AFM
 
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        return self.draw_actions(4, _SCAN)
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
+        return self.action(self.draw_actions(4))
 
 
 @dataclass(frozen=True)
@@ -82,20 +100,21 @@ class ConstantConfig:
     gain: float = 4.2
 
 
-class ConstantAgent(BaseAgent):
+class ConstantAgent(DialAgent):
     """The same settings for every line, at the pace that just fills the time."""
 
     name = "constant"
     Config = ConstantConfig
     observation_shapes = _SHAPES
 
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        config, pace = self.config, even_pace(numbers_of(observation))
-        return line_action(config.setpoint, 1e3 * config.gain, pace)
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
+        config = self.config
+        even = np.ones(self.num_envs)
+        return self.action(line_action(config.setpoint, 1e3 * config.gain, even))
 
 
 def numbers_of(observation: Mapping[str, NDArray[Any]]) -> dict[str, Float64]:
-    """Numbers of the observation by name, (N,) each."""
+    """Values of the numbers of the observation by name, (N,) each."""
     return NUMBERS.unpack(observation["numbers"].astype(np.float64))
 
 
@@ -123,7 +142,11 @@ class ExpertConfig:
         care: exponent of the steepness of the last line over the mean of all so far, in the time
             of a line.
         quiet_slope: steepness that is added to both, nm a pixel.
-        most: largest factor of the time of a line.
+        worry: growth of the logarithm of the time of a line with the largest error of the last one,
+            over the free amplitude.
+        fair: largest error at which that is zero.
+        early: part of it at the beginning of a frame, which fades towards the end.
+        most: largest size of the logarithm.
     """
 
     setpoint: float = 0.86
@@ -138,7 +161,10 @@ class ExpertConfig:
     proportional: float = 0.0
     care: float = 0.19
     quiet_slope: float = 0.135
-    most: float = 1.8
+    worry: float = 0.5
+    fair: float = 0.3
+    early: float = 0.1
+    most: float = 0.6
 
 
 class ExpertState(NamedTuple):
@@ -150,7 +176,7 @@ class ExpertState(NamedTuple):
     fresh: Annotated[Bool, Shape()]
 
 
-class ExpertAgent(BaseAgent):
+class ExpertAgent(DialAgent):
     """Raises the gain until the loop rings, then backs off; slows down after steep lines."""
 
     name = "expert"
@@ -165,7 +191,7 @@ class ExpertAgent(BaseAgent):
         self.state.climbing[rows] = True
         self.state.fresh[rows] = True
 
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
         """Settings of the next line from the statistics of the last one."""
         config, numbers = self.config, numbers_of(observation)
         gain, setpoint, climbing, fresh = self.state
@@ -177,15 +203,17 @@ class ExpertAgent(BaseAgent):
         climbing &= ~rings
         gain[rings] *= config.back_off
         gain[climbing & seen] *= config.climb
-        np.clip(gain, *GAINS, out=gain)
+        np.clip(gain, _GAIN / GAIN_CHANGE, _GAIN * GAIN_CHANGE, out=gain)
         lost = (numbers["saturated"] > config.lost) & seen
         step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))
         np.clip(setpoint + step, 0.35, config.setpoint, out=setpoint)
-        relative = (steep + config.quiet_slope) / (usual + config.quiet_slope)
-        relative = np.clip(relative**config.care, 1.0 / config.most, config.most)
-        seconds = even_pace(numbers) * np.where(seen, relative, 1.0)
+        # Logarithm of the time of the line over the even share of what is left.
+        steeper = np.log((steep + config.quiet_slope) / (usual + config.quiet_slope))
+        worse = numbers["worst_error"] - config.fair
+        longer = config.care * steeper + config.worry * worse + config.early * numbers["lines_left"]
+        longer = np.clip(np.where(seen, longer, 0.0), -config.most, config.most)
         fresh[:] = False
-        return line_action(setpoint, gain, seconds, config.proportional)
+        return self.action(line_action(setpoint, gain, np.exp(-longer), config.proportional))
 
 
 @dataclass(frozen=True)
@@ -215,7 +243,7 @@ class OracleConfig:
     early: float = 0.85
 
 
-class OracleAgent(BaseAgent):
+class OracleAgent(DialAgent):
     """Shares the time over the known surface, at the known limit of the gain; changes worn tips."""
 
     name = "oracle"
@@ -223,7 +251,7 @@ class OracleAgent(BaseAgent):
     uses_privileged_info = True
     observation_shapes = _SHAPES
 
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
+    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
         """Time in proportion to a power of the steepness of each line that is left."""
         latent, config, numbers = info["latent"], self.config, numbers_of(observation)
         left, lines, rows = (
@@ -238,9 +266,10 @@ class OracleAgent(BaseAgent):
         gain = config.gain * latent["gain_limit"]
         escape = gain * config.setpoint * FREE_NM
         slowest = LINE_PX * latent["steepest"][rows, now] / (config.haste * escape)
-        seconds = np.maximum(even_pace(numbers) * weight[rows, now] / mean, slowest)
-        action = line_action(config.setpoint, gain, seconds, config.proportional)
+        even = even_pace(numbers)
+        seconds = np.maximum(even * weight[rows, now] / mean, slowest)
+        dials = line_action(config.setpoint, gain, even / seconds, config.proportional)
         ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
         spare = numbers["exchanges"] < 0.5
-        action[ruined & spare & (left > config.early), 4] = _CHANGE_TIP
-        return action
+        changed = ruined & spare & (left > config.early)
+        return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))

@@ -17,20 +17,20 @@ from microgym.agents.afm.references import (
     OracleConfig,
     even_pace,
     numbers_of,
-    to_action,
 )
 from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
-from microgym.envs.afm.config import GAINS, LINE_S, RATES_HZ, AFMConfig
+from microgym.envs.afm.config import GAIN_CHANGE, LINE_S, SPEED_CHANGE, AFMConfig
 from microgym.envs.afm.observation import CELLS, NUMBERS, SIGNALS
+from microgym.envs.afm.task import FLOOR
 from microgym.state import Bool, Float32, Float64
 
 DIALS = (0, 1, 3)
-"""Components of the action that may be corrected: setpoint, integral gain, line rate."""
-RANGE = (0.7, 0.25, 0.4)
-"""Largest correction of each (design choice): 0.23 of the free amplitude, a factor of 1.8 of the
-gain, from which the expert continues, and a factor of 2.1 of the line rate."""
+"""Dials that may be corrected: setpoint, integral gain, speed."""
+RANGE = (1.4, 0.42, 1.0)
+"""Largest correction of each (design choice): 0.21 of the free amplitude, a factor of 1.8 of the
+gain, from which the expert continues, and a factor of 2 of the speed."""
 
 RESERVE = 0.85
 """Part of its even share of the frame's time that each later line keeps (chosen on validation
@@ -51,22 +51,23 @@ default time: 1.5 to 2.0)."""
 TARGET_CONFIG = OracleConfig(gain=0.8)
 """Configuration of the oracle with a larger margin to the limit of the gain, which a network knows
 only roughly (design choice)."""
-_FLOOR = 1e-3
 
 
 class AFMResidual(ResidualController):
-    """Settings of the next line, of which setpoint, integral gain and line rate are corrected.
+    """Dials of the next line, of which setpoint, integral gain and speed are corrected.
 
     Args:
         history: number of lines in an observation.
     """
+
+    feature_bound = 5.0
 
     def __init__(self, history: int) -> None:
         super().__init__(
             ExpertAgent(),
             history,
             {"signals": (len(SIGNALS), CELLS), "numbers": (len(NUMBERS),)},
-            components=5,
+            components=4,
             corrected=DIALS,
             limits=RANGE,
             width=len(NUMBERS) + 4 + 1 + 3 * len(_RANKS),
@@ -74,8 +75,7 @@ class AFMResidual(ResidualController):
 
     def observe_correction(self, changes: Float64) -> None:
         """Continue from the corrected gain; the expert would undo the correction otherwise."""
-        low, high = GAINS
-        self.expert.state.gain[:] *= np.exp(0.5 * math.log(high / low) * changes[:, DIALS.index(1)])
+        self.expert.state.gain[:] *= np.exp(math.log(GAIN_CHANGE) * changes[:, DIALS.index(1)])
 
     def clip_action(self, action: Float64, features: Float32) -> None:
         """Keep a reserve of time for later lines; an even pace of what is left is allowed.
@@ -86,7 +86,7 @@ class AFMResidual(ResidualController):
         lines = np.maximum(AFMConfig.lines * numbers["lines_left"], 1.0)
         even = even_pace(numbers)
         longest = np.maximum(lines * even - RESERVE * LINE_S * (lines - 1.0), even)
-        slowest = to_action(RATES_HZ, 1.0 / longest)
+        slowest = np.log(even / longest) / math.log(SPEED_CHANGE)
         action[:, DIALS[2]] = np.maximum(action[:, DIALS[2]], slowest)
 
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
@@ -106,9 +106,8 @@ class AFMResidual(ResidualController):
 class AFMTeacher(PrivilegedTeacher):
     """Targets are the corrections that bring the expert's settings to the oracle's.
 
-    The quality of an image counts lines that are still to come as wholly wrong, so that the reward
-    for a line comes at the end of a frame only. The potential expects the usual quality of the
-    lines to come in the time that is left, so that the cost of a line shows at once.
+    The potential expects the usual quality of the lines to come in the time that is left, so that
+    the cost of a slow line shows at once.
     """
 
     target_shape = (len(DIALS),)
@@ -152,15 +151,11 @@ class AFMTeacher(PrivilegedTeacher):
         return np.clip(np.stack([*logs, *parts], axis=1), -2.0, 2.0).astype(np.float32)
 
     def potential(self, observation: Any, info: Mapping[str, Any]) -> Float64:
-        """Bels that lines of the usual quality will bring, less the time that they take."""
-        merit = info["metrics"]["snr_db"] / 10.0
-        ahead, _, left = _ahead(info)
-        lines = ahead.shape[1]
-        wrong = np.maximum(10.0**-merit - left, 0.0)
-        time = numbers_of(observation)["time_left"]
-        pace = np.maximum(time, 1e-3) / np.maximum(ahead.sum(axis=1) / lines, 1.0 / lines)
-        usual = np.minimum(RELATIVE_ERROR * pace**-PACE_EXPONENT, 1.0)
-        return -np.log10(np.maximum(wrong + usual * left, _FLOOR)) - merit - time
+        """Bels that lines to come will bring at the usual quality of their even pace, (N,)."""
+        _, _, left = _ahead(info)
+        pace = np.exp(numbers_of(observation)["pace"])
+        usual = np.clip(RELATIVE_ERROR * pace**-PACE_EXPONENT, FLOOR, 1.0)
+        return -np.log10(usual) * left
 
 
 def _ahead(info: Mapping[str, Any]) -> tuple[Bool, Float64, Float64]:

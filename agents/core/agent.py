@@ -14,6 +14,9 @@ from microgym.envs.core.channels import row_of
 from microgym.envs.core.config import Config as EnvConfig
 from microgym.state import NoState, allocate, arrays, clear
 
+_TRUTH = ("metrics", "latent")
+"""Entries of an info that agents without privileges are not shown."""
+
 
 class Agent(Protocol):
     """A policy over a batch of environments.
@@ -139,6 +142,8 @@ class BaseAgent(Memory, ABC):
         told = _batched(info or {}) if single else (info or {})
         if self.uses_privileged_info and "latent" not in told:
             raise ValueError(f"{self.name!r} reads info['latent']: make the env with reveal=True")
+        if not self.uses_privileged_info:
+            told = {name: one for name, one in told.items() if name not in _TRUTH}
         actions = self._act(parts, told)
         self.steps += 1
         return row_of(actions, 0) if single else actions

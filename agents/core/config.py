@@ -23,8 +23,9 @@ def agent_folder(env_id: str) -> Path:
 def find_tables(env_id: str) -> dict[str, dict[str, Any]]:
     """All tables of an environment's configuration file by name; empty if there is none.
 
-    Besides those of `load_config` these are "search" (`search_space`), "evaluation" and
-    "expert_search" (`microgym.baselines.cli`).
+    Besides those of `load_config` these are "plain" (stock algorithms) and "audit" (what need not
+    hold) of `microgym audit`, "search" (`search_space`), "evaluation" and "expert_search"
+    (`microgym.baselines.cli`).
 
     Raises:
         ValueError: no such environment.

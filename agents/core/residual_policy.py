@@ -39,9 +39,13 @@ class ResidualController(PolicyAdapter):
         corrected: (k,) components that may be corrected.
         limits: (k,) largest correction of each of them.
         width: number of features of one decision.
+
+    Attributes:
+        feature_bound: largest size of a feature; larger ones are clipped.
     """
 
     State = ResidualState
+    feature_bound: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -58,7 +62,8 @@ class ResidualController(PolicyAdapter):
         self.expert, self.width = expert, width
         self.corrected, self.limits = np.array(corrected), np.array(limits)
         self.sizes = {"history": history, "width": width, "components": components}
-        seen = spaces.Box(-1.0, 1.0, (history * width,), np.float32)
+        most = self.feature_bound
+        seen = spaces.Box(-most, most, (history * width,), np.float32)
         self.observation_space = spaces.Dict({HISTORY: seen})
         self.action_space = spaces.Box(-1.0, 1.0, (len(corrected),), np.float32)
 
@@ -82,7 +87,7 @@ class ResidualController(PolicyAdapter):
 
     @abstractmethod
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
-        """Features of one decision, (N, width), about -1 to 1; `action` is the expert's."""
+        """Features of one decision, (N, width), of size 1; `action` is the expert's."""
 
     def observe_correction(self, changes: NDArray[np.float64]) -> None:
         """Update the expert's memory with the corrections, (N, k); by default it ignores them."""
@@ -108,13 +113,14 @@ class ResidualController(PolicyAdapter):
         """Let the expert act, and append the features of its decision to the history.
 
         Returns:
-            `HISTORY` (N, history * width) float32 in -1 to 1, the present decision last.
+            `HISTORY` (N, history * width) float32, the present decision last.
         """
         proposed, memory = self.state
         proposed[:] = self.expert.act(observation)
         parts = observation if isinstance(observation, Mapping) else {"numbers": observation}
         memory[:, :-1] = memory[:, 1:].copy()
-        memory[:, -1] = np.clip(self.features(parts, proposed), -1.0, 1.0)
+        most = self.feature_bound
+        memory[:, -1] = np.clip(self.features(parts, proposed), -most, most)
         return {HISTORY: memory.reshape(len(memory), -1).copy()}
 
     def adapt_action(self, choice: NDArray[Any]) -> Float32:

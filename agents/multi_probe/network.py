@@ -73,10 +73,13 @@ class TurnWrapper(MemoryWrapper):
             "actions": np.zeros((n, self._config.probes, 3), np.float32),
             "turn": np.zeros(1, np.int64),
         }
-        seen = {name: part.shape[1:] for name, part in self._seen().items()}
-        self.single_observation_space = spaces.Dict(
-            {name: spaces.Box(-1.0, 1.0, shape) for name, shape in seen.items()}
-        )
+        # Of one probe: the maps and numbers that Ptycho-v0 observes, at their scale.
+        kept = {"maps": len(ptycho.MAPS), "numbers": len(ptycho.NUMBERS)}
+        seen: dict[str, spaces.Space[Any]] = {MASK: spaces.Box(0.0, 1.0, (GRID * GRID,))}
+        for name, count in kept.items():
+            bounds = joint[name].low[0, :count], joint[name].high[0, :count]
+            seen[name] = spaces.Box(*bounds, dtype=np.float32)
+        self.single_observation_space = spaces.Dict(seen)
         self.observation_space = batch_space(self.single_observation_space, n)
         self.single_action_space = spaces.Discrete(GRID * GRID * len(GRID_DWELLS_S))
         self.action_space = batch_space(self.single_action_space, n)

@@ -13,6 +13,7 @@ from microgym.agents.ptycho import references as ptycho
 from microgym.agents.ptycho.references import CELLS, best_places, expose
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.multi_probe.observation import MAPS, NUMBERS, parts, squared_distances
+from microgym.envs.ptycho import observation as scan
 from microgym.state import Float64, Shape
 
 REGION_PX = 128
@@ -45,6 +46,11 @@ def within(part: Float64, place: Float64) -> Float64:
 def observation_shapes(probes: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the parts of the default observation for a number of probes."""
     return {"maps": (probes, len(MAPS), CELLS, CELLS), "numbers": (probes, len(NUMBERS))}
+
+
+def maps_of(observation: Mapping[str, NDArray[Any]], probe: int) -> NDArray[Any]:
+    """Maps of one probe, (N, channels, CELLS, CELLS), as Ptycho-v0 observes them."""
+    return observation["maps"][:, probe, : len(scan.MAPS)]
 
 
 class TeamAgent(BaseAgent):
@@ -129,16 +135,16 @@ class IndependentAgent(SeededRandomAgent, TeamAgent):
     def _choices(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
-        probes, numbers = self.config.probes, observation["numbers"].astype(np.float64)
-        places = numbers[..., [NUMBERS.index("y"), NUMBERS.index("x")]]
-        gives_way = (numbers[..., NUMBERS.index("lost")] > 0.5) & (self.draw(probes) < 0.5)
+        probes, numbers = self.config.probes, NUMBERS.unpack(observation["numbers"])
+        places = np.stack([numbers["y"], numbers["x"]], axis=-1).astype(np.float64)
+        gives_way = (numbers["lost"] > 0.5) & (self.draw(probes) < 0.5)
         survey = ptycho.RasterAgent.pattern(EXPERT.config.survey**2)
         for probe in range(probes):
             if self.steps < len(survey):
                 place = survey[(self.steps + probe * len(survey) // probes) % len(survey)]
                 seconds = EXPERT.config.survey_s
             else:
-                gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+                gains = EXPERT.sums(EXPERT.unseen(maps_of(observation, probe)))
                 way = np.sqrt(squared_distances(places[:, probe], CELLS))
                 worth = gains - self.travel * gains.max(axis=(1, 2), keepdims=True) * way
                 away = self.far_cells(self.state.aim[:, probe])
@@ -176,7 +182,7 @@ class ExpertAgent(TeamAgent):
             if self.steps < len(survey):
                 yield within(part, survey[self.steps]), config.survey_s
                 continue
-            gains = EXPERT.sums(EXPERT.unseen(observation["maps"][:, probe]))
+            gains = EXPERT.sums(EXPERT.unseen(maps_of(observation, probe)))
             place = best_places(np.where(free & self.part_cells(probe), gains, -np.inf))
             free &= self.far_cells(place)
             yield place, config.greedy.dwell_s
@@ -192,7 +198,7 @@ class OracleAgent(TeamAgent):
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
         latent, config = info["latent"], ORACLE.config
-        unseen = latent["structure"] * ORACLE.unknown(observation["maps"][:, 0])
+        unseen = latent["structure"] * ORACLE.unknown(maps_of(observation, 0))
         free = np.ones(unseen.shape, np.bool_)
         for probe in range(self.config.probes):
             aim = best_places(np.where(free, ORACLE.sums(unseen), -np.inf))

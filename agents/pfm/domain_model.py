@@ -1,6 +1,7 @@
 """Expert's model of the domains that pulses write, and belief of which of the film is up."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
@@ -47,7 +48,7 @@ class DomainModel:
     """
 
     volts: tuple[float, ...] = (-8.0, -5.0, 4.0, 6.0, 8.0)
-    coercive: float = 0.13
+    coercive: float = 0.15
     tip_cells: float = 3.5
     care: float = 1.0
 
@@ -105,19 +106,24 @@ class DomainModel:
         """
         up, image, surprise = belief
         told = NUMBERS.unpack(numbers.astype(np.float64))
-        volts = HIGHEST_V * told["volts"] * (told["pulses_left"] < 1.0)
+        volts = HIGHEST_V * told["volts"]
         radius = np.array([self.radius(one) for one in volts])[:, None, None]
         cells = (np.arange(CELLS) + 0.5) * EDGE - 0.5
         dy, dx = (cells - 0.5 * (told[axis][:, None] + 1.0) * (SIZE - 1) for axis in ("y", "x"))
         distance = np.hypot(dy[:, :, None], dx[:, None, :])
         part = np.clip((radius - distance) / EDGE + 0.5, 0.0, 1.0) * (radius > 0.0)
         up += np.where((volts > 0.0)[:, None, None], part * (1.0 - up), -part * up)
-        looked = (told["age"] == 0.0) & (told["time_left"] < 1.0)
-        response = maps[looked, MAPS.index("response")].astype(np.float64)
+        looked = just_looked(told)
+        response = MAPS.unpack(maps.astype(np.float64))["response"][looked]
         image[looked] = np.clip(0.5 * (response + 1.0), 0.0, 1.0)
         surprise[looked] += image[looked] - up[looked]
         surprise.clip(-1.0, 1.0, out=surprise)
         up[looked] = image[looked] > 0.5
+
+
+def just_looked(told: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Whether a look followed the last action, (N,), from the values of the numbers observed."""
+    return (told["age"] == 0.0) & (told["time_left"] < 1.0 - 1e-6)
 
 
 def suggest_volts(trial: Any) -> tuple[float, ...]:

@@ -88,7 +88,7 @@ class PulseProposals(PolicyAdapter):
         places[:] = MODEL.propose(belief.up, np.clip(known["wanted"], 0.0, 1.0), TRIES)
         return {
             MAPS: np.stack([known[name] for name in BELIEFS], axis=1).astype(np.float32),
-            STATUS: numbers.astype(np.float32),
+            STATUS: np.stack(list(NUMBERS.unpack(numbers).values()), axis=1).astype(np.float32),
             PLACES: places.copy(),
         }
 

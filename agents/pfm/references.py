@@ -14,6 +14,7 @@ from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.agents.pfm.domain_model import (
     CELLS,
+    EDGE,
     SHAPES,
     DomainBelief,
     DomainModel,
@@ -21,9 +22,9 @@ from microgym.agents.pfm.domain_model import (
     to_action,
 )
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig, PFMLoopConfig
-from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.envs.pfm.observation import LOOP_MAPS, LOOP_NUMBERS, MAPS
+from microgym.envs.pfm.task import RING
 from microgym.instruments.pfm.instrument import PFMInstrument
-from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE
 from microgym.metrics.incremental import block_means
 from microgym.state import Float32, Float64, Int64, Shape
@@ -36,7 +37,7 @@ ORACLE_MODEL = DomainModel(coercive=0.15)
 """Model by which the oracle of PFM-v0 proposes pulses."""
 TRIES = 6
 """Pulses that the oracle of PFM-v0 simulates for each bias."""
-RINGS, RING_VOLTS = 18, (-8.0, -5.0, 4.0, 8.0)
+RINGS, RING_VOLTS = 18, (-8.0, -5.0, -3.0, 3.0, 5.0, 8.0)
 """Places around the centre, and biases in V, that the oracle of PFMLoop-v0 simulates."""
 
 
@@ -108,68 +109,67 @@ class LoopExpertConfig:
 
     Attributes:
         ring_cells: distance of pulses from the point whose loop is to be shifted.
-        ring_volts: their bias, V.
-        pulse_shift_v: expected shift of the imprint by a pulse, V.
-        loop_shift_v: expected shift of the imprint by the first loop itself, V.
+        strong_v: bias of a pulse against a large error, V.
+        weak_v: against a small one.
+        large_v: error of the imprint from which it is large, V.
         tolerance_v: error that is not corrected, V.
-        loop_every: pulses between loops.
     """
 
-    ring_cells: float = 7.0
-    ring_volts: float = 7.0
-    pulse_shift_v: float = 0.3
-    loop_shift_v: float = 0.4
-    tolerance_v: float = 0.15
-    loop_every: int = 8
+    ring_cells: float = 7.5
+    strong_v: float = 8.0
+    weak_v: float = 5.0
+    large_v: float = 0.15
+    tolerance_v: float = 0.04
 
 
 class LoopExpertState(NamedTuple):
-    """Memory of the expert: pulses since the last loop, pulses on the ring, loops, and error."""
+    """Memory of the expert: belief of where the film points up on the ring, and looks so far.
 
-    since: Annotated[Int64, Shape()]
-    turn: Annotated[Int64, Shape()]
-    loops: Annotated[Int64, Shape()]
-    error: Annotated[Float64, Shape(unit="V")]
+    The belief is -1 (down) to 1 (up), from the image and the pulses.
+    """
+
+    ring: Annotated[Float64, Shape(RING)]
+    looks: Annotated[Int64, Shape()]
 
 
 class LoopExpertAgent(BaseAgent):
-    """Takes a loop, gives pulses around the point against the error, and takes the next loop."""
+    """Takes a loop, gives a pulse beside the point against the error, and takes the next loop."""
 
     name = "expert"
     Config = LoopExpertConfig
-    observation_shapes: Mapping[str, tuple[int, ...]] = {"numbers": SHAPES["numbers"]}
+    observation_shapes: Mapping[str, tuple[int, ...]] = {
+        "maps": SHAPES["maps"], "numbers": (len(LOOP_NUMBERS),)
+    }  # fmt: skip
     State = LoopExpertState
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        """A pulse on a ring around the point, against the expected error."""
-        config, numbers = self.config, NUMBERS.unpack(observation["numbers"].astype(np.float64))
-        since, turn, loops, error = self.state
-        looked = (numbers["age"] == 0.0) & (numbers["time_left"] < 1.0)
-        measured = 0.5 * (numbers["rising"] + numbers["falling"])
-        excess = PFMSettings.loop_v * (measured - numbers["asked"])
-        own = np.where(loops == 0, config.loop_shift_v, 0.0)
-        error[:] = np.where(looked, excess - own, error)
-        loops += looked
-        known = loops > 0
-        raises = known & (error > config.tolerance_v)
-        # An excess of pulses is reversed at the last place of the ring.
-        lowers = known & (error < -config.tolerance_v) & (turn > 0)
-        turn -= lowers
-        angle = GOLDEN_ANGLE * turn
-        turn += raises
-        sign = raises.astype(np.float64) - lowers
-        error -= config.pulse_shift_v * sign
-        ring = config.ring_cells * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        since += 1
-        read = ~known | (since >= config.loop_every)
-        since[read] = 0
-        return to_action(MIDDLE + ring, config.ring_volts * sign, read)
+        """A pulse on the ring where it writes most, against the error of the last loop."""
+        config, (ring, looks) = self.config, self.state
+        told = LOOP_NUMBERS.unpack(observation["numbers"].astype(np.float64))
+        new = looks == 0
+        image = LOOP_MAPS.unpack(observation["maps"])["response"][new]
+        angle = 2.0 * np.pi * np.arange(RING) / RING
+        places = MIDDLE + config.ring_cells * np.stack([-np.cos(angle), np.sin(angle)], axis=1)
+        cells = (places / EDGE).astype(np.int64)
+        ring[new] = np.clip(image[:, cells[:, 0], cells[:, 1]], -1.0, 1.0)
+        looks += 1
+        excess = np.where(new, 0.0, told["excess"])
+        # A domain that points up lowers the imprint.
+        sign = np.sign(excess) * (np.abs(excess) > config.tolerance_v)
+        volts = np.where(np.abs(excess) > config.large_v, config.strong_v, config.weak_v)
+        # The cells that a pulse turns: at its place, and half as much beside it.
+        beside = 0.5 * (np.roll(ring, 1, axis=1) + np.roll(ring, -1, axis=1))
+        turned = 2.0 - sign[:, None] * (ring + 0.5 * beside)
+        best = turned.argmax(axis=1)
+        rows = np.flatnonzero(sign)
+        ring[rows, best[rows]] = sign[rows]
+        return to_action(places[best], sign * volts, np.ones(self.num_envs, np.bool_))
 
 
 def pulsed(
     config: PFMLoopConfig, latent: Mapping[str, NDArray[Any]], places: Float64, volts: Float64
 ) -> PFMInstrument:
-    """Copies of films, without heat, drift and wear, after one pulse of 10 ms each.
+    """Copies of films, at rest and without heat, drift and wear, after one pulse of 10 ms each.
 
     Args:
         config: of the environment.
@@ -184,6 +184,7 @@ def pulsed(
     copy = PFMInstrument(volts.size, calm.settings)
     for name in ("p", "imprint", "bond", "barrier", "strength", "wear"):
         getattr(copy.state, name)[:] = np.repeat(latent[name], volts.shape[1], axis=0)
+    copy.state.rested_s[:] = 1e6
     seconds = np.full(volts.size, 1e-2)
     copy.pulse(np.arange(volts.size), places.reshape(-1, 2), volts.ravel(), seconds)
     return copy

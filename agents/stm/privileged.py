@@ -11,7 +11,6 @@ from microgym.agents.core.network import TARGET
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.core.residual_policy import ResidualController
 from microgym.agents.stm.oracle import true_origins
-from microgym.agents.stm.references import pair, snapped
 from microgym.agents.stm.residual import RANGE
 from microgym.envs.stm.observation import END_NM, START_NM
 from microgym.state import Float32
@@ -36,10 +35,11 @@ class STMTeacher(PrivilegedTeacher):
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
         """The true hollow of the first adatom, less the one that the expert assumes."""
         expert = self.adapter.expert
-        slot, shared = expert.read(observation)
-        way = 3.0 * pair(slot, "way")
-        fixed, _ = snapped(way, shared["hollow"])
-        missing = true_origins(info["latent"])[:, 0] - expert.aim(way - fixed, shared)
+        seen = expert.read(observation)
+        which, _ = expert.choose(seen)
+        beside, _, _ = expert.hop(seen)
+        origins = true_origins(info["latent"])[np.arange(which.size), which]
+        missing = origins - expert.aim(beside, seen)
         curable = np.hypot(missing[:, 0], missing[:, 1]) < _CURABLE_NM
         return np.concatenate([missing, curable[:, None]], axis=1).astype(np.float32)
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.envs.stm.config import STMBuildConfig
-from microgym.envs.stm.move_task import ON_TARGET_NM
-from microgym.envs.stm.observation import END_NM, SHARED, SLOT, START_NM
+from microgym.envs.stm.move_task import BENEATH, ON_TARGET_NM
+from microgym.envs.stm.observation import BINS, END_NM, START_NM, numbers_of
 from microgym.physics.adatoms import LATTICE_NM
-from microgym.state import Float32, Float64, Int64, Shape
+from microgym.state import Bool, Float32, Float64, Int64, Shape
 
 _ROOT3 = math.sqrt(3.0)
 ROWS = np.array([(math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6)])
@@ -120,29 +120,45 @@ class ExpertConfig:
         push_nm: increase of the overshoot for each failure in a row.
         learning: part of a landing error that is compensated in the next drag.
         straight_nm: displacements shorter than this are made straight, not along rows.
+        wary: whether an image is taken where the current at the end of a drag says that the
+            adatom was lost; else it is dragged on from where the current says.
+        trusted: drags since the last image after which one is taken, whatever the current says.
+        near_nm: way that is left after a drag that should have brought the adatom to its target,
+            at most: overshoot and drift.
     """
 
-    overshoot_nm: float = 0.1
-    lead_nm: float = 0.03
+    overshoot_nm: float = 0.095
+    lead_nm: float = 0.02
     conductance: float = 1.0
-    bias: float = -0.5
-    foresight: float = 1.15
-    push_nm: float = 0.095
-    learning: float = 0.35
-    straight_nm: float = 0.15
+    bias: float = -0.2
+    foresight: float = 1.28
+    push_nm: float = 0.06
+    learning: float = 0.5
+    straight_nm: float = 0.28
+    wary: bool = True
+    trusted: int = 5
+    near_nm: float = 0.38
 
 
 class ExpertState(NamedTuple):
-    """Memory of the expert: mean landing error, and failures in a row."""
+    """Memory of the expert.
+
+    Attributes:
+        correction: (N, 2) mean landing error: from where an adatom should be to where it is.
+        behind: (N,) drags in a row that left the adatom behind.
+        ahead: (N, 2) from where the last adatom should be to the end of its drag.
+    """
 
     correction: Annotated[Float64, Shape(2, unit="nm")]
     behind: Annotated[Int64, Shape()]
+    ahead: Annotated[Float64, Shape(2, unit="nm")]
 
 
 class ExpertAgent(DragAgent):
-    """Drags along close-packed rows, takes images, and compensates drift and landing errors.
+    """Drags along close-packed rows, and compensates drift and landing errors.
 
-    Images follow the last leg of a path only.
+    An image is taken where the current of a drag says that the adatom was lost, after several
+    drags, and where all adatoms should be in place.
     """
 
     name = "expert"
@@ -151,34 +167,67 @@ class ExpertAgent(DragAgent):
 
     def __init__(self, movers: int = 1, config: ExpertConfig | None = None) -> None:
         super().__init__(movers, config)
-        self.observation_shapes = {"numbers": (len(SLOT) * movers + len(SHARED),)}
+        self.channels = numbers_of(movers)
+        self.observation_shapes = {"numbers": (len(self.channels),)}
 
-    def read(self, numbers: NDArray[Any]) -> tuple[dict[str, Float64], dict[str, Float64]]:
-        """Channels of the first adatom, and shared ones, of vectors (N, channels)."""
-        seen = numbers.astype(np.float64)
-        slot, shared = seen[:, : len(SLOT)], seen[:, len(SLOT) * self.movers :]
-        return SLOT.unpack(slot), SHARED.unpack(shared)
+    def read(self, numbers: NDArray[Any]) -> dict[str, Float64]:
+        """Values of the channels, each (N,), of vectors (N, channels)."""
+        return self.channels.unpack(numbers.astype(np.float64))
 
-    def aim(self, beside: Float64, shared: Mapping[str, Float64]) -> Float64:
+    def choose(self, seen: Mapping[str, Float64]) -> tuple[Int64, Int64]:
+        """The adatom to be dragged: the first in the observation's order that is not done.
+
+        One that was dragged to its target since the last image is taken to be there.
+
+        Returns:
+            Its number in the order, and how many are not done; each (N,).
+        """
+        stale, way = of_slots(seen, "stale", self.movers), self._ways(seen)
+        near = np.hypot(way[..., 0], way[..., 1]) < self.config.near_nm
+        done = (of_slots(seen, "placed", self.movers) > 0.5) | ((stale > 0.0) & near)
+        return done.argmin(axis=1), (~done).sum(axis=1)
+
+    def hop(self, seen: Mapping[str, Float64]) -> tuple[Float64, Float64, Float64]:
+        """The displacement that is asked of the chosen adatom, between hollows.
+
+        Returns:
+            From the believed position to the adatom's hollow, and from there to the target,
+            (N, 2) nm; kind of the hollow, (N,).
+        """
+        which, _ = self.choose(seen)
+        at = np.arange(which.size)
+        way = self._ways(seen)[at, which]
+        followed = of_slots(seen, "stale", self.movers)[at, which] > 0.0
+        followed &= 1.5 * seen[f"trace_{BINS - 1}"] > BENEATH
+        # Targets of a figure are hollows of one kind.
+        fixed, hollow = snapped(way + followed[:, None] * self.state.ahead, seen["hollow"])
+        # An adatom that seems to be on its target is not, or the episode would be over.
+        there = np.hypot(fixed[:, 0], fixed[:, 1]) < 0.01
+        fixed = np.where(there[:, None], way, fixed)
+        return way - fixed, fixed, hollow
+
+    def _ways(self, seen: Mapping[str, Float64]) -> Float64:
+        """From the believed positions to the targets, (N, movers, 2) nm."""
+        ways = [of_slots(seen, f"way_{axis}", self.movers) for axis in "xy"]
+        return 3.0 * np.stack(ways, axis=2)
+
+    def aim(self, beside: Float64, seen: Mapping[str, Float64]) -> Float64:
         """Positions to drag from, relative to the believed ones, (N, 2) nm.
 
         Args:
             beside: (N, 2) from the believed positions to the adatoms' hollows, nm.
-            shared: shared channels, of which the expected drift is compensated.
+            seen: values of the channels, of which the expected drift is compensated.
         """
-        drift = self.config.foresight * 0.5 * pair(shared, "shift")
+        drift = self.config.foresight * 0.5 * pair(seen, "shift_")
         return beside + drift - self.state.correction
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         """One drag, or an image."""
         config = self.config
-        slot, shared = self.read(observation["numbers"])
-        self._learn(shared)
-        way = 3.0 * pair(slot, "way")
-        fixed, hollow = snapped(way, shared["hollow"])
-        # An adatom that seems to be on its target is not, or the episode would be over.
-        there = np.hypot(fixed[:, 0], fixed[:, 1]) < 0.01
-        fixed = np.where(there[:, None], way, fixed)
+        seen = self.read(observation["numbers"])
+        self._learn(seen)
+        which, rest = self.choose(seen)
+        beside, fixed, hollow = self.hop(seen)
         far = np.maximum(np.hypot(fixed[:, 0], fixed[:, 1]), 1e-6)
         number, longer, shorter = legs(fixed)
         straight = (shorter <= 0.12) | (far < config.straight_nm)
@@ -190,32 +239,51 @@ class ExpertAgent(DragAgent):
         # After three failures in a row the overshoot starts again.
         beyond = config.overshoot_nm + config.push_nm * (self.state.behind % 4)
         reach = np.minimum(length, LONGEST_NM) + beyond
-        base = self.aim(way - fixed, shared) + side[:, None] * left
+        base = self.aim(beside, seen) + side[:, None] * left
         action = np.zeros((self.num_envs, components_for(self.movers)))
         action[:, 0:2] = (base - config.lead_nm * along) / START_NM
         action[:, 2:4] = (base + reach[:, None] * along) / END_NM
         action[:, 4], action[:, 5] = config.bias, config.conductance
+        # An image shows the result of the last drag that is needed.
         last = straight & (length <= LONGEST_NM)
-        action[:, 6] = np.where(last | there, 0.0, -1.0)
-        near = np.hypot(way[:, 0], way[:, 1]) < 1.5 * ON_TARGET_NM
-        action[(slot["stale"] > 0.0) & near, 6] = 1.0
-        action[:, 7:] = -1.0
+        action[:, 6] = np.where(last & (rest == 1), 0.0, -1.0)
+        due = self._due(seen, rest)
+        action[due, 6] = 1.0
+        action[:, 7:] = (2.0 * (which + 0.5) / self.movers - 1.0)[:, None]
+        ahead = base - beside + beyond[:, None] * along
+        self.state.ahead[~due] = ahead[~due]
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
-    def _learn(self, shared: Mapping[str, Float64]) -> None:
-        """Update the memory with the last landings."""
+    def _due(self, seen: Mapping[str, Float64], rest: Int64) -> Bool:
+        """Where an image is taken before any further drag, (N,).
+
+        Args:
+            seen: values of the channels.
+            rest: (N,) adatoms that are not done.
+        """
         config = self.config
-        correction, failures = self.state
-        landed, error = shared["landed"] > 0.0, 0.5 * pair(shared, "landing")
-        ahead = END_NM * pair(shared, "last_end") - START_NM * pair(shared, "last_start")
-        along = ahead / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-6)[:, None]
+        drags = 4.0 * of_slots(seen, "stale", self.movers).sum(axis=1)
+        lost = config.wary * (1.5 * seen[f"trace_{BINS - 1}"] < BENEATH)
+        return (drags > 0.5) & (lost | (drags > config.trusted - 0.5) | (rest == 0))
+
+    def _learn(self, seen: Mapping[str, Float64]) -> None:
+        """Update the memory with the last landings."""
+        correction, failures, ahead = self.state
+        landed, error = seen["landed"] > 0.5, ahead + 0.5 * pair(seen, "landing_")
+        way = END_NM * pair(seen, "last_end_") - START_NM * pair(seen, "last_start_")
+        along = way / np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-6)[:, None]
         behind = landed & ((error * along).sum(axis=1) < -2.0 * ON_TARGET_NM)
         failures[behind] += 1
         came = landed & ~behind
         failures[came] = 0
-        correction[came] += config.learning * (error + config.overshoot_nm * along)[came]
+        correction[came] += self.config.learning * error[came]
 
 
-def pair(numbers: Mapping[str, Float64], name: str) -> Float64:
-    """Channels of a vector along x and y, (N, 2)."""
-    return np.stack([numbers[f"{name}_x"], numbers[f"{name}_y"]], axis=1)
+def of_slots(seen: Mapping[str, Float64], name: str, movers: int) -> Float64:
+    """Values of a channel of each adatom, (N, movers)."""
+    return np.stack([seen[f"{name}_{k}"] for k in range(movers)], axis=1)
+
+
+def pair(seen: Mapping[str, Float64], name: str, of: str = "") -> Float64:
+    """Values of the channels of a vector along x and y, (N, 2)."""
+    return np.stack([seen[f"{name}x{of}"], seen[f"{name}y{of}"]], axis=1)

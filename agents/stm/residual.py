@@ -56,8 +56,9 @@ class STMResidual(ResidualController):
         raise ValueError(f"no number of adatoms gives {width} features a decision")
 
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
-        """Numbers of the observation, the expert's action and its memory, (N, width)."""
-        correction, behind = self.expert.state
+        """Values of the observation, the expert's action and its memory, (N, width)."""
+        values = self.expert.read(observation["numbers"]).values()
+        correction, behind, _ = self.expert.state
         press = np.full((len(behind), 1), self.expert.config.conductance)
         memory = [correction / 0.3, press, behind[:, None] / 4]
-        return np.concatenate([observation["numbers"], action, *memory], axis=1)
+        return np.concatenate([np.stack(list(values), axis=1), action, *memory], axis=1)

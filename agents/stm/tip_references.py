@@ -2,21 +2,20 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.envs.stm.observation import SCALES, TIP
-from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE
+from microgym.agents.stm.tip_filter import GENTLE, TipFilter, cause_of, change_chance, transitions
+from microgym.envs.stm.config import STMTipConfig
+from microgym.envs.stm.observation import TIP
+from microgym.envs.stm.tip_task import ACCEPT, LOOK, MOVE
 from microgym.physics import stm_tip
-from microgym.physics.stm_tip import DIPS_NM, PULSES_V, READINGS
-from microgym.state import Int64
-
-_SHAPES = {"numbers": (len(TIP),)}
+from microgym.state import Float64, Int64, Shape
 
 
 class TipRandomAgent(SeededRandomAgent):
@@ -33,22 +32,23 @@ class TipExpertConfig:
     """Configuration of the expert; found by search on training specimens.
 
     Attributes:
-        blur_nm, ghost, flicker_nm: bounds above which the tip is not sharp.
-        slope: bound below which the tip is contaminated.
-        dip: number of the dip that is used.
-        pulse: number of the pulse against contamination.
-        looks: images of a tip that seems sharp before it is accepted.
-        patience: dips without success before a pulse.
+        accept: probability of a sharp tip above which it is accepted.
+        look: probability above which another image is taken.
+        patience: images of a tip after which it is conditioned where it is not accepted.
+        noise, tip: levels of the environment's switches.
     """
 
-    blur_nm: float = 0.06
-    ghost: float = 0.15
-    flicker_nm: float = 0.006
-    slope: float = 0.88
-    dip: int = 3
-    pulse: int = 2
-    looks: int = 2
+    accept: float = 0.93
+    look: float = 0.35
     patience: int = 6
+    noise: str = STMTipConfig.noise
+    tip: str = STMTipConfig.tip
+
+
+class TipExpertState(NamedTuple):
+    """Beliefs of the filter."""
+
+    belief: Annotated[Float64, Shape("cells")]
 
 
 def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
@@ -58,27 +58,41 @@ def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
 
 
 class TipExpertAgent(BaseAgent):
-    """Dips a blunt tip, pulses a contaminated one, and accepts one that stays sharp."""
+    """Bayesian filter of the tip; conditions as most probably sharpens it, and accepts.
+
+    Args:
+        config: a `TipExpertConfig`.
+    """
 
     name = "expert"
     Config = TipExpertConfig
-    observation_shapes = _SHAPES
+    State = TipExpertState
+    observation_shapes: Mapping[str, tuple[int, ...]] = {"numbers": (len(TIP),)}
+
+    def __init__(self, config: TipExpertConfig | None = None) -> None:
+        super().__init__(config)
+        self.filter = TipFilter(self.config.noise, self.config.tip)
+        self.sizes = {"cells": self.filter.cells}
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """The agent for the levels of the switches."""
+        given = STMTipConfig.parse(env_kwargs, env_id)
+        return cls(replace(TipExpertConfig(), noise=given.noise, tip=given.tip))
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
-        """Decide by the mean of the images since the tip was last changed."""
-        config, seen = self.config, TIP.unpack(observation["numbers"].astype(np.float64))
-        means = zip(READINGS, SCALES, strict=True)
-        blur, ghost, flicker, slope = (scale * seen[f"mean_{name}"] for name, scale in means)
-        readings = np.rint(5.0 * seen["readings"])
-        dip, pulse = DIP + config.dip, PULSE + config.pulse
-        tried = np.rint(5.0 * seen[f"count_{dip}"])
-        dirty = slope < config.slope
-        bad = (blur > config.blur_nm) | (ghost > config.ghost) | (flicker > config.flicker_nm)
-        hopeless = (tried > 0) & (tried % config.patience == 0)
-        mend = np.where(dirty | hopeless, pulse, dip)
-        enough = readings >= max(config.looks, EVIDENCE)
-        wanted = np.where(dirty | bad, mend, np.where(enough, ACCEPT, LOOK))
-        return _possible(wanted, info["action_mask"])
+        """Accept, take another image, or condition."""
+        config, belief = self.config, self.state.belief
+        seen = TIP.unpack(observation["numbers"].astype(np.float64))
+        self.filter.update(belief, seen)
+        sharp = self.filter.states(belief)[:, stm_tip.SHARP]
+        images = np.rint(5.0 * seen["readings"])
+        mend = np.array(GENTLE)[self.filter.sharpened(belief).argmax(axis=1)]
+        doubtful = (sharp > config.look) & (images < config.patience)
+        wanted = np.where(doubtful, LOOK, mend)
+        masks = np.asarray(info["action_mask"], np.bool_)
+        wanted = np.where((sharp > config.accept) & masks[:, ACCEPT], ACCEPT, wanted)
+        return _possible(wanted, masks)
 
 
 class TipOracleAgent(BaseAgent):
@@ -89,7 +103,7 @@ class TipOracleAgent(BaseAgent):
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """The conditioning with the largest probability of a sharp tip."""
-        masks, latent = info["action_mask"], info["latent"]
+        masks, latent = np.asarray(info["action_mask"], np.bool_), info["latent"]
         states, hardness = latent["tip_state"], latent["traits"][:, stm_tip.HARDNESS]
         pairs = zip(states.tolist(), hardness.tolist(), strict=True)
         best = np.array([_conditioning(*pair) for pair in pairs])
@@ -97,22 +111,10 @@ class TipOracleAgent(BaseAgent):
         return _possible(np.where(states == stm_tip.SHARP, end, best), masks)
 
 
+@functools.lru_cache(maxsize=4096)
 def _conditioning(state: int, hardness: float) -> int:
     """Gentle dip or pulse below 8 V that most probably makes a tip sharp."""
-    chance: dict[int, float] = {}
-    for k, depth in enumerate(DIPS_NM):
-        if depth <= 1.8:
-            change = stm_tip.change_probability(depth, 0.0, hardness)
-            chance[DIP + k] = change * _sharpens(state, stm_tip.GENTLE)
-    for k, volts in enumerate(PULSES_V):
-        if abs(volts) < 8.0:
-            change = stm_tip.change_probability(0.0, volts, hardness)
-            chance[PULSE + k] = change * _sharpens(state, stm_tip.PULSE)
-    return max(chance, key=lambda action: chance[action])
-
-
-@functools.cache
-def _sharpens(state: int, cause: int) -> float:
-    """Probability that a change by a cause makes a tip of a state sharp."""
-    draws = (np.arange(200) + 0.5) / 200
-    return float(np.mean([stm_tip.next_state(state, cause, u) == stm_tip.SHARP for u in draws]))
+    return max(
+        GENTLE,
+        key=lambda k: change_chance(k, hardness) * transitions(cause_of(k))[state, stm_tip.SHARP],
+    )

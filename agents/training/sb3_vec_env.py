@@ -57,9 +57,10 @@ class SB3VecEnv(VecEnv):
         self.metadata = {**env.metadata, **self.metadata}
 
     def reset(self) -> Any:
-        """Begin new episodes in all environments, which refuse options."""
+        """Begin new episodes in all environments, each with its own options."""
         seeds: Any = self._seeds
-        observations, infos = self.env.reset(seed=seeds, options=dict(ChainMap(*self._options)))
+        options = {n: [one.get(n) for one in self._options] for n in ChainMap(*self._options)}
+        observations, infos = self.env.reset(seed=seeds, options=options)
         self.reset_infos = [row_info(infos, row) for row in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()

@@ -35,7 +35,7 @@ BIAS_V, CONDUCTANCE_US = 0.01, 4.5
 WAY = np.array([5.0 * LATTICE_NM, 0.0])
 """Displacement of every drag, along a row and back in turn, nm."""
 
-STEPS, PULSE_S = 20, 1e-2
+STEPS, PULSE_S = 47, 1e-2
 """Lattice steps and length, s, of the standard pulse."""
 PLACES = 16
 """Places that are pulsed in turn, each with the opposite sign after a round."""
@@ -138,9 +138,11 @@ class Films:
 
 @benchmark
 def pulse(effort: Effort) -> Iterator[Benchmark]:
-    """A pulse of 20 lattice steps at 64x64 with thermal noise, for 1 and for 64 microscopes."""
+    """A pulse of 47 lattice steps with thermal noise, for 1 and for 64 microscopes."""
     for count in (1, 64):
-        title = f"bias pulse of {STEPS} lattice steps, {SIZE}x{SIZE}, microscopes: {count}"
+        title = (
+            f"bias pulse of {STEPS} lattice steps on a film of {SIZE}x{SIZE}, microscopes: {count}"
+        )
         yield _within(250.0, title, "pulse", Alternative(Films(count).run, count))
 
 

@@ -38,7 +38,7 @@ PLACES = 32
 BATCH = 8
 """Frames and transforms in one call of a kernel: they outweigh dispatch and fit the L2 cache."""
 _TINY = 1e-10  # keeps dark pixels from dividing by nothing
-_ALPHA, _STEP = 0.5, 1.5  # of rPIE, those of `OnlineReconstruction`
+_ALPHA, _STEP = 0.2, 1.5  # of rPIE, those of `OnlineReconstruction`
 
 
 class NumpyMicroscope:
@@ -70,7 +70,7 @@ class NumpyMicroscope:
         settings: PtychographySettings,
         generator: np.random.Generator,
         *,
-        iterations: int = 3,
+        iterations: int = 2,
         precision: Any = np.complex64,
     ) -> None:
         self.settings, self.iterations, self.precision = settings, iterations, precision
@@ -80,9 +80,15 @@ class NumpyMicroscope:
         self.probe = probe.astype(precision)
         light = np.abs(probe.astype(np.complex128)) ** 2
         self.footprint = light.astype(self.real)
-        share = (1.0 - _ALPHA) * light + _ALPHA * light.max()
-        self.weight = (_STEP * probe.conj() / share).astype(precision)
+        self.weight = self.pie_weight(_ALPHA, _STEP)
         self.generator = generator
+
+    def pie_weight(self, alpha: float, step: float) -> Array:
+        """Factor of rPIE's object update, (n, n), for a step length."""
+        (probe,) = self.settings.probe
+        light = np.abs(probe.astype(np.complex128)) ** 2
+        share = (1.0 - alpha) * light + alpha * light.max()
+        return (step * probe.conj() / share).astype(self.precision)
 
     def reset(self, key: NDArray[np.uint32], family: str, split: str) -> None:
         """Put in a fresh specimen, the one that the compiled instrument draws from this key."""
@@ -139,15 +145,20 @@ class NumpyMicroscope:
     def improve(self) -> None:
         """Update the reconstruction with the latest exposure."""
         amplitude = np.sqrt(self.counts.astype(self.real) / self.photons)
-        for _ in range(self.iterations):
-            self.iterate(self.patch(*self.corner), amplitude)
+        self.enter(self.patch(*self.corner), amplitude, self.iterations)
 
-    def iterate(self, patch: Patch, amplitude: Array) -> None:
-        """One rPIE iteration on the square root of the counts per incident photon."""
+    def enter(self, patch: Patch, amplitude: Array, turns: int) -> None:
+        """Iterate some times on the square root of the counts per incident photon; |O| <= 1."""
+        for _ in range(turns):
+            self.iterate(patch, amplitude, self.weight)
+        self.estimate[patch] /= np.maximum(np.abs(self.estimate[patch]), 1.0)
+
+    def iterate(self, patch: Patch, amplitude: Array, weight: Array) -> None:
+        """One rPIE iteration with a weight that includes the step length."""
         under = self.estimate[patch]
         far = np.fft.fft2(self.probe * under, norm="ortho")
         far *= amplitude / np.maximum(np.abs(far), _TINY) - 1.0
-        under += self.weight * np.fft.ifft2(far, norm="ortho")
+        under += weight * np.fft.ifft2(far, norm="ortho")
 
     def patch(self, top: int, left: int) -> Patch:
         """Square of the detector's size with a given corner."""

@@ -40,7 +40,8 @@ class PolicyScore:
         agent: its name.
         run_means: mean return of each training run; of the policy itself if it is not trained.
         returns: mean return.
-        score: mean score, 0 the expert and 1 the oracle.
+        score: mean score, 0 the expert and 1 the oracle; NaN where the oracle is not above the
+            expert by interval.
         score_iqm: interquartile mean of the scores.
         cost: mean cost.
         metrics: means at the end of the episode.
@@ -264,8 +265,9 @@ def _score(
     mine, score, robust = returns[name], _UNKNOWN, _UNKNOWN
     if "expert" in returns and "oracle" in returns:
         expert, oracle = returns["expert"][0], returns["oracle"][0]
-        score = normalised_score(mine, expert, oracle)
-        robust = normalised_score(mine, expert, oracle, interquartile_mean)
+        if paired_difference(oracle, expert).above_zero:  # else the scale has no length
+            score = normalised_score(mine, expert, oracle)
+            robust = normalised_score(mine, expert, oracle, interquartile_mean)
     return PolicyScore(
         name,
         tuple(float(one.returns.mean()) for one in runs),

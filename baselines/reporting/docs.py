@@ -15,9 +15,12 @@ from typing import Any
 
 import gymnasium as gym
 
+from microgym.agents.core.config import find_tables
 from microgym.agents.core.registry import agent_names, make_agent
 from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.atomic_io import write_atomically
+from microgym.baselines.audit.card import audit_card, curves, how_to, learning_curves
+from microgym.baselines.audit.run import record_file
 from microgym.baselines.evaluation.comparison import (
     FRESH,
     SHIPPED,
@@ -35,6 +38,7 @@ from microgym.baselines.reporting.formatting import (
     provenance_rows,
     render_template,
 )
+from microgym.baselines.reporting.summary import summary
 from microgym.envs.core.docs import STANDARD, Table, tables
 from microgym.envs.core.registry import Entry, entries
 
@@ -53,6 +57,7 @@ SECTIONS = (
     "Difficulty switches",
     "Recorded scans",
     "Reference policies",
+    "Audit",
     "Where adaptivity does not pay",
     "Reproducing",
     "References",
@@ -60,7 +65,9 @@ SECTIONS = (
 )
 """Sections of an environment's page, in order; they include those of Gymnasium's pages."""
 
-OPTIONAL = frozenset({"Observation models", "Recorded scans", "Where adaptivity does not pay"})
+OPTIONAL = frozenset(
+    {"Audit", "Observation models", "Recorded scans", "Where adaptivity does not pay"}
+)
 """Sections that a page may lack."""
 
 NETWORKS = specifications()
@@ -101,6 +108,10 @@ def pages(folder: Path, results: Path = RESULTS) -> dict[str, str]:
         figure = (folder / "images" / f"{one.name}.png").is_file()
         made[f"{one.name}.md"] = f"{_MADE}\n\n{network_page(one, results, figure=figure)}"
         made[card] = f"{_MADE}\n\n{network_card(one, results)}"
+    for one in entries():
+        path = record_file(one.id, results)
+        if path.is_file() and (plot := learning_curves(read_record(path))):
+            made[f"images/{_curves_file(one.id)}"] = plot
     return {"README.md": index(makefile.read_text(encoding="utf-8")), **made}
 
 
@@ -213,11 +224,12 @@ def _policies(env_id: str) -> Table:
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     """Sections and the results of the committed records to be shown there."""
     path = record_path(env_id, "full", folder)
+    audited = [("Audit", block) for block in _audit(env_id, folder)]
     if not path.is_file():
-        return [("Reference policies", _NONE.format(env=env_id))]
+        return [("Reference policies", _NONE.format(env=env_id)), *audited]
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
-    found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record))]
+    found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record)), *audited]
     beyond = evaluation_table(env_id).out_of_distribution
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording
@@ -227,6 +239,21 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     if path.is_file():
         found.append(("Observation models", comparison_text(read_record(path))))
     return found
+
+
+def _audit(env_id: str, folder: Path) -> list[str]:
+    """How to train stock algorithms, and the card of the committed audit, as far as there are."""
+    path, tables = record_file(env_id, folder), find_tables(env_id).get("plain", {})
+    record = read_record(path) if path.is_file() else None
+    found = [how_to(env_id, tables, record)] if tables else []
+    if record is not None:
+        picture = f"../images/{_curves_file(env_id)}" if curves(record) else ""
+        found.append(audit_card(record, picture))
+    return found
+
+
+def _curves_file(env_id: str) -> str:
+    return f"{env_id}.plain.svg"
 
 
 def comparison_text(record: Mapping[str, Any]) -> str:
@@ -271,11 +298,6 @@ def _origin(record: Mapping[str, Any]) -> str:
     )
 
 
-def scores(comparison: Comparison) -> str:
-    """Scores as a Markdown table, best policy first."""
-    return _compared("scores.md", comparison)
-
-
 def update_readme(path: Path, results: Path = RESULTS) -> Path:
     """Rewrite the score table between the two marks of a README, and return its path.
 
@@ -288,16 +310,8 @@ def update_readme(path: Path, results: Path = RESULTS) -> Path:
     text = path.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
         raise ValueError(f"{path} must hold {BEGIN} and, after it, {END}, once each")
-    records = [read_record(one) for one in sorted(results.glob("*.json"))]
-    found = [one for one in records if one.get("kind", "full") == "full" and "comparisons" in one]
-    if not found:
-        raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
-    parts: list[str] = []
-    for record in found:
-        title = f"`{record['env']}`\n\n" if len(found) > 1 else ""
-        parts.append(title + scores(Comparison.from_record(record["comparisons"][0])))
     head, rest = text.split(BEGIN)
-    table, tail = "\n\n".join(parts), rest.split(END)[1]
+    table, tail = summary(results), rest.split(END)[1]
     return write_atomically(path, f"{head}{BEGIN}\n{table}\n{END}{tail}")
 
 

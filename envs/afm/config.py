@@ -1,4 +1,4 @@
-"""Arguments of AFM-v0, and the ranges of its actions."""
+"""Arguments of AFM-v0, and the scales of its actions."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from microgym.physics.piezo import PIEZO_LEVELS
 from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, Raster
 from microgym.specimens.splits import HELD_OUT_SURFACES, SURFACES, validate_family
 
-SETPOINTS = {"amplitude": (0.3, 0.95), "contact": (0.5, 50.0)}
-"""Setpoints: part of the free amplitude, linear; or nN, logarithmic (design choices)."""
-GAINS = (200.0, 20000.0)
-"""Integral gains, 1/s; logarithmic (design choice: hidden limits lie between)."""
-PROPORTIONAL = (0.01, 1.0)
-"""Proportional gains; logarithmic, less the smallest, so that the lowest is 0."""
+BEGINNER = {"amplitude": (0.7, 1500.0), "contact": (5.0, 300.0)}
+"""Setpoint and integral gain that a beginner would choose: a part of the free amplitude, or nN; 1/s
+(design choice: half of the median gain at which a loop begins to ring)."""
+SETPOINT_CHANGE = {"amplitude": 0.15, "contact": 3.0}
+"""Largest change of the setpoint: a difference, or in contact mode a factor (design choice)."""
+GAIN_CHANGE, SPEED_CHANGE = 4.0, 2.0
+"""Largest change of the integral gain, and of the speed, as factors (design choices)."""
+PROPORTIONAL = 0.02
+"""A beginner's proportional gain, and its largest change (design choice)."""
 RATES_HZ = (0.5, 20.0)
-"""Line rates, Hz; logarithmic (design choice)."""
-PACES = (0.25, 4.0)
-"""With action="feedback", line rates over the even pace, at which the lines that are left just use
-up the time that is left; logarithmic (design choice)."""
+"""Slowest and fastest line rate, Hz (design choice)."""
 LINE_S = 0.25
 """Seconds a line has of the default time budget (design choice): too few to scan all slowly."""
 
@@ -29,7 +29,7 @@ LINE_S = 0.25
 class AFMConfig(declare.Config):
     """Arguments of AFM-v0."""
 
-    specimen: str = declare.anything("mixed", "family of `microgym.specimens.splits.SURFACES`")
+    specimen: str = declare.family("mixed", SURFACES, "family of surfaces")
     split: str = declare.split()
     imaging: str = declare.choice("amplitude", tuple(CANTILEVERS), "tapping, or contact mode")
     lines: int = declare.integer(64, 8, 256, "lines of a frame")
@@ -44,8 +44,8 @@ class AFMConfig(declare.Config):
     )
     action: str = declare.choice(
         "dials",
-        ("dials", "feedback"),
-        "all settings and events, or setpoint, integral gain and speed over the even pace",
+        ("dials", "console"),
+        "settings of the next line, or settings and an event",
     )
     reconstructor: str = declare.choice(
         "raw", tuple(TOPOGRAPHIES), "observation model of the lines"

@@ -38,15 +38,19 @@ scanner's resonance are hidden.
 
 ## Action Space
 
-With `action="dials"` all settings of the next line, and events; with `action="feedback"` three
-settings, and every step is a line. The even pace is the line rate at which the lines that are left
-just use up the time that is left.
+Settings are changes a about those of a beginner, of which the largest is still sensible: with
+zeros a frame is scanned completely, but badly. The speed is that over the even pace, the line rate
+at which the lines that are left just use up the time that is left. With `action="dials"` every step
+is a line. With `action="console"` an event is chosen besides: other events than to scan take time,
+and a new tip takes ten minutes, in which the frame's own clock stands still.
 
 ## Rewards
 
 The error of a line is the root mean square difference, offset apart, of the trace from what a new
-tip would have shown on the same path, so that a dull tip costs. The image's signal-to-noise ratio
-is the variance within the lines over the squared error, at most 30 dB.
+tip would have shown on the same path, so that a dull tip costs. Each line is paid for when it is
+scanned: its variance over its squared error, in bel, times its share of the variance of all lines.
+Lines that show nothing, and lines that are never scanned, earn nothing; force can spoil all that a
+line earns and no more. So no line is better left out.
 
 ## Starting State
 
@@ -68,7 +72,7 @@ is the largest force so far.
 
 ```python
 gymnasium.make("AFM-v0", split="test", specimen="particles", tip="real")
-gymnasium.make_vec("AFM-v0", num_envs=8, action="feedback")
+gymnasium.make_vec("AFM-v0", num_envs=8, action="console")
 ```
 
 With `imaging="contact"` a soft cantilever (0.2 N/m, 13 kHz) is pressed against the surface at

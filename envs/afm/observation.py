@@ -35,13 +35,13 @@ IMAGE = Plane(
 )
 _SIZE = "log(size / 1 nm) / log(100) of the"
 NUMBERS = Channels(
-    setpoint="setpoint of the last action",
-    integral_gain="integral gain of the last action",
-    proportional_gain="proportional gain of the last action",
-    line_rate="line rate of the last action",
+    setpoint=Channel("setpoint of the last action", "largest change"),
+    integral_gain=Channel("integral gain of the last action", "largest change"),
+    proportional_gain=Channel("proportional gain of the last action", "largest change"),
+    line_rate="logarithm of the last line rate over that of a frame that just uses up its time",
     lines_left="share of the lines that is left",
     time_left="share of the time that is left",
-    pace="half the logarithm of time_left over lines_left",
+    pace="logarithm of time_left over lines_left",
     discrepancy=f"{_SIZE} root mean square of trace less retrace",
     error=f"{_SIZE} root mean square of the error signal",
     ripple=f"{_SIZE} root mean square of its change from pixel to pixel",
@@ -53,6 +53,10 @@ NUMBERS = Channels(
     exchanges=Channel("tips used up", "3 tips"),
     event="last event, in thirds: scan, re-engage, withdraw, change tip",
 )
+_WIDE = {"line_rate": 3.0, "pace": 3.0}
+"""Sizes up to which numbers go, where it is not 1."""
+_BOUNDS = np.array([_WIDE.get(name, 1.0) for name in NUMBERS])
+NUMBERS.within(-_BOUNDS, _BOUNDS)
 
 
 class LineSizes(NamedTuple):

@@ -6,8 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.afm import observation, render
-from microgym.envs.afm.config import GAINS, PACES, PROPORTIONAL, RATES_HZ, SETPOINTS, AFMConfig
-from microgym.envs.core.channels import Channels
+from microgym.envs.afm.config import (
+    BEGINNER,
+    GAIN_CHANGE,
+    PROPORTIONAL,
+    RATES_HZ,
+    SETPOINT_CHANGE,
+    SPEED_CHANGE,
+    AFMConfig,
+)
+from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.declarations import Intervention, Latent, Metric, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.afm.instrument import AFMInstrument
@@ -18,20 +26,15 @@ from microgym.reconstruction.topography.observation_model import TOPOGRAPHIES, S
 from microgym.state import Float32, Float64, Int64, Shape
 
 SCAN, ENGAGE, WITHDRAW, EXCHANGE = range(4)
-EVENT_FROM = (0.5, 2.0 / 3.0, 5.0 / 6.0)
-"""Values of the action's last component from which on it means another event than to scan."""
+EVENTS = ("scan the next line", "approach anew", "withdraw the tip", "mount a new tip")
+"""Events, by their numbers."""
 MOST_EXCHANGES = 3
 """Tips that are available; the last exchange ends the episode."""
-EXCHANGE_UNIT_S = 120.0
-"""Seconds of an exchange of the tip that the reward counts as one time budget: an exchange of ten
-minutes as five frames (design choice; the frame's own clock stands still meanwhile)."""
-LEAST_RELIEF_NM = 0.5
-"""Relief below which a surface counts as flat, nm: errors are not divided by less."""
-START = (0.2, 0.0, -1.0, 0.0)
-"""Settings that are shown before the first line: setpoint 0.69, gain 2000 1/s, 3.2 lines a second
-(design choice)."""
+SPOILING_NN = 5.0
+"""Mean excess of a line's peak forces at which half of the line counts as spoilt, nN (design
+choice)."""
 FLOOR = 1e-3
-"""Squared relative error below which an image gets no better: 30 dB (design choice)."""
+"""Squared error over the variance below which a line gets no better: 30 dB (design choice)."""
 _NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
 
 
@@ -49,10 +52,11 @@ class AFMTaskState(NamedTuple):
         relief_nm: root mean variance of the frame's lines.
         peak_nn: largest force so far.
         snr_db, image_error_nm: signal-to-noise ratio and error of the image so far.
-        lost: sum over the lines of error over relief, each at most 1, over the lines of a frame.
-        excess: sum over the lines of the excess force, over the soft limit and the lines.
+        quality: signal-to-noise ratio of the lines so far, bel, each times its share of the
+            frame's variance.
+        spoilt: part of it that large forces spoil.
         event: last event: `SCAN`, `ENGAGE`, `WITHDRAW` or `EXCHANGE`.
-        shown: settings of the last action, in [-1, 1].
+        changes: dials of the last action, as changes about a beginner's settings.
         dials: the same in physical units, see `microgym.instruments.afm.kernels.DIALS`.
     """
 
@@ -67,45 +71,48 @@ class AFMTaskState(NamedTuple):
     peak_nn: Annotated[Float64, Shape(unit="nN")]
     snr_db: Annotated[Float64, Shape(unit="dB")]
     image_error_nm: Annotated[Float64, Shape(unit="nm")]
-    lost: Annotated[Float64, Shape()]
-    excess: Annotated[Float64, Shape()]
+    quality: Annotated[Float64, Shape(unit="bel")]
+    spoilt: Annotated[Float64, Shape(unit="bel")]
     event: Annotated[Int64, Shape()]
-    shown: Annotated[Float64, Shape(4)]
+    changes: Annotated[Float64, Shape(4)]
     dials: Annotated[Float64, Shape(4)]
 
 
-def _between(level: Float64, ends: tuple[float, float]) -> Float64:
-    """Value at a position in [-1, 1] on a logarithmic scale between two ends."""
-    low, high = ends
-    return low * exp(0.5 * (level + 1.0) * log(high / low))
-
-
-def to_dials(shown: Float64, imaging: str) -> Float64:
+def to_dials(changes: Float64, even_hz: Float64, imaging: str) -> Float64:
     """Settings in physical units.
 
     Args:
-        shown: (k, 4) float64 in [-1, 1].
+        changes: (k, 4) float64, changes about a beginner's settings.
+        even_hz: (k,) float64, even pace, lines a second.
         imaging: "amplitude" or "contact".
 
     Returns:
         (k, 4) float64, see `microgym.instruments.afm.kernels.DIALS`.
     """
-    low, high = SETPOINTS[imaging]
-    level = shown[:, 0]
-    linear = low + 0.5 * (level + 1.0) * (high - low)
-    setpoint = _between(level, (low, high)) if imaging == "contact" else linear
-    proportional = np.maximum(_between(shown[:, 2], PROPORTIONAL) - PROPORTIONAL[0], 0.0)
-    gain, rate = _between(shown[:, 1], GAINS), _between(shown[:, 3], RATES_HZ)
-    return np.stack([setpoint, gain, proportional, rate], axis=1)
+    (setpoint, gain), step = BEGINNER[imaging], SETPOINT_CHANGE[imaging]
+    level, turn, proportional, speed = changes.T
+    contact = imaging == "contact"
+    settings = (
+        setpoint * exp(level * log(step)) if contact else setpoint + step * level,
+        gain * exp(turn * log(GAIN_CHANGE)),
+        np.maximum(PROPORTIONAL * (1.0 + proportional), 0.0),
+        np.clip(even_hz * exp(speed * log(SPEED_CHANGE)), *RATES_HZ),
+    )
+    return np.stack(settings, axis=1)
 
 
 _LINE = {"signals": observation.SIGNALS, "numbers": observation.NUMBERS}
-_SETPOINT = (
-    "setpoint: part of the free amplitude, linear from {:g} to {:g}; in contact mode logarithmic "
-    "from {:g} to {:g} nN"
-).format(*SETPOINTS["amplitude"], *SETPOINTS["contact"])
 _SURFACE, _HIDDEN = "instrument.state.surface", "instrument.state.hidden"
-_GAIN = "integral gain, logarithmic from {:g} to {:g} 1/s".format(*GAINS)
+_TAP, _PRESS = BEGINNER["amplitude"], BEGINNER["contact"]
+DIALS = Channels(
+    setpoint=f"{_TAP[0]:g} + {SETPOINT_CHANGE['amplitude']:g} a of the free amplitude; in contact "
+    f"mode {_PRESS[0]:g} x {SETPOINT_CHANGE['contact']:g}^a nN",
+    integral_gain=f"{_TAP[1]:g} x {GAIN_CHANGE:g}^a 1/s; in contact mode {_PRESS[1]:g} x "
+    f"{GAIN_CHANGE:g}^a 1/s",
+    proportional_gain=f"{PROPORTIONAL:g} (1 + a), and not below 0",
+    speed=f"line rate over the even pace, {SPEED_CHANGE:g}^a",
+)
+"""Dials of the next line, as changes a about a beginner's settings."""
 
 
 class AFMTask(Task):
@@ -122,37 +129,27 @@ class AFMTask(Task):
         features=observation.NUMBERS,
     )
     ACTION = Modes(
-        dials=Channels(
-            setpoint=_SETPOINT,
-            integral_gain=_GAIN,
-            proportional_gain="proportional gain, logarithmic from 0 to 0.99",
-            line_rate="line rate, logarithmic from {:g} to {:g} Hz".format(*RATES_HZ),
-            event="below 0.5, scan the next line; from there on, in equal parts, approach anew, "
-            "withdraw the tip, mount a new one",
-        ),
-        feedback=Channels(
-            setpoint=_SETPOINT,
-            integral_gain=_GAIN,
-            speed="line rate over the even pace, logarithmic from {:g} to {:g}".format(*PACES),
-        ),
+        dials=DIALS,
+        console={"dials": DIALS, "event": Choices(len(EVENTS), "what is done", EVENTS)},
     )
     REWARD = {
-        "resolution": Term(
-            1.0, "signal-to-noise ratio of the image, bel; missing lines are all error", scale=10.0,
-            path="state.snr_db",
-        ),
-        "time": Term(
-            0.1, "minus the time used, over the limit; that of exchanges over 120 s", "lower"
-        ),
-        "tracking": Term(
-            1.0, "minus the mean error of the lines over the relief, each at most 1", "lower",
-            path="state.lost",
+        "quality": Term(
+            1.0,
+            "signal-to-noise ratio of the lines, bel, each 0 to 3 and times its share of the "
+            "frame's variance",
+            path="state.quality",
         ),
         "force": Term(
-            1.0, "minus the mean excess of the pixels' peak forces, over the soft limit", "lower",
-            path="state.excess",
+            1.0,
+            "minus the part of it that large forces spoil: of a line, x / (x + 5 nN) of its mean "
+            "excess x of the pixels' peak forces over 25 nN",
+            "lower",
+            path="state.spoilt",
         ),
-    }  # fmt: skip
+        "exchange": Term(
+            0.5, "minus the tips used up", "lower", path="instrument.state.tip.exchanges"
+        ),
+    }
     BUDGETS = {
         "ledger.exposures": "config.lines",
         "scan_s": "config.time_limit_s",
@@ -220,29 +217,25 @@ class AFMTask(Task):
     def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
         config, state, instrument = self.config, self.state, self.instrument
-        state.shown[rows] = START
-        state.dials[rows] = to_dials(state.shown[rows], config.imaging)
-        drawn = config.specimen, config.split, float(state.dials[rows[0], 0])
+        drawn = config.specimen, config.split, BEGINNER[config.imaging][0]
         self.share(
             lambda some: instrument.reset(some, keys[np.searchsorted(rows, some)], *drawn), rows
         )
+        state.dials[rows] = to_dials(state.changes[rows], self._even_hz(rows), config.imaging)
         if self.topography is not None:
             self.topography.reset(rows)
         mean = ordered_sum(instrument.state.surface.variance[rows] / config.lines)
-        state.relief_nm[rows] = np.maximum(np.sqrt(mean), LEAST_RELIEF_NM)
+        state.relief_nm[rows] = np.sqrt(mean)
         state.image_error_nm[rows] = state.relief_nm[rows]
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Scan one line a row, or attend to the tip."""
         config, state, instrument = self.config, self.state, self.instrument
-        given = np.asarray(actions, np.float64)[rows]
-        if config.action == "dials":
-            shown, event = given[:, :4], np.searchsorted(EVENT_FROM, given[:, 4], side="right")
-        else:
-            shown, event = np.insert(given, 2, -1.0, axis=1), np.full(rows.size, SCAN)
-            shown[:, 3] = self._line_rate(rows, shown[:, 3])
-        state.shown[rows], state.event[rows] = shown, event
-        state.dials[rows] = to_dials(shown, config.imaging)
+        event = np.full(rows.size, SCAN)
+        if config.action == "console":
+            actions, event = actions["dials"], np.asarray(actions["event"], np.int64)[rows]
+        state.changes[rows], state.event[rows] = np.asarray(actions, np.float64)[rows], event
+        state.dials[rows] = to_dials(state.changes[rows], self._even_hz(rows), config.imaging)
         tip, setpoint = instrument.state.tip, state.dials[:, 0].copy()
         crashes = tip.crashes[rows]
         self.share(self._scan, rows[event == SCAN])
@@ -256,18 +249,15 @@ class AFMTask(Task):
         self.costs[rows, 0] = tip.crashes[rows] - crashes
         self.costs[rows, 1] = event == EXCHANGE
 
-    def _line_rate(self, rows: Int64, level: Float64) -> Float64:
-        """Line rates on their scale, from positions on that of the speed over the even pace."""
-        lines = self.config.lines - self.instrument.state.ledger.exposures[rows]
+    def _even_hz(self, rows: Int64) -> Float64:
+        """Line rates at which the lines that are left use up the time that is left, (k,), Hz."""
+        lines = self.config.lines - self.ledger.exposures[rows]
         seconds = self.config.time_limit_s - self.scan_s[rows]
-        even = log(np.maximum(lines, 1.0) / np.maximum(seconds, 1e-3))
-        rate = even + log(PACES[0]) + 0.5 * (level + 1.0) * log(PACES[1] / PACES[0])
-        low, width = log(RATES_HZ[0]), log(RATES_HZ[1] / RATES_HZ[0])
-        return np.clip(2.0 * (rate - low) / width - 1.0, -1.0, 1.0)
+        return np.maximum(lines, 1) / np.maximum(seconds, 1e-3)
 
     def _scan(self, rows: Int64) -> None:
         """Scan one line, and reduce it to what is observed, for a share of the rows."""
-        state, held, settings = self.state, self.instrument.state, self.instrument.settings
+        state, held = self.state, self.instrument.state
         number = held.ledger.exposures[rows]
         self.instrument.scan(rows, state.dials)
         line = held.line
@@ -280,10 +270,14 @@ class AFMTask(Task):
             estimate = self.topography.estimate(rows, scanned)
             state.restored[rows, number] = estimate.heights[rows]
             observation.reduce_restored(rows, estimate, state.cells)
-        error, lines = line.error_nm[rows], self.config.lines
-        state.errors[rows, number] = error**2
-        state.lost[rows] += np.minimum(error / state.relief_nm[rows], 1.0) / lines
-        state.excess[rows] += line.excess_nn[rows] / (settings.soft_limit_nn * lines)
+        state.errors[rows, number] = line.error_nm[rows] ** 2
+        # The line's signal-to-noise ratio, of which the excess x of force spoils x / (x + F).
+        variance, excess = held.surface.variance[rows], line.excess_nn[rows]
+        own = variance[np.arange(rows.size), number] + 1e-12
+        bel = -log(np.clip(state.errors[rows, number] / own, FLOOR, 1.0)) / 2.302585092994046
+        earned = bel * own / (ordered_sum(variance) + 1e-12)
+        state.quality[rows] += earned
+        state.spoilt[rows] += earned * excess / (excess + SPOILING_NN)
         state.peak_nn[rows] = np.maximum(state.peak_nn[rows], line.peak_nn[rows])
 
     @property
@@ -308,11 +302,6 @@ class AFMTask(Task):
         tip = self.instrument.state.tip
         return tip.radius_nm + np.sqrt(2.0 * tip.radius_nm * tip.worn_nm)
 
-    def potentials(self, rows: Int64) -> dict[str, Float64]:
-        """Also parts of the time budget."""
-        spent = self.scan_s / self.config.time_limit_s + self._exchange_s / EXCHANGE_UNIT_S
-        return {**super().potentials(rows), "time": spent[rows]}
-
     def observe(self) -> Any:
         """The last line and numbers; the image so far and the restored line where asked for."""
         state, numbers = self.state, self._numbers()
@@ -332,11 +321,13 @@ class AFMTask(Task):
         state, held, level = self.state, self.instrument.state, observation.level_of
         done, sizes = held.ledger.exposures, state.sizes
         lines, seconds = self.left("ledger.exposures"), self.left("scan_s")
+        frame_hz = self.config.lines / self.config.time_limit_s
         return observation.NUMBERS.pack(
-            **dict(zip(observation.NUMBERS, state.shown.T, strict=False)),
+            **dict(zip(observation.NUMBERS, state.changes.T[:3], strict=False)),
+            line_rate=log(np.maximum(state.dials[:, 3], 1e-3) / frame_hz),
             lines_left=lines,
             time_left=seconds,
-            pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)) / 2.0,
+            pace=log(np.maximum(seconds, 1e-3) / np.maximum(lines, 1e-3)),
             **{name: level(size) for name, size in zip(sizes._fields[:4], sizes, strict=False)},
             usual_steepness=level(sizes.total_steepness / np.maximum(done, 1)),
             saturated=held.line.saturated,

@@ -14,6 +14,10 @@ from microgym.random import episode_key
 
 RENDER_MODES = ("rgb_array",)
 Snapshot = dict[str, NDArray[Any]]
+Float64 = NDArray[np.float64]
+
+ARGUMENTS = "task/arguments"
+"""Entry of a snapshot: `Variants.values`."""
 
 _WIDE = {"f": np.float64, "i": np.int64, "u": np.int64, "U": np.object_}
 
@@ -68,7 +72,7 @@ class MicroscopeEnvBase:
 
     @property
     def config(self) -> Any:
-        """The checked arguments: the task's `Config`."""
+        """The checked arguments: the task's `Config`; where rows differ, those of the making."""
         return self.task.config
 
     def _generators(self) -> tuple[np.random.Generator, ...]:
@@ -76,25 +80,44 @@ class MicroscopeEnvBase:
         found = cast("Any", self).np_random
         return found if isinstance(found, tuple) else (found,)
 
-    def _reset_rows(self, rows: Rows) -> None:
+    def _arguments_of(
+        self, rows: Rows, options: Mapping[str, Any], single: bool = True
+    ) -> Float64 | None:
+        """Arguments of all rows after a reset of some; see `Variants.read`. None: as they are."""
+        return self.task.variants.read(rows, options, single) if options else None
+
+    def _reset_rows(self, rows: Rows, arguments: Float64 | None = None) -> None:
         """Begin new episodes; each takes one number from its own generator.
 
         The raw stream is used because it is the only one NumPy promises never to change.
+
+        Args:
+            rows: int64 [k].
+            arguments: of all rows, from `_arguments_of`; None leaves them as they are.
         """
         if not rows.size:
             return
+        if arguments is not None:
+            self._set_arguments(arguments)
         generators = self._generators()
         raw = [int(generators[row].bit_generator.random_raw()) for row in rows]
         keys = np.array([episode_key(one & ((1 << 63) - 1)) for one in raw])
-        self.task.reset(rows, keys)
+        for task, mine in self.task.variants.parts(rows):
+            task.reset(rows[mine], keys[mine])
         self._started[rows], self._done[rows], self._elapsed[rows] = True, False, 0
+
+    def _set_arguments(self, arguments: Float64) -> None:
+        variants = self.task.variants
+        variants.set(arguments)
+        self.task = variants.current
 
     def _step_rows(self, rows: Rows, actions: Any) -> None:
         """Advance some rows, and truncate episodes at the limit of steps."""
         if not rows.size:
             return
         task = self.task
-        task.step(rows, actions)
+        for part, mine in task.variants.parts(rows):
+            part.step(rows[mine], actions)
         self._elapsed[rows] += 1
         if self._max_episode_steps is not None:
             task.truncated[rows] |= self._elapsed[rows] >= self._max_episode_steps
@@ -122,7 +145,7 @@ class MicroscopeEnvBase:
             gym.logger.warn('render() needs render_mode="rgb_array" in gym.make or gym.make_vec')
             return None
         self._require_started()
-        return self.task.render(0)
+        return self.task.variants.of(0).render(0)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions make sense now, bool [N, n].
@@ -178,8 +201,10 @@ class MicroscopeEnvBase:
                     f"got {given.dtype}{list(given.shape)}"
                 )
         generators = tuple(_generator(words) for words in state["shell/generators"])
+        self.task.variants.check(state[ARGUMENTS])
         for name, array in mine.items():
             array[...] = state[name]
+        self._set_arguments(state[ARGUMENTS])
         own: Any = self
         own.np_random = generators if isinstance(own.np_random, tuple) else generators[0]
 
@@ -201,6 +226,7 @@ class MicroscopeEnvBase:
         self.task = self.task_class(self._rows.size, **self._arguments)
         for name, array in self.task.arrays().items():
             array[...] = state["task"][name]
+        self._set_arguments(self.task.variants.values)
 
 
 def _widened(value: NDArray[Any]) -> NDArray[Any]:
@@ -249,6 +275,17 @@ def vector_info(info: Mapping[str, Any], present: NDArray[np.bool_]) -> dict[str
                 value[~present] = None if value.dtype == object else 0
         result["_" + name] = present.copy()
     return result
+
+
+def checked_options(options: Any) -> dict[str, Any]:
+    """Options of a reset, as a fresh dict.
+
+    Raises:
+        TypeError: not a mapping, nor None.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options must map names to values, got {options!r}")
+    return dict(options or {})
 
 
 def _words(generator: np.random.Generator) -> NDArray[np.uint64]:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from microgym import validation
 from microgym.specimens.splits import SPLITS
 
 LEVELS = ("off", "easy", "real", "hard")
 """Levels of a switch that makes a task harder."""
+DIFFICULTY = "difficulty"
+"""Name of the argument that chooses a preset of others."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Option:
         unit: of its value.
         levels: of a switch, its levels and their numbers; else None.
         choices: names that may be chosen; empty for an argument of another kind.
+        at_reset: whether it may change at a reset. `begin` and `advance` of the task may read it,
+            and what the paths of budgets and terms lead to, but not `observe`, `info` and the size
+            of an array.
     """
 
     check: Callable[[str, Any], Any]
@@ -35,6 +40,7 @@ class Option:
     unit: str = ""
     levels: Mapping[str, Any] | None = None
     choices: tuple[str, ...] = ()
+    at_reset: bool = False
 
 
 def option(default: Any, declared: Option) -> Any:
@@ -53,10 +59,10 @@ def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
     return option(default, Option(check, f"{doc}: {names}", choices=allowed))
 
 
-def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
-    """A switch: one of `LEVELS`, and what each of them stands for."""
+def level(levels: Mapping[str, Any], doc: str, default: str = "real", at_reset: bool = True) -> Any:
+    """A switch, which may change at a reset: one of `LEVELS`, and what each of them stands for."""
     check = partial(validation.choice, allowed=LEVELS)
-    return option(default, Option(check, doc, "", levels, LEVELS))
+    return option(default, Option(check, doc, "", levels, LEVELS, at_reset))
 
 
 def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:
@@ -103,21 +109,42 @@ def split() -> Any:
     return choice("train", SPLITS, "disjoint set of specimens")
 
 
-def anything(default: Any, doc: str) -> Any:
-    """A value that `Config.validate` of the task checks."""
-    return option(default, Option(lambda _, value: value, doc))
+def anything(default: Any, doc: str, names: tuple[str, ...] = ()) -> Any:
+    """A value that `Config.validate` of the task checks; `names` are those it may have."""
+    return option(default, Option(lambda _, value: value, doc, choices=names))
+
+
+def at_reset(declared: Any) -> Any:
+    """The same argument, an integer, a number or one of several names, may change at a reset."""
+    words: Option = declared.metadata["option"]
+    return option(declared.default, dataclasses.replace(words, at_reset=True))
+
+
+def family(default: str, names: tuple[str, ...], doc: str) -> Any:
+    """The family that specimens are drawn from, which may change at a reset."""
+    listed = ", ".join(f'"{one}"' for one in names)
+    return at_reset(anything(default, f"{doc}: {listed}", names))
 
 
 @dataclass(frozen=True)
 class Config:
-    """Arguments that all environments have."""
+    """Arguments that all environments have.
 
+    Attributes:
+        PRESETS: by difficulty, values of arguments that may change at a reset; an argument that is
+            given wins.
+    """
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"easy": {}}
     reward_weights: Mapping[str, float] = changes("weights of reward terms to change, by name")
     reward_mode: str = choice(
         "scalar", ("scalar", "vector"), "reward as a sum or as a vector of its terms"
     )
     reveal: bool = flag(False, 'put the hidden state into `info["latent"]`')
     threads: int = integer(1, 1, 256, "threads that share a batch")
+    difficulty: str = at_reset(
+        choice("default", ("default", "easy"), "preset of the arguments that are not given")
+    )
 
     def __post_init__(self) -> None:
         """Check every value, then what they make together."""
@@ -138,6 +165,8 @@ class Config:
     def parse(cls, given: Mapping[str, Any], name: str) -> Self:
         """A configuration from arguments of `gymnasium.make`, for an environment of a name.
 
+        Arguments that are not given have the values of the difficulty's preset, or their defaults.
+
         Raises:
             TypeError: an unknown name, worded as Python does, with the list of known ones; or a
                 value of the wrong type.
@@ -148,7 +177,8 @@ class Config:
         if unknown:
             problem = f"got an unexpected keyword argument {unknown[0]!r}; known are {known}"
             raise TypeError(f"{name}.__init__() {problem}")
-        return cls(**given)
+        preset = cls.PRESETS.get(given.get(DIFFICULTY, ""), {})
+        return cls(**{**preset, **given})
 
 
 def options(kind: type[Config]) -> dict[str, Option]:

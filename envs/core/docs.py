@@ -22,13 +22,19 @@ with `reward_mode="vector"` the vector of unweighted terms.""",
     "Episode End": """Never truncated by itself; `max_episode_steps` of `gymnasium.make`
 truncates.""",
     "Info": """`reward_terms`, `cost` and `cost_terms` of this step; the `ledger` with `time_s`,
-`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; `action_mask` where
-actions can be listed; with `reveal=True` the hidden state, `latent`.""",
+`dose`, `exposures` and `path_m`; `metrics`, by which episodes are judged; where actions can be
+listed, `action_mask`, int8; with `reveal=True` the hidden state, `latent`. Metrics are for judging:
+they tell the truth about what is hidden, and no agent may read them. Masks are as Gymnasium samples
+by them: `env.action_space.sample(info["action_mask"])`, and in a vector environment
+`envs.action_space.sample(tuple(info["action_mask"]))`.""",
     "Arguments": """Besides, `render_mode="rgb_array"` gives frames, and `autoreset_mode` chooses
 one of Gymnasium's three modes for vector environments.""",
     "Difficulty switches": """Each off, easy, real or hard. A different level of one changes no
-random draw of another. `intervene` sets hidden quantities in the middle of an episode, and every
-other draw stays as it was.""",
+random draw of another. The argument `difficulty` chooses a preset. It, the switches and what else
+may change at a reset are options of `reset` too, such as
+`envs.reset(options={{"difficulty": "easy"}})`: one value, or in a vector environment one for each
+row; they persist until they are changed again. `intervene` sets hidden quantities in the middle of
+an episode, and every other draw stays as it was.""",
     "Reference policies": """Score = (return - expert) / (oracle - expert), on the same specimens
 and seeds. Reference policies were tuned by search on training specimens; networks were trained by
 PPO of Stable-Baselines3.""",
@@ -74,7 +80,14 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
     rewards = ((name, f"{one.weight:g}", one.doc) for name, one in task.REWARD.items())
     metrics = ((one.name, one.label, one.unit) for one in task.METRICS if one.group == "metrics")
     latent = ((name, one.doc, one.unit) for name, one in task.LATENT.items())
-    words = ((name, f"`{defaults[name]!r}`", one.unit, one.doc) for name, one in arguments)
+    words = (
+        (name, f"`{defaults[name]!r}`", one.unit, "yes" if one.at_reset else "", one.doc)
+        for name, one in arguments
+    )
+    presets = (
+        (name, ", ".join(f"`{one}={value!r}`" for one, value in preset.items()))
+        for name, preset in type(config).PRESETS.items()
+    )
     interventions = (
         (name, one.doc, f"`{one.example!r}`") for name, one in task.INTERVENTIONS.items()
     )
@@ -88,8 +101,9 @@ def tables(task: Task) -> Mapping[str, list[Table]]:
             _named(("metric", "meaning", "unit"), metrics),
             _named(("hidden quantity", "meaning", "unit"), latent),
         ],
-        "Arguments": [_named(("argument", "default", "unit", "meaning"), words)],
+        "Arguments": [_named(("argument", "default", "unit", "at a reset", "meaning"), words)],
         "Difficulty switches": [
+            _named(("difficulty", "arguments that are not given"), presets),
             *_switches(levels),
             _named(("intervention", "meaning", "example"), interventions),
         ],

@@ -1,7 +1,7 @@
 """A task as a `gymnasium.Env` of one microscope and as a `gymnasium.vector.VectorEnv` of N."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import gymnasium as gym
@@ -13,7 +13,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase, single_info, vector_info
+from microgym.envs.core.base_env import (
+    MicroscopeEnvBase,
+    checked_options,
+    single_info,
+    vector_info,
+)
 from microgym.envs.core.channels import row_of
 from microgym.envs.core.task import Task
 
@@ -47,12 +52,17 @@ class MicroscopeEnv(MicroscopeEnvBase, gym.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode, as `gymnasium.Env` does.
 
+        Args:
+            seed: of the episodes from now on; None goes on with the generator at hand.
+            options: arguments that may change at a reset, by name, such as the difficulty; they
+                persist until they are changed again.
+
         Raises:
-            ValueError: an option, of which none is known; nothing has changed.
+            TypeError, ValueError: an unknown option, or a bad value; nothing has changed.
         """
-        _refuse(options or {})
+        arguments = self._arguments_of(self._rows, checked_options(options))
         super().reset(seed=seed)
-        self._reset_rows(self._rows)
+        self._reset_rows(self._rows, arguments)
         return row_of(self.task.observe(), 0), single_info(self.task.info())
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
@@ -155,7 +165,10 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
         Args:
             seed: environment i is seeded with `seed + i`, or with `seed[i]`; None goes on with
                 the generator at hand.
-            options: "reset_mask" or none; where it is False, infos are zero and their masks False.
+            options: "reset_mask"; where it is False, infos are zero and their masks False. And
+                arguments that may change at a reset, by name, such as the difficulty: one value, or
+                N of which those of the mask are taken, None for a row that stays as it is. They
+                persist until they are changed again.
 
         Returns:
             Observations [N, ...] and infos.
@@ -165,13 +178,13 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
                 changed.
             ResetNeeded: a mask that leaves out environments which were never reset.
         """
-        given = dict(options or {})
+        given = checked_options(options)
         present = self._mask(given.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
-        _refuse(given)
         streams, rows = self._seeded(seed), np.flatnonzero(present)
+        arguments = self._arguments_of(rows, given, single=False)
         for row in rows:
             self._streams[row] = streams[row]
-        self._reset_rows(rows)
+        self._reset_rows(rows, arguments)
         return self.task.observe(), vector_info(self.task.info(), present)
 
     def step(self, actions: Any) -> StepResult:
@@ -202,8 +215,9 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """N pictures, each uint8 [height, width, 3]; None (and a warning) without a render mode."""
-        first = super().render()
-        return None if first is None else (first, *map(self.task.render, range(1, self.num_envs)))
+        if super().render() is None:
+            return None
+        return tuple(self.task.variants.of(row).render(row) for row in range(self.num_envs))
 
     def intervene(self, rows: Sequence[int] | None = None, **values: Any) -> None:
         """Set hidden quantities; every random draw, before and after, stays as it was.
@@ -289,12 +303,6 @@ class MicroscopeVectorEnv(MicroscopeEnvBase, VectorEnv[Any, Any, Any]):
             stream if one is None else seeding.np_random(operator.index(one))
             for one, stream in zip(seeds, self._streams, strict=True)
         ]
-
-
-def _refuse(options: Mapping[str, Any]) -> None:
-    """Refuse options of `reset`, of which no task has any."""
-    if options:
-        raise ValueError(f"unknown reset options {sorted(map(str, options))}; there are none")
 
 
 def environments(

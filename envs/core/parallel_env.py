@@ -8,7 +8,7 @@ from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
 from microgym.envs.core.action_validation import ActionChecker
-from microgym.envs.core.base_env import MicroscopeEnvBase, single_info
+from microgym.envs.core.base_env import MicroscopeEnvBase, checked_options, single_info
 from microgym.envs.core.channels import row_of, stacked
 
 StepResult = tuple[
@@ -61,11 +61,19 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin an episode; observations and infos by agent. PettingZoo's tests pass options."""
-        del options
+        """Begin an episode; observations and infos by agent.
+
+        Args:
+            seed: of the episodes from now on; None goes on with the generator at hand.
+            options: as of `MicroscopeEnv.reset`; the name "options", which PettingZoo's own tests
+                pass, has no effect.
+        """
+        given = checked_options(options)
+        given.pop("options", None)
+        arguments = self._arguments_of(self._rows, given)
         if seed is not None:
             self.np_random, _ = seeding.np_random(seed)
-        self._reset_rows(self._rows)
+        self._reset_rows(self._rows, arguments)
         return self._observations(), self._infos()
 
     def step(self, actions: Mapping[str, Any]) -> StepResult:

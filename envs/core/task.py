@@ -26,8 +26,10 @@ from microgym.envs.core.declarations import (
     reward_weights,
     weighted_sum,
 )
+from microgym.envs.core.variants import Variants
 from microgym.instruments.ledger import Ledger
 from microgym.numerics.threads import parallel_rows
+from microgym.specimens.splits import specimen_key
 from microgym.validation import integer
 
 Rows = NDArray[np.int64]
@@ -72,6 +74,7 @@ class Task(ABC):
         returns: float64 [N], sum of the scalar rewards of the episode.
         terms: float64 [N, terms], unweighted terms of the last step.
         costs: float64 [N, costs], costs of the last step; `advance` sets them, from zero.
+        variants: arguments that may change at a reset, and tasks that have other ones.
     """
 
     Config: ClassVar[type[Any]] = Config
@@ -98,7 +101,7 @@ class Task(ABC):
         self.reward_mode: str = self.config.reward_mode
         self.outcomes = tuple(one for one in self.METRICS if one.report)
         self.build()
-        sizes = {name: int(self._at(path)) for name, path in self.SIZES.items()}
+        sizes = {name: int(self.at(path)) for name, path in self.SIZES.items()}
         self.observed: Any = self._chosen("observation")
         self.single_observation_space = space_of(self.observed, sizes)
         self.single_action_space = space_of(self._chosen("action"), sizes)
@@ -111,19 +114,20 @@ class Task(ABC):
         self.returns: Float64 = np.zeros(n)
         self.terminated: NDArray[np.bool_] = np.zeros(n, np.bool_)
         self.truncated: NDArray[np.bool_] = np.zeros(n, np.bool_)
+        self.variants = Variants(self, arguments)
 
     @property
     def agents(self) -> tuple[str, ...]:
         """Names of the agents; a task with several overrides it and has an axis for them."""
         return ()
 
-    def _at(self, path: str) -> Any:
+    def at(self, path: str) -> Any:
         """Attribute of the task at a dotted path."""
         return attrgetter(path)(self)
 
     def amount(self, quantity: float | str, rows: Rows | int | slice) -> Any:
         """A number, or the attribute at a path: one for all rows, or those of some rows, [k]."""
-        found = self._at(quantity) if isinstance(quantity, str) else quantity
+        found = self.at(quantity) if isinstance(quantity, str) else quantity
         return found[rows] if isinstance(found, np.ndarray) else found
 
     def _chosen(self, what: str) -> Any:
@@ -135,6 +139,16 @@ class Task(ABC):
     def build(self) -> None:
         """Make the instrument and what else the arguments ask for; before the state is made."""
         return
+
+    def tune(self) -> None:
+        """Make anew what depends on arguments that may change at a reset, by the present `config`.
+
+        This task is a copy that shares every array and object with another one, whose arguments
+        differ. Objects are replaced by copies, arrays of the state stay.
+        """
+        held = vars(self)
+        if "instrument" in held:
+            held["instrument"] = held["instrument"].tuned(self.config.settings)
 
     @abstractmethod
     def begin(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
@@ -164,13 +178,13 @@ class Task(ABC):
         Returns:
             Every term's name to fresh float64 [k].
         """
-        return {n: self._at(one.path)[rows] for n, one in self.REWARD.items() if one.path}
+        return {n: self.at(one.path)[rows] for n, one in self.REWARD.items() if one.path}
 
     def over(self, rows: Rows) -> NDArray[np.bool_]:
         """Whether episodes have ended by the task's own rules, bool [k]; here, by a budget."""
         ended = np.zeros(rows.size, np.bool_)
         for path, limit in self.BUDGETS.items():
-            ended |= self._at(path)[rows] >= self.amount(limit, rows)
+            ended |= self.at(path)[rows] >= self.amount(limit, rows)
         return ended
 
     def left(self, path: str) -> Float64:
@@ -180,7 +194,7 @@ class Task(ABC):
             path: of the array, as in `BUDGETS`.
         """
         limit = self.amount(self.BUDGETS[path], slice(None))
-        return np.maximum(1.0 - self._at(path) / limit, 0.0)
+        return np.maximum(1.0 - self.at(path) / limit, 0.0)
 
     @abstractmethod
     def observe(self) -> Any:
@@ -191,11 +205,11 @@ class Task(ABC):
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Figures of merit for `info["metrics"]`, [N], fresh; here, those declared by a path."""
-        return {one.name: np.array(self._at(one.path)) for one in self.METRICS if one.path}
+        return {one.name: np.array(self.at(one.path)) for one in self.METRICS if one.path}
 
     def latent(self) -> dict[str, NDArray[Any]]:
         """Hidden quantities, each [N, ...], fresh; here, those declared by a path."""
-        return {n: np.array(self._at(one.path)) for n, one in self.LATENT.items() if one.path}
+        return {n: np.array(self.at(one.path)) for n, one in self.LATENT.items() if one.path}
 
     @property
     def ledger(self) -> Ledger:
@@ -213,11 +227,16 @@ class Task(ABC):
     # Made from the declarations.
 
     def reset(self, rows: Rows, keys: NDArray[np.uint32]) -> None:
-        """Begin new episodes in some rows and leave every other row as it is."""
+        """Begin new episodes in some rows and leave every other row as it is.
+
+        Where there are splits, that of the specimens becomes part of the key, so that all that is
+        hidden differs between splits as the specimens do.
+        """
         states.clear(self.state, rows)
-        for array in self._own().values():
+        for array in self._results().values():
             array[rows] = 0
-        self.begin(rows, keys)
+        split: str | None = getattr(self.config, "split", None)
+        self.begin(rows, keys if split is None else specimen_key(keys, split))
 
     def step(self, rows: Rows, actions: Any) -> None:
         """Carry out one action in each of some rows; set reward, costs and flags there."""
@@ -250,7 +269,7 @@ class Task(ABC):
         )
 
     def info(self) -> dict[str, Any]:
-        """Terms, costs, metrics and ledger; masks and the hidden state where there are some.
+        """Terms, costs, metrics and ledger; masks, int8, and the hidden state where there are some.
 
         Returns:
             A nested dict of arrays [N, ...], fresh, with the same keys at every call.
@@ -264,7 +283,7 @@ class Task(ABC):
         }
         masks = self.action_masks()
         if masks is not None:
-            result["action_mask"] = masks
+            result["action_mask"] = masks.astype(np.int8)
         if self.config.reveal:
             result["latent"] = self.latent()
         return result
@@ -283,20 +302,22 @@ class Task(ABC):
         Raises:
             ValueError: an unknown name or a value out of range; nothing has changed then.
         """
-        ready: list[tuple[Any, int | None, NDArray[Any]]] = []
+        ready: list[tuple[Intervention, NDArray[Any]]] = []
         for name, value in values.items():
             if name not in self.INTERVENTIONS:
                 known = sorted(self.INTERVENTIONS)
                 raise ValueError(f"unknown intervention {name!r}; known are {known}")
             one = self.INTERVENTIONS[name]
-            target = self._at(one.target)
+            target = self.at(one.target)
             axes = () if callable(target) or one.column is not None else target.shape[1:]
-            ready.append((target, one.column, one.read(name, value, (rows.size, *axes))))
-        for target, column, value in ready:
-            if callable(target):
-                target(rows, value)
-            else:
-                target[rows if column is None else (rows, column)] = value
+            ready.append((one, one.read(name, value, (rows.size, *axes))))
+        for one, value in ready:
+            for task, mine in self.variants.parts(rows):
+                target, some = task.at(one.target), rows[mine]
+                if callable(target):
+                    target(some, value[mine])
+                else:
+                    target[some if one.column is None else (some, one.column)] = value[mine]
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of the whole state, possible before the first reset too."""
@@ -304,7 +325,8 @@ class Task(ABC):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays that are the whole state, by name."""
-        found = self._own() | dict(states.arrays(self.state, "state."))
+        found = self._results() | {"arguments": self.variants.values}
+        found |= dict(states.arrays(self.state, "state."))
         # Attributes that hold a state: instruments and their samples, models.
         for name, value in vars(self).items():
             for part in ("state", "sample"):
@@ -313,6 +335,6 @@ class Task(ABC):
                     found |= dict(states.arrays(held, f"{name}.{part}."))
         return found
 
-    def _own(self) -> dict[str, NDArray[Any]]:
+    def _results(self) -> dict[str, NDArray[Any]]:
         names = ("reward", "terminated", "truncated", "terms", "costs", "returns")
         return {name: getattr(self, name) for name in names}

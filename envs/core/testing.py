@@ -20,9 +20,12 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from microgym.envs.core.base_env import ARGUMENTS
 from microgym.envs.core.channels import stacked
+from microgym.envs.core.config import DIFFICULTY
+from microgym.envs.core.config import options as options_of
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 Step = tuple[Any, ...]
@@ -171,7 +174,12 @@ def rollout(env: gym.Env[Any, Any], *, seed: int, episodes: int = 1) -> list[Ste
 
 
 def drive(
-    envs: VectorEnv[Any, Any, Any], *, seed: int, steps: int, reset: bool = True
+    envs: VectorEnv[Any, Any, Any],
+    *,
+    seed: int,
+    steps: int,
+    reset: bool = True,
+    options: dict[str, Any] | None = None,
 ) -> list[Step]:
     """Everything a vector environment returns over a number of steps.
 
@@ -180,13 +188,14 @@ def drive(
         seed: seeds the first reset and the actions.
         steps: how many steps.
         reset: begin with a reset; otherwise the running episodes go on.
+        options: of the first reset.
 
     Returns:
         `(observations, infos)` of each reset, `(observations, rewards, terminated, truncated,
         infos)` of each step.
     """
     source = ActionSource(envs.single_action_space, seed)
-    record: list[Step] = [envs.reset(seed=seed)] if reset else []
+    record: list[Step] = [envs.reset(seed=seed, options=options)] if reset else []
     disabled = envs.metadata["autoreset_mode"] == AutoresetMode.DISABLED
     for _ in range(steps):
         record.append(envs.step(source.batch(envs.num_envs)))
@@ -391,7 +400,8 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
     rng = np.random.default_rng(seed)
     state = used.snapshot()
     for name, array in state.items():
-        if name.startswith("task/") and array.dtype != np.bool_:
+        # Arguments persist, and may not have any value.
+        if name.startswith("task/") and name != ARGUMENTS and array.dtype != np.bool_:
             state[name] = rng.integers(1, 100, array.shape).astype(array.dtype)
     used.restore(state)
     fresh.reset(seed=seed)
@@ -401,6 +411,62 @@ def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
             assert_same(used.snapshot()[name], array, f"{env_id}: forgotten at reset: {name}")
     found, expected = rollout(used, seed=seed), rollout(fresh, seed=seed)
     assert_same(found, expected, f"{env_id}: something was forgotten at reset")
+
+
+def argument_sets(env_id: str, **arguments: Any) -> list[dict[str, Any]]:
+    """Sets of arguments that may change at a reset: none, easy, extreme levels, every family."""
+    made: Any = cast("Any", gym.make(env_id, **arguments).unwrapped).config
+    known = {name: one for name, one in options_of(type(made)).items() if one.at_reset}
+    levels = [name for name, one in known.items() if one.levels]
+    sets = [{}, {DIFFICULTY: "easy"}, *(dict.fromkeys(levels, one) for one in ("off", "hard"))]
+    for name, one in known.items():
+        if one.choices and name not in (DIFFICULTY, *levels):
+            sets += [{name: value} for value in one.choices if value != getattr(made, name)]
+
+    def goes(given: dict[str, Any]) -> bool:
+        try:
+            type(made).parse({**arguments, **given}, env_id)
+        except ValueError:
+            return False
+        return True
+
+    return [one for one in sets if goes(one)]
+
+
+def check_arguments(
+    env_id: str,
+    mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    *,
+    threads: int = 2,
+    steps: int = 20,
+    seed: int = 13,
+    **arguments: Any,
+) -> None:
+    """Rows whose arguments a reset has changed equal environments that were made with them.
+
+    One batch has a row for each of `argument_sets`. Half-way, twins take over its state, and go on
+    like it.
+    """
+    sets = argument_sets(env_id, **arguments)
+    words: dict[str, Any] = {"autoreset_mode": mode.value, "threads": threads, **arguments}
+    batch, restored = (cast("Any", gym.make_vec(env_id, len(sets), **words)) for _ in range(2))
+
+    def single(given: dict[str, Any]) -> Callable[[], gym.Env[Any, Any]]:
+        return lambda: gym.make(env_id, **{**arguments, **given})
+
+    made = SyncVectorEnv([single(one) for one in sets], autoreset_mode=mode)
+    names = dict.fromkeys(name for one in sets for name in one)
+    options = {name: [one.get(name) for one in sets] for name in names}
+    ours = drive(batch, seed=seed, steps=steps // 2, options=options)
+    theirs = drive(made, seed=seed, steps=steps // 2)
+    pickled = pickle.loads(pickle.dumps(batch))
+    restored.restore(batch.snapshot())
+    going_on: dict[str, Any] = {"seed": seed + 1, "steps": steps // 2, "reset": False}
+    later = drive(batch, **going_on)
+    for twin in (pickled, restored):
+        assert_same(drive(twin, **going_on), later, f"{env_id} {mode.value}: a twin of {sets}")
+    theirs += drive(made, **going_on)
+    assert_same(ours + later, theirs, f"{env_id} {mode.value}: rows of {sets}")
 
 
 def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
@@ -416,5 +482,7 @@ def check_all(env_id: str, *, steps: int = 20, **arguments: Any) -> None:
     ):
         check(env_id, **arguments)
     for mode, num_envs in itertools.product(MODES, (1, 3)):
+        if num_envs == 1:
+            check_arguments(env_id, mode, steps=steps, **arguments)
         ended = check_vector_env(env_id, num_envs, mode, steps=steps, **arguments)
         assert ended, f"{env_id}: no episode ended in {steps} steps"

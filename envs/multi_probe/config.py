@@ -1,6 +1,7 @@
 """Arguments of MultiProbe-v0 and MultiProbeJoint-v0."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from microgym.envs.core.config import choice, integer, number
 from microgym.envs.ptycho.config import PtychoConfig
@@ -10,6 +11,7 @@ from microgym.envs.ptycho.config import PtychoConfig
 class MultiProbeConfig(PtychoConfig):
     """Arguments of Ptycho-v0, and those of several probes."""
 
+    PRESETS: ClassVar = {"easy": {**PtychoConfig.PRESETS["easy"], "drift": "off", "damage": "off"}}
     probes: int = integer(2, 2, 4, "probes on the specimen")
     exposures: int = integer(12, 1, 100, "exposures of each probe in an episode")
     clearance_px: float = number(

@@ -15,9 +15,9 @@ task with one agent that decides for all probes.
 ## Physics
 
 Optics, detector, photon statistics, damage and reconstruction are those of
-[Ptycho-v0](Ptycho-v0.md). All probes of a round see the specimen as it was before the round; then
-the damage of all exposures is done. Each probe has its own stage, which drifts by itself. A round
-takes the time of its slowest probe: way, dead time and exposure.
+[Ptycho-v0](Ptycho-v0.md). In a round each probe sees the specimen as it was before and as its own
+light fades it; then the damage of all exposures is done. Each probe has its own stage, which drifts
+by itself. A round takes the time of its slowest probe: way, dead time and exposure.
 
 ## Observation Space
 
@@ -34,6 +34,10 @@ Position and exposure time of every probe.
 
 The team's, the same for each agent: the terms of Ptycho-v0, with dose and exposures of all probes
 and the time of the team. Doses count relative to the nominal dose of all probes.
+
+A team that exposes nothing earns 0, and one that chooses positions at random more: structure is
+paid when it is found. With `difficulty="easy"` stages do not drift and the specimen does not fade,
+so that a policy need learn only where structure is, and to keep the probes apart.
 
 ## Starting State
 

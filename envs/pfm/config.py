@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from microgym.envs.core import config as declare
 from microgym.instruments.pfm import settings as pfm
@@ -25,14 +25,17 @@ OPTICS = (
 class PFMLoopConfig(declare.Config):
     """Arguments that both tasks have."""
 
-    specimen: str = declare.anything("mixed", "one of `microgym.specimens.ferroelectrics.FAMILIES`")
+    PRESETS: ClassVar = {
+        "easy": {"drift": "off", "disorder": "easy", "readout": "off", "heat": "off", "tip": "off"}
+    }
+    specimen: str = declare.family("mixed", ferroelectrics.FAMILIES, "family of films")
     split: str = declare.split()
     pulses: int = declare.integer(16, 1, 400, "pulses of an episode")
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 2.5 s a pulse", "s", optional=True
     )
     observation: str = declare.choice("compact", tuple(CELLS), "maps of 32, of 64, or a vector")
-    action: str = declare.choice("continuous", ("continuous", "grid"), "kind of action")
+    action: str = declare.choice("continuous", ("continuous", "grid", "ring"), "kind of action")
     drift: str = declare.level(pfm.DRIFT_LEVELS, "drift of the tip over the film", "easy")
     disorder: str = declare.level(pfm.DISORDER_LEVELS, "strength of the film's disorder, relative")
     tip: str = declare.level(pfm.TIP_LEVELS, "wear of the tip, and breakdown of the film", "easy")
@@ -68,7 +71,12 @@ class PFMLoopConfig(declare.Config):
 class PFMConfig(PFMLoopConfig):
     """Arguments of PFM-v0."""
 
-    pattern: str = declare.anything("strokes", "one of `microgym.specimens.patterns.PATTERNS`")
+    PRESETS: ClassVar = {"easy": {**PFMLoopConfig.PRESETS["easy"], "domains": 0}}
+    action: str = declare.choice("continuous", ("continuous", "grid"), "kind of action")
+    domains: int = declare.at_reset(
+        declare.integer(3, 0, 16, "domains that point up in the film at the start")
+    )
+    pattern: str = declare.family("strokes", patterns.PATTERNS, "family of patterns")
 
     def validate(self) -> None:
         """Check families and optics."""

@@ -22,10 +22,12 @@ is centred. Domains around the point shift it; to take a loop costs time, and tu
 * **Disorder**: a random field prefers one direction, a random bond makes the well shallow or deep,
   dead cells along grain boundaries hold walls and cut the coupling.
 * **Tip**: the field of a charge at the height d, `d^3 / (r^2 + d^2)^(3/2)` of what it is under the
-  tip. The tip grows blunt, and above a hidden bias the film may break down.
-* **Time**: domain walls creep, so that domains grow with the logarithm of the pulse: 10 ms are 20
-  steps of the lattice, 1 s is 39. Pulses of one sign at one place go on where the last one stopped.
-  Between pulses the film relaxes, likewise.
+  tip. As the tip grows blunt, d grows and the field under it falls as 1 / d. Above a hidden bias
+  the film may break down, at a rate per second.
+* **Time**: domain walls creep: a field E lets a site move at a rate `exp(-7.5 / |E|)` of 1 MHz, so
+  that domains grow with the logarithm of the pulse, by about 3 nm a decade. What a pulse does
+  follows from the film, the bias and the time: ten pulses of 1 ms write what one of 10 ms writes.
+  After a pulse the sites that it drove switch back, with the logarithm of the time since then.
 * **Image**: the polarisation seen through the tip, line by line while the tip drifts, with noise
   and an electrostatic offset. The contact potential of the tip acts on every cell.
 * **Loop**: the bias goes to its largest value, to minus that and back; the response changes sign
@@ -85,6 +87,7 @@ list of pulses that was optimised once for a pattern is as good as any policy.
 ## References
 
 * Ricinschi et al., J. Phys.: Condens. Matter 10, 477 (1998): the lattice.
+* Tybell et al., Phys. Rev. Lett. 89, 097601 (2002): creep of domain walls.
 * Blaser and Paruch, New J. Phys. 17, 013002 (2015): growth of domains under a tip.
 * Rodriguez et al., Appl. Phys. Lett. 86, 012906 (2005): domains grow linearly with the bias.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.

@@ -9,13 +9,23 @@ from numpy.typing import NDArray
 from microgym.envs.core.channels import Channels, Choices
 from microgym.envs.core.declarations import TIME, Intervention, Latent, Metric, Term, drift
 from microgym.envs.core.task import Modes, Task
-from microgym.envs.pfm import render
+from microgym.envs.pfm import kernels, render
 from microgym.envs.pfm.config import CELLS, HIGHEST_V, PFMConfig, PFMLoopConfig
-from microgym.envs.pfm.observation import FEATURES, MAPS, NUMBERS, PARTS
+from microgym.envs.pfm.kernels import FRESH, RESPONSE, WANTED
+from microgym.envs.pfm.observation import (
+    FEATURES,
+    LOOP_FEATURES,
+    LOOP_MAPS,
+    LOOP_NUMBERS,
+    LOOP_PARTS,
+    MAPS,
+    NUMBERS,
+    PARTS,
+)
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.state import SIZE
 from microgym.metrics.incremental import block_means
-from microgym.numerics.libm import exp
+from microgym.numerics.libm import exp, sincos
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import Role, stream, uniform
 from microgym.random.streams import PFMWorld
@@ -26,18 +36,25 @@ from microgym.state import Bool, Float32, Float64, Int64, Shape, Uint8
 SHORTEST_S = 1e-4
 """Shortest pulse, s; the longest is 1 s, and the action logarithmic between them."""
 _HALF_SPAN = 4.605170185988092  # natural logarithm of 100: 1 s over 10 ms, and that over 0.1 ms
-FULL_V = 30.0
-"""Volts of pulses at one place that fill the maps of past pulses (design choice)."""
-RESPONSE, WANTED, FRESH, RAISED, LOWERED = range(len(MAPS))
 GRID = 16
 """Cells along an edge of the discrete action grid: 4 cells of the film each (design choice)."""
 GRID_VOLTS = (-6.0, 4.0, 8.0)
 """Biases that the discrete action offers, V (design choice)."""
 COMPLETE = 0.95
 """Agreement with which an episode ends (design choice)."""
-IMPRINT_SHIFT_V = (0.4, 1.6)
-"""How far below the film's own imprint the wanted one lies, V, drawn uniformly."""
-IMPRINT_SCALE_V = 2.0
+DOMAIN_CELLS = (5.0, 6.5)
+"""Radius of the domains of a new film before it comes to rest, by which they shrink by up to two
+cells; drawn uniformly (design choice)."""
+RING, RING_CELLS = 8, 7.5
+"""Places around the point that the action "ring" offers, and their distance from it, cells."""
+RING_VOLTS = (-8.0, -5.0, 5.0, 8.0)
+"""Biases that it offers, V (design choices)."""
+WALL_CELLS = 3.0
+"""Largest distance of the wall between the domains of a new film from the point, cells."""
+IMPRINT_SHIFT_V = (0.15, 0.45)
+"""How far the wanted imprint lies from the first one, V, drawn uniformly, and so is the sign. A
+domain all around the point shifts the imprint by -0.6 or 0.6 V, with a spread of 0.2 V."""
+IMPRINT_SCALE_V = 0.5
 """Error of the imprint at which the agreement is none, V (design choice)."""
 CENTRE = 0.5 * (SIZE - 1)
 """Coordinate of the point whose loop is to be shifted, cells."""
@@ -51,12 +68,15 @@ class PFMTaskState(NamedTuple):
         maps: the observed maps at full size.
         written, spilt: cells that point up in the target and beside it, over those of the target.
         agreement: with what is wanted; 1 where it is complete.
-        damage: share of the rest of the film that is written on or destroyed.
+        damage: cells beside the target that point up, and destroyed ones, over those of the target.
+        broken: 1 after a breakdown.
         place, bias, length: of the last pulse; the length on the action's scale.
         look, looked_s: whether a look follows the pulse, and the time of the last one.
         used: grid actions since the last look.
-        asked_v, imprint_v, error_v: wanted imprint, that of a loop taken now, and the difference.
+        asked_v, imprint_v, error_v: wanted imprint, that of a loop taken now (the last one, if it
+            followed the last pulse), and the difference.
         measured_v: biases at which the last loop changed sign.
+        excess_v: imprint of the last loop less the wanted one; 0 before the first.
     """
 
     target: Annotated[Uint8, Shape(SIZE, SIZE)]
@@ -65,6 +85,7 @@ class PFMTaskState(NamedTuple):
     spilt: Annotated[Float64, Shape()]
     agreement: Annotated[Float64, Shape()]
     damage: Annotated[Float64, Shape()]
+    broken: Annotated[Float64, Shape()]
     place: Annotated[Float64, Shape(2, unit="cells")]
     bias: Annotated[Float64, Shape(unit="V")]
     length: Annotated[Float64, Shape()]
@@ -75,6 +96,13 @@ class PFMTaskState(NamedTuple):
     imprint_v: Annotated[Float64, Shape(unit="V")]
     error_v: Annotated[Float64, Shape(unit="V")]
     measured_v: Annotated[Float64, Shape(2, unit="V")]
+    excess_v: Annotated[Float64, Shape(unit="V")]
+
+
+def uniforms(keys: NDArray[np.uint32], process: int, tick: int, count: int) -> Float64:
+    """Uniform numbers of a process for some specimens, (k, count)."""
+    streams = [stream(*key, Role.WORLD, process) for key in keys]
+    return np.array([[uniform(*one, tick, k) for k in range(count)] for one in streams])
 
 
 class PFMTask(Task):
@@ -85,6 +113,7 @@ class PFMTask(Task):
     AIM = "write the outlined pattern"
     SIZES = {"cells": "cells"}
     OBSERVATION = Modes(compact=PARTS, full=PARTS, features=FEATURES)
+    MAPS, NUMBERS = MAPS, NUMBERS
     ACTION = Modes(
         continuous=Channels(
             y="place of the pulse across the film, from top to bottom",
@@ -101,7 +130,8 @@ class PFMTask(Task):
         ),
     )
     REWARD = {
-        "damage": Term(1.0, "minus the damage", "lower", path="state.damage"),
+        "damage": Term(0.1, "minus the damage", "lower", path="state.damage"),
+        "breakdown": Term(0.5, "minus 1 if the film breaks down", "lower", path="state.broken"),
         "time": TIME,
         "agreement": Term(1.0, "gain in agreement with what is wanted", path="state.agreement"),
     }
@@ -152,10 +182,22 @@ class PFMTask(Task):
 
     def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new films in, poled down, which the agent knows."""
-        self.instrument.reset(rows, keys, self.config.specimen, self.config.split)
-        self.choose(rows, np.stack([specimen_key(key, self.config.split) for key in keys]))
+        specimens = np.stack([specimen_key(key, self.config.split) for key in keys])
+        up = self.domains(specimens)
+        self.instrument.reset(rows, keys, self.config.specimen, self.config.split, up)
         self.state.maps[rows, RESPONSE] = -1.0
+        self.choose(rows, specimens)
         self.evaluate(rows)
+
+    def domains(self, keys: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Cells of new films that are poled up, (k, SIZE, SIZE); here, some disks."""
+        up, at = np.zeros((len(keys), SIZE, SIZE), np.bool_), np.arange(SIZE)
+        low, high = DOMAIN_CELLS
+        for disk in range(self.config.domains):
+            radius, y, x = uniforms(keys, PFMWorld.DOMAINS, disk, 3).T[:, :, None, None]
+            dy, dx = at[:, None] - SIZE * y, at - SIZE * x
+            up |= dy * dy + dx * dx < (low + (high - low) * radius) ** 2
+        return up
 
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Draw what is wanted of new films, here a pattern, from the keys of the specimens."""
@@ -204,14 +246,7 @@ class PFMTask(Task):
 
     def record(self, rows: Int64) -> None:
         """Add the last pulses to the maps of fresh and of past pulses."""
-        maps, d = self.state.maps, self.instrument.settings.tip_cells
-        for b in rows:
-            # The bias times the profile of a sharp tip's field.
-            volts, field = self.state.bias[b], np.zeros((SIZE, SIZE), np.float32)
-            add_tip_field(*self.state.place[b], volts, d, field)
-            maps[b, FRESH] += np.float32(0.1) * field
-            side, sign = (RAISED, 1.0) if volts > 0.0 else (LOWERED, -1.0)
-            maps[b, side] += np.float32(sign / FULL_V) * field
+        kernels.record_rows(rows, self.instrument.settings.tip_cells, self.state)
 
     def look(self, rows: Int64) -> None:
         """Measure what has become of the films in some rows, here by an image."""
@@ -220,26 +255,24 @@ class PFMTask(Task):
 
     def evaluate(self, rows: Int64) -> None:
         """Update agreement, here the Jaccard index of the cells up and the target, and damage."""
-        state, film = self.state, self.instrument.state
-        up, inside = film.p[rows] > 0.0, state.target[rows] > 0
-        sets = (inside, up & inside, up & ~inside, film.barrier[rows] < 0.0)
-        wanted, hit, spilt, lost = (np.count_nonzero(one, axis=(1, 2)) for one in sets)
-        size = np.maximum(wanted, 1)
-        state.written[rows], state.spilt[rows] = hit / size, spilt / size
-        state.agreement[rows] = hit / np.maximum(wanted + spilt, 1)
-        state.damage[rows] = (spilt + lost) / (SIZE * SIZE - wanted)
+        film = self.instrument.state
+        kernels.compare_rows(rows, film.p, film.barrier, self.state)
+        self.state.broken[rows] = film.broken[rows]
 
     def observe(self) -> Any:
         """Maps of the film and a few numbers."""
-        maps, numbers = block_means(self.state.maps, self.cells), self.numbers()
+        maps = self.MAPS.scaled(block_means(self.state.maps, self.cells))
         if self.config.observation == "features":
-            flat = maps[:, :3].reshape(self.num_envs, -1)
-            return FEATURES.scaled(np.column_stack([*numbers.values(), flat]))
-        return {"maps": MAPS.scaled(maps), "numbers": NUMBERS.pack(**numbers)}
+            return np.concatenate([self.numbers(), maps[:, :3].reshape(self.num_envs, -1)], axis=1)
+        return {"maps": maps, "numbers": self.numbers()}
 
-    def numbers(self) -> dict[str, Float64]:
-        """Values of the numbers of the observation by name, each (N,)."""
-        state, ledger, highest = self.state, self.ledger, self.instrument.settings.loop_v
+    def numbers(self) -> Float32:
+        """The numbers of the observation."""
+        return self.NUMBERS.pack(**self.told())
+
+    def told(self) -> dict[str, NDArray[Any]]:
+        """Values of the numbers of the observation, (N,)."""
+        state, ledger = self.state, self.ledger
         place = np.where(ledger.exposures > 0, 2.0 * state.place.T / (SIZE - 1) - 1.0, 0.0)
         return {
             "y": place[0],
@@ -249,9 +282,6 @@ class PFMTask(Task):
             "pulses_left": self.left("ledger.exposures"),
             "time_left": self.left("ledger.time_s"),
             "age": np.minimum((ledger.time_s - state.looked_s) / self.config.time_limit_s, 1.0),
-            "asked": state.asked_v / highest,
-            "rising": state.measured_v[:, 0] / highest,
-            "falling": state.measured_v[:, 1] / highest,
         }
 
     def latent(self) -> dict[str, NDArray[Any]]:
@@ -271,7 +301,7 @@ class PFMTask(Task):
         return f"{self.AIM}: pulse {self.ledger.exposures[row]} of {self.config.pulses}"
 
 
-_AGREEMENT, _WRITTEN, _SPILT, _IMAGES, *_RESOURCES = PFMTask.METRICS
+_AGREEMENT, _, _, _IMAGES, *_RESOURCES = PFMTask.METRICS
 
 
 class PFMLoopTask(PFMTask):
@@ -279,10 +309,20 @@ class PFMLoopTask(PFMTask):
 
     Config = PFMLoopConfig
     AIM = "shift the loop"
+    OBSERVATION = Modes(compact=LOOP_PARTS, full=LOOP_PARTS, features=LOOP_FEATURES)
+    MAPS, NUMBERS = LOOP_MAPS, LOOP_NUMBERS
+    ACTION = Modes(
+        **PFMTask.ACTION,
+        ring=Choices(
+            RING * len(RING_VOLTS) + 1,
+            f"place of {RING} on a ring of {RING_CELLS} cells around the point, from the top on "
+            f"clockwise, plus {RING} for each step in the list of biases -8, -5, 5 and 8 V, pulses "
+            "of 10 ms; the last one waits; each followed by a loop",
+        ),
+    )
+    REWARD = {name: term for name, term in PFMTask.REWARD.items() if name != "damage"}
     METRICS = (
         replace(_AGREEMENT, label="agreement", report=False),
-        replace(_WRITTEN, label="of the point, up", report=False, gauge=None),
-        replace(_SPILT, label="up beside the point", report=False, gauge=None),
         replace(_IMAGES, report=False),
         Metric("imprint_error_v", "error of the imprint", "V", gauge=IMPRINT_SCALE_V,
                text="{value:.2f} V", path="state.error_v"),
@@ -290,39 +330,74 @@ class PFMLoopTask(PFMTask):
     )  # fmt: skip
     PANELS = (render.film, render.loop, render.image, render.pulses)
 
+    def domains(self, keys: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """One side of a straight wall that passes near the point."""
+        draws = uniforms(keys, PFMWorld.IMPRINT, 0, 4)
+        sine, cosine = (one[:, None, None] for one in sincos(2.0 * np.pi * draws[:, 1]))
+        offset = WALL_CELLS * (2.0 * draws[:, 2] - 1.0)
+        at = np.arange(SIZE) - CENTRE
+        return at[:, None] * sine + at * cosine > offset[:, None, None]
+
     def choose(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
-        """Draw how far the imprint is to be shifted."""
+        """Draw how far the imprint is to be shifted, and show an image of the film."""
         state, point = self.state, np.zeros((SIZE, SIZE), np.float32)
         add_tip_field(CENTRE, CENTRE, 1.0, self.instrument.settings.tip_cells, point)
         state.target[rows] = point > 0.5
         state.maps[rows, WANTED] = point
+        self.instrument.scan(rows)
+        state.maps[rows, RESPONSE] = self.instrument.state.image[rows]
+        # The episode begins after the image.
+        for spent in self.ledger:
+            spent[rows] = 0
         self.find_imprint(rows)
-        streams = (stream(*key, Role.WORLD, PFMWorld.IMPRINT) for key in keys)
-        draws = np.array([uniform(*one, 0, 0) for one in streams])
+        draws = uniforms(keys, PFMWorld.IMPRINT, 0, 4)
         low, high = IMPRINT_SHIFT_V
-        state.asked_v[rows] = state.imprint_v[rows] - (low + (high - low) * draws)
+        shift = np.where(draws[:, 3] < 0.5, -1.0, 1.0) * (low + (high - low) * draws[:, 0])
+        state.asked_v[rows] = state.imprint_v[rows] + shift
+
+    def decode(self, rows: Int64, actions: NDArray[Any]) -> None:
+        """Set the pulses of some rows, and whether a loop follows, from their actions."""
+        if self.config.action != "ring":
+            super().decode(rows, actions)
+            return
+        state = self.state
+        level, place = np.divmod(actions, RING)
+        sine, cosine = sincos(2.0 * np.pi * place / RING)
+        state.place[rows] = CENTRE + RING_CELLS * np.stack([-cosine, sine], axis=1)
+        state.bias[rows] = np.append(RING_VOLTS, 0.0)[level]
+        state.length[rows], state.look[rows] = 0.0, True
 
     def act(self, rows: Int64) -> None:
-        """Pulse and look, then find the imprint that a loop would show."""
+        """Pulse and look, then find the imprint that a loop shows, where none was taken."""
         super().act(rows)
-        self.find_imprint(rows)
+        self.find_imprint(rows[~self.state.look[rows]])
 
     def look(self, rows: Int64) -> None:
         """Take a loop."""
-        spots = np.full((self.num_envs, 2), CENTRE)
-        self.instrument.loop(rows, spots, self.state.measured_v)
+        state, spots = self.state, np.full((self.num_envs, 2), CENTRE)
+        self.instrument.loop(rows, spots, state.measured_v)
+        state.imprint_v[rows] = state.measured_v[rows].mean(axis=1)
+        state.excess_v[rows] = state.imprint_v[rows] - state.asked_v[rows]
 
     def find_imprint(self, rows: Int64) -> None:
         """Take a loop on a copy of each film."""
         spots, found = np.full((self.num_envs, 2), CENTRE), np.zeros((self.num_envs, 2))
         self.instrument.loop(rows, spots, found, disturb=False)
-        self.state.imprint_v[rows] = 0.5 * (found[rows, 0] + found[rows, 1])
+        self.state.imprint_v[rows] = found[rows].mean(axis=1)
 
     def evaluate(self, rows: Int64) -> None:
         """Agreement is 1 less the error of the imprint over its scale, and not below 0."""
-        super().evaluate(rows)
         state = self.state
         state.error_v[rows] = error = np.abs(state.imprint_v[rows] - state.asked_v[rows])
         state.agreement[rows] = np.maximum(1.0 - error / IMPRINT_SCALE_V, 0.0)
-        lost = np.count_nonzero(self.instrument.state.barrier[rows] < 0.0, axis=(1, 2))
-        state.damage[rows] = lost / (SIZE * SIZE)
+        state.broken[rows] = self.instrument.state.broken[rows]
+
+    def told(self) -> dict[str, NDArray[Any]]:
+        """Also the biases of the last loop, and what is asked for."""
+        state = self.state
+        return super().told() | {
+            "excess": state.excess_v,
+            "asked": state.asked_v,
+            "rising": state.measured_v[:, 0],
+            "falling": state.measured_v[:, 1],
+        }

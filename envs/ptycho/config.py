@@ -13,14 +13,14 @@ from microgym.instruments.ptychography.settings import (
     PtychographySettings,
 )
 from microgym.instruments.recorded.probe_file import load_probe
-from microgym.physics.camera import DETECTOR_LEVELS
+from microgym.physics.camera import DETECTOR_LEVELS, SENSORS
 from microgym.physics.coherence import COHERENCE_LEVELS
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import make_probe
 from microgym.physics.sampling import Geometry
 from microgym.reconstruction.ptychography.neural import NeuralImage
 from microgym.reconstruction.ptychography.observation_models import ClassicalImage, RawImage
-from microgym.specimens.splits import validate_family
+from microgym.specimens.splits import FAMILIES, validate_family
 
 CELLS = {"compact": 32, "full": 64, "features": 8}
 """Cells along an edge of the maps, by mode of the observation."""
@@ -39,17 +39,20 @@ DWELL_RANGE_S = (0.1, 10.0)
 class PtychoConfig(declare.Config):
     """Arguments of Ptycho-v0."""
 
-    specimen: str | Mapping[str, str] = declare.anything(
+    specimen: str | Mapping[str, str] = declare.family(
         "sparse",
-        "family of `microgym.specimens.splits.FAMILIES`, path of an image file (TIFF, PNG, npz, "
-        "npy, HDF5), or a mapping with the paths of an amplitude and a phase",
+        FAMILIES,
+        "path of an image file (TIFF, PNG, npz, npy, HDF5), mapping with the paths of an amplitude "
+        "and a phase, or family",
     )
     split: str = declare.split()
     exposures: int = declare.integer(24, 1, 400, "exposures of an episode")
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 2 s an exposure", "s", optional=True
     )
-    photons: float = declare.positive(1e5, "photons of an exposure of one second, at most 1e9")
+    photons: float = declare.positive(
+        1e5, "photons of an exposure of one second, at most 1e9; each stands for 1e4 at a beamline"
+    )
     observation: str = declare.choice(
         "compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector"
     )
@@ -57,8 +60,13 @@ class PtychoConfig(declare.Config):
     reconstructor: str = declare.choice("classical", tuple(MODELS), "observation model of the maps")
     drift: str = declare.level(STAGE_LEVELS, "drift, backlash and jitter of the stage", "easy")
     damage: str = declare.level(DAMAGE_LEVELS, "fading of the specimen", "easy")
-    detector: str = declare.level(DETECTOR_LEVELS, "imperfections of the detector", "off")
-    coherence: str = declare.level(COHERENCE_LEVELS, "partial coherence of the beam", "off")
+    sensor: str = declare.choice("counting", SENSORS, "kind of detector")
+    detector: str = declare.level(
+        DETECTOR_LEVELS["counting"], "dead time or full well, read noise and beam stop", "off"
+    )
+    coherence: str = declare.level(
+        COHERENCE_LEVELS, "partial coherence of the beam", "off", at_reset=False
+    )
     optics: Mapping[str, float] = declare.changes("optics to change, by name", tuple(OPTICS))
     probe: str | None = declare.anything(
         None, "path of a file with a probe, instead of the zone plate's"
@@ -67,7 +75,7 @@ class PtychoConfig(declare.Config):
         None, "path of a recorded scan, instead of the simulation"
     )
     final_sweeps: int = declare.integer(
-        5, 0, 100, "sweeps through all exposures at the end of an episode"
+        16, 0, 100, "sweeps through all exposures at the end of an episode"
     )
 
     def validate(self) -> None:
@@ -118,10 +126,12 @@ class PtychoConfig(declare.Config):
             else load_probe(self.probe, DETECTOR_PIXELS)
         )
         chosen = self.switches
+        del chosen["detector"]
         return PtychographySettings(
             geometry=geometry,
             probe=chosen.pop("coherence").modes_of(probe),
             photons_per_s=self.photons,
             stage=chosen.pop("drift"),
+            detector=DETECTOR_LEVELS[self.sensor][self.detector],
             **chosen,
         )

@@ -16,7 +16,6 @@ from microgym.physics.probe import intensity
 from microgym.reconstruction.ptychography.observation_models import (
     RunningScan,
     record_rows,
-    whole_region,
 )
 from microgym.reconstruction.ptychography.online import OnlineReconstruction, RunningEstimate
 from microgym.state import Float32, Float64, Int64
@@ -57,7 +56,7 @@ def draw_maps(rows, shown, scan, n, unit, drawn):
     Args:
         rows: (k,) int64.
         shown: `ImageEstimate` of which amplitude, phase and uncertainty are shown.
-        scan: `RunningScan` whose fluence is shown; its areas are drawn, and emptied.
+        scan: `RunningScan` whose fluence is shown.
         n: edge of a patch of the specimen, px.
         unit: float32, photons per object pixel that count as one exposure.
         drawn: (N, 5, cells, cells) float32, written: |.|/2, arg/pi, 1 - exp(-3 exposures),
@@ -65,50 +64,40 @@ def draw_maps(rows, shown, scan, n, unit, drawn):
     """
     one = np.float32(1.0)
     cells, start = drawn.shape[2], n // 2
-    edge = (scan.fluence.shape[1] - n) // cells
+    edge, plane = (scan.fluence.shape[1] - n) // cells, cells * cells
     for b in rows:
-        area = scan.areas[b]
-        for j in range(4):
-            area[j] = (area[j] - start) // edge
         # Means over the pixels of each cell.
-        pooled(shown.re[b], start, start, edge, area, drawn[b, 0])
-        pooled(shown.im[b], start, start, edge, area, drawn[b, 1])
-        pooled(scan.fluence[b], start, start, edge, area, drawn[b, 2])
-        pooled(shown.sigma[b], start, start, edge, area, drawn[b, 4])
-        count, plane = area[3] - area[2], cells * cells
-        for row in range(area[0], area[1]):
-            at = (5 * b * cells + row) * cells + area[2]
-            first, second = view1d(drawn, at, count), view1d(drawn, at + plane, count)
-            third = view1d(drawn, at + 2 * plane, count)
-            fourth = view1d(drawn, at + 3 * plane, count)
-            fifth = view1d(drawn, at + 4 * plane, count)
-            for cell in range(count):
-                # Exposures' worth of photons: fluence over the mean under the probe.
-                x, y, flux = first[cell], second[cell], third[cell] / unit
-                first[cell] = min(np.float32(0.5) * np.sqrt(x * x + y * y), one)
-                second[cell] = atan2_32(y, x) * np.float32(1.0 / np.pi)
-                third[cell] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
-                fourth[cell] = min(np.float32(0.1) * flux, one)
-                fifth[cell] = min(np.float32(2.0) * fifth[cell], one)
-        area[0] = area[2] = start + cells * edge
-        area[1] = area[3] = start
+        pooled(shown.re[b], start, start, edge, drawn[b, 0])
+        pooled(shown.im[b], start, start, edge, drawn[b, 1])
+        pooled(scan.fluence[b], start, start, edge, drawn[b, 2])
+        pooled(shown.sigma[b], start, start, edge, drawn[b, 4])
+        at = 5 * b * plane
+        first, second = view1d(drawn, at, plane), view1d(drawn, at + plane, plane)
+        third = view1d(drawn, at + 2 * plane, plane)
+        fourth = view1d(drawn, at + 3 * plane, plane)
+        fifth = view1d(drawn, at + 4 * plane, plane)
+        for cell in range(plane):
+            # Exposures' worth of photons: fluence over the mean under the probe.
+            x, y, flux = first[cell], second[cell], third[cell] / unit
+            first[cell] = min(np.float32(0.5) * np.sqrt(x * x + y * y), one)
+            second[cell] = atan2_32(y, x) * np.float32(1.0 / np.pi)
+            third[cell] = one - exp32(np.float32(-3.0) * min(flux, np.float32(20.0)))
+            fourth[cell] = min(np.float32(0.1) * flux, one)
+            fifth[cell] = min(np.float32(2.0) * fifth[cell], one)
 
 
 class ScanState(NamedTuple):
-    """State of a `Scan`; its maps are drawn but for the areas (see `RunningScan`)."""
+    """State of a `Scan`."""
 
     estimate: RunningEstimate
     model: tuple[Any, ...]
     fluence: Float32
-    areas: Int64
     signal: Float64
     maps: Float32
 
 
 class Scan:
     """N scans as they are known without hidden quantities, and the maps that show them.
-
-    Maps are drawn anew only where an exposure has changed them.
 
     Args:
         num_envs: N.
@@ -122,7 +111,7 @@ class Scan:
         cells: cells along an edge of a map.
         photons: of one nominal exposure.
         unit: photons per object pixel that count as one exposure: the mean fluence under the probe.
-        running: reconstructions, fluence by commanded positions, and areas that are to be drawn.
+        running: reconstructions, and fluence by commanded positions.
         signal: (N, 2) float64, latest counts inside and outside the direct beam, over the photons.
         state: all that is remembered.
         maps: (N, 5, cells, cells) float32, as they were last drawn.
@@ -136,17 +125,18 @@ class Scan:
         self.cells = cells = CELLS[config.observation]
         self.photons = min(float(config.photons), instrument.most_photons)
         self.unit = np.float32(self.photons * np.sum(light**2))
-        self._n, self._region = n, (n // 2, size)
-        self._constants = light.astype(np.float32).ravel(), instrument.disk, n, size // cells
-        self.estimate = OnlineReconstruction(num_envs, side, probe, exposures)
-        self.model = MODELS[config.reconstructor](num_envs, side, probe, self._region)
+        self._n = n
+        self._constants = light.astype(np.float32).ravel(), instrument.disk, n
+        # A simulated specimen does not amplify; the power of a recorded probe is an estimate.
+        ceiling = 1.0 if config.recording is None else np.inf
+        self.estimate = OnlineReconstruction(num_envs, side, probe, exposures, ceiling=ceiling)
+        self.model = MODELS[config.reconstructor](num_envs, side, probe, (n // 2, size))
         fluence = np.zeros((num_envs, side, side), np.float32)
-        self._areas = whole_region(num_envs, self._region)
         re, im = self.estimate.state.re, self.estimate.state.im
-        self.running = RunningScan(re, im, fluence, self._areas)
+        self.running = RunningScan(re, im, fluence)
         self.signal = np.zeros((num_envs, 2))
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
-        parts = self.estimate.state, self.model.state, fluence, self._areas
+        parts = self.estimate.state, self.model.state, fluence
         self.state = ScanState(*parts, self.signal, self.maps)
 
     def reset(self, rows: Int64) -> None:
@@ -155,11 +145,6 @@ class Scan:
         self.model.reset(rows)
         self.running.fluence[rows] = 0.0
         self.signal[rows] = 0.0
-        self.forget(rows)
-
-    def forget(self, rows: Int64 | slice = slice(None)) -> None:
-        """Let the whole maps of the listed rows, or of all, be drawn anew."""
-        self._areas[rows] = whole_region(1, self._region)
 
     def add(self, rows: Int64, measurement: Measurement) -> None:
         """Enter the latest exposure of each listed row.
@@ -169,10 +154,8 @@ class Scan:
             measurement: of all rows.
         """
         self.estimate.add(rows, *measurement)
-        record_rows(rows, measurement, *self._constants, self.running, self.signal)
+        record_rows(rows, measurement, *self._constants, self.running.fluence, self.signal)
         self.model.add(rows, measurement.corner, self.signal)
-        if not self.model.local:
-            self.forget(rows)
 
     def draw(self, rows: Int64) -> None:
         """Bring the maps of the listed rows, (k,), up to date."""

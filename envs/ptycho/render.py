@@ -59,7 +59,7 @@ def reconstruction(task: "PtychoTask", row: int) -> Panel:
     """Contrast of the reconstruction, or of the network's restoration of it."""
     image, final = task.scan.running, bool(task.terminated[row])
     if task.config.reconstructor == "neural" and not final:
-        image = task.scan.model.estimate(np.array([row]), image._replace(areas=None))
+        image = task.scan.model.estimate(np.array([row]), image)
     pixels, legend = _contrast(task, row, image.re, image.im)
     if final:
         note = "final"

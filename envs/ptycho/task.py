@@ -162,6 +162,11 @@ class PtychoTask(Task):
             Bound(scan_progress.evaluate_rows, instrument.n, beams, *limits, *shared),
         )
 
+    def tune(self) -> None:
+        """Also kernels, which hold numbers of the instrument."""
+        super().tune()
+        vars(self).pop("_kernels", None)
+
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""
         self.share(lambda some: self._begin(some, keys[np.searchsorted(rows, some)]), rows, PIECE)
@@ -223,27 +228,21 @@ class PtychoTask(Task):
         self.enter_exposure(rows)
 
     def enter_exposure(self, rows: Int64) -> None:
-        """Update reconstruction and progress by the latest exposure of some rows, (k,)."""
-        agree, evaluate = self._kernels
-        columns, corner = _columns(self.instrument.n), self.microscopes.measurement.corner
-        agree(rows, columns, -1.0, corner)
+        """Enter the latest exposure of some rows, (k,), into reconstruction and progress."""
         self.scan.add(rows, self.microscopes.measurement)
-        agree(rows, columns, 1.0, corner)
-        evaluate(rows)
+        self._kernels[1](rows)
 
     def agree(self, rows: Int64) -> None:
-        """Sum the agreement over the whole field of some rows, (k,), afresh."""
-        self.state.progress.agreement[rows] = 0.0
-        whole = np.zeros((self.num_envs, 2), np.int64)
-        self._kernels[0](rows, _columns(self.instrument.field_px), 1.0, whole)
+        """Compare the estimates of some rows, (k,), with their specimens."""
+        width = self.instrument.field_px
+        self._kernels[0](rows, workspace(6 * width).view(np.float64).reshape(3, width))
 
     def _finish(self, rows: Int64) -> None:
         """Sweep through all exposures of scans that are over, and draw the maps."""
         finished = rows[self.over(rows)]
         if finished.size and self.config.final_sweeps:
             self.scan.estimate.sweep(finished, self.config.final_sweeps)
-            self.scan.forget(finished)
-            self.agree(finished)
+        self.agree(rows)
         self.scan.draw(rows)
 
     def observe(self) -> Any:
@@ -312,8 +311,3 @@ class PtychoTask(Task):
         if self.terminated[row]:
             return f"scan finished after {made} exposures"
         return f"exposure {made} of {most}" if made else "before the first exposure"
-
-
-def _columns(width: int) -> Float64:
-    """Work memory of sums over columns, (3, width)."""
-    return workspace(6 * width).view(np.float64).reshape(3, width)

@@ -23,7 +23,7 @@ class TunnellingConfig(declare.Config):
     """
 
     bent: ClassVar[float] = 0.0
-    specimen: str = declare.anything("terrace", f"family of surfaces: {', '.join(FAMILIES)}")
+    specimen: str = declare.family("terrace", FAMILIES, "family of surfaces")
     split: str = declare.split()
     time_budget_s: float = declare.positive(200.0, "time of an episode (design choice)", "s")
     observation: str = declare.choice(
@@ -66,8 +66,8 @@ class DragConfig(TunnellingConfig):
 class STMConfig(DragConfig):
     """Arguments of STM-v0."""
 
-    farthest_nm: float = declare.number(
-        3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm"
+    farthest_nm: float = declare.at_reset(
+        declare.number(3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
     )
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.declarations import Latent, Metric, Term
 from microgym.envs.stm import observation, render
-from microgym.envs.stm.base_task import TIME, TIP_LATENT, USAGE, TunnellingTask, modes
+from microgym.envs.stm.base_task import TIP_LATENT, USAGE, TunnellingTask, modes
 from microgym.envs.stm.config import NEAREST_NM, STMBuildConfig, STMConfig
 from microgym.envs.stm.observation import BINS, BORDER_NM
-from microgym.instruments.stm.state import CRASHED, LOST, PIXELS
+from microgym.instruments.stm.state import CRASHED, LOST, PIXELS, TRACE
 from microgym.physics.adatoms import LATTICE_NM, nearest_site
 from microgym.reconstruction.adatoms.tracker import AdatomTracker
 from microgym.specimens.adatom_fields import ATOMS, FIELD_NM
@@ -18,6 +18,12 @@ from microgym.state import Bool, Float64, Int64, Shape, Uint32
 
 ON_TARGET_NM = 0.5 * LATTICE_NM / np.sqrt(3.0)
 """An adatom is on its target within half the distance to the next hollow, nm."""
+NEAR_NM = 1.0
+"""Distance from the target at which an adatom has half of what approaching it can earn, nm (design
+choice): the least distance at the start."""
+BENEATH = 0.4
+"""Current over its set value above which an adatom is taken to be beneath the tip; 0.11 over the
+bare surface (design choice)."""
 _CRASH = 1  # column of the costs
 
 
@@ -25,7 +31,8 @@ class MoveState(NamedTuple):
     """Beliefs and records of N episodes; beliefs are in scanner coordinates.
 
     Attributes:
-        believed: (N, movers, 2) float64, of the last image, or the ends of the drags since.
+        believed: (N, movers, 2) float64, of the last image, or where the current of a drag since
+            was last that of an adatom beneath the tip.
         goals: (N, movers, 2) float64, positions of the targets, from the last image.
         stale: (N, movers) int64, drags since the last image.
         rate: (N, 2) float64, measured drift, nm/s.
@@ -39,6 +46,7 @@ class MoveState(NamedTuple):
         disturbed: (N, ATOMS) bool, whether an adatom has moved since the start.
         path: (N, 4) float64, start and end of the last drag.
         harm: (N,) float64, sum of the costs so far.
+        nearest: (N, movers) float64, least true distances from the targets so far.
     """
 
     believed: Annotated[Float64, Shape("movers", 2, unit="nm")]
@@ -54,6 +62,7 @@ class MoveState(NamedTuple):
     disturbed: Annotated[Bool, Shape(ATOMS)]
     path: Annotated[Float64, Shape(4, unit="nm")]
     harm: Annotated[Float64, Shape()]
+    nearest: Annotated[Float64, Shape("movers", unit="nm")]
 
 
 def length(vectors: Float64) -> Float64:
@@ -75,13 +84,23 @@ class STMTask(TunnellingTask):
     OBSERVATION = modes(observation.numbers_of(1))
     ACTION = observation.DRAG
     REWARD = {
-        "time": TIME,
+        "time": Term(
+            1.0,
+            "minus the time used, over the time there is; all of it where a crash or a lost "
+            "adatom ends the episode",
+            "lower",
+            "config.time_budget_s",
+            "time_charged",
+        ),
         "safety": Term(
-            0.2, "minus the bystanders moved, adatoms lost and crashes", "lower", path="state.harm"
+            0.05, "minus the bystanders moved, adatoms lost and crashes", "lower", path="state.harm"
         ),
         "agreement": Term(1.0, "part of the adatoms that are on their targets", path="placed"),
         "approach": Term(
-            1.0, "part of the distance to the targets that was gone", "lower", path="way_left"
+            1.0,
+            "nearness to the targets, the mean of 1 / (1 + d / 1 nm) over the least distances "
+            "d so far",
+            path="approached",
         ),
     }
     COST = {
@@ -135,6 +154,7 @@ class STMTask(TunnellingTask):
         self._look(rows, first=True)
         state.rate[rows] = 0.0
         state.way[rows] = self.distances[rows].sum(axis=1)
+        state.nearest[rows] = self.distances[rows]
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Drag, take an image, or both."""
@@ -157,6 +177,7 @@ class STMTask(TunnellingTask):
         state.disturbed[rows] |= np.abs(moved).max(axis=2) > 1e-6
         self.costs[rows, 0] = (state.disturbed[rows] & ~before)[:, self.movers :].sum(axis=1)
         state.harm[rows] += self.costs[rows].sum(axis=1)
+        state.nearest[rows] = np.minimum(state.nearest[rows], self.distances[rows])
 
     def _drag(self, rows: Int64, action: Float64) -> None:
         state, now = self.state, self.instrument.state
@@ -167,9 +188,15 @@ class STMTask(TunnellingTask):
         at = state.believed[np.arange(which.size), which]
         starts, ends, *junction = observation.decode(action, at)
         self.instrument.drag(rows, starts, ends, *junction)
-        state.believed[rows, which[rows]] = ends[rows]
+        # The adatom is believed where the current was last that of an adatom beneath the tip, and
+        # where it was if it never was.
+        beneath = now.trace > BENEATH
+        last = np.where(beneath.any(axis=1), TRACE - beneath[:, ::-1].argmax(axis=1), 0)
+        along = starts + (last / TRACE)[:, None] * (ends - starts)
+        left = np.where(last[:, None] > 0, along, at)
+        state.believed[rows, which[rows]] = left[rows]
         if self.tracker is not None:
-            self.tracker.drag(rows, which, ends, now.ledger.time_s)
+            self.tracker.drag(rows, which, left, now.ledger.time_s)
         state.stale[rows, which[rows]] += 1
         state.dragged[rows] = which[rows]
         state.last[rows] = action[rows, : len(observation.DRAG)]
@@ -202,7 +229,7 @@ class STMTask(TunnellingTask):
         once = (state.dragged[rows] >= 0) & (state.stale[rows, which] == 1)
         if self.tracker is not None:
             once &= found[at, which]
-        landing = seen[at, which] - state.believed[rows, which]
+        landing = seen[at, which] - state.path[rows, 2:]
         state.landing[rows, 0] = once
         state.landing[rows, 1:] = np.where(once[:, None], landing, 0.0)
         # The believed position of an adatom that is gone or missed stays.
@@ -237,6 +264,23 @@ class STMTask(TunnellingTask):
         return self.distances.sum(axis=1) / np.maximum(self.state.way, LATTICE_NM)
 
     @property
+    def approached(self) -> Float64:
+        """Nearness of the adatoms to their targets at its best so far, (N,)."""
+        return (NEAR_NM / (NEAR_NM + self.state.nearest)).mean(axis=1)
+
+    @property
+    def failed(self) -> Bool:
+        """Whether the tip has crashed in the last step, or a mover is lost, (N,)."""
+        gone = ~self.instrument.state.field.present[:, : self.movers].all(axis=1)
+        return gone | (self.costs[:, _CRASH] > 0.0)
+
+    @property
+    def time_charged(self) -> Float64:
+        """Time used, all of it where the episode has failed, (N,), s."""
+        used = self.instrument.state.ledger.time_s
+        return np.where(self.failed, np.maximum(used, self.config.time_budget_s), used)
+
+    @property
     def moved(self) -> Float64:
         """Bystanders that have moved since the start, (N,)."""
         return self.state.disturbed[:, self.movers :].sum(axis=1).astype(np.float64)
@@ -246,8 +290,7 @@ class STMTask(TunnellingTask):
         now = self.instrument.state
         confirmed = now.ledger.time_s[rows] == self.state.looked_s[rows]
         done = confirmed & (self.placed[rows] == 1.0)
-        gone = ~now.field.present[rows, : self.movers].all(axis=1)
-        return super().over(rows) | done | gone | (self.costs[rows, _CRASH] > 0.0)
+        return super().over(rows) | done | self.failed[rows]
 
     def _ordered(self, of_movers: NDArray[Any]) -> NDArray[Any]:
         """An array (N, movers, ...) in the order of the observation."""

@@ -20,9 +20,9 @@ BORDER_NM = 4.0
 """Largest coordinate in the field, nm."""
 
 
-def _pair(name: str, doc: str, unit: str) -> dict[str, Channel]:
+def _pair(name: str, doc: str, unit: str, scale: float = 1.0) -> dict[str, Channel]:
     """Channels of a vector along x and y."""
-    return {f"{name}{axis}": Channel(f"{doc}, along {axis}", unit) for axis in "xy"}
+    return {f"{name}{axis}": Channel(f"{doc}, along {axis}", unit, scale) for axis in "xy"}
 
 
 DRAG = Channels(
@@ -39,24 +39,29 @@ DRAG_ONE = Channels(
 """Action of STMBuild-v0."""
 
 SLOT = Channels(
-    **_pair("way_", "from the adatom to its target, as believed", "3 nm"),
-    **_pair("", "believed position of the adatom", f"{BORDER_NM:g} nm"),
-    placed="1 if it seems to be in place",
-    stale=Channel("drags of it since the last image", "4"),
-    **_pair("near_", "from it to the nearest other adatom", "2 nm"),
+    **_pair("way_", "from the adatom to its target, as believed", "3 nm", 0.3),
+    **_pair("", "believed position of the adatom", f"{BORDER_NM:g} nm", 0.4),
+    placed=Channel("1 if it seems to be in place", scale=0.3),
+    stale=Channel("drags of it since the last image", "4", 0.15),
+    **_pair("near_", "from it to the nearest other adatom", "2 nm", 0.7),
 )
 """Channels of each adatom that is to be moved."""
 SHARED = Channels(
     hollow="kind of hollow of the first adatom's target: -1 fcc, 1 hcp",
-    **_pair("shift_", "expected drift since the last image", "0.5 nm"),
-    **_pair("drift_", "drift between the last two images", "0.03 nm/s"),
-    since_look=Channel("time since the last image", "60 s"),
-    time_left="part of the time that is left",
-    landed="1 if the image shows the result of the drag before it",
-    **_pair("landing_", "from the end of that drag to the adatom", "0.5 nm"),
-    **{f"last_{name}": f"`{name}` of the last action that dragged" for name in DRAG},
+    **_pair("shift_", "expected drift since the last image", "0.5 nm", 0.03),
+    **_pair("drift_", "drift between the last two images", "0.03 nm/s", 0.2),
+    since_look=Channel("time since the last image", "60 s", 0.04),
+    time_left=Channel("part of the time that is left", scale=0.3),
+    landed=Channel("1 if the image shows the result of the drag before it", scale=0.4),
+    **_pair("landing_", "from the end of that drag to the adatom", "0.5 nm", 0.8),
     **{
-        f"trace_{k}": Channel(f"current of the last drag over its set value, part {k + 1}", "1.5")
+        f"last_{name}": Channel(f"`{name}` of the last action that dragged", scale=0.4)
+        for name in DRAG
+    },
+    **{
+        f"trace_{k}": Channel(
+            f"current of the last drag over its set value, part {k + 1}", "1.5", 0.25
+        )
         for k in range(BINS)
     },
 )
@@ -84,10 +89,14 @@ def decode(action: Float64, at: Float64) -> tuple[Float64, Float64, Float64, Flo
     return starts, ends, _within(BIAS_V, action[:, 4]), _within(CONDUCTANCE_US, action[:, 5])
 
 
+LARGEST = 2.0
+"""Largest value of a channel of the vectors, in its unit."""
+
+
 def numbers_of(movers: int) -> Channels:
     """Channels of the vector for a number of adatoms that are to be moved."""
     slots = {f"{name}_{k}": channel for k in range(movers) for name, channel in SLOT.items()}
-    return Channels(**{**slots, **SHARED})
+    return Channels(**{**slots, **SHARED}).within(-LARGEST, LARGEST)
 
 
 ACTIONS = (
@@ -101,19 +110,28 @@ ACTIONS = (
 
 SCALES = (0.2, 1.0, 0.02, 1.0)
 """Readings of the tip that are observed as 1: nm, part, nm, part."""
-_UNITS = dict(zip(READINGS, ("0.2 nm", "", "0.02 nm", ""), strict=True))
+_SIGNALS = (("0.2 nm", 0.3, 0.0), ("", 0.3, 0.0), ("0.02 nm", 0.3, 0.0), ("", 0.15, 1.0))
+_READ = dict(zip(READINGS, _SIGNALS, strict=True))
+
+_BEFORE = ACTIONS[:-1]  # an acceptance is the last action of an episode
 
 TIP = Channels(
-    **{name: Channel(f"{name} in the last image", unit) for name, unit in _UNITS.items()},
     **{
-        f"mean_{name}": Channel(f"mean {name} since the tip was last touched", unit)
-        for name, unit in _UNITS.items()
+        name: Channel(f"{name} in the last image", unit, scale, centre)
+        for name, (unit, scale, centre) in _READ.items()
     },
-    readings=Channel("images since the tip was last touched", "5"),
-    **{f"last_{k}": f"1 if the last action was {name}" for k, name in enumerate(ACTIONS)},
-    **{f"count_{k}": Channel(f"actions {name} so far", "5") for k, name in enumerate(ACTIONS)},
-    clean="clean surface, part of a place",
-    places=Channel("fresh places left", "20"),
-    time_left="part of the time that is left",
-)
+    **{
+        f"mean_{name}": Channel(f"mean {name} since the tip was last touched", unit, scale, centre)
+        for name, (unit, scale, centre) in _READ.items()
+    },
+    readings=Channel("images since the tip was last touched", "5", 0.1),
+    **{
+        f"last_{k}": Channel(f"1 if the last action was {name}", scale=0.3)
+        for k, name in enumerate(_BEFORE)
+    },
+    **{f"count_{k}": Channel(f"actions {name} so far", "5", 0.2) for k, name in enumerate(_BEFORE)},
+    clean=Channel("clean surface, part of a place", scale=0.3),
+    places=Channel("fresh places left", "20", 0.05),
+    time_left=Channel("part of the time that is left", scale=0.3),
+).within(-LARGEST, LARGEST)
 """Channels of STMTip-v0."""

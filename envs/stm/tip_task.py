@@ -70,10 +70,12 @@ class STMTipTask(TunnellingTask):
     OBSERVATION = modes(TIP)
     ACTION = Choices(len(ACTIONS), "number of an action; without room for it, look again", ACTIONS)
     REWARD = {
-        "damage": Term(1.0, "minus the surface spoilt, in places", "lower", path="state.spoilt"),
+        "damage": Term(0.5, "minus the surface spoilt, in places", "lower", path="state.spoilt"),
         "time": TIME,
         "agreement": Term(
-            1.0, "1 for the acceptance of a sharp tip, -1 for that of another", path="agreement"
+            1.0,
+            "1 for the acceptance of a sharp tip; -1 for that of another, and for none",
+            path="agreement",
         ),
     }
     COST = {"accepted_bad": "acceptance of a tip that is not sharp"}
@@ -149,8 +151,9 @@ class STMTipTask(TunnellingTask):
 
     @property
     def agreement(self) -> Float64:
-        """1 where a sharp tip was accepted, -1 where another was, (N,)."""
-        return 2.0 * self.recovered - self.state.accepted
+        """1 where a sharp tip was accepted, -1 where another was or time is up, (N,)."""
+        over = self.state.accepted | (self.left("ledger.time_s") == 0.0)
+        return 2.0 * self.recovered - over
 
     def over(self, rows: Int64) -> Bool:
         """Also where the tip was accepted."""
@@ -160,7 +163,7 @@ class STMTipTask(TunnellingTask):
         """Readings, their means, actions so far, and resources left."""
         state = self.state
         images = [state.reading / SCALES, state.mean / SCALES, state.readings / 5.0]
-        actions = [state.last[:, None] == np.arange(len(ACTIONS)), state.history / 5.0]
+        actions = [state.last[:, None] == np.arange(ACCEPT), state.history[:, :ACCEPT] / 5.0]
         left = [state.clean, state.places / 20.0, self.left("ledger.time_s")]
         return images + actions + left
 

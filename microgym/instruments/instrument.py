@@ -1,6 +1,7 @@
 """Base of the simulated instruments."""
 
-from typing import Any, Generic, Protocol, TypeVar
+import copy
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from microgym.state import Int64, Uint32, allocate, clear
 from microgym.validation import integer
@@ -43,9 +44,19 @@ class Instrument(Generic[SettingsT, StateT]):
         self, kind: type[StateT], num_envs: int, settings: SettingsT, **sizes: int
     ) -> None:
         self.num_envs = integer("num_envs", num_envs, 1, 1 << 16)
+        self.tune(settings)
+        self.state = allocate(kind, self.num_envs, **sizes)
+
+    def tune(self, settings: SettingsT) -> None:
+        """Set all that follows from settings, but the state."""
         self.settings = settings
         self.parameters = settings.parameters
-        self.state = allocate(kind, self.num_envs, **sizes)
+
+    def tuned(self, settings: SettingsT) -> Self:
+        """The same instruments, with the same state, by other settings."""
+        other = copy.copy(self)
+        other.tune(settings)
+        return other
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Clear the listed rows, and give them the keys of their episodes, (k, 2) uint32."""

@@ -1,14 +1,4 @@
-"""Running sums of the structure's signal-to-noise ratio, one patch at a time.
-
-An exposure changes one patch of an estimate. The sums A, B, C of
-`microgym.metrics.structure_snr_db` are sums over pixels, so it is enough to take a patch's share
-before and after:
-
-    before = masked_sums(..., y0, x0, n, columns)
-    ...                                               # the estimate changes inside the patch
-    after = masked_sums(..., y0, x0, n, columns)
-    a_re += after[0] - before[0]                      # and a_im, b alike
-    snr = snr_db(a_re, a_im, b, c, c0)
+"""Compiled sums of the structure's signal-to-noise ratio, `microgym.metrics.structure_snr_db`.
 
 Planes are float32, sums float64, each gathered in one accumulator a column: that vectorises without
 reordering a sum, and has the same bits everywhere.
@@ -54,8 +44,8 @@ def _add_agreement(planes, at, columns, column, count):
 
 
 @kernel
-def masked_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, columns):
-    """A patch's share of A = sum conj(R) O and B = sum |R|^2 over the mask.
+def masked_sums(est_re, est_im, true_re, true_im, mask, columns):
+    """A = sum conj(R) O and B = sum |R|^2 over the mask.
 
     Args:
         est_re: (H, W) float32, estimate R, real part.
@@ -63,26 +53,24 @@ def masked_sums(est_re, est_im, true_re, true_im, mask, y0, x0, n, columns):
         true_re: (H, W) float32, truth O, real part.
         true_im: its imaginary part.
         mask: (H, W) bool or uint8, 0 and 1.
-        y0: first row of the patch, px; the patch must lie inside the planes.
-        x0: its first column, px.
-        n: edge of the patch, px; that of the planes for the whole of them.
-        columns: (3, n or more) float64, overwritten.
+        columns: (3, W or more) float64, overwritten.
 
     Returns:
         Re A, Im A, B.
     """
+    height, width = mask.shape
     for sums in range(3):
-        for j in range(n):
+        for j in range(width):
             columns[sums, j] = 0.0
     planes = est_re, est_im, true_re, true_im, mask
-    whole = n - n % BLOCK
-    for i in range(n):
-        at = (y0 + i) * mask.shape[1] + x0
+    whole = width - width % BLOCK
+    for i in range(height):
+        at = i * width
         for start in range(0, whole, BLOCK):
             _add_agreement(planes, at + start, columns, start, BLOCK)
-        _add_agreement(planes, at + whole, columns, whole, n - whole)
+        _add_agreement(planes, at + whole, columns, whole, width - whole)
     total_re, total_im, power = 0.0, 0.0, 0.0
-    for j in range(n):
+    for j in range(width):
         total_re += columns[0, j]
         total_im += columns[1, j]
         power += columns[2, j]
@@ -175,7 +163,7 @@ def _add_blocks(source, block, means):
 
 
 @kernel
-def pooled(plane, y0, x0, block, area, out):
+def pooled(plane, y0, x0, block, out):
     """Means over square blocks: a region of a plane at lower resolution.
 
     Args:
@@ -183,19 +171,16 @@ def pooled(plane, y0, x0, block, area, out):
         y0: first row of the region, px; the region must lie inside the plane.
         x0: its first column, px.
         block: edge of a block, px.
-        area: (4,) first row, end of the rows, first column and end of the columns that are
-            written, in blocks.
-        out: (h, w) float32, C-contiguous, a mean for each block of the region.
+        out: (h, w) float32, C-contiguous, written: a mean for each block of the region.
     """
-    first, width = area[2], area[3] - area[2]
-    stride, cells = plane.shape[1], out.shape[1]
+    stride, width = plane.shape[1], out.shape[1]
     scale = np.float32(1.0) / np.float32(block * block)
-    for row in range(area[0], area[1]):
-        means = view1d(out, row * cells + first, width)
+    for row in range(out.shape[0]):
+        means = view1d(out, row * width, width)
         for cell in range(width):
             means[cell] = np.float32(0.0)
         for i in range(block):
-            at = (y0 + row * block + i) * stride + x0 + first * block
+            at = (y0 + row * block + i) * stride + x0
             _add_blocks(view1d(plane, at, width * block), block, means)
         for cell in range(width):
             means[cell] *= scale

@@ -68,29 +68,22 @@ def measure(rows: Int64, sample: Sample, progress: ScanProgress) -> None:
 
 
 @kernel
-def agree_rows(rows, columns, sign, corner, scan, sample, progress):
-    """Add the agreement over a patch of each row to its sums, and score it.
+def agree_rows(rows, columns, scan, sample, progress):
+    """Sum the agreement of each row's estimate with its specimen, and score it.
 
     Args:
         rows: (k,) int64.
-        columns: (3, n) float64, overwritten; n is the edge of the patches, px.
-        sign: 1.0, or -1.0 before the estimate changes there.
-        corner: (N, 2) int64, first row and column of the patches, px.
+        columns: (3, W) float64, overwritten.
         scan, sample: of all rows.
         progress: updated.
     """
     for b in rows:
         true_re, true_im, inside = sample.pristine_re[b], sample.pristine_im[b], sample.structure[b]
-        top, left, n = corner[b, 0], corner[b, 1], columns.shape[1]
-        a_re, a_im, power = masked_sums(
-            scan.re[b], scan.im[b], true_re, true_im, inside, top, left, n, columns
-        )
+        a_re, a_im, power = masked_sums(scan.re[b], scan.im[b], true_re, true_im, inside, columns)
         sums = progress.agreement[b]
-        sums[0] += sign * a_re
-        sums[1] += sign * a_im
-        sums[2] += sign * power
+        sums[0], sums[1], sums[2] = a_re, a_im, power
         progress.snr_db[b] = snr_db(
-            sums[0], sums[1], sums[2], progress.truth_power[b], progress.truth_contrast[b]
+            a_re, a_im, power, progress.truth_power[b], progress.truth_contrast[b]
         )
 
 

@@ -72,9 +72,12 @@ DAMAGE_LEVELS: dict[str, DamageParameters] = {
 }
 """The switch of radiation damage: critical fluence of the finest band, photons per object pixel.
 
-Design choices, relative to a nominal exposure of 1e5 photons in a probe of 25 px (about 200 photons
-per pixel): at "real" five exposures of one spot leave half of the finest detail and 85 % of the
-coarsest; "easy" needs four times as many for that, "hard" a third.
+At 8 keV, pixels of 10 nm and `microgym.physics.dose.PHOTON_SCALE` these are doses of 7.6e8, 1.9e8
+and 6.4e7 Gy for details of one pixel or two. "easy" is the line of Howells et al., 1e9 Gy at 10 nm,
+within its scatter; "real" and "hard" are specimens 4 and 12 times more sensitive (design choices).
+
+A nominal exposure of 1e5 photons in a probe of 25 px gives about 200 photons per pixel: at "real"
+five exposures of one spot leave half of the finest detail and 85 % of the coarsest.
 """
 
 

@@ -10,6 +10,10 @@ Phys.: Condens. Matter 10, 477, 1998). The coupling is that of the square lattic
 - 4 P_i), so that a uniform state is not stiffened by it. Lengths are in lattice cells, the rest in
 reduced units: |alpha| = 1, spontaneous polarisation 1, time 1 / (gamma |alpha|).
 
+Under a strong field walls creep (Merz's law): sites move at a rate exp(-E_a / |E|) that a field E
+activates, so that a domain under a tip grows with the logarithm of time until the field at its wall
+is too weak. All that a pulse does follows from the state of the film, the field and its time.
+
 Disorder is a random field (part of E_i), a random bond (beta_i: the depth of the double well) and
 dead sites (mobility 0), such as grain boundaries. No polarisation flows through the border. The
 piezoresponse is the polarisation seen through the tip, which blurs it.
@@ -24,7 +28,7 @@ from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
-from microgym.numerics.libm import log64
+from microgym.numerics.libm import exp32, exponential, log64
 from microgym.random.generator import fill_bits
 from microgym.specimens.drawing import (
     BLUR_TRUNCATION,
@@ -42,8 +46,17 @@ _BYTE = np.uint32(0xFF)
 # Typed, not literals: Numba compiles a helper anew for every literal it is called with.
 _LOW, _HIGH = np.uint32(0), np.uint32(16)
 _FIRST = np.int64(0)
+_TINY = np.float32(1e-12)
 _BYTES_MEAN = np.float32(255.0)
 _BYTES_SCALE = np.float32(1.0 / math.sqrt(2.0 * (256.0**2 - 1.0) / 12.0))
+
+ACTIVATION_FIELD = np.float32(7.5)
+"""Activation field E_a of creep, reduced units (design choice: 8 V, 10 ms write 25 nm)."""
+ATTEMPT_S = 1e-6
+"""Time of an attempt, s: that of a lattice step in a field far above E_a (design choice)."""
+DRIVEN_FIELD = 0.35
+"""Field of a tip, reduced units, below which no site moves (design choice): a second makes
+exp(-E_a / 0.35) / `ATTEMPT_S` = 5e-4 steps of the lattice."""
 
 _FWHM = 2.0 * math.sqrt(2.0 ** (2.0 / 3.0) - 1.0)
 
@@ -54,8 +67,8 @@ class LatticeConstants(NamedTuple):
     Attributes:
         kappa: coupling of neighbours.
         depolarisation: strength of the field that opposes the mean polarisation.
-        dt: step, in 1 / (gamma |alpha|).
-        noise: standard deviation of the thermal field of a step.
+        dt: longest step, in 1 / (gamma |alpha|).
+        noise: sqrt(2 theta); times the root of a step, the standard deviation of what it adds.
     """
 
     kappa: np.float32
@@ -98,7 +111,7 @@ class LatticeParameters(Checked):
     @property
     def constants(self) -> LatticeConstants:
         """The constants that `evolve` takes."""
-        noise = math.sqrt(2.0 * self.theta / self.dt)
+        noise = math.sqrt(2.0 * self.theta)
         return LatticeConstants(
             np.float32(self.kappa),
             np.float32(self.depolarisation),
@@ -166,7 +179,7 @@ def _mean(p, height, stride, columns):
 
 
 @kernel
-def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
+def _step(p, beta, rate, drive, kappa, offset, factor, longest, out, count, stride):
     """One Euler step of all padded rows; ghost cells are corrected afterwards."""
     up, mid, down = view1d(p, 0, count), view1d(p, stride, count), view1d(p, 2 * stride, count)
     left, right = view1d(p, stride - 1, count), view1d(p, stride + 1, count)
@@ -178,11 +191,16 @@ def _step(p, beta, rate, drive, kappa, offset, out, count, stride):
         bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
         force = (x - beta[k] * x * x * x) + kappa * bend
         force += drive[k] - offset
-        new[k] = x + rate[k] * force
+        dt = factor * rate[k]
+        dt = dt if dt < longest else longest
+        new[k] = x + dt * force
 
 
 @kernel
-def _noisy_step(p, beta, rate, drive, bits, shift, kappa, offset, noise, start, out, count, stride):
+def _noisy_step(
+    p, beta, rate, drive, bits, shift, kappa, offset, factor, longest, noise, start, out, count,
+    stride,
+):  # fmt: skip
     """The same with noise, for `count` sites from `start` on."""
     up, mid = view1d(p, start, count), view1d(p, start + stride, count)
     down = view1d(p, start + 2 * stride, count)
@@ -195,30 +213,36 @@ def _noisy_step(p, beta, rate, drive, bits, shift, kappa, offset, noise, start, 
     new = view1d(out, start + stride, count)
     four = _F32(4.0)
     for k in range(count):
-        # The same, plus thermal noise.
+        # The same, plus thermal noise of variance 2 theta dt, as detailed balance asks for.
         x = mid[k]
         bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
         force = (x - well[k] * x * x * x) + kappa * bend
-        force += (push[k] - offset) + noise * _bell(bits[k] >> shift)
-        new[k] = x + pace[k] * force
+        force += push[k] - offset
+        dt = factor * pace[k]
+        dt = dt if dt < longest else longest
+        new[k] = (x + dt * force) + noise * np.sqrt(dt) * _bell(bits[k] >> shift)
 
 
 @kernel
-def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
+def evolve(s0, s1, tick, steps, factor, growth, constants, beta, mobility, field, p, work):
     """Let one lattice go through some steps of time.
+
+    Step k of a site lasts min(mobility factor growth^k, 1) dt. Where it is cut to dt, the site has
+    come to rest long before.
 
     Args:
         s0, s1: words of the stream of thermal noise; step k draws at tick + k, one number a site.
         tick: number of steps before these.
         steps: number of steps.
+        factor, growth: as above; 1 and 1 for steps of dt.
         constants: `LatticeParameters.constants`.
         beta: (H, W) float32, quartic coefficients.
-        mobility: (H, W) float32, 1, or 0 where a site is dead.
+        mobility: (H, W) float32, at least 0; 0 where a site is dead.
         field: (H, W) float32, field on each site.
         p: (H, W) float32, polarisation, updated.
         work: (`evolve_work(H, W)`,) float32.
     """
-    kappa, depolarisation, dt, noise = constants
+    kappa, depolarisation, longest, noise = constants
     height, width = p.shape
     stride = width + 2
     count, size = height * stride, (height + 2) * stride
@@ -234,36 +258,23 @@ def evolve(s0, s1, tick, steps, constants, beta, mobility, field, p, work):
     _pad(beta, stride, well)
     _pad(mobility, stride, rate)
     _pad(field, stride, drive)
-    for k in range(count):
-        rate[k] *= dt
     _mirror(now, height, stride)
+    scale = np.float64(longest) * factor
     for step in range(steps):
-        offset = _F32(0.0)
+        offset, pace = _F32(0.0), _F32(scale)
+        scale *= growth
         if depolarisation > _F32(0.0):
             offset = depolarisation * _mean(now, height, stride, columns)
         if noise > _F32(0.0):
             # Each word serves a site of the upper half and one of the lower.
             fill_bits(s0, s1, tick + step, bits)
-            _noisy_step(
-                now, well, rate, drive, bits, _LOW, kappa, offset, noise, _FIRST, then, half, stride
-            )
-            _noisy_step(
-                now,
-                well,
-                rate,
-                drive,
-                bits,
-                _HIGH,
-                kappa,
-                offset,
-                noise,
-                half,
-                then,
-                count - half,
-                stride,
-            )
+            for shift, start, sites in ((_LOW, _FIRST, half), (_HIGH, half, count - half)):
+                _noisy_step(
+                    now, well, rate, drive, bits, shift, kappa, offset, pace, longest, noise, start,
+                    then, sites, stride,
+                )  # fmt: skip
         else:
-            _step(now, well, rate, drive, kappa, offset, then, count, stride)
+            _step(now, well, rate, drive, kappa, offset, pace, longest, then, count, stride)
         _mirror(then, height, stride)
         now, then = then, now
     for i in range(height):
@@ -304,22 +315,47 @@ def tip_width(d: float) -> float:
 
 
 @kernel
-def creep_steps(seconds, unit_s, steps_per_unit):
-    """Lattice steps that a wall has made after being driven for a time.
-
-    Walls creep: measured domains grow with the logarithm of the pulse (Blaser and Paruch, New J.
-    Phys. 17, 013002, 2015), as r(t) = (V/b) ln(1 + b v0 t / V) does. Lattice time is therefore
-    taken as the logarithm of time (design choice), which also bounds the work of a long pulse.
+def driven_reach(peak, d):
+    """Distance from a tip, cells, at which its field has fallen to `DRIVEN_FIELD`; 0 if nowhere.
 
     Args:
-        seconds: duration, at least 0.
-        unit_s: time from which growth is logarithmic, s.
-        steps_per_unit: steps that belong to a factor e of time.
-
-    Returns:
-        float64, not yet a whole number.
+        peak: field under the tip, reduced units, of either sign.
+        d: height of the charge, cells.
     """
-    return steps_per_unit * log64(1.0 + seconds / unit_s)
+    ratio = abs(peak) / DRIVEN_FIELD
+    # (1 + r^2 / d^2)^(3/2) = ratio.
+    return d * np.sqrt(exponential(log64(ratio) * (2.0 / 3.0)) - 1.0) if ratio > 1.0 else 0.0
+
+
+@kernel
+def confine(y, x, reach, mobility):
+    """Set mobilities to 0 beyond a distance from a place, cells."""
+    square = _F32(reach * reach)
+    for i in range(mobility.shape[0]):
+        dy2 = _F32((i - y) * (i - y))
+        moves = mobility[i]
+        for j in range(mobility.shape[1]):
+            dx = _F32(j) - _F32(x)
+            moves[j] = moves[j] if dy2 + dx * dx < square else _F32(0.0)
+
+
+@kernel
+def activate(field, alive, mobility):
+    """Write the mobilities that a field gives to sites: exp(-E_a / |E|).
+
+    Measured walls creep so (Tybell et al., Phys. Rev. Lett. 89, 097601, 2002), and domains under a
+    tip grow with the logarithm of the pulse (Blaser and Paruch, New J. Phys. 17, 013002, 2015).
+
+    Args:
+        field: (H, W) float32, whole field on each site.
+        alive: (H, W) float32, 1, or 0 where a site does not move.
+        mobility: (H, W) float32, written; may be `alive`.
+    """
+    for i in range(field.shape[0]):
+        push, can, moves = field[i], alive[i], mobility[i]
+        for j in range(field.shape[1]):
+            strength = abs(push[j]) + _TINY
+            moves[j] = can[j] * exp32(-ACTIVATION_FIELD / strength)
 
 
 def respond_work(height: int, width: int, sigma: float) -> int:

@@ -65,10 +65,11 @@ class PtychoExogenous(IntEnum):
 
 @unique
 class PtychoMeasurement(IntEnum):
-    """Ptychography: photon counting, and read noise."""
+    """Ptychography: photon counting, read noise, and photons lost in the dead time of pixels."""
 
     PHOTONS = 0
     READ_NOISE = 1
+    DEAD_TIME = 2
 
 
 @unique
@@ -166,11 +167,12 @@ class STMMeasurement(IntEnum):
 
 @unique
 class PFMWorld(IntEnum):
-    """Ferroelectric tasks: pattern to be written, strongest bias, and imprint that is asked for."""
+    """Ferroelectric tasks: pattern, strongest bias, imprint that is asked for, first domains."""
 
     PATTERN = 21
     STRENGTH = 31
     IMPRINT = 41
+    DOMAINS = 51
 
 
 @unique

@@ -1,7 +1,7 @@
 """Abstract class of all observation models: estimates from measurements, for observations."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,9 @@ class ObservationModel(ABC, Generic[MeasurementT, EstimateT]):
     leading axis N. The bits of a row depend neither on batch, nor on thread, nor on processor.
 
     Attributes:
-        local: whether a measurement changes the estimate nowhere but where it was taken.
         state: NamedTuple of all arrays that the model remembers, see `microgym.state`.
     """
 
-    local: ClassVar[bool] = True
     state: Any = NoState()
 
     def reset(self, rows: Rows) -> None:

@@ -79,13 +79,16 @@ def draw_specimens(
     return drawn
 
 
-def load_sample(sample: Sample, rows: NDArray[np.int64], specimens: Specimens) -> None:
+def load_sample(
+    sample: Sample, rows: NDArray[np.int64], specimens: Specimens, fades: bool = True
+) -> None:
     """Put unexposed specimens in the place of those in the listed rows.
 
     Args:
         sample: changed in place.
         rows: (k,) int64.
         specimens: k specimens, or one for all rows (leading axis 1).
+        fades: whether the bands in which they fade are needed.
     """
     for real in (sample.pristine_re, sample.object_re):
         real[rows] = specimens.real
@@ -93,7 +96,7 @@ def load_sample(sample: Sample, rows: NDArray[np.int64], specimens: Specimens) -
         imag[rows] = specimens.imag
     sample.structure[rows] = specimens.structure
     sample.fluence[rows] = 0.0
-    if sample.bands.size:
+    if sample.bands.size and fades:
         height, width = sample.fluence.shape[1:]
         work = workspace(2 * height * width).reshape(2, height, width)
         for row in rows:

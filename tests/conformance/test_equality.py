@@ -88,6 +88,12 @@ def test_threads_do_not_matter(case):
     testing.check_threads_do_not_matter(case.id, **case.arguments)
 
 
+@pytest.mark.parametrize("mode", testing.MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("case", DEFAULTS, ids=str)
+def test_rows_with_other_arguments_equal_environments_made_with_them(case, mode):
+    testing.check_arguments(case.id, mode, steps=18, **case.arguments)
+
+
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)
 def test_interventions(case):
     for name, value in case.interventions.items():

@@ -75,8 +75,12 @@ def _assert_schema(info: dict[str, Any], env: Any, case: Case) -> None:
     assert ("action_mask" in info) == discrete
     if discrete:
         masks = env.unwrapped.action_masks()
-        assert_same(masks, info["action_mask"])
+        assert masks.dtype == np.bool_
+        assert_same(masks.astype(np.int8), info["action_mask"])
         assert masks.any()
+        for seed in range(20):
+            env.action_space.seed(seed)
+            assert masks[env.action_space.sample(info["action_mask"])]
 
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)

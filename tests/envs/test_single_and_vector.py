@@ -178,7 +178,7 @@ def test_a_reset_mask_stays_in_the_users_options():
 def test_bad_options_and_seeds_change_nothing(kind):
     env = kind()
     before = env.snapshot()
-    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\]; there are none"):
+    with pytest.raises(ValueError, match=r"unknown reset options \['colour'\]; known are"):
         env.reset(seed=5, options={"colour": "red"})
     with pytest.raises(gym.error.Error, match="Seed must be"):
         env.reset(seed=-1)
@@ -310,7 +310,11 @@ def test_masks():
     masks = envs.action_masks()
     assert masks.shape == (2, GRID**2)
     assert np.argwhere(~masks).tolist() == [[0, 3], [1, 5]]
-    assert_same(infos["action_mask"], masks)
+    assert_same(infos["action_mask"], masks.astype(np.int8))
+    for seed in range(20):
+        envs.action_space.seed(seed)
+        actions = envs.action_space.sample(tuple(infos["action_mask"]))
+        assert masks[np.arange(2), actions].all()
     with pytest.raises(TypeError, match="no action masks"):
         started().action_masks()
     with pytest.raises(TypeError, match="no action masks"):

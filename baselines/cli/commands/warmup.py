@@ -14,7 +14,7 @@ EXAMPLE = "microgym warmup Ptycho-v0"
 
 _STEPS = 3
 # Options of the bookkeeping around a task, which no kernel depends on.
-_WITHOUT_KERNELS = {"split", "reward_mode"}
+_WITHOUT_KERNELS = {"split", "reward_mode", "difficulty"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

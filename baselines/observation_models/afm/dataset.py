@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from microgym.envs.afm.config import RATES_HZ, SETPOINTS, AFMConfig
+from microgym.envs.afm.config import RATES_HZ, AFMConfig
 from microgym.envs.core.config import LEVELS
 from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.instruments.afm.kernels import LEAD
@@ -25,6 +25,8 @@ LEARNT = tuple(name for name in SURFACES if name not in HELD_OUT_SURFACES)
 """Families of the training: all but those held out."""
 GAIN_SHARES = (0.08, 0.9)
 """Integral gains over the one at which the loop begins to ring, logarithmic (design choice)."""
+SETPOINTS = (0.4, 0.95)
+"""Setpoints, parts of the free amplitude (design choice)."""
 WIDEST_NM = 45.0
 """Radius of the bluntest tips, nm (design choice: a tip after one crash)."""
 SPLIT_TIPS = 0.2
@@ -121,11 +123,10 @@ def scan_frames(conditions: Conditions, seeds: Int64, chance: int) -> Frames:
     signals = np.empty((count, conditions.lines, 5, pixels), np.float32)
     truth = np.empty((count, conditions.lines, pixels), np.float32)
     dials = np.empty((count, conditions.lines, 4))
-    low, high = SETPOINTS["amplitude"]
     for number in range(conditions.lines):
         drawn = np.stack(
             [
-                generator.uniform(max(low, 0.4), high, count),
+                generator.uniform(*SETPOINTS, count),
                 limits * _between(generator, GAIN_SHARES, count),
                 np.where(generator.random(count) < 0.3, generator.uniform(0.0, 0.2, count), 0.0),
                 _between(generator, conditions.rates_hz, count),

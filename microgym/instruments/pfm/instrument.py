@@ -1,7 +1,8 @@
 """Piezoresponse force microscopes that write domains, N at a time.
 
 One pulse: the tip moves to a place (and misses it by the drift), the film switches back a little
-meanwhile, then the bias acts through the tip's field on a lattice of polarisations. An image shows
+meanwhile, then the bias acts through the tip's field on a lattice of polarisations, of which only
+the part within the reach of the tip moves. An image shows
 the polarisation through the tip, takes long, and disturbs a little. Time, bias times time, pulses
 and path are charged to a ledger.
 """
@@ -9,15 +10,15 @@ and path are charged to a ledger.
 import numpy as np
 
 from microgym.instruments.instrument import Instrument
-from microgym.instruments.pfm import kernels
+from microgym.instruments.pfm import film_kernels, kernels, loop_kernels
 from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE, PFMState
 from microgym.numerics.workspace import workspace
 from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
-from microgym.state import Float32, Float64, Int64, Uint32
+from microgym.state import Bool, Float32, Float64, Int64, Uint32
 
-LOOP_POINTS = 12
+LOOP_POINTS = 8
 """Biases of a quarter of a hysteresis loop (design choice)."""
 
 
@@ -27,21 +28,25 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
     def __init__(self, num_envs: int, settings: PFMSettings) -> None:
         super().__init__(PFMState, num_envs, settings, drift_axes=2)
 
-    def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
-        """Put fresh films of one of `ferroelectrics.FAMILIES`, poled down, under the tips.
+    def reset(
+        self, rows: Int64, keys: Uint32, family: str, split: str, up: Bool | None = None
+    ) -> None:
+        """Put fresh films of one of `ferroelectrics.FAMILIES`, at rest, under the tips.
 
         Args:
             rows: (k,) int64.
             keys: (k, 2) uint32, keys of the episodes.
             family, split: of the specimens.
+            up: (k, SIZE, SIZE), cells that are poled up; None for none.
         """
         film = np.empty((3, rows.size, SIZE, SIZE), np.float32)
         fill_films(family, specimen_key(keys, split), *film)
         state = self.state
         self.begin(rows, keys)
         state.imprint[rows], state.bond[rows], state.barrier[rows] = film
+        state.p[rows] = -1.0 if up is None else np.where(up, np.float32(1.0), np.float32(-1.0))
         state.strength[rows] = self.settings.disorder
-        for position in (state.command, state.place, state.origin):
+        for position in (state.command, state.place):
             position[rows] = 0.5 * (SIZE - 1)
         kernels.reset_rows(rows, self.parameters, state, self._work())
 
@@ -68,12 +73,12 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
             spots: (N, 2) float64, commanded (y, x), cells.
             found: (N, 2) float64, written in the rows: biases at which the response changes sign on
                 the way up and on the way down, V.
-            disturb: whether the loop takes time and changes the film; otherwise `found` is the
-                result of a loop without noise, and nothing else changes.
+            disturb: whether the loop takes time and changes the film; otherwise nothing but
+                `found` changes.
         """
-        kernels.loop_rows(
+        loop_kernels.loop_rows(
             rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
 
     def _work(self) -> Float32:
-        return workspace(kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))
+        return workspace(film_kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))

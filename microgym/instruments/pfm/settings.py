@@ -32,23 +32,25 @@ class TipParameters(Checked):
     """How a tip and the film under it suffer; the default is for ever sharp.
 
     Attributes:
-        wear_per_pulse: relative growth of the tip's radius by a pulse of 10 V; as the bias squared.
-        wear_per_image: growth of the radius by an image.
+        wear_per_landing: relative growth of the tip's radius by a contact, for a pulse or a loop.
+        wear_per_image: by an image.
+        wear_per_s: by a second at 10 V; as the bias squared.
         bearable_v: bias above which the film may break down, V; drawn per episode within a tenth.
-        breakdowns_per_v: hazard of a pulse for each volt above that.
+        breakdowns_per_v_s: breakdowns a second for each volt above that.
     """
 
-    wear_per_pulse: NonNegative = 0.0
+    wear_per_landing: NonNegative = 0.0
     wear_per_image: NonNegative = 0.0
+    wear_per_s: NonNegative = 0.0
     bearable_v: NonNegative = 1e9
-    breakdowns_per_v: NonNegative = 0.0
+    breakdowns_per_v_s: NonNegative = 0.0
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
     "off": TipParameters(),
-    "easy": TipParameters(0.002, 0.002, 9.0, 0.1),
-    "real": TipParameters(0.006, 0.006, 8.0, 0.2),
-    "hard": TipParameters(0.02, 0.02, 7.0, 0.4),
+    "easy": TipParameters(0.001, 0.002, 0.1, 9.0, 10.0),
+    "real": TipParameters(0.003, 0.006, 0.3, 8.0, 20.0),
+    "hard": TipParameters(0.01, 0.02, 1.0, 7.0, 40.0),
 }
 """The switch of the tip: wear and breakdown (design choices)."""
 
@@ -89,7 +91,7 @@ class PFMSettings(Checked):
     Attributes:
         lattice: the film.
         cell_m: edge of a cell of the lattice, m.
-        field_per_v: field under a sharp tip a volt, reduced units.
+        field_per_v: field under a sharp tip a volt, reduced units; as 1 / R for a worn one.
         tip_cells: height d of the tip's charge: 2 R / pi for a disk of contact of radius R, cells.
         dead_time_s: approach, settling and contact of a pulse, s.
         speed_cells_s: speed of the tip between pulses, cells a second.
@@ -110,7 +112,7 @@ class PFMSettings(Checked):
     speed_cells_s: Positive = 100.0
     image_s: Positive = 8.0
     loop_v: Positive = 6.0
-    loop_s: Positive = 4.0
+    loop_s: Positive = 1.0
     disorder: NonNegative = 1.0
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])

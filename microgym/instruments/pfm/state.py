@@ -23,12 +23,12 @@ class PFMState(NamedTuple):
             `microgym.specimens.ferroelectrics`; the barrier is below 0 where it is destroyed.
         strength: (N,) float64, strength of the disorder.
         ticks: (N,) int64, lattice steps so far.
-        rested_s: (N,) float64, time since the last pulse, s.
-        held: (N, 2) float64, sign and total time, s, of the pulses that go on at one place.
-        origin: (N, 2) float64, place where those pulses began, cells.
+        rested_s: (N, SIZE, SIZE) float32, time since a field last drove each site, s.
         command, place: (N, 2) float64, commanded and true place of the last pulse, cells.
         wear: (N,) float64, relative growth of the tip's radius.
         bearable_v: (N,) float64, bias above which the film may break down, V.
+        stress: (N,) float64, integral of the hazard of breakdown.
+        endurance: (N,) float64, stress at which the film breaks down next.
         broken: (N,) uint8, 1 after a breakdown.
         offset: (N,) float64, electrostatic offset of the read-out.
         image: (N, SIZE, SIZE) float32, last image.
@@ -44,13 +44,13 @@ class PFMState(NamedTuple):
     barrier: Annotated[Float32, Shape(SIZE, SIZE)]
     strength: Annotated[Float64, Shape()]
     ticks: Annotated[Int64, Shape()]
-    rested_s: Annotated[Float64, Shape(unit="s")]
-    held: Annotated[Float64, Shape(2)]
-    origin: Annotated[Float64, Shape(2, unit="cells")]
+    rested_s: Annotated[Float32, Shape(SIZE, SIZE, unit="s")]
     command: Annotated[Float64, Shape(2, unit="cells")]
     place: Annotated[Float64, Shape(2, unit="cells")]
     wear: Annotated[Float64, Shape()]
     bearable_v: Annotated[Float64, Shape(unit="V")]
+    stress: Annotated[Float64, Shape()]
+    endurance: Annotated[Float64, Shape()]
     broken: Annotated[Uint8, Shape()]
     offset: Annotated[Float64, Shape()]
     image: Annotated[Float32, Shape(SIZE, SIZE)]
@@ -79,10 +79,11 @@ class PFMParameters(NamedTuple):
     image_s: float
     loop_v: float
     loop_s: float
-    wear_per_pulse: float
+    wear_per_landing: float
     wear_per_image: float
+    wear_per_s: float
     bearable_v: float
-    breakdowns_per_v: float
+    breakdowns_per_v_s: float
     noise: float
     electrostatic: float
     rates: DriftRates

@@ -5,7 +5,9 @@ transform carries the exit wave to the detector; photons are counted; and the co
 specimen fades with the photons it received. Time, photons, exposures and path go to a ledger.
 """
 
+import copy
 from abc import ABC, abstractmethod
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +82,11 @@ class DiffractionMicroscope(ABC):
             ValueError: an unknown family or split.
         """
 
+    def tuned(self, settings: Any) -> Self:
+        """The same microscopes over the same samples by other settings, where there are some."""
+        del settings
+        return self
+
     @abstractmethod
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """Take one exposure in each of the listed rows.
@@ -111,15 +118,25 @@ class PtychographyInstrument(DiffractionMicroscope):
     """
 
     def __init__(self, num_envs: int, settings: PtychographySettings, probes: int = 1) -> None:
-        rates = settings.inverse_critical
-        super().__init__(num_envs, settings.probe, settings.region_px, probes, rates.size)
+        bands = settings.damage.bands
+        super().__init__(num_envs, settings.probe, settings.region_px, probes, bands)
+        self.tune(settings)
+
+    def tune(self, settings: PtychographySettings) -> None:
+        """Set all that follows from settings, but state and sample; the probe stays."""
         self.settings = settings
-        self.parameters = settings.parameters._replace(probes=probes)
+        self.parameters = settings.parameters._replace(probes=self.probes)
         self.pixel_m = self.parameters.pixel_m
-        if rates.size:
-            self.fatal_fluence = float(1.0 / rates[-1])
-        self._work = kernels.exposure_work(self.n, len(settings.probe), probes)
+        rates = self.parameters.inverse_critical
+        self.fatal_fluence = float(1.0 / rates[-1]) if rates.size else np.inf
+        self._work = kernels.exposure_work(self.n, len(settings.probe), self.probes)
         self._expose = Bound(kernels.expose_rows, self.parameters, self.state, self.sample)
+
+    def tuned(self, settings: PtychographySettings) -> Self:
+        """The same microscopes over the same samples, by other settings."""
+        other = copy.copy(self)
+        other.tune(settings)
+        return other
 
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
         """Load specimens of a family and begin.
@@ -139,7 +156,7 @@ class PtychographyInstrument(DiffractionMicroscope):
             rows: (k,) int64, rows of the sample.
             specimens: k specimens, or one for all of them.
         """
-        load_sample(self.sample, rows, specimens)
+        load_sample(self.sample, rows, specimens, fades=self.parameters.inverse_critical.size > 0)
 
     def start(self, rows: Int64, keys: Uint32) -> None:
         """Put stages to rest over the centre of the field and begin empty ledgers.

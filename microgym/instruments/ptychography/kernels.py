@@ -44,6 +44,7 @@ from microgym.state import Float32
 _DRIFT, _JITTER = np.int64(PtychoExogenous.DRIFT), np.int64(PtychoExogenous.JITTER)
 _PHOTONS = np.int64(PtychoMeasurement.PHOTONS)
 _READ_NOISE = np.int64(PtychoMeasurement.READ_NOISE)
+_DEAD_TIME = np.int64(PtychoMeasurement.DEAD_TIME)
 
 
 def exposure_work(n: int, modes: int, probes: int) -> int:
@@ -259,11 +260,16 @@ def _measure(b, count, fading, light, planes, microscope, state, sample):
     tick, rest = state.ledger.exposures[b], planes.rest
     s0, s1 = row_stream(state.keys, b, MEASUREMENT, _PHOTONS)
     fill_poisson(s0, s1, tick, planes.expected, measurement.counts[b], rest)
-    # Detector: full well, read noise, beam stop.
-    s0, s1 = row_stream(state.keys, b, MEASUREMENT, _READ_NOISE)
+    # Detector: dead time, full well, read noise, beam stop.
+    lost = row_stream(state.keys, b, MEASUREMENT, _DEAD_TIME)
+    noise = row_stream(state.keys, b, MEASUREMENT, _READ_NOISE)
     full_well, sigma = microscope.saturation_counts, microscope.read_noise_counts
-    counts, known = measurement.counts[b], measurement.known[b]
-    read_out(s0, s1, tick, full_well, sigma, microscope.mask, counts, known, rest[: n * n])
+    # Dead time over exposure time.
+    dwell_s = photons / microscope.photons_per_s
+    blind = microscope.pixel_dead_time_s / dwell_s if dwell_s > 0.0 else 0.0
+    counts, known, work = measurement.counts[b], measurement.known[b], rest[: n * n]
+    mask = microscope.mask
+    read_out(lost, noise, tick, blind, full_well, sigma, mask, counts, known, work)
 
 
 @inline_kernel

@@ -13,6 +13,7 @@ from microgym.numerics.linalg import dft2, squared
 from microgym.physics.camera import Detector
 from microgym.physics.damage import DAMAGE_LEVELS, DamageParameters
 from microgym.physics.diffraction import sum_intensity
+from microgym.physics.dose import PHOTON_SCALE, dose_gy
 from microgym.physics.drift import DriftParameters
 from microgym.physics.probe import check_probe, diameter, intensity
 from microgym.physics.sampling import Geometry
@@ -69,7 +70,8 @@ class PtychographySettings(Checked):
         geometry: wavelength, distance, detector; gives the pixel of the object.
         probe: (modes, n, n) or (n, n) complex illumination; normalised to power one.
         region_px: edge of the square in which the probe's centre may stand, object pixels.
-        photons_per_s: photons that the probe holds, a second.
+        photons_per_s: photons that the probe holds, a second; one stands for
+            `microgym.physics.dose.PHOTON_SCALE` at a beamline.
         dead_time_s: read-out and shutter, charged to every exposure, s.
         stage_speed_px_s: speed of the stage, object pixels a second.
         stage: drift of the specimen, backlash and jitter of the stage, in px.
@@ -120,6 +122,15 @@ class PtychographySettings(Checked):
     def fluence_per_s(self) -> float:
         """Mean fluence under the probe in one second, photons/px."""
         return self.photons_per_s * float(np.sum(intensity(self.probe) ** 2))
+
+    def dose_gy(self, photons_per_px: float) -> float:
+        """Dose at a beamline, Gy of water at 8 keV, of a fluence of the simulation.
+
+        Args:
+            photons_per_px: fluence, photons per object pixel.
+        """
+        chosen, photons = self.geometry, PHOTON_SCALE * photons_per_px
+        return dose_gy(photons, chosen.wavelength_m, chosen.object_pixel_m)
 
     @property
     def inverse_critical(self) -> Float32:

@@ -85,6 +85,7 @@ class Microscope(NamedTuple):
     n: int
     fft: FFTPlan
     mask: Float32
+    pixel_dead_time_s: float
     saturation_counts: float
     read_noise_counts: float
     inverse_critical: Float32

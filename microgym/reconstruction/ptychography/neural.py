@@ -56,8 +56,6 @@ class NeuralImage(ImageModel):
         ValueError: a region of another size.
     """
 
-    local = False
-
     def __init__(
         self,
         num_envs: int,

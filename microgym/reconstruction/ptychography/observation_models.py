@@ -26,14 +26,11 @@ class RunningScan(NamedTuple):
     Attributes:
         re, im: (N, H, W) float32, running reconstruction.
         fluence: (N, H, W) float32, photons per object pixel by the commanded positions.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns of the
-            field that are asked for, px; None for the scanned region.
     """
 
     re: Float32
     im: Float32
     fluence: Float32
-    areas: Int64 | None = None
 
 
 class ImageEstimate(NamedTuple):
@@ -50,7 +47,7 @@ class ImageEstimate(NamedTuple):
 
 
 class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
-    """Observation model of N scans; an estimate holds in the areas that were asked for.
+    """Observation model of N scans; an estimate holds in the scanned region.
 
     Args:
         num_envs: N.
@@ -63,7 +60,7 @@ class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
     ) -> None:
         del probe
-        self._region = whole_region(num_envs, region)
+        self._region = region
         self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
 
     def add(self, rows: Int64, corner: Int64, signal: Float64) -> None:
@@ -77,28 +74,13 @@ class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
         del rows, corner, signal
 
     def _photon_statistics(self, rows: Int64, scan: RunningScan) -> Float32:
-        """Standard deviation by photon statistics, written in the areas that are asked for."""
-        areas = self._region if scan.areas is None else scan.areas
-        shot_noise(rows, scan.fluence, areas, self._sigma)
+        """Standard deviation by photon statistics, written in the region."""
+        shot_noise(rows, scan.fluence, *self._region, self._sigma)
         return self._sigma
 
 
-def whole_region(num_envs: int, region: tuple[int, int]) -> Int64:
-    """The areas of a `RunningScan` that cover the region.
-
-    Args:
-        num_envs: N.
-        region: its first row and column, and its edge, px.
-
-    Returns:
-        (N, 4) int64.
-    """
-    start, size = region
-    return np.tile(np.array([start, start + size] * 2, np.int64), (num_envs, 1))
-
-
 @kernel
-def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
+def record_rows(rows, measurement, footprint, disk, n, fluence, signal):
     """Enter the latest exposure of each row into fluence and signals.
 
     Args:
@@ -107,50 +89,40 @@ def record_rows(rows, measurement, footprint, disk, n, edge, scan, signal):
         footprint: (n*n,) float32, intensity of the known probe, sum one.
         disk: (n*n,) float32, 1 inside the direct beam on the detector.
         n: edge of a patch of the specimen, px.
-        edge: pixels along the edge of a cell of the maps.
-        scan: `RunningScan` whose fluence is updated; the patch is added to its areas.
+        fluence: (N, H, W) float32, updated.
         signal: (N, 2) float64, counts inside and outside the direct beam over the photons sent,
             written.
     """
-    start, size = n // 2, scan.fluence.shape[1] - n
     for b in rows:
         photons, reading, corner = measurement.photons[b], measurement.counts[b], measurement.corner
         # Fluence by the commanded position and the known probe: F += photons |P|^2.
         top, left = corner[b, 0], corner[b, 1]
-        add_fluence(scan.fluence[b], footprint, np.float32(photons), top, left, n)
+        add_fluence(fluence[b], footprint, np.float32(photons), top, left, n)
         direct, total = 0.0, 0.0
         for j in range(n * n):
             direct += reading[j] * disk[j]
             total += reading[j]
         signal[b, 0] = min(max(direct / photons, 0.0), 1.0)
         signal[b, 1] = min(max((total - direct) / photons, 0.0), 1.0)
-        # Whole cells of the region that hold the patch.
-        area = scan.areas[b]
-        for axis in range(2):
-            first = max(corner[b, axis] - start, 0) // edge * edge
-            end = (min(corner[b, axis] + n - start, size) + edge - 1) // edge * edge
-            area[2 * axis] = min(area[2 * axis], start + first)
-            area[2 * axis + 1] = max(area[2 * axis + 1], start + end)
 
 
 @kernel
-def shot_noise(rows, fluence, areas, sigma):
+def shot_noise(rows, fluence, start, size, sigma):
     """Standard deviation of pixels by photon statistics and a prior, of the listed rows.
 
     Args:
         rows: (k,) int64.
         fluence: (N, H, W) photons per pixel.
-        areas: (N, 4) int64, first row, end of the rows, first column and end of the columns, px.
-        sigma: (N, H, W) written in the areas.
+        start, size: first row and column of the region, and its edge, px.
+        sigma: (N, H, W) written in the region.
     """
     one, prior = np.float32(1.0), np.float32(1.0 / (PRIOR_CONTRAST * PRIOR_CONTRAST))
     height, width = fluence.shape[1], fluence.shape[2]
     for b in rows:
-        left, count = areas[b, 2], areas[b, 3] - areas[b, 2]
-        for i in range(areas[b, 0], areas[b, 1]):
-            at = (b * height + i) * width + left
-            flux, out = view1d(fluence, at, count), view1d(sigma, at, count)
-            for j in range(count):
+        for i in range(start, start + size):
+            at = (b * height + i) * width + start
+            flux, out = view1d(fluence, at, size), view1d(sigma, at, size)
+            for j in range(size):
                 # n photons determine a complex transmission to 1/sqrt(2 n); with a prior of
                 # standard deviation s, 1/sigma^2 = 1/s^2 + 2 n.
                 out[j] = one / np.sqrt(prior + np.float32(2.0) * flux[j])

@@ -1,8 +1,15 @@
 """Reconstruction while the scan runs: each exposure improves the estimate as it comes in.
 
-The estimate starts as vacuum. A new exposure is iterated a few times under its own patch; when the
-scan ends, all exposures are swept through again. Positions are the commanded ones, and the probe is
-taken as known.
+The estimate starts as vacuum. A new exposure is iterated under its own patch, then the nearest
+earlier exposures that overlap it, then itself once more. When the scan ends, all exposures are
+swept through again with momentum: after each half of a sweep
+
+    V <- eta V + (O - O_last),  O <- O + eta V,
+
+the acceleration of mPIE (Maiden, Johnson and Li, Optica 4, 736, 2017), while the step length falls
+to zero, which keeps noise from being fitted (Konijnenberg, Coene, Pereira and Urbach, arXiv
+1703.10892). A passive specimen cannot amplify: |O| <= 1 is imposed after each exposure and each
+half of a sweep. Positions are the commanded ones, and the probe is taken as known.
 """
 
 from typing import Annotated, NamedTuple
@@ -52,15 +59,19 @@ class Engine(NamedTuple):
 
     Attributes:
         probe: (modes, n*n) illumination.
-        weight: (n*n,) from `object_weight`.
+        weight: (n*n,) from `object_weight`, of new exposures.
+        sweep_weight: the same, of sweeps.
         steps: step lengths.
         transform: plan of the transform.
+        ceiling: square of the largest modulus of a specimen.
     """
 
     probe: Wave
     weight: Float32
+    sweep_weight: Float32
     steps: PIESteps
     transform: FFTPlan
+    ceiling: np.float32
 
 
 @kernel
@@ -73,9 +84,19 @@ def _store(reading, trusted, scale, stored):
 
 
 @kernel
-def _iterate(b, e, turns, state, engine, work):
+def _bound(re, im, ceiling):
+    """Scale elements of a larger modulus than the root of `ceiling` down to it."""
+    for j in range(re.size):
+        power = re[j] * re[j] + im[j] * im[j]
+        scale = np.sqrt(ceiling / max(power, ceiling))
+        re[j] *= scale
+        im[j] *= scale
+
+
+@kernel
+def _iterate(b, e, turns, weight, steps, state, engine, work):
     """Improve the estimate of row b by its exposure e, `turns` times."""
-    size = engine.weight.size
+    size = weight.size
     stored = view1d(state.history, (b * state.history.shape[1] + e) * size, size)
     amplitude, known = view1d(work, 0, size), view1d(work, size, size)
     for j in range(size):
@@ -86,30 +107,95 @@ def _iterate(b, e, turns, state, engine, work):
     specimen = Wave(state.re[b], state.im[b])
     rest = view1d(work, 2 * size, work.size - 2 * size)
     for _ in range(turns):
-        pie_update(
-            specimen, engine.probe, engine.weight, exposure, engine.steps, engine.transform, rest
-        )
+        pie_update(specimen, engine.probe, weight, exposure, steps, engine.transform, rest)
 
 
 @kernel
-def _add_rows(rows, counts, known, photons, corner, turns, work, state, engine):
-    """Store the newest exposure of each listed row and iterate on it."""
+def _enter(b, e, turns, state, engine, work):
+    """Iterate on exposure e of row b, and impose the ceiling under its patch."""
+    _iterate(b, e, turns, engine.weight, engine.steps, state, engine, work)
+    n, width = engine.transform.n, state.re.shape[2]
+    for i in range(n):
+        at = (b * state.re.shape[1] + state.corners[b, e, 0] + i) * width + state.corners[b, e, 1]
+        _bound(view1d(state.re, at, n), view1d(state.im, at, n), engine.ceiling)
+
+
+@kernel
+def _next_neighbour(corners, e, after):
+    """Rank of the earlier exposure that follows rank `after` in distance from exposure e.
+
+    The rank is (distance * count + age), so that no two are equal; the distance is the larger of
+    those along the axes, px. The exposure's index is e - rank % count.
+
+    Returns:
+        The rank; that of a distance beyond all patches if there is none.
+    """
+    count = np.int64(corners.shape[0] + 1)
+    best = np.int64(1 << 40)
+    for i in range(e):
+        y, x = abs(corners[i, 0] - corners[e, 0]), abs(corners[i, 1] - corners[e, 1])
+        rank = max(y, x) * count + (e - i)
+        if after < rank < best:
+            best = rank
+    return best
+
+
+@kernel
+def _add_rows(rows, counts, known, photons, corner, turns, neighbours, work, state, engine):
+    """Store the newest exposure of each listed row; iterate on it and on those it overlaps."""
+    once = np.int64(1)
+    reach = (engine.transform.n // 2) * (state.corners.shape[1] + 1)
     for b in rows:
         e = state.taken[b]
         scale = np.float32(1.0 / np.sqrt(photons[b]))
         _store(counts[b], known[b], scale, state.history[b, e])
         state.corners[b, e, 0], state.corners[b, e, 1] = corner[b, 0], corner[b, 1]
         state.taken[b] = e + 1
-        _iterate(b, e, turns, state, engine, work)
+        _enter(b, e, turns, state, engine, work)
+        rank, found = np.int64(-1), False
+        for _ in range(neighbours):
+            rank = _next_neighbour(state.corners[b], e, rank)
+            # Only where probes overlap: less than half a patch apart.
+            if rank >= reach:
+                break
+            _enter(b, e - rank % (state.corners.shape[1] + 1), once, state, engine, work)
+            found = True
+        if found:
+            _enter(b, e, once, state, engine, work)
 
 
 @kernel
-def _sweep_rows(rows, sweeps, state, engine, work):
-    """Sweep through all exposures of each listed row."""
+def _accelerate(re, im, ceiling, momentum, last, velocity):
+    """Momentum of one estimate: V <- eta V + (O - O_last), O <- O + eta V, O_last <- O."""
+    eta = momentum
+    for j in range(re.size):
+        velocity.re[j] = eta * velocity.re[j] + (re[j] - last.re[j])
+        re[j] += eta * velocity.re[j]
+    for j in range(re.size):
+        velocity.im[j] = eta * velocity.im[j] + (im[j] - last.im[j])
+        im[j] += eta * velocity.im[j]
+    _bound(re, im, ceiling)
+    last.re[:], last.im[:] = re, im
+
+
+@kernel
+def _sweep_rows(rows, sweeps, length, momentum, fields, work, state, engine):
+    """Sweep through all exposures of each listed row with momentum and falling steps."""
+    size, once = state.re.shape[1] * state.re.shape[2], np.int64(1)
+    last = Wave(view1d(fields, 0, size), view1d(fields, size, size))
+    velocity = Wave(view1d(fields, 2 * size, size), view1d(fields, 3 * size, size))
     for b in rows:
-        for _ in range(sweeps):
-            for e in range(state.taken[b]):
-                _iterate(b, e, np.int64(1), state, engine, work)
+        re, im = view1d(state.re, b * size, size), view1d(state.im, b * size, size)
+        last.re[:], last.im[:] = re, im
+        velocity.re[:], velocity.im[:] = _ZERO, _ZERO
+        taken = state.taken[b]
+        for k in range(sweeps):
+            falling = length * np.float32((sweeps - k) / sweeps)
+            steps = PIESteps(falling, engine.steps.probe, engine.steps.alpha)
+            for half in range(2):
+                for e in range(half * taken // 2, (half + 1) * taken // 2):
+                    _iterate(b, e, once, engine.sweep_weight, steps, state, engine, work)
+                _accelerate(re, im, engine.ceiling, momentum, last, velocity)
 
 
 class OnlineReconstruction:
@@ -120,9 +206,13 @@ class OnlineReconstruction:
         field_px: edge of the specimens, px.
         probe: (modes, n, n) complex64, power one.
         exposures: most exposures of one scan.
-        iterations: iterations on each new exposure.
-        alpha: 1 for ePIE, below for rPIE.
-        step: step length of the object.
+        iterations: iterations on each new exposure, before its neighbours.
+        neighbours: most earlier exposures that a new one revisits.
+        alpha: of a new exposure: 1 for ePIE, below for rPIE.
+        step: step length of the object on a new exposure.
+        sweep_alpha, sweep_step: the same of sweeps; the step is that of the first one.
+        momentum: eta, in [0, 1).
+        ceiling: largest modulus of a specimen; infinity where the probe's power is uncertain.
 
     Attributes:
         state: the estimates and their exposures.
@@ -135,19 +225,28 @@ class OnlineReconstruction:
         probe: NDArray[np.complex64],
         exposures: int,
         *,
-        iterations: int = 3,
-        alpha: float = 0.5,
+        iterations: int = 2,
+        neighbours: int = 4,
+        alpha: float = 0.2,
         step: float = 1.5,
+        sweep_alpha: float = 0.3,
+        sweep_step: float = 1.6,
+        momentum: float = 0.85,
+        ceiling: float = 1.0,
     ) -> None:
         modes, n = probe.shape[:2]
-        self.iterations = iterations
+        self._turns = iterations, neighbours
+        self._pace = np.float32(sweep_step), np.float32(momentum)
         flat = probe.reshape(modes, n * n)
         waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
-        weight = np.empty(n * n, np.float32)
+        weight, sweep_weight = np.empty((2, n * n), np.float32)
         object_weight(waves, np.float32(alpha), weight)
+        object_weight(waves, np.float32(sweep_alpha), sweep_weight)
         steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
-        self._engine = Engine(waves, weight, steps, plan(n))
-        self._work = 2 * n * n + pie_work(n, modes)
+        # The square stays finite in float32: beyond it no modulus is bounded.
+        highest = np.float32(min(ceiling, 1e15) ** 2)
+        self._engine = Engine(waves, weight, sweep_weight, steps, plan(n), highest)
+        self._work, self._fields = 2 * n * n + pie_work(n, modes), 4 * field_px * field_px
         self.state = allocate(
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
@@ -172,7 +271,7 @@ class OnlineReconstruction:
             corner: (N, 2) int64, corner of its patch, px.
         """
         work = workspace(self._work)
-        self._add(rows, counts, known, photons, corner, self.iterations, work)
+        self._add(rows, counts, known, photons, corner, *self._turns, work)
 
     def sweep(self, rows: Int64, sweeps: int) -> None:
         """Go through all exposures of the listed rows again, in the order they were taken.
@@ -181,4 +280,6 @@ class OnlineReconstruction:
             rows: (k,) int64.
             sweeps: how often.
         """
-        _sweep_rows(rows, sweeps, self.state, self._engine, workspace(self._work))
+        whole = workspace(self._fields + self._work)
+        fields, work = whole[: self._fields], whole[self._fields :]
+        _sweep_rows(rows, sweeps, *self._pace, fields, work, self.state, self._engine)

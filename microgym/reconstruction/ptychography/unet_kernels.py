@@ -88,7 +88,7 @@ def restore_rows(rows, scan, region, trust, net, work, restored):
 
     Args:
         rows: (k,) int64.
-        scan: `RunningScan` without areas: real part, imaginary part and fluence.
+        scan: `RunningScan`: real part, imaginary part and fluence.
         region: first row and column of the region, px, and its edge, cells.
         trust: factor that calibrates the uncertainty, float32.
         net: `ImageNetwork`.

@@ -7,27 +7,23 @@ import numpy as np
 import pytest
 
 from microgym.agents.afm.references import (
-    GAINS,
-    LINE_S,
-    RATES_HZ,
     ConstantAgent,
+    ConstantConfig,
     ExpertAgent,
     ExpertConfig,
     OracleAgent,
     RandomAgent,
-    setpoint_to_action,
-    to_action,
+    line_action,
 )
 from microgym.agents.core.registry import agent_names, make_agent
+from microgym.envs.afm.config import BEGINNER, GAIN_CHANGE, SPEED_CHANGE
 from microgym.envs.afm.observation import NUMBERS
 
-AT = {name: place for place, name in enumerate(NUMBERS)}
 NAMES = ("random", "constant", "expert", "oracle")
 
 
 def observed(count: int = 1, **numbers: Any) -> dict[str, Any]:
     """Observations of a calm, flat line in the middle of a frame, except where told."""
-    seen = np.zeros((count, len(NUMBERS)), np.float32)
     usual = {
         "lines_left": 0.5,
         "time_left": 0.5,
@@ -35,21 +31,21 @@ def observed(count: int = 1, **numbers: Any) -> dict[str, Any]:
         "ripple": -0.9,
         "steepness": -0.2,
         "usual_steepness": -0.2,
+        "worst_error": ExpertConfig.fair,
         "engaged": 1.0,
     }
-    for name, value in (usual | numbers).items():
-        seen[:, AT[name]] = value
-    return {"signals": np.zeros((count, 5, 64), np.float32), "numbers": seen}
+    told = {**dict.fromkeys(NUMBERS, 0.0), **usual, **numbers}
+    shaped = {name: np.broadcast_to(value, count) for name, value in told.items()}
+    return {"numbers": NUMBERS.pack(**shaped)}
 
 
-def rate(action: np.ndarray) -> np.ndarray:
-    low, high = RATES_HZ
-    return low * (high / low) ** (0.5 * (action[:, 3] + 1.0))
+def speed(action: np.ndarray) -> np.ndarray:
+    """Line rate over the even pace."""
+    return SPEED_CHANGE ** action[:, 3].astype(float)
 
 
 def gain(action: np.ndarray) -> np.ndarray:
-    low, high = GAINS
-    return low * (high / low) ** (0.5 * (action[:, 1] + 1.0))
+    return BEGINNER["amplitude"][1] * GAIN_CHANGE ** action[:, 1].astype(float)
 
 
 def test_the_registry_has_them():
@@ -82,19 +78,34 @@ def test_the_random_agent_draws_anew():
     agent.reset(2, [1, 2])
     first, second = agent.act(None, {}), agent.act(None, {})
     assert not np.array_equal(first, second)
-    assert (first[:, 4] == -1.0).all()
     agent.reset(2, [1, 3])
     again = agent.act(None, {})
     assert np.array_equal(again[0], first[0])
     assert not np.array_equal(again[1], first[1])
 
 
-def test_the_constant_agent_uses_all_the_time():
-    agent = ConstantAgent()
+def test_the_constant_agent_keeps_its_settings_and_the_even_pace():
+    agent = ConstantAgent(ConstantConfig(0.63, 2.7))
     agent.reset(1, [0])
-    assert rate(agent.act(observed(), {})) == pytest.approx(1.0 / LINE_S, rel=1e-5)
-    late = agent.act(observed(time_left=0.25), {})
-    assert rate(late) == pytest.approx(2.0 / LINE_S, rel=1e-5)
+    for left in (0.5, 0.25):
+        action = agent.act(observed(time_left=left), {})
+        assert action[0, [0, 2, 3]] == pytest.approx([-0.7 / 1.5, -1.0, 0.0], abs=1e-6)
+        assert gain(action) == pytest.approx(2700.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_at_the_console_they_choose_events_too(name):
+    plain, console = (make_agent("AFM-v0", name, {"action": one}) for one in ("dials", "console"))
+    env = gym.make_vec("AFM-v0", 2, lines=8, reveal=True, action="console")
+    observation, info = env.reset(seed=3)
+    for agent in (plain, console):
+        agent.reset(2, [3, 4])
+    for _ in range(3):
+        dials, action = plain.act(observation, info), console.act(observation, info)
+        assert action in env.action_space
+        assert np.array_equal(action["dials"], dials)
+        assert (action["event"] == 0).all()
+        observation, *_, info = env.step(action)
 
 
 def test_the_expert_climbs_until_the_loop_rings_and_backs_off():
@@ -118,7 +129,7 @@ def test_the_expert_lowers_the_setpoint_where_the_tip_has_lost_the_surface():
     agent.reset(1, [0])
     agent.act(observed(), {})
     lost = agent.act(observed(saturated=0.5), {})[0, 0]
-    expected = setpoint_to_action(np.array(config.setpoint - config.lower))
+    expected = line_action(config.setpoint - config.lower, 1000.0, np.ones(1))[0, 0]
     assert lost == pytest.approx(expected, abs=1e-6)
     found = agent.act(observed(), {})[0, 0]
     assert found > lost
@@ -128,10 +139,10 @@ def test_the_expert_slows_down_where_it_was_steep():
     agent = ExpertAgent()
     agent.reset(2, [0, 1])
     agent.act(observed(2), {})
-    steep = observed(2)
-    steep["numbers"][1, AT["steepness"]] = 0.4
-    flat, slow = rate(agent.act(steep, {}))
+    flat, slow = speed(agent.act(observed(2, steepness=[-0.2, 0.4]), {}))
     assert slow < flat
+    calm, hasty = speed(agent.act(observed(2, worst_error=[0.1, 0.5]), {}))
+    assert hasty < calm
 
 
 def latent(count: int, slope: np.ndarray) -> dict[str, Any]:
@@ -151,32 +162,26 @@ def test_the_oracle_shares_the_time_out_over_what_lies_ahead():
     agent.reset(1)
     slope = np.full(64, 0.2)
     slope[32] = 1.0
-    slow = rate(agent.act(observed(), latent(1, slope)))[0]
+    slow = speed(agent.act(observed(), latent(1, slope)))[0]
     slope[32], slope[33] = 0.2, 1.0
-    quick = rate(agent.act(observed(), latent(1, slope)))[0]
-    assert slow < 1.0 / LINE_S < quick
+    quick = speed(agent.act(observed(), latent(1, slope)))[0]
+    assert slow < 1.0 < quick
 
 
 def test_the_oracle_knows_the_limit_and_the_tip():
-    agent = OracleAgent()
+    agent = make_agent("AFM-v0", "oracle", {"action": "console"})
     agent.reset(2)
+    early = observed(2, lines_left=0.95, time_left=0.95)
     info = latent(2, np.full(64, 0.2))
-    info["latent"]["gain_limit"][1] = 6000.0
-    action = agent.act(observed(2, lines_left=0.95, time_left=0.95), info)
-    assert gain(action)[1] == pytest.approx(2.0 * gain(action)[0], rel=1e-5)
-    assert (action[:, 4] == -1.0).all()
+    info["latent"]["gain_limit"][:] = 2000.0, 4000.0
+    action = agent.act(early, info)
+    assert gain(action["dials"])[1] == pytest.approx(2.0 * gain(action["dials"])[0], rel=1e-5)
+    assert action["event"].tolist() == [0, 0]
     info["latent"]["tip_radius_nm"][0] = 100.0
-    action = agent.act(observed(2, lines_left=0.95, time_left=0.95), info)
-    assert action[:, 4].tolist() == [1.0, -1.0]
+    assert agent.act(early, info)["event"].tolist() == [3, 0]
     # Towards the end it is not worth the time.
     late = agent.act(observed(2, lines_left=0.2, time_left=0.2), info)
-    assert (late[:, 4] == -1.0).all()
-
-
-def test_settings_and_actions():
-    assert to_action(GAINS, np.array(GAINS[0])) == pytest.approx(-1.0)
-    assert to_action(GAINS, np.array(2000.0)) == pytest.approx(0.0)
-    assert to_action(RATES_HZ, np.array(1e3)) == pytest.approx(1.0)
+    assert late["event"].tolist() == [0, 0]
 
 
 def test_who_knows_more_earns_more():

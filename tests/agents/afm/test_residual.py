@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.agents.afm.references import ExpertAgent
+from microgym.agents.afm.references import ExpertAgent, line_action
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual, AFMTeacher
 from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.config import load_config
@@ -58,8 +58,8 @@ def test_lines_to_come_keep_their_share_of_the_time():
         assert not over.any()
         corrections.adapt_observation(observation)
         action = corrections.adapt_action(slowest)
-        rates.append(0.5 * 40.0 ** (0.5 * (action[:, 3] + 1.0)))
         observation, _, over, _, info = env.step(action)
+        rates.append(env.unwrapped.task.state.dials[:, 3].copy())
     assert (info["ledger"]["exposures"] == 64).all()
     assert info["ledger"]["time_s"] == pytest.approx(16.0, rel=0.01)
     assert max(rate.max() for rate in rates) < 4.0 / RESERVE * 1.01
@@ -73,11 +73,11 @@ def test_only_three_dials_are_corrected_and_within_bounds():
     corrections.allocate(2)
     seen = corrections.adapt_observation(observation)[HISTORY]
     assert seen.shape == (2, 2 * corrections.width)
-    assert np.abs(seen).max() <= 1.0
-    far = corrections.adapt_action(np.full((2, 3), -9.0))
-    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] - np.array(RANGE), -1.0, 1.0)
+    assert np.abs(seen).max() <= corrections.feature_bound
+    far = corrections.adapt_action(np.full((2, 3), 9.0))
+    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] + np.array(RANGE), -1.0, 1.0)
     assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
-    assert np.array_equal(far[:, [2, 4]], corrections.state.proposed[:, [2, 4]])
+    assert np.array_equal(far[:, 2], corrections.state.proposed[:, 2])
 
 
 def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
@@ -88,8 +88,7 @@ def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
         proposals = AFMResidual(1)
         proposals.expert.reset(16)
         observation, info = env.reset(seed=3)
-        action = np.tile(np.array([0.4, 0.0, -1.0, 0.1, -1.0], np.float32), (16, 1))
-        action[:, 1] = 2.0 * np.log(part * info["latent"]["gain_limit"] / 200) / np.log(100) - 1
+        action = line_action(0.75, part * info["latent"]["gain_limit"], np.ones(16))
         for _ in range(3):
             observation, *_ = env.step(action)
         quiet[part] = proposals.features(observation, action)[:, 22]

@@ -79,6 +79,23 @@ def test_an_agent_of_one_part_takes_the_plain_array():
     assert agent.act(observation()["numbers"], {"latent": {"gain": 3.0}}).tolist() == [6.0]
 
 
+class Curious(BaseAgent):
+    """Acts by the number of entries of the info."""
+
+    name = "curious"
+
+    def _act(self, observation, info):
+        return np.full((self.num_envs, 1), len(info))
+
+
+def test_the_truth_is_hidden_from_agents_without_privileges():
+    agent, info = Curious(), {"latent": {}, "metrics": {}, "ledger": {}}
+    agent.reset()
+    assert agent.act(observation(1), info).tolist() == [[1]]
+    agent.uses_privileged_info = True
+    assert agent.act(observation(1), info).tolist() == [[3]]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

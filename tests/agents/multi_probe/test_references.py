@@ -64,6 +64,7 @@ def test_choices_in_turn_are_the_joint_action():
     turns = TurnWrapper(gym.make_vec(ID, 2, **words))
     joint = gym.make_vec(ID, 2, **words)
     seen, _ = turns.reset(seed=3)
+    assert turns.observation_space.contains(seen)
     joint.reset(seed=3)
     choices = np.array([[20, 300], [200, 500]])
     first = turns.step(choices[0])

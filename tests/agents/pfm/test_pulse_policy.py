@@ -51,7 +51,8 @@ def observation(count: int = 1) -> dict[str, Any]:
     maps = np.zeros((count, len(channels.MAPS), CELLS, CELLS), np.float32)
     maps[:, channels.MAPS.index("response")] = -1.0
     maps[:, channels.MAPS.index("wanted"), 8:14, 20:26] = 1.0
-    return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
+    numbers = np.zeros((count, len(NUMBERS)), np.float32)
+    return {"maps": channels.MAPS.scaled(maps), "numbers": NUMBERS.scaled(numbers)}
 
 
 def tensors(seen: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -124,7 +125,7 @@ def test_an_untrained_network_is_a_careful_expert():
     for age in (0.0, 0.3):
         candidates.allocate(1)
         seen = observation()
-        seen["numbers"][0, NUMBERS.index("age")] = age
+        seen["numbers"][0, NUMBERS.index("age")] = age / NUMBERS["age"].scale
         choice = net.decide(tensors(candidates.adapt_observation(seen))).numpy()
         action = candidates.adapt_action(choice)[0]
         where = (31.5 * (action[:2] + 1.0) + 0.5) / 2.0 - 0.5

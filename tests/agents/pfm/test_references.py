@@ -23,8 +23,9 @@ from microgym.agents.pfm.references import (
     pulsed,
     written,
 )
+from microgym.envs.core.testing import assert_same
 from microgym.envs.pfm.config import PFMConfig
-from microgym.envs.pfm.observation import MAPS, NUMBERS
+from microgym.envs.pfm.observation import LOOP_MAPS, LOOP_NUMBERS, MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.random import episode_key
 from microgym.state import allocate
@@ -37,6 +38,11 @@ def observation(count: int = 1) -> dict[str, Any]:
     maps = np.zeros((count, len(MAPS), CELLS, CELLS), np.float32)
     maps[:, RESPONSE] = -1.0
     return {"maps": maps, "numbers": np.zeros((count, len(NUMBERS)), np.float32)}
+
+
+def shown(values: dict[str, Any]) -> dict[str, Any]:
+    """The observation of some values."""
+    return {"maps": MAPS.scaled(values["maps"]), "numbers": NUMBERS.scaled(values["numbers"])}
 
 
 def place(action: Any) -> Any:
@@ -57,7 +63,7 @@ def test_chance_depends_on_the_episode_alone():
     one.reset(1, [2])
     actions = np.zeros((3, 5))
     for tick in range(5):
-        actions, alone = many.act(observation(3), {}), one.act(observation(), {})
+        actions, alone = many.act(shown(observation(3)), {}), one.act(shown(observation()), {})
         assert np.array_equal(actions[2:], alone)
         assert np.all(np.abs(actions) <= 1.0)
         assert (actions[0, 4] > 0.0) == (tick == 3)
@@ -94,7 +100,7 @@ def test_the_calibration_is_that_of_the_films():
 def test_the_expert_pulses_in_the_middle_of_what_is_missing():
     agent, seen = fresh(ExpertAgent()), observation()
     seen["maps"][0, WANTED, 8:13, 20:25] = 1.0
-    action = agent.act(seen, {})[0]
+    action = agent.act(shown(seen), {})[0]
     assert place(action) == pytest.approx([10, 22], abs=1.0)
     assert action[2] > 0.0
     assert action[3] == 0.0
@@ -103,7 +109,7 @@ def test_the_expert_pulses_in_the_middle_of_what_is_missing():
 def test_the_expert_takes_back_what_is_too_much():
     agent, seen = fresh(ExpertAgent()), observation()
     seen["maps"][0, RESPONSE, 5:9, 5:9] = 1.0
-    action = agent.act(seen, {})[0]
+    action = agent.act(shown(seen), {})[0]
     assert place(action) == pytest.approx([6.5, 6.5], abs=1.0)
     assert action[2] < 0.0
 
@@ -121,7 +127,7 @@ def test_the_expert_trusts_what_it_did_over_an_old_image():
     seen["maps"][0, WANTED, 4:9, 4:9] = 1.0
     seen["maps"][0, WANTED, 20:24, 20:24] = 1.0
     tell_pulse(seen, (6, 6), 8.0)
-    assert place(agent.act(seen, {})[0]) == pytest.approx([21.5, 21.5], abs=1.0)
+    assert place(agent.act(shown(seen), {})[0]) == pytest.approx([21.5, 21.5], abs=1.0)
 
 
 def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
@@ -129,7 +135,7 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
     belief = allocate(DomainBelief, 2)
 
     def see() -> None:
-        model.update(belief, seen["maps"], seen["numbers"])
+        model.update(belief, **shown(seen))
 
     tell_pulse(seen, (10, 20), 8.0)
     see()
@@ -154,7 +160,7 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
     assert np.abs(belief.surprise[0]).sum() == pytest.approx(3.6)
     assert not belief.surprise[1].any()
     agent = fresh(ExpertAgent(), 2)
-    agent.act(seen, {})
+    agent.act(shown(seen), {})
     agent.reset_rows(np.array([True, False]))
     assert not any(array[0].any() for array in agent.state_arrays().values())
     assert agent.state.since[1] == 1
@@ -162,7 +168,7 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
 
 def test_the_expert_waits_and_looks_where_nothing_is_missing():
     agent = fresh(ExpertAgent())
-    first, second = (agent.act(observation(), {})[0] for _ in range(2))
+    first, second = (agent.act(shown(observation()), {})[0] for _ in range(2))
     assert first[2] == second[2] == 0.0
     assert first[4] < 0.0 < second[4]
 
@@ -170,27 +176,31 @@ def test_the_expert_waits_and_looks_where_nothing_is_missing():
 def test_the_expert_looks_after_so_many_pulses():
     agent, seen = fresh(ExpertAgent(ExpertConfig(first_look=3, look_every=2))), observation()
     seen["maps"][0, WANTED] = 1.0
-    looks = [bool(agent.act(seen, {})[0, 4] > 0.0) for _ in range(7)]
+    looks = [bool(agent.act(shown(seen), {})[0, 4] > 0.0) for _ in range(7)]
     assert looks == [False, False, True, False, True, False, True]
 
 
 def test_for_a_loop_the_expert_first_takes_one_then_goes_against_the_error():
-    agent, seen = fresh(LoopExpertAgent()), observation()
-    numbers = seen["numbers"][0]
-    numbers[NUMBERS.index("time_left")] = 1.0
-    first = agent.act(seen, {})[0]
+    agent = fresh(LoopExpertAgent())
+    maps = np.full((1, len(LOOP_MAPS), CELLS, CELLS), -1.0, np.float32)
+    maps[0, 0, :16] = 1.0
+
+    def act(excess: float) -> Any:
+        numbers = np.zeros((1, len(LOOP_NUMBERS)), np.float32)
+        numbers[0, LOOP_NUMBERS.index("excess")] = excess
+        seen = {"maps": LOOP_MAPS.scaled(maps), "numbers": LOOP_NUMBERS.scaled(numbers)}
+        return agent.act(seen, {})[0]
+
+    first, second, third, small = (act(excess) for excess in (0.0, 0.3, -0.3, 0.01))
     assert first[2] == 0.0
-    assert first[4] > 0.0
-    numbers[NUMBERS.index("time_left")] = 0.9
-    numbers[NUMBERS.index("rising")], numbers[NUMBERS.index("falling")] = 0.7, -0.1
-    second = agent.act(seen, {})[0]
-    assert second[2] > 0.0, "the imprint is 1.8 V, and 0 is asked for"
-    distance = 2.0 * np.hypot(*(place(second) - 15.5))
-    assert distance == pytest.approx(LoopExpertConfig().ring_cells, abs=0.3)
-    numbers[NUMBERS.index("rising")] = -0.9
-    third = agent.act(seen, {})[0]
-    assert third[2] < 0.0, "now it is too low"
-    assert place(third) == pytest.approx(place(second), abs=1e-5)
+    assert small[2] == 0.0
+    assert min(first[4], second[4], third[4]) > 0.0
+    for one, sign in ((second, 1.0), (third, -1.0)):
+        assert one[2] * sign > 0.0
+        distance = 2.0 * np.hypot(*(place(one) - 15.5))
+        assert distance == pytest.approx(LoopExpertConfig().ring_cells, abs=0.3)
+    assert place(second)[0] > 16.0, "up is written where the image is down"
+    assert place(third)[0] < 16.0, "and down where it is up"
 
 
 # --- oracle --------------------------------------------------------------------------------------
@@ -237,7 +247,7 @@ def test_the_oracle_aims_against_the_drift_and_leaves_the_film_alone():
     before = env.unwrapped.snapshot()
     still = agent.act(None, info)
     after = env.unwrapped.snapshot()
-    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert_same(after, before)
     info["latent"]["drift_cells"] = np.full((2, 2), 3.0)
     moved = agent.act(None, info)
     assert 31.5 * (still[:, :2] - moved[:, :2]) == pytest.approx(3.0, abs=1e-4)

@@ -127,6 +127,17 @@ def test_options():
         envs.set_options(options)
         with pytest.raises(ValueError, match=r"unknown reset options \['budget'\]"):
             envs.reset()
+    easy, plain = (make_sb3(TOY, 1, difficulty=one) for one in ("easy", "default"))
+    envs = make_sb3(TOY, 2)
+    envs.set_options([{}, {"difficulty": "easy"}])
+    for one, seed in ((envs, 4), (plain, 4), (easy, 5)):
+        one.seed(seed)
+    first = [one.reset() for one in (envs, plain, easy)]
+    steps = [one.step(np.zeros((one.num_envs, 3), np.float32)) for one in (envs, plain, easy)]
+    for name in first[0]:
+        for row, other in enumerate((1, 2)):
+            np.testing.assert_array_equal(first[0][name][row], first[other][name][0])
+            np.testing.assert_array_equal(steps[0][0][name][row], steps[other][0][name][0])
 
 
 def test_refusals():

@@ -46,6 +46,9 @@ def made() -> dict[str, str]:
 
 def test_the_pages_are_up_to_date(made):
     there = {p.relative_to(DOCS).as_posix(): p.read_text("utf-8") for p in DOCS.rglob("*.md")}
+    there |= {
+        p.relative_to(DOCS).as_posix(): p.read_text("utf-8") for p in DOCS.rglob("*.plain.svg")
+    }
     there |= {name: (DOCS / name).read_text("utf-8") for name in docs.CARDS}
     assert sorted(there) == sorted(made)
     stale = [name for name, text in made.items() if there[name] != text]

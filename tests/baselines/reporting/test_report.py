@@ -18,7 +18,7 @@ from microgym.baselines.evaluation.protocols import REPORT, EvaluationCase, find
 from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap
 from microgym.baselines.reporting import report
-from microgym.baselines.reporting.docs import BEGIN, END, scores, update_readme
+from microgym.baselines.reporting.docs import BEGIN, END, update_readme
 from microgym.baselines.reporting.formatting import decimals, outcome_table, written
 from microgym.baselines.reporting.report import (
     Picture,
@@ -27,6 +27,7 @@ from microgym.baselines.reporting.report import (
     make_report,
     render,
 )
+from microgym.baselines.reporting.summary import summary
 from tests.baselines.stubs import TOY, ToyAgent, make_agent
 from tests.envs.toy.task import ToyTask
 
@@ -295,10 +296,23 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
         update_readme(readme, results)
         lines = readme.read_text(encoding="utf-8").splitlines()
         assert (lines[0], lines[1], lines[-2], lines[-1]) == ("# head", BEGIN, END, "tail")
-        assert lines[2:-2] == scores(comparison).splitlines()
-    assert lines[2] == "| policy | return | score |"
-    assert lines[4].startswith("| oracle |")
-    assert lines[4].endswith("| 1 |")
+        assert lines[2:-2] == summary(results).splitlines()
+    assert lines[2].startswith("| environment | random | best blind | plain PPO | expert |")
+    assert lines[4].startswith("| `Toy-v0` | ")
+    cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
+    assert cells[2:4] == ["–", "–"]  # no audit yet
+    audit = {
+        "references": {"returns": {"random": [0.1, 0.0, 0.2], "oracle": [2.0, 1.9, 2.1]}},
+        "blind": {"default": {"constant": [0.2, 0.1, 0.3], "blind": [0.3, 0.2, 0.4]}},
+        "plain": {"default": {"PPO": {"return": [0.5, 0.4, 0.6]}}},
+        "ceiling": {"best": "oracle improved", "improved": [2.5, 2.4, 2.6]},
+    }
+    (results / "Toy-v0.audit.json").write_text(
+        to_json({"env": "Toy-v0", "kind": "audit", "groups": audit})
+    )
+    row = summary(results).splitlines()[2]
+    assert "| 0.10 [0.00, 0.20] | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] |" in row
+    assert "| 2.50 [2.40, 2.60] | – |" in row
 
 
 def test_a_readme_without_marks_or_records_is_left_alone(comparison, tmp_path):

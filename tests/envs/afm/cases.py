@@ -4,7 +4,7 @@ CASES = {
     "AFM-v0": {
         "brief": {"lines": 8},
         "variants": (
-            {"action": "feedback", "observation": "features"},
+            {"action": "console", "observation": "features"},
             {"imaging": "contact", "specimen": "islands"},
             {"observation": "image", "reconstructor": "neural"},
             {

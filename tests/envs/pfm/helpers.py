@@ -14,9 +14,12 @@ QUIET: dict[str, Any] = {
 }  # fmt: skip
 
 
+CLEAN = {**QUIET, "domains": 0}
+
+
 def make(seed: int | None = 1, loop: bool = False, **arguments: Any) -> MicroscopeEnv:
     """A short episode on a perfect instrument, unless asked for; reset unless `seed` is None."""
-    env = (PFMLoopEnv if loop else PFMEnv)(**{**QUIET, **arguments})
+    env = PFMLoopEnv(**{**QUIET, **arguments}) if loop else PFMEnv(**{**CLEAN, **arguments})
     if seed is not None:
         env.reset(seed=seed)
     return env

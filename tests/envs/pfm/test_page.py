@@ -6,6 +6,7 @@ import pytest
 from microgym.envs.core import drawing
 from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
+from microgym.envs.core.testing import assert_same
 from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.envs.pfm.task import PFMLoopTask, PFMTask
 from tests.envs.pfm.helpers import action, make, task_of
@@ -25,7 +26,7 @@ def test_frames_change_with_the_writing_and_do_not_change_it(loop):
         before = task.snapshot()
         assert np.array_equal(task.render(0), task.render(0))
         after = task.snapshot()
-        assert all(np.array_equal(before[name], after[name]) for name in before)
+        assert_same(after, before)
         env.step(action(place, place, look=place == 30))
         frames.append(task.render(0))
     assert {frame.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}

@@ -234,13 +234,30 @@ class DriftingMicroscope(NumpyMicroscope):
     def improve(self) -> None:
         super().improve()
         amplitude = np.sqrt(self.counts.astype(self.real) / self.photons)
-        self.history.append((self.patch(*self.corner), amplitude))
+        corner, latest = np.array(self.corner), (self.patch(*self.corner), amplitude)
+        apart = [
+            (int(np.abs(corner - (rows.start, columns.start)).max()), age)
+            for age, ((rows, columns), _) in enumerate(self.history[::-1], 1)
+        ]
+        near = [self.history[-age] for away, age in sorted(apart)[:4] if away < self.n // 2]
+        for patch, earlier in near:
+            self.enter(patch, earlier, 1)
+        if near:
+            self.enter(*latest, 1)
+        self.history.append(latest)
 
     def sweep(self, sweeps: int) -> None:
-        """Iterate again over all exposures, in the order they were taken."""
-        for _ in range(sweeps):
-            for patch, amplitude in self.history:
-                self.iterate(patch, amplitude)
+        """Iterate again over all exposures, with momentum after each half of a sweep."""
+        last, velocity, middle = self.estimate.copy(), 0.0 * self.estimate, len(self.history) // 2
+        for k in range(sweeps):
+            weight = self.pie_weight(0.3, 1.6 * (1.0 - k / sweeps))
+            for half in (self.history[:middle], self.history[middle:]):
+                for patch, amplitude in half:
+                    self.iterate(patch, amplitude, weight)
+                velocity = 0.85 * velocity + self.estimate - last
+                self.estimate += 0.85 * velocity
+                self.estimate /= np.maximum(np.abs(self.estimate), 1.0)
+                last = self.estimate.copy()
 
 
 class NumpyPtychoEnv(gym.Env[Any, Any]):
@@ -312,16 +329,13 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         self.position = self.start + half * (y + 1.0), self.start + half * (x + 1.0)
         before = self.snr_db, self.seen, self.faded, microscope.dose, microscope.time_s
         microscope.expose(*self.position, dwell_s)
-        patch = microscope.patch(*microscope.corner)
-        self._add(patch, -1.0)
         microscope.improve()
-        self._add(patch, 1.0)
-        self._enter(patch)
+        self._enter(microscope.patch(*microscope.corner))
         self._inspect(microscope.lit)
         spent = microscope.exposures >= chosen.exposures or microscope.time_s >= chosen.time_limit_s
         if spent and chosen.final_sweeps:
             microscope.sweep(chosen.final_sweeps)
-            self._agree()
+        self._agree()
         self.snr_db = self._score()
         area = max(self.pixels, 1)
         self.terms = {
@@ -339,12 +353,6 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         estimate, inside = self.microscope.estimate, self.microscope.structure
         self.overlap = complex(np.vdot(estimate, self.masked))
         self.energy = float(np.sum(np.abs(estimate[inside]) ** 2))
-
-    def _add(self, patch: Patch, sign: float) -> None:
-        """Add a patch's share of that agreement, times `sign`."""
-        under, inside = self.microscope.estimate[patch], self.microscope.structure[patch]
-        self.overlap += sign * complex(np.vdot(under, self.masked[patch]))
-        self.energy += sign * float(np.vdot(under, under * inside).real)
 
     def _score(self) -> float:
         """Signal-to-noise ratio on the structure, dB."""

@@ -281,8 +281,8 @@ def test_nothing_before_the_first_reset_nor_after_the_end():
 def test_unknown_reset_options():
     env = make()
     before = env.snapshot()
-    with pytest.raises(ValueError, match=r"unknown reset options \['specimen'\]"):
-        env.reset(options={"specimen": "lines"})
+    with pytest.raises(ValueError, match=r"unknown reset options \['exposures'\]"):
+        env.reset(options={"exposures": 5})
     assert_same(env.snapshot(), before)
 
 
@@ -310,7 +310,7 @@ def test_impossible_interventions_change_nothing(values, message):
 def test_foreign_snapshots_change_nothing():
     env = make()
     before = env.snapshot()
-    for other in (make(exposures=5), make(damage="easy"), make(reconstructor="raw")):
+    for other in (make(exposures=5), make(observation="full"), make(reconstructor="raw")):
         with pytest.raises(ValueError, match="snapshot"):
             env.restore(other.snapshot())
     with pytest.raises(ValueError, match="lacks"):

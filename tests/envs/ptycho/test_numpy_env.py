@@ -66,7 +66,6 @@ def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     re[0], im[0] = np.cos(phase), np.sin(phase)
     task.agree(np.arange(1))
     task.state.progress.snr_db[:] = 0.0
-    task.scan.forget()
     task.scan.draw(np.arange(1))
     env._agree()
 

@@ -41,9 +41,9 @@ def drag(start: Any, end: Any, look: float, *which: float) -> np.ndarray:
 def named(env: Any, observation: Any) -> dict[str, float]:
     vector = observation["numbers"] if isinstance(observation, dict) else observation
     task = task_of(env)
-    names = list(numbers_of(task.movers) if isinstance(task, STMTask) else TIP)
-    assert len(names) == len(set(names)) == vector.size
-    return dict(zip(names, vector.tolist(), strict=True))
+    channels = numbers_of(task.movers) if isinstance(task, STMTask) else TIP
+    assert len(channels) == vector.size
+    return {name: float(one[0]) for name, one in channels.unpack(vector[None]).items()}
 
 
 def put_on_target(env: Any) -> None:
@@ -68,26 +68,40 @@ def test_the_vector_tells_the_way_and_the_place():
     others = fields.places[0][fields.present[0]][1:] - fields.places[0, 0]
     nearest = others[np.hypot(*others.T).argmin()]
     found = np.array([seen["near_x_0"], seen["near_y_0"]])
-    assert found == pytest.approx(np.clip(nearest / 2.0, -1, 1), abs=1e-6)
+    assert found == pytest.approx(np.clip(nearest / 2.0, -2, 2), abs=1e-6)
     kind = nearest_site(*fields.targets[0, 0], 0.288)[2]
-    assert seen["hollow"] == 2 * kind - 1
+    assert seen["hollow"] == pytest.approx(2 * kind - 1)
     assert seen["time_left"] == pytest.approx(1 - 20.0 / 200.0)
 
 
-def test_without_an_image_the_adatom_is_believed_where_the_drag_ended():
+@pytest.mark.parametrize("strength", [1.5, 0.05])
+def test_without_an_image_the_adatom_is_believed_where_the_current_said(strength):
+    """At the end of a drag that it followed; where it was if it was never beneath the tip."""
+    env = make()
+    task = task_of(env)
+    task.instrument.state.tip.traits[0, stm_tip.STRENGTH] = strength
+    start = task.instrument.state.field.places[0, 0].copy()
+    seen = named(env, env.step(drag((0.0, 0.0), (2.0, 0.1), DRAG))[0])
+    place = task.instrument.state.field.places[0, 0]
+    found = np.array([seen["x_0"], seen["y_0"]]) * 4.0
+    assert np.hypot(*(found - place)) < 0.45, "within the width of its image"
+    assert (np.hypot(*(place - start)) > 1.0) == (strength > 1.0)
+
+
+def test_after_a_drag_that_it_followed_the_adatom_is_believed_at_its_end():
     env = make()
     start = task_of(env).instrument.state.field.places[0, 0].copy()
     seen = named(env, env.step(drag((0.0, 0.0), (0.6, 0.1), DRAG))[0])
     assert [seen["x_0"], seen["y_0"]] == pytest.approx(
         (start + np.array([0.6, 0.1])) / 4.0, abs=1e-6
     )
-    assert seen["stale_0"] == 0.25
+    assert seen["stale_0"] == pytest.approx(0.25)
     assert seen["landed"] == 0.0
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK))[0])
     place = task_of(env).instrument.state.field.places[0, 0]
     assert [seen["x_0"], seen["y_0"]] == pytest.approx(place / 4.0, abs=1e-6)
     assert seen["stale_0"] == 0.0
-    assert seen["landed"] == 1.0
+    assert seen["landed"] == pytest.approx(1.0)
     landing = np.array([seen["landing_x"], seen["landing_y"]]) * 0.5
     assert landing == pytest.approx(place - start - [0.6, 0.1], abs=1e-6)
 
@@ -123,7 +137,7 @@ def test_build_lists_those_not_in_place_first():
     )
     seen = named(env, env.step(drag((0, 0), (0, 0), ONLY_LOOK, -1.0))[0])
     assert task.order[0, -1] == 1
-    assert [seen[f"placed_{k}"] for k in range(3)] == [0.0, 0.0, 1.0]
+    assert [seen[f"placed_{k}"] for k in range(3)] == pytest.approx([0.0, 0.0, 1.0])
     ways = [np.hypot(seen[f"way_x_{k}"], seen[f"way_y_{k}"]) for k in range(3)]
     assert ways[0] <= ways[1]
 
@@ -150,18 +164,22 @@ def test_images_are_shown_where_asked_for():
 
 
 def test_terms_add_up_to_what_was_reached():
-    env = make(3)
+    env = make(4)
+    begun = task_of(env).distances[0]
     sums: dict[str, float] = {}
     total, steps = 0.0, np.random.default_rng(0)
     over: bool = False
     info: dict[str, Any] = {}
     while not over:
-        action = drag(steps.uniform(-0.1, 0.1, 2), steps.uniform(-1, 1, 2), DRAG)
-        _, reward, over, _, info = env.step(action)
+        way = task_of(env).state.goals[0, 0] - task_of(env).state.believed[0, 0]
+        toward = np.clip(way, -1.0, 1.0) + steps.uniform(-0.5, 0.5, 2)
+        _, reward, over, _, info = env.step(drag((0, 0), toward, DRAG))
         total += reward
         for name, value in info["reward_terms"].items():
             sums[name] = sums.get(name, 0.0) + value
-    assert sums["approach"] == pytest.approx(1.0 - info["metrics"]["way_left"])
+    nearest = task_of(env).state.nearest[0]
+    assert sums["approach"] == pytest.approx((1 / (1 + nearest)).mean() - (1 / (1 + begun)).mean())
+    assert nearest.min() < 0.8 * begun.min()
     assert sums["agreement"] == info["metrics"]["placed"]
     assert sums["time"] == pytest.approx(-(info["ledger"]["time_s"] - 20.0) / 200.0)
     weights = {name: term.weight for name, term in STMTask.REWARD.items()}
@@ -202,12 +220,34 @@ def test_a_crash_ends_the_episode_and_costs():
     _, _, over, _, info = env.step(drag((0, 0), (1, 0), BOTH))
     assert over
     assert info["cost_terms"]["crash"] == info["cost"] == 1.0
+    assert info["reward_terms"]["time"] == pytest.approx(-180.0 / 200.0), "all that is left"
 
 
 def test_time_ends_the_episode():
     env = make(time_budget_s=50.0)
     assert not env.step(drag((0, 0), (0, 0), ONLY_LOOK))[2]
     assert env.step(drag((0, 0), (0, 0), ONLY_LOOK))[2]
+
+
+def test_idleness_never_beats_trying():
+    """Returns of zeros and of random actions: nothing is gained by doing nothing."""
+    for env_id in ("STM-v0", "STMBuild-v0"):
+        returns = {}
+        for name in ("idle", "random"):
+            env: Any = gym.make_vec(env_id, 32, autoreset_mode="Disabled")
+            env.reset(seed=1)
+            draws = np.random.default_rng(0)
+            total, over = np.zeros(32), np.zeros(32, bool)
+            while not over.all():
+                shape = env.action_space.shape
+                action = np.zeros(shape) if name == "idle" else draws.uniform(-1, 1, shape)
+                _, reward, ended, _, _ = env.step(action.astype(np.float32))
+                total += np.where(over, 0.0, reward)
+                over |= ended
+                if over.any():
+                    env.reset(options={"reset_mask": ended}) if ended.any() else None
+            returns[name] = total.mean()
+        assert returns["idle"] <= returns["random"] + 0.01
 
 
 # --- the tip -------------------------------------------------------------------------------------
@@ -220,10 +260,11 @@ def test_a_tip_is_never_sharp_at_first_and_its_readings_say_how_it_is():
         task = task_of(env)
         assert info["metrics"]["sharp"] == 0.0
         seen, traits = named(env, observation), task.instrument.state.tip.traits[0]
-        assert seen["blur"] * 0.2 == pytest.approx(min(traits[stm_tip.BLUR], 0.2), abs=1e-6)
+        assert seen["blur"] * 0.2 == pytest.approx(traits[stm_tip.BLUR], abs=1e-6)
         assert seen["ghost"] == pytest.approx(traits[stm_tip.GHOST], abs=1e-6)
         dirty = task.instrument.state.tip.kind[0] == stm_tip.CONTAMINATED
         assert seen["slope"] == pytest.approx(0.75 if dirty else 1.0)
+        assert TIP["slope"].centre == 1.0
 
 
 def test_surface_is_spoilt_masked_and_had_anew():
@@ -260,6 +301,14 @@ def test_acceptance_is_paid_by_the_truth_and_needs_evidence(state, paid):
     assert info["cost_terms"]["accepted_bad"] == (paid < 0.0)
 
 
+def test_a_session_without_an_accepted_tip_is_paid_like_a_bad_one():
+    env = make(env=STMTipEnv, time_budget_s=50.0)
+    assert env.step(LOOK)[4]["reward_terms"]["agreement"] == 0.0
+    _, _, over, _, info = env.step(LOOK)
+    assert over
+    assert info["reward_terms"]["agreement"] == -1.0
+
+
 def test_means_are_over_the_images_since_the_tip_was_touched():
     env = make(env=STMTipEnv, noise="real")
     state = task_of(env).state
@@ -273,6 +322,33 @@ def test_means_are_over_the_images_since_the_tip_was_touched():
 
 
 # --- interventions, pictures, refusals -----------------------------------------------------------
+
+
+def test_a_tip_that_is_set_shows_in_images():
+    """All that follows from the state: an image of a blunt tip is blurred, and read so."""
+    env = make(env=STMTipEnv, observation="image")
+    shown, gains = {}, []
+    for seed in range(8):
+        highest = {}
+        for state in ("sharp", "blunt"):
+            env.reset(seed=seed)
+            env.intervene(tip_state=state)
+            highest[state] = float(env.step(LOOK)[0]["image"].max())
+        gains.append(highest["sharp"] - highest["blunt"])
+    assert min(gains) > 0.0
+    assert np.mean(gains) > 0.02
+    for state in stm_tip.STATES:
+        env.reset(seed=3)
+        env.intervene(tip_state=state)
+        seen = env.step(LOOK)[0]
+        shown[state] = named(env, seen)
+    factors = stm_tip.OF_STATE / stm_tip.OF_STATE[stm_tip.SHARP]
+    for number, state in enumerate(stm_tip.STATES):
+        for reading, column in (("blur", 2), ("flicker", 3)):
+            expected = factors[number, column] * shown["sharp"][reading]
+            assert shown[state][reading] == pytest.approx(expected, rel=1e-5)
+        assert (shown[state]["ghost"] > 0.0) == (state == "double")
+        assert (shown[state]["slope"] < 0.8) == (state == "contaminated")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels, Choices
-from microgym.envs.core.config import Config, choice, level
+from microgym.envs.core.config import Config, at_reset, choice, family, level, number
 from microgym.envs.core.declarations import Intervention, Latent, Metric, Term
 from microgym.envs.core.task import Modes, Task
 from microgym.instruments.ledger import Ledger
@@ -16,6 +16,7 @@ from microgym.state import Float32, Float64, Int64, Shape, Uint32
 
 GRID = 4
 DRIFTS = {"off": 0.0, "easy": 0.02, "real": 0.1, "hard": 0.3}
+REACH = {"wide": 1.0, "near": 0.5}
 
 
 class ToyState(NamedTuple):
@@ -35,6 +36,13 @@ class ToyConfig(Config):
     action: str = choice("continuous", ("continuous", "grid", "parts"), "kind of action")
     observation: str = choice("dict", ("dict", "features"), "kind of observation")
     drift: str = level(DRIFTS, "drift of the lamp")
+    spread: str = family("wide", tuple(REACH), "how far the lamp is from the centre")
+    sharpness: float = at_reset(number(9.0, 1.0, 20.0, "sharpness of the light"))
+    PRESETS = {"easy": {"drift": "off", "sharpness": 4.0}}
+
+    def validate(self) -> None:
+        if self.spread == "near" and self.drift == "hard":
+            raise ValueError("spread='near' does not go with drift='hard'")
 
 
 VECTOR = Channels(
@@ -77,7 +85,8 @@ class ToyTask(Task):
         state.keys[rows] = keys
         for row in rows:
             world = stream(*state.keys[row], Role.WORLD, 0)
-            state.lamp[row] = [2 * uniform(*world, 0, i) - 1 for i in range(2)]
+            reach = REACH[self.config.spread]
+            state.lamp[row] = [reach * (2 * uniform(*world, 0, i) - 1) for i in range(2)]
             state.budget[row] = 4 + int(4 * uniform(*world, 0, 2))
 
     def advance(self, rows: Any, actions: Any) -> None:
@@ -104,7 +113,8 @@ class ToyTask(Task):
             state.path[row] += np.sqrt(np.square(place - state.place[row]).sum())
             state.place[row] = place
             distance2 = np.square(place - state.lamp[row]).sum()
-            signal = 1 / (1 + 9 * distance2) + 0.05 * normal(*noise, tick, 0) / np.sqrt(dwell)
+            signal = 1 / (1 + self.config.sharpness * distance2)
+            signal += 0.05 * normal(*noise, tick, 0) / np.sqrt(dwell)
             state.image[(row, 0, *cell)] = max(signal, 0.0)
             state.image[(row, 1, *cell)] += 1
             state.dose[row] += dwell

@@ -21,6 +21,6 @@ def test_both_sides_of_the_pulse_do_the_same_work(precision, tolerance, monkeypa
         ticks = ours.instrument.state.ticks.copy()
         ours.run()
         theirs.run()
-        assert np.all(ours.instrument.state.ticks - ticks == instruments.STEPS)
+        assert np.all(ours.instrument.state.ticks - ticks == instruments.STEPS + 1)
     assert (ours.instrument.state.p > 0.0).sum() > (start > 0.0).sum() + 300
     assert np.abs(ours.instrument.state.p - theirs.p).max() < tolerance

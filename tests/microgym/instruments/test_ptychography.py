@@ -142,32 +142,6 @@ def test_counts_are_integers_and_vary_as_poisson_counts():
     assert abs(np.mean(ratio) - 1.0) < 5 * spread.mean() / np.sqrt(bright.sum())
 
 
-def test_detector_clips_and_hides():
-    instrument = make(photons_per_s=1e6, detector=Detector(200.0, 0.0, 2.5))
-    mount(instrument, SPECIMEN)
-    expose(instrument, (30.0, 30.0))
-    taken = instrument.state.measurement
-    counts, known = taken.counts[0].reshape(N, N), taken.known[0].reshape(N, N)
-    at = np.fft.fftfreq(N) * N
-    behind = np.hypot(at[:, None], at) < 2.5
-    assert np.all(counts[behind] == 0.0)
-    assert counts.max() == 200.0
-    assert np.array_equal(known == 1.0, ~behind & (counts < 200.0))
-    mean = expected(SPECIMEN, PROBE[None], np.array([30.0, 30.0]), 1e6)
-    assert np.all(known[mean > 400.0] == 0.0)
-    mount(instrument, SPECIMEN)
-    assert np.all(instrument.state.measurement.known == 1.0)
-
-
-def test_read_noise_goes_below_zero():
-    instrument = make(photons_per_s=1.0, detector=Detector(read_noise_counts=3.0))
-    mount(instrument, SPECIMEN)
-    expose(instrument, (30.0, 30.0))
-    noise = instrument.state.measurement.counts.astype(np.float64)
-    assert noise.min() < -3.0
-    assert noise.std() == pytest.approx(3.0, rel=5 / np.sqrt(2 * N * N))
-
-
 # --- accounts ------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Full wells, read noise and beam stop."""
+"""Dead time against a simulation photon by photon; full wells, read noise and beam stop."""
 
 import math
 from typing import Any
@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgym.physics.camera import Detector, add_read_noise, beam_stop, read_out
+from microgym.physics.camera import (
+    DETECTOR_LEVELS,
+    SENSORS,
+    TRUSTED,
+    Detector,
+    add_read_noise,
+    beam_stop,
+    lose_counts,
+    read_out,
+)
 
 SIZE = 64 * 64
 
@@ -68,7 +77,7 @@ def test_read_out_does_all_three():
     fresh = rng.poisson(100, SIZE).astype(np.float32)
     reading, known, work = fresh.copy(), np.empty(SIZE, np.float32), np.empty(SIZE, np.float32)
     mask = beam_stop(64, 4.0).ravel()
-    read_out(1, 2, 3, 110.0, 2.0, mask, reading, known, work)
+    read_out((7, 8), (1, 2), 3, 0.0, 110.0, 2.0, mask, reading, known, work)
     assert np.count_nonzero((fresh >= 110.0) & (mask == 1.0)) > 100
     np.testing.assert_array_equal(known, mask * (fresh < 110.0))
     assert np.all(reading[mask == 0.0] == 0.0)
@@ -79,27 +88,83 @@ def test_read_out_does_all_three():
 
 def test_perfect_read_out_keeps_counts():
     reading, known, work = counts(7.0), np.empty(SIZE, np.float32), np.empty(SIZE, np.float32)
-    read_out(1, 2, 3, math.inf, 0.0, beam_stop(64, 0.0).ravel(), reading, known, work)
+    mask = beam_stop(64, 0.0).ravel()
+    read_out((7, 8), (1, 2), 3, 0.0, math.inf, 0.0, mask, reading, known, work)
     assert np.all(reading == 7.0)
     assert np.all(known == 1.0)
 
 
-@pytest.mark.parametrize("full_well", [9.0, math.inf])
-def test_no_mask_is_a_mask_that_hides_nothing(full_well):
+@pytest.mark.parametrize(("blind", "full_well"), [(0.0, 9.0), (0.1, math.inf), (0.0, math.inf)])
+def test_no_mask_is_a_mask_that_hides_nothing(blind, full_well):
     fresh = np.random.default_rng(6).poisson(7.0, SIZE).astype(np.float32)
     work = np.empty(SIZE, np.float32)
     results: list[Any] = []
     for mask in (np.ones(SIZE, np.float32), np.empty(0, np.float32)):
         reading, known = fresh.copy(), np.ones(SIZE, np.float32)
         for tick in (3, 4):
-            read_out(1, 2, tick, full_well, 2.0, mask, reading, known, work)
+            read_out((7, 8), (1, 2), tick, blind, full_well, 2.0, mask, reading, known, work)
         results.append((reading, known))
     np.testing.assert_array_equal(*results)
+
+
+def counted_one_by_one(rng, mean, blind):
+    """Photons that pixels count of Poisson arrivals in [0, 1], blind for a time after each."""
+    found = np.zeros(SIZE)
+    for k, photons in enumerate(rng.poisson(mean, SIZE)):
+        until = -1.0
+        for time in np.sort(rng.random(photons)):
+            if time >= until:
+                found[k] += 1.0
+                until = time + blind
+    return found
+
+
+@pytest.mark.parametrize(("mean", "share"), [(20.0, 0.3), (60.0, 0.1), (60.0, 1.0), (60.0, 3.0)])
+def test_dead_time_loses_as_many_as_photon_by_photon(mean, share):
+    # n / (1 + n tau / t) on average, with that over (1 + n tau / t)^2 as variance.
+    rng = np.random.default_rng(8)
+    reading = rng.poisson(mean, SIZE).astype(np.float32)
+    lose_counts(1, 2, 3, np.float32(share / mean), reading, np.ones(SIZE), np.empty(SIZE, "f4"))
+    events = counted_one_by_one(rng, mean, share / mean)
+    assert np.array_equal(reading, np.floor(reading))
+    wanted = mean / (1.0 + share)
+    # The closed form is that of long times: its first correction is below one count.
+    assert events.mean() == pytest.approx(wanted, abs=0.5)
+    assert reading.mean() == pytest.approx(wanted, abs=0.3)
+    # Whole numbers add a twelfth.
+    variance = wanted / (1.0 + share) ** 2 + 1 / 12
+    assert events.var() == pytest.approx(variance, rel=0.12)
+    assert reading.var() == pytest.approx(variance, rel=0.12)
+
+
+def test_dead_time_never_adds_photons_and_marks_what_it_swallows():
+    rng = np.random.default_rng(9)
+    fresh = rng.poisson(np.geomspace(0.01, 1e4, SIZE)).astype(np.float32)
+    reading, known = fresh.copy(), np.ones(SIZE, np.float32)
+    lose_counts(1, 2, 3, np.float32(1e-3), reading, known, np.empty(SIZE, np.float32))
+    assert np.all((reading >= 0.0) & (reading <= fresh))
+    assert np.array_equal(reading[fresh < 2.0], fresh[fresh < 2.0])
+    assert reading.max() < 1000.0
+    assert np.array_equal(known == 0.0, reading > 1000.0 * TRUSTED)
+    assert 0.1 < known.mean() < 0.99
+    # Faint pixels lose nothing, bright ones nearly all.
+    assert reading[fresh > 9000.0].mean() == pytest.approx(1e4 / 11.0, rel=0.01)
+
+
+def test_a_counting_sensor_has_no_read_noise_and_an_integrating_one_no_dead_time():
+    assert list(DETECTOR_LEVELS) == list(SENSORS)
+    for one in DETECTOR_LEVELS["counting"].values():
+        assert (one.saturation_counts, one.read_noise_counts) == (math.inf, 0.0)
+    assert all(one.pixel_dead_time_s == 0.0 for one in DETECTOR_LEVELS["integrating"].values())
+    for levels in DETECTOR_LEVELS.values():
+        assert levels["off"] == Detector()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("pixel_dead_time_s", -1e-9),
+        ("pixel_dead_time_s", math.inf),
         ("saturation_counts", 0.0),
         ("saturation_counts", math.nan),
         ("saturation_counts", -math.inf),

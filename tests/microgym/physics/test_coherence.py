@@ -5,8 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from microgym.physics.coherence import LARGEST_SOURCE_PX, coherent_modes, mode_powers
-from microgym.physics.probe import make_probe, shift_probe
+from microgym.instruments.ptychography.settings import OPTICS
+from microgym.physics.coherence import (
+    COHERENCE_LEVELS,
+    HELD,
+    LARGEST_SOURCE_PX,
+    Coherence,
+    _mode_number,
+    coherent_modes,
+    mode_powers,
+)
+from microgym.physics.probe import intensity, make_probe, shift_probe
 from microgym.physics.sampling import Geometry
 from tests.microgym.ptychography_reference import paper_probe
 
@@ -100,6 +109,65 @@ def test_visibility_of_fringes(sigma, cycles):
     strong = np.abs(coherent) > 0.3 * np.abs(coherent).max()
     visibility = math.exp(-2 * math.pi**2 * sigma**2 * q**2)
     np.testing.assert_allclose(partial[strong] / coherent[strong], visibility, rtol=1e-3)
+
+
+def default_probe():
+    """The probe of Ptycho-v0, (1, 64, 64)."""
+    optics = dict(OPTICS)
+    aperture, defocus = optics.pop("numerical_aperture"), optics.pop("defocus_m")
+    geometry = Geometry(**optics, detector_pixels=64)
+    return make_probe(geometry, numerical_aperture=aperture, defocus_m=defocus)[None]
+
+
+def variance(modes):
+    """Variance of the illumination along an axis, px^2."""
+    light, at = intensity(modes).sum(axis=0), np.arange(64) - 32
+    light /= light.sum()
+    return np.sum(light * at**2) - np.sum(light * at) ** 2
+
+
+def test_the_illumination_becomes_wider_with_the_source():
+    # The incoherent average is a convolution with the source: variances add.
+    probe = default_probe()
+    found = [variance(COHERENCE_LEVELS[name].modes_of(probe)) for name in COHERENCE_LEVELS]
+    assert np.all(np.diff(found) > 0.1)
+    for level, width in zip(COHERENCE_LEVELS.values(), found, strict=True):
+        assert width == pytest.approx(found[0] + level.source_px**2, rel=0.01)
+    # Of all modes to the part of the light that leaves the field.
+    every = coherent_modes(probe[0], 1.0, 64)
+    assert variance(every) == pytest.approx(found[0] + 1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("source", [0.5, 1.0, 2.0])
+def test_levels_hold_nearly_all_of_the_mixed_state(source):
+    probe = default_probe()
+    modes, powers = Coherence(source).modes_of(probe), mode_powers(probe[0], source)
+    assert powers[: len(modes)].sum() >= HELD > powers[: len(modes) - 1].sum()
+    rng = np.random.default_rng(4)
+    blocks = np.kron(rng.normal(size=(16, 16)), np.ones((4, 4)))
+    specimen = np.exp(0.5j * blocks) * (1.0 - 0.4 * (blocks > 0.5))
+    dense = far_field(specimen * coherent_modes(probe[0], source, 64).astype(np.complex128))
+    found = far_field(specimen * modes.astype(np.complex128))
+    assert np.abs(found - dense).sum() < 0.01 * dense.sum()
+    assert np.abs(found - dense).max() < 0.01 * dense.max()
+    # Coherent light is far off.
+    coherent = far_field(specimen * probe.astype(np.complex128))
+    assert np.abs(coherent - dense).sum() > 0.03 * dense.sum()
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0])
+def test_effective_number_of_modes(sigma):
+    powers = mode_powers(paper_probe(N), sigma)
+    assert _mode_number(paper_probe(N), sigma) == pytest.approx(1.0 / np.sum(powers**2), rel=1e-3)
+
+
+def test_a_probe_of_too_many_modes_is_refused():
+    rng = np.random.default_rng(5)
+    speckle = (rng.normal(size=(1, 64, 64)) + 1j * rng.normal(size=(1, 64, 64))).astype(
+        np.complex64
+    )
+    with pytest.raises(ValueError, match=r"coherence: a source of 2 px makes more than 64 modes"):
+        Coherence(2.0).modes_of(speckle)
 
 
 def test_same_call_same_bytes():

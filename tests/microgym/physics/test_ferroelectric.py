@@ -8,9 +8,13 @@ import pytest
 from scipy.optimize import brentq
 
 from microgym.physics.ferroelectric import (
+    ACTIVATION_FIELD,
+    DRIVEN_FIELD,
     LatticeParameters,
+    activate,
     add_tip_field,
-    creep_steps,
+    confine,
+    driven_reach,
     evolve,
     evolve_work,
     respond,
@@ -35,7 +39,7 @@ class Film:
         key = episode_key(seed)
         self.stream = stream(key[0], key[1], Role.EXOGENOUS, 0)
         self.work = np.empty(evolve_work(*self.p.shape), np.float32)
-        self.tick = 0
+        self.tick, self.factor, self.growth = 0, 1.0, 1.0
 
     def run(self, time: float) -> Any:
         """Let time go by, and return the polarisation."""
@@ -44,7 +48,7 @@ class Film:
     def steps(self, count: int) -> Any:
         constants = self.parameters.constants
         parts = (self.beta, self.mobility, self.field, self.p, self.work)
-        evolve(*self.stream, self.tick, count, constants, *parts)
+        evolve(*self.stream, self.tick, count, self.factor, self.growth, constants, *parts)
         self.tick += count
         return self.p
 
@@ -174,13 +178,15 @@ def test_a_circle_below_the_critical_radius_dies():
 # --- noise ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("theta", [1e-3, 5e-3])
-def test_thermal_fluctuations_have_the_size_of_equipartition(theta):
-    film = Film(np.ones((128, 128)), kappa=0.0, theta=theta, dt=0.01)
-    film.run(8.0)
+@pytest.mark.parametrize(("theta", "mobility"), [(1e-3, 1.0), (5e-3, 1.0), (5e-3, 0.25)])
+def test_thermal_fluctuations_have_the_size_of_equipartition(theta, mobility):
+    """Whatever the mobility, as detailed balance asks for."""
+    film = Film(np.ones((128, 128)), kappa=0.0, theta=theta, dt=0.01 / mobility)
+    film.mobility[:] = mobility
+    film.run(8.0 / mobility)
     spread: list[float] = []
     for _ in range(20):
-        film.run(1.0)
+        film.run(1.0 / mobility)
         spread.append(float(film.p.var()))
     # Second-order perturbation by the cubic and quartic terms: -0.75 + 5.625 - 1.125 times theta.
     expected = 0.5 * theta * (1.0 + 3.75 * theta)
@@ -258,11 +264,58 @@ def test_the_tip_field_has_its_profile_and_width():
     assert tip_width(d) == pytest.approx(2.0 * half, rel=1e-4)
 
 
-def test_creep_steps_grow_with_the_logarithm_of_time():
-    steps = [creep_steps(t, 1e-4, 4.0) for t in (0.0, 1e-4, 0.1, 1.0)]
-    assert steps[0] == 0.0
-    assert steps[1] == pytest.approx(4.0 * math.log(2.0))
-    assert steps[3] - steps[2] == pytest.approx(4.0 * math.log(10.0), rel=1e-3)
+def test_mobility_follows_merz_law():
+    field = np.array([[0.5, -0.5, 2.0, 0.0, 5.0]], np.float32)
+    alive, mobility = (
+        np.array([[1.0, 1.0, 1.0, 1.0, 0.0]], np.float32),
+        np.empty((1, 5), np.float32),
+    )
+    activate(field, alive, mobility)
+    expected = np.exp(-float(ACTIVATION_FIELD) / np.array([0.5, 0.5, 2.0]))
+    assert mobility[0, :3] == pytest.approx(expected, rel=1e-5)
+    assert mobility[0, 3:].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("field", [0.8, 1.2, 2.0])
+def test_switching_times_follow_merz_law(field):
+    """A uniform film takes exp(E_a / E) times as long as one of mobility 1."""
+
+    def time(mobility: float) -> float:
+        film = Film(np.full((4, 4), -1.0), field, dt=0.01)
+        film.mobility[:], film.factor = mobility, 0.9 / mobility
+        steps = 0
+        while film.p[0, 0] < 0.5:
+            film.steps(1)
+            steps += 1
+        return steps * film.factor
+
+    mobility = np.ones((1, 1), np.float32)
+    activate(np.full((1, 1), field, np.float32), mobility, mobility)
+    ratio = time(float(mobility[0, 0])) / time(1.0)
+    assert ratio == pytest.approx(math.exp(float(ACTIVATION_FIELD) / field), rel=1e-4)
+
+
+def test_a_tip_drives_what_its_field_reaches():
+    peak, d = -3.0, 3.5
+    reach = driven_reach(peak, d)
+    assert abs(peak) / (1.0 + (reach / d) ** 2) ** 1.5 == pytest.approx(DRIVEN_FIELD)
+    assert driven_reach(0.9 * DRIVEN_FIELD, d) == 0.0
+    mobility = np.ones((31, 31), np.float32)
+    confine(15.0, 14.5, reach, mobility)
+    r = np.hypot(np.arange(31)[:, None] - 15.0, np.arange(31)[None, :] - 14.5)
+    assert np.array_equal(mobility > 0.0, r < reach)
+
+
+def test_steps_that_grow_add_up_to_the_time_and_stop_at_the_longest():
+    """A site relaxes towards its well at the rate 2 of a small deviation."""
+    film = Film(np.full((4, 4), 1.001), kappa=0.0, dt=0.05)
+    film.factor, film.growth = 0.01, 1.1
+    found = (film.steps(20)[0, 0] - 1.0) / 1e-3
+    time = 0.05 * 0.01 * sum(1.1**k for k in range(20))
+    assert found == pytest.approx(math.exp(-2.0 * time), rel=0.01)
+    slow, fast = Film(np.full((4, 4), -1.0), 1.0), Film(np.full((4, 4), -1.0), 1.0)
+    fast.factor = 50.0
+    assert np.array_equal(slow.steps(12), fast.steps(12))
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, 2.5])

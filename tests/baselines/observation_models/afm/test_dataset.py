@@ -6,12 +6,12 @@ import pytest
 from microgym.baselines.observation_models.afm.dataset import (
     GAIN_SHARES,
     LEARNT,
+    SETPOINTS,
     Conditions,
     random_conditions,
     random_frames,
     scan_frames,
 )
-from microgym.envs.afm.config import SETPOINTS
 from microgym.envs.afm.task import AFMTask
 from microgym.physics.feedback import largest_gain
 from microgym.random import episode_key
@@ -48,7 +48,7 @@ def test_dials_are_those_of_a_sane_operator():
     frames = scan_frames(conditions, np.arange(8), 1)
     setpoint, gain, proportional, rate = np.moveaxis(frames.dials, -1, 0)
     assert (rate.min() >= 3.0, rate.max() <= 9.0) == (True, True)
-    low, high = SETPOINTS["amplitude"]
+    low, high = SETPOINTS
     assert (setpoint.min() >= low, setpoint.max() <= high) == (True, True)
     lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings.scanner
     middle = largest_gain(lag, scanner.resonance_hz, scanner.damping)

@@ -103,12 +103,12 @@ def test_a_solver_starts_from_vacuum_and_goes_on_from_stop_to_stop(taken):
 
 
 def test_the_solver_is_the_running_reconstruction_when_it_works_alike():
-    """One exposure, three iterations: online and in sweeps they are the same arithmetic."""
+    """One exposure: online and in sweeps they are the same arithmetic, but for |O| <= 1."""
     one = take(Conditions("lines", "test", 1, 1e5), SEEDS, halton_places(1))
     online = estimate_in(one.inputs[0])
     defaults = OnlineReconstruction.__init__.__kwdefaults__
     (image,) = solve(one, defaults["alpha"], defaults["step"], math.inf, (defaults["iterations"],))
-    assert image == pytest.approx(online, abs=1e-5)
+    assert image / np.maximum(np.abs(image), 1.0) == pytest.approx(online, abs=1e-5)
 
 
 def recorded(errors):

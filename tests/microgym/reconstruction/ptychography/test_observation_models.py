@@ -10,7 +10,6 @@ from microgym.reconstruction.ptychography.observation_models import (
     RawImage,
     RunningScan,
     shot_noise,
-    whole_region,
 )
 from microgym.state import arrays
 from tests.microgym.reconstruction.ptychography.networks import make_scene, make_weights
@@ -39,9 +38,9 @@ VIEWS = ("raw", "classical", "neural")
 
 def test_shot_noise_is_the_closed_form():
     """Against a prior of standard deviation s, n photons leave 1/sqrt(1/s^2 + 2n)."""
-    fluence = np.array([[[0.0, 0.5, 3.0], [1e2, 1e4, 1e6]]], np.float32)
+    fluence = np.array([[[0.0, 0.5, 3.0], [1e2, 1e4, 1e6], [1.0] * 3]], np.float32)
     sigma = np.full_like(fluence, 9.0)
-    shot_noise(np.arange(1), fluence, np.array([[0, 2, 0, 3]]), sigma)
+    shot_noise(np.arange(1), fluence, 0, 3, sigma)
     exact = (1.0 / PRIOR_CONTRAST**2 + 2.0 * fluence.astype(float)) ** -0.5
     assert sigma == pytest.approx(exact, rel=1e-6)
     assert sigma[0, 0, 0] == pytest.approx(PRIOR_CONTRAST)
@@ -56,7 +55,7 @@ def test_the_classical_view_is_the_estimate_itself():
     assert re is estimate[0]
     assert im is estimate[1]
     expected = np.ones_like(sigma)
-    shot_noise(np.arange(2), fluence, whole_region(2, (TOP, REGION)), expected)
+    shot_noise(np.arange(2), fluence, TOP, REGION, expected)
     assert sigma.tobytes() == expected.tobytes()
 
 

@@ -1,0 +1,68 @@
+"""Table of all environments: one row an id, from the committed records and audits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from microgym.baselines.audit import card
+from microgym.baselines.evaluation.comparison import SHIPPED, Comparison
+from microgym.baselines.evaluation.records import read_record
+from microgym.baselines.evaluation.statistics import Estimate
+from microgym.baselines.reporting.formatting import decimals, markdown, written
+
+_COLUMNS = ("random", "best blind", "plain PPO", "expert", SHIPPED, "oracle")
+_NOTE = """Mean returns on test specimens with 95% intervals. Best blind: the best sequence of
+actions that looks at nothing. Plain PPO: stock PPO or MaskablePPO, without privileged information.
+Oracle: knows the hidden state; where trying alternatives in the simulator improves it, the improved
+one. Score: of the shipped agent, 0 the expert and 1 the oracle of this table."""
+
+
+def summary(results: Path) -> str:
+    """The table as Markdown.
+
+    Args:
+        results: folder of the records.
+
+    Raises:
+        FileNotFoundError: no record there.
+        ValueError: a bad record.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    for path in sorted(results.glob("*.json")):
+        record = read_record(path)
+        kind = record.get("kind", "full")
+        if kind == "audit" or (kind == "full" and "comparisons" in record):
+            records.setdefault(record["env"], {})[kind] = record
+    if not records:
+        raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
+    rows: list[tuple[str, ...]] = [("environment", *_COLUMNS[:4], "shipped", "oracle", "score")]
+    for env_id, found in sorted(records.items()):
+        known, score = _known(found)
+        digits = max(2, decimals(list(known.values())))
+        cells = [written(known[n], digits) if n in known else "–" for n in _COLUMNS]
+        rows.append((f"`{env_id}`", *cells, written(score, 2) if score else "–"))
+    return f"{markdown(rows)}\n\n{_NOTE}"
+
+
+def _known(found: Mapping[str, Any]) -> tuple[dict[str, Estimate], Estimate | None]:
+    """Returns by column, those of an audit before those of a record, and the shipped score."""
+    known: dict[str, Estimate] = {}
+    score: Estimate | None = None
+    if "full" in found:
+        comparison = Comparison.from_record(found["full"]["comparisons"][0])
+        known = {one.agent: one.returns for one in comparison.scores}
+        shipped = comparison.score(SHIPPED)
+        score = shipped.score if shipped else None
+    if "audit" in found:
+        known |= (audited := card.returns(found["audit"]))
+        ceiling = found["audit"]["groups"].get("ceiling", {})
+        if ceiling:
+            score = Estimate(*ceiling["shipped_score"]) if "shipped_score" in ceiling else None
+        stock = [audited[n] for n in ("plain PPO", "plain MaskablePPO") if n in audited]
+        if stock:
+            known["plain PPO"] = max(stock, key=lambda one: one.value)
+        known["oracle"] = audited.get("oracle improved", known.get("oracle", _UNKNOWN))
+    return known, score
+
+
+_UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))

@@ -1,0 +1,168 @@
+"""Kernel of the piezoresponse force microscope: a hysteresis loop.
+
+Arguments are those of `microgym.instruments.pfm.film_kernels`.
+"""
+
+import numpy as np
+
+from microgym.instruments.pfm.film_kernels import (
+    HEAT,
+    copy_part,
+    let_rest,
+    planes,
+    prepare,
+    rearm,
+    tip_field,
+    window,
+)
+from microgym.jit import kernel
+from microgym.numerics.array_views import view2d
+from microgym.numerics.libm import exponential
+from microgym.physics.drift import let_drift
+from microgym.physics.ferroelectric import (
+    ATTEMPT_S,
+    LatticeConstants,
+    activate,
+    add_tip_field,
+    confine,
+    driven_reach,
+    evolve,
+)
+from microgym.random import EXOGENOUS, row_stream
+from microgym.random.streams import PFMExogenous
+
+LOOP_STEPS = 8
+"""Lattice steps at each bias of a hysteresis loop (design choice): twice as many narrow it by an
+eighth, as walls cannot move faster than the lattice lets them."""
+
+
+_DRIFT = np.int64(PFMExogenous.DRIFT)
+_ZERO, _CALM = np.int64(0), np.float32(0.0)
+
+
+@kernel
+def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
+    """Take a hysteresis loop with the tip at one place in each of the listed rows.
+
+    The field of the tip is so strong that thermal noise is left out.
+
+    The bias goes up, down, up again and back to nothing; the branches of the full cycle count.
+
+    Args:
+        spots: (N, 2) float64, commanded (y, x), cells.
+        disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
+            loop is taken on a copy.
+        points: biases of a quarter of the loop.
+        found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
+            and on the way down; the largest bias where it does not.
+    """
+    size = state.p.shape[1]
+    kappa, depolarisation, dt, _ = parameters.lattice
+    calm = LatticeConstants(kappa, depolarisation, dt, _CALM)
+    highest = parameters.loop_v
+    dwell_s = parameters.loop_s / (6 * points)
+    # Steps of a site of mobility 1 in each of the lattice's, at each bias.
+    factor = dwell_s / (LOOP_STEPS * ATTEMPT_S)
+    for b in rows:
+        drift = state.drift.drift
+        y, x = spots[b, 0] + drift[b, 0], spots[b, 1] + drift[b, 1]
+        # A worn tip reaches farther and reads a wider spot.
+        sigma = parameters.response_cells * min(1.0 + state.wear[b], 2.0)
+        peak, d = tip_field(b, highest, parameters, state)
+        reach = driven_reach(peak, d)
+        if disturb:
+            beta, mobility, field, _, _, rest = planes(work, size)
+            prepare(b, _ZERO, _ZERO, parameters, state, beta, mobility, field)
+            time = parameters.loop_s
+            let_rest(
+                b, 0.0, time, y, x, reach, _CALM, parameters, state, beta, mobility, field, rest
+            )
+        top, left, height, width = window(y, x, max(reach, 3.0 * sigma + 1.0), size)
+        part = height * width
+        beta, alive = view2d(work, 0, height, width), view2d(work, part, height, width)
+        field, q = view2d(work, 2 * part, height, width), view2d(work, 3 * part, height, width)
+        drive, mobility = (
+            view2d(work, 4 * part, height, width),
+            view2d(work, 5 * part, height, width),
+        )
+        weight, profile = (
+            view2d(work, 6 * part, height, width),
+            view2d(work, 7 * part, height, width),
+        )
+        rest = work[8 * part :]
+        prepare(b, top, left, parameters, state, beta, alive, field)
+        confine(y - top, x - left, reach, alive)
+        _weigh(y - top, x - left, sigma, weight)
+        profile[:] = np.float32(0.0)
+        add_tip_field(y - top, x - left, 1.0, d, profile)
+        copy_part(state.p[b], top, left, q, True)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, HEAT)
+        found[b, 0], found[b, 1] = highest, -highest
+        up, down = False, False
+        before, volts = 0.0, 0.0
+        # A copy needs neither the way back from the last branch nor what follows both crossings.
+        for point in range(6 * points if disturb else 5 * points):
+            # Triangular sweep of the bias, six quarters long.
+            last = volts
+            quarter = point // points
+            share = (point - quarter * points + 1) / points
+            end = -highest if quarter == 2 or quarter == 3 else highest
+            volts = end * (share if quarter % 2 == 0 else 1.0 - share)
+            _bias(np.float32(peak * volts / highest), profile, field, drive)
+            activate(drive, alive, mobility)
+            evolve(s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, beta, mobility, drive, q, rest)
+            if volts == end and disturb:
+                rearm(b, top, left, mobility, dwell_s / ATTEMPT_S, state)
+            # Coercive bias: where the response first changes sign, between points linearly.
+            seen = _weighted(weight, q)
+            crossed = (before < 0.0) != (seen < 0.0)
+            if point > points and crossed and quarter <= 4:
+                at = last + (volts - last) * before / (before - seen)
+                if volts > last and not up:
+                    found[b, 0], up = at, True
+                elif volts < last and not down:
+                    found[b, 1], down = at, True
+            before = seen
+            if up and down and not disturb:
+                break
+        if disturb:
+            copy_part(state.p[b], top, left, q, False)
+            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            state.wear[b] += parameters.wear_per_landing
+            state.ledger.time_s[b] += parameters.loop_s
+
+
+@kernel
+def _bias(peak, profile, field, drive):
+    """Write the field on each site: the film's own, and that of a tip."""
+    for i in range(drive.shape[0]):
+        shape, own, push = profile[i], field[i], drive[i]
+        for j in range(drive.shape[1]):
+            push[j] = own[j] + peak * shape[j]
+
+
+@kernel
+def _weigh(y, x, sigma, weight):
+    """Weights by which the tip sees sites: a Gaussian cut off at three deviations, of sum 1."""
+    total = 0.0
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            r2 = (i - y) * (i - y) + (j - x) * (j - x)
+            inside = r2 < 9.0 * sigma * sigma
+            w = exponential(-0.5 * r2 / (sigma * sigma)) if inside else 0.0
+            weight[i, j] = np.float32(w)
+            total += w
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            weight[i, j] /= np.float32(max(total, 1e-12))
+
+
+@kernel
+def _weighted(weight, p):
+    """Polarisation seen by the tip at one place."""
+    total = 0.0
+    for i in range(p.shape[0]):
+        share, value = weight[i], p[i]
+        for j in range(p.shape[1]):
+            total += share[j] * value[j]
+    return total
