@@ -222,7 +222,9 @@ class OracleConfig:
 
     Attributes:
         setpoint: part of the free amplitude.
-        gain: part of the gain above which the loop rings.
+        gain, flat: part of the gain above which the loop rings, on steep and on flat lines, where
+            the noise that the loop follows counts for more than its lag.
+        steep: mean slope of a line half way between, nm a pixel.
         proportional: proportional gain.
         care: exponent of a line's steepness in the time that it gets.
         quiet: least steepness of a line in that, nm a pixel.
@@ -235,6 +237,8 @@ class OracleConfig:
 
     setpoint: float = 0.65
     gain: float = 0.9
+    flat: float = 0.6
+    steep: float = 0.1
     proportional: float = 0.0
     care: float = 0.48
     quiet: float = 0.05
@@ -263,13 +267,15 @@ class OracleAgent(DialAgent):
         ahead = np.arange(lines) >= now[:, None]
         weight = np.where(ahead, np.maximum(latent["slope"], config.quiet) ** config.care, 0.0)
         mean = weight.sum(axis=1) / ahead.sum(axis=1)
-        gain = config.gain * latent["gain_limit"]
+        slope = latent["slope"][rows, now]
+        part = config.flat + (config.gain - config.flat) * slope / (slope + config.steep)
+        gain = part * latent["gain_limit"]
         escape = gain * config.setpoint * FREE_NM
         slowest = LINE_PX * latent["steepest"][rows, now] / (config.haste * escape)
         even = even_pace(numbers)
         seconds = np.maximum(even * weight[rows, now] / mean, slowest)
         dials = line_action(config.setpoint, gain, even / seconds, config.proportional)
         ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
-        spare = numbers["exchanges"] < 0.5
+        spare = latent["tips_used"] < 2
         changed = ruined & spare & (left > config.early)
         return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))

@@ -19,44 +19,51 @@ HEIGHT_NM, UNREST_NM = 20.0, 1.0
 
 SIGNALS = Channels(
     CELLS,
-    trace="height z on the way there, less its mean, as z / (abs(z) + 20 nm)",
-    retrace="height on the way back, less the mean of the trace, likewise",
-    error=Channel("mean of signal less setpoint", "free amplitude"),
-    unrest="root mean square error e in the cell, as e / (e + 1 nm)",
-    phase="cosine of the oscillation's phase: positive in repulsion",
+    trace=Channel("height z on the way there, less its mean, as z / (abs(z) + 20 nm)", "", 0.25),
+    retrace=Channel("height on the way back, less the mean of the trace, likewise", "", 0.25),
+    error=Channel("mean of signal less setpoint", "free amplitude", 0.05),
+    unrest=Channel("root mean square error e in the cell, as e / (e + 1 nm)", "", 0.3, 0.3),
+    phase=Channel("cosine of the oscillation's phase: positive in repulsion", "", 0.5, 0.3),
 )
 RESTORED = Channels(
     CELLS,
-    height="restored height z less its mean, as z / (abs(z) + 20 nm)",
-    uncertainty="root mean square uncertainty s in the cell, as s / (s + 1 nm)",
+    height=Channel("restored height z less its mean, as z / (abs(z) + 20 nm)", "", 0.25),
+    uncertainty=Channel(
+        "root mean square uncertainty s in the cell, as s / (s + 1 nm)", "", 0.3, 0.4
+    ),
 )
 IMAGE = Plane(
-    CELLS, CELLS, height="image so far, each line less its mean, as z / (abs(z) + 20 nm); else 0"
+    CELLS,
+    CELLS,
+    height=Channel(
+        "image so far, each line less its mean, as z / (abs(z) + 20 nm); else 0", "", 0.16
+    ),
 )
 _SIZE = "log(size / 1 nm) / log(100) of the"
 NUMBERS = Channels(
     setpoint=Channel("setpoint of the last action", "largest change"),
     integral_gain=Channel("integral gain of the last action", "largest change"),
     proportional_gain=Channel("proportional gain of the last action", "largest change"),
-    line_rate="logarithm of the last line rate over that of a frame that just uses up its time",
-    lines_left="share of the lines that is left",
-    time_left="share of the time that is left",
-    pace="logarithm of time_left over lines_left",
-    discrepancy=f"{_SIZE} root mean square of trace less retrace",
-    error=f"{_SIZE} root mean square of the error signal",
-    ripple=f"{_SIZE} root mean square of its change from pixel to pixel",
-    steepness=f"{_SIZE} trace's mean absolute change from pixel to pixel",
-    usual_steepness=f"{_SIZE} steepness, mean of all lines so far",
-    saturated="share of the line in which the amplitude was nearly the free one",
-    worst_error=Channel("largest error", "free amplitude"),
-    engaged="1 while the tip is at the surface",
-    exchanges=Channel("tips used up", "3 tips"),
-    event="last event, in thirds: scan, re-engage, withdraw, change tip",
+    line_rate=Channel("log of the last line rate over that which just uses up the time", "", 0.4),
+    lines_left=Channel("share of the lines that is left", "", 0.3, 0.5),
+    time_left=Channel("share of the time that is left", "", 0.3, 0.5),
+    pace=Channel("log of time_left over lines_left", "", 0.15),
+    discrepancy=Channel(f"{_SIZE} root mean square of trace less retrace", "", 0.25),
+    error=Channel(f"{_SIZE} root mean square of the error signal", "", 0.25, -0.2),
+    ripple=Channel(f"{_SIZE} rms of its change from pixel to pixel", "", 0.25, -0.2),
+    steepness=Channel(f"{_SIZE} trace's mean change from pixel to pixel", "", 0.25, -0.2),
+    usual_steepness=Channel(f"{_SIZE} steepness, mean of all lines so far", "", 0.25, -0.2),
+    saturated=Channel("share of the line with the amplitude nearly the free one", "", 0.03),
+    worst_error=Channel("largest error", "free amplitude", 0.25, 0.3),
 )
 _WIDE = {"line_rate": 3.0, "pace": 3.0}
 """Sizes up to which numbers go, where it is not 1."""
 _BOUNDS = np.array([_WIDE.get(name, 1.0) for name in NUMBERS])
 NUMBERS.within(-_BOUNDS, _BOUNDS)
+TIP = Channels(
+    engaged="1 while the tip is at the surface",
+    exchanges=Channel("tips used up", "3 tips"),
+)
 
 
 class LineSizes(NamedTuple):

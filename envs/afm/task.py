@@ -101,7 +101,12 @@ def to_dials(changes: Float64, even_hz: Float64, imaging: str) -> Float64:
     return np.stack(settings, axis=1)
 
 
-_LINE = {"signals": observation.SIGNALS, "numbers": observation.NUMBERS}
+_LINE = {
+    "signals": observation.SIGNALS,
+    "numbers": observation.NUMBERS,
+    "tip": observation.TIP,
+    "restored": observation.RESTORED,
+}
 _SURFACE, _HIDDEN = "instrument.state.surface", "instrument.state.hidden"
 _TAP, _PRESS = BEGINNER["amplitude"], BEGINNER["contact"]
 DIALS = Channels(
@@ -124,8 +129,8 @@ class AFMTask(Task):
     state: AFMTaskState
     SIZES = {"lines": "config.lines", "pixels": "instrument.settings.pixels"}
     OBSERVATION = Modes(
-        signals={**_LINE, "restored": observation.RESTORED},
-        image={**_LINE, "restored": observation.RESTORED, "image": observation.IMAGE},
+        signals=_LINE,
+        image={**_LINE, "image": observation.IMAGE},
         features=observation.NUMBERS,
     )
     ACTION = Modes(
@@ -181,6 +186,7 @@ class AFMTask(Task):
         "crash_nn": Latent("force above which the tip breaks", f"{_HIDDEN}.crash_nn", "nN"),
         "tip_radius_nm": Latent("radius of the tip with the flat worn on it", "apex_nm", "nm"),
         "second_apex": Latent("whether the tip has a second apex"),
+        "tips_used": Latent("tips used up", "instrument.state.tip.exchanges"),
         "drift_nm": Latent("drift (y, x, z)", "instrument.state.drift.drift", "nm"),
     }
     INTERVENTIONS = {
@@ -208,11 +214,12 @@ class AFMTask(Task):
         self._free = self.instrument.parameters.free_amplitude_nm or 25.0
 
     def _chosen(self, what: str) -> Any:
-        """Declared observation or action; without an observation model nothing is restored."""
+        """Declared observation or action, without the parts that other arguments bring."""
         declared = super()._chosen(what)
-        if isinstance(declared, dict) and self.topography is None:
-            return {name: part for name, part in declared.items() if name != "restored"}
-        return declared
+        absent = {"tip": self.config.action != "console", "restored": self.topography is None}
+        if not isinstance(declared, dict):
+            return declared
+        return {name: part for name, part in declared.items() if not absent.get(name)}
 
     def begin(self, rows: Int64, keys: NDArray[np.uint32]) -> None:
         """Put new surfaces in, the tip engaged; nothing has been scanned."""
@@ -308,6 +315,11 @@ class AFMTask(Task):
         if self.config.observation == "features":
             return numbers
         seen = {"signals": observation.SIGNALS.scaled(state.signals), "numbers": numbers}
+        if self.config.action == "console":
+            tip = self.instrument.state.tip
+            seen["tip"] = observation.TIP.pack(
+                engaged=self.instrument.state.engaged, exchanges=tip.exchanges / MOST_EXCHANGES
+            )
         if self.topography is not None:
             seen["restored"] = observation.RESTORED.scaled(state.cells)
         if self.config.observation == "image":
@@ -332,9 +344,6 @@ class AFMTask(Task):
             usual_steepness=level(sizes.total_steepness / np.maximum(done, 1)),
             saturated=held.line.saturated,
             worst_error=sizes.worst / self._free,
-            engaged=held.engaged,
-            exchanges=held.tip.exchanges / MOST_EXCHANGES,
-            event=state.event / EXCHANGE,
         )
 
     def metrics(self) -> dict[str, NDArray[Any]]:

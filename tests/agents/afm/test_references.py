@@ -32,7 +32,6 @@ def observed(count: int = 1, **numbers: Any) -> dict[str, Any]:
         "steepness": -0.2,
         "usual_steepness": -0.2,
         "worst_error": ExpertConfig.fair,
-        "engaged": 1.0,
     }
     told = {**dict.fromkeys(NUMBERS, 0.0), **usual, **numbers}
     shaped = {name: np.broadcast_to(value, count) for name, value in told.items()}
@@ -153,6 +152,7 @@ def latent(count: int, slope: np.ndarray) -> dict[str, Any]:
             "gain_limit": np.full(count, 3000.0),
             "tip_radius_nm": np.full(count, 9.0),
             "second_apex": np.zeros(count, np.bool_),
+            "tips_used": np.zeros(count, np.int64),
         }
     }
 

@@ -91,7 +91,7 @@ def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
         action = line_action(0.75, part * info["latent"]["gain_limit"], np.ones(16))
         for _ in range(3):
             observation, *_ = env.step(action)
-        quiet[part] = proposals.features(observation, action)[:, 22]
+        quiet[part] = proposals.features(observation, action)[:, 19]
     assert (quiet[1.2] > quiet[0.5]).mean() > 0.9
 
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_corrected():
         ResidualPolicyNet(1, 7, 3, [4]).adapter("PFM-v0")
     with pytest.raises(ValueError, match=r"7 features must be .* in AFM-v0"):
         ResidualPolicyNet(1, 7, 3, [4]).adapter("AFM-v0")
-    agent = PolicyAgent(ResidualPolicyNet(1, 34, 3, [4]), "AFM-v0", "net")
+    agent = PolicyAgent(ResidualPolicyNet(1, 31, 3, [4]), "AFM-v0", "net")
     agent.reset(1)
     with pytest.raises(ValueError, match=r"must be a mapping with \['numbers', 'signals'\]"):
-        agent.act(np.zeros((1, 17), np.float32))
+        agent.act(np.zeros((1, 14), np.float32))

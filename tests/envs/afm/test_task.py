@@ -9,7 +9,7 @@ import pytest
 from microgym.agents.afm.references import line_action
 from microgym.envs.afm.config import AFMConfig
 from microgym.envs.afm.env import AFMEnv
-from microgym.envs.afm.observation import NUMBERS, SIGNALS
+from microgym.envs.afm.observation import NUMBERS, RESTORED, SIGNALS
 from microgym.envs.afm.task import ENGAGE, EXCHANGE, SCAN, SPOILING_NN, WITHDRAW, AFMTask
 from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
@@ -175,7 +175,8 @@ def test_signals_are_the_last_line():
     observation = env.step(dials(speed=0.5))[0]
     trace = task_of(env).instrument.state.line.trace[0].astype(float)
     cells = (trace - trace.mean()).reshape(64, 4).mean(axis=1)
-    assert observation["signals"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
+    seen = SIGNALS.unpack(observation["signals"][None])["trace"][0]
+    assert seen == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     assert observation["signals"].shape == (len(SIGNALS), 64)
     assert observation["numbers"].shape == (len(NUMBERS),)
     assert make(None, observation="features").reset(seed=1)[0].shape == (len(NUMBERS),)
@@ -194,19 +195,19 @@ def test_events():
     env = make(lines=16, time_budget_s=50.0, action="console")
     env.step(at_console())
     lifted = env.step(at_console(WITHDRAW))
-    assert numbers(lifted[0])["engaged"] == 0.0
-    assert numbers(lifted[0])["event"] == pytest.approx(2.0 / 3.0)
+    assert lifted[0]["tip"].tolist() == [0.0, 0.0]
     assert lifted[4]["ledger"]["exposures"] == 1
     empty = env.step(at_console())
     assert not SIGNALS.unpack(empty[0]["signals"][None])["trace"].any()
     back = env.step(at_console(ENGAGE))
-    assert numbers(back[0])["engaged"] == 1.0
+    assert back[0]["tip"].tolist() == [1.0, 0.0]
     before = back[4]["ledger"]["time_s"]
     changed = env.step(at_console(EXCHANGE))
     assert changed[4]["cost"] == 1.0
     assert changed[4]["cost_terms"] == {"crash": 0.0, "tip_change": 1.0}
     assert changed[4]["reward_terms"]["exchange"] == -1.0
     assert changed[4]["ledger"]["time_s"] == pytest.approx(before + 600.0)
+    assert changed[0]["tip"].tolist() == pytest.approx([1.0, 1.0 / 3.0])
     assert numbers(changed[0])["time_left"] == numbers(back[0])["time_left"]
     assert not changed[2]
     assert not env.step(at_console(EXCHANGE))[2]
@@ -220,7 +221,7 @@ def test_the_tip_is_not_lifted_by_dials():
     drawn = np.clip(rng.normal(0.0, 1.0, (12, 4)), -1.0, 1.0).astype(np.float32)
     for number, step in enumerate(play(env, drawn)):
         assert step[4]["ledger"]["exposures"] == number + 1
-        assert numbers(step[0])["engaged"] == 1.0
+        assert task_of(env).instrument.state.engaged[0]
 
 
 def test_a_crash_is_a_cost_and_dulls_the_tip():
@@ -324,9 +325,10 @@ def test_info_has_the_declared_keys():
 
 def test_the_tables_follow_from_the_declarations():
     found = tables(AFMTask(1))
-    signals, numbers, restored, image = found["Observation Space"]
+    signals, seen, tip, restored, image = found["Observation Space"]
     assert [row[1] for row in signals[1:]] == [f"`{name}`" for name in SIGNALS]
-    assert [row[1] for row in numbers[1:]] == [f"`{name}`" for name in NUMBERS]
+    assert [row[1] for row in seen[1:]] == [f"`{name}`" for name in NUMBERS]
+    assert len(tip) == 3
     assert len(restored) == 3
     assert len(image) == 2
     switches = {table[0][0] for table in found["Difficulty switches"]}
@@ -353,9 +355,10 @@ def test_restored_lines_are_shown_and_nothing_else_changes(reconstructor):
     assert not np.array_equal(after["image"], before["image"])
     restored = task_of(shown).topography.state.estimate
     cells = restored.heights[0].reshape(64, 4).mean(axis=1, dtype=np.float64)
-    assert after["restored"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
+    seen = RESTORED.unpack(after["restored"][None])
+    assert seen["height"][0] == pytest.approx(cells / (np.abs(cells) + 20.0), abs=1e-5)
     doubt = np.sqrt(np.mean(restored.sigma[0].reshape(64, 4).astype(np.float64) ** 2, axis=1))
-    assert after["restored"][1] == pytest.approx(doubt / (doubt + 1.0), abs=1e-5)
+    assert seen["uncertainty"][0] == pytest.approx(doubt / (doubt + 1.0), abs=1e-5)
 
 
 def test_restored_lines_are_nearer_to_the_truth_than_the_trace():
@@ -394,8 +397,9 @@ def test_a_withdrawn_tip_gives_a_flat_line_of_full_uncertainty():
     env.step(at_console())
     env.step(at_console(WITHDRAW))
     seen, *_ = env.step(at_console())
-    assert np.all(seen["restored"][0] == 0.0)
-    assert np.all(seen["restored"][1] > 0.99)
+    restored = RESTORED.unpack(seen["restored"][None])
+    assert not restored["height"].any()
+    assert np.all(restored["uncertainty"] > 0.99)
     env.reset(seed=2)
     assert not task_of(env).state.restored.any()
 
