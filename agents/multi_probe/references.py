@@ -13,13 +13,14 @@ from microgym.agents.ptycho import references as ptycho
 from microgym.agents.ptycho.references import CELLS, best_places, expose
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.multi_probe.observation import MAPS, NUMBERS, parts, squared_distances
-from microgym.envs.ptycho import observation as scan
 from microgym.state import Float64, Shape
 
 REGION_PX = 128
 """Edge of the scanned region, px."""
-EXPERT, ORACLE = ptycho.ExpertAgent(), ptycho.OracleAgent()
-"""Agents of one probe, whose models of an exposure the teams use."""
+EXPERT = ptycho.ExpertAgent()
+"""Agent of one probe, whose model of an exposure the teams use."""
+ORACLE = ptycho.ExposureModel(ptycho.GreedyConfig(dwell_s=0.25))
+"""Model of an exposure with which the oracle chooses."""
 
 
 def clear_cells(places: NDArray[Any], clearance_px: float, cells: int) -> NDArray[np.bool_]:
@@ -43,14 +44,14 @@ def within(part: Float64, place: Float64) -> Float64:
     return part[0] + 0.5 * (place + 1.0) * (part[1] - part[0])
 
 
+def maps_of(observation: Mapping[str, NDArray[Any]], probe: int) -> dict[str, NDArray[Any]]:
+    """Values of the maps of one probe by name, each (N, CELLS, CELLS)."""
+    return {name: one[:, probe] for name, one in MAPS.unpack(observation["maps"]).items()}
+
+
 def observation_shapes(probes: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the parts of the default observation for a number of probes."""
     return {"maps": (probes, len(MAPS), CELLS, CELLS), "numbers": (probes, len(NUMBERS))}
-
-
-def maps_of(observation: Mapping[str, NDArray[Any]], probe: int) -> NDArray[Any]:
-    """Maps of one probe, (N, channels, CELLS, CELLS), as Ptycho-v0 observes them."""
-    return observation["maps"][:, probe, : len(scan.MAPS)]
 
 
 class TeamAgent(BaseAgent):
@@ -83,18 +84,18 @@ class TeamAgent(BaseAgent):
 
 
 class RandomAgent(SeededRandomAgent, TeamAgent):
-    """Uniform positions, 1 s each."""
+    """Uniform positions, `PATTERN_S` each."""
 
     def _choices(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> Iterator[tuple[Float64, float]]:
         draws = self.draw(2 * self.config.probes).reshape(self.num_envs, -1, 2)
         for place in np.moveaxis(2.0 * draws - 1.0, 1, 0):
-            yield place, 1.0
+            yield place, ptycho.PATTERN_S
 
 
 class RasterAgent(TeamAgent):
-    """Rows from top to bottom, by each probe in its own equal part; 1 s each."""
+    """Rows from top to bottom, by each probe in its own equal part; `PATTERN_S` each."""
 
     name = "raster"
 
@@ -103,7 +104,7 @@ class RasterAgent(TeamAgent):
     ) -> Iterator[tuple[Float64, float]]:
         points = ptycho.RasterAgent.pattern(self.config.exposures)
         for part in self.parts:
-            yield within(part, points[self.steps % len(points)]), 1.0
+            yield within(part, points[self.steps % len(points)]), ptycho.PATTERN_S
 
 
 class AimState(NamedTuple):
@@ -144,7 +145,7 @@ class IndependentAgent(SeededRandomAgent, TeamAgent):
                 place = survey[(self.steps + probe * len(survey) // probes) % len(survey)]
                 seconds = EXPERT.config.survey_s
             else:
-                gains = EXPERT.sums(EXPERT.unseen(maps_of(observation, probe)))
+                gains = EXPERT.model.sums(EXPERT.unseen(maps_of(observation, probe)))
                 way = np.sqrt(squared_distances(places[:, probe], CELLS))
                 worth = gains - self.travel * gains.max(axis=(1, 2), keepdims=True) * way
                 away = self.far_cells(self.state.aim[:, probe])
@@ -182,7 +183,7 @@ class ExpertAgent(TeamAgent):
             if self.steps < len(survey):
                 yield within(part, survey[self.steps]), config.survey_s
                 continue
-            gains = EXPERT.sums(EXPERT.unseen(maps_of(observation, probe)))
+            gains = EXPERT.model.sums(EXPERT.unseen(maps_of(observation, probe)))
             place = best_places(np.where(free & self.part_cells(probe), gains, -np.inf))
             free &= self.far_cells(place)
             yield place, config.greedy.dwell_s

@@ -48,7 +48,7 @@ class DomainModel:
     """
 
     volts: tuple[float, ...] = (-8.0, -5.0, 4.0, 6.0, 8.0)
-    coercive: float = 0.15
+    coercive: float = 0.18
     tip_cells: float = 3.5
     care: float = 1.0
 

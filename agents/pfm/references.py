@@ -37,7 +37,7 @@ ORACLE_MODEL = DomainModel(coercive=0.15)
 """Model by which the oracle of PFM-v0 proposes pulses."""
 TRIES = 6
 """Pulses that the oracle of PFM-v0 simulates for each bias."""
-RINGS, RING_VOLTS = 18, (-8.0, -5.0, -3.0, 3.0, 5.0, 8.0)
+RINGS, RING_VOLTS = 24, (-8.0, -6.0, -4.5, -3.0, 3.0, 4.5, 6.0, 8.0)
 """Places around the centre, and biases in V, that the oracle of PFMLoop-v0 simulates."""
 
 
@@ -61,8 +61,8 @@ class ExpertConfig:
     """
 
     model: DomainModel = field(default_factory=DomainModel)
-    first_look: int = 7
-    look_every: int = 6
+    first_look: int = 1
+    look_every: int = 9
     least_gain: float = 0.5
     patience: float = 0.0
 
@@ -115,11 +115,11 @@ class LoopExpertConfig:
         tolerance_v: error that is not corrected, V.
     """
 
-    ring_cells: float = 7.5
+    ring_cells: float = 9.0
     strong_v: float = 8.0
     weak_v: float = 5.0
-    large_v: float = 0.15
-    tolerance_v: float = 0.04
+    large_v: float = 0.1
+    tolerance_v: float = 0.025
 
 
 class LoopExpertState(NamedTuple):

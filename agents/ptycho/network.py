@@ -19,9 +19,9 @@ class ScanPolicyNet(GridPolicyNet):
     """Grid policy over positions and exposure times; arguments as `GridPolicyNet`."""
 
     kind = "scan"
-    # Amplitude, phase, coverage, dose and uncertainty in vacuum; contrast is a design choice.
-    empty = (0.5, 0.0, 0.0, 0.0, 0.6)
-    contrast = (10.0, 20.0, 1.0, 3.0, 2.0)
+    # The maps leave the environment at the scale of their signal, and vacuum is 0.
+    empty = (0.0,) * len(MAPS)
+    contrast = (1.0,) * len(MAPS)
     coverage = MAPS.index("coverage")
     # The probe of the default environment: 25 px of 4 px each.
     footprint = 6.25

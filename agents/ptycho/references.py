@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,14 @@ from microgym.agents.core.convolution import convolve, radii, soft_disk
 from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.envs.ptycho.config import PtychoConfig
 from microgym.envs.ptycho.observation import MAPS
-from microgym.state import Float32, Float64
+from microgym.state import Float32, Float64, Shape
+
+Maps = Mapping[str, NDArray[Any]]
 
 CELLS = 32
 """Cells along an edge of the maps of the default observation."""
+PATTERN_S = 0.25
+"""Exposure time of random positions and patterns, s (design choice)."""
 
 
 def expose(num_envs: int, places: Float64, seconds: float) -> Float32:
@@ -28,14 +32,14 @@ def expose(num_envs: int, places: Float64, seconds: float) -> Float32:
 
 
 class RandomAgent(SeededRandomAgent):
-    """Uniform positions, exposed for one second."""
+    """Uniform positions, exposed for `PATTERN_S`."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        return expose(self.num_envs, 2.0 * self.draw(2) - 1.0, 1.0)
+        return expose(self.num_envs, 2.0 * self.draw(2) - 1.0, PATTERN_S)
 
 
 class PatternAgent(BaseAgent):
-    """A fixed list of positions, one second each, from its beginning when it is used up.
+    """A fixed list of positions, `PATTERN_S` each, from its beginning when it is used up.
 
     Args:
         config: arguments of the environment; there are as many positions as exposures.
@@ -53,7 +57,7 @@ class PatternAgent(BaseAgent):
         """Positions (exposures, 2), (y, x) in about -1 to 1."""
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        return expose(self.num_envs, self.points[self.steps % len(self.points)], 1.0)
+        return expose(self.num_envs, self.points[self.steps % len(self.points)], PATTERN_S)
 
 
 class RasterAgent(PatternAgent):
@@ -64,7 +68,7 @@ class RasterAgent(PatternAgent):
     @staticmethod
     def pattern(exposures: int) -> Float64:
         """Positions (exposures, 2), (y, x) in -1 to 1."""
-        rows = math.ceil(math.sqrt(exposures))
+        rows = max(math.ceil(math.sqrt(exposures)), 1)
         share = np.full(rows, exposures // rows)
         share[: exposures % rows] += 1
         points = np.empty((0, 2))
@@ -117,18 +121,9 @@ class GreedyConfig:
         dwell_s: exposure time on structure, s.
     """
 
-    probe_cells: float = 5.0
-    saturation: float = 3.0
-    dwell_s: float = 1.0
-
-
-@dataclass(frozen=True)
-class OracleConfig(GreedyConfig):
-    """Model of an exposure with which the oracle chooses; see `GreedyConfig`."""
-
-    probe_cells: float = 5.6
-    saturation: float = 2.0
-    dwell_s: float = 0.7
+    probe_cells: float = 4.5
+    saturation: float = 12.0
+    dwell_s: float = 0.28
 
 
 def best_places(gains: Float64) -> Float64:
@@ -138,46 +133,125 @@ def best_places(gains: Float64) -> Float64:
     return 2.0 * (cells + 0.5) / CELLS - 1.0
 
 
-class _GreedyAgent(BaseAgent):
-    """Exposes where the expected unseen structure under the probe is largest.
+class ExposureModel:
+    """What an exposure shows, as greedy agents think.
+
+    Maps are values by name, as `MAPS.unpack` gives them, each (N, CELLS, CELLS).
 
     Args:
-        config: a `GreedyConfig`, or a configuration that has one; None for the best one found.
+        config: numbers of the model.
     """
 
-    observation_shapes: Mapping[str, tuple[int, ...]] = {"maps": (len(MAPS), CELLS, CELLS)}
+    def __init__(self, config: GreedyConfig) -> None:
+        self.config = config
+        disk = soft_disk(0.5 * config.probe_cells, CELLS)
+        self._kernel = np.fft.rfft2(1.0 - np.exp(-config.saturation * disk))
 
-    def __init__(self, config: Any = None) -> None:
-        super().__init__(config)
-        self._greedy = greedy = getattr(self.config, "greedy", self.config)
-        disk = soft_disk(0.5 * greedy.probe_cells, CELLS)
-        self._kernel = np.fft.rfft2(1.0 - np.exp(-greedy.saturation * disk))
-
-    def unknown(self, maps: NDArray[Any]) -> Float64:
+    def unknown(self, maps: Maps) -> Float64:
         """Part of each cell that earlier exposures left unknown, (N, CELLS, CELLS)."""
-        coverage = np.minimum(maps[:, 2].astype(np.float64), 1.0 - 1e-9)
+        coverage = np.clip(maps["coverage"].astype(np.float64), 0.0, 1.0 - 1e-9)
         exposures = -np.log1p(-coverage) / 3.0
-        return np.exp(-self._greedy.saturation * exposures)
+        return np.exp(-self.config.saturation * exposures)
 
     def sums(self, unseen: Float64) -> Float64:
         """Unseen structure under a probe over each cell, (N, CELLS, CELLS)."""
         return convolve(unseen, self._kernel)
 
 
-class OracleAgent(_GreedyAgent):
-    """Knows structure and drift; exposes where most of the structure is still unseen."""
+@dataclass(frozen=True)
+class OracleConfig:
+    """Configuration of the oracle; found by search on training specimens.
+
+    Attributes:
+        exposures: exposures of an episode.
+        dwell_s: exposure time, s.
+        least: part of a cell that must be structure for the cell to count.
+    """
+
+    exposures: int = PtychoConfig().exposures
+    dwell_s: float = 0.25
+    least: float = 0.05
+
+
+def spread_over(weights: Float64, count: int, rounds: int = 25) -> Float64:
+    """Positions as even as possible over a weighted map, in the order of a short path.
+
+    Lloyd's algorithm (IEEE Trans. Inf. Theory 28, 129, 1982), from positions each of which is far
+    from those before; then from the centre always to the nearest position that is left. Neighbours
+    have equal distances, so that the overlap of exposures is the same everywhere.
+
+    Args:
+        weights: (cells, cells), at least one above zero.
+        count: number of positions.
+        rounds: of the algorithm.
+
+    Returns:
+        (count, 2), (y, x) in cells.
+    """
+    places = np.argwhere(weights > 0.0).astype(np.float64)
+    mass = weights[weights > 0.0]
+    centres = np.empty((count, 2))
+    centres[0] = places[mass.argmax()]
+    nearest = np.full(len(places), np.inf)
+    for k in range(1, count):
+        nearest = np.minimum(nearest, np.square(places - centres[k - 1]).sum(axis=1))
+        centres[k] = places[(nearest * mass).argmax()]
+    for _ in range(rounds):
+        owner = np.square(places[:, None] - centres).sum(axis=2).argmin(axis=1)
+        total = np.bincount(owner, mass, count)
+        for axis in range(2):
+            moment = np.bincount(owner, mass * places[:, axis], count)
+            np.divide(moment, total, out=centres[:, axis], where=total > 0.0)
+    path, left = np.empty((count, 2)), np.ones(count, np.bool_)
+    at = np.full(2, 0.5 * (len(weights) - 1))
+    for k in range(count):
+        away = np.where(left, np.square(centres - at).sum(axis=1), np.inf)
+        chosen = int(away.argmin())
+        left[chosen] = False
+        path[k] = at = centres[chosen]
+    return path
+
+
+class OraclePlan(NamedTuple):
+    """Plans of the oracle.
+
+    Attributes:
+        places: (N, exposures, 2) float64, (y, x) in -1 to 1.
+    """
+
+    places: Annotated[Float64, Shape("exposures", 2)]
+
+
+class OracleAgent(BaseAgent):
+    """Knows structure and drift; spreads its exposures over the structure before the first one."""
 
     name = "oracle"
     Config = OracleConfig
+    State = OraclePlan
     uses_privileged_info = True
 
+    def __init__(self, config: OracleConfig | None = None) -> None:
+        super().__init__(config)
+        self.sizes = {"exposures": self.config.exposures}
+
+    @classmethod
+    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any]) -> Self:
+        """An oracle that plans for the exposures of an episode."""
+        return cls(OracleConfig(exposures=PtychoConfig.parse(env_kwargs, env_id).exposures))
+
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
-        """Aim at the known structure, less the drift."""
-        latent = info["latent"]
-        unseen = latent["structure"] * self.unknown(observation["maps"])
-        aim = best_places(self.sums(unseen))
+        """Aim at the next planned position, less the drift."""
+        latent, count = info["latent"], self.config.exposures
+        if self.steps == 0:
+            for row, structure in enumerate(latent["structure"].astype(np.float64)):
+                weights = np.where(structure >= self.config.least, structure, 0.0)
+                # An empty specimen is covered as a whole.
+                weights = weights if weights.any() else np.ones_like(weights)
+                path = spread_over(weights, count)
+                self.state.places[row] = 2.0 * (path + 0.5) / CELLS - 1.0
+        aim = self.state.places[:, self.steps % count]
         places = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
-        return expose(self.num_envs, places, self._greedy.dwell_s)
+        return expose(self.num_envs, places, self.config.dwell_s)
 
 
 @dataclass(frozen=True)
@@ -194,45 +268,49 @@ class ExpertConfig:
         greedy: model of an exposure, after the raster.
     """
 
-    survey: int = 2
-    survey_s: float = 0.4
-    reach: float = 1.65
-    prior: float = 0.06
-    doubt: float = 0.09
-    caution: float = 0.1
-    greedy: GreedyConfig = GreedyConfig(probe_cells=5.2, saturation=1.6, dwell_s=0.9)
+    survey: int = 0
+    survey_s: float = 0.3
+    reach: float = 0.77
+    prior: float = 0.016
+    doubt: float = 0.084
+    caution: float = 0.16
+    greedy: GreedyConfig = GreedyConfig()
 
 
-class ExpertAgent(_GreedyAgent):
+class ExpertAgent(BaseAgent):
     """A coarse raster, then greedy exposure of structure that shows or is expected to continue."""
 
     name = "expert"
     Config = ExpertConfig
+    observation_shapes: Mapping[str, tuple[int, ...]] = {"maps": (len(MAPS), CELLS, CELLS)}
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
         super().__init__(config)
+        self.model = ExposureModel(self.config.greedy)
         line = np.exp(-0.5 * (radii(CELLS)[0] / self.config.reach) ** 2)
         self._spread = np.fft.rfft2(np.outer(line, line))
-        looks = self.config.survey**2
-        self._survey = RasterAgent.pattern(looks) if looks else np.empty((0, 2))
+        self._survey = RasterAgent.pattern(self.config.survey**2)
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         if self.steps < len(self._survey):
             return expose(self.num_envs, self._survey[self.steps], self.config.survey_s)
-        places = best_places(self.sums(self.unseen(observation["maps"])))
-        return expose(self.num_envs, places, self._greedy.dwell_s)
+        places = best_places(self.model.sums(self.unseen(MAPS.unpack(observation["maps"]))))
+        return expose(self.num_envs, places, self.config.greedy.dwell_s)
 
-    def unseen(self, maps: NDArray[Any]) -> Float64:
+    def unseen(self, maps: Maps) -> Float64:
         """Expected contrast that is still unseen in each cell, (N, CELLS, CELLS).
 
         Expected is the mean of the known contrast, weighted by a Gaussian of the distance, and of
         the prior.
         """
-        config, maps = self.config, maps.astype(np.float64)
-        unknown = self.unknown(maps)
+        config = self.config
+        amplitude, phase, uncertainty = (
+            maps[name].astype(np.float64) for name in ("amplitude", "phase", "uncertainty")
+        )
+        unknown = self.model.unknown(maps)
         known = 1.0 - unknown
-        wave = 2.0 * maps[:, 0] * np.exp(1j * math.pi * maps[:, 1])
-        noise = config.caution * 0.5 * maps[:, 4]
+        wave = 2.0 * amplitude * np.exp(1j * math.pi * phase)
+        noise = config.caution * 0.5 * uncertainty
         contrast = np.clip(np.abs(wave - 1.0) - noise, 0.0, 0.5)
         weight = convolve(known, self._spread) + config.doubt
         known_sum = convolve(known * contrast, self._spread)

@@ -18,4 +18,9 @@ AGENTS = {
 
 RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidual")
 
-TEACHERS = {"corrections": "microgym.agents.stm.privileged:STMTeacher"}
+NETWORKS = {"tip": "microgym.agents.stm.tip_network:TipPolicyNet"}
+
+TEACHERS = {
+    "corrections": "microgym.agents.stm.privileged:STMTeacher",
+    "tip": "microgym.agents.stm.tip_network:TipTeacher",
+}

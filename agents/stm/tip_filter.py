@@ -60,6 +60,8 @@ GENTLE = tuple(k for k in CONDITIONING if cause_of(k) in (stm_tip.GENTLE, stm_ti
 class TipFilter:
     """Probabilities of the cells of N tips.
 
+    Cells are ordered by state, then by hardness.
+
     Args:
         noise, tip: levels of the environment's switches.
 
@@ -67,6 +69,7 @@ class TipFilter:
         state: (cells,) int64, state of the tip in each cell.
         fresh: (cells,) float64, probability of a cell given its state.
         cells: number of cells.
+        chances: action to the probability that it changes a tip, (hardness,).
     """
 
     def __init__(self, noise: str, tip: str) -> None:
@@ -77,33 +80,28 @@ class TipFilter:
         for state, (_, _, blur, flicker) in enumerate(stm_tip.OF_STATE):
             ghosts = _PARTS[1] if state == stm_tip.DOUBLE else 1
             middle = [(np.arange(n) + 0.5) / n for n in (_PARTS[0], ghosts, _PARTS[2])]
-            seen = [blur * (0.5 + middle[0]), np.zeros(1), flicker * (0.5 + middle[2])]
-            if state == stm_tip.DOUBLE:
-                seen[1] = 0.1 + 0.8 * middle[1]
-            grid = np.meshgrid(*seen, spread.hardness_spread * _HARDNESS, indexing="ij")
-            flat = np.stack([one.ravel() for one in grid], axis=1)
-            slope = stm_tip.FOULED_SLOPE if state == stm_tip.CONTAMINATED else 1.0
-            places.append(np.insert(flat, 3, slope, axis=1))
+            ghost = 0.1 + 0.8 * middle[1] if state == stm_tip.DOUBLE else np.zeros(1)
+            slope = np.array([stm_tip.FOULED_SLOPE if state == stm_tip.CONTAMINATED else 1.0])
+            seen = [blur * (0.5 + middle[0]), ghost, flicker * (0.5 + middle[2]), slope]
+            grid = np.meshgrid(_HARDNESS, *seen, indexing="ij")
+            places.append(np.stack([one.ravel() for one in grid[1:]], axis=1))
             size = [blur / _PARTS[0], 0.8 / ghosts * (ghosts > 1), flicker / _PARTS[2], 0.0]
-            widths.append(np.tile(size, (len(flat), 1)))
-            states.append(np.full(len(flat), state))
+            widths.append(np.tile(size, (len(places[-1]), 1)))
+            states.append(np.full(len(places[-1]), state))
         self.state = np.concatenate(states)
         self.cells = self.state.size
         self.fresh = 1.0 / np.bincount(self.state)[self.state]
-        found = np.concatenate(places)
-        self._places = found[:, : len(READINGS)] / SCALES
+        self.readings = np.concatenate(places)
+        counts = np.bincount(self.state) // _HARDNESS.size
+        self._hardness = np.concatenate([np.arange(_HARDNESS.size).repeat(one) for one in counts])
+        self._edges = np.append(0, counts.repeat(_HARDNESS.size).cumsum()[:-1])
         # A tip lies anywhere in its cell: the variance of a uniform range is added to the noise.
-        noise_of = np.maximum(np.array(READING_LEVELS[noise]) / SCALES, _LEAST_NOISE)
-        variance = noise_of**2 + (np.concatenate(widths) / SCALES) ** 2 / 12.0
+        error = np.maximum(np.array(READING_LEVELS[noise]), _LEAST_NOISE * np.array(SCALES))
+        variance = error**2 + np.concatenate(widths) ** 2 / 12.0
         self._precision = 0.5 / variance
-        self._norm = np.sqrt(np.prod(self._precision, axis=1))
-        hardness = stm_tip.HARDNESS_NM * np.exp(found[:, 4])
-        self.chances = {
-            k: np.array([change_chance(k, one) for one in np.unique(hardness)])[
-                np.unique(hardness, return_inverse=True)[1]
-            ]
-            for k in CONDITIONING
-        }
+        self._norm = np.sqrt(np.prod(self._precision * np.array(SCALES) ** 2, axis=1))
+        hardness = stm_tip.HARDNESS_NM * np.exp(spread.hardness_spread * _HARDNESS)
+        self.chances = {k: np.array([change_chance(k, h) for h in hardness]) for k in CONDITIONING}
         rate = stm_tip.change_rate(IMAGING_PA, IMAGING_V, spread.change_hz)
         self._by_itself = 1.0 - np.exp(-rate * STMSettings().image_s)
         bad = np.where(np.arange(STATES) == stm_tip.SHARP, 0.0, 1.0 / (STATES - 1))
@@ -121,31 +119,39 @@ class TipFilter:
         for k in CONDITIONING:
             rows = ~begun & (seen[f"last_{k}"] > 0.5)
             if rows.any():
-                belief[rows] = self.changed(belief[rows], self.chances[k], cause_of(k))
-        belief[:] = self.changed(belief, np.full(self.cells, self._by_itself), stm_tip.ITSELF)
-        away = np.stack([seen[name] for name in READINGS], axis=1)[:, None] - self._places
-        distance = (away**2 * self._precision).sum(axis=2)
+                belief[rows] = self._changed(belief[rows], self.chances[k], cause_of(k))
+        by_itself = np.full(_HARDNESS.size, self._by_itself)
+        belief[:] = self._changed(belief, by_itself, stm_tip.ITSELF)
+        distance = np.zeros(belief.shape)
+        for k, (name, scale) in enumerate(zip(READINGS, SCALES, strict=True)):
+            away = scale * seen[name][:, None] - self.readings[:, k]
+            distance += away * away * self._precision[:, k]
         belief *= self._norm * np.exp(distance.min(axis=1, keepdims=True) - distance)
         belief /= belief.sum(axis=1, keepdims=True)
 
-    def changed(self, belief: Float64, chance: Float64, cause: int) -> Float64:
-        """Beliefs (n, cells) after something that changes tips with a chance, (cells,)."""
-        leaving = belief * chance
-        return (
-            belief
-            - leaving
-            + (self.states(leaving) @ transitions(cause))[:, self.state] * (self.fresh)
-        )
-
     def states(self, belief: Float64) -> Float64:
-        """Probabilities of the states, (n, states), of beliefs (n, cells)."""
-        edges = np.searchsorted(self.state, np.arange(STATES))
-        return np.add.reduceat(belief, edges, axis=1)
+        """Probabilities of the states, (N, states), of beliefs (N, cells)."""
+        return self._joint(belief).sum(axis=2)
 
     def sharpened(self, belief: Float64) -> Float64:
         """Probability of a sharp tip after each gentle action, (N, gentle)."""
-        found = [
-            self.states(self.changed(belief, self.chances[k], cause_of(k)))[:, stm_tip.SHARP]
-            for k in GENTLE
-        ]
+        joint = self._joint(belief)
+        found: list[Float64] = []
+        for k in GENTLE:
+            leaving = (joint * self.chances[k]).sum(axis=2)
+            arriving = (leaving * transitions(cause_of(k))[:, stm_tip.SHARP]).sum(axis=1)
+            stays = joint[:, stm_tip.SHARP].sum(axis=1) - leaving[:, stm_tip.SHARP]
+            found.append(stays + arriving)
         return np.stack(found, axis=1)
+
+    def _joint(self, belief: Float64) -> Float64:
+        """Probabilities of states and hardness, (N, states, hardness)."""
+        parts = np.add.reduceat(belief, self._edges, axis=1)
+        return parts.reshape(len(belief), STATES, _HARDNESS.size)
+
+    def _changed(self, belief: Float64, chances: Float64, cause: int) -> Float64:
+        """Beliefs after something that changes tips with chances, (hardness,)."""
+        leaving = (self._joint(belief) * chances).sum(axis=2)
+        # Sums in a fixed order, so that a row does not depend on the others.
+        arriving = (leaving[:, :, None] * transitions(cause)).sum(axis=1)
+        return belief * (1.0 - chances[self._hardness]) + arriving[:, self.state] * self.fresh

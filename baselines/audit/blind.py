@@ -17,7 +17,7 @@ from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.statistics import paired_difference
 
 _CANDIDATES, _LONGEST = 32, 96
-_FOUND = ("constant", "blind")
+_LABELS = {"constant": "blind constant", "blind": "blind sequence"}
 _PARTS = {"constant": 0.15, "waves": 0.45, "steps": 0.3}
 """Parts of the time for each family of sequences; the rest chooses among what they find."""
 
@@ -35,13 +35,13 @@ def blind(audit: Audit) -> Findings:
         count = audit.affordable(setting, ["expert"], 0.2 * seconds, 32, 256)
         expert = audit.evaluate(setting, "expert", count)
         test = range(audit.seed, audit.seed + count)
-        found = {**found, **{n: np.array(found[n]) for n in _FOUND}}
-        played = {n: play_sequence(setting, found[n], test) for n in _FOUND}
+        found = {**found, **{n: np.array(found[n]) for n in _LABELS}}
+        played = {n: play_sequence(setting, found[n], test) for n in _LABELS}
         data[difficulty] = {"searched": found["tried"], "pattern": found["kind"], "episodes": count}
         for name, one in played.items():
             difference = paired_difference(one.returns[0], expert.returns)
             figure = f"{one.returns.mean():.3f}, less expert {text(difference)}"
-            label = f"blind {name}" + (f" {difficulty}" if arguments else "")
+            label = _LABELS[name] + (f" {difficulty}" if arguments else "")
             want = "below the expert by interval"
             checks.append(judge(label, difference.below_zero, figure, want))
             data[difficulty][name] = interval(one.returns[0])

@@ -28,9 +28,12 @@ _RIDGES = (1.0, 10.0, 100.0, 1000.0)
 
 
 def scale(audit: Audit) -> Findings:
-    """Deviation of every channel over random and expert play, where it carries signal."""
+    """Deviation of every channel over random and expert play, where it carries signal.
+
+    Random play is that of a fresh Gaussian policy and of the random agent.
+    """
     setting, parts = audit.setting(), observed(audit.env_id)
-    policies = [name for name in ("random", "expert") if name in audit.names]
+    policies = ["gaussian", *(name for name in ("random", "expert") if name in audit.names)]
     count = audit.affordable(setting, policies, audit.seconds("scale"), 4, 16)
     samples: dict[str, list[Array]] = {name: [] for name in parts}
 

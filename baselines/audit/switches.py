@@ -24,7 +24,7 @@ def switches(audit: Audit) -> Findings:
     policies = [name for name in _POLICIES if name in audit.names]
     runs = max(len(names) * len(LEVELS), 1)
     seconds = audit.seconds("switches") / runs
-    count = audit.affordable(audit.setting(), policies, seconds, 8, 128)
+    count = audit.affordable(audit.setting(), policies, seconds, 8, 512)
     checks, data = [], dict[str, Any]()
     for name in names:
         found = {

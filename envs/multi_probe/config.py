@@ -1,7 +1,6 @@
 """Arguments of MultiProbe-v0 and MultiProbeJoint-v0."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from microgym.envs.core.config import choice, integer, number
 from microgym.envs.ptycho.config import PtychoConfig
@@ -11,9 +10,8 @@ from microgym.envs.ptycho.config import PtychoConfig
 class MultiProbeConfig(PtychoConfig):
     """Arguments of Ptycho-v0, and those of several probes."""
 
-    PRESETS: ClassVar = {"easy": {**PtychoConfig.PRESETS["easy"], "drift": "off", "damage": "off"}}
     probes: int = integer(2, 2, 4, "probes on the specimen")
-    exposures: int = integer(12, 1, 100, "exposures of each probe in an episode")
+    exposures: int = integer(15, 1, 100, "exposures of each probe in an episode")
     clearance_px: float = number(
         32.0, 0.0, 128.0, "least distance of two probes that their carriers allow", "px"
     )

@@ -8,12 +8,14 @@ bias, on the time, and on the film itself, which prefers one direction here and 
 holds domain walls on defects, and lets small domains switch back. None of that is known beforehand.
 An image shows the domains, but takes as long as ten pulses, and disturbs what it shows.
 
-In `PFM-v0` a pattern of domains is to be written into a film that points down. A good policy writes
-large domains first, looks from time to time, mends what switched back and takes away what spilt
-over; a better one guesses from the image where the film will help.
+In `PFM-v0` a pattern of domains is to be written into a film that points down, but for a few
+domains that only an image shows. A good policy looks first, takes away what is beside the pattern,
+writes large domains, looks again and mends; a better one guesses from the image where the film will
+help.
 
-In `PFMLoop-v0` the imprint of one point is to be shifted: the bias about which its hysteresis loop
-is centred. Domains around the point shift it; to take a loop costs time, and turns the point.
+In `PFMLoop-v0` the imprint of one point is to be shifted, up or down: the bias about which its
+hysteresis loop is centred. The point lies near a domain wall. Domains around it that point up lower
+the imprint, and others raise it. A loop tells the imprint, and disturbs it a little.
 
 ## Physics
 
@@ -31,7 +33,7 @@ is centred. Domains around the point shift it; to take a loop costs time, and tu
 * **Image**: the polarisation seen through the tip, line by line while the tip drifts, with noise
   and an electrostatic offset. The contact potential of the tip acts on every cell.
 * **Loop**: the bias goes to its largest value, to minus that and back; the response changes sign
-  once on the way up and once on the way down.
+  once on the way up and once on the way down. A slow loop is narrower, by creep.
 
 ## Observation Space
 
@@ -44,17 +46,23 @@ shown as it is, without a reconstruction. The true place of the tip is hidden.
 One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen since
 the last look are masked, and can be carried out all the same.
 
+In `PFMLoop-v0`, `action="ring"` offers the pulses that matter, each followed by a loop: with it
+stock PPO reaches the expert in minutes.
+
 ## Rewards
 
 Agreement with a pattern is the Jaccard index (intersection over union) of the cells that point up
-and of those that should; with an imprint, 1 less the error over 2 V, and not below 0. Damage is the
-share of the rest of the film that was written on or destroyed; for a loop, destroyed.
+and of those that should; with an imprint, 1 less the error over 0.5 V, and not below 0. Damage is
+what was written beside the pattern or destroyed, over the pattern. A breakdown costs more than all
+of the time that it saves.
 
 ## Starting State
 
-A film, poled down and at rest, a pattern or a shift of the imprint, and a drift, all drawn from the
-seed; a sharp tip at the centre. Films and patterns of `train`, `validation` and `test` are disjoint
-whatever the seeds; `twins` and `frames` are never offered for training.
+A film at rest and a drift, drawn from the seed; a sharp tip at the centre. In `PFM-v0` a pattern,
+and domains of unknown place; in `PFMLoop-v0` a wall near the point, an image that was taken before,
+and a shift of the imprint by 0.15 to 0.45 V in either direction. Films and patterns of `train`,
+`validation` and `test` are disjoint whatever the seeds; `twins` and `frames` are never offered for
+training.
 
 ## Episode End
 
@@ -79,10 +87,33 @@ gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 
 The oracles look one pulse ahead: they are strong references and not bounds.
 
+## Learning
+
+Plain PPO of Stable-Baselines3 on the easy setting, two minutes on one core:
+
+```python
+from stable_baselines3 import PPO
+
+from microgym.agents.training.sb3_vec_env import make_sb3
+
+words = {"action": "ring", "observation": "features", "difficulty": "easy"}
+envs = make_sb3("PFMLoop-v0", 32, **words)
+model = PPO(
+    "MlpPolicy", envs, n_steps=64, batch_size=512, n_epochs=5, learning_rate=7e-4, gamma=0.9,
+    gae_lambda=0.9, ent_coef=0.005,
+)
+model.learn(110_000)
+```
+
+## Switches
+
+Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
+`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
+
 ## Where adaptivity does not pay
 
-Without disorder, heat and drift every pulse has the same effect: images add no information, and a
-list of pulses that was optimised once for a pattern is as good as any policy.
+Without disorder, heat, drift and first domains every pulse has the same effect: images add no
+information, and a list of pulses that was optimised once for a pattern is as good as any policy.
 
 ## References
 

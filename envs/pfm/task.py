@@ -349,7 +349,7 @@ class PFMLoopTask(PFMTask):
         # The episode begins after the image.
         for spent in self.ledger:
             spent[rows] = 0
-        self.find_imprint(rows)
+        self.loop(rows, disturb=False)
         draws = uniforms(keys, PFMWorld.IMPRINT, 0, 4)
         low, high = IMPRINT_SHIFT_V
         shift = np.where(draws[:, 3] < 0.5, -1.0, 1.0) * (low + (high - low) * draws[:, 0])
@@ -370,20 +370,21 @@ class PFMLoopTask(PFMTask):
     def act(self, rows: Int64) -> None:
         """Pulse and look, then find the imprint that a loop shows, where none was taken."""
         super().act(rows)
-        self.find_imprint(rows[~self.state.look[rows]])
+        self.loop(rows[~self.state.look[rows]], disturb=False)
 
     def look(self, rows: Int64) -> None:
         """Take a loop."""
-        state, spots = self.state, np.full((self.num_envs, 2), CENTRE)
-        self.instrument.loop(rows, spots, state.measured_v)
-        state.imprint_v[rows] = state.measured_v[rows].mean(axis=1)
-        state.excess_v[rows] = state.imprint_v[rows] - state.asked_v[rows]
+        found = self.loop(rows, disturb=True)
+        state = self.state
+        self.instrument.read(rows, found, state.measured_v)
+        state.excess_v[rows] = state.measured_v[rows].mean(axis=1) - state.asked_v[rows]
 
-    def find_imprint(self, rows: Int64) -> None:
-        """Take a loop on a copy of each film."""
+    def loop(self, rows: Int64, disturb: bool) -> Float64:
+        """Biases of reversal of a loop, (N, 2), or of one on a copy; they set the imprint."""
         spots, found = np.full((self.num_envs, 2), CENTRE), np.zeros((self.num_envs, 2))
-        self.instrument.loop(rows, spots, found, disturb=False)
+        self.instrument.loop(rows, spots, found, disturb)
         self.state.imprint_v[rows] = found[rows].mean(axis=1)
+        return found
 
     def evaluate(self, rows: Int64) -> None:
         """Agreement is 1 less the error of the imprint over its scale, and not below 0."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
+from typing import ClassVar
 
 from microgym.envs.core import config as declare
 from microgym.instruments.ptychography.settings import (
@@ -29,8 +30,9 @@ MODELS = {"classical": ClassicalImage, "neural": NeuralImage, "raw": RawImage}
 
 GRID = 16
 """Cells along an edge of the discrete action grid (design choice: 8 px under a 25 px probe)."""
-GRID_DWELLS_S = (0.3, 1.0, 3.0)
-"""Exposure times of the discrete action, s (design choice)."""
+GRID_DWELLS_S = (0.1, 0.25, 0.8)
+"""Exposure times of the discrete action, s (design choice: a glance, the time at which the oracle
+does best, and one that drift and damage make too long)."""
 DWELL_RANGE_S = (0.1, 10.0)
 """Shortest and longest exposure, s; the action is logarithmic between them (design choice)."""
 
@@ -39,6 +41,8 @@ DWELL_RANGE_S = (0.1, 10.0)
 class PtychoConfig(declare.Config):
     """Arguments of Ptycho-v0."""
 
+    PRESETS: ClassVar = {"easy": {"drift": "off", "damage": "off"}}
+
     specimen: str | Mapping[str, str] = declare.family(
         "sparse",
         FAMILIES,
@@ -46,12 +50,12 @@ class PtychoConfig(declare.Config):
         "and a phase, or family",
     )
     split: str = declare.split()
-    exposures: int = declare.integer(24, 1, 400, "exposures of an episode")
+    exposures: int = declare.integer(30, 1, 400, "exposures of an episode")
     time_budget_s: float | None = declare.positive(
-        None, "time of an episode; None for 2 s an exposure", "s", optional=True
+        None, "time of an episode; None for 1.5 s an exposure", "s", optional=True
     )
     photons: float = declare.positive(
-        1e5, "photons of an exposure of one second, at most 1e9; each stands for 1e4 at a beamline"
+        1e6, "photons of an exposure of one second, at most 1e9; each stands for 1e4 at a beamline"
     )
     observation: str = declare.choice(
         "compact", tuple(CELLS), "maps of 32 or of 64 cells, or a vector"
@@ -107,7 +111,7 @@ class PtychoConfig(declare.Config):
     @property
     def time_limit_s(self) -> float:
         """Time of an episode, s."""
-        return 2.0 * self.exposures if self.time_budget_s is None else float(self.time_budget_s)
+        return 1.5 * self.exposures if self.time_budget_s is None else float(self.time_budget_s)
 
     @property
     def settings(self) -> PtychographySettings:

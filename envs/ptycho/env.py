@@ -33,11 +33,13 @@ spends none on vacuum or twice on one place.
   before coarse. Photons are the unit of dose.
 * **Scale of photons**: specimens have a hundred times the contrast of 150 nm of protein in water,
   so that 1e4 times fewer photons give the same signal over noise. Each photon stands for 1e4 at a
-  beamline, in flux, dose and dead time: 1e5 a second for 1e9, and the critical fluences of 6000,
+  beamline, in flux, dose and dead time: 1e6 a second for 1e10, and the critical fluences of 6000,
   1500 and 500 photons on a pixel of 10 nm for 7.6e8, 1.9e8 and 6.4e7 Gy of water at 8 keV. The line
   of Howells et al. is 1e9 Gy at 10 nm.
-* **Reconstruction**: rPIE during the scan, a few iterations on each new exposure, and
-  `final_sweeps` sweeps through all of them at the end; the probe is known.
+* **Reconstruction**: rPIE on each new exposure and on the earlier ones that it overlaps, and at the
+  end `final_sweeps` sweeps through all of them with momentum; where exposures overlap, the image
+  is then within a decibel of that after 100 sweeps. The modulus of the image is at most 1; the
+  probe is known.
 
 ## Observation Space
 
@@ -57,8 +59,14 @@ masked in `info["action_mask"]` and `action_masks()`, until none is free.
 ## Rewards
 
 The signal-to-noise ratio does not depend on gauge (`microgym.metrics.structure_snr_db`): an empty
-image has 0 dB, and only structure counts. The step that ends the episode is rewarded after the
-final sweeps.
+image has 0 dB, and only structure counts. A worse image than an empty one is rewarded like that, so
+that exposing is never worse than not. The step that ends the episode is rewarded after the final
+sweeps, which raise the image by 3 to 5 dB.
+
+Resolution is the main part of the return. Discovery pays early for what the image will show later.
+Dose, damage and time are small by design, some hundredths each: photons and time matter through the
+image, which fading blurs and drift distorts. By default each of the two costs the oracle about a
+decibel.
 
 ## Starting State
 
@@ -108,7 +116,22 @@ AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced 
 
 ## Reference policies
 
-The oracle is greedy: a strong reference and not a bound.
+Mean signal-to-noise ratio on the structure of 200 test specimens, dB, the intervals at 95% about
+0.2:
+
+| random | raster | Halton | spiral | expert | oracle |
+| --- | --- | --- | --- | --- | --- |
+| 2.4 | 3.7 | 3.5 | 3.9 | 9.1 | 10.1 |
+
+The oracle spreads its exposures evenly over the structure, which it knows, before the first one,
+and follows the drift: a strong reference and not a bound. An oracle that chooses greedily reaches a
+decibel less: planning pays, since even overlap determines all phases alike.
+
+## Learning
+
+`difficulty="easy"` switches drift and damage off; it can be changed at a reset, too. Grid actions
+suit a fully convolutional policy, with `MaskablePPO` of sb3-contrib and the maps as they are: they
+leave the environment at the scale of their signal.
 
 ## Where adaptivity does not pay
 

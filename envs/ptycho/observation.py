@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from microgym.envs.core.channels import Channels, flattened
+from microgym.envs.core.channels import Channel, Channels, flattened
 from microgym.envs.ptycho.config import CELLS, MODELS, PtychoConfig
 from microgym.instruments.ptychography.instrument import DiffractionMicroscope
 from microgym.instruments.ptychography.state import Measurement
@@ -23,25 +23,37 @@ from microgym.state import Float32, Float64, Int64
 MAPS = Channels(
     "cells",
     "cells",
-    amplitude="half the modulus of the image; vacuum is 0.5",
-    phase="phase of the image over pi; vacuum is 0",
+    amplitude=Channel("half the modulus of the image; vacuum is 0.5", scale=0.03, centre=0.5),
+    phase=Channel("phase of the image over pi; vacuum is 0", scale=0.025),
     coverage="1 - exp(-3 E) after E exposures' worth of photons; never negative",
-    dose="E / 10, at most 1; never negative",
-    uncertainty="twice the standard deviation of the image, at most 1; never negative",
+    dose=Channel("E / 10, at most 1; never negative", scale=0.03),
+    uncertainty=Channel(
+        "twice the standard deviation of the image; 0.6 where nothing was measured; never negative",
+        scale=0.2,
+        centre=0.6,
+    ),
 )
 NUMBERS = Channels(
     y="commanded position of the latest exposure, from top to bottom",
     x="the same from left to right",
-    exposures_left="part of the exposures that is left",
-    time_left="part of the time that is left",
-    dose="d / (1 + d), d the photons spent over the nominal budget",
-    transmitted="latest counts in the direct beam over the photons sent",
-    scattered="latest counts outside the direct beam over the photons sent",
+    exposures_left=Channel("part of the exposures that is left", scale=0.3, centre=0.5),
+    time_left=Channel("part of the time that is left", scale=0.3, centre=0.5),
+    dose=Channel(
+        "d / (1 + d), d the photons spent over the nominal budget", scale=0.1, centre=0.15
+    ),
+    transmitted=Channel(
+        "latest counts in the direct beam over the photons sent", scale=0.2, centre=0.85
+    ),
+    scattered=Channel(
+        "latest counts outside the direct beam over the photons sent", scale=0.01, centre=0.01
+    ),
 )
 FEATURES = flattened(
     NUMBERS,
     Channels(
-        contrast="contrast of the image to vacuum, |amplitude - 1/2| + |phase| / pi",
+        contrast=Channel(
+            "contrast of the image to vacuum, |amplitude - 1/2| + |phase| / pi", scale=0.04
+        ),
         coverage=MAPS["coverage"],
     ),
     ("contrast", "coverage"),

@@ -84,11 +84,11 @@ class PtychoTask(Task):
     )
     REWARD = {
         "resolution": Term(
-            1.0, "signal-to-noise ratio on the structure, in bel (10 dB)", scale=10.0,
-            path="state.progress.snr_db",
+            1.0, "signal-to-noise ratio on the structure, in bel (10 dB); where it is below that "
+            "of an empty image, that: 0", scale=10.0,
         ),
         "discovery": Term(
-            1.0, "part of the structure that at least half an exposure fell on",
+            0.2, "part of the structure that light of at least 0.08 s fell on",
             scale="state.progress.structure_px", path="state.progress.seen_px",
         ),
         "dose": Term(
@@ -166,6 +166,11 @@ class PtychoTask(Task):
         """Also kernels, which hold numbers of the instrument."""
         super().tune()
         vars(self).pop("_kernels", None)
+
+    def potentials(self, rows: Int64) -> dict[str, Float64]:
+        """Also the signal-to-noise ratio, floored: an empty image can always be handed in."""
+        resolution = np.maximum(self.state.progress.snr_db[rows], 0.0)
+        return {"resolution": resolution} | super().potentials(rows)
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Put new specimens in; the estimate starts as vacuum."""

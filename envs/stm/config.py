@@ -6,7 +6,7 @@ from typing import ClassVar
 from microgym.envs.core import config as declare
 from microgym.instruments.stm.settings import DRIFT_LEVELS, IMAGE_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.stm_tip import APEX_LEVELS
-from microgym.specimens.adatom_fields import FAMILIES, HELD_OUT, MOVERS
+from microgym.specimens.adatom_fields import FAMILIES, FIELD_NM, HELD_OUT, MOVERS
 from microgym.specimens.splits import validate_family
 
 RECONSTRUCTORS = ("model", "classical", "neural")
@@ -22,6 +22,7 @@ class TunnellingConfig(declare.Config):
         bent: share of episodes that begin with a tip that is not sharp.
     """
 
+    PRESETS: ClassVar = {"easy": {"drift": "off", "tip": "easy", "noise": "easy"}}
     bent: ClassVar[float] = 0.0
     specimen: str = declare.family("terrace", FAMILIES, "family of surfaces")
     split: str = declare.split()
@@ -66,6 +67,9 @@ class DragConfig(TunnellingConfig):
 class STMConfig(DragConfig):
     """Arguments of STM-v0."""
 
+    PRESETS: ClassVar = {
+        "easy": {"farthest_nm": 1.5, "drift": "off", "tip": "easy", "noise": "easy"}
+    }
     farthest_nm: float = declare.at_reset(
         declare.number(3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
     )
@@ -75,7 +79,20 @@ class STMConfig(DragConfig):
 class STMBuildConfig(DragConfig):
     """Arguments of STMBuild-v0."""
 
+    PRESETS: ClassVar = {
+        "easy": {"farthest_nm": 1.5, "drift": "off", "tip": "easy", "noise": "easy"}
+    }
+
     time_budget_s: float = declare.positive(600.0, "time of an episode (design choice)", "s")
+    farthest_nm: float = declare.at_reset(
+        declare.number(
+            FIELD_NM,
+            NEAREST_NM,
+            FIELD_NM,
+            "largest distance of the targets; from 8 nm on any",
+            "nm",
+        )
+    )
     atoms: int = declare.integer(3, 2, MOVERS, "adatoms that are to be moved")
 
 

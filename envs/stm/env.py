@@ -16,31 +16,42 @@ Three tasks share the instrument: in `STM-v0` one adatom is moved to its target;
 `STMBuild-v0` several are moved into a figure among bystanders; in `STMTip-v0` a bad tip is made
 sharp again by pulses and dips on a surface of which there is a finite amount.
 
+`STMTip-v0` is the first lesson of the suite: fifteen discrete actions, episodes of about five
+steps, and PPO of Stable-Baselines3 that reaches the expert within minutes (below).
+
 ## Physics
 
 * **Tunnelling**: the current falls by a decade every 0.1 nm. Images are taken at constant
   current under a logarithmic feedback; standing waves of the surface's electrons surround
-  adatoms.
+  adatoms. A blunt tip convolves the density of states with a Gaussian: adatoms become wider and
+  flatter, and the volume of their density is kept.
+* **Current of a drag**: that of the atom that tunnels. Over an adatom it has its set value, over
+  the bare surface a ninth of it. The atom that pulls shows only by where adatoms go.
 * **Surface**: a field of 8 nm x 8 nm of fcc(111) with surface atoms 0.288 nm apart; hollows,
   bridges and tops lie at 0, 1 and 9 times the barrier. `terrace` has 2 to 4 bystanders,
   `crowded` 5 to 7; `stepped` has 2 to 4, a step edge and contamination.
 * **Adatoms**: they hop between hollows with Arrhenius rates (kinetic Monte Carlo), at 5 K only
   under a well that lowers the barrier to almost nothing; two never share a hollow. At a step
-  they stay for good.
+  they stay for good. The instrument refuses temperatures at which they would hop without a
+  tip, above 16.8 K.
 * **Well**: Gaussian; its depth grows with the 0.46th power of the conductance of the junction.
-  The median is 0.45 eV at 3 uS and 0.62 eV at 6 uS; at 0 K, 0.28 eV can just drag an adatom.
+  The median is 0.34 eV at 3 uS and 0.46 eV at 6 uS; at 0 K, 0.28 eV can just drag an adatom.
 * **Tip**: a Markov chain of five states. It changes spontaneously at a rate that grows with the
   current, by conditioning, by contamination, and by a crash into a step.
-* **Drift**: linear, settling, and wandering (Ornstein-Uhlenbeck). After every image the scan
-  frame is corrected by the measured drift; later drift is hidden.
+* **Drift**: linear, settling, and wandering (Ornstein-Uhlenbeck), during images, drags and
+  waits alike; a coarse move begins settling anew. After every image the scan frame is corrected
+  by the measured drift; later drift is hidden. The levels are scaled so that drift shows within
+  minutes: "real" is 0.5 nm/min, as of a microscope that is still cooling down, 500 times the
+  1 pm/min of one that has settled at helium temperature.
 
 ## Observation Space
 
-A vector, each element in -1 to 1. `STM-v0` and `STMBuild-v0` list eight channels for each
-adatom that is to be moved, those not yet in place first, the nearest to its target foremost,
-then the channels that are shared. The believed position of an adatom is that of the last image,
-and after a drag without an image the end of the drag. `STMTip-v0` lists the readings of the
-last image, their means since the tip was last touched, past actions, and resources.
+A vector. `STM-v0` and `STMBuild-v0` list eight channels for each adatom that is to be moved,
+those not yet in place first, the nearest to its target foremost, then the channels that are
+shared. The believed position of an adatom is that of the last image; after a drag without an
+image it is where the current was last above 0.4 of its set value, or where it was if it never
+was. The targets of a figure are hollows of one kind. `STMTip-v0` lists the readings of the last
+image, their means since the tip was last touched, past actions, and resources.
 
 `observation="image"` gives a dict: this vector as `numbers`, and the last image as `image`.
 
@@ -54,14 +65,16 @@ tip before two images have been taken of it; a masked action takes an image.
 ## Starting State
 
 A surface, a tip and a drift drawn from the seed, and a first image of them. The tip is sharp in
-`STM-v0` and `STMBuild-v0`, and never in `STMTip-v0`. There are no reset options. Specimens of
-`train`, `validation` and `test` are disjoint whatever the seeds; `stepped` is never offered for
-training.
+`STM-v0` and `STMBuild-v0`, and never in `STMTip-v0`. Surfaces, tips and drifts of `train`,
+`validation` and `test` are disjoint whatever the seeds; `stepped` is never offered for training.
 
 ## Episode End
 
 Terminated when an image shows all adatoms in place, when one of them is lost, by a crash, when
-a tip is accepted, or when the time is up.
+a tip is accepted, or when the time is up. Losing an adatom and crashing cost all the time that
+is left, so that failing early is no way out; a tip that nobody has accepted in time counts as a
+bad one. An image takes as long as six drags: looking after every drag wastes time, and never
+looking loses adatoms.
 
 ## Info
 
@@ -91,10 +104,42 @@ of its position along one axis, and the number of images in a row in which it wa
 
 None: the result of a drag that was not made cannot be read off a recording.
 
-## Where adaptivity does not pay
+## Levels that hardly act
 
-With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of
-drags along rows suffices, and there is nothing to be learnt during an episode.
+With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of drags
+along rows suffices, at any conductance, and there is nothing to be learnt during an episode. In
+`STMTip-v0` the switch `tip` sets the spread of the tips' hardness and the rate of spontaneous
+changes, `drift` moves an image of which only the tip is read: both change returns by less than
+0.02. The switch `noise` acts on measured positions and currents: up to "real" hollows are told
+apart nearly always, at "hard" a position is as uncertain as half the distance of two hollows.
+
+## Learning
+
+The preset `difficulty="easy"` has near targets, no drift, and tips that differ little. Stock PPO
+of Stable-Baselines3 learns it within minutes on two cores:
+
+```python
+import gymnasium as gym
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecMonitor
+import microgym
+from microgym.agents.training.sb3_vec_env import SB3VecEnv
+
+def make(env_id):
+    envs = gym.make_vec(env_id, 32, autoreset_mode="SameStep", difficulty="easy")
+    return VecMonitor(SB3VecEnv(envs))
+
+lesson = MaskablePPO("MlpPolicy", make("STMTip-v0"), n_steps=64, batch_size=256, verbose=1)
+lesson.learn(200_000)
+drags = PPO(
+    "MlpPolicy", make("STM-v0"), n_steps=128, batch_size=512,
+    policy_kwargs={"log_std_init": -1.0}, verbose=1,
+)
+drags.learn(1_000_000)
+```
+
+LEARNT
 
 ## References
 

@@ -145,9 +145,8 @@ class STMTask(TunnellingTask):
     def begin(self, rows: Int64, keys: Uint32) -> None:
         """Draw new surfaces, and take one image of each."""
         state, config = self.state, self.config
-        # The distances of several movers follow from their figure.
-        farthest = config.farthest_nm if self.movers == 1 else NEAREST_NM
-        specimen = (config.specimen, config.split, self.movers, (NEAREST_NM, farthest))
+        distances = (NEAREST_NM, config.farthest_nm)
+        specimen = (config.specimen, config.split, self.movers, distances)
         self.instrument.reset(rows, keys, *specimen)
         state.dragged[rows] = -1
         state.begun[rows] = self.instrument.state.field.places[rows]

@@ -10,9 +10,9 @@ from microgym.numerics.array_views import BLOCK, any_nonzero, view1d
 from microgym.specimens.sample import Sample
 from microgym.state import Float32, Float64, Int64, Shape, Uint8
 
-SEEN_EXPOSURES = 0.5
+SEEN_EXPOSURES = 0.08
 """Fluence from which a pixel counts as seen, as a part of the mean fluence under the probe of one
-nominal exposure (design choice: inside the disk of the beam, not in its skirts)."""
+nominal exposure (design choice: an exposure of 0.08 s, in the disk of the beam)."""
 
 
 class ScanProgress(NamedTuple):

@@ -186,10 +186,11 @@ class PFMExogenous(IntEnum):
 
 @unique
 class PFMMeasurement(IntEnum):
-    """Piezoresponse microscope: noise and offset of images."""
+    """Piezoresponse microscope: noise and offset of images, and noise of loops."""
 
     NOISE = 0
     OFFSET = 1
+    LOOP = 2
 
 
 @unique

@@ -69,7 +69,8 @@ class FieldRecipe(NamedTuple):
         movers: adatoms to be moved.
         fewest, most: bystanders.
         stepped: whether there are a step edge and contamination.
-        nearest_nm, farthest_nm: least and largest distance of a single mover's target, nm.
+        nearest_nm, farthest_nm: least and largest distance of a mover's target, nm; several movers
+            are anywhere on the field if the largest is at least FIELD_NM.
     """
 
     movers: int
@@ -111,8 +112,9 @@ class AdatomFields(NamedTuple):
     ) -> None:
         """Draw fields into the listed rows.
 
-        One mover gets a target at a distance from the range; several get a figure, and the targets
-        are dealt out so that the ways add up to the least.
+        One mover gets a target at a distance from the range. Several get a figure, and the targets
+        are dealt out so that the ways add up to the least; with a largest distance below FIELD_NM
+        each begins at a distance from the range from a target, where there is room for it.
 
         Args:
             rows: (k,) int64.
@@ -120,7 +122,7 @@ class AdatomFields(NamedTuple):
             family: one of `FAMILIES`.
             split: one of `microgym.specimens.splits.SPLITS`.
             movers: adatoms to be moved, 1 to MOVERS.
-            distance_nm: least and largest way of a single mover, nm.
+            distance_nm: least and largest way of a mover, nm.
 
         Raises:
             ValueError: an unknown family or split, or a held-out family in training.
@@ -236,6 +238,36 @@ def _scatter(s0, s1, tick, field, b, count, wanted, reach, apart, targets):
 
 
 @kernel
+def _draw_near(s0, s1, tick, field, b, recipe):
+    """Put movers into hollows at drawn distances from the targets, by rejection.
+
+    Apart from each other by 1 nm and from the other targets by 0.7 nm.
+
+    Returns:
+        How many adatoms the field then has, and the next tick.
+    """
+    places, targets = field.places[b], field.targets[b]
+    count = 0
+    for _ in range(_TRIES):
+        if count == recipe.movers:
+            break
+        low, high = recipe.nearest_nm, recipe.farthest_nm
+        way = low + (high - low) * uniform(s0, s1, tick, 0)
+        sine, cosine = sincos64(2.0 * math.pi * uniform(s0, s1, tick, 1))
+        tick += 1
+        x, y = targets[count, 0] + way * cosine, targets[count, 1] + way * sine
+        n, m, s = nearest_site(x, y, LATTICE_NM)
+        x, y = site_place(n, m, s, LATTICE_NM)
+        free = _inside(x, y, field.steps[b]) and _room(places, count, x, y, 1.0)
+        if free and _room(targets, recipe.movers, x, y, 0.7):
+            field.sites[b, count, 0], field.sites[b, count, 1] = n, m
+            field.sites[b, count, 2], field.present[b, count] = s, True
+            places[count, 0], places[count, 1] = x, y
+            count += 1
+    return count, tick
+
+
+@kernel
 def fill_rows(rows, keys, recipe, field):
     """Draw fields; see `AdatomFields.fill`.
 
@@ -269,12 +301,19 @@ def fill_rows(rows, keys, recipe, field):
         tick += 1
         # Movers at least 1 nm apart; bystanders 0.8 nm from each other and 0.7 nm from targets.
         reach = _EDGE_NM if movers > 1 else 1.6
-        count, tick = _scatter(s0, s1, tick, field, b, 0, movers, reach, 1.0, 0)
+        near = movers > 1 and recipe.farthest_nm < FIELD_NM
+        count = 0
+        if not near:
+            count, tick = _scatter(s0, s1, tick, field, b, 0, movers, reach, 1.0, 0)
         start = (places[b, 0, 0], places[b, 0, 1])
         for _ in range(_TRIES):
             tick += 2
             if _set_targets(s0, s1, tick, targets[b], steps[b], start, recipe):
                 break
+        if near:
+            tick += 2
+            count, tick = _draw_near(s0, s1, tick, field, b, recipe)
+            count, tick = _scatter(s0, s1, tick, field, b, count, movers, reach, 1.0, movers)
         _deal_out(places[b], targets[b], movers)
         wanted = movers + bystanders
         _scatter(s0, s1, tick, field, b, count, wanted, _EDGE_NM, 0.8, movers)

@@ -91,8 +91,8 @@ def take(conditions: Conditions, seeds: Int64) -> LabelledImages:
     instrument = STMInstrument(count, conditions.settings())
     rows = np.arange(count)
     keys = np.stack([episode_key(int(seed)) for seed in seeds])
-    movers = 1 if conditions.family == "stepped" else 3
-    instrument.reset(rows, keys, conditions.family, conditions.split, movers, (1.0, 3.0))
+    movers, farthest = (1, 3.0) if conditions.family == "stepped" else (3, FIELD_NM)
+    instrument.reset(rows, keys, conditions.family, conditions.split, movers, (1.0, farthest))
     if conditions.state is not None:
         _set_tips(instrument, STATES.index(conditions.state), int(seeds[0]))
     generator = np.random.default_rng([int(seeds[0]), count])

@@ -80,5 +80,9 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
             rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
         )
 
+    def read(self, rows: Int64, found: Float64, seen: Float64) -> None:
+        """Read the biases of reversal `found`, (N, 2), with the noise of a loop, into `seen`, V."""
+        loop_kernels.read_rows(rows, found, self.parameters, self.state, seen)
+
     def _work(self) -> Float32:
         return workspace(film_kernels.pfm_work(SIZE, 2.0 * self.settings.response_cells))

@@ -28,8 +28,8 @@ from microgym.physics.ferroelectric import (
     driven_reach,
     evolve,
 )
-from microgym.random import EXOGENOUS, row_stream
-from microgym.random.streams import PFMExogenous
+from microgym.random import EXOGENOUS, MEASUREMENT, draw_normal, row_stream
+from microgym.random.streams import PFMExogenous, PFMMeasurement
 
 LOOP_STEPS = 8
 """Lattice steps at each bias of a hysteresis loop (design choice): twice as many narrow it by an
@@ -37,6 +37,7 @@ eighth, as walls cannot move faster than the lattice lets them."""
 
 
 _DRIFT = np.int64(PFMExogenous.DRIFT)
+_LOOP = np.int64(PFMMeasurement.LOOP)
 _ZERO, _CALM = np.int64(0), np.float32(0.0)
 
 
@@ -130,6 +131,21 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
             let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
             state.wear[b] += parameters.wear_per_landing
             state.ledger.time_s[b] += parameters.loop_s
+
+
+@kernel
+def read_rows(rows, found, parameters, state, seen):
+    """Read loops in the listed rows, with noise, which is new after every pulse.
+
+    Args:
+        found: (N, 2) float64, biases of reversal, V.
+        seen: (N, 2) float64, written.
+    """
+    for b in rows:
+        s0, s1 = row_stream(state.keys, b, MEASUREMENT, _LOOP)
+        for branch in range(2):
+            noise = draw_normal(s0, s1, state.ledger.exposures[b], np.int64(branch))
+            seen[b, branch] = found[b, branch] + parameters.loop_noise_v * noise
 
 
 @kernel

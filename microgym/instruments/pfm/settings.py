@@ -49,24 +49,29 @@ class TipParameters(Checked):
 TIP_LEVELS: dict[str, TipParameters] = {
     "off": TipParameters(),
     "easy": TipParameters(0.001, 0.002, 0.1, 9.0, 10.0),
-    "real": TipParameters(0.003, 0.006, 0.3, 8.0, 20.0),
-    "hard": TipParameters(0.01, 0.02, 1.0, 7.0, 40.0),
+    "real": TipParameters(0.003, 0.006, 0.3, 8.5, 20.0),
+    "hard": TipParameters(0.01, 0.02, 1.0, 8.0, 40.0),
 }
 """The switch of the tip: wear and breakdown (design choices)."""
 
 
 @dataclass(frozen=True)
 class ReadoutParameters(Checked):
-    """What an image adds to the piezoresponse.
+    """What images and loops add to the piezoresponse.
 
     Attributes:
-        noise: standard deviation of a pixel; the response of a large domain is 1.
+        noise: standard deviation of a pixel; the response of a large domain is 1. Of a bias at
+            which a loop changes sign, `LOOP_NOISE_V` times that.
         electrostatic: standard deviation of the offset that the contact potential gives a tip.
     """
 
     noise: NonNegative = 0.0
     electrostatic: NonNegative = 0.0
 
+
+LOOP_NOISE_V = 0.5
+"""Noise of a bias of reversal over that of a pixel, V: that of a response that turns within about a
+volt and is averaged a few times as long (design choice)."""
 
 READOUT_LEVELS: dict[str, ReadoutParameters] = {
     "off": ReadoutParameters(),
@@ -76,9 +81,9 @@ READOUT_LEVELS: dict[str, ReadoutParameters] = {
 }
 """The switch of the read-out (design choices)."""
 
-HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 2e-3, "real": 5e-3, "hard": 1e-2}
-"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 50 times "real" (design
-choices)."""
+HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 5e-3, "real": 4e-2, "hard": 1.2e-1}
+"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 50, 6 and 2 times that,
+and neighbours hold a cell in place (design choices)."""
 
 DISORDER_LEVELS: dict[str, float] = {"off": 0.0, "easy": 0.6, "real": 1.0, "hard": 1.5}
 """Strength of the disorder (design choices)."""
@@ -147,4 +152,5 @@ class PFMSettings(Checked):
             *(self, self.tip, self.readout, self.drift),
             lattice=self.lattice.constants,
             beta=np.float32(self.lattice.beta),
+            loop_noise_v=LOOP_NOISE_V * self.readout.noise,
         )

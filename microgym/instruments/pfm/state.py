@@ -65,6 +65,7 @@ class PFMParameters(NamedTuple):
     Attributes:
         lattice: constants of the lattice.
         beta: quartic coefficient of a site without disorder.
+        loop_noise_v: standard deviation of a bias of reversal, V.
         rates: parameters of the drift, lengths in cells.
     """
 
@@ -85,5 +86,6 @@ class PFMParameters(NamedTuple):
     bearable_v: float
     breakdowns_per_v_s: float
     noise: float
+    loop_noise_v: float
     electrostatic: float
     rates: DriftRates

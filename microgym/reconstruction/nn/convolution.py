@@ -202,6 +202,38 @@ def convolve1(x, at, pitch, inputs, w, w_at, channels, out, out_at, out_pitch, s
 
 
 @kernel
+def convolve3(x, pitch, inputs, w, w_at, channels, out, out_pitch, h, work):
+    """One convolution by kernels of 3x3 pixels, without activation, for h by h pixels.
+
+    The nine pixels under each result of a row are copied side by side.
+
+    Args:
+        x: input image, flat, with its border.
+        pitch: pixels in a row of it, border included.
+        inputs: its channels, a multiple of LANES.
+        w: flat weights: the bias [channels], then [3, 3, inputs, channels].
+        w_at: where they begin.
+        channels: output channels, a multiple of LANES.
+        out: output image, flat, with a border, which is left as it is.
+        out_pitch: pixels in a row of it, border included.
+        h: edge of the result, a multiple of TILE.
+        work: (9 * inputs * h,) float32, overwritten.
+    """
+    run = 3 * inputs
+    for y in range(h):
+        for k in range(h):
+            for i in range(3):
+                source = view1d(x, ((y + i) * pitch + k) * inputs, run)
+                target = view1d(work, (3 * k + i) * run, run)
+                for j in range(run):
+                    target[j] = source[j]
+        convolve_strip(
+            work, 0, 3 * run, 3 * run, w, w_at, channels,
+            out, ((y + 1) * out_pitch + 1) * channels, channels, h,
+        )  # fmt: skip
+
+
+@kernel
 def fold(x, pitch, channels, h, out):
     """Blocks of two by two pixels as pixels of four times the channels: half a convolution.
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d
-from microgym.reconstruction.nn.convolution import convolve1, convolve_strip, fold
-from microgym.reconstruction.nn.winograd import convolve3
+from microgym.reconstruction.nn.convolution import convolve1, convolve3, convolve_strip, fold
 from microgym.state import Float32, Int64
 
 KINDS = ("stem", "down", "residual", "up", "head")

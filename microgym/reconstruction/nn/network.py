@@ -18,7 +18,6 @@ import numpy as np
 from microgym.numerics.workspace import aligned_empty
 from microgym.reconstruction.nn.convolution import LANES
 from microgym.reconstruction.nn.layers import KINDS, TAPS, ImageNetwork, LineNetwork
-from microgym.reconstruction.nn.winograd import pack_kernels, work_size
 from microgym.state import Float32, Float64, Int64
 
 Tensors = dict[str, Float32]
@@ -59,9 +58,9 @@ class Weights:
     """A trained network, packed for the kernels.
 
     Attributes:
-        values: float32, of each convolution its bias and then [taps, inputs, outputs], or for
-            kernels of 3x3 the result of `pack_kernels`. Four upward convolutions, one for each
-            pixel of a block, follow each other; heads are one convolution.
+        values: float32, of each convolution its bias and then [taps, inputs, outputs]. Four upward
+            convolutions, one for each pixel of a block, follow each other; heads are one
+            convolution.
         table: (L, 5) int64, of each layer the index of its kind, inputs, outputs, first element in
             `values`, and dilation.
         calibration: tensors beside the layers, by name.
@@ -204,8 +203,6 @@ class Network:
 
 def _packed(weight: Float32, bias: Float32) -> Float32:
     """One convolution as kernels read it."""
-    if weight.shape[2:] == (3, 3):
-        return pack_kernels(weight, bias)
     return np.concatenate([bias, np.moveaxis(weight, (1, 0), (-2, -1)).ravel()])
 
 
@@ -267,7 +264,7 @@ def image_network(network: Network, weights: Weights, edge: int) -> ImageNetwork
             side //= 2
             lent = max(lent, side * side * 4 * width)
         elif layer.kind == "residual":
-            lent = max(lent, work_size(width, layer.width, side))
+            lent = max(lent, TAPS["residual"] ** 2 * width * side)
         elif layer.kind == "up":
             side *= 2
         width = layer.width

@@ -159,7 +159,7 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
     assert belief.surprise[0, 3:5, 3:5] == pytest.approx(0.9)
     assert np.abs(belief.surprise[0]).sum() == pytest.approx(3.6)
     assert not belief.surprise[1].any()
-    agent = fresh(ExpertAgent(), 2)
+    agent = fresh(ExpertAgent(ExpertConfig(first_look=7)), 2)
     agent.act(shown(seen), {})
     agent.reset_rows(np.array([True, False]))
     assert not any(array[0].any() for array in agent.state_arrays().values())
@@ -167,7 +167,7 @@ def test_pulses_switch_disks_in_the_belief_and_images_correct_it():
 
 
 def test_the_expert_waits_and_looks_where_nothing_is_missing():
-    agent = fresh(ExpertAgent())
+    agent = fresh(ExpertAgent(ExpertConfig(first_look=7)))
     first, second = (agent.act(shown(observation()), {})[0] for _ in range(2))
     assert first[2] == second[2] == 0.0
     assert first[4] < 0.0 < second[4]

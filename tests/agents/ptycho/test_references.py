@@ -1,5 +1,6 @@
 """Reference policies of Ptycho-v0: patterns, expert and oracle on observations made by hand."""
 
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -9,10 +10,12 @@ import pytest
 from microgym.agents.core.registry import agent_names, make_agent
 from microgym.agents.ptycho.references import (
     CELLS,
+    PATTERN_S,
     ExpertAgent,
     ExpertConfig,
     HaltonAgent,
     OracleAgent,
+    OracleConfig,
     RandomAgent,
     RasterAgent,
     SpiralAgent,
@@ -26,12 +29,11 @@ NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
 
 def observed(count: int = 1, **maps: Any) -> dict[str, Any]:
     """Observations of vacuum, except where told."""
-    planes = np.zeros((count, len(MAPS), CELLS, CELLS), np.float32)
-    planes[:, 0] = 0.5
-    for k, name in enumerate(("amplitude", "phase", "coverage", "dose")):
-        if name in maps:
-            planes[:, k] = maps[name]
-    return {"maps": planes, "numbers": np.zeros((count, 7), np.float32)}
+    planes = {name: np.zeros((count, CELLS, CELLS)) for name in MAPS}
+    planes["amplitude"][:] = 0.5
+    for name, plane in maps.items():
+        planes[name][:] = plane
+    return {"maps": MAPS.pack(**planes), "numbers": np.zeros((count, 7), np.float32)}
 
 
 def fresh(agent: Any, count: int = 1) -> Any:
@@ -94,7 +96,8 @@ def test_pattern_agents_play_their_pattern_from_the_start(name):
         wanted = np.clip(PATTERNS[name].pattern(5), -1, 1)
         for k, actions in enumerate(points):
             assert actions.dtype == np.float32
-            assert actions == pytest.approx(np.tile([*wanted[k % 5], 0.0], (3, 1)), abs=1e-6)
+            place = [*wanted[k % 5], math.log10(PATTERN_S)]
+            assert actions == pytest.approx(np.tile(place, (3, 1)), abs=1e-6)
 
 
 # --- random --------------------------------------------------------------------------------------
@@ -108,7 +111,7 @@ def draws(agent: RandomAgent, seeds: list[int], count: int) -> np.ndarray:
 def test_random_positions_are_uniform_and_belong_to_the_seed():
     agent = RandomAgent()
     three = draws(agent, [5, 6, 7], 400)
-    assert np.all(three[..., 2] == 0.0), "one second"
+    assert three[..., 2] == pytest.approx(math.log10(PATTERN_S))
     assert np.array_equal(draws(agent, [6], 400)[0], three[1])
     assert np.array_equal(draws(RandomAgent(), [7, 5, 6], 400)[0], three[2])
     places = three[..., :2].reshape(-1, 2)
@@ -171,16 +174,34 @@ def test_the_expert_looks_where_nothing_is_known_if_nothing_was_found():
     assert np.hypot(*(action[:2] - at((7, 21)))) < 4 * 2 / CELLS
 
 
-def test_the_oracle_aims_at_the_truth():
+def plan(truth: np.ndarray, exposures: int) -> np.ndarray:
+    """Places (N, exposures, 2) in cells that the oracle exposes one after the other."""
+    info = {"latent": {"structure": truth, "drift_px": np.zeros((len(truth), 2))}}
+    agent = fresh(OracleAgent(OracleConfig(exposures=exposures)), len(truth))
+    places = [agent.act(observed(len(truth)), info)[:, :2] for _ in range(exposures)]
+    return 0.5 * (np.stack(places, axis=1) + 1.0) * CELLS - 0.5
+
+
+def test_the_oracle_exposes_all_of_the_structure_evenly():
     truth = np.zeros((2, CELLS, CELLS), np.float32)
-    truth[0, 10:15, 20:25] = 1.0
-    truth[1, 25:30, 3:8] = 1.0
-    info = {"latent": {"structure": truth, "drift_px": np.zeros((2, 2))}}
-    agent = OracleAgent()
-    agent.reset(2, [0, 1])
-    actions = agent.act(observed(2), info)
-    assert actions[0, :2] == pytest.approx(at((12, 22)), abs=2.1 / CELLS)
-    assert actions[1, :2] == pytest.approx(at((27, 5)), abs=2.1 / CELLS)
+    truth[0, 6:10, 4:28] = 1.0
+    truth[1, 20:28, 20:28] = 1.0
+    line, square = plan(truth, 6), plan(truth, 4)[1]
+    # A line is cut into equal parts, and the path along it does not turn more than once.
+    assert line[0][:, 0] == pytest.approx(7.5, abs=0.01)
+    along = np.sort(line[0][:, 1])
+    assert np.diff(along) == pytest.approx(4.0, abs=1.0)
+    assert along[[0, -1]] == pytest.approx([5.5, 25.5], abs=1.0)
+    turns = np.diff(np.sign(np.diff(line[0][:, 1])))
+    assert np.count_nonzero(turns) <= 1
+    quarters = [[y, x] for y in (21.5, 25.5) for x in (21.5, 25.5)]
+    assert sorted(square.round(1).tolist()) == quarters
+
+
+def test_the_oracle_covers_an_empty_specimen():
+    places = plan(np.zeros((1, CELLS, CELLS), np.float32), 16)[0]
+    apart = np.hypot(*(places[:, None] - places[None]).T) + 99.0 * np.eye(16)
+    assert apart.min() > 5.0
 
 
 def test_the_oracle_aims_against_the_drift():
@@ -192,19 +213,6 @@ def test_the_oracle_aims_against_the_drift():
         aims.append(fresh(OracleAgent()).act(observed(), info)[0, :2])
     # The field is 128 px wide and the action 2: a pixel is 1/64.
     assert aims[0] - aims[1] == pytest.approx([0.1, -0.05], abs=1e-6)
-
-
-def test_the_oracle_leaves_what_is_known():
-    truth = np.zeros((1, CELLS, CELLS), np.float32)
-    truth[0, 8:14, 8:14] = 1.0
-    truth[0, 22:26, 22:26] = 1.0
-    info = {"latent": {"structure": truth, "drift_px": np.zeros((1, 2))}}
-    coverage = np.zeros((CELLS, CELLS), np.float32)
-    first = fresh(OracleAgent()).act(observed(coverage=coverage), info)[0, :2]
-    assert first == pytest.approx(at((10, 10)), abs=3 / CELLS)
-    coverage[:16, :16] = 0.9999
-    second = fresh(OracleAgent()).act(observed(coverage=coverage), info)[0, :2]
-    assert second == pytest.approx(at((23, 23)), abs=3.1 / CELLS)
 
 
 # --- all of them ---------------------------------------------------------------------------------

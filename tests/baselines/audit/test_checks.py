@@ -124,9 +124,9 @@ def test_references_fail_where_idle_is_better_than_the_expert(audit_of: Make) ->
 
 def test_a_task_that_needs_no_observation_fails(audit_of: Make) -> None:
     sound = blind.blind(audit_of("Sound", 0.1))
-    assert verdict(sound, "blind blind").passed
+    assert verdict(sound, "blind sequence").passed
     found = blind.blind(audit_of("Fixed", 0.1))
-    assert not verdict(found, "blind blind").passed
+    assert not verdict(found, "blind sequence").passed
     best = found.data["default"]["blind"][0]
     assert best == pytest.approx(0.45, abs=0.05)  # 0.5 nearer for 0.5 of way, less a tenth of it
 

@@ -58,8 +58,7 @@ def test_plain_rows_are_trained_once(audit_of: Make, monkeypatch: Any) -> None:
     rows = found.data["default"]["PPO"]
     assert len(rows["runs"]) == len(plain.SEEDS)
     assert all(steps > 0 for steps in rows["steps"])
-    names = ["plain default", "plain expert", "plain easy", "plain halfway"]
-    assert [one.name for one in found.checks] == names
+    assert all(one.passed for one in found.checks)  # seconds decide only what they reach
     monkeypatch.setattr(plain, "train", lambda task: pytest.fail("trained again"))
     assert plain.plain(audit).data["default"]["PPO"]["runs"] == rows["runs"]
 

@@ -9,11 +9,11 @@ from microgym.envs.ptycho.config import GRID
 from microgym.envs.ptycho.env import PtychoEnv
 from microgym.envs.ptycho.task import PtychoTask
 
-QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4}
+QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4, "photons": 1e5}
 
 
 def make(seed: int | None = 1, **arguments: Any) -> Any:
-    """A short episode without drift and damage, unless asked for; reset unless `seed` is None."""
+    """A short, dim episode without drift and damage, unless asked for; reset unless no `seed`."""
     env = PtychoEnv(**{**QUIET, **arguments})
     if seed is not None:
         env.reset(seed=seed)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.kernels import NumpyMicroscope, Patch
 from microgym.envs.ptycho.config import DWELL_RANGE_S, PtychoConfig
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import (
     PtychographySettings,
@@ -339,7 +340,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         self.snr_db = self._score()
         area = max(self.pixels, 1)
         self.terms = {
-            "resolution": (self.snr_db - before[0]) / 10.0,
+            "resolution": (max(self.snr_db, 0.0) - max(before[0], 0.0)) / 10.0,
             "discovery": (self.seen - before[1]) / area,
             "dose": (before[3] - microscope.dose) / self.budget,
             "damage": before[2] - self.faded,
@@ -392,13 +393,14 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
         microscope, chosen = self.microscope, self.arguments
         image = self._pooled(microscope.estimate)
         flux = self._pooled(self.fluence) / self.unit
-        maps = np.empty((5, CELLS, CELLS), np.float32)
-        maps[0] = np.minimum(0.5 * np.abs(image), 1.0)
-        maps[1] = np.angle(image) / math.pi
-        maps[2] = 1.0 - np.exp(-3.0 * np.minimum(flux, 20.0))
-        maps[3] = np.minimum(0.1 * flux, 1.0)
         sigma = 1.0 / np.sqrt(1.0 / PRIOR_CONTRAST**2 + 2.0 * self.fluence)
-        maps[4] = np.minimum(2.0 * self._pooled(sigma), 1.0)
+        maps = MAPS.pack(
+            amplitude=0.5 * np.abs(image)[None],
+            phase=np.angle(image)[None] / math.pi,
+            coverage=1.0 - np.exp(-3.0 * np.minimum(flux, 20.0))[None],
+            dose=0.1 * flux[None],
+            uncertainty=2.0 * self._pooled(sigma)[None],
+        )
         dose = microscope.dose / self.budget
         numbers = [
             *(2.0 * (at - self.start) / self.region - 1.0 for at in self.position),
@@ -407,7 +409,7 @@ class NumpyPtychoEnv(gym.Env[Any, Any]):
             dose / (1.0 + dose),
             *self.signal,
         ]
-        return {"maps": maps, "numbers": np.clip(numbers, -1.0, 1.0).astype(np.float32)}
+        return {"maps": maps[0], "numbers": NUMBERS.scaled(np.array(numbers)[None])[0]}
 
     def _pooled(self, plane: NDArray[Any]) -> NDArray[Any]:
         """Means over the cells of the region."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
 
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import STAGE_LEVELS
 from microgym.random import Role, normal, stream
@@ -54,6 +55,14 @@ def assert_alike(ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
         assert ours == pytest.approx(theirs, rel=tolerance, abs=tolerance)
 
 
+def values(returned: Any) -> Any:
+    """Observations in plain values: their scale would magnify the rounding; all else as it is."""
+    if not isinstance(returned, dict) or "maps" not in returned:
+        return returned
+    declared = {"maps": MAPS, "numbers": NUMBERS}
+    return {name: dict(one.unpack(returned[name][None])) for name, one in declared.items()}
+
+
 def start_alike(task: PtychoTask, env: NumpyPtychoEnv) -> None:
     """Give both the same first estimate, not vacuum.
 
@@ -90,7 +99,7 @@ def test_an_episode_is_the_compiled_one(precision, arguments):
         action = ptycho.action(*np.clip(np.add((y, x), spread), -1, 1), seconds=0.3 + 0.3 * number)
         mine, their = ours.step(action), theirs.step(action)
         for one, other in zip(mine, their, strict=True):
-            assert_alike(one, other)
+            assert_alike(values(one), values(other))
         ended = their[2]
     assert ended
     # It was an episode in which something happened.

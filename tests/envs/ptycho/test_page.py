@@ -101,7 +101,7 @@ def test_the_page_says_what_the_instrument_is():
     assert geometry.object_pixel_m == pytest.approx(1.55e-10 * 0.6194 / (64 * 150e-6))
     assert listed["`geometry.object_pixel_m`"] == f"{geometry.object_pixel_m:g}"
     assert 25.0 < float(listed["`probe_px`"]) < 30.0
-    assert listed["`photons_per_s`"] == "100,000"
+    assert listed["`photons_per_s`"] == "1,000,000"
 
 
 def test_the_tables_list_what_is_declared():

@@ -13,6 +13,7 @@ from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 from microgym.instruments.ptychography.settings import OPTICS
+from microgym.metrics.scan_progress import SEEN_EXPOSURES
 from microgym.physics.damage import DAMAGE_LEVELS
 from microgym.physics.probe import intensity, make_probe
 from microgym.physics.sampling import Geometry
@@ -21,14 +22,16 @@ from microgym.specimens.files import load_image
 from tests.envs.ptycho.helpers import action, cell_centre, make, play, richest, task_of, wander
 from tests.microgym.instruments import scans
 
-AMPLITUDE, PHASE, COVERAGE, DOSE, UNCERTAINTY = (
-    MAPS.index(name) for name in ("amplitude", "phase", "coverage", "dose", "uncertainty")
-)
 TERMS = tuple(PtychoTask.REWARD)
 
 
 def number(observation: Any, name: str) -> float:
-    return float(observation["numbers"][NUMBERS.index(name)])
+    return float(NUMBERS.unpack(observation["numbers"][None].astype(float))[name][0])
+
+
+def maps_of(observation: Any) -> dict[str, Any]:
+    """Values of the maps by name."""
+    return {name: one[0] for name, one in MAPS.unpack(observation["maps"][None]).items()}
 
 
 # --- what is seen --------------------------------------------------------------------------------
@@ -52,23 +55,25 @@ def test_maps_show_the_estimate_and_the_spent_fluence(observation, cells):
 
     wave = pooled(task.scan.estimate.state.re[0]) + 1j * pooled(task.scan.estimate.state.im[0])
     spent = pooled(exposures)
-    maps = task.observe()["maps"][0]
-    assert maps.shape == (5, cells, cells)
-    assert maps[AMPLITUDE] == pytest.approx(np.minimum(np.abs(wave) / 2, 1.0), abs=1e-6)
-    assert maps[PHASE] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
-    assert maps[COVERAGE] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
-    assert maps[DOSE] == pytest.approx(spent / 10, abs=1e-6)
+    seen = task.observe()["maps"]
+    assert seen.shape == (1, 5, cells, cells)
+    maps = maps_of({"maps": seen[0]})
+    assert maps["amplitude"] == pytest.approx(np.minimum(np.abs(wave) / 2, 1.0), abs=1e-6)
+    assert maps["phase"] == pytest.approx(np.angle(wave) / np.pi, abs=1e-6)
+    assert maps["coverage"] == pytest.approx(1 - np.exp(-3 * spent), abs=1e-6)
+    assert maps["dose"] == pytest.approx(spent / 10, abs=1e-6)
     sigma = 1 / np.sqrt(1 / PRIOR_CONTRAST**2 + 2 * exposures * task.scan.unit)
-    assert maps[UNCERTAINTY] == pytest.approx(2 * pooled(sigma), abs=1e-6)
+    assert maps["uncertainty"] == pytest.approx(2 * pooled(sigma), abs=1e-6)
 
 
 def test_an_untouched_specimen_looks_like_vacuum():
     observation, info = make(None, reconstructor="classical").reset(seed=3)
-    maps = observation["maps"]
-    assert maps[UNCERTAINTY] == pytest.approx(2 * PRIOR_CONTRAST)
-    assert np.all(maps[AMPLITUDE] == 0.5)
-    assert np.all(maps[[PHASE, COVERAGE, DOSE]] == 0.0)
-    assert observation["numbers"].tolist() == [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    maps = maps_of(observation)
+    assert maps["uncertainty"] == pytest.approx(2 * PRIOR_CONTRAST)
+    assert np.all(maps["amplitude"] == 0.5)
+    assert all(np.all(maps[name] == 0.0) for name in ("phase", "coverage", "dose"))
+    numbers = [number(observation, name) for name in NUMBERS]
+    assert numbers == pytest.approx([0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0], abs=1e-6)
     assert info["metrics"]["snr_db"] == pytest.approx(0.0, abs=1e-9)
     assert info["metrics"]["found"] == info["metrics"]["contrast_lost"] == 0.0
 
@@ -76,16 +81,16 @@ def test_an_untouched_specimen_looks_like_vacuum():
 def test_one_exposure_lights_the_commanded_place():
     env = make(reconstructor="classical")
     observation = env.step(action(-0.5, 0.25))[0]
-    light = observation["maps"][DOSE].astype(float)
+    light = maps_of(observation)["dose"].astype(float)
     at = (np.arange(32) + 0.5) / 16 - 1
     total = light.sum()
     assert light.sum(axis=1) @ at / total == pytest.approx(-0.5, abs=0.02)
     assert light.sum(axis=0) @ at / total == pytest.approx(0.25, abs=0.02)
     assert task_of(env).scan.running.fluence.sum() == pytest.approx(1e5, rel=1e-4)
     # Wherever nothing was, the estimate is vacuum.
-    dark = observation["maps"][COVERAGE] == 0.0
+    dark = maps_of(observation)["coverage"] == 0.0
     assert dark.any()
-    assert observation["maps"][AMPLITUDE][dark] == pytest.approx(0.5, abs=1e-3)
+    assert maps_of(observation)["amplitude"][dark] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_numbers_tell_place_budgets_and_signals():
@@ -93,7 +98,7 @@ def test_numbers_tell_place_budgets_and_signals():
     observation, _, _, _, info = env.step(action(-0.5, 0.25, 3.0))
     assert number(observation, "y") == -0.5
     assert number(observation, "x") == 0.25
-    assert number(observation, "exposures_left") == 0.75
+    assert number(observation, "exposures_left") == pytest.approx(0.75)
     time_s = info["ledger"]["time_s"]
     assert number(observation, "time_left") == pytest.approx(1 - time_s / 20.0, abs=1e-6)
     assert number(observation, "dose") == pytest.approx(0.75 / 1.75, abs=1e-6)
@@ -115,7 +120,7 @@ def test_features_are_a_coarse_view():
     assert np.array_equal(vector[:count], numbers)
     contrast, coverage = vector[count:].reshape(2, 8, 8)
     assert np.corrcoef(
-        coverage.ravel(), maps[COVERAGE].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel()
+        coverage.ravel(), maps[MAPS.index("coverage")].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel()
     )[0, 1] == pytest.approx(1.0, abs=0.1)
     assert contrast.min() >= 0.0
     assert contrast.max() > 0.01
@@ -161,17 +166,17 @@ def test_the_hidden_state_is_hidden_unless_asked_for():
 def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
     grid, free = make(action="grid"), make()
     for cell in (0, 17, 200, 255):
-        one = grid.step(GRID * GRID + cell)  # one second
-        other = free.step(action(*cell_centre(cell)))
+        one = grid.step(GRID * GRID + cell)
+        other = free.step(action(*cell_centre(cell), GRID_DWELLS_S[1]))
         ours, theirs = task_of(grid), task_of(free)
         counts = [one.instrument.state.measurement.counts for one in (ours, theirs)]
-        assert counts[0].tobytes() == counts[1].tobytes()
-        assert ours.scan.estimate.state.re.tobytes() == theirs.scan.estimate.state.re.tobytes()
-        assert_same(one[0], other[0])
+        # An exposure time from an action of float32 has its rounding.
+        assert np.abs(counts[0] - counts[1]).max() <= 1.0
+        re = (one.scan.estimate.state.re for one in (ours, theirs))
+        assert np.abs(np.subtract(*re)).max() < 1e-2
         assert other[4].keys() == one[4].keys() - {"action_mask"}
-        # The logarithm of one second is exact, a tenth of a hundredfold is not.
-        assert one[1] == pytest.approx(other[1], rel=1e-12)
-        assert one[4]["ledger"] == pytest.approx(other[4]["ledger"], rel=1e-12)
+        assert one[1] == pytest.approx(other[1], abs=1e-4)
+        assert one[4]["ledger"] == pytest.approx(other[4]["ledger"], rel=1e-6)
 
 
 @pytest.mark.parametrize("level", range(len(GRID_DWELLS_S)))
@@ -237,7 +242,7 @@ def test_an_episode_ends_when_time_is_used_up():
     observation, _, terminated, _, info = env.step(action(0.0, 0.0, 5.0))
     assert terminated
     assert info["ledger"]["time_s"] > 12.0
-    assert number(observation, "time_left") == 0.0
+    assert number(observation, "time_left") == pytest.approx(0.0, abs=1e-6)
     assert number(observation, "exposures_left") == pytest.approx(0.85)
 
 
@@ -251,7 +256,7 @@ def test_terms_add_up_to_figures_of_the_end():
     total = dict(zip(TERMS, np.sum([step[1] for step in steps], axis=0), strict=True))
     info, task = steps[-1][4], task_of(env)
     figures, ledger = info["metrics"], info["ledger"]
-    assert total["resolution"] * 10 == pytest.approx(figures["snr_db"], abs=1e-9)
+    assert total["resolution"] * 10 == pytest.approx(max(figures["snr_db"], 0.0), abs=1e-9)
     estimate = task.scan.estimate.state.re[0] + 1j * task.scan.estimate.state.im[0].astype(float)
     sample = task.instrument.sample
     truth = sample.pristine_re[0] + 1j * sample.pristine_im[0].astype(float)
@@ -273,6 +278,20 @@ def test_terms_add_up_to_figures_of_the_end():
     assert lost > 0.001
 
 
+def test_exposing_is_never_worse_than_an_empty_image():
+    """Resolution is floored at 0 dB: on dense specimens a first glance has a worse image."""
+    lowest = 0.0
+    for family in ("lines", "grf", "sparse"):
+        env = make(specimen=family, photons=1e4, reward_mode="vector", final_sweeps=0)
+        total = 0.0
+        for one in wander(4, 3, 0.1):
+            _, terms, _, _, info = env.step(one)
+            total += terms[TERMS.index("resolution")]
+            lowest = min(lowest, info["metrics"]["snr_db"])
+            assert total == pytest.approx(max(info["metrics"]["snr_db"], 0.0) / 10.0, abs=1e-9)
+    assert lowest < 0.0
+
+
 def test_the_sums_are_right_at_every_step_not_only_after_the_final_sweeps():
     env = make(exposures=5, final_sweeps=0)
     task = task_of(env)
@@ -287,11 +306,11 @@ def test_the_sums_are_right_at_every_step_not_only_after_the_final_sweeps():
         assert info["metrics"]["snr_db"] == pytest.approx(float(snr), abs=1e-3)
 
 
-def test_seen_structure_is_what_got_half_an_exposure():
+def test_seen_structure_is_what_got_light_enough():
     env = make(exposures=6)
     info = play(env, wander(6, 1))[-1][4]
     task = task_of(env)
-    enough = task.instrument.sample.fluence[0] >= 0.5 * task.scan.unit
+    enough = task.instrument.sample.fluence[0] >= SEEN_EXPOSURES * task.scan.unit
     structure = task.instrument.sample.structure[0].astype(bool)
     assert info["metrics"]["found"] == pytest.approx(enough[structure].mean(), abs=1e-9)
 
@@ -464,7 +483,7 @@ def test_a_probe_from_a_file(coherence, tmp_path):
     assert len(known) == (1 if coherence == "off" else 6)
     assert np.sum(np.abs(known.astype(complex)) ** 2) == pytest.approx(1.0, abs=1e-5)
     observation = env.step(action(0.0, 0.0))[0]
-    assert observation["maps"][COVERAGE].max() > 0.5
+    assert maps_of(observation)["coverage"].max() > 0.5
 
 
 def test_optics_change_the_probe_and_the_pixel():
@@ -502,7 +521,7 @@ def test_a_recorded_scan_is_replayed(tmp_path):
     steps = play(env, [GRID * GRID + y * GRID + x for y in line for x in line])
     *_, last = steps
     assert last[2]
-    assert last[4]["ledger"]["dose"] == pytest.approx(5e5)
+    assert last[4]["ledger"]["dose"] == pytest.approx(25 * GRID_DWELLS_S[1] * 2e4)
     assert last[4]["metrics"]["snr_db"] > 3.0
     assert last[4]["metrics"]["found"] > 0.9
     assert last[4]["cost"] == 0.0

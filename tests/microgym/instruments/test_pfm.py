@@ -10,6 +10,7 @@ from microgym.instruments.pfm.film_kernels import tip_field
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.settings import (
     DRIFT_LEVELS,
+    LOOP_NOISE_V,
     READOUT_LEVELS,
     TIP_LEVELS,
     PFMSettings,
@@ -450,6 +451,15 @@ def test_a_loop_on_a_copy_leaves_the_film_alone_and_a_real_one_does_not():
     assert np.array_equal(loop(film, disturb=True), first)
     assert film.state.ledger.time_s[0] == film.settings.loop_s
     assert (film.state.p > 0.0).any()
+
+
+def test_loops_are_read_with_noise():
+    film = make(400, readout=ReadoutParameters(noise=0.2))
+    found, seen = np.tile([3.0, -3.0], (400, 1)), np.zeros((400, 2))
+    film.read(np.arange(400), found, seen)
+    assert seen.mean(axis=0) == pytest.approx([3.0, -3.0], abs=0.03)
+    assert np.std(seen - found) == pytest.approx(LOOP_NOISE_V * 0.2, rel=0.1)
+    assert abs(np.corrcoef(seen.T)[0, 1]) < 0.15
 
 
 def test_what_surrounds_a_point_shifts_its_loop():

@@ -24,6 +24,8 @@ from microgym.state import arrays
 
 COUNT = 32
 ROWS = np.arange(COUNT)
+LEVELS = ("off", "easy", "real", "hard")
+SWITCHES = {"drift": DRIFT_LEVELS, "tip": APEX_LEVELS, "noise": NOISE_LEVELS}
 QUIET = {
     "drift": DRIFT_LEVELS["off"],
     "tip": APEX_LEVELS["off"],
@@ -301,6 +303,26 @@ def test_current_changes_tips():
     # rate 1e-4 (1 + I / nA) for 2 s, 1280 times: 7.8 at 30 nA and 23 at 90 nA
     assert 2.0 <= changed[0.005] <= 18.0
     assert 12.0 <= changed[0.015] <= 38.0
+
+
+@pytest.mark.parametrize("switch", ["noise", "drift", "tip"])
+def test_every_level_of_a_switch_acts_and_the_next_acts_more(switch):
+    """Measured on what it affects: errors of places, drift after two minutes, spread of wells."""
+    measured = []
+    for level in LEVELS:
+        instrument = started(**{switch: SWITCHES[switch][level]})
+        now = instrument.state
+        if switch == "drift":
+            instrument.state.tip.traits[:, stm_tip.FLICKER] = 0.0
+            for _ in range(6):
+                instrument.look(ROWS)
+            measured.append(np.hypot(*now.drift.drift.T).mean())
+        elif switch == "noise":
+            instrument.look(ROWS)
+            measured.append(np.std((now.seen - now.field.places)[now.field.present]))
+        else:
+            measured.append(np.std(np.log(now.tip.traits[:, [stm_tip.STRENGTH, stm_tip.HARDNESS]])))
+    assert (np.diff(measured) > 0.2 * measured[-1] / len(LEVELS)).all(), measured
 
 
 # --- time and accounts ---------------------------------------------------------------------------

@@ -18,7 +18,11 @@ from microgym.specimens.adatom_fields import (
 from microgym.state import allocate
 
 COUNT = 40
-CASES = [(family, movers) for family in FAMILIES for movers in (1, 2, 3, 5)]
+CASES = [
+    (family, movers, farthest)
+    for family in FAMILIES
+    for movers, farthest in ((1, 3.0), (2, FIELD_NM), (3, FIELD_NM), (5, FIELD_NM), (3, 1.5))
+]
 
 
 def drawn(family="terrace", movers=1, split="validation", first=0, ways=(1.0, 3.0)):
@@ -28,9 +32,9 @@ def drawn(family="terrace", movers=1, split="validation", first=0, ways=(1.0, 3.
     return fields
 
 
-@pytest.mark.parametrize(("family", "movers"), CASES)
-def test_everything_is_in_hollows_on_the_field(family, movers):
-    fields = drawn(family, movers)
+@pytest.mark.parametrize(("family", "movers", "farthest"), CASES)
+def test_everything_is_in_hollows_on_the_field(family, movers, farthest):
+    fields = drawn(family, movers, ways=(1.0, farthest))
     edge = FIELD_NM / 2 - MARGIN_NM
     for k in range(COUNT):
         here = fields.present[k]
@@ -58,6 +62,18 @@ def test_the_way_of_one_mover_is_as_asked():
     assert ways.min() > 1.5 - 0.2
     assert ways.max() < 2.0 + 0.2
     assert np.std(ways) > 0.05
+
+
+@pytest.mark.parametrize("movers", [2, 3, 5])
+def test_ways_of_several_movers_are_as_asked(movers):
+    """Near their targets with a largest distance, else anywhere."""
+    longest = {}
+    for farthest in (1.5, 2.5, FIELD_NM):
+        fields = drawn(movers=movers, ways=(1.0, farthest))
+        gaps = fields.targets[:, :movers] - fields.places[:, :movers]
+        longest[farthest] = np.quantile(np.hypot(gaps[..., 0], gaps[..., 1]), 0.9)
+    assert longest[1.5] < 1.5 + 0.2
+    assert longest[1.5] < longest[2.5] - 0.2 < longest[FIELD_NM]
 
 
 @pytest.mark.parametrize("movers", [2, 3, 4, 5])

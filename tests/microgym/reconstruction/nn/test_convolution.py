@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from microgym.reconstruction.nn.convolution import LANES, TILE, convolve1, fold
-from microgym.reconstruction.nn.winograd import FREQUENCIES, convolve3, pack_kernels, work_size
+from microgym.reconstruction.nn.convolution import LANES, TILE, convolve1, convolve3, fold
 
 rng = np.random.default_rng(0)
 
@@ -92,17 +91,14 @@ def test_kernels_of_two_by_two_pixels():
 def test_kernels_of_three_by_three_pixels(inputs, outputs, side):
     image = rng.normal(size=(inputs, side, side)).astype(np.float32)
     weight, bias = layer(inputs, outputs, 3)
-    flat = pack_kernels(weight, bias)
-    assert flat.shape == (FREQUENCIES * outputs * (inputs + 1),)
-    w = np.concatenate([np.full(5, np.nan, np.float32), flat])
-    size = work_size(inputs, outputs, side)
+    size = 9 * inputs * side
     work = np.full(size + 100, np.nan, np.float32)
     pitch = side + 2
     out = np.full(pitch**2 * outputs, np.nan, np.float32)
+    w = packed(weight, bias)
     convolve3(bordered(image), pitch, inputs, w, 5, outputs, out, pitch, side, work)
     found = unbordered(out, outputs, side)
     expected = by_torch(image, weight, bias)
-    # The transforms cost a few bits: no more than ten times the rounding of nine sums of products.
     assert found[:, 1:-1, 1:-1] == pytest.approx(expected, abs=6e-6 * inputs)
     assert_nothing_beside(found)
     assert np.isnan(work[size:]).all()

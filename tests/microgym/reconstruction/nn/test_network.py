@@ -10,7 +10,6 @@ from microgym.baselines.observation_models.network import TwinNetwork
 from microgym.reconstruction.adatoms.observation_model import NETWORK as ADATOMS
 from microgym.reconstruction.nn.layers import KINDS, clear_borders, run_on_image, run_on_line
 from microgym.reconstruction.nn.network import Layer, Network, Weights, image_network, line_network
-from microgym.reconstruction.nn.winograd import work_size
 from microgym.reconstruction.ptychography.neural import NETWORK as PTYCHO
 from microgym.reconstruction.topography.observation_model import NETWORK as LINES
 
@@ -113,7 +112,7 @@ def test_buffers_do_not_overlap_and_convolutions_have_room(network, edge):
         level += {"down": 1, "up": -1}.get(layer.kind, 0)
         side = planes[level][0]
         if layer.kind == "residual":
-            needs.append(work_size(layer.width, layer.width, side))
+            needs.append(9 * layer.width * side)
         elif layer.kind == "down":
             needs.append(side * side * 4 * widths[level - 1])
     lent = max(needs)
