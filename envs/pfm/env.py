@@ -81,7 +81,9 @@ gymnasium.make("PFMLoop-v0", drift="off")
 gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 ```
 
-`PFMLoop-v0` has no `pattern` and no `domains`.
+`PFMLoop-v0` has no `pattern` and no `domains`. Every level of `drift`, `disorder`, `tip` and
+`readout` is at least as hard as the one before. `heat` makes writing uncertain, and hardly acts in
+`PFMLoop-v0`, where fields are strong.
 
 ## Reference policies
 
@@ -105,11 +107,6 @@ agent = PPO(
 )
 agent.learn(110_000)
 ```
-
-## Switches
-
-Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
-`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
 
 ## Where adaptivity does not pay
 
