@@ -58,7 +58,6 @@ SECTIONS = (
     "Recorded scans",
     "Reference policies",
     "Learning",
-    "Switches",
     "Audit",
     "Where adaptivity does not pay",
     "Reproducing",
@@ -68,14 +67,7 @@ SECTIONS = (
 """Sections of an environment's page, in order; they include those of Gymnasium's pages."""
 
 OPTIONAL = frozenset(
-    {
-        "Audit",
-        "Learning",
-        "Observation models",
-        "Recorded scans",
-        "Switches",
-        "Where adaptivity does not pay",
-    }
+    {"Audit", "Learning", "Observation models", "Recorded scans", "Where adaptivity does not pay"}
 )
 """Sections that a page may lack."""
 

@@ -100,6 +100,15 @@ those nearest to the believed positions. The believed position of a missed adato
 the `probability` that the detection is an adatom (0 where it was missed), the `uncertainty_nm`
 of its position along one axis, and the number of images in a row in which it was `missed`.
 
+## Difficulty switches
+
+With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of drags
+along rows suffices, at any conductance, and there is nothing to be learnt during an episode. In
+`STMTip-v0` the switch `tip` sets the spread of the tips' hardness and the rate of spontaneous
+changes, `drift` moves an image of which only the tip is read: both change returns by less than
+0.02. The switch `noise` acts on measured positions and currents: up to "real" hollows are told
+apart nearly always, at "hard" a position is as uncertain as half the distance of two hollows.
+
 ## Recorded scans
 
 None: the result of a drag that was not made cannot be read off a recording.
@@ -137,15 +146,6 @@ Measured, deterministic, on 200 validation episodes, seconds of one core: `STMTi
 million steps and 240 s, and rises (random -0.92, expert 1.36, oracle 1.48). At defaults
 MaskablePPO reaches 0.65 to 0.68 in `STMTip-v0` after 52 s (expert 0.77, oracle 0.81). SAC learns
 slowly here: -0.85 in `STM-v0` after 56,000 steps and 136 s.
-
-## Where adaptivity does not pay
-
-With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of drags
-along rows suffices, at any conductance, and there is nothing to be learnt during an episode. In
-`STMTip-v0` the switch `tip` sets the spread of the tips' hardness and the rate of spontaneous
-changes, `drift` moves an image of which only the tip is read: both change returns by less than
-0.02. The switch `noise` acts on measured positions and currents: up to "real" hollows are told
-apart nearly always, at "hard" a position is as uncertain as half the distance of two hollows.
 
 ## References
 
