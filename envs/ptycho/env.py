@@ -140,8 +140,16 @@ from microgym.agents.training.sb3_vec_env import make_sb3
 
 envs = make_sb3("Ptycho-v0", 64, action="grid", infos="final", difficulty="easy")
 model = MaskablePPO(
-    GridPolicy, envs, learning_rate=7e-4, n_steps=30, batch_size=480, n_epochs=3,
-    gamma=0.97, gae_lambda=0.9, ent_coef=0.003, verbose=1,
+    GridPolicy,
+    envs,
+    learning_rate=7e-4,
+    n_steps=30,
+    batch_size=480,
+    n_epochs=3,
+    gamma=0.97,
+    gae_lambda=0.9,
+    ent_coef=0.003,
+    verbose=1,
 )
 model.learn(300_000)
 ```
