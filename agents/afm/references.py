@@ -97,7 +97,7 @@ class ConstantConfig:
     """
 
     setpoint: float = 0.82
-    gain: float = 4.2
+    gain: float = 1.5
 
 
 class ConstantAgent(DialAgent):
@@ -149,22 +149,22 @@ class ExpertConfig:
         most: largest size of the logarithm.
     """
 
-    setpoint: float = 0.86
-    lower: float = 0.029
+    setpoint: float = 0.78
+    lower: float = 0.039
     raise_again: float = 0.0025
-    lost: float = 0.0105
-    gain: float = 3.1
-    climb: float = 1.32
-    onset: float = 1.09
-    quiet_nm: float = 0.44
-    back_off: float = 0.88
+    lost: float = 0.0052
+    gain: float = 1.5
+    climb: float = 1.1
+    onset: float = 1.16
+    quiet_nm: float = 0.63
+    back_off: float = 0.8
     proportional: float = 0.0
-    care: float = 0.19
-    quiet_slope: float = 0.135
-    worry: float = 0.5
-    fair: float = 0.3
+    care: float = 0.3
+    quiet_slope: float = 0.1
+    worry: float = 1.33
+    fair: float = 0.27
     early: float = 0.1
-    most: float = 0.6
+    most: float = 0.72
 
 
 class ExpertState(NamedTuple):
@@ -236,8 +236,8 @@ class OracleConfig:
     """
 
     setpoint: float = 0.65
-    gain: float = 0.9
-    flat: float = 0.6
+    gain: float = 0.5
+    flat: float = 0.35
     steep: float = 0.1
     proportional: float = 0.0
     care: float = 0.48

@@ -24,8 +24,8 @@ from microgym.random import episode_key
 PERFECT = AFMConfig(drift="off", tip="off", loop="off")
 """Arguments without drift, wear and noise, which the compiled line computes all the same."""
 RATE_HZ = 8.0
-"""Line rate at which a pixel has the fewest ticks, 8."""
-SETPOINT, GAIN = 0.7, 2000.0
+"""Line rate: 6250 ticks of the controller."""
+SETPOINT, GAIN = 0.7, 1000.0
 """Setpoint as a fraction of the free amplitude, and integral gain, 1/s, of every line."""
 
 DRAGS = 16
@@ -71,7 +71,7 @@ class Lines:
 @benchmark
 def force(effort: Effort) -> Iterator[Benchmark]:
     """Line of the force microscope."""
-    title = "line of AFM-v0, trace and retrace of 256 pixels, 8 ticks a pixel"
+    title = "line of AFM-v0, trace and retrace of 256 pixels, 6250 ticks of the controller"
     yield _within(500.0, title, "line", Alternative(Lines().run))
 
 

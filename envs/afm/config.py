@@ -1,6 +1,7 @@
 """Arguments of AFM-v0, and the scales of its actions."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from microgym.envs.core import config as declare
 from microgym.instruments.afm.settings import CANTILEVERS, LOOP_LEVELS, TIP_LEVELS, AFMSettings
@@ -29,6 +30,9 @@ LINE_S = 0.25
 class AFMConfig(declare.Config):
     """Arguments of AFM-v0."""
 
+    PRESETS: ClassVar = {
+        "easy": {"specimen": "islands", "drift": "off", "tip": "off", "loop": "hard"}
+    }
     specimen: str = declare.family("mixed", SURFACES, "family of surfaces")
     split: str = declare.split()
     imaging: str = declare.choice("amplitude", tuple(CANTILEVERS), "tapping, or contact mode")

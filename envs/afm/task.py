@@ -211,7 +211,7 @@ class AFMTask(Task):
         model = TOPOGRAPHIES[config.reconstructor]
         self.topography = model and model(self.num_envs, config.raster)
         # In contact mode no amplitude bounds the errors that are shown: 25 nm is a design choice.
-        self._free = self.instrument.parameters.signals.free or 25.0
+        self._free = self.instrument.parameters.free_amplitude_nm or 25.0
 
     def _chosen(self, what: str) -> Any:
         """Declared observation or action, without the parts that other arguments bring."""

@@ -1,49 +1,50 @@
-"""A cantilever over a surface: force law, amplitude against distance, and peak force.
+"""A cantilever over a surface: force law, averaged motion of a tapping tip, and contact mode.
 
-An oscillating cantilever obeys m z'' + (m w / Q) z' + k z = F0 cos(w t) + F(gap + z). At resonance
-and in one harmonic its amplitude A at a mean gap g solves (San Paulo and Garcia, Phys. Rev. B 64,
-193411, 2001, without dissipation)
+An oscillating cantilever obeys m z'' + (m w / Q) z' + k z = F0 cos(w t) + F(gap + z). The force is
+that of Derjaguin, Mueller and Toporov in contact, F = -H R / (6 a0^2) + (4/3) E sqrt(R) s^(3/2) at
+a depth s = a0 - d, and van der Waals' between sphere and plane, F = -H R / (6 d^2), beyond a0.
 
-    A^2 + (2 Q V / (k A))^2 = A0^2,    V(g, A) = <F z>,
+Averaged over a cycle at resonance (Krylov and Bogoliubov; San Paulo and Garcia, Phys. Rev. B 64,
+193411, 2001), z = A cos(w t - phi) follows
 
-with the sign of V that of attraction. The force is that of Derjaguin, Mueller and Toporov in
-contact, F = -H R / (6 a0^2) + (4/3) E sqrt(R) (a0 - d)^(3/2), and van der Waals' between sphere and
-plane, F = -H R / (6 d^2), beyond a0. Lengths are in nm, forces in nN, stiffness in nN/nm (N/m),
-moduli in nN/nm^2 (GPa), Hamaker constants in nN nm (1e-18 J).
+    dA/dt = (A0 sin phi - A) / tau,    A dphi/dt = A0 cos phi / tau + w V / (k A),
 
-A scan reads the amplitude from tables; tests compare the tables with the integrated equation of
-motion.
+with tau = 2 Q / w and V = <F z>, positive where attraction prevails. In steady state this is the
+harmonic balance A^2 + (2 Q V / (k A))^2 = A0^2. In the coordinates u = A sin phi, v = A cos phi the
+force turns the vector (u, v) by an angle w V t / (k A^2), and the rest lets it relax to (A0, 0):
+each is a step that keeps A, or is exact. Branches of the amplitude, their ends, and forces in steep
+places follow, where dA/dt asks for a phase that only further impacts can turn.
+
+Lengths are in nm, forces in nN, stiffness in nN/nm (N/m), moduli in nN/nm^2 (GPa), Hamaker
+constants in nN nm (1e-18 J). Tests compare with the integrated equation of motion.
 """
 
-import functools
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.jit import inline_kernel, kernel
-from microgym.numerics.libm import sincos
 from microgym.validation import Checked, NonNegative, Positive
 
 HAMAKER_NN_NM = 0.064
 """Hamaker constant, nN nm: 6.4e-20 J, silicon on silicon oxide or a polymer in air, as is commonly
 quoted (not verified here)."""
 CONTACT_NM = 0.165
-"""Intermolecular distance at which contact begins, nm (Israelachvili, Intermolecular and Surface
+"""Intermolecular distance a0 at which contact begins, nm (Israelachvili, Intermolecular and Surface
 Forces)."""
-MODULI_GPA = (0.5, 1.5, 4.5, 13.5, 40.0, 120.0)
-"""Reduced moduli at which tables are made, GPa: soft polymer to diamond-like (design choice)."""
-RADII_NM = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-"""Radii of the tip at which tables are made, nm: sharper than new to ruined (design choice)."""
-NODES = 256
-"""Points of the quadrature over half a cycle: within 1e-3 of V (design choice)."""
-_AMPLITUDES = 72
-_GAPS = 512
-_STEPS = 34
-_BEYOND_NM = 4.0
+STIFFEST = 2.0
+"""Largest square of the contact's angular frequency times the step. Between amplitude and phase the
+contact acts as a spring of frequency W, W^2 = (A0 / tau) (w / (k A)) E sqrt(R) s / sqrt(2 A). A
+contact that is stiffer than the step resolves is taken as softer, at the same mean force."""
 
-Float64 = NDArray[np.float64]
+# Of type float32, so that sums stay in it.
+_F32 = np.float32
+_A0, _ZERO, _ONE, _TWO = _F32(CONTACT_NM), _F32(0.0), _F32(1.0), _F32(2.0)
+_ADHESION = _F32(1.0 / CONTACT_NM**2)
+_FAR, _FIRST, _SECOND = _F32(4.0 / math.pi), _F32(0.269), _F32(0.0285)
+_GROWTH, _SLIGHT, _EIGHTH, _LEAST = _F32(0.75), _F32(0.35), _F32(0.125), _F32(0.3)
+_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Cantilever(Checked):
 
     @property
     def lag_s(self) -> float:
-        """Time constant 2 Q / w with which the amplitude follows, s."""
+        """Time constant tau = 2 Q / w of the free cantilever, s."""
         return self.quality / (np.pi * self.resonance_hz)
 
 
@@ -83,213 +84,112 @@ def tip_force(d, hamaker_radius, stiffness):
     return stiffness * inside * np.sqrt(inside) - hamaker_radius / (6.0 * far * far)
 
 
+@inline_kernel
+def adhesion_of(radius):
+    """Adhesion H R / (6 a0^2) of a sphere, nN."""
+    return HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM * CONTACT_NM)
+
+
 @kernel
-def virial(gap, amplitude, hamaker_radius, stiffness, cosines):
-    """V = <F z> over a cycle, nN nm; positive if attraction prevails.
+def coupling_of(step_s, lag_s, stiffness_n_m, quality, free_nm, radius_nm):
+    """Factors of `turn_of` for a step of the averaged motion.
 
     Args:
+        step_s: duration of the step, s.
+        lag_s: time constant tau, s.
+        stiffness_n_m, quality, free_nm: k, Q and A0 of the cantilever.
+        radius_nm: of the tip.
+
+    Returns:
+        Factors of attraction, of repulsion, and of the softest contact that is not resolved.
+    """
+    # Half an angle is w V dt / (2 k A^2), w = 2 Q / tau.
+    w = 2.0 * quality / lag_s
+    turn = 0.5 * w * step_s / stiffness_n_m
+    attraction = turn * HAMAKER_NN_NM * radius_nm * np.sqrt(2.0) / (6.0 * np.pi)
+    # From W^2 dt^2 <= STIFFEST: E sqrt(R) s <= STIFFEST tau k sqrt(2) A^(3/2) / (A0 w dt^2).
+    bound = STIFFEST * lag_s * stiffness_n_m * np.sqrt(2.0) / (free_nm * w * step_s * step_s)
+    return attraction, turn / (2.0 * np.sqrt(2.0)), bound
+
+
+@inline_kernel
+def turn_of(amplitude, root, gap, elastic, attraction, repulsion, bound):
+    """Half the angle by which a force turns the motion in a step, as a fraction; float32.
+
+    With y = sqrt(s) and A large against s (Hertz' part: exact to s^2 / A^2)
+
+        V = (sqrt(2) H R / 6 pi) sqrt(A) J - E sqrt(R) sqrt(A) s^2 / (2 sqrt(2)) (1 - s / 8 A),
+
+    J the integral of 1 / max(d + x^2, a0)^2 over x > 0: (pi / 4) d^(-3/2) outside of contact, and y
+    / a0^2 + 1 / (4 a0^(3/2) / pi + 0.269 y + 0.0285 y^2) in it, to 0.5 % for depths up to 2 nm. The
+    attraction's factor 1 / (1 + 3 d / 4 A) is exact in first order; 1 - 0.35 s / A is fitted to the
+    quadrature.
+
+    Args:
+        amplitude: A, nm, above 0.
+        root: its square root.
         gap: mean distance, nm.
-        amplitude: nm.
-        hamaker_radius, stiffness: as in `tip_force`.
-        cosines: (nodes,) cosines of the midpoints of equal parts of half a cycle.
+        elastic: E sqrt(R), nN/nm^(3/2).
+        attraction, repulsion, bound: see `coupling_of`.
+
+    Returns:
+        Numerator and denominator, and E sqrt(R) s^2, bounded, nN sqrt(nm).
     """
-    total = 0.0
-    # Midpoint rule over half a cycle: the other half is its mirror image.
-    for i in range(cosines.size):
-        z = amplitude * cosines[i]
-        total += tip_force(gap + z, hamaker_radius, stiffness) * z
-    return total / cosines.size
+    d = gap - amplitude
+    s = max(_A0 - d, _ZERO)
+    y, far, cube = np.sqrt(s), max(d, _A0), amplitude * root
+    stiff = min(elastic * s, bound * cube)
+    rest = _FAR * far * np.sqrt(far) + y * (_FIRST + _SECOND * y)
+    part, span = amplitude - _SLIGHT * s, amplitude + _GROWTH * max(d, _ZERO)
+    pull = attraction * (_ADHESION * y * rest + _ONE) * amplitude * max(part, _LEAST * amplitude)
+    push = repulsion * stiff * s * (amplitude - _EIGHTH * s) * rest * span
+    return pull - push, amplitude * cube * rest * span, stiff * s
 
 
 @kernel
-def _falling_to(level, low, high, amplitude, hamaker_radius, stiffness, cosines, rising):
-    """Gap in [low, high] at which V has a level, V rising (or falling) between them."""
+def balanced_gap(amplitude, elastic, free, lag_s, step_s, coupling):
+    """Gap at which a tapping tip has an amplitude in repulsion, in steady state, nm.
+
+    Args:
+        amplitude: A, nm, between 0 and A0.
+        elastic: E sqrt(R), nN/nm^(3/2).
+        free, lag_s: A0, nm, and time constant of the cantilever, s.
+        step_s: step of `coupling_of`, s.
+        coupling: what it returns.
+    """
+    attraction, repulsion, bound = coupling
+    a, root = _F32(amplitude), _F32(np.sqrt(amplitude))
+    # w V / (k A^2) = -sqrt(A0^2 - A^2) / (A tau), of which half an angle is one half.
+    wanted = -0.5 * step_s * np.sqrt(max(free * free - amplitude * amplitude, 0.0))
+    wanted /= amplitude * lag_s
+    low, high = 0.0, amplitude + CONTACT_NM
     for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        above = virial(middle, amplitude, hamaker_radius, stiffness, cosines) > level
-        if above == rising:
-            high = middle
+        gap = 0.5 * (low + high)
+        turn, whole, _ = turn_of(
+            *(a, root, _F32(gap), _F32(elastic)),
+            *(_F32(attraction), _F32(repulsion), _F32(bound)),
+        )
+        if turn > wanted * whole:
+            high = gap
         else:
-            low = middle
+            low = gap
     return 0.5 * (low + high)
 
 
-@kernel
-def _most_attractive(amplitude, hamaker_radius, stiffness, cosines):
-    """Gap at which V is largest (golden section)."""
-    low, high = amplitude - 4.0, amplitude + 4.0 * CONTACT_NM
-    golden = 0.6180339887498949
-    a, b = high - golden * (high - low), low + golden * (high - low)
-    at_a = virial(a, amplitude, hamaker_radius, stiffness, cosines)
-    at_b = virial(b, amplitude, hamaker_radius, stiffness, cosines)
-    # The larger of two inner points keeps its side of the bracket.
-    for _ in range(_STEPS):
-        if at_a > at_b:
-            high, b, at_b = b, a, at_a
-            a = high - golden * (high - low)
-            at_a = virial(a, amplitude, hamaker_radius, stiffness, cosines)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + golden * (high - low)
-            at_b = virial(b, amplitude, hamaker_radius, stiffness, cosines)
-    return 0.5 * (low + high)
+@inline_kernel
+def contact_peak(stiff, elastic, radius):
+    """Largest force within a cycle, nN: (4/3) E sqrt(R) s^(3/2) less adhesion, at least 0.
 
-
-@kernel
-def solve_gaps(amplitudes, free, slope, hamaker_radius, stiffness, cosines, out):
-    """Gaps at which the harmonic balance holds, by bisection.
+    The depth is that of the mean force <F> = E sqrt(R) s^2 / (2 sqrt(2 A)).
 
     Args:
-        amplitudes: (n,) nm, below the free amplitude.
-        free: free amplitude, nm.
-        slope: k / (2 Q), nN/nm.
-        hamaker_radius, stiffness: as in `tip_force`.
-        cosines: as in `virial`.
-        out: (3, n) float64, written: outer attractive solution, inner one, repulsive one; NaN where
-            attraction is too weak for the first two.
+        stiff: E sqrt(R) s^2, as bounded in `turn_of`, nN sqrt(nm).
+        elastic: E sqrt(R), nN/nm^(3/2).
+        radius: of the tip, nm.
     """
-    for i in range(amplitudes.size):
-        a = amplitudes[i]
-        # |V| = (k / 2 Q) A sqrt(A0^2 - A^2), from the harmonic balance.
-        level = slope * a * np.sqrt(max(free * free - a * a, 0.0))
-        top = _most_attractive(a, hamaker_radius, stiffness, cosines)
-        # Repulsive solution: V = -level, below the gap of largest attraction.
-        low = top - 4.0
-        while virial(low, a, hamaker_radius, stiffness, cosines) > -level:
-            low -= 4.0
-        out[2, i] = _falling_to(-level, low, top, a, hamaker_radius, stiffness, cosines, True)
-        # Two attractive solutions, V = level, on either side of that gap.
-        if virial(top, a, hamaker_radius, stiffness, cosines) > level:
-            far = top + 60.0
-            out[0, i] = _falling_to(level, top, far, a, hamaker_radius, stiffness, cosines, False)
-            out[1, i] = _falling_to(level, low, top, a, hamaker_radius, stiffness, cosines, True)
-        else:
-            out[0, i] = np.nan
-            out[1, i] = np.nan
-
-
-@functools.cache
-def half_cycle(nodes: int = NODES) -> Float64:
-    """Cosines of the midpoints of equal parts of half a cycle, (nodes,) float64, read-only."""
-    cosines = sincos(np.pi * (np.arange(nodes) + 0.5) / nodes)[1]
-    cosines.flags.writeable = False
-    return cosines
-
-
-def balance(
-    cantilever: Cantilever,
-    modulus_gpa: float,
-    radius_nm: float,
-    amplitudes_nm: Float64,
-    hamaker_nn_nm: float = HAMAKER_NN_NM,
-    nodes: int = NODES,
-) -> Float64:
-    """Gaps at which a cantilever has given amplitudes.
-
-    Args:
-        cantilever: the cantilever and its drive.
-        modulus_gpa: reduced modulus of tip and specimen, GPa; 0 for no repulsion at all.
-        radius_nm: radius of the tip, nm.
-        amplitudes_nm: (n,), below the free amplitude.
-        hamaker_nn_nm: Hamaker constant, nN nm.
-        nodes: points of the quadrature.
-
-    Returns:
-        (3, n) gaps, nm: outer attractive, inner attractive, repulsive; NaN where there is none.
-    """
-    out = np.empty((3, amplitudes_nm.size))
-    stiffness = hertz_of(modulus_gpa, radius_nm)
-    slope = cantilever.stiffness_n_m / (2.0 * cantilever.quality)
-    solve_gaps(
-        np.ascontiguousarray(amplitudes_nm, np.float64),
-        float(cantilever.free_amplitude_nm),
-        slope,
-        float(hamaker_nn_nm * radius_nm),
-        stiffness,
-        half_cycle(nodes),
-        out,
-    )
-    return out
-
-
-def branches(
-    cantilever: Cantilever,
-    modulus_gpa: float,
-    radius_nm: float,
-    gaps_nm: Float64,
-    hamaker_nn_nm: float = HAMAKER_NN_NM,
-) -> Float64:
-    """Amplitude against gap, on approach and on retraction.
-
-    All solutions of the harmonic balance form one curve. Where the gap goes back and forth along
-    it, two amplitudes are stable, and the history of the gap selects one. Below the gap at which
-    the oscillation is quenched the curve goes on with slope one into negative values, the target of
-    the collapsing amplitude.
-
-    Args:
-        cantilever: the cantilever and its drive.
-        modulus_gpa, radius_nm: reduced modulus and radius of the tip.
-        gaps_nm: (n,) rising, nm.
-        hamaker_nn_nm: Hamaker constant, nN nm.
-
-    Returns:
-        (2, n) amplitudes, nm: coming from far, coming from near; equal where only one is stable.
-    """
-    free = cantilever.free_amplitude_nm
-    first = 0.02
-    angle = np.linspace(first, 0.5 * np.pi - 1e-4, _AMPLITUDES)
-    amplitude = free * sincos(angle)[0]
-    outer, inner, near = balance(cantilever, modulus_gpa, radius_nm, amplitude, hamaker_nn_nm)
-    there = ~np.isnan(outer)
-    # From far away down the curve: falling on the outer branch, up the inner one, then repulsion.
-    gap = np.concatenate([outer[there][::-1], inner[there], near[::-1]])
-    value = np.concatenate([amplitude[there][::-1], amplitude[there], amplitude[::-1]])
-    coming = gap <= np.minimum.accumulate(gap)
-    going = (gap[::-1] >= np.maximum.accumulate(gap[::-1]))[::-1]
-    out = np.empty((2, gaps_nm.size))
-    for layer, kept in enumerate((coming, going)):
-        g, a = gap[kept][::-1], value[kept][::-1]
-        out[layer] = np.interp(gaps_nm, g, a, right=free)
-        below = gaps_nm < g[0]
-        out[layer, below] = a[0] + gaps_nm[below] - g[0]
-    return out
-
-
-class SignalTable(NamedTuple):
-    """Signal of the feedback loop against the gap, for moduli and radii.
-
-    Attributes:
-        low_nm: smallest gap, nm.
-        step_nm: distance of the gaps, nm.
-        values: (radii, 2, moduli, gaps) float64: amplitude in nm, or minus the deflection in nm in
-            contact mode; coming from far, and coming from near.
-        free: signal far from the surface, nm.
-    """
-
-    low_nm: float
-    step_nm: float
-    values: Float64
-    free: float
-
-
-@functools.lru_cache(maxsize=8)
-def amplitude_table(cantilever: Cantilever) -> SignalTable:
-    """The table of an oscillating cantilever.
-
-    Args:
-        cantilever: with a free amplitude above 0.
-
-    Returns:
-        Amplitudes for `MODULI_GPA` and `RADII_NM`; its arrays are read-only.
-    """
-    free = cantilever.free_amplitude_nm
-    gaps = np.linspace(-free, free + _BEYOND_NM, _GAPS)
-    values = np.empty((len(RADII_NM), 2, len(MODULI_GPA), _GAPS))
-    for r, radius in enumerate(RADII_NM):
-        for m, modulus in enumerate(MODULI_GPA):
-            values[r, :, m] = branches(cantilever, modulus, radius, gaps)
-    values.flags.writeable = False
-    return SignalTable(float(gaps[0]), float(gaps[1] - gaps[0]), values, free)
+    square = stiff / elastic
+    root = np.sqrt(square)
+    return max(4.0 / 3.0 * elastic * root * np.sqrt(root) - adhesion_of(radius), 0.0)
 
 
 @inline_kernel
@@ -312,107 +212,72 @@ def pressed(push, spring, stiffness):
     return spring * (push - depth)
 
 
-@functools.lru_cache(maxsize=8)
-def deflection_table(cantilever: Cantilever, reach_nm: float = 400.0) -> SignalTable:
-    """The table of a cantilever in contact mode: minus its deflection against the gap.
+@kernel
+def cube_root(x):
+    """Cube root of a number of at least 0, by Newton's method from above."""
+    root = max(x, 1.0)
+    for _ in range(2 * _STEPS):
+        root = (2.0 * root + x / (root * root)) / 3.0
+    return root
 
-    The gap is the height of the unbent tip over the surface. In contact the cantilever is in series
-    with the elastic surface, and holds on until the adhesion H R / (6 a0^2) is overcome. From far,
-    the cantilever bends towards the surface by x = H R / (6 k d^2), and contact begins where the
-    attraction's gradient H R / (3 d^3) exceeds the spring constant: at the distance d = (H R /
-    3k)^(1/3) and the gap d + x = 3/2 d. Pull-off is where adhesion bends the cantilever by the gap.
+
+@kernel
+def contact_limits(stiffness_n_m, radius_nm):
+    """Numbers of a cantilever in contact mode, nm but for the third.
+
+    The gap is the height of the unbent tip over the surface. From far, the cantilever bends towards
+    the surface by x = H R / (6 k d^2), and contact begins where the attraction's gradient
+    H R / (3 d^3) exceeds the spring constant: at the distance d = (H R / 3k)^(1/3) and the gap
+    d + x = 3/2 d. It holds until adhesion H R / (6 a0^2) is overcome.
 
     Args:
-        cantilever: its free amplitude is ignored.
-        reach_nm: deepest push, nm.
+        stiffness_n_m: spring constant k, N/m.
+        radius_nm: of the tip.
 
     Returns:
-        Deflections for `MODULI_GPA` and `RADII_NM`; its arrays are read-only.
+        Bending by adhesion, gap at which contact begins, H R / 6k in nm^3, and gap at which it
+        ends.
     """
-    k = cantilever.stiffness_n_m
-    high = 1.5 * HAMAKER_NN_NM * RADII_NM[-1] / (6.0 * CONTACT_NM**2) / k + 2.0
-    gaps = np.linspace(-reach_nm, high, 2 * _GAPS)
-    values = np.zeros((len(RADII_NM), 2, len(MODULI_GPA), gaps.size))
-    for r, radius in enumerate(RADII_NM):
-        pull = HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM**2) / k
-        # Bending is left out before contact: it is at most half the distance d.
-        snap = 1.5 * np.cbrt(HAMAKER_NN_NM * radius / (3.0 * k))
-        for m, modulus in enumerate(MODULI_GPA):
-            touching = _touching(gaps, k, hertz_of(modulus, radius), pull)
-            for layer, limit in enumerate((snap, max(pull, snap))):
-                values[r, layer, m] = np.where(gaps < limit, touching, 0.0)
-    values.flags.writeable = False
-    return SignalTable(float(gaps[0]), float(gaps[1] - gaps[0]), values, 0.0)
+    pull = adhesion_of(radius_nm) / stiffness_n_m
+    reach = HAMAKER_NN_NM * radius_nm / (6.0 * stiffness_n_m)
+    snap = 1.5 * cube_root(2.0 * reach)
+    return pull, snap, reach, max(pull, snap)
+
+
+@inline_kernel
+def deflection_of(gap, depth_root, elastic, spring, pull, snap, reach, lost):
+    """Target of minus the deflection in contact mode, nm; float32.
+
+    In contact the cantilever is in series with the elastic surface: k (push - s) = (4/3) E sqrt(R)
+    s^(3/2), push = pull - gap, by Newton's method in sqrt(s) from the last depth.
+
+    Args:
+        gap: height of the unbent tip, nm.
+        depth_root: sqrt(s) before; below 0 where the tip does not touch.
+        elastic: E sqrt(R), nN/nm^(3/2).
+        spring: k, N/m.
+        pull, snap, reach, lost: see `contact_limits`.
+
+    Returns:
+        Minus the deflection, sqrt(s) or -1, and load on the contact, nN.
+    """
+    touches = gap < (lost if depth_root >= _ZERO else snap)
+    push = max(pull - gap, _ZERO)
+    beta = _F32(4.0 / 3.0) * elastic / spring
+    y = depth_root if depth_root > _ZERO else np.sqrt(push)
+    for _ in range(4):
+        slope = (_F32(3.0) * beta * y + _TWO) * y + _F32(1e-6)
+        y = max(y - ((beta * y + _ONE) * y * y - push) / slope, _ZERO)
+    press = max(push - y * y, _ZERO)
+    # Attraction before contact, x = (H R / 6k) / (gap - x)^2.
+    away = max(gap, snap)
+    x = reach / (away * away)
+    for _ in range(2):
+        x = reach / ((away - x) * (away - x))
+    target = pull - press if touches else x
+    return target, (y if touches else -_ONE), (spring * press if touches else _ZERO)
 
 
 def hertz_of(modulus_gpa: float, radius_nm: float) -> float:
     """(4/3) E sqrt(R), nN/nm^(3/2)."""
-    return 4.0 / 3.0 * modulus_gpa * float(np.sqrt(radius_nm))
-
-
-def _touching(gaps: Float64, spring: float, stiffness: float, pull_nm: float) -> Float64:
-    """Minus the deflection in contact; adhesion shifts the zero of force by `pull_nm`."""
-    out = np.empty_like(gaps)
-    _press_rows(np.maximum(pull_nm - gaps, 0.0), spring, stiffness, out)
-    return np.minimum(pull_nm - out / spring, np.maximum(gaps, 0.0) + pull_nm)
-
-
-@kernel
-def _press_rows(push, spring, stiffness, out):
-    """`pressed` for an array."""
-    for i in range(push.size):
-        out[i] = pressed(push[i], spring, stiffness)
-
-
-@inline_kernel
-def mean_force(target, slope, free):
-    """Time average of the force on the tip, nN: (k / 2Q) sqrt(A0^2 - T^2).
-
-    In steady state T is the amplitude (San Paulo and Garcia 2001). While the amplitude falls, T is
-    its target A + (2Q / w) dA/dt: the drive's phase turns until it brakes the oscillation, and the
-    mean force holds that phase.
-
-    Args:
-        target: T, nm.
-        slope: k / (2 Q), nN/nm.
-        free: free amplitude, nm.
-    """
-    return slope * np.sqrt(max(free * free - target * target, 0.0))
-
-
-@kernel
-def peak_force(amplitude, target, modulus, radius, spring, quality, free):
-    """Largest force within a cycle, nN, and the part of the cycle that the tip is in contact.
-
-    A contact of depth s lasts a part sqrt(2 s / A) / pi of a cycle and carries E sqrt(R) s^2 /
-    (2 sqrt(2 A)) on average (large amplitudes; its scaling: Hu and Raman, Appl. Phys. Lett. 91,
-    123106, 2007). That is the mean force and the share of van der Waals' attraction: all of the
-    adhesion during contact, and on the way there a part sqrt(2 a0 / A) / 4 for an orbit that just
-    touches, a0 / (pi sqrt(2 s A)) for one that goes deep (of both the harmonic sum). Where the
-    target is below zero, the cantilever is pushed by that much besides.
-
-    Args:
-        amplitude: nm, above 0.
-        target: T of `mean_force`, nm; below 0 where the oscillation is being quenched.
-        modulus, radius: reduced modulus, GPa, and radius of the tip, nm.
-        spring, quality, free: of the cantilever.
-    """
-    adhesion = HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM * CONTACT_NM)
-    least = max(amplitude, 1.0)
-    mean = mean_force(max(target, 0.0), spring / (2.0 * quality), free)
-    elastic = modulus * np.sqrt(radius)
-    scale = 2.0 * np.sqrt(2.0 * least) / elastic
-    touching = 4.0 / np.sqrt(2.0 * CONTACT_NM / least)
-    share, depth, way = 0.0, 0.0, 1.0 / touching
-    # Fixed point of depth, share of the cycle in contact, and attraction on the way there.
-    for _ in range(4):
-        depth = np.sqrt(scale * (mean + adhesion * (share + way)))
-        share = min(np.sqrt(2.0 * depth / least) / np.pi, 1.0)
-        way = 1.0 / (touching + np.pi * np.sqrt(2.0 * depth * least) / CONTACT_NM)
-    # F = (4/3) E sqrt(R) s^(3/2) - H R / (6 a0^2).
-    force = max(4.0 / 3.0 * elastic * depth * np.sqrt(depth) - adhesion, 0.0)
-    # A quenched cantilever is pressed into the surface as a spring.
-    if target < 0.0:
-        force += pressed(-target, spring, 4.0 / 3.0 * elastic)
-        share = 1.0
-    return force, share
+    return 4.0 / 3.0 * modulus_gpa * math.sqrt(radius_nm)

@@ -108,10 +108,9 @@ class AFMExogenous(IntEnum):
 
 @unique
 class AFMMeasurement(IntEnum):
-    """Force microscope: thermal noise of the cantilever, and noise of the detector."""
+    """Force microscope: noise of the detector, and thermal noise of the cantilever."""
 
-    THERMAL = 30
-    DETECTOR = 31
+    SIGNAL = 30
 
 
 @unique

@@ -8,18 +8,20 @@ to a ledger.
 
 import numpy as np
 
-from microgym.instruments.afm import kernels, tip_kernels
+from microgym.instruments.afm import kernels, line_kernels, tip_kernels
 from microgym.instruments.afm.settings import AFMSettings
 from microgym.instruments.afm.state import AFMState, LineWork
 from microgym.instruments.instrument import Instrument
-from microgym.numerics.libm import log
 from microgym.numerics.workspace import cut, workspace
 from microgym.physics.afm_tip import TipShape, tip_reach
-from microgym.physics.cantilever import MODULI_GPA
-from microgym.physics.feedback import MOST_TICKS, largest_gain
+from microgym.physics.feedback_lanes import CHUNK_SIZE, LANE_SIZE, LANES, NOISE, SIGNALS
 from microgym.specimens.splits import specimen_key
 from microgym.specimens.surfaces.families import fill_surfaces
 from microgym.state import Float32, Float64, Int64, Uint32
+
+MODULI_GPA = (0.5, 120.0)
+"""Smallest and largest reduced modulus, GPa: soft polymer to diamond-like; others count as these
+(design choice)."""
 
 
 class AFMInstrument(Instrument[AFMSettings, AFMState]):
@@ -36,7 +38,6 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
             side=settings.side_px,
             lines=settings.lines,
             pixels=settings.pixels,
-            gaps=settings.parameters.signals.values.shape[3],
             drift_axes=3,
             piezo_axes=2,
         )
@@ -65,24 +66,19 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
             height_nm: (k, n, n) float32, n = `settings.side_px`.
             modulus_gpa: (k, n, n) float32, reduced modulus.
         """
-        state, hidden = self.state, self.state.hidden
+        state = self.state
         self.begin(rows, keys)
         # Heights count from the lowest point, which is a quarter of the scanner's range above 0.
         lowest = height_nm.min(axis=(1, 2), keepdims=True)
         base = np.float32(0.25 * self.settings.scanner.range_nm)
         state.surface.height[rows] = height_nm - lowest + base
         state.surface.relief[rows] = np.ptp(height_nm, axis=(1, 2))
-        # Index of a modulus E in the tables: log(E / E_0) / log(E_1 / E_0).
-        index = log(modulus_gpa.astype(np.float64) / tip_kernels.SOFTEST_GPA)
-        index /= tip_kernels.LOG_MODULUS_STEP
-        state.surface.material[rows] = np.clip(index, 0.0, len(MODULI_GPA) - 1)
+        state.surface.modulus[rows] = np.clip(modulus_gpa, *MODULI_GPA)
         kernels.reset_rows(rows, setpoint, self.parameters, state, self._work())
-        drawn = zip(hidden.resonance_hz[rows].tolist(), hidden.damping[rows].tolist(), strict=True)
-        hidden.gain_limit[rows] = [largest_gain(self.parameters.lag_s, *pair) for pair in drawn]
 
     def scan(self, rows: Int64, dials: Float64) -> None:
         """Scan the next line of the frame; dials (N, 4) float64, see `kernels.DIALS`."""
-        kernels.scan_rows(rows, dials, self.parameters, self.state, self._work())
+        line_kernels.scan_rows(rows, dials, self.parameters, self.state, self._work())
 
     def engage(self, rows: Int64, setpoint: Float64) -> None:
         """Withdraw and approach again, so that the loop begins in balance; setpoint (N,)."""
@@ -97,14 +93,10 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         kernels.exchange_rows(rows, setpoint, self.parameters, self.state, self._work())
 
     def set_radius(self, rows: Int64, radius_nm: Float64) -> None:
-        """Give tips another radius, (k,) nm, and bring their signal tables up to it.
-
-        The volume that is worn off stays.
-        """
+        """Give tips another radius, (k,) nm; the volume that is worn off stays."""
         tip = self.state.tip
         tip.radius_nm[rows] = radius_nm
         tip.worn_nm[rows] = np.sqrt(tip.volume_nm3[rows] / (np.pi * radius_nm))
-        tip_kernels.refit_rows(rows, self.parameters, tip)
 
     def _work(self) -> LineWork:
         """Work arrays of the calling thread."""
@@ -117,12 +109,21 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         reach = tip_reach(worst, float(self.state.surface.relief.max()))
         half = int(np.ceil(reach / settings.pixel_nm))
         size = 2 * half + 1
-        single = (size * size, size * (length + 2 * half), length, length, 2 * width * MOST_TICKS)
-        double = (width, width + 1, width + 1, width, 5 * width)
+        strip = size * (length + 2 * half)
+        single = (size * size, strip, length, length, LANES * NOISE, LANE_SIZE, CHUNK_SIZE)
+        line = LANES * (width + 1)
+        double = (*(width, line, line, LANES * width, LANES * SIGNALS * width), *(LANES,) * 9)
         # One buffer: the float64 arrays first, so that they are aligned.
         halves = (2 * sum(double), sum(single))
         wide, narrow = cut(workspace(sum(halves)), halves)
-        window, strip, path, ideal, noise = cut(narrow, single)
-        *lines, signals = cut(wide.view(np.float64), double)
-        flat = half, window, strip, path, ideal, noise
-        return LineWork(*flat, *lines, signals=signals.reshape(5, width))
+        flat = cut(narrow, single)
+        places, borders, ground, elastic, signals, *lanes = cut(wide.view(np.float64), double)
+        return LineWork(
+            half,
+            *flat,
+            places,
+            *(one.reshape(LANES, -1) for one in (borders, ground, elastic)),
+            signals.reshape(LANES, SIGNALS, width),
+            *lanes[:4],
+            *(one.view(np.int64) for one in lanes[4:]),
+        )

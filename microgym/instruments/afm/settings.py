@@ -7,7 +7,7 @@ from typing import Annotated
 
 from microgym.instruments.afm.state import AFMParameters, Spread
 from microgym.physics.afm_tip import Tip
-from microgym.physics.cantilever import Cantilever, amplitude_table, deflection_table
+from microgym.physics.cantilever import Cantilever
 from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
@@ -28,7 +28,7 @@ CANTILEVERS: dict[str, Cantilever] = {
 }
 """Cantilevers by mode: a stiff one in air, tapping with 20 nm, and a soft one in contact. Their
 numbers are those of common levers (not verified here)."""
-SCANNER = Scanner(1000.0, 0.05)
+SCANNER = Scanner(2000.0, 0.12)
 """The median z-scanner: a tube of 1 to 2 kHz with little damping (not verified here)."""
 
 
@@ -160,7 +160,6 @@ class AFMSettings(Checked):
         """The settings as kernels read them."""
         tip, loop, scanner, lever = self.tip, self.loop, self.scanner, self.cantilever
         contact = self.mode == "contact"
-        signals = deflection_table(lever) if contact else amplitude_table(lever)
         # Equipartition: k <z^2> = k_B T.
         thermal = math.sqrt(BOLTZMANN_300K / lever.stiffness_n_m)
         if contact:
@@ -171,10 +170,9 @@ class AFMSettings(Checked):
             AFMParameters,
             *(self, tip, loop, self.drift, self.piezo, lever, scanner),
             contact=contact,
-            signals=signals,
+            free_amplitude_nm=0.0 if contact else lever.free_amplitude_nm,
             new_tip=Tip(tip.radius_nm, tip.half_angle_deg).shape,
             thermal_nm=thermal if loop.detector_nm > 0.0 else 0.0,
-            lowest_signal_nm=-1e9 if contact else -signals.free,
             pitch_px=self.pixels / self.lines,
             resonance_hz=Spread(scanner.resonance_hz, loop.resonance_spread),
             damping=Spread(scanner.damping, loop.damping_spread),

@@ -4,7 +4,6 @@ from typing import Annotated, NamedTuple
 
 from microgym.instruments.ledger import Ledger
 from microgym.physics.afm_tip import TipShape
-from microgym.physics.cantilever import MODULI_GPA, SignalTable
 from microgym.physics.drift import DriftRates, DriftState
 from microgym.physics.feedback import LoopState
 from microgym.physics.piezo import HysteresisLoop, PiezoState
@@ -17,14 +16,14 @@ class SurfaceState(NamedTuple):
 
     Attributes:
         height: heights on a square of `AFMSettings.side_px` pixels.
-        material: reduced modulus as a real index into `microgym.physics.cantilever.MODULI_GPA`.
+        modulus: reduced modulus.
         relief: height range.
         slope, steepest: mean and largest absolute slope of each line.
         variance: variance of each line.
     """
 
     height: Annotated[Float32, Shape("side", "side", unit="nm")]
-    material: Annotated[Float32, Shape("side", "side")]
+    modulus: Annotated[Float32, Shape("side", "side", unit="GPa")]
     relief: Annotated[Float32, Shape(unit="nm")]
     slope: Annotated[Float64, Shape("lines", unit="nm/px")]
     steepest: Annotated[Float64, Shape("lines", unit="nm/px")]
@@ -38,8 +37,6 @@ class TipState(NamedTuple):
         radius_nm, half_angle_deg, worn_nm, second_y_nm, second_x_nm, second_z_nm: numbers of
             `microgym.physics.afm_tip.Tip`.
         volume_nm3: volume worn off.
-        table: signal against the gap, a table of `microgym.physics.cantilever.SignalTable`.
-        table_radius_nm: radius that the table is made for.
         crashes, changes, exchanges: breaks of the apex, contacts with debris and exchanges so far.
     """
 
@@ -50,8 +47,6 @@ class TipState(NamedTuple):
     second_x_nm: Annotated[Float64, Shape(unit="nm")]
     second_z_nm: Annotated[Float64, Shape(unit="nm")]
     volume_nm3: Annotated[Float64, Shape(unit="nm^3")]
-    table: Annotated[Float64, Shape(2, len(MODULI_GPA), "gaps", unit="nm")]
-    table_radius_nm: Annotated[Float64, Shape(unit="nm")]
     crashes: Annotated[Int64, Shape()]
     changes: Annotated[Int64, Shape()]
     exchanges: Annotated[Int64, Shape()]
@@ -62,7 +57,7 @@ class HiddenState(NamedTuple):
 
     Attributes:
         resonance_hz, damping: resonance of the z-scanner, and its damping ratio.
-        gain_limit: integral gain above which the loop rings.
+        gain_limit: integral gain above which the loop rings on stiff ground.
         crash_nn: force above which the tip's apex breaks.
         wear: volume worn off per force and path.
     """
@@ -80,10 +75,10 @@ class LineState(NamedTuple):
     Attributes:
         trace, retrace: commanded heights there and back.
         error, error_back: signal less setpoint, there and back.
-        phase: cosine of the oscillation's phase, positive in repulsion.
+        phase: mean cosine of the oscillation's phase, positive in repulsion.
         force: largest force of both directions; hidden from agents.
         truth: heights that a new tip would show on the path of the trace; hidden from agents.
-        peak_nn, mean_nn: largest force, and mean repulsive force.
+        peak_nn, mean_nn: largest force, and mean load on the contact.
         excess_nn: mean excess of the pixels' peak forces over the soft limit.
         error_nm: standard deviation of trace less truth.
         saturated: fraction of the line with the error signal at its bound.
@@ -151,10 +146,8 @@ class AFMParameters(NamedTuple):
 
     Attributes:
         contact: whether the mode is contact mode.
-        signals: signal against the gap, for all moduli and radii.
         new_tip: shape of a new tip of the median radius.
         thermal_nm: standard deviation of the signal's thermal motion, nm.
-        lowest_signal_nm: lowest target of the signal, nm.
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
         resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
         tip_radius_nm: distribution of the radius of new tips, nm.
@@ -165,16 +158,15 @@ class AFMParameters(NamedTuple):
     """
 
     contact: bool
-    signals: SignalTable
     new_tip: TipShape
     stiffness_n_m: float
     quality: float
+    free_amplitude_nm: float
     lag_s: float
     thermal_nm: float
     detector_nm: float
     slew_nm_s: float
     range_nm: float
-    lowest_signal_nm: float
     field_nm: float
     lines: int
     pixels: int
@@ -198,19 +190,25 @@ class AFMParameters(NamedTuple):
 
 
 class LineWork(NamedTuple):
-    """Work arrays for one line of W pixels, overscan included; their content means nothing.
+    """Work arrays for lines of W pixels, overscan included; their content means nothing.
 
     Attributes:
         most_half: half width of the largest window, px.
         window: float32, shape of a tip on pixels, nm.
         strip: float32, surface around the line, nm.
         path, ideal: float32, path of the apex and of a new tip's apex, nm.
-        noise: float32, thermal and detector noise of each tick.
+        noise: (LANES NOISE,) float32, standard normal numbers.
+        lanes, chunk: float32, see `microgym.physics.feedback_lanes`.
         places: (W,) float64, positions of the fast axis at the ends of the pixels, nm.
-        borders: (W + 1,) float64, borders of the pixels on the surface, px.
-        ground: (W + 1,) float64, path of the apex at the borders, nm.
-        material: (W,) float64, index of the modulus under each pixel.
-        signals: (5, W) float64, see `microgym.physics.feedback.scan_line`.
+        borders: (LANES, W + 1) float64, borders of the pixels on the surface, px.
+        ground: (LANES, W + 1) float64, path of the apex at the borders, nm.
+        elastic: (LANES, W) float64, E sqrt(R) of each pixel, nN/nm^(3/2).
+        signals: (LANES, SIGNALS, W) float64, see `microgym.physics.feedback_lanes.take_chunk`.
+        across, line: (LANES,) float64, place of the slow axis, nm, and on the surface, px.
+        pace, base: (LANES,) float64, pixels a tick, and height from which lanes count, nm.
+        row, back: (LANES,) int64, row of the state, -1 for none, and 1 in a retrace.
+        done, total: (LANES,) int64, ticks of the direction so far, and in all.
+        first: (LANES,) int64, column of the surface at which the path begins.
     """
 
     most_half: int
@@ -219,8 +217,19 @@ class LineWork(NamedTuple):
     path: Float32
     ideal: Float32
     noise: Float32
+    lanes: Float32
+    chunk: Float32
     places: Float64
     borders: Float64
     ground: Float64
-    material: Float64
+    elastic: Float64
     signals: Float64
+    across: Float64
+    line: Float64
+    pace: Float64
+    base: Float64
+    row: Int64
+    back: Int64
+    done: Int64
+    total: Int64
+    first: Int64

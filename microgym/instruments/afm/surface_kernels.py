@@ -8,7 +8,15 @@ import numpy as np
 from microgym.instruments.afm.settings import MARGIN_PX
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
-from microgym.physics.afm_tip import TipShape, dilate_line, shape_window, tip_reach
+from microgym.physics.afm_tip import (
+    TipShape,
+    apex_radius,
+    dilate_line,
+    shape_window,
+    tip_reach,
+)
+from microgym.physics.cantilever import balanced_gap, contact_limits, coupling_of, cube_root
+from microgym.physics.feedback import TICK_S
 
 LEAD = 8
 """Pixels of overscan on each side of a line, scanned and discarded (design choice: 3 %)."""
@@ -19,7 +27,7 @@ def signal_of(setpoint, parameters):
     """Setpoint as a signal, nm: r A_0 for an amplitude ratio r, -F / k for a force F in nN."""
     if parameters.contact:
         return -setpoint / parameters.stiffness_n_m
-    return setpoint * parameters.signals.free
+    return setpoint * parameters.free_amplitude_nm
 
 
 @kernel
@@ -120,7 +128,7 @@ def land_tip(b, setpoint, parameters, state, work):
         setpoint: setpoint of the signal, as in `DIALS`.
         state: the loop of row b is written, and that the tip is engaged.
     """
-    surface, tip, loop, signals = state.surface, state.tip, state.loop, parameters.signals
+    surface, tip, loop = state.surface, state.tip, state.loop
     # Place on the surface: that of the frame, and drift less its correction.
     off_y = (state.drift.drift[b, 0] - state.correction[b, 0]) / parameters.pixel_nm
     off_x = (state.drift.drift[b, 1] - state.correction[b, 1]) / parameters.pixel_nm
@@ -131,12 +139,27 @@ def land_tip(b, setpoint, parameters, state, work):
     out, shape = view1d(work.path, 0, 2), mounted_shape(b, tip)
     trace_apex(surface.height[b], y, first, shape, parameters, surface.relief[b], work, out)
     ground = sample(out, x - first)
-    # Largest tabulated gap at which the signal is at most the setpoint, on a medium modulus.
+    # Gap at which the signal is the setpoint, on the material under the tip.
     wanted = signal_of(setpoint, parameters)
-    middle, i = tip.table.shape[2] // 2, tip.table.shape[3] - 1
-    while i > 0 and tip.table[b, 1, middle, i] > wanted:
-        i -= 1
-    height = ground + signals.low_nm + i * signals.step_nm
+    radius = apex_radius(tip.radius_nm[b], tip.worn_nm[b])
+    side = surface.modulus.shape[1]
+    at_y, at_x = min(max(int(y + 0.5), 0), side - 1), min(max(int(x + 0.5), 0), side - 1)
+    elastic = surface.modulus[b, at_y, at_x] * np.sqrt(radius)
+    spring, lag_s, free = parameters.stiffness_n_m, parameters.lag_s, parameters.free_amplitude_nm
+    if parameters.contact:
+        # Series of lever and contact: (4/3) E sqrt(R) s^(3/2) = load, gap = -deflection - s.
+        pull, _, _, _ = contact_limits(spring, radius)
+        load = max(spring * (pull - wanted), 0.0)
+        depth = cube_root((0.75 * load / elastic) * (0.75 * load / elastic))
+        gap = wanted - depth
+        loop.sine[b], loop.cosine[b] = wanted, np.sqrt(depth)
+    else:
+        coupling = coupling_of(TICK_S, lag_s, spring, parameters.quality, free, radius)
+        gap = balanced_gap(wanted, elastic, free, lag_s, TICK_S, coupling)
+        # In repulsion: sin phi = A / A0, cos phi above 0.
+        loop.sine[b] = wanted * wanted / free
+        loop.cosine[b] = wanted * np.sqrt(max(1.0 - (wanted / free) * (wanted / free), 0.0))
+    height = ground + state.drift.drift[b, 2] + gap
     loop.integral[b], loop.height[b], loop.velocity[b] = height, height, 0.0
-    loop.signal[b], loop.command[b] = wanted, height
+    loop.command[b] = height
     state.engaged[b] = True

@@ -1,4 +1,4 @@
-"""Kernels of the force microscope's tip: exchange, wear, crashes, debris, and its signal table.
+"""Kernels of the force microscope's tip: exchange, crashes, and debris.
 
 `tip` is the `TipState` and `keys` the keys of the episodes in `AFMState`; row b is updated.
 """
@@ -6,10 +6,7 @@
 import numpy as np
 
 from microgym.jit import kernel
-from microgym.numerics.array_views import view1d
-from microgym.numerics.libm import exp64, log64
-from microgym.physics.afm_tip import apex_radius
-from microgym.physics.cantilever import MODULI_GPA, RADII_NM
+from microgym.numerics.libm import exp64
 from microgym.random import EXOGENOUS, WORLD, draw_normal, draw_uniform, row_stream
 from microgym.random.streams import AFMExogenous, AFMWorld
 
@@ -17,18 +14,10 @@ WORST_RADIUS_NM = 120.0
 """Largest radius after a crash, nm (design choice)."""
 FARTHEST_NM = 45.0
 """Largest distance of a second apex, nm (design choice)."""
-QUIET_CHANGE = 1.02
-"""Ratio of the radius to that of its table beyond which the table is made anew (design choice)."""
-SOFTEST_GPA = MODULI_GPA[0]
-"""First modulus of the tables, GPa."""
-LOG_MODULUS_STEP = float(np.log(MODULI_GPA[1] / MODULI_GPA[0]))
-"""Logarithm of the ratio of two successive moduli of the tables."""
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _TIPS = np.int64(AFMWorld.TIPS)
 _SHAPES, _CRASHES = np.int64(AFMExogenous.SHAPES), np.int64(AFMExogenous.CRASHES)
-_SHARPEST = RADII_NM[0]
-_LOG_DOUBLE = float(np.log(2.0))
 
 
 @kernel
@@ -47,20 +36,6 @@ def draw_lognormal(s0, s1, tick, index, spread):
 
 
 @kernel
-def _fit_table(radius, tables, out):
-    """Interpolate the signal table of one radius, linear in log R between the tabulated radii."""
-    count = tables.shape[0]
-    place = log64(radius / _SHARPEST) / _LOG_DOUBLE
-    place = min(max(place, 0.0), count - 1.000001)
-    first = int(place)
-    mix = place - first
-    size = out.size
-    flat, source = view1d(out, 0, size), view1d(tables, first * size, 2 * size)
-    for i in range(size):
-        flat[i] = source[i] + mix * (source[size + i] - source[i])
-
-
-@kernel
 def renew_tip(b, keys, parameters, tip):
     """Mount a new tip on row b; the n-th tip of an episode is the same whenever it is mounted.
 
@@ -73,32 +48,6 @@ def renew_tip(b, keys, parameters, tip):
     tip.half_angle_deg[b], tip.worn_nm[b] = parameters.half_angle_deg, 0.0
     tip.second_y_nm[b], tip.second_x_nm[b], tip.second_z_nm[b] = 0.0, 0.0, np.inf
     tip.volume_nm3[b] = 0.0
-
-
-@kernel
-def refit_tip(b, parameters, tip):
-    """Bring the signal table of row b up to its tip's radius.
-
-    Args:
-        parameters: `AFMParameters` of `microgym.instruments.afm.state`.
-    """
-    # The table depends on the effective radius; small changes do not call for another one.
-    radius, fitted = apex_radius(tip.radius_nm[b], tip.worn_nm[b]), tip.table_radius_nm[b]
-    if not fitted / QUIET_CHANGE < radius < fitted * QUIET_CHANGE:
-        _fit_table(radius, parameters.signals.values, tip.table[b])
-        tip.table_radius_nm[b] = radius
-
-
-@kernel
-def refit_rows(rows, parameters, tip):
-    """`refit_tip` for the listed rows.
-
-    Args:
-        rows: (k,) int64.
-        parameters: `AFMParameters` of `microgym.instruments.afm.state`.
-    """
-    for b in rows:
-        refit_tip(b, parameters, tip)
 
 
 @kernel

@@ -13,7 +13,7 @@ from microgym.envs.afm.observation import NUMBERS, RESTORED, SIGNALS
 from microgym.envs.afm.task import ENGAGE, EXCHANGE, SCAN, SPOILING_NN, WITHDRAW, AFMTask
 from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
-from microgym.physics.feedback import largest_gain
+from microgym.physics.feedback import DELAY_S, largest_gain
 from microgym.specimens.splits import SURFACES
 
 QUIET: dict[str, Any] = {"lines": 8, "drift": "off", "tip": "off", "loop": "off"}
@@ -240,9 +240,8 @@ def test_the_latent_state_needs_reveal():
     latent = shown.step(dials())[4]["latent"]
     assert latent["slope"].shape == (8,)
     drawn = task_of(shown).instrument.state.hidden
-    lag = task_of(shown).instrument.settings.cantilever.lag_s
     assert latent["gain_limit"] == pytest.approx(
-        largest_gain(lag, drawn.resonance_hz[0], drawn.damping[0])
+        largest_gain(0.0, drawn.resonance_hz[0], drawn.damping[0], DELAY_S)
     )
 
 

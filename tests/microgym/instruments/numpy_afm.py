@@ -13,8 +13,8 @@ from microgym.instruments.afm.instrument import AFMInstrument
 from microgym.instruments.afm.kernels import LEAD
 from microgym.instruments.afm.settings import MARGIN_PX
 from microgym.physics.afm_tip import Tip, TipShape, tip_reach, window_of
-from microgym.physics.cantilever import CONTACT_NM, HAMAKER_NN_NM, MODULI_GPA
-from microgym.physics.feedback import MOST_TICKS
+from microgym.physics.cantilever import CONTACT_NM, HAMAKER_NN_NM, STIFFEST
+from microgym.physics.feedback import TICK_S, oscillator
 
 Float64 = NDArray[np.float64]
 
@@ -34,32 +34,6 @@ def dilate_rows(strip: Float64, window: Float64, limit: float) -> Float64:
     return line
 
 
-def peak_forces(
-    amplitude: Float64, target: Float64, modulus: Float64, radius: float, lever: Float64
-) -> Float64:
-    """`microgym.physics.cantilever.peak_force` for whole lines that are not quenched, nN.
-
-    Args:
-        amplitude, target: (P,) nm.
-        modulus: (P,) GPa.
-        radius: of the tip, nm.
-        lever: stiffness, N/m, quality factor, free amplitude, nm.
-    """
-    spring, quality, free = lever
-    adhesion = HAMAKER_NN_NM * radius / (6.0 * CONTACT_NM**2)
-    least = np.maximum(amplitude, 1.0)
-    mean = spring / (2.0 * quality) * np.sqrt(np.maximum(free**2 - target**2, 0.0))
-    elastic = modulus * math.sqrt(radius)
-    scale = 2.0 * np.sqrt(2.0 * least) / elastic
-    touching = 4.0 / np.sqrt(2.0 * CONTACT_NM / least)
-    share, way, depth = np.zeros_like(mean), 1.0 / touching, np.zeros_like(mean)
-    for _ in range(4):
-        depth = np.sqrt(scale * (mean + adhesion * (share + way)))
-        share = np.minimum(np.sqrt(2.0 * depth / least) / np.pi, 1.0)
-        way = 1.0 / (touching + np.pi * np.sqrt(2.0 * depth * least) / CONTACT_NM)
-    return np.maximum(4.0 / 3.0 * elastic * depth**1.5 - adhesion, 0.0)
-
-
 class NumpyLines:
     """Lines of one microscope, scanned in NumPy and Python.
 
@@ -71,7 +45,7 @@ class NumpyLines:
         trace, retrace: (P,) heights of the last line, nm.
         force: (P,) peak force of the trace, nN.
         truth: (P,) heights that a new tip would have measured, nm.
-        state: integral, height, velocity, signal and command of the loop.
+        state: integral, height, velocity and command of the loop, A sin phi and A cos phi.
     """
 
     def __init__(self, instrument: AFMInstrument, generator: np.random.Generator) -> None:
@@ -80,7 +54,6 @@ class NumpyLines:
         pixels = instrument.settings.pixels
         self.trace, self.retrace, self.force, self.truth = np.zeros((4, pixels))
         self.state = [float(value[0]) for value in instrument.state.loop]
-        self.tables = instrument.state.tip.table[0].tolist()
 
     def scan(self, setpoint: float, gain: float, rate_hz: float) -> None:
         """Scan the next line, trace and retrace.
@@ -91,10 +64,7 @@ class NumpyLines:
             rate_hz: lines a second.
         """
         chosen, state = self.instrument.settings, self.instrument.state
-        width, resonance = chosen.pixels + 2 * LEAD, float(state.hidden.resonance_hz[0])
-        pixel_s = 0.5 / (rate_hz * width)
-        tick = min(0.2 / (2.0 * math.pi * resonance), 0.2 * chosen.cantilever.lag_s, 0.2 / gain)
-        ticks = min(max(math.ceil(pixel_s / tick), 8), MOST_TICKS)
+        width, pixel_s = chosen.pixels + 2 * LEAD, 0.5 / (rate_hz * (chosen.pixels + 2 * LEAD))
         row = MARGIN_PX - 0.5 + (self.number + 0.5) * chosen.pixels / chosen.lines
         self.number += 1
         for back in (False, True):
@@ -110,88 +80,77 @@ class NumpyLines:
             at = at[::-1] if back else at
             heights = np.interp(at - half, np.arange(path.size), path)
             middles = np.floor(0.5 * (at[1:] + at[:-1]) + 0.5).astype(int)
-            stuff = state.surface.material[0, int(row + 0.5), middles].astype(float)
+            modulus = state.surface.modulus[0, int(row + 0.5), middles].astype(float)
+            elastic = modulus * math.sqrt(tip.radius_nm)
             if not back:
                 new = Tip(*self.instrument.parameters.new_tip)
                 fresh = window_of(new, chosen.pixel_nm, half).astype(float)
                 ideal = dilate_rows(strip, fresh, relief)
                 borders = np.interp(at - half, np.arange(ideal.size), ideal)
                 self.truth = (0.5 * (borders[1:] + borders[:-1]))[LEAD:-LEAD]
-            out = self._loop(heights, stuff, ticks, pixel_s / ticks, setpoint, gain)
+            sent, force = self._loop(heights, elastic, pixel_s, setpoint, gain, tip.radius_nm)
             inside = slice(LEAD, -LEAD)
-            modulus = MODULI_GPA[0] * (MODULI_GPA[1] / MODULI_GPA[0]) ** stuff
-            lever = chosen.cantilever
-            force = peak_forces(
-                out[2],
-                np.maximum(out[1], 0.0),
-                modulus,
-                float(state.tip.table_radius_nm[0]),
-                np.array([lever.stiffness_n_m, lever.quality, lever.free_amplitude_nm]),
-            )
             if back:
-                self.retrace = out[0, inside][::-1].copy()
+                self.retrace = sent[inside][::-1].copy()
             else:
-                self.trace, self.force = out[0, inside].copy(), force[inside]
+                self.trace, self.force = sent[inside].copy(), force[inside]
 
     def _loop(
         self,
         heights: Float64,
-        stuff: Float64,
-        ticks: int,
-        tick: float,
+        elastic: Float64,
+        pixel_s: float,
         setpoint: float,
         gain: float,
-    ) -> Float64:
-        """Closed loop: commanded heights, lowest targets and the signals there, (3, P) float64."""
-        signals, scanner = self.instrument.parameters.signals, self.instrument.settings.scanner
-        low, step, free = signals.low_nm, signals.step_nm, signals.free
-        hidden = self.instrument.state.hidden
-        resonance, damping = float(hidden.resonance_hz[0]), float(hidden.damping[0])
-        w = 2.0 * math.pi * resonance
-        root = math.sqrt(1.0 - damping**2)
-        decay, angle = math.exp(-damping * w * tick), w * root * tick
-        cosine, sine = math.cos(angle), math.sin(angle) / root
-        keep = math.exp(-tick / self.instrument.settings.cantilever.lag_s)
-        noise = 0.0 * self.generator.normal(size=(2, stuff.size, ticks))
-        integral, height, speed, signal, command = self.state
-        speed /= w
-        tables, last = self.tables, len(self.tables[0][0]) - 2
-        stride, top = scanner.slew_nm_s * tick, scanner.range_nm
-        out = np.empty((3, stuff.size))
-        for p in range(stuff.size):
-            first = min(int(stuff[p]), len(MODULI_GPA) - 2)
-            mix = float(stuff[p]) - first
-            far_a, far_b = tables[0][first], tables[0][first + 1]
-            near_a, near_b = tables[1][first], tables[1][first + 1]
-            ground, rise = float(heights[p]), float(heights[p + 1] - heights[p]) / ticks
-            thermal, detector = noise[0, p].tolist(), noise[1, p].tolist()
-            total, least, then = 0.0, math.inf, 0.0
-            for i in range(ticks):
-                gap = height - (ground + (i + 0.5) * rise)
-                place = (gap - low) / step
-                if place < 0.0:
-                    far = near = far_a[0] + mix * (far_b[0] - far_a[0]) + (gap - low)
-                else:
-                    cell = min(int(place), last)
-                    on = min(place - cell, 1.0)
-                    a = far_a[cell] + on * (far_a[cell + 1] - far_a[cell])
-                    b = far_b[cell] + on * (far_b[cell + 1] - far_b[cell])
-                    far = a + mix * (b - a)
-                    a = near_a[cell] + on * (near_a[cell + 1] - near_a[cell])
-                    b = near_b[cell] + on * (near_b[cell + 1] - near_b[cell])
-                    near = a + mix * (b - a)
-                target = near if 2.0 * signal > near + far else far
-                if target < least:
-                    least, then = target, signal
-                drawn = max(target, -free)
-                signal = drawn + (signal - drawn) * keep + thermal[i]
-                error = signal + detector[i] - setpoint * free
-                integral = min(max(integral - gain * tick * error, 0.0), top)
-                command = min(max(integral, command - stride), command + stride)
-                off = height - command
-                height = command + decay * ((cosine + damping * sine) * off + sine * speed)
-                speed = decay * ((cosine - damping * sine) * speed - sine * off)
-                total += command
-            out[:, p] = total / ticks, least, then
-        self.state = [integral, height, speed * w, signal, command]
-        return out
+        radius: float,
+    ) -> tuple[Float64, Float64]:
+        """Closed loop: commanded heights, nm, and peak forces, nN, (P,) float64 each."""
+        settings, hidden = self.instrument.settings, self.instrument.state.hidden
+        lever, scanner = settings.cantilever, settings.scanner
+        k, quality, free = lever.stiffness_n_m, lever.quality, lever.free_amplitude_nm
+        p00, p01, _, p11 = oscillator(TICK_S, hidden.resonance_hz[0], hidden.damping[0])
+        w, keep = 2.0 * quality / lever.lag_s, math.exp(-TICK_S / lever.lag_s)
+        half = 0.5 * w * TICK_S / k
+        bound = STIFFEST * lever.lag_s * k * math.sqrt(2.0) / (free * w * TICK_S**2)
+        hamaker_radius = HAMAKER_NN_NM * radius
+        noise = (0.0 * self.generator.normal(size=heights.size * 64)).tolist()
+        integral, height, speed, command, u, v = self.state
+        speed /= 2.0 * math.pi * hidden.resonance_hz[0]
+        stride, top = scanner.slew_nm_s * TICK_S, scanner.range_nm
+        count = np.zeros(elastic.size)
+        sums, stiffest = np.zeros(elastic.size), np.zeros(elastic.size)
+        ground, springs, last = heights.tolist(), elastic.tolist(), elastic.size - 1
+        for i in range(int(pixel_s * elastic.size / TICK_S + 1e-9)):
+            place = (i + 0.5) * TICK_S / pixel_s
+            p = min(int(place), last)
+            gap = height - (ground[p] + (place - p) * (ground[p + 1] - ground[p]))
+            # V = <F z> over A^2, by the formulas of `turn_of`.
+            a = math.hypot(u, v)
+            d = max(gap, 0.0) - a
+            s, far = max(CONTACT_NM - d, 0.0), max(d, CONTACT_NM)
+            y = math.sqrt(s)
+            stiff = min(springs[p] * s, bound * a**1.5)
+            rest = 4.0 / math.pi * far**1.5 + y * (0.269 + 0.0285 * y)
+            pull = math.sqrt(2.0) * hamaker_radius / (6.0 * math.pi)
+            pull *= (y / CONTACT_NM**2 + 1.0 / rest) * max(1.0 - 0.35 * s / a, 0.3)
+            pull /= 1.0 + 0.75 * max(d, 0.0) / a
+            push = stiff * s / (2.0 * math.sqrt(2.0)) * (1.0 - 0.125 * s / a)
+            angle = 2.0 * math.atan(half * (pull - push) / a**1.5)
+            u, v = (
+                math.cos(angle) * u + math.sin(angle) * v,
+                math.cos(angle) * v - math.sin(angle) * u,
+            )
+            u, v = free + (u - free) * keep + noise[i % 64], v * keep
+            error = math.hypot(u, v) - setpoint * free
+            off = height - command
+            height = command + p00 * off + p01 * speed
+            speed = p11 * speed - p01 * off
+            integral = min(max(integral - gain * TICK_S * error, 0.0), top)
+            command = min(max(integral, command - stride), command + stride)
+            count[p] += 1.0
+            sums[p] += command
+            stiffest[p] = max(stiffest[p], stiff * s)
+        speed *= 2.0 * math.pi * hidden.resonance_hz[0]
+        self.state = [integral, height, speed, command, u, v]
+        force = 4.0 / 3.0 * elastic * (stiffest / elastic) ** 0.75
+        return sums / count, np.maximum(force - hamaker_radius / (6.0 * CONTACT_NM**2), 0.0)

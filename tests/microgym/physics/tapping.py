@@ -1,4 +1,4 @@
-"""Equation of motion of a tapping cantilever, integrated; a reference for the amplitude tables."""
+"""Independent references of a tapping cantilever: its equation of motion, and V = <F z>."""
 
 import numpy as np
 
@@ -8,58 +8,57 @@ from microgym.physics.cantilever import tip_force
 
 
 @kernel
-def tap(gap, closing, lift, settings, cycles, listen, steps, out):
-    """Integrate the equation of motion by fourth-order Runge-Kutta, from free oscillation on.
+def tap(gaps, step_s, lever, hamaker_radius, stiffness, u, v, steps, out):
+    """Integrate the equation of motion by fourth-order Runge-Kutta.
 
     Args:
-        gap: mean gap at the start, nm.
-        closing: speed at which it shrinks, nm a cycle.
-        lift: the gap shrinks to this and no further, nm.
-        settings: (6,) k, Q, free amplitude, H R, (4/3) E sqrt(R), initial amplitude over the free
-            one (oscillating in phase with steady resonance).
-        cycles: cycles.
-        listen: average amplitude, phase and force over so many of the last cycles.
+        gaps: (n,) mean gaps, nm, linear in between, and constant behind the last.
+        step_s: time between them, s.
+        lever: (4,) k, Q, resonance in Hz and free amplitude.
+        hamaker_radius, stiffness: H R, and (4/3) E sqrt(R).
+        u, v: A sin phi and A cos phi at the start, z = A cos(w t - phi), drive cos w t.
         steps: steps a cycle.
-        out: (6,) written: amplitude, cosine over sine of its lag behind the drive, mean force, peak
-            force in the last cycles, peak force since the start, gap at the end.
+        out: (cycles, 4) written: amplitude, cosine of the phase, peak and mean force of each cycle.
     """
-    k, quality, free, hamaker_radius, stiffness = settings[:5]
-    h = 2.0 * np.pi / steps
-    drive = free / quality
-    z, v = 0.0, free * settings[5]
-    # At resonance the motion lags the drive by a quarter of a cycle: z = A0 sin t.
-    sine_sum, cosine_sum, total, peak, ever = 0.0, 0.0, 0.0, 0.0, 0.0
-    first = (cycles - listen) * steps
-    g = gap
-    for n in range(cycles * steps):
-        t = (n % steps) * h
-        rise, push, rises, pushes = 0.0, 0.0, 0.0, 0.0
-        for stage in range(4):
-            part = 0.0 if stage == 0 else (1.0 if stage == 3 else 0.5)
-            weight = 1.0 if stage == 0 or stage == 3 else 2.0
-            zi, vi = z + part * h * rise, v + part * h * push
-            c = sincos64(t + part * h)[1]
-            f = tip_force(g + zi, hamaker_radius, stiffness)
-            rise = vi
-            push = drive * c - vi / quality - zi + f / k
-            rises += weight * rise
-            pushes += weight * push
-        f = tip_force(g + z, hamaker_radius, stiffness)
-        ever = max(ever, f)
-        if n >= first:
+    k, quality, resonance, free = lever[0], lever[1], lever[2], lever[3]
+    h, dt = 2.0 * np.pi / steps, 1.0 / (resonance * steps)
+    drive, last = free / quality, gaps.size - 1
+    z, speed = v, u
+    for n in range(out.shape[0]):
+        sine_sum, cosine_sum, total, peak = 0.0, 0.0, 0.0, -np.inf
+        for i in range(steps):
+            t = i * h
+            rise, push, rises, pushes = 0.0, 0.0, 0.0, 0.0
+            for stage in range(4):
+                part = 0.0 if stage == 0 else (1.0 if stage == 3 else 0.5)
+                weight = 1.0 if stage == 0 or stage == 3 else 2.0
+                place = min((n * steps + i + part) * dt / step_s, last - 1e-9)
+                at = int(place)
+                gap = gaps[at] + (place - at) * (gaps[at + 1] - gaps[at])
+                zi, vi = z + part * h * rise, speed + part * h * push
+                f = tip_force(gap + zi, hamaker_radius, stiffness)
+                if stage == 0:
+                    peak = max(peak, f)
+                    total += f
+                rise = vi
+                push = drive * sincos64(t + part * h)[1] - vi / quality - zi + f / k
+                rises += weight * rise
+                pushes += weight * push
             s, c = sincos64(t)
             sine_sum += z * s
             cosine_sum += z * c
-            total += f
-            peak = max(peak, f)
-        z += h / 6.0 * rises
-        v += h / 6.0 * pushes
-        g = max(g - closing / steps, lift)
-    count = listen * steps
-    a, b = 2.0 * sine_sum / count, 2.0 * cosine_sum / count
-    out[0] = np.sqrt(a * a + b * b)
-    out[1] = b / a
-    out[2] = total / count
-    out[3] = peak
-    out[4] = ever
-    out[5] = g
+            z += h / 6.0 * rises
+            speed += h / 6.0 * pushes
+        a, b = 2.0 * sine_sum / steps, 2.0 * cosine_sum / steps
+        out[n, 0] = np.sqrt(a * a + b * b)
+        out[n, 1] = b / out[n, 0]
+        out[n, 2] = peak
+        out[n, 3] = total / steps
+
+
+def virial(gap, amplitude, hamaker_radius, stiffness, nodes=20000):
+    """V = <F z> over a cycle by the midpoint rule, nN nm; positive if attraction prevails."""
+    z = amplitude * np.cos(np.pi * (np.arange(nodes) + 0.5) / nodes)
+    depth = np.maximum(0.165 - gap - z, 0.0)
+    far = np.maximum(gap + z, 0.165)
+    return np.mean((stiffness * depth**1.5 - hamaker_radius / (6.0 * far**2)) * z)

@@ -1,4 +1,4 @@
-"""Cantilevers: amplitude against distance, peak force and contact mode, against closed forms."""
+"""Cantilevers: averaged motion against quadrature and the equation of motion, and contact mode."""
 
 import numpy as np
 import pytest
@@ -6,167 +6,230 @@ import pytest
 from microgym.physics.cantilever import (
     CONTACT_NM,
     HAMAKER_NN_NM,
-    MODULI_GPA,
-    RADII_NM,
     Cantilever,
-    amplitude_table,
-    balance,
-    branches,
-    deflection_table,
-    half_cycle,
+    adhesion_of,
+    balanced_gap,
+    contact_limits,
+    contact_peak,
+    coupling_of,
+    cube_root,
+    deflection_of,
     hertz_of,
-    mean_force,
-    peak_force,
+    pressed,
     tip_force,
-    virial,
+    turn_of,
 )
-from tests.microgym.physics.tapping import tap
+from microgym.physics.feedback import TICK_S
+from tests.microgym.physics.lanes import RADIUS_NM, STANDARD, run, settings, standing, tapping
+from tests.microgym.physics.tapping import tap, virial
 
-STANDARD = Cantilever()
-
-
-def orbit_peak(gap: float, amplitude: float, modulus: float, radius: float = 10.0) -> float:
-    """Force at the lower turning point of a harmonic orbit."""
-    return tip_force.py_func(gap - amplitude, HAMAKER_NN_NM * radius, hertz_of(modulus, radius))
-
-
-@pytest.mark.parametrize("ratio", [0.8, 0.9, 0.95])
-@pytest.mark.parametrize("radius", [10.0, 20.0])
-def test_attraction_alone_has_the_closed_form_gap(ratio, radius):
-    # z_c = [A^2 + (Q H R / (3 k sqrt((A0/A)^2 - 1)))^(2/3)]^(1/2), exact for van der Waals' force,
-    # which is regularised below a0: only orbits that stay above may be asked for.
-    cantilever = Cantilever(quality=2000.0)
-    amplitude = np.array([20.0 * ratio])
-    term = 2000.0 * 0.1 * radius / (3.0 * 40.0 * np.sqrt(1.0 / ratio**2 - 1.0))
-    expected = np.sqrt(amplitude[0] ** 2 + term ** (2.0 / 3.0))
-    assert expected - amplitude[0] > CONTACT_NM
-    found = balance(cantilever, 0.0001, radius, amplitude, 0.1)[0, 0]
-    assert found == pytest.approx(expected, rel=1e-4)
+HR = HAMAKER_NN_NM * RADIUS_NM
+LEVER = np.array([40.0, 400.0, 300e3, 20.0])
+F32 = np.float32
 
 
-def test_virial_of_van_der_waals_alone():
+def turn(gap, amplitude, modulus, free=20.0, hamaker=1.0):
+    """V of the averaged motion, nN nm, and E sqrt(R) s^2."""
+    lag, elastic = STANDARD.lag_s, modulus * np.sqrt(RADIUS_NM)
+    attraction, repulsion, bound = coupling_of(TICK_S, lag, 40.0, 400.0, free, RADIUS_NM)
+    numbers = (amplitude, np.sqrt(amplitude), gap, elastic, hamaker * attraction, repulsion, bound)
+    part, whole, stiff = turn_of.py_func(*(F32(one) for one in numbers))
+    # Half an angle is w V dt / (2 k A^2).
+    return part / whole * amplitude**2 * 40.0 / (0.5 * TICK_S * 2.0 * np.pi * 300e3), stiff
+
+
+def ramp(rise, seconds, cosine=False, before=2e-3, after=1e-3, step_s=1e-6):
+    """Heights of a surface that rises, nm, every microsecond."""
+    t = np.arange(0.0, before + seconds + after, step_s)
+    part = np.clip((t - before) / seconds, 0.0, 1.0)
+    return rise * (0.5 - 0.5 * np.cos(np.pi * part) if cosine else part)
+
+
+def peaks(modulus, ratio, heights, free=20.0):
+    """Largest force by the equation of motion and by the loop's averaged motion, nN."""
+    cantilever = Cantilever(free_amplitude_nm=free)
+    loop = settings(cantilever, integral_gain=0.0, setpoint=ratio * free)
+    state = tapping(500.0, loop, modulus, ratio * free)
+    gap, u, v = state.height[0] - 500.0, state.sine[0], state.cosine[0]
+    lever, stiffness = np.array([40.0, 400.0, 300e3, free]), hertz_of(modulus, RADIUS_NM)
+    out = np.empty((int(heights.size * 1e-6 * 300e3), 4))
+    tap(gap - heights, 1e-6, lever, HR, stiffness, u, v, 400, out)
+    signals, _ = run(500.0 + heights[::20], TICK_S, loop, state, modulus)
+    elastic = modulus * np.sqrt(RADIUS_NM)
+    force = [contact_peak.py_func(one, elastic, RADIUS_NM) for one in signals[4]]
+    # Without the settling of the first millisecond.
+    return out[300:, 2].max(), max(force[50:])
+
+
+@pytest.mark.parametrize("amplitude", [14.0, 8.0, 4.0])
+def test_the_mean_force_is_that_of_the_quadrature(amplitude):
+    for d in (3.0, 1.0, 0.4, 0.2, 0.1, 0.0, -0.3, -1.0):
+        exact = virial(amplitude + d, amplitude, HR, 0.0)
+        assert turn(amplitude + d, amplitude, 0.0)[0] == pytest.approx(exact, rel=0.04)
+    for d in (0.1, 0.0, -0.3, -1.0):
+        exact = virial(amplitude + d, amplitude, 0.0, hertz_of(1.0, RADIUS_NM))
+        found = turn(amplitude + d, amplitude, 1.0, hamaker=0.0)[0]
+        assert found == pytest.approx(exact, rel=0.005)
+
+
+def test_attraction_alone_is_the_closed_form():
     # <F z> = H R A^2 / (6 (z^2 - A^2)^(3/2)) for F = -H R / (6 d^2), by the residue theorem.
-    gap, amplitude = 21.0, 20.0
-    expected = 0.64 * amplitude**2 / (6.0 * (gap**2 - amplitude**2) ** 1.5)
-    found = virial(gap, amplitude, 0.64, 1.0, half_cycle())
-    assert found == pytest.approx(expected, rel=1e-6)
+    expected = HR * 400.0 / (6.0 * (21.0**2 - 400.0) ** 1.5)
+    assert turn(21.0, 20.0, 0.0)[0] == pytest.approx(expected, rel=3e-3)
 
 
-@pytest.mark.parametrize("modulus", [1.0, 60.0])
-def test_solutions_fulfil_the_harmonic_balance(modulus):
-    amplitudes = 20.0 * np.array([0.3, 0.5, 0.7, 0.9, 0.99])
-    gaps = balance(STANDARD, modulus, 10.0, amplitudes)[2]
-    for a, g in zip(amplitudes, gaps, strict=True):
-        v = virial(g, a, 0.64, hertz_of(modulus, 10.0), half_cycle())
-        assert a**2 + (2.0 * 400.0 * v / (40.0 * a)) ** 2 == pytest.approx(400.0, rel=1e-6)
-        assert v < 0.0
-
-
-def test_quadrature_is_fine_enough():
-    amplitudes = 20.0 * np.linspace(0.2, 0.95, 8)
-    for modulus in (0.5, 10.0, 120.0):
-        coarse = balance(STANDARD, modulus, 10.0, amplitudes)[2]
-        fine = balance(STANDARD, modulus, 10.0, amplitudes, nodes=4096)[2]
-        assert np.abs(coarse - fine).max() < 0.003
-
-
-def test_tables_rise_end_at_the_free_amplitude_and_go_on_below():
-    table = amplitude_table(STANDARD)
-    values = table.values
-    assert values.shape == (len(RADII_NM), 2, len(MODULI_GPA), values.shape[-1])
-    assert np.isfinite(values).all()
-    # Around its free value the amplitude dips where attraction comes first; below, it rises.
-    gaps = table.low_nm + table.step_nm * np.arange(values.shape[-1])
-    assert (np.diff(values[:, 1][..., gaps < 15.0], axis=-1) > 0.0).all()
-    assert values.max() <= 20.0
-    # Beyond the table van der Waals' attraction is what is left, at 4 nm and radii up to 32 nm.
-    assert np.abs(values[:4, ..., -1] - 20.0).max() < 0.03
-    assert np.diff(values[..., :2]) / table.step_nm == pytest.approx(1.0)
-    assert amplitude_table(Cantilever()) is table
-    with pytest.raises(ValueError, match="read-only"):
-        values[0, 0, 0, 0] = 1.0
-
-
-def test_two_amplitudes_are_stable_where_they_are_known_to_be():
-    gaps = np.linspace(9.0, 13.0, 161)
-    stiff = branches(Cantilever(free_amplitude_nm=12.0), 60.0, 20.0, gaps, 0.1)
-    both = (gaps > 10.2) & (gaps < 11.6)
-    assert (stiff[1, both] - stiff[0, both] > 0.2).all()
-    assert np.abs(stiff[1, gaps > 12.1] - stiff[0, gaps > 12.1]).max() < 1e-9
-    # A soft surface and a sharp tip: one amplitude only.
-    soft = branches(STANDARD, 1.0, 8.0, np.linspace(5.0, 24.0, 300))
-    assert np.abs(soft[1] - soft[0]).max() < 0.05
-
-
-@pytest.mark.parametrize("ratio", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.7, 0.9])
 @pytest.mark.parametrize("modulus", [1.0, 10.0, 60.0])
-def test_peak_force_is_that_of_the_orbit(modulus, ratio):
-    amplitude = 20.0 * ratio
-    gap = balance(STANDARD, modulus, 10.0, np.array([amplitude]), nodes=4096)[2, 0]
-    force, share = peak_force(amplitude, amplitude, modulus, 10.0, 40.0, 400.0, 20.0)
-    assert force == pytest.approx(orbit_peak(gap, amplitude, modulus), rel=0.03)
-    cosine = (CONTACT_NM - gap) / amplitude
-    assert share == pytest.approx(np.arccos(-cosine) / np.pi, rel=0.06)
+def test_the_balanced_gap_fulfils_the_harmonic_balance(modulus, ratio):
+    lag, a = STANDARD.lag_s, 20.0 * ratio
+    coupling = coupling_of(TICK_S, lag, 40.0, 400.0, 20.0, RADIUS_NM)
+    gap = balanced_gap(a, modulus * np.sqrt(RADIUS_NM), 20.0, lag, TICK_S, coupling)
+    # A^2 + (2 Q V / (k A))^2 = A0^2: how far the gap is from the root of the quadrature.
+    wanted = -40.0 / 800.0 * a * np.sqrt(400.0 - a * a)
+    gaps = gap + np.linspace(-0.1, 0.1, 41)
+    exact = [virial(g, a, HR, hertz_of(modulus, RADIUS_NM)) for g in gaps]
+    assert np.interp(wanted, exact, gaps) == pytest.approx(gap, abs=0.02)
+    # In steady state the peak force is that of the orbit's lower turning point.
+    force = contact_peak.py_func(turn(gap, a, modulus)[1], modulus * np.sqrt(RADIUS_NM), RADIUS_NM)
+    orbit = tip_force.py_func(gap - a, HR, hertz_of(modulus, RADIUS_NM))
+    assert force == pytest.approx(orbit, rel=0.01)
 
 
-def test_without_attraction_the_peak_force_is_the_closed_form():
-    # F_pk = (4/3) 2^(3/8) (E sqrt(R))^(1/4) (k/Q)^(3/4) A0^(9/8) [s (1 - s^2)]^(3/8).
-    for modulus in (1.0, 60.0):
-        for s in (0.5, 0.7, 0.9):
-            elastic = modulus * np.sqrt(10.0)
-            expected = 4 / 3 * 2**0.375 * elastic**0.25 * 0.1**0.75 * 20**1.125
-            expected *= (s * (1 - s * s)) ** 0.375
-            gap = balance(STANDARD, modulus, 10.0, np.array([20.0 * s]), 0.0, nodes=4096)[2, 0]
-            depth = CONTACT_NM - (gap - 20.0 * s)
-            force = 4 / 3 * elastic * depth**1.5
-            assert force == pytest.approx(expected, rel=0.03)
+def test_a_loop_in_balance_stays_there():
+    for modulus in (1.0, 40.0):
+        loop = settings(integral_gain=0.0)
+        state = tapping(500.0, loop, modulus, 14.0)
+        signals, _ = run(np.full(201, 500.0), 1e-4, loop, state, modulus)
+        assert np.abs(signals[1, 100:]).max() < 0.005
+        assert signals[2, -1] == pytest.approx(np.sqrt(1.0 - 0.49), abs=0.02)
 
 
-def test_forces_at_the_defaults_are_of_the_size_that_is_measured():
-    for modulus in (1.0, 60.0):
-        assert 0.3 < mean_force.py_func(14.0, 0.05, 20.0) < 1.0
-        assert 5.0 < peak_force(14.0, 14.0, modulus, 10.0, 40.0, 400.0, 20.0)[0] < 30.0
+@pytest.mark.parametrize(
+    ("modulus", "ratio", "rise", "seconds", "cosine", "known"),
+    [
+        (40.0, 0.7, 3.0, 1.1e-3, False, 35.0),
+        (40.0, 0.7, 8.0, 1.1e-3, False, 57.0),
+        (40.0, 0.7, 12.0, 1.1e-3, False, 74.0),
+        (40.0, 0.7, 8.0, 4.4e-3, False, 30.8),
+        (40.0, 0.7, 8.0, 1.1e-3, True, 34.0),
+        (1.0, 0.9, 8.0, 1.1e-3, False, 16.5),
+        (120.0, 0.5, 3.0, 1.1e-3, False, 45.3),
+    ],
+)
+def test_peak_forces_of_rises_are_those_of_the_equation_of_motion(
+    modulus, ratio, rise, seconds, cosine, known
+):
+    truth, found = peaks(modulus, ratio, ramp(rise, seconds, cosine))
+    assert truth == pytest.approx(known, rel=0.02)
+    assert found == pytest.approx(truth, rel=0.1)
 
 
-def test_an_oscillation_that_is_quenched_pushes_like_a_spring():
-    calm, _ = peak_force(1.0, 0.0, 60.0, 10.0, 40.0, 400.0, 20.0)
-    pushed, share = peak_force(1.0, -10.0, 60.0, 10.0, 40.0, 400.0, 20.0)
-    assert share == 1.0
+def test_peak_forces_rise_with_modulus_height_and_speed():
+    def force(modulus=40.0, ratio=0.7, rise=8.0, seconds=1.1e-3):
+        loop = settings(integral_gain=0.0, setpoint=20.0 * ratio)
+        state = tapping(500.0, loop, modulus, 20.0 * ratio)
+        heights = 500.0 + ramp(rise, seconds)[::20]
+        signals, _ = run(heights, TICK_S, loop, state, modulus)
+        elastic = modulus * np.sqrt(RADIUS_NM)
+        return max(contact_peak.py_func(one, elastic, RADIUS_NM) for one in signals[4])
+
+    for name, values in (
+        ("modulus", (0.5, 1.0, 4.0, 16.0, 64.0)),
+        ("rise", (0.5, 2.0, 4.0, 8.0, 12.0)),
+        ("seconds", (20e-3, 8e-3, 4e-3, 2e-3, 1e-3)),
+    ):
+        forces = [force(**{name: value}) for value in values]
+        assert (np.diff(forces) > 0.0).all(), (name, forces)
+    # A slow step leaves the force of the steady state, (E sqrt(R))^(1/4) but for adhesion.
+    steady = [force(modulus, rise=1e-6) + adhesion_of.py_func(8.0) for modulus in (4.0, 64.0)]
+    assert np.log(steady[1] / steady[0]) / np.log(16.0) == pytest.approx(0.25, abs=0.05)
+
+
+def approach(free, modulus, seconds=0.06, radius=RADIUS_NM):
+    """Gaps at which the phase turns to repulsion on a slow approach: motion, and loop."""
+    cantilever = Cantilever(free_amplitude_nm=free)
+    t = np.arange(0.0, seconds, TICK_S)
+    gaps = free * (1.15 - 0.35 * t / seconds)
+    stiffness, lever = hertz_of(modulus, radius), np.array([40.0, 400.0, 300e3, free])
+    out = np.empty((int(seconds * 300e3), 4))
+    tap(gaps, TICK_S, lever, HAMAKER_NN_NM * radius, stiffness, free, 0.0, 200, out)
+    loop = settings(cantilever, integral_gain=0.0, setpoint=0.5 * free, radius_nm=radius)
+    state = standing(500.0)
+    state.sine[:] = free
+    _, ticks = run(500.0 - gaps, TICK_S, loop, state, modulus)
+    cosine = ticks[:, 6]
+    # The first time that repulsion holds, after the ripple of the start; NaN where it never does.
+    ends = []
+    for turned, dt, wait in ((out[:, 1], 1.0 / 300e3, 300), (cosine, TICK_S, 50)):
+        after = np.flatnonzero(turned[wait:] > 0.2)
+        ends.append(np.interp((wait + after[0]) * dt, t, gaps) if after.size else np.nan)
+    return ends, (out[-1, 0], ticks[-1, 5] + 0.5 * free), (out[:, 1].min(), cosine.min())
+
+
+def test_the_attractive_branch_of_ten_nanometres_is_lost_where_the_motion_loses_it():
+    (truth, found), amplitudes, cosines = approach(10.0, 60.0)
+    assert 9.3 < truth < 9.8
+    assert found == pytest.approx(truth, abs=0.1)
+    assert amplitudes[1] == pytest.approx(amplitudes[0], abs=0.05)
+    assert cosines[1] == pytest.approx(cosines[0], abs=0.03)
+
+
+def test_a_quenched_lever_is_pressed_as_a_spring():
+    loop = settings(integral_gain=0.0)
+    state = tapping(500.0, loop, 40.0, 14.0)
+    height = state.height[0]
+    signals, ticks = run(500.0 + ramp(20.0, 1.1e-3)[::20], TICK_S, loop, state, 40.0)
+    assert signals[5].max() == pytest.approx(520.0 - height, abs=0.01)
+    # The amplitude is nearly none: the error is bounded by the setpoint.
+    assert -14.0 <= ticks[-1, 5] < -11.0
     # In series: k (10 - s) = (4/3) E sqrt(R) s^(3/2).
     depths = np.linspace(0.0, 10.0, 2_000_001)
     contact = hertz_of(60.0, 10.0) * depths**1.5
     force = contact[np.argmin(np.abs(contact - 40.0 * (10.0 - depths)))]
-    assert pushed - calm == pytest.approx(force, rel=1e-3)
-
-
-def test_contact_mode_pushes_holds_on_and_snaps():
-    cantilever = Cantilever(0.2, 13e3, 30.0, 0.0)
-    table = deflection_table(cantilever)
-    gaps = table.low_nm + table.step_nm * np.arange(table.values.shape[-1])
-    radius, modulus = 1, 5
-    pull = HAMAKER_NN_NM * RADII_NM[radius] / (6.0 * CONTACT_NM**2) / 0.2
-    far, near = table.values[radius, :, modulus]
-    deep = gaps < -20.0
-    # A stiff surface yields nothing: deflection equals push, and force is k times deflection.
-    assert np.abs(far[deep] - gaps[deep]).max() < 0.05 * pull
-    assert (far[deep] == near[deep]).all()
-    # From far, contact begins at 3/2 (H R / 3k)^(1/3): 1.42 nm for 8 nm.
-    first = gaps[np.flatnonzero(far)[-1]]
-    assert first == pytest.approx(1.42, abs=2 * table.step_nm)
-    last = gaps[np.flatnonzero(near)[-1]]
-    assert last == pytest.approx(pull, abs=2 * table.step_nm)
-    assert far[(gaps > 3.0) & (gaps < pull)] == pytest.approx(0.0)
-    assert near[(gaps > 3.0) & (gaps < 0.95 * pull)].min() > 0.0
+    assert pressed.py_func(10.0, 40.0, hertz_of(60.0, 10.0)) == pytest.approx(force, rel=1e-3)
 
 
 def test_the_free_oscillation_builds_up_with_the_lag():
     # 1 - exp(-t / tau), tau = 2 Q / w: after tau the amplitude is 1 - 1/e of the free one.
-    out = np.empty(6)
-    cycles = round(400.0 / np.pi)
-    settings = np.array([40.0, 400.0, 20.0, 0.0, 0.0, 0.0])
-    tap(100.0, 0.0, 100.0, settings, cycles + 5, 10, 100, out)
-    assert out[0] / 20.0 == pytest.approx(1.0 - np.exp(-cycles * np.pi / 400.0), rel=0.005)
+    out, cycles = np.empty((round(400.0 / np.pi), 4)), round(400.0 / np.pi)
+    tap(np.full(2, 100.0), 1.0, LEVER, 0.0, 0.0, 0.0, 0.0, 100, out)
+    expected = 1.0 - np.exp(-(cycles - 0.5) * np.pi / 400.0)
+    assert out[-1, 0] / 20.0 == pytest.approx(expected, rel=0.005)
     assert STANDARD.lag_s == pytest.approx(400.0 / np.pi / 300e3)
+    loop, state = settings(integral_gain=0.0), standing(600.0)
+    state.sine[:] = 1.0
+    _, ticks = run(np.full(101, 500.0), 1e-4, loop, state)
+    grown = 1.0 + 19.0 * (1.0 - np.exp(-2e-5 * np.arange(1, 501) / STANDARD.lag_s))
+    assert ticks[:, 5] + 14.0 == pytest.approx(grown, abs=1e-3)
+
+
+def test_contact_begins_with_the_lever_bent_and_ends_by_adhesion():
+    pull, snap, reach, lost = contact_limits(0.2, 8.0)
+    assert pull * 0.2 == pytest.approx(3.13, rel=0.01)
+    # 3/2 (H R / 3k)^(1/3).
+    assert snap == pytest.approx(1.42, abs=0.005)
+    assert cube_root(27.0) == pytest.approx(3.0, rel=1e-12)
+    numbers = [F32(one) for one in (0.2, pull, snap, reach, lost)]
+
+    def moved(gap, root=-1.0, modulus=10.0):
+        elastic = F32(modulus * np.sqrt(8.0))
+        return deflection_of.py_func(F32(gap), F32(root), elastic, *numbers)
+
+    # Just before contact the lever bends by half the distance (H R / 3k)^(1/3), in balance.
+    before = moved(1.001 * snap)[0]
+    assert before == pytest.approx(0.5 * snap / 1.5, rel=0.35)
+    assert moved(5.0)[0] == pytest.approx(HR / 6.0 / 0.2 / 25.0, rel=0.05)
+    assert moved(0.99 * snap)[1] >= 0.0
+    assert moved(1.01 * snap)[1] == -1.0
+    assert moved(0.9 * pull, 0.1)[1] >= 0.0
+    assert moved(1.01 * pull, 0.1)[1] == -1.0
+    # Pushed by 25 nm: lever and contact in series, the load with adhesion.
+    root = 0.5
+    for _ in range(5):
+        target, root, load = moved(-25.0, root)
+    exact = pressed.py_func(pull + 25.0, 0.2, hertz_of(10.0, 8.0))
+    assert load == pytest.approx(exact, rel=1e-3)
+    assert -target * 0.2 == pytest.approx(exact - 3.13, abs=0.02)
 
 
 def test_bad_input_is_refused():
@@ -176,3 +239,4 @@ def test_bad_input_is_refused():
         Cantilever(quality=float("nan"))
     with pytest.raises(TypeError, match="resonance_hz"):
         Cantilever(resonance_hz="fast")
+    assert CONTACT_NM == 0.165

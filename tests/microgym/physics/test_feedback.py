@@ -1,128 +1,141 @@
-"""The feedback loop against closed forms: ramps, steps, parachuting, stability."""
+"""The feedback loop against closed forms: ramps, steps, parachuting, stability, noise, lanes."""
 
 import numpy as np
 import pytest
 
-from microgym.physics.cantilever import Cantilever, amplitude_table
+from microgym.physics.cantilever import Cantilever, contact_limits
 from microgym.physics.feedback import (
-    LoopSettings,
-    LoopState,
+    DELAY_S,
+    TICK_S,
     Scanner,
     largest_gain,
     oscillator,
-    scan_line,
-    ticks_of,
 )
-from microgym.state import allocate
+from microgym.physics.feedback_lanes import (
+    CHUNK,
+    CHUNK_SIZE,
+    LANE_SIZE,
+    LANES,
+    NOISE,
+    feed_chunk,
+    load_lane,
+    rest_lane,
+    tap_chunk,
+)
+from tests.microgym.physics.lanes import run, settings, standing, tapping
 
 FREE = 20.0
+SOFT_LEVER = Cantilever(0.2, 13e3, 2.0, 0.0)
 
 
-def line_up(slope: float = 1.0, cap: float = FREE) -> tuple[np.ndarray, float, float]:
-    """A signal that follows the gap up to the free amplitude."""
-    gaps = np.linspace(-200.0, 200.0, 4001)
-    table = np.empty((2, 2, gaps.size))
-    table[:] = np.minimum(slope * gaps, cap)
-    return table, -200.0, gaps[1] - gaps[0]
-
-
-def settings(**changes):
-    quick = {
-        "setpoint": 14.0,
-        "integral_gain": 1000.0,
-        "proportional_gain": 0.0,
-        "tick_s": 1e-5,
-        "lag_s": 1e-8,
-        "resonance_hz": 1e6,
-        "damping": 0.5,
-        "slew_nm_s": 1e12,
-        "range_nm": 1e6,
-        "floor": -1e9,
-        "thermal_nm": 0.0,
-        "detector_nm": 0.0,
-    } | changes
-    return LoopSettings(**quick)
-
-
-def at(height, signal):
-    """A loop at rest."""
-    state = allocate(LoopState, 1)
-    for array in (state.integral, state.height, state.command):
-        array[:] = height
-    state.signal[:] = signal
+def pressing(ground: float, loop, deflection: float = 25.0):
+    """A loop in contact mode at rest on hard ground."""
+    state = standing(ground - deflection)
+    state.sine[:], state.cosine[:] = -deflection, 0.3
     return state
 
 
-def scan(heights, loop, ticks=10, table=None, noise=0.0, start=None):
-    table, low, step = line_up() if table is None else table
-    pixels = len(heights) - 1
-    rng = np.random.default_rng(0)
-    drawn = (noise * rng.normal(size=(2, pixels * ticks))).astype(np.float32)
-    out = np.empty((5, pixels))
-    state = at(heights[0] + loop.setpoint if start is None else start, loop.setpoint)
-    scan_line(0, heights, np.zeros(pixels), table, low, step, loop, state, *drawn, out)
-    return out, state
-
-
-@pytest.mark.parametrize("gain", [500.0, 2000.0])
-@pytest.mark.parametrize("rate", [1000.0, -1000.0])
+@pytest.mark.parametrize("gain", [500.0, 1000.0])
+@pytest.mark.parametrize("rate", [200.0, -200.0])
 def test_a_ramp_leaves_a_steady_error(gain, rate):
     loop = settings(integral_gain=gain)
-    pixels, ticks = 2000, 10
-    heights = 500.0 + rate * 1e-4 * np.arange(pixels + 1)
-    out, _ = scan(heights, loop, ticks)
-    assert out[1, -1] == pytest.approx(-rate / gain, rel=1e-3)
+    heights = 500.0 + rate * 1e-4 * np.arange(2001)
+    signals, _ = run(heights, 1e-4, loop, tapping(500.0, loop, 120.0, 14.0), 120.0)
+    assert signals[1, -1] == pytest.approx(-rate / gain, rel=0.01)
 
 
 def test_a_small_step_is_followed_exponentially():
-    gain, height = 500.0, 1.0
+    gain, height = 500.0, 0.05
     loop = settings(integral_gain=gain)
     heights = np.full(2002, 500.0)
     heights[1000:] += height
-    out, _ = scan(heights, loop, 10)
-    z = out[0] - 514.0
-    first = np.argmax(z > height * (1.0 - np.exp(-1.0)))
-    assert (first - 999.5) * 1e-4 == pytest.approx(1.0 / gain, rel=0.03)
+    state = tapping(500.0, loop, 120.0, 14.0)
+    start = state.height[0]
+    signals, _ = run(heights, 1e-4, loop, state, 120.0)
+    first = np.argmax(signals[0] - start > height * (1.0 - np.exp(-1.0)))
+    assert (first - 999.5) * 1e-4 == pytest.approx(1.0 / gain, rel=0.06)
 
 
 def test_a_deep_step_is_parachuted_at_the_gain_times_the_error_there_can_be():
-    gain, depth = 2000.0, 180.0
+    gain, depth = 1000.0, 180.0
     loop = settings(integral_gain=gain)
     heights = np.full(4002, 500.0)
     heights[1000:] -= depth
-    out, _ = scan(heights, loop, 10)
-    falling = out[0, 1010:1040]
+    signals, _ = run(heights, 1e-4, loop, tapping(500.0, loop, 40.0, 14.0), 40.0)
     slew = gain * (FREE - 14.0)
+    falling = signals[0, 1040:1200]
     assert np.diff(falling).mean() / 1e-4 == pytest.approx(-slew, rel=0.01)
+    # Far from the surface nothing is touched.
+    assert signals[3, 1040:1200].max() == 0.0
     # In saturation until h - (A0 - A_sp) has been made up for.
-    saturated = np.count_nonzero(out[1, 1000:] > FREE - 14.0 - 1e-3)
-    assert saturated * 1e-4 == pytest.approx((depth - 6.0) / slew, rel=0.01)
+    saturated = np.count_nonzero(signals[1, 1000:] > 0.95 * (FREE - 14.0))
+    assert saturated * 1e-4 == pytest.approx((depth - 6.0) / slew, rel=0.05)
 
 
 @pytest.mark.parametrize(
     ("lag", "resonance", "damping"),
-    [(4.244e-4, 1500.0, 0.05), (4.244e-4, 10e3, 0.3), (1e-4, 1000.0, 0.05)],
+    [(0.0, 2000.0, 0.12), (0.0, 700.0, 0.05), (4.9e-5, 2000.0, 0.12), (4e-4, 1500.0, 0.05)],
 )
-def test_the_loop_rings_above_the_gain_of_routh(lag, resonance, damping):
-    limit = largest_gain(lag, resonance, damping)
-    table = line_up(cap=1e9)
-    tick = 0.01 / (2.0 * np.pi * resonance)
+def test_the_largest_gain_is_the_root_of_the_loop(lag, resonance, damping):
+    w = 2.0 * np.pi * resonance
+    # Without a delay, by Routh and Hurwitz: a4 s^4 + a3 s^3 + a2 s^2 + s + K.
+    a4, a3, a2 = lag / w**2, 1.0 / w**2 + 2.0 * damping * lag / w, 2.0 * damping / w + lag
+    found = largest_gain(lag, resonance, damping, 0.0)
+    assert found == pytest.approx((a2 * a3 - a4) / a3**2, rel=1e-6)
+    if lag == 0.0:
+        assert found == pytest.approx(2.0 * damping * w)
+    # With one, the loop at the frequency of its phase -pi is -1.
+    gain = largest_gain(lag, resonance, damping, DELAY_S)
+    s = 1j * np.linspace(1e-3, 1.0, 400_001) * w
+    whole = gain * np.exp(-s * DELAY_S) / (s * (1.0 + s * lag))
+    whole /= 1.0 + 2.0 * damping * s / w + (s / w) ** 2
+    assert np.abs(whole + 1.0).min() < 1e-3
 
-    def rings(gain: float) -> bool:
-        loop = settings(
-            setpoint=0.0,
-            integral_gain=gain,
-            tick_s=tick,
-            lag_s=lag,
-            resonance_hz=resonance,
-            damping=damping,
-        )
-        out, _ = scan(np.full(30001, 500.0), loop, 8, table, start=500.0 + 1e-3)
-        error = np.abs(out[1])
-        return bool(error[-3000:].max() > error[3000:6000].max())
 
-    assert not rings(0.96 * limit)
-    assert rings(1.04 * limit)
+def rings(gain, pixel_s, loop, modulus, contact=False):
+    """Whether a loop is still at it, and more so, after a small push."""
+    loop = loop._replace(integral_gain=gain)
+    state = pressing(500.0, loop) if contact else tapping(500.0, loop, modulus, loop.setpoint)
+    run(np.full(301, 500.0), 1e-3, loop._replace(integral_gain=0.2 * gain), state, modulus)
+    state.height[:] += 1e-3
+    count = int(0.3 / pixel_s)
+    _, ticks = run(np.full(count + 1, 500.0), pixel_s, loop, state, modulus)
+    error = np.abs(ticks[:, 5] - np.median(ticks[:, 5]))
+    return error[-1000:].max() > error[300:800].max()
+
+
+# Line rates of 0.5 to 20 Hz.
+@pytest.mark.parametrize("pixel_s", [3.7e-3, 4.6e-4, 9.2e-5])
+def test_the_loop_rings_above_its_largest_gain_at_any_line_rate(pixel_s):
+    for scanner in (
+        {"resonance_hz": 700.0, "damping": 0.1},
+        {"resonance_hz": 2000.0, "damping": 0.12},
+    ):
+        limit = largest_gain(0.0, *scanner.values(), DELAY_S)
+        loop = settings(setpoint=10.0, **scanner)
+        assert not rings(0.93 * limit, pixel_s, loop, 120.0)
+        assert rings(1.03 * limit, pixel_s, loop, 120.0)
+
+
+def test_soft_ground_rings_from_half_the_limit_on():
+    # The contact is a spring: its resonance with the phase comes near that of the scanner.
+    scanner = {"resonance_hz": 2000.0, "damping": 0.12}
+    limit = largest_gain(0.0, *scanner.values(), DELAY_S)
+    for modulus in (1.0, 10.0, 40.0):
+        for setpoint in (10.0, 16.0):
+            loop = settings(setpoint=setpoint, **scanner)
+            assert not rings(0.4 * limit, 4.6e-4, loop, modulus)
+
+
+@pytest.mark.parametrize("pixel_s", [3.7e-3, 9.2e-5])
+def test_contact_mode_rings_above_its_largest_gain(pixel_s):
+    scanner = {"resonance_hz": 2000.0, "damping": 0.12}
+    lag = SOFT_LEVER.lag_s
+    # The deflection is that of a tick's end, half a tick after its middle.
+    limit = largest_gain(lag, *scanner.values(), DELAY_S - 0.5 * TICK_S)
+    loop = settings(SOFT_LEVER, setpoint=-25.0, **scanner)
+    assert not rings(0.94 * limit, pixel_s, loop, 120.0, contact=True)
+    assert rings(1.02 * limit, pixel_s, loop, 120.0, contact=True)
 
 
 def test_the_scanner_is_the_damped_oscillator_of_the_books():
@@ -138,68 +151,126 @@ def test_the_scanner_is_the_damped_oscillator_of_the_books():
 def test_limits_hold():
     heights = np.full(401, 500.0)
     heights[100:] = 900.0
-    out, _ = scan(heights, settings(slew_nm_s=1e4), 10)
-    assert np.abs(np.diff(out[0])).max() <= 1e4 * 1e-4 + 1e-9
-    out, state = scan(heights, settings(range_nm=700.0), 10)
-    assert out[0].max() <= 700.0
+    loop = settings(slew_nm_s=1e4)
+    signals, _ = run(heights, 1e-4, loop, tapping(500.0, loop, 40.0, 14.0))
+    assert np.abs(np.diff(signals[0])).max() <= 1e4 * 1e-4 * 1.0001
+    loop = settings(range_nm=700.0)
+    state = tapping(500.0, loop, 40.0, 14.0)
+    signals, _ = run(heights, 1e-4, loop, state)
+    assert signals[0].max() <= 700.0
     assert state.integral[0] <= 700.0
 
 
 def test_proportional_gain_answers_at_once():
     heights = np.full(202, 500.0)
     heights[100:] += 1.0
-    slow, _ = scan(heights, settings(integral_gain=100.0), 10)
-    quick, _ = scan(heights, settings(integral_gain=100.0, proportional_gain=0.5), 10)
-    assert quick[0, 101] - 514.0 > 0.3
-    assert slow[0, 101] - 514.0 < 0.05
+    moved = []
+    for proportional in (0.0, 0.5):
+        loop = settings(integral_gain=100.0, proportional_gain=proportional)
+        state = tapping(500.0, loop, 120.0, 14.0)
+        start = state.height[0]
+        moved.append(run(heights, 1e-4, loop, state, 120.0)[0][0, 101] - start)
+    assert moved[0] < 0.05
+    assert moved[1] > 0.2
 
 
-def test_the_oscillation_stays_on_its_branch_until_it_is_pushed_over():
-    gaps = np.linspace(0.0, 40.0, 401)
-    table = np.empty((2, 2, 401))
-    table[0], table[1] = np.minimum(gaps, FREE), np.minimum(gaps + 1.0, FREE)
-    loop = settings(integral_gain=0.0, lag_s=1e-3)
-    calm = np.full(301, 500.0)
-    for start, expected in ((14.0, 14.0), (14.9, 15.0)):
-        state = at(514.0, start)
-        out, zeros = np.empty((5, 300)), np.zeros(3000, np.float32)
-        scan_line(0, calm, np.zeros(300), table, 0.0, 0.1, loop, state, zeros, zeros, out)
-        assert state.signal[0] == pytest.approx(expected, abs=1e-2)
+def test_noise_has_the_variance_it_should():
+    # Far from the surface each quadrature is an Ornstein-Uhlenbeck process.
+    loop = settings(integral_gain=0.0, thermal_nm=0.05)
+    state = standing(700.0)
+    state.sine[:] = FREE
+    _, ticks = run(np.full(2001, 500.0), 1e-3, loop, state, seed=0)
+    amplitude = ticks[5000:, 5]
+    assert amplitude.std() == pytest.approx(0.05, rel=0.1)
+    lag = round(loop.lag_s / TICK_S)
+    correlation = np.corrcoef(amplitude[:-lag], amplitude[lag:])[0, 1]
+    assert correlation == pytest.approx(np.exp(-1.0), abs=0.1)
+    # The cosine of the phase is the other quadrature over the amplitude.
+    assert (FREE * ticks[5000:, 6]).std() == pytest.approx(0.05, rel=0.1)
+    # Each sample of the detector is held for two ticks.
+    loop = settings(integral_gain=0.0, detector_nm=0.03)
+    state = standing(700.0)
+    state.sine[:] = FREE
+    _, ticks = run(np.full(501, 500.0), 1e-3, loop, state, seed=0)
+    assert ticks[:, 5].std() == pytest.approx(0.03, rel=0.05)
+    assert ticks[::2, 5] == pytest.approx(ticks[1::2, 5], abs=1e-5)
 
 
-def test_noise_of_the_oscillation_has_the_variance_it_should():
-    table = line_up()
-    loop = settings(integral_gain=0.0, lag_s=1e-4, thermal_nm=0.05)
-    pixels, ticks = 20000, 10
-    drawn = np.random.default_rng(0).normal(size=(2, pixels * ticks)).astype(np.float32)
-    out, state = np.empty((5, pixels)), at(514.0, 14.0)
-    heights = np.full(pixels + 1, 500.0)
-    scan_line(0, heights, np.zeros(pixels), *table, loop, state, *drawn, out)
-    # Means over one time constant of an Ornstein-Uhlenbeck process: variance 2 (1/e) of it.
-    assert out[1].std() == pytest.approx(0.05 * np.sqrt(2.0 / np.e), rel=0.03)
+@pytest.mark.parametrize("pixel_s", [9.2e-5, 4.6e-4])
+def test_cutting_a_line_changes_nothing(pixel_s):
+    x = np.arange(401)
+    heights = 500.0 + 5.0 * np.sin(x / 20.0)
+    loop = settings(integral_gain=800.0, resonance_hz=2000.0, damping=0.12)
+    whole, cut = (tapping(heights[0], loop, 40.0, 14.0) for _ in range(2))
+    signals, _ = run(heights, pixel_s, loop, whole)
+    # Cut where a tick, and a pixel, ends.
+    parts = [run(heights[:251], pixel_s, loop, cut)[0], run(heights[250:], pixel_s, loop, cut)[0]]
+    assert np.concatenate(parts, axis=1)[0] == pytest.approx(signals[0], abs=0.05)
+    assert cut.height[0] == pytest.approx(whole.height[0], abs=0.05)
 
 
-def test_the_surface_under_a_real_table_is_followed():
-    table = amplitude_table(Cantilever())
-    values = np.ascontiguousarray(table.values[1])
-    x = np.arange(513)
-    heights = 300.0 + 10.0 * np.sin(x / 40.0)
-    loop = settings(
-        integral_gain=3000.0, lag_s=4.24e-4, resonance_hz=1500.0, damping=0.05, floor=-FREE
+def test_pixels_and_ticks_need_not_fit():
+    # The controller's tick is the same whatever a pixel takes: what the loop does in time too.
+    loop = settings(integral_gain=800.0)
+    seen = []
+    for pixels in (100, 333, 1500):
+        state = tapping(500.0, loop, 40.0, 14.0)
+        t = np.linspace(0.0, 0.1, pixels + 1)
+        _, ticks = run(500.0 + 200.0 * t, 0.1 / pixels, loop, state)
+        seen.append(ticks[:, 4])
+    assert np.ptp(seen, axis=0).max() < 1e-3
+
+
+def test_lanes_do_not_touch_one_another():
+    x = np.arange(201)
+    heights = 500.0 + 5.0 * np.sin(x / 10.0)
+    loop = settings(integral_gain=800.0, detector_nm=0.03, thermal_nm=0.01)
+    found = []
+    for lane in (0, 5, LANES - 1):
+        state = tapping(500.0, loop, 40.0, 14.0)
+        signals, _ = run(heights, 2e-4, loop, state, seed=3, lane=lane)
+        found.append((signals.tobytes(), [float(one[0]) for one in state]))
+    assert found[0] == found[1] == found[2]
+    # With a busy neighbour, too.
+    ends = []
+    for busy in (False, True):
+        lanes, chunk = np.zeros(LANE_SIZE, np.float32), np.zeros(CHUNK_SIZE, np.float32)
+        for n in range(LANES):
+            rest_lane(n, lanes, chunk)
+        for n in range(LANES if busy else 1):
+            state = tapping(500.0, loop, 40.0, 14.0 - 0.3 * n)
+            load_lane(n, 0, 490.0, loop, state, lanes)
+            ground, elastic, noise = (
+                heights + 3.0 * n,
+                np.full(200, 50.0),
+                np.ones(NOISE, np.float32),
+            )
+            feed_chunk(n, 0, CHUNK - n, 0.1, 490.0, ground, elastic, noise, lanes, chunk)
+        tap_chunk(lanes, chunk)
+        ends.append((lanes[::LANES].tobytes(), chunk[::LANES].tobytes()))
+    assert ends[0] == ends[1]
+
+
+def test_contact_mode_holds_its_force_and_snaps():
+    loop = settings(SOFT_LEVER, integral_gain=800.0, setpoint=-25.0)
+    heights = 500.0 + 3.0 * np.sin(np.arange(401) / 40.0)
+    signals, _ = run(heights, 1e-3, loop, pressing(500.0, loop), 10.0)
+    assert signals[1, 50:] == pytest.approx(0.0, abs=0.2)
+    assert signals[4, 50:] == pytest.approx(5.0, abs=0.1)
+    # The contact carries adhesion besides: 3.13 nN.
+    assert signals[3, 50:] == pytest.approx(8.13, abs=0.1)
+    # A lever that comes from far snaps in at 1.42 nm, and lets go at 15.7 nm.
+    still = loop._replace(integral_gain=0.0)
+    pull, snap, _, _ = contact_limits(0.2, 8.0)
+    there = 480.0 + np.linspace(0.0, 22.0, 2201)
+    state = standing(500.0)
+    state.cosine[:] = -1.0
+    signals, _ = run(there, 1e-4, still, state, 10.0)
+    assert 500.0 - there[np.argmax(signals[3] > 0.0)] == pytest.approx(snap, abs=0.03)
+    signals, _ = run(there[::-1], 1e-4, still, state, 10.0)
+    assert 500.0 - there[::-1][np.flatnonzero(signals[3] > 0.0)[-1]] == pytest.approx(
+        pull, abs=0.05
     )
-    out, _ = scan(heights, loop, 40, (values, table.low_nm, table.step_nm))
-    middle = 0.5 * (heights[1:] + heights[:-1])
-    offset = np.median(out[0] - middle)
-    # A soft surface yields: the mean gap is less than the amplitude of 14 nm.
-    assert 10.0 < offset < 12.0
-    assert np.abs(out[0] - middle - offset)[50:].max() < 0.6
-
-
-def test_ticks():
-    assert ticks_of.py_func(1e-5, 1500.0, 4e-4, 100.0) == 8
-    assert ticks_of.py_func(1.0, 1500.0, 4e-4, 100.0) == 64
-    middle = ticks_of.py_func(5e-4, 1500.0, 4e-4, 100.0)
-    assert middle == int(np.ceil(5e-4 / (0.2 / (2.0 * np.pi * 1500.0))))
 
 
 def test_bad_input_is_refused():

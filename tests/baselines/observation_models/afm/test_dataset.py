@@ -13,7 +13,7 @@ from microgym.baselines.observation_models.afm.dataset import (
     scan_frames,
 )
 from microgym.envs.afm.task import AFMTask
-from microgym.physics.feedback import largest_gain
+from microgym.physics.feedback import DELAY_S, largest_gain
 from microgym.random import episode_key
 from microgym.specimens.splits import HELD_OUT_SURFACES
 
@@ -50,8 +50,8 @@ def test_dials_are_those_of_a_sane_operator():
     assert (rate.min() >= 3.0, rate.max() <= 9.0) == (True, True)
     low, high = SETPOINTS
     assert (setpoint.min() >= low, setpoint.max() <= high) == (True, True)
-    lag, scanner = conditions.arguments().raster.lag_s, conditions.arguments().settings.scanner
-    middle = largest_gain(lag, scanner.resonance_hz, scanner.damping)
+    scanner = conditions.arguments().settings.scanner
+    middle = largest_gain(0.0, scanner.resonance_hz, scanner.damping, DELAY_S)
     assert np.median(gain) == pytest.approx(middle * np.sqrt(np.prod(GAIN_SHARES)), rel=0.5)
     assert proportional.min() == 0.0
     changed = np.any(np.diff(frames.dials, axis=1) != 0.0, axis=-1)
