@@ -97,7 +97,7 @@ class ConstantConfig:
     """
 
     setpoint: float = 0.82
-    gain: float = 4.2
+    gain: float = 1.5
 
 
 class ConstantAgent(DialAgent):
@@ -149,15 +149,15 @@ class ExpertConfig:
         most: largest size of the logarithm.
     """
 
-    setpoint: float = 0.806
+    setpoint: float = 0.78
     lower: float = 0.039
     raise_again: float = 0.0025
     lost: float = 0.0052
-    gain: float = 2.7
-    climb: float = 1.33
+    gain: float = 1.5
+    climb: float = 1.1
     onset: float = 1.16
     quiet_nm: float = 0.63
-    back_off: float = 0.917
+    back_off: float = 0.8
     proportional: float = 0.0
     care: float = 0.3
     quiet_slope: float = 0.1
@@ -236,8 +236,8 @@ class OracleConfig:
     """
 
     setpoint: float = 0.65
-    gain: float = 0.9
-    flat: float = 0.6
+    gain: float = 0.5
+    flat: float = 0.35
     steep: float = 0.1
     proportional: float = 0.0
     care: float = 0.48

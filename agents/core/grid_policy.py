@@ -1,12 +1,135 @@
-"""Grid policy: a convolutional network that scores every cell of a grid, at several levels."""
+"""Grid policies: convolutional networks that score every cell of a grid, at several levels."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
-from microgym.agents.core.network import TARGET, ChoiceNet
+from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
+from microgym.agents.core.registry import declared
+from microgym.envs.core.channels import Channels
+
+
+def dilated(width: int, reaches: Sequence[int]) -> nn.ModuleList:
+    """Convolutions of 3 by 3 that keep the shape, with taps at given distances, cells."""
+    return nn.ModuleList(
+        nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in reaches
+    )
+
+
+def residual(x: Tensor, layers: nn.ModuleList) -> Tensor:
+    """Features (B, width, g, g) after residual layers."""
+    for layer in layers:
+        x = x + torch.relu(layer(x))
+    return x
+
+
+def pooled(x: Tensor, numbers: Tensor) -> Tensor:
+    """Mean and maximum of features over the cells, then numbers, (B, 2 * width + numbers)."""
+    return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
+
+
+class GridNet(ChoiceNet):
+    """Fully convolutional policy over the cells of a grid, for any observation of square maps.
+
+    One convolution with the coordinates of the cells beside the maps brings them to the edge of the
+    grid, numbers are added as constant planes, and residual, dilated convolutions give one logit
+    for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
+
+    Args:
+        channels: maps of the observation.
+        numbers: numbers of the observation.
+        edge: cells along an edge of the maps, a multiple of `grid`.
+        grid: cells along an edge of the grid of actions.
+        levels: choices for each cell.
+        width: channels of the hidden layers.
+    """
+
+    kind = "grid"
+    settings = ("width",)
+    privileged_features = 0
+    value_features = 64
+    _at: Tensor
+
+    def __init__(
+        self, channels: int, numbers: int, edge: int, grid: int, levels: int, width: int = 24
+    ) -> None:
+        super().__init__()
+        self.channels, self.numbers, self.edge = channels, numbers, edge
+        self.grid, self.levels, self.width = grid, levels, width
+        step = edge // grid
+        half = step // 2
+        self.stem = nn.Conv2d(channels + 2, width, step + 2 * half, stride=step, padding=half)
+        self.told = nn.Linear(numbers, width)
+        self.body = dilated(width, (1, 1, 2, 4))
+        self.free = nn.Conv2d(width, levels, 1)
+        self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
+        line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
+        at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
+        self.register_buffer("_at", at, persistent=False)
+        with torch.no_grad():
+            for parameter in self.free.parameters():
+                parameter.zero_()
+
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network for the spaces of an environment with `action="grid"`.
+
+        The grid is the largest that divides both the maps and the number of actions.
+
+        Raises:
+            ValueError: an observation without square "maps" and "numbers", or actions that are no
+                choices of a cell.
+        """
+        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
+        shape = parts["maps"].shape if parts.keys() == {"maps", "numbers"} else None
+        if shape is None or len(shape) != 3 or shape[1] != shape[2]:
+            raise ValueError(
+                f"observations need square 'maps' and 'numbers', got {observation_space}"
+            )
+        edge, choices = shape[1], int(getattr(action_space, "n", 0))
+        found = [g for g in range(2, edge + 1) if edge % g == 0 and choices and choices % g**2 == 0]
+        if not found:
+            raise ValueError(f"actions must be cells of a grid on {edge} cells, got {action_space}")
+        grid, numbers = found[-1], parts["numbers"].shape
+        assert numbers is not None
+        return cls(shape[0], numbers[0], edge, grid, choices // grid**2, **settings)
+
+    def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Score every choice.
+
+        Args:
+            observation: "maps" (B, channels, edge, edge) and "numbers" (B, numbers), float32, at
+                the scale at which environments give them.
+
+        Returns:
+            Logits (B, levels * grid * grid), levels outermost; value features (B, 64).
+        """
+        maps, numbers = observation["maps"], observation["numbers"]
+        at = self._at.expand(len(maps), -1, -1, -1)
+        x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
+        x = residual(torch.relu(x), self.body)
+        return self.free(x).flatten(1), self.value(pooled(x, numbers))
+
+    def adapter(self, env_id: str) -> PolicyAdapter:
+        """Cells of the grid as actions of the default environment.
+
+        Raises:
+            ValueError: an environment whose agents declare no such adapter.
+        """
+        adapter_class: type[PolicyAdapter] | None = declared(env_id, "ADAPTERS", self.kind)
+        if adapter_class is None:
+            raise ValueError(f"{env_id} has no adapter from cells of a grid to its actions")
+        maps = self.channels, self.edge, self.edge
+        return adapter_class({"maps": maps, "numbers": (self.numbers,)})
+
+    def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """None, (B, 0)."""
+        return observation["numbers"][:, :0]
 
 
 class GridPolicyNet(ChoiceNet):
@@ -24,9 +147,8 @@ class GridPolicyNet(ChoiceNet):
         width: channels of the hidden layers.
 
     Attributes:
-        empty: values of the maps where there is nothing.
-        contrast: factors that bring structure in the maps to order one.
-        coverage: number of the map of what has been seen, 0 to 1.
+        declared: channels of the maps.
+        coverage: name of the map of what has been seen, 0 to 1.
         footprint: width of the disk of an exposure, cells of the maps.
         logits_scale: inverse temperature of the policy.
         forget: power of one minus the coverage.
@@ -36,28 +158,20 @@ class GridPolicyNet(ChoiceNet):
     auxiliary_layers = ("stem", "body", "belief")
     privileged_features = 3
     value_features = 64
-    empty: ClassVar[tuple[float, ...]]
-    contrast: ClassVar[tuple[float, ...]]
-    coverage: ClassVar[int]
+    declared: ClassVar[Channels]
+    coverage: ClassVar[str] = "coverage"
     footprint: ClassVar[float]
-    _empty: Tensor
-    _contrast: Tensor
 
     def __init__(self, channels: int, numbers: int, levels: int, width: int) -> None:
         super().__init__()
         self.channels, self.numbers, self.levels, self.width = channels, numbers, levels, width
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
-        self.body = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=reach, dilation=reach) for reach in (1, 2, 4)
-        )
+        self.body = dilated(width, (1, 2, 4))
         self.belief = nn.Conv2d(width, 4, 1)
         self.free = nn.Conv2d(width, levels, 1)
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
         self.logits_scale = nn.Parameter(torch.tensor(12.0))
         self.forget = nn.Parameter(torch.tensor(0.5))
-        for name in ("empty", "contrast"):
-            plane = torch.tensor(getattr(self, name))[:, None, None]
-            self.register_buffer(f"_{name}", plane, persistent=False)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
@@ -76,21 +190,22 @@ class GridPolicyNet(ChoiceNet):
         """
         maps, numbers = observation["maps"], observation["numbers"]
         planes = numbers[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        clear = (maps - self._empty) * self._contrast
-        x = torch.relu(self.stem(torch.cat([clear, planes], dim=1)))
-        for layer in self.body:
-            x = x + torch.relu(layer(x))
+        x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
+        x = residual(x, self.body)
         belief = nn.functional.pixel_shuffle(self.belief(x), 2)
-        covered = maps[:, self.coverage : self.coverage + 1]
-        unseen = (1.0 - covered).clamp(min=1e-4) ** self.forget
+        unseen = (1.0 - self._covered(maps)).clamp(min=1e-4) ** self.forget
         logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
-        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3)), numbers], dim=1)
-        return logits.flatten(1), self.value(pooled), belief[:, 0]
+        return logits.flatten(1), self.value(pooled(x, numbers)), belief[:, 0]
+
+    def _covered(self, maps: Tensor) -> Tensor:
+        """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
+        place, channel = self.declared.index(self.coverage), self.declared[self.coverage]
+        return maps[:, place : place + 1] * channel.scale + channel.centre
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """All structure, that not covered yet, and the most in one exposure, (B, 3)."""
         structure = observation[TARGET]
-        rest = structure * (1.0 - observation["maps"][:, self.coverage])
+        rest = structure * (1.0 - self._covered(observation["maps"])[:, 0])
         patches = nn.functional.avg_pool2d(rest[:, None], round(self.footprint), stride=2)
         sizes = [structure.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
         return torch.stack(sizes, dim=1)

@@ -5,6 +5,7 @@
 * `AGENTS`: environment id to names and classes of reference agents, from the simplest to the best
   informed;
 * `NETWORKS`: kind, as stored with weights, to the class of a network of its own;
+* `ADAPTERS`: kind of a shared network to the adapter between it and the default environment;
 * `TEACHERS`: kind to the privileged teacher of its training;
 * `RESIDUAL`: environment id to the residual controller, where the expert can be corrected.
 """
@@ -44,7 +45,7 @@ def declared(env_id: str, table: str, key: str) -> Any:
 
     Args:
         env_id: the environment.
-        table: "NETWORKS", "TEACHERS" or "RESIDUAL".
+        table: "NETWORKS", "ADAPTERS", "TEACHERS" or "RESIDUAL".
         key: kind of a network, or id of an environment.
 
     Returns:

@@ -13,4 +13,6 @@ AGENTS = {
 
 NETWORKS = {"scan": "microgym.agents.ptycho.network:ScanPolicyNet"}
 
+ADAPTERS = {"grid": "microgym.agents.ptycho.network:ExposureGridAdapter"}
+
 TEACHERS = {"scan": "microgym.agents.ptycho.network:StructureTeacher"}

@@ -19,10 +19,7 @@ class ScanPolicyNet(GridPolicyNet):
     """Grid policy over positions and exposure times; arguments as `GridPolicyNet`."""
 
     kind = "scan"
-    # The maps leave the environment at the scale of their signal, and vacuum is 0.
-    empty = (0.0,) * len(MAPS)
-    contrast = (1.0,) * len(MAPS)
-    coverage = MAPS.index("coverage")
+    declared = MAPS
     # The probe of the default environment: 25 px of 4 px each.
     footprint = 6.25
 

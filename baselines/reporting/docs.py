@@ -57,6 +57,7 @@ SECTIONS = (
     "Difficulty switches",
     "Recorded scans",
     "Reference policies",
+    "Learning",
     "Audit",
     "Where adaptivity does not pay",
     "Reproducing",
@@ -66,7 +67,7 @@ SECTIONS = (
 """Sections of an environment's page, in order; they include those of Gymnasium's pages."""
 
 OPTIONAL = frozenset(
-    {"Audit", "Observation models", "Recorded scans", "Where adaptivity does not pay"}
+    {"Audit", "Learning", "Observation models", "Recorded scans", "Where adaptivity does not pay"}
 )
 """Sections that a page may lack."""
 

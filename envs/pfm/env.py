@@ -81,34 +81,14 @@ gymnasium.make("PFMLoop-v0", drift="off")
 gymnasium.make_vec("PFM-v0", num_envs=8, action="grid")
 ```
 
-`PFMLoop-v0` has no `pattern`.
+`PFMLoop-v0` has no `pattern` and no `domains`. Every level of `drift`, `disorder`, `tip` and
+`readout` is at least as hard as the one before; `heat` makes writing uncertain, and hardly acts in
+`PFMLoop-v0`, where fields are strong. `difficulty="easy"` switches drift, wear, heat and noise off
+and has no first domains. Grid actions of `PFM-v0` suit a fully convolutional policy.
 
 ## Reference policies
 
 The oracles look one pulse ahead: they are strong references and not bounds.
-
-## Learning
-
-Plain PPO of Stable-Baselines3 on the easy setting, two minutes on one core:
-
-```python
-from stable_baselines3 import PPO
-
-from microgym.agents.training.sb3_vec_env import make_sb3
-
-words = {"action": "ring", "observation": "features", "difficulty": "easy"}
-envs = make_sb3("PFMLoop-v0", 32, **words)
-model = PPO(
-    "MlpPolicy", envs, n_steps=64, batch_size=512, n_epochs=5, learning_rate=7e-4, gamma=0.9,
-    gae_lambda=0.9, ent_coef=0.005,
-)
-model.learn(110_000)
-```
-
-## Switches
-
-Every level of `drift`, `disorder`, `tip` and `readout` is at least as hard as the one before.
-`heat` makes writing uncertain, and hardly acts in `PFMLoop-v0`, where fields are strong.
 
 ## Where adaptivity does not pay
 

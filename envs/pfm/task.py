@@ -60,6 +60,21 @@ CENTRE = 0.5 * (SIZE - 1)
 """Coordinate of the point whose loop is to be shifted, cells."""
 
 
+FREE = Channels(
+    y="place of the pulse across the film, from top to bottom",
+    x="the same from left to right",
+    bias="bias, in units of 10 V; 0 waits",
+    length="length of the pulse, logarithmic from 0.1 ms to 1 s",
+    look="above 0, look afterwards: take an image, or a loop",
+)
+CELLS_OF_GRID = Choices(
+    GRID * GRID * len(GRID_VOLTS) * 2,
+    f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step "
+    "in the list of (bias, look): biases -6, 4 and 8 V, each without and with a look; "
+    "pulses of 10 ms",
+)
+
+
 class PFMTaskState(NamedTuple):
     """Arrays of the tasks, beside the instrument's.
 
@@ -114,21 +129,7 @@ class PFMTask(Task):
     SIZES = {"cells": "cells"}
     OBSERVATION = Modes(compact=PARTS, full=PARTS, features=FEATURES)
     MAPS, NUMBERS = MAPS, NUMBERS
-    ACTION = Modes(
-        continuous=Channels(
-            y="place of the pulse across the film, from top to bottom",
-            x="the same from left to right",
-            bias="bias, in units of 10 V; 0 waits",
-            length="length of the pulse, logarithmic from 0.1 ms to 1 s",
-            look="above 0, look afterwards: take an image, or a loop",
-        ),
-        grid=Choices(
-            GRID * GRID * len(GRID_VOLTS) * 2,
-            f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step "
-            "in the list of (bias, look): biases -6, 4 and 8 V, each without and with a look; "
-            "pulses of 10 ms",
-        ),
-    )
+    ACTION = Modes(continuous=FREE, grid=CELLS_OF_GRID)
     REWARD = {
         "damage": Term(0.1, "minus the damage", "lower", path="state.damage"),
         "breakdown": Term(0.5, "minus 1 if the film breaks down", "lower", path="state.broken"),
@@ -312,7 +313,8 @@ class PFMLoopTask(PFMTask):
     OBSERVATION = Modes(compact=LOOP_PARTS, full=LOOP_PARTS, features=LOOP_FEATURES)
     MAPS, NUMBERS = LOOP_MAPS, LOOP_NUMBERS
     ACTION = Modes(
-        **PFMTask.ACTION,
+        continuous=FREE,
+        grid=CELLS_OF_GRID,
         ring=Choices(
             RING * len(RING_VOLTS) + 1,
             f"place of {RING} on a ring of {RING_CELLS} cells around the point, from the top on "

@@ -13,7 +13,7 @@ from microgym.physics.probe import diameter
 if TYPE_CHECKING:
     from microgym.envs.ptycho.task import PtychoTask
 
-_BRIGHT_EXPOSURES = 3.0
+_BRIGHT_EXPOSURES = 1.0
 """Fluence of the brightest colour, in exposures of one second (design choice)."""
 
 

@@ -100,11 +100,7 @@ those nearest to the believed positions. The believed position of a missed adato
 the `probability` that the detection is an adatom (0 where it was missed), the `uncertainty_nm`
 of its position along one axis, and the number of images in a row in which it was `missed`.
 
-## Recorded scans
-
-None: the result of a drag that was not made cannot be read off a recording.
-
-## Levels that hardly act
+## Difficulty switches
 
 With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of drags
 along rows suffices, at any conductance, and there is nothing to be learnt during an episode. In
@@ -112,6 +108,10 @@ along rows suffices, at any conductance, and there is nothing to be learnt durin
 changes, `drift` moves an image of which only the tip is read: both change returns by less than
 0.02. The switch `noise` acts on measured positions and currents: up to "real" hollows are told
 apart nearly always, at "hard" a position is as uncertain as half the distance of two hollows.
+
+## Recorded scans
+
+None: the result of a drag that was not made cannot be read off a recording.
 
 ## Learning
 

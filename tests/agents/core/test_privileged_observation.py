@@ -15,6 +15,7 @@ from microgym.agents.core.privileged_observation import (
     PrivilegedTeacher,
 )
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
+from microgym.envs.pfm.observation import NUMBERS
 from microgym.state import Float32, Shape
 
 GAMMA = 0.9
@@ -23,14 +24,16 @@ GAMMA = 0.9
 class LastTwo(NamedTuple):
     """The last two observations."""
 
-    seen: Annotated[Float32, Shape(2, 10)]
+    seen: Annotated[Float32, Shape(2, len(NUMBERS))]
 
 
 class Remembering(PolicyAdapter):
     """Shows the last two vectors of numbers."""
 
     State = LastTwo
-    observation_space = spaces.Dict({"pair": spaces.Box(-1.0, 1.0, (2, 10), np.float32)})
+    observation_space = spaces.Dict(
+        {"pair": spaces.Box(-10.0, 10.0, (2, len(NUMBERS)), np.float32)}
+    )
 
     def adapt_observation(self, observation):
         self.state.seen[:, 0] = self.state.seen[:, 1]
