@@ -11,7 +11,6 @@ model.learn(300_000)
 
 from typing import Any, cast
 
-import torch
 from gymnasium import spaces
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -50,9 +49,8 @@ class GridPolicy(MaskableActorCriticPolicy):
     ) -> None:
         del use_sde
         self._width = width
-        super().__init__(
-            observation_space, action_space, lr_schedule, **{**kwargs, "ortho_init": False}
-        )
+        kwargs["ortho_init"] = False
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def network(self) -> GridNet:
         """The network, which shares its weights with this policy."""
@@ -72,8 +70,8 @@ class GridPolicy(MaskableActorCriticPolicy):
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
-        rate, optimizer = lr_schedule(1), cast("type[torch.optim.Optimizer]", self.optimizer_class)
-        self.optimizer = optimizer(self.parameters(), lr=rate, **self.optimizer_kwargs)
+        optimizer: Any = self.optimizer_class
+        self.optimizer = optimizer(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**super()._get_constructor_parameters(), "width": self._width}

@@ -129,9 +129,30 @@ decibel less: planning pays, since even overlap determines all phases alike.
 
 ## Learning
 
-`difficulty="easy"` switches drift and damage off; it can be changed at a reset, too. Grid actions
-suit a fully convolutional policy, with `MaskablePPO` of sb3-contrib and the maps as they are: they
-leave the environment at the scale of their signal.
+`difficulty="easy"` switches drift and damage off; it can be changed at a reset, too. `MaskablePPO`
+of sb3-contrib learns grid actions with a fully convolutional policy and without privileged
+information; the maps leave the environment at the scale of their signal:
+
+```python
+from sb3_contrib import MaskablePPO
+from microgym.agents.core import GridPolicy
+from microgym.agents.training.sb3_vec_env import make_sb3
+
+envs = make_sb3("Ptycho-v0", 64, action="grid", infos="final", difficulty="easy")
+model = MaskablePPO(
+    GridPolicy,
+    envs,
+    learning_rate=7e-4,
+    n_steps=30,
+    batch_size=480,
+    n_epochs=3,
+    gamma=0.97,
+    gae_lambda=0.9,
+    ent_coef=0.003,
+    verbose=1,
+)
+model.learn(300_000)
+```
 
 ## Where adaptivity does not pay
 

@@ -115,8 +115,8 @@ None: the result of a drag that was not made cannot be read off a recording.
 
 ## Learning
 
-The preset `difficulty="easy"` has near targets, no drift, and tips that differ little. Stock PPO
-of Stable-Baselines3 learns it within minutes on two cores:
+The preset `difficulty="easy"` has near targets, no drift, and tips that differ little. Stock
+algorithms of Stable-Baselines3 learn it within minutes:
 
 ```python
 import gymnasium as gym
@@ -139,7 +139,13 @@ drags = PPO(
 drags.learn(1_000_000)
 ```
 
-LEARNT
+Measured, deterministic, on 200 validation episodes, seconds of one core: `STMTip-v0` 0.829 after
+530,000 steps and 150 s (random -2.1, expert and oracle 0.824; expert's level after 30 s);
+`STM-v0` 1.349 after 1.25 million steps and 300 s (random -0.86, expert 1.361, oracle 1.423).
+`STMBuild-v0` with 64 environments and `gamma=0.98` has a training return of 0.16 after 1.37
+million steps and 240 s, and rises (random -0.92, expert 1.36, oracle 1.48). At defaults
+MaskablePPO reaches 0.65 to 0.68 in `STMTip-v0` after 52 s (expert 0.77, oracle 0.81). SAC learns
+slowly here: -0.85 in `STM-v0` after 56,000 steps and 136 s.
 
 ## References
 
