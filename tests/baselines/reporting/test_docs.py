@@ -98,7 +98,9 @@ def test_every_argument_is_described_once(made):
     names = [one.name for one in fields(PtychoConfig)]
     listed = tables(section(made[f"environments/{PTYCHO}.md"], "Arguments"))[0]
     assert sorted(row[0] for row in listed) == sorted(f"`{name}`" for name in names)
-    assert [row[1] for row in listed if row[0] == "`exposures`"] == ["`24`"]
+    assert [row[1] for row in listed if row[0] == "`exposures`"] == [
+        f"`{PtychoConfig().exposures}`"
+    ]
     assert all(row[3] for row in listed)
 
 
