@@ -149,13 +149,13 @@ class ExpertConfig:
         most: largest size of the logarithm.
     """
 
-    setpoint: float = 0.78
+    setpoint: float = 0.76
     lower: float = 0.039
     raise_again: float = 0.0025
     lost: float = 0.0052
     gain: float = 1.5
     climb: float = 1.1
-    onset: float = 1.16
+    onset: float = 0.9
     quiet_nm: float = 0.63
     back_off: float = 0.8
     proportional: float = 0.0
@@ -235,9 +235,9 @@ class OracleConfig:
         early: part of the lines.
     """
 
-    setpoint: float = 0.65
-    gain: float = 0.5
-    flat: float = 0.35
+    setpoint: float = 0.6
+    gain: float = 0.7
+    flat: float = 0.5
     steep: float = 0.1
     proportional: float = 0.0
     care: float = 0.48

@@ -49,8 +49,7 @@ PACE_EXPONENT = 1.7
 """Power of the pace with which that grows (measured with the oracle's gain at 0.7 to 1.4 of the
 default time: 1.5 to 2.0)."""
 TARGET_CONFIG = OracleConfig()
-"""Configuration of the oracle with a larger margin to the limit of the gain, which a network knows
-only roughly (design choice)."""
+"""Configuration of the oracle that gives the targets."""
 
 
 class AFMResidual(ResidualController):

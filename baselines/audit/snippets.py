@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _CONTRIB = ("MaskablePPO", "RecurrentPPO", "TQC", "TRPO", "QRDQN", "ARS", "CrossQ")
+_WIDTH = 100
 
 
 def snippet(env_id: str, name: str, table: Mapping[str, Any], steps: int) -> str:
@@ -27,12 +28,15 @@ def snippet(env_id: str, name: str, table: Mapping[str, Any], steps: int) -> str
     words = {**table.get("environment", {}), "difficulty": "easy"}
     given = "".join(f", {n}={_written(v)}" for n, v in words.items())
     settings = "".join(f", {n}={_written(v)}" for n, v in table.get("settings", {}).items())
+    agent = [f"agent = {name}({policy}, env{settings})"]
+    if len(agent[0]) > _WIDTH:
+        agent = [f"agent = {name}(", f"    {policy}, env{settings}", ")"]
     return "\n".join(
         [
             *imports,
             "",
             f'env = make_sb3("{env_id}", {table.get("num_envs", 16)}{given})',
-            f"agent = {name}({policy}, env{settings})",
+            *agent,
             f"agent.learn({steps:_})",
         ]
     )

@@ -30,7 +30,7 @@ EVENTS = ("scan the next line", "approach anew", "withdraw the tip", "mount a ne
 """Events, by their numbers."""
 MOST_EXCHANGES = 3
 """Tips that are available; the last exchange ends the episode."""
-SPOILING_NN = 5.0
+SPOILING_NN = 100.0
 """Mean excess of a line's peak forces at which half of the line counts as spoilt, nN (design
 choice)."""
 FLOOR = 1e-3
@@ -146,7 +146,7 @@ class AFMTask(Task):
         ),
         "force": Term(
             1.0,
-            "minus the part of it that large forces spoil: of a line, x / (x + 5 nN) of its mean "
+            "minus the part of it that large forces spoil: of a line, x / (x + 100 nN) of its mean "
             "excess x of the pixels' peak forces over 25 nN",
             "lower",
             path="state.spoilt",

@@ -65,31 +65,33 @@ class Detector(Checked):
 SENSORS = ("counting", "integrating")
 """Kinds of sensor."""
 
+_SCALE = PHOTON_SCALE / 4.0
+
 DETECTOR_LEVELS: dict[str, dict[str, Detector]] = {
     "counting": {
         "off": Detector(),
-        "easy": Detector(pixel_dead_time_s=10e-9 * PHOTON_SCALE),
-        "real": Detector(pixel_dead_time_s=30e-9 * PHOTON_SCALE, beam_stop_px=1.5),
-        "hard": Detector(pixel_dead_time_s=100e-9 * PHOTON_SCALE, beam_stop_px=2.5),
+        "easy": Detector(pixel_dead_time_s=10e-9 * _SCALE),
+        "real": Detector(pixel_dead_time_s=30e-9 * _SCALE, beam_stop_px=1.5),
+        "hard": Detector(pixel_dead_time_s=100e-9 * _SCALE, beam_stop_px=2.5),
     },
     "integrating": {
         "off": Detector(),
-        "easy": Detector(saturation_counts=800.0, read_noise_counts=0.25),
-        "real": Detector(saturation_counts=300.0, read_noise_counts=0.5, beam_stop_px=1.5),
-        "hard": Detector(saturation_counts=100.0, read_noise_counts=1.0, beam_stop_px=2.5),
+        "easy": Detector(saturation_counts=1000.0, read_noise_counts=0.25),
+        "real": Detector(saturation_counts=400.0, read_noise_counts=0.5, beam_stop_px=1.5),
+        "hard": Detector(saturation_counts=150.0, read_noise_counts=1.0, beam_stop_px=2.5),
     },
 }
 """The switch of the detector, for each kind of sensor.
 
 Dead times are 10, 30 and 100 ns at a beamline; 100 ns is usual for counting pixels, which then
-count at most 1e7 photons a second (Blaj, J. Synchrotron Rad. 26, 1621, 2019). A pixel of the
-simulation receives one photon for `PHOTON_SCALE` there, so that its dead time is as many times
-longer: 0.1, 0.3 and 1 ms. With 1e5 photons a second the brightest pixel of the direct beam receives
-330 (vacuum) to 1300 a second, and loses 3 to 12, 9 to 28 and 25 to 57 % of them at "easy", "real"
-and "hard"; with 1e6 a second 25 to 57, 50 to 80 and 77 to 93 %.
+count at most 1e7 photons a second (Blaj, J. Synchrotron Rad. 26, 1621, 2019). A pixel of 150 um of
+the simulation stands for four of 75 um, and receives one photon for `PHOTON_SCALE` there, so that
+its dead time is 2500 times longer: 25, 75 and 250 us. With 1e6 photons a second the brightest pixel
+of the direct beam receives 3300 (vacuum) to 13000 a second, and loses 8 to 25, 20 to 50 and 45 to
+77 % of them at "easy", "real" and "hard"; with 1e5 a second 0.8 to 3, 2 to 9 and 8 to 25 %.
 
-Wells, read noise and beam stops are design choices. The wells clip that pixel, with 1e5 photons a
-second, after 0.6 to 2.4, 0.2 to 0.9 and 0.1 to 0.3 s.
+Wells, read noise and beam stops are design choices. The wells clip that pixel, with 1e6 photons a
+second, after 0.08 to 0.3, 0.03 to 0.12 and 0.01 to 0.05 s.
 """
 
 TRUSTED = 0.5

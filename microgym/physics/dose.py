@@ -13,7 +13,7 @@ At 8 keV 150 nm of protein in water have a contrast r_e lambda n t = 0.006, with
 electrons per m^3 more than water. The suite's specimens have 0.4 to 0.6, a hundredfold. The ratio
 of a signal to its shot noise goes with the contrast and the root of the photons (Howells et al., J.
 Electron Spectrosc. Relat. Phenom. 170, 4, 2009), so that 1e4 times fewer photons give the same.
-Fluxes, doses and the dead times of detectors are scaled alike: 1e5 photons/s stand for 1e9 at a
+Fluxes, doses and the dead times of detectors are scaled alike: 1e6 photons/s stand for 1e10 at a
 beamline.
 """
 

@@ -42,7 +42,7 @@ def test_each_level_loses_more_than_the_one_before(sensor, photons, dwell_s):
     for row in range(2):
         sums = [counts[row].sum() for counts, _ in taken]
         told = [known[row].sum() for _, known in taken]
-        assert np.all(np.array(sums[1:]) < 0.99 * np.array(sums[:-1]))
+        assert np.all(np.array(sums[1:]) < 0.998 * np.array(sums[:-1]))
         assert np.all(np.diff(told) <= 0.0)
         assert told[-1] < told[0]
     assert taken[0][0][0].max() == pytest.approx(photons * dwell_s * 3.3e-3, rel=0.1)
@@ -64,7 +64,8 @@ def test_a_counting_detector_follows_the_closed_form(level, dwell_s):
     assert np.abs(away).max() < 5.0
     # Photons are conserved: what is not counted is what the closed form loses.
     lost = sent[bright].sum() - found[bright].sum()
-    assert lost == pytest.approx((sent - wanted)[bright].sum(), rel=0.05)
+    noise = np.sqrt(np.sum(spread[bright] ** 2))
+    assert abs(lost - (sent - wanted)[bright].sum()) < 5.0 * noise
     assert np.all(found[~mask] == 0.0)
     assert np.all(known[~mask] == 0.0)
 
@@ -73,8 +74,8 @@ def test_the_rate_matters_to_a_counter_and_the_number_to_a_well():
     # Ten exposures of 1 s lose as many to the dead time as one of 10 s, but less to the well.
     ratio = {
         sensor: 10.0
-        * readings(1e5, 1.0, sensor=sensor, detector="easy")[0].sum()
-        / readings(1e5, 10.0, sensor=sensor, detector="easy")[0].sum()
+        * readings(1e6, 1.0, sensor=sensor, detector="easy")[0].sum()
+        / readings(1e6, 10.0, sensor=sensor, detector="easy")[0].sum()
         for sensor in SENSORS
     }
     assert ratio["counting"] == pytest.approx(1.0, abs=0.01)

@@ -1,7 +1,7 @@
 """Within an exposure: slicing changes nothing but the noise, and closed forms of fading and motion.
 
 Photons are so many that noise is small. At the defaults of Ptycho-v0 the brightest pixel receives
-0.6, 2.6 and 7.7 critical fluences in 10 s at "easy", "real" and "hard".
+0.6, 2.6 and 7.7 critical fluences a second at "easy", "real" and "hard".
 """
 
 from dataclasses import replace

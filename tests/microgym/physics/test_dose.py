@@ -33,4 +33,5 @@ def test_levels_are_doses_that_a_beamline_knows():
     # The line of Howells et al., 1e8 Gy per nm, at pixels of 10 nm.
     assert settings.geometry.object_pixel_m == pytest.approx(10e-9, rel=1e-3)
     assert found["easy"] / (1e8 * 10.0) == pytest.approx(1.0, abs=0.3)
-    assert PHOTON_SCALE * settings.photons_per_s == pytest.approx(1e9)
+    # Coherent flux of a beamline.
+    assert 1e8 < PHOTON_SCALE * settings.photons_per_s < 1e11
