@@ -16,13 +16,14 @@ begins to ring and stays below, scans flat ground fast, and slows down before st
 
 * **Surface**: heights and elastic moduli of a family of specimens; in the default one, `mixed`,
   atomic terraces lie beside tall deposits and particles, soft beside hard.
-* **Force**: Derjaguin-Mueller-Toporov contact and van der Waals attraction. The amplitude as a
-  function of the gap is the solution of the harmonic balance, tabulated over modulus and tip
-  radius; where two amplitudes are stable, the oscillation stays on its branch until it is pushed
-  over.
-* **Loop**: the amplitude follows with the lag 2Q/w of the cantilever; integral and proportional
-  gain; a z-scanner with a resonance, a slew rate and a range; thermal and detector noise. Linear
-  parts are advanced exactly, 8 to 64 times a pixel. Ringing, parachuting and streaks follow.
+* **Force**: Derjaguin-Mueller-Toporov contact and van der Waals attraction. Amplitude and phase of
+  the oscillation are two states, averaged over its cycles, which the mean force turns: where two
+  amplitudes are stable, the oscillation stays on its branch until it ends, and a surface that
+  rises in a millisecond hits several times harder than a slow one.
+* **Loop**: a controller of 50 kHz with integral and proportional gain; a z-scanner with a
+  resonance, a slew rate and a range; thermal and detector noise. On stiff ground the amplitude is
+  held by the surface; off it, it grows with the lag 2Q/w of the cantilever. Ringing, parachuting
+  and streaks follow. Soft ground rings from about half of the gain on that stiff ground bears.
 * **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It wears
   by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and become a
   second apex.

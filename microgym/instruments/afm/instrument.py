@@ -116,14 +116,15 @@ class AFMInstrument(Instrument[AFMSettings, AFMState]):
         # One buffer: the float64 arrays first, so that they are aligned.
         halves = (2 * sum(double), sum(single))
         wide, narrow = cut(workspace(sum(halves)), halves)
-        flat = cut(narrow, single)
-        places, borders, ground, elastic, signals, *lanes = cut(wide.view(np.float64), double)
+        window, strip, path, ideal, noise, lanes, chunk = cut(narrow, single)
+        places, borders, ground, elastic, signals, *of_lanes = cut(wide.view(np.float64), double)
+        across, line, pace, base, *whole = of_lanes
+        row, back, done, total, first = (one.view(np.int64) for one in whole)
         return LineWork(
-            half,
-            *flat,
-            places,
-            *(one.reshape(LANES, -1) for one in (borders, ground, elastic)),
-            signals.reshape(LANES, SIGNALS, width),
-            *lanes[:4],
-            *(one.view(np.int64) for one in lanes[4:]),
+            *(half, window, strip, path, ideal, noise, lanes, chunk, places),
+            borders.reshape(LANES, -1),
+            ground.reshape(LANES, -1),
+            elastic.reshape(LANES, -1),
+            signals.reshape(LANES, SIGNALS, -1),
+            *(across, line, pace, base, row, back, done, total, first),
         )

@@ -224,8 +224,8 @@ def test_contact_begins_with_the_lever_bent_and_ends_by_adhesion():
     assert moved(0.9 * pull, 0.1)[1] >= 0.0
     assert moved(1.01 * pull, 0.1)[1] == -1.0
     # Pushed by 25 nm: lever and contact in series, the load with adhesion.
-    root = 0.5
-    for _ in range(5):
+    target, root, load = moved(-25.0, 0.5)
+    for _ in range(4):
         target, root, load = moved(-25.0, root)
     exact = pressed.py_func(pull + 25.0, 0.2, hertz_of(10.0, 8.0))
     assert load == pytest.approx(exact, rel=1e-3)
