@@ -27,10 +27,10 @@ def snippet(env_id: str, name: str, table: Mapping[str, Any], steps: int) -> str
         policy = repr(policy or "MlpPolicy").replace("'", '"')
     words = {**table.get("environment", {}), "difficulty": "easy"}
     given = "".join(f", {n}={_written(v)}" for n, v in words.items())
-    settings = "".join(f", {n}={_written(v)}" for n, v in table.get("settings", {}).items())
-    agent = [f"agent = {name}({policy}, env{settings})"]
+    parts = [policy, "env", *(f"{n}={_written(v)}" for n, v in table.get("settings", {}).items())]
+    agent = [f"agent = {name}({', '.join(parts)})"]
     if len(agent[0]) > _WIDTH:
-        agent = [f"agent = {name}(", f"    {policy}, env{settings}", ")"]
+        agent = [f"agent = {name}(", *(f"    {part}," for part in parts), ")"]
     return "\n".join(
         [
             *imports,

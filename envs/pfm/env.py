@@ -102,8 +102,15 @@ from microgym.agents.training.sb3_vec_env import make_sb3
 
 words = {"action": "ring", "observation": "features", "difficulty": "easy"}
 agent = PPO(
-    "MlpPolicy", make_sb3("PFMLoop-v0", 32, **words), n_steps=64, batch_size=512, n_epochs=5,
-    learning_rate=7e-4, gamma=0.9, gae_lambda=0.9, ent_coef=0.005,
+    "MlpPolicy",
+    make_sb3("PFMLoop-v0", 32, **words),
+    n_steps=64,
+    batch_size=512,
+    n_epochs=5,
+    learning_rate=7e-4,
+    gamma=0.9,
+    gae_lambda=0.9,
+    ent_coef=0.005,
 )
 agent.learn(110_000)
 ```

@@ -126,15 +126,21 @@ from stable_baselines3.common.vec_env import VecMonitor
 import microgym
 from microgym.agents.training.sb3_vec_env import SB3VecEnv
 
+
 def make(env_id):
     envs = gym.make_vec(env_id, 32, autoreset_mode="SameStep", difficulty="easy")
     return VecMonitor(SB3VecEnv(envs))
 
+
 lesson = MaskablePPO("MlpPolicy", make("STMTip-v0"), n_steps=64, batch_size=256, verbose=1)
 lesson.learn(200_000)
 drags = PPO(
-    "MlpPolicy", make("STM-v0"), n_steps=128, batch_size=512,
-    policy_kwargs={"log_std_init": -1.0}, verbose=1,
+    "MlpPolicy",
+    make("STM-v0"),
+    n_steps=128,
+    batch_size=512,
+    policy_kwargs={"log_std_init": -1.0},
+    verbose=1,
 )
 drags.learn(1_000_000)
 ```
