@@ -81,17 +81,7 @@ constant deflection; the setpoint is a force.
 
 With `difficulty="easy"` there is one thing to learn, the gain: lines of islands are much alike, the
 tip neither wears nor drifts, and the gain at which a loop rings differs so much between instruments
-(`loop="hard"`) that no constant gain is good. Plain PPO learns from the numbers alone:
-
-```python
-from stable_baselines3 import PPO
-from microgym.agents.training.sb3_vec_env import make_sb3
-
-envs = make_sb3("AFM-v0", 32, infos="final", observation="features", difficulty="easy")
-policy = dict(net_arch=[64, 64], log_std_init=-0.7)
-settings = dict(n_steps=32, batch_size=256, n_epochs=5, learning_rate=1e-3, gae_lambda=0.9)
-PPO("MlpPolicy", envs, gamma=0.9, policy_kwargs=policy, **settings).learn(500_000)
-```
+(`loop="hard"`) that no constant gain is good.
 
 ## Observation models
 
