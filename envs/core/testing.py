@@ -11,10 +11,9 @@ Example:
 """
 
 import copy
-import hashlib
 import itertools
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import gymnasium as gym
@@ -24,94 +23,12 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from microgym.envs.core.base_env import ARGUMENTS
 from microgym.envs.core.channels import stacked
+from microgym.envs.core.comparison import assert_same, fingerprint, walk
 from microgym.envs.core.config import DIFFICULTY
 from microgym.envs.core.config import options as options_of
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 Step = tuple[Any, ...]
-
-
-def assert_same(one: Any, other: Any, where: str = "") -> None:
-    """Assert that two results are equal to the bit: structure, types, shapes, dtypes, values.
-
-    NaN equals NaN. The order of a dict's keys does not matter.
-
-    Args:
-        one: nested dicts, lists, tuples, arrays, numbers, texts, None.
-        other: what it should equal.
-        where: name of the thing, for the message.
-
-    Raises:
-        AssertionError: they differ; says where.
-    """
-    for (place, mine), (_, theirs) in zip(_walk(one, where), _walk(other), strict=True):
-        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-            extra, missing = sorted(mine.keys() - theirs), sorted(theirs.keys() - mine)
-            assert not extra + missing, f"{place}: only first {extra}, only second {missing}"
-            continue
-        assert type(mine) is type(theirs), f"{place}: {type(mine)} against {type(theirs)}"
-        if isinstance(mine, list | tuple):
-            assert len(mine) == len(theirs), f"{place}: lengths {len(mine)}, {len(theirs)}"
-        elif isinstance(mine, np.ndarray | np.generic):
-            assert mine.dtype == theirs.dtype, f"{place}: {mine.dtype} against {theirs.dtype}"
-            assert mine.shape == theirs.shape, f"{place}: {mine.shape} against {theirs.shape}"
-            if mine.dtype != object and mine.tobytes() != theirs.tobytes():
-                pairs = zip(np.ndenumerate(mine), np.asarray(theirs).flat, strict=True)
-                for (index, first), second in pairs:
-                    same = first.tobytes() == second.tobytes()
-                    assert same, f"{place}{list(index) or ''}: {first!r} against {second!r}"
-        else:
-            same = mine == theirs or (mine != mine and theirs != theirs)
-            assert same, f"{place}: {mine!r} against {theirs!r}"
-
-
-def _walk(thing: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """A result and all that it holds, each with its place; mappings by sorted name."""
-    yield place, thing
-    parts: Iterable[tuple[Any, Any]] = ()
-    if isinstance(thing, Mapping):
-        parts = ((name, thing[name]) for name in sorted(cast("Mapping[str, Any]", thing)))
-    elif isinstance(thing, list | tuple):
-        parts = enumerate(cast("Sequence[Any]", thing))
-    elif isinstance(thing, np.ndarray) and thing.dtype == object:
-        parts = enumerate(thing.flat)
-    for key, part in parts:
-        yield from _walk(part, f"{place}[{key!r}]")
-
-
-def fingerprint(thing: Any) -> str:
-    """SHA-256 of a result of the kinds that `assert_same` compares, in hexadecimal.
-
-    Args:
-        thing: nested dicts, lists, tuples, arrays, numbers, texts, None.
-
-    Returns:
-        64 hexadecimal digits; equal for results that `assert_same` finds equal.
-    """
-    return hashlib.sha256(b"".join(_parts(thing))).hexdigest()
-
-
-def _parts(thing: Any) -> Iterator[bytes]:
-    thing = thing.item() if isinstance(thing, np.generic) else thing
-    if isinstance(thing, Mapping):
-        items = cast("Mapping[str, Any]", thing)
-        yield b"{"
-        for name in sorted(items):
-            yield name.encode() + b":"
-            yield from _parts(items[name])
-        yield b"}"
-    elif isinstance(thing, list | tuple) or (
-        isinstance(thing, np.ndarray) and thing.dtype == object
-    ):
-        yield b"["
-        for one in cast("Sequence[Any]", thing):
-            yield from _parts(one)
-        yield b"]"
-    elif isinstance(thing, np.ndarray):
-        yield f"{thing.dtype.str}{thing.shape}".encode() + thing.tobytes()
-    else:
-        text = thing.hex() if isinstance(thing, float) else repr(thing)
-        yield f"{type(thing).__name__} {text};".encode()
 
 
 class ActionSource:
@@ -266,7 +183,7 @@ def check_fresh_data(env_id: str, *, num_envs: int = 2, seed: int = 5, **argumen
             copies.append(copy.deepcopy(results[-1]))
         assert_same(results, copies, f"{env_id}: returned data changed afterwards")
         for (i, one), (j, other) in itertools.combinations(enumerate(results), 2):
-            for (_, mine), (_, theirs) in itertools.product(_walk(one), _walk(other)):
+            for (_, mine), (_, theirs) in itertools.product(walk(one), walk(other)):
                 arrays = isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray)
                 assert not (arrays and np.may_share_memory(mine, theirs)), (
                     f"{env_id}: calls {i} and {j} returned arrays that share memory"

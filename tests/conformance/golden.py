@@ -14,8 +14,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from microgym.envs.core.comparison import fingerprint
 from microgym.envs.core.registry import Entry
-from microgym.envs.core.testing import ActionSource, fingerprint
+from microgym.envs.core.testing import ActionSource
 from tests.conformance.cases import ALL_ENTRIES, Case, of
 
 FOLDER = Path(__file__).parent / "golden"

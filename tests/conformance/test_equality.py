@@ -6,7 +6,8 @@ import gymnasium as gym
 import pytest
 
 from microgym.envs.core import testing
-from microgym.envs.core.testing import ActionSource, assert_same
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import ActionSource
 from tests.conformance.cases import CASES, DEFAULTS
 
 SIZES = [(1, 1), (3, 2), (8, 1), (8, 2)]

@@ -15,7 +15,8 @@ from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
-from microgym.envs.core.testing import MODES, ActionSource, assert_same, drive
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import MODES, ActionSource, drive
 from tests.conformance.cases import CASES, DEFAULTS, REGISTERED, Case
 
 

@@ -13,8 +13,9 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from microgym.envs.core import registry
+from microgym.envs.core.comparison import assert_same, fingerprint
 from microgym.envs.core.gymnasium_env import MicroscopeEnv, MicroscopeVectorEnv
-from microgym.envs.core.testing import assert_same, drive, fingerprint
+from microgym.envs.core.testing import drive
 from tests.envs.toy.env import ToyEnv, ToyVectorEnv
 from tests.envs.toy.task import GRID, ToyTask
 

@@ -10,8 +10,9 @@ from gymnasium.vector import AutoresetMode
 
 from microgym.envs.core import testing
 from microgym.envs.core.action_validation import ActionChecker
+from microgym.envs.core.comparison import assert_same, fingerprint
 from microgym.envs.core.gymnasium_env import MicroscopeVectorEnv
-from microgym.envs.core.testing import ActionSource, assert_same, fingerprint
+from microgym.envs.core.testing import ActionSource
 from tests.envs.toy.task import ToyTask
 
 TOY = "tests.envs.toy:MicrogymToy-v0"

@@ -8,8 +8,9 @@ import pytest
 
 from microgym.envs.core import testing
 from microgym.envs.core.base_env import ARGUMENTS
+from microgym.envs.core.comparison import assert_same
 from microgym.envs.core.config import options
-from microgym.envs.core.testing import ActionSource, assert_same, drive, rollout
+from microgym.envs.core.testing import ActionSource, drive, rollout
 from microgym.envs.core.variants import Variants
 from tests.conformance.cases import ALL_ENTRIES, DEFAULTS
 from tests.envs.toy.env import ToyEnv, ToyVectorEnv

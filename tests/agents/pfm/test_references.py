@@ -23,7 +23,7 @@ from microgym.agents.pfm.references import (
     pulsed,
     written,
 )
-from microgym.envs.core.testing import assert_same
+from microgym.envs.core.comparison import assert_same
 from microgym.envs.pfm.config import PFMConfig
 from microgym.envs.pfm.observation import LOOP_MAPS, LOOP_NUMBERS, MAPS, NUMBERS
 from microgym.instruments.pfm.instrument import PFMInstrument

@@ -10,7 +10,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from microgym.agents.training.sb3_vec_env import SB3VecEnv, make_sb3
-from microgym.envs.core.testing import ActionSource, assert_same
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import ActionSource
 from tests.envs.toy.env import ToyEnv
 
 TOY = "tests.envs.toy:MicrogymToy-v0"

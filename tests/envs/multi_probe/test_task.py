@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from microgym.envs.core.testing import ActionSource, assert_same
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import ActionSource
 from microgym.envs.multi_probe import parallel_env
 from microgym.envs.multi_probe.env import MultiProbeEnv
 from microgym.envs.multi_probe.observation import MAPS, NUMBERS, OTHERS, draw_others, parts

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from microgym.envs.core import drawing
+from microgym.envs.core.comparison import assert_same
 from microgym.envs.core.docs import tables
 from microgym.envs.core.rendering import HEIGHT, WIDTH
-from microgym.envs.core.testing import assert_same
 from microgym.envs.pfm.observation import MAPS, NUMBERS
 from microgym.envs.pfm.task import PFMLoopTask, PFMTask
 from tests.envs.pfm.helpers import action, make, task_of

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from microgym import metrics
-from microgym.envs.core.testing import assert_same, check_snapshot
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import check_snapshot
 from microgym.envs.pfm.env import PFMVectorEnv
 from microgym.envs.pfm.observation import LOOP_NUMBERS, MAPS, NUMBERS, RESPONSE_RANGE
 from microgym.envs.pfm.task import (

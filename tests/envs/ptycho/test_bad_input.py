@@ -9,7 +9,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from PIL import Image
 
-from microgym.envs.core.testing import assert_same
+from microgym.envs.core.comparison import assert_same
 from microgym.envs.ptycho.env import PtychoEnv, PtychoVectorEnv
 from tests.envs.ptycho.helpers import make
 from tests.microgym.instruments import scans

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from microgym import metrics
-from microgym.envs.core.testing import assert_same, check_snapshot
+from microgym.envs.core.comparison import assert_same
+from microgym.envs.core.testing import check_snapshot
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
