@@ -8,7 +8,13 @@ from typing import Any
 from microgym.baselines.audit.check import GROUPS, SHORT, Check, Findings, group_named
 from microgym.baselines.audit.context import Audit
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.evaluation.records import RESULTS, provenance, read_record, write_json
+from microgym.baselines.evaluation.records import (
+    RESULTS,
+    behaviour,
+    provenance,
+    read_record,
+    write_json,
+)
 
 
 def perform(
@@ -55,6 +61,7 @@ def audit_record(audit: Audit, found: dict[str, Findings]) -> dict[str, Any]:
     checks = [asdict(check) for one in found.values() for check in one.checks]
     return {
         **provenance(),
+        "behaviour": behaviour(audit.env_id),
         "kind": "audit",
         "env": audit.env_id,
         "seed": audit.seed,

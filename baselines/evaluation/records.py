@@ -1,5 +1,6 @@
 """Files of results, and the provenance that makes a result reproducible."""
 
+import functools
 import json
 import math
 import os
@@ -10,14 +11,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import is_dataclass
 from importlib import metadata
 from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+import gymnasium as gym
+
 import microgym
 from microgym.atomic_io import write_atomically
+from microgym.envs.core.comparison import fingerprint
+from microgym.envs.core.testing import rollout
 
 PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 """Packages whose versions can change a number."""
@@ -122,6 +128,18 @@ def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "machine": machine(),
         "packages": versions(),
     }
+
+
+@functools.cache
+def behaviour(env_id: str) -> str:
+    """Fingerprint of an episode of random actions in an environment as it is now."""
+    with closing(gym.make(env_id)) as env:
+        return fingerprint(rollout(env, seed=0))
+
+
+def is_current(record: Mapping[str, Any]) -> bool:
+    """Whether the environment of a record still behaves as it did when that was measured."""
+    return record.get("behaviour") == behaviour(record["env"])
 
 
 def machine() -> dict[str, Any]:

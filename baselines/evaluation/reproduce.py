@@ -40,6 +40,7 @@ from microgym.baselines.evaluation.protocols import (
 )
 from microgym.baselines.evaluation.records import (
     RESULTS,
+    behaviour,
     check_writable,
     provenance,
     read_record,
@@ -130,6 +131,7 @@ def write_record(
     record = {
         "env": setting.env_id,
         "kind": kind,
+        "behaviour": behaviour(setting.env_id),
         **provenance(),
         "training": _training(trained, comparisons[0]) if trained else None,
         "comparisons": [asdict(one) for one in comparisons],
@@ -173,6 +175,7 @@ def write_comparison(
     record = {
         "env": setting.env_id,
         "kind": "observation models",
+        "behaviour": behaviour(setting.env_id),
         **provenance(),
         "steps": trained[models[0]][0].steps,
         "seeds": protocol.seeds,

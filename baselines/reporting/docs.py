@@ -28,7 +28,7 @@ from microgym.baselines.evaluation.comparison import (
     PairedDifference,
 )
 from microgym.baselines.evaluation.protocols import evaluation_table
-from microgym.baselines.evaluation.records import RESULTS, from_plain, read_record
+from microgym.baselines.evaluation.records import RESULTS, from_plain, is_current, read_record
 from microgym.baselines.evaluation.reproduce import record_path
 from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.page import network_card, network_page
@@ -80,6 +80,8 @@ BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
 """Marks of the score table in the README."""
 
 _MADE = "<!-- Made by `microgym report --pages`: change what it is made from, not this file. -->"
+_OLD = """The environment has changed since the results of this page were measured: they do not
+hold, and are to be measured anew."""
 _NONE = "No results are recorded yet: `microgym reproduce {env} --write`."
 
 
@@ -230,7 +232,8 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
         return [("Reference policies", _NONE.format(env=env_id)), *audited]
     record = read_record(path)
     first, *others = (Comparison.from_record(one) for one in record["comparisons"])
-    found = [("Reference policies", _measured(first)), ("Reproducing", _origin(record)), *audited]
+    found = [] if is_current(record) else [("Reference policies", _OLD)]
+    found += [("Reference policies", _measured(first)), ("Reproducing", _origin(record)), *audited]
     beyond = evaluation_table(env_id).out_of_distribution
     for one in others:
         recorded = beyond is not None and one.specimen == beyond.recording

@@ -6,7 +6,7 @@ from typing import Any
 
 from microgym.baselines.audit import card
 from microgym.baselines.evaluation.comparison import SHIPPED, Comparison
-from microgym.baselines.evaluation.records import read_record
+from microgym.baselines.evaluation.records import is_current, read_record
 from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.reporting.formatting import decimals, markdown, written
 
@@ -15,6 +15,8 @@ _NOTE = """Mean returns on test specimens with 95% intervals. Best blind: the be
 actions that looks at nothing. Plain PPO: stock PPO or MaskablePPO, without privileged information.
 Oracle: knows the hidden state; where trying alternatives in the simulator improves it, the improved
 one. Score: of the shipped agent, 0 the expert and 1 the oracle of this table."""
+_OLD = """A dagger marks figures that were measured before the environment changed: they do not
+hold, and are to be measured anew."""
 
 
 def summary(results: Path) -> str:
@@ -36,12 +38,16 @@ def summary(results: Path) -> str:
     if not records:
         raise FileNotFoundError(f"no records in {results}: microgym reproduce ENV --write")
     rows: list[tuple[str, ...]] = [("environment", *_COLUMNS[:4], "shipped", "oracle", "score")]
+    outdated = False
     for env_id, found in sorted(records.items()):
         known, score = _known(found)
         digits = max(2, decimals(list(known.values())))
         cells = [written(known[n], digits) if n in known else "–" for n in _COLUMNS]
-        rows.append((f"`{env_id}`", *cells, written(score, 2) if score else "–"))
-    return f"{markdown(rows)}\n\n{_NOTE}"
+        old = not all(map(is_current, found.values()))
+        outdated |= old
+        cells.append(written(score, 2) if score else "–")
+        rows.append((f"`{env_id}`{' †' if old else ''}", *cells))
+    return "\n\n".join([markdown(rows), _NOTE, *([_OLD] if outdated else [])])
 
 
 def _known(found: Mapping[str, Any]) -> tuple[dict[str, Estimate], Estimate | None]:

@@ -6,6 +6,7 @@ import pytest
 
 from microgym.baselines.cli.console import progress_bar, read_option
 from microgym.baselines.evaluation import records
+from tests.baselines.stubs import TOY
 
 
 def test_places_that_cannot_be_written_are_found_early(tmp_path):
@@ -62,3 +63,10 @@ def test_progress_goes_to_standard_error(capsys):
     assert out == ""
     assert "working" in err
     assert "3/3" in err
+
+
+def test_a_record_is_current_as_long_as_its_environment_behaves_as_then():
+    made = {"env": TOY, "behaviour": records.behaviour(TOY)}
+    assert records.is_current(made)
+    assert not records.is_current(made | {"behaviour": "of before"})
+    assert not records.is_current({"env": TOY})
