@@ -107,7 +107,8 @@ def test_gymnasium_workers(case):
 def test_sb3_workers(case):
     workers = make_vec_env(case.id, 2, seed=4, env_kwargs=case.arguments, vec_env_cls=SubprocVecEnv)
     try:
-        native = gym.make_vec(case.id, 2, **case.arguments)
+        # Workers of Stable-Baselines3 begin the next episode in the step that ends one.
+        native = gym.make_vec(case.id, 2, autoreset_mode="SameStep", **case.arguments)
         assert_same(workers.reset(), native.reset(seed=4)[0])
         actions = ActionSource(native.single_action_space, 4).batch(2)
         observations, rewards, *_ = workers.step(actions)

@@ -24,6 +24,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from microgym.envs.core.channels import stacked
 from microgym.envs.core.testing import ActionSource
 from tests.conformance.cases import ALL_ENTRIES, Case, of
 
@@ -90,7 +91,7 @@ def digests(case: Case, num_envs: int, threads: int) -> list[str]:
     see(envs.reset(seed=7)[0])
     for _ in range(STEPS):
         observation, reward, terminated, truncated, _ = envs.step(
-            np.stack([source.one() for source in sources])
+            stacked([source.one() for source in sources])
         )
         see(observation)
         for name, array in (("r", reward), ("end", terminated), ("cut", truncated)):

@@ -15,6 +15,8 @@ from microgym.agents.training.sb3_vec_env import make_sb3
 from tests.conformance.cases import CASES
 from tests.conformance.single_file_ppo import Settings, train
 
+BOXES = [case for case in CASES if case.kwargs.get("action") != "console"]
+"""Cases but those whose actions are a `Dict`, which Stable-Baselines3 does not know."""
 SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "device": "cpu", "seed": 0}
 
 
@@ -34,7 +36,7 @@ def weights(model: Any) -> torch.Tensor:
     return torch.cat([part.detach().reshape(-1).clone() for part in model.policy.parameters()])
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", BOXES, ids=str)
 def test_sb3_ppo(case):
     envs = VecMonitor(make_sb3(case.id, 4, infos="final", **case.arguments))
     model = PPO(policy_kind(envs.observation_space), envs, **SMALL)
@@ -46,7 +48,7 @@ def test_sb3_ppo(case):
     assert model.ep_info_buffer, "no episode was seen to end"
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", BOXES, ids=str)
 def test_maskable_ppo_where_actions_are_discrete(case):
     envs = make_sb3(case.id, 4, **case.arguments)
     if not isinstance(envs.action_space, gym.spaces.Discrete):
@@ -64,7 +66,7 @@ def test_maskable_ppo_where_actions_are_discrete(case):
         observations, *_ = envs.step(actions)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", BOXES, ids=str)
 def test_a_loop_of_ones_own(case):
     settings = Settings()
     log = train(gym.make_vec(case.id, settings.num_envs, **case.arguments), settings)

@@ -36,7 +36,7 @@ REST_STEPS = 4.0
 """Lattice steps of back-switching that belong to a factor e of time (design choice)."""
 
 # Of type int64, not a literal: Numba compiles a helper anew for every literal it is called with.
-HEAT = np.int64(PFMExogenous.HEAT)
+_HEAT = np.int64(PFMExogenous.HEAT)
 _ONE = np.float32(1.0)
 
 
@@ -82,7 +82,7 @@ def prepare(b, top, left, parameters, state, beta, mobility, field):
 def evolve_row(b, steps, factor, growth, parameters, state, beta, mobility, field, p, work):
     """Let row b's lattice, or a part of it, evolve for some steps."""
     lattice = parameters.lattice
-    s0, s1 = row_stream(state.keys, b, EXOGENOUS, HEAT)
+    s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
     tick = state.ticks[b]
     evolve(s0, s1, tick, steps, factor, growth, lattice, beta, mobility, field, p, work)
     state.ticks[b] += steps

@@ -6,7 +6,6 @@ Arguments are those of `microgym.instruments.pfm.film_kernels`.
 import numpy as np
 
 from microgym.instruments.pfm.film_kernels import (
-    HEAT,
     copy_part,
     let_rest,
     planes,
@@ -36,7 +35,7 @@ LOOP_STEPS = 8
 eighth, as walls cannot move faster than the lattice lets them."""
 
 
-_DRIFT = np.int64(PFMExogenous.DRIFT)
+_DRIFT, _HEAT = np.int64(PFMExogenous.DRIFT), np.int64(PFMExogenous.HEAT)
 _LOOP = np.int64(PFMMeasurement.LOOP)
 _ZERO, _CALM = np.int64(0), np.float32(0.0)
 
@@ -97,7 +96,7 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         profile[:] = np.float32(0.0)
         add_tip_field(y - top, x - left, 1.0, d, profile)
         copy_part(state.p[b], top, left, q, True)
-        s0, s1 = row_stream(state.keys, b, EXOGENOUS, HEAT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
         found[b, 0], found[b, 1] = highest, -highest
         up, down = False, False
         before, volts = 0.0, 0.0

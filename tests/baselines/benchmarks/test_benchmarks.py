@@ -68,7 +68,7 @@ def test_both_sides_of_the_step_do_the_same_work(precision):
         assert np.abs(estimate - microscope.estimate).max() < 1e-5
         fluence = ours.instrument.sample.fluence[row]
         assert np.abs(fluence - microscope.fluence).max() < 1e-5 * fluence.max()
-        assert ours.instrument.state.measurement.counts[row].sum() == pytest.approx(1e5, rel=0.3)
+        assert ours.instrument.state.measurement.counts[row].sum() == pytest.approx(1e6, rel=0.3)
 
 
 def test_numpy_draws_its_own_counts_from_the_same_means():
@@ -81,7 +81,9 @@ def test_numpy_draws_its_own_counts_from_the_same_means():
     (mean,) = means
     taken = ours.instrument.state.measurement
     for counts in (taken.counts[1].reshape(64, 64), theirs.microscopes[1].counts):
-        assert np.sum((counts - mean) ** 2) == pytest.approx(mean.sum(), rel=0.1)
+        lit = mean > 1.0
+        chi_squared = ((counts - mean)[lit] ** 2 / mean[lit]).sum()
+        assert chi_squared == pytest.approx(lit.sum(), rel=0.1)
 
 
 @pytest.mark.parametrize("side", [64, 128, 256])
@@ -186,7 +188,7 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     threads = [env.task.threads for env in native]
     assert threads == [1, environments.THREADS]
     (race,) = races
-    assert {way.units for way in race.alternatives.values()} == {2 * 24}
+    assert {way.units for way in race.alternatives.values()} == {2 * 30}
 
 
 def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):

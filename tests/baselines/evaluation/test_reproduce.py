@@ -107,9 +107,9 @@ def test_what_is_trained_for_a_record(entry):
 
 
 def test_a_small_agent_needs_something_to_learn(tmp_path):
-    with pytest.raises(ValueError, match="no training configuration for 'STMTip-v0'"):
+    with pytest.raises(ValueError, match="no training configuration for 'PFMLoop-v0'"):
         write_record(
-            EnvironmentConfig("STMTip-v0"), small=True, runs=tmp_path / "runs", folder=tmp_path
+            EnvironmentConfig("PFMLoop-v0"), small=True, runs=tmp_path / "runs", folder=tmp_path
         )
 
 

@@ -101,7 +101,7 @@ def test_every_argument_is_described_once(made):
     assert [row[1] for row in listed if row[0] == "`exposures`"] == [
         f"`{PtychoConfig().exposures}`"
     ]
-    assert all(row[3] for row in listed)
+    assert all(row[4] for row in listed)
 
 
 def test_the_tables_of_the_observation_match_the_space(made):
