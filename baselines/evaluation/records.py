@@ -139,7 +139,7 @@ def behaviour(env_id: str) -> str:
 
 def is_current(record: Mapping[str, Any]) -> bool:
     """Whether the environment of a record still behaves as it did when that was measured."""
-    return record.get("behaviour") == behaviour(record["env"])
+    return "behaviour" in record and record["behaviour"] == behaviour(record["env"])
 
 
 def machine() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from microgym.baselines.evaluation.records import read_record
+from microgym.baselines.evaluation.records import is_current, read_record
 from microgym.baselines.evaluation.statistics import Estimate
 from microgym.baselines.observation_models.evaluate import estimate, made_from, shares_text
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record, Rows
@@ -96,6 +96,8 @@ def _facts(spec: ObservationModelSpec, made: Record, record: Record | None) -> R
     if record is not None:
         processor = record["machine"]["processor"]
         rows.append(("cost", f"{spec.cost(record)}, one core, {processor}"))
+        if not is_current(record):
+            rows.append(("figures", "of before the environment changed; to be measured anew"))
     return rows
 
 

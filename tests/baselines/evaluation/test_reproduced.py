@@ -7,19 +7,14 @@ import pytest
 from microgym.agents.core.registry import TRAINED, agent_names
 from microgym.baselines.evaluation.comparison import FRESH
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.records import RESULTS, is_current, read_record
+from microgym.baselines.evaluation.records import RESULTS, read_record
 from microgym.baselines.evaluation.reproduce import check_record, record_path
 from microgym.envs.core.registry import entries
+from tests.baselines.outdated import skip_outdated
 
 IDS = [entry.id for entry in entries() if record_path(entry.id, "full").is_file()]
 SMALL = [entry.id for entry in entries() if record_path(entry.id, "small").is_file()]
 LEARNT = [env_id for env_id in IDS if TRAINED in agent_names(env_id)]
-
-
-def skip_outdated(env_id, kind):
-    """Skip a record that was measured before its environment changed: its figures do not hold."""
-    if not is_current(read_record(record_path(env_id, kind))):
-        pytest.skip(f"out of date: make it anew by microgym reproduce {env_id} --write")
 
 
 def test_shipped_agents_are_recorded():
@@ -29,7 +24,7 @@ def test_shipped_agents_are_recorded():
 
 @pytest.mark.parametrize("env_id", SMALL)
 def test_the_small_agent_is_reproduced(env_id, tmp_path):
-    skip_outdated(env_id, "small")
+    skip_outdated(read_record(record_path(env_id, "small")))
     checks = check_record(EnvironmentConfig(env_id), small=True, train=True, runs=tmp_path)
     assert any("retrained" in check.name for check in checks)
     assert [str(check) for check in checks if not check.passed] == []
@@ -37,7 +32,7 @@ def test_the_small_agent_is_reproduced(env_id, tmp_path):
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_returns_of_policies_are_reproduced(env_id, tmp_path):
-    skip_outdated(env_id, "full")
+    skip_outdated(read_record(record_path(env_id, "full")))
     checks = check_record(
         EnvironmentConfig(env_id), small=False, train=False, runs=tmp_path, brief=True
     )
@@ -52,7 +47,7 @@ def test_returns_of_policies_are_reproduced(env_id, tmp_path):
 @pytest.mark.parametrize("env_id", IDS)
 def test_ladder_of_policies_is_clear(env_id):
     """Oracle over expert over the best fixed policy over random, trained agents over the expert."""
-    skip_outdated(env_id, "full")
+    skip_outdated(read_record(record_path(env_id, "full")))
     record = json.loads(record_path(env_id, "full", RESULTS).read_text())
     first = record["comparisons"][0]
     assert first["episodes"] >= 200

@@ -23,7 +23,7 @@ QUIET = Conditions("terrace", "test", noise="off", drift="off", state="sharp")
 
 
 def brightest(heights, place):
-    """Centre of mass, nm, of what stands out within 0.4 nm of a place, half way to the next adatom."""
+    """Centre of mass, nm, of what stands out within 0.4 nm of a place: half way to the next one."""
     centres = (np.arange(len(heights)) + 0.5) * PIXEL_NM - 0.5 * FIELD_NM
     near = (centres - place[0]) ** 2 + (centres[:, None] - place[1]) ** 2 < 0.16
     weight = np.where(near, np.maximum(heights - 0.03, 0.0), 0.0)
