@@ -18,12 +18,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-import gymnasium as gym
-
 import microgym
 from microgym.atomic_io import write_atomically
-from microgym.envs.core.comparison import fingerprint
-from microgym.envs.core.testing import rollout
 
 PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 """Packages whose versions can change a number."""
@@ -133,6 +129,12 @@ def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 @functools.cache
 def behaviour(env_id: str) -> str:
     """Fingerprint of an episode of random actions in an environment as it is now."""
+    # Commands that only list and help load neither Gymnasium nor Numba.
+    import gymnasium as gym
+
+    from microgym.envs.core.comparison import fingerprint
+    from microgym.envs.core.testing import rollout
+
     with closing(gym.make(env_id)) as env:
         return fingerprint(rollout(env, seed=0))
 
