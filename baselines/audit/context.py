@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgym.agents.core import registry as agents
 from microgym.agents.core.agent import Agent
@@ -207,6 +206,3 @@ def _evaluation(record: Mapping[str, Any]) -> Evaluation:
 
     wanted = {n: arrays(v) for n, v in record.items() if n not in ("seconds", "stamp")}
     return Evaluation(**wanted)
-
-
-Array = NDArray[np.float64]

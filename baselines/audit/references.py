@@ -10,8 +10,6 @@ from microgym.baselines.evaluation.statistics import bootstrap, paired_differenc
 
 _BELOW = ("idle", "gaussian", "random")
 _ABOVE = ("oracle", SHIPPED)
-_SLOW = 4.0
-"""Seconds an episode above which fewer episodes are played."""
 
 
 def references(audit: Audit) -> Findings:

@@ -10,8 +10,7 @@ from microgym.baselines.audit.context import Audit
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.records import (
     RESULTS,
-    behaviour,
-    provenance,
+    origin,
     read_record,
     write_json,
 )
@@ -60,10 +59,8 @@ def audit_record(audit: Audit, found: dict[str, Findings]) -> dict[str, Any]:
     """The record of an audit: verdicts, numbers, and where they came from."""
     checks = [asdict(check) for one in found.values() for check in one.checks]
     return {
-        **provenance(),
-        "behaviour": behaviour(audit.env_id),
+        **origin(audit.env_id),
         "kind": "audit",
-        "env": audit.env_id,
         "seed": audit.seed,
         "minutes": audit.minutes,
         "passed": bool(checks) and all(one["verdict"] == "pass" for one in checks),

@@ -139,6 +139,11 @@ def behaviour(env_id: str) -> str:
         return fingerprint(rollout(env, seed=0))
 
 
+def origin(env_id: str) -> dict[str, Any]:
+    """The environment of a result, how it behaves now, and the `provenance`."""
+    return {"env": env_id, "behaviour": behaviour(env_id), **provenance()}
+
+
 def is_current(record: Mapping[str, Any]) -> bool:
     """Whether the environment of a record still behaves as it did when that was measured."""
     return "behaviour" in record and record["behaviour"] == behaviour(record["env"])

@@ -40,9 +40,8 @@ from microgym.baselines.evaluation.protocols import (
 )
 from microgym.baselines.evaluation.records import (
     RESULTS,
-    behaviour,
     check_writable,
-    provenance,
+    origin,
     read_record,
     write_json,
 )
@@ -129,10 +128,8 @@ def write_record(
         for case in (cases[:1] if small else cases)
     ]
     record = {
-        "env": setting.env_id,
+        **origin(setting.env_id),
         "kind": kind,
-        "behaviour": behaviour(setting.env_id),
-        **provenance(),
         "training": _training(trained, comparisons[0]) if trained else None,
         "comparisons": [asdict(one) for one in comparisons],
     }
@@ -173,10 +170,8 @@ def write_comparison(
         with progress_bar(protocol.episodes * len(group), name, "episode") as progress:
             returns[name] = run_returns(shown, group, protocol.episodes, progress)
     record = {
-        "env": setting.env_id,
+        **origin(setting.env_id),
         "kind": "observation models",
-        "behaviour": behaviour(setting.env_id),
-        **provenance(),
         "steps": trained[models[0]][0].steps,
         "seeds": protocol.seeds,
         "episodes": protocol.episodes,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from microgym.baselines.cli.console import progress_bar
-from microgym.baselines.evaluation.records import behaviour, provenance
+from microgym.baselines.evaluation.records import origin
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap, paired_difference
 from microgym.baselines.observation_models.specification import ObservationModelSpec, Record
 from microgym.reconstruction.nn.network import STATED, Network, read_tensors
@@ -53,11 +53,11 @@ def evaluate(
         raise ValueError(f"seed must be at least 0, got {seed}")
     network = spec.network.load(weights)
     # The provenance is that of the code at the start.
-    origin = {"env": spec.env_id, "behaviour": behaviour(spec.env_id), **provenance()}
+    made_by = origin(spec.env_id)
     options = {"recording": recording} if spec.recorded else {}
     found = spec.measure(network, budget, seed, **options)
     made = made_from(spec.network, weights)
-    return {"kind": "observation-model", **origin, "seed": seed, "effort": asdict(budget),
+    return {"kind": "observation-model", **made_by, "seed": seed, "effort": asdict(budget),
             "network": made, **found}  # fmt: skip
 
 

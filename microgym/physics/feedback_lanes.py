@@ -160,6 +160,30 @@ def control(error, integral, command, gain, proportional, bottom, top, stride):
     return integral, min(max(wanted, command - stride), command + stride)
 
 
+@inline_kernel
+def _follow(n, error, goes, lanes):
+    """Let scanner and controller of lane n follow an error, if it has ticks left.
+
+    Returns:
+        The command.
+    """
+    height, speed, command = lanes[_HEIGHT + n], lanes[_SPEED + n], lanes[_COMMAND + n]
+    # Scanner: exact step of the damped oscillator towards the last command.
+    off, p01 = height - command, lanes[_P01 + n]
+    next_height = command + lanes[_P00 + n] * off + p01 * speed
+    next_speed = lanes[_P11 + n] * speed - p01 * off
+    integral, sent = control(
+        *(error, lanes[_INTEGRAL + n], command, lanes[_GAIN + n]),
+        *(lanes[_PROPORTIONAL + n], lanes[_BOTTOM + n], lanes[_TOP + n]),
+        lanes[_STRIDE + n],
+    )
+    lanes[_INTEGRAL + n] = integral if goes else lanes[_INTEGRAL + n]
+    lanes[_HEIGHT + n] = next_height if goes else height
+    lanes[_SPEED + n] = next_speed if goes else speed
+    lanes[_COMMAND + n] = sent if goes else command
+    return sent
+
+
 @kernel
 def tap_chunk(lanes, chunk):
     """Run a chunk of ticks of tapping loops in all lanes.
@@ -174,7 +198,7 @@ def tap_chunk(lanes, chunk):
         even, odd = _F32(i % 4 == 0), _F32(i % 4 == 2)
         for n in range(LANES):
             u, v, height = lanes[_U + n], lanes[_V + n], lanes[_HEIGHT + n]
-            speed, command, free = lanes[_SPEED + n], lanes[_COMMAND + n], lanes[_FREE + n]
+            free = lanes[_FREE + n]
             gap = height - chunk[_GROUND + at + n]
             # The force turns (u, v), at a constant amplitude, by twice the angle of tangent t / w.
             amplitude = np.sqrt(u * u + v * v)
@@ -193,22 +217,10 @@ def tap_chunk(lanes, chunk):
             next_v = turned_v * keep + odd * kick
             now = np.sqrt(next_u * next_u + next_v * next_v)
             error = now + chunk[_NOISE + at + n]
-            # Scanner: exact step of the damped oscillator towards the last command.
-            off, p01 = height - command, lanes[_P01 + n]
-            next_height = command + lanes[_P00 + n] * off + p01 * speed
-            next_speed = lanes[_P11 + n] * speed - p01 * off
-            integral, sent = control(
-                *(error, lanes[_INTEGRAL + n], command, lanes[_GAIN + n]),
-                *(lanes[_PROPORTIONAL + n], lanes[_BOTTOM + n], lanes[_TOP + n]),
-                lanes[_STRIDE + n],
-            )
             goes = lanes[_LEFT + n] > number
+            sent = _follow(n, error, goes, lanes)
             lanes[_U + n] = next_u if goes else u
             lanes[_V + n] = next_v if goes else v
-            lanes[_INTEGRAL + n] = integral if goes else lanes[_INTEGRAL + n]
-            lanes[_HEIGHT + n] = next_height if goes else height
-            lanes[_SPEED + n] = next_speed if goes else speed
-            lanes[_COMMAND + n] = sent if goes else command
             chunk[_SENT + at + n], chunk[_ERROR + at + n] = sent, error
             chunk[_COSINE + at + n] = next_v / now
             # Mean force E sqrt(R) s^2 / (2 sqrt(2 A)); a quenched lever is pressed by -gap.
@@ -224,7 +236,7 @@ def press_chunk(lanes, chunk):
         at, number, kicked = i * _TICK, _F32(i), _F32(i % 2 == 0)
         for n in range(LANES):
             signal, depth, height = lanes[_U + n], lanes[_V + n], lanes[_HEIGHT + n]
-            speed, command, spring = lanes[_SPEED + n], lanes[_COMMAND + n], lanes[_SPRING + n]
+            spring = lanes[_SPRING + n]
             gap = height - chunk[_GROUND + at + n]
             target, deep, load = deflection_of(
                 *(gap, depth, chunk[_ELASTIC + at + n], spring, lanes[_PULL + n]),
@@ -234,22 +246,10 @@ def press_chunk(lanes, chunk):
             moved = target + (signal - target) * lanes[_KEEP + n]
             moved += kicked * chunk[_KICK + at + n]
             error = moved + chunk[_NOISE + at + n]
-            # Scanner: exact step of the damped oscillator towards the last command.
-            off, p01 = height - command, lanes[_P01 + n]
-            next_height = command + lanes[_P00 + n] * off + p01 * speed
-            next_speed = lanes[_P11 + n] * speed - p01 * off
-            integral, sent = control(
-                *(error, lanes[_INTEGRAL + n], command, lanes[_GAIN + n]),
-                *(lanes[_PROPORTIONAL + n], lanes[_BOTTOM + n], lanes[_TOP + n]),
-                lanes[_STRIDE + n],
-            )
             goes = lanes[_LEFT + n] > number
+            sent = _follow(n, error, goes, lanes)
             lanes[_U + n] = moved if goes else signal
             lanes[_V + n] = deep if goes else depth
-            lanes[_INTEGRAL + n] = integral if goes else lanes[_INTEGRAL + n]
-            lanes[_HEIGHT + n] = next_height if goes else height
-            lanes[_SPEED + n] = next_speed if goes else speed
-            lanes[_COMMAND + n] = sent if goes else command
             chunk[_SENT + at + n], chunk[_ERROR + at + n] = sent, error
             chunk[_COSINE + at + n], chunk[_PUSH + at + n] = _ZERO, _ZERO
             chunk[_STIFF + at + n] = max(-target * spring, _ZERO)

@@ -96,7 +96,7 @@ def let_rest(b, seconds, more, y, x, reach, shaken, parameters, state, beta, mob
         seconds: time of all sites.
         more: time of the sites beyond `reach` of (y, x) on top, s.
         shaken: lattice steps on top.
-        field: (H, W) float32, field on each site; the planes are those of `_prepare`.
+        field: (H, W) float32, field on each site; the planes are those of `prepare`.
     """
     size, square = mobility.shape[0], np.float32(reach * reach)
     unit, rate = np.float32(REST_UNIT_S), np.float32(REST_STEPS)
