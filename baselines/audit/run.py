@@ -10,6 +10,7 @@ from microgym.baselines.audit.context import Audit
 from microgym.baselines.cli.console import progress_bar
 from microgym.baselines.evaluation.records import (
     RESULTS,
+    is_current,
     origin,
     read_record,
     write_json,
@@ -79,7 +80,9 @@ def write_record(env_id: str, record: dict[str, Any], results: Path = RESULTS) -
     path = record_file(env_id, results)
     if path.is_file():
         old = read_record(path)
-        left = {n: one for n, one in old["groups"].items() if n not in record["groups"]}
+        # Groups that were measured before the environment changed do not hold.
+        groups = old["groups"] if is_current(old) else {}
+        left = {n: one for n, one in groups.items() if n not in record["groups"]}
         kept = [c for c in old["checks"] if c["name"].split()[0] in left]
         checks = [*kept, *record["checks"]]
         checks.sort(key=lambda one: list(GROUPS).index(one["name"].split()[0]))

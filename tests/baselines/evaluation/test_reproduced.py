@@ -1,13 +1,11 @@
 """Committed results reproduced: a small agent trained from scratch, the shipped one evaluated."""
 
-import json
-
 import pytest
 
 from microgym.agents.core.registry import TRAINED, agent_names
 from microgym.baselines.evaluation.comparison import FRESH
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.records import RESULTS, read_record
+from microgym.baselines.evaluation.records import read_record
 from microgym.baselines.evaluation.reproduce import check_record, record_path
 from microgym.envs.core.registry import entries
 from tests.baselines.outdated import skip_outdated
@@ -47,8 +45,8 @@ def test_returns_of_policies_are_reproduced(env_id, tmp_path):
 @pytest.mark.parametrize("env_id", IDS)
 def test_ladder_of_policies_is_clear(env_id):
     """Oracle over expert over the best fixed policy over random, trained agents over the expert."""
-    skip_outdated(read_record(record_path(env_id, "full")))
-    record = json.loads(record_path(env_id, "full", RESULTS).read_text())
+    record = read_record(record_path(env_id, "full"))
+    skip_outdated(record)
     first = record["comparisons"][0]
     assert first["episodes"] >= 200
     assert first["split"] == "test"
