@@ -25,8 +25,10 @@ spends none on vacuum or twice on one place.
 * **Exposure**: expected counts are the integral over the exposure, in which the specimen fades and
   drifts. One exposure of 10 s and a hundred of 0.1 s give the same counts but for the noise.
 * **Counting**: every pixel draws a Poisson number. `detector` makes it imperfect. A `"counting"`
-  sensor is blind for a dead time after each photon; an `"integrating"` one has a full well and read
-  noise. Both have a beam stop from `"real"` on. Readings are not corrected.
+  sensor is blind for a dead time after each photon; its rates are corrected, and pixels that lose
+  more than half are masked. An `"integrating"` one has read noise, rounded to whole photons, and a
+  full well, at which pixels are masked. Both have a beam stop. The reconstruction keeps its own
+  values where pixels are masked.
 * **Stage**: motion takes time, and from `drift="easy"` on the specimen drifts, settles, wanders and
   follows commands imperfectly. The reconstruction uses the commanded positions.
 * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
@@ -108,8 +110,9 @@ bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
 (`microgym.instruments.recorded.recording`). Each commanded position is answered by the nearest
 recorded exposure; each of its counts is kept with a probability such that the dose is the one asked
 for. A place cannot give more photons than were recorded, nothing drifts or fades beyond the
-recording, and `split` has no effect. The truth is the reconstruction from the whole scan at full
-dose.
+recording, and `split` has no effect; `specimen`, `probe`, `optics`, `sensor`, `detector`,
+`coherence` and levels of `drift` and `damage` above the default are refused. The truth is the
+reconstruction from the whole scan at full dose.
 
 A public recording to try is `tests/data/siemens-star-small.npz.bz2` of the repository
 AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced Photon Source.

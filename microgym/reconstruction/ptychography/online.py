@@ -12,7 +12,8 @@ to zero, which keeps noise from being fitted (Konijnenberg, Coene, Pereira and U
 half of a sweep. Positions are the commanded ones, and the probe is taken as known.
 """
 
-from typing import Annotated, NamedTuple
+import copy
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,24 +235,37 @@ class OnlineReconstruction:
         momentum: float = 0.85,
         ceiling: float = 1.0,
     ) -> None:
-        modes, n = probe.shape[:2]
+        n = probe.shape[-1]
         self._turns = iterations, neighbours
         self._pace = np.float32(sweep_step), np.float32(momentum)
-        flat = probe.reshape(modes, n * n)
-        waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
-        weight, sweep_weight = np.empty((2, n * n), np.float32)
-        object_weight(waves, np.float32(alpha), weight)
-        object_weight(waves, np.float32(sweep_alpha), sweep_weight)
-        steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
+        self._steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
+        self._sweep_alpha = np.float32(sweep_alpha)
         # The square stays finite in float32: beyond it no modulus is bounded.
-        highest = np.float32(min(ceiling, 1e15) ** 2)
-        self._engine = Engine(waves, weight, sweep_weight, steps, plan(n), highest)
-        self._work, self._fields = 2 * n * n + pie_work(n, modes), 4 * field_px * field_px
+        self._ceiling = np.float32(min(ceiling, 1e15) ** 2)
+        self._fields = 4 * field_px * field_px
         self.state = allocate(
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
         self.state.re.fill(1.0)
+        self._illuminate(probe)
+
+    def _illuminate(self, probe: NDArray[np.complex64]) -> None:
+        """Set all that follows from the probe."""
+        modes, n = probe.shape[:2]
+        flat = probe.reshape(modes, n * n)
+        waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
+        weight, sweep_weight = np.empty((2, n * n), np.float32)
+        object_weight(waves, self._steps.alpha, weight)
+        object_weight(waves, self._sweep_alpha, sweep_weight)
+        self._engine = Engine(waves, weight, sweep_weight, self._steps, plan(n), self._ceiling)
+        self._work = 2 * n * n + pie_work(n, modes)
         self._add = Bound(_add_rows, self.state, self._engine)
+
+    def tuned(self, probe: NDArray[np.complex64]) -> Self:
+        """The same estimates, of the same arrays, under another probe, (modes, n, n)."""
+        other = copy.copy(self)
+        other._illuminate(probe)
+        return other
 
     def reset(self, rows: Int64) -> None:
         """Forget the listed rows' specimens."""
