@@ -89,7 +89,7 @@ class PtychoConfig(declare.Config):
         None, "path of a recorded scan, instead of the simulation"
     )
     final_sweeps: int = declare.integer(
-        16, 0, 100, "sweeps through all exposures at the end of an episode"
+        12, 0, 100, "sweeps through all exposures at the end of an episode"
     )
 
     def validate(self) -> None:
