@@ -62,7 +62,7 @@ class PtychoConfig(declare.Config):
         "and a phase, or family",
     )
     split: str = declare.split()
-    exposures: int = declare.integer(30, 1, 400, "exposures of an episode")
+    exposures: int = declare.integer(31, 1, 400, "exposures of an episode")
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 1.5 s an exposure", "s", optional=True
     )

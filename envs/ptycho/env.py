@@ -35,8 +35,8 @@ spends none on vacuum or twice on one place.
   before coarse. Photons are the unit of dose.
 * **Scale of photons**: specimens have a hundred times the contrast of 150 nm of protein in water,
   so that 1e4 times fewer photons give the same signal over noise. Each photon stands for 1e4 at a
-  beamline, in flux, dose and dead time: 1e6 a second for 1e10, and the critical fluences of 6000,
-  1500 and 500 photons on a pixel of 10 nm for 7.6e8, 1.9e8 and 6.4e7 Gy of water at 8 keV. The line
+  beamline, in flux, dose and dead time: 1e6 a second for 1e10, and the critical fluences of 7900,
+  1500 and 500 photons on a pixel of 10 nm for 1.0e9, 1.9e8 and 6.4e7 Gy of water at 8 keV. The line
   of Howells et al. is 1e9 Gy at 10 nm.
 * **Reconstruction**: rPIE on each new exposure and on the earlier ones that it overlaps, and at the
   end `final_sweeps` sweeps through all of them with momentum; where exposures overlap, the image
