@@ -71,29 +71,29 @@ _SCALE = PHOTON_SCALE / 4.0
 DETECTOR_LEVELS: dict[str, dict[str, Detector]] = {
     "counting": {
         "off": Detector(),
-        "easy": Detector(pixel_dead_time_s=50e-9 * _SCALE, beam_stop_px=1.5),
-        "real": Detector(pixel_dead_time_s=100e-9 * _SCALE, beam_stop_px=3.0),
-        "hard": Detector(pixel_dead_time_s=130e-9 * _SCALE, beam_stop_px=4.0),
+        "easy": Detector(pixel_dead_time_s=100e-9 * _SCALE, beam_stop_px=2.5),
+        "real": Detector(pixel_dead_time_s=120e-9 * _SCALE, beam_stop_px=3.5),
+        "hard": Detector(pixel_dead_time_s=140e-9 * _SCALE, beam_stop_px=4.0),
     },
     "integrating": {
         "off": Detector(),
-        "easy": Detector(saturation_counts=1500.0, read_noise_counts=0.2, beam_stop_px=1.5),
-        "real": Detector(saturation_counts=1000.0, read_noise_counts=0.3, beam_stop_px=3.0),
+        "easy": Detector(saturation_counts=1200.0, read_noise_counts=0.25, beam_stop_px=2.5),
+        "real": Detector(saturation_counts=900.0, read_noise_counts=0.3, beam_stop_px=3.5),
         "hard": Detector(saturation_counts=750.0, read_noise_counts=0.35, beam_stop_px=4.0),
     },
 }
 """The switch of the detector, for each kind of sensor.
 
-Dead times are 50, 100 and 130 ns at a beamline; 100 ns is usual for counting pixels, which then
+Dead times are 100, 120 and 140 ns at a beamline; 100 ns is usual for counting pixels, which then
 count at most 1e7 photons a second (Blaj, J. Synchrotron Rad. 26, 1621, 2019). A pixel of 150 um of
 the simulation stands for four of 75 um, and receives one photon for `PHOTON_SCALE` there, so that
-its dead time is 2500 times longer: 125, 250 and 325 us. With 1e6 photons a second the brightest
-pixel of the direct beam receives 3300 (vacuum) to 13000 a second, and counts 71 to 38, 55 to 24 and
-48 to 19 % of them at "easy", "real" and "hard"; it is masked from 8000, 4000 and 3100 a second on.
+its dead time is 2500 times longer: 250, 300 and 350 us. With 1e6 photons a second the brightest
+pixel of the direct beam receives 3300 (vacuum) to 13000 a second, and counts 55 to 24, 50 to 20 and
+46 to 18 % of them at "easy", "real" and "hard"; it is masked from 4000, 3300 and 2900 a second on.
 
 Wells, read noise and beam stops are design choices. The wells clip that pixel, with 1e6 photons a
-second, after 0.12 to 0.45, 0.08 to 0.3 and 0.06 to 0.23 s. The beam stops hide 2, 8 and 15 % of the
-direct beam's disk of 10 px.
+second, after 0.09 to 0.36, 0.07 to 0.27 and 0.06 to 0.23 s. The beam stops hide 6, 12 and 15 % of
+the direct beam's disk of 10 px.
 """
 
 TRUSTED = 0.5
