@@ -30,9 +30,10 @@ EVENTS = ("scan the next line", "approach anew", "withdraw the tip", "mount a ne
 """Events, by their numbers."""
 MOST_EXCHANGES = 3
 """Tips that are available; the last exchange ends the episode."""
-SPOILING_NN = 100.0
-"""Mean excess of a line's peak forces at which half of the line counts as spoilt, nN (design
-choice)."""
+SPOILING_NN = 175.0
+"""Mean excess of a line's peak forces over 25 nN at which half of the line counts as spoilt, nN:
+forces of 200 nN, which tapping on silicon reaches in usual imaging (Stark et al., PNAS 99, 8473,
+2002). That they count as harm is a design choice."""
 FLOOR = 1e-3
 """Squared error over the variance below which a line gets no better: 30 dB (design choice)."""
 _NEPERS = 1.151292546497023  # half the natural logarithm of 10: a bel of power, in amplitude
@@ -146,7 +147,7 @@ class AFMTask(Task):
         ),
         "force": Term(
             1.0,
-            "minus the part of it that large forces spoil: of a line, x / (x + 100 nN) of its mean "
+            "minus the part of it that large forces spoil: of a line, x / (x + 175 nN) of its mean "
             "excess x of the pixels' peak forces over 25 nN",
             "lower",
             path="state.spoilt",
@@ -183,7 +184,9 @@ class AFMTask(Task):
         "steepest": Latent("largest slope of each line", f"{_SURFACE}.steepest", "nm/px"),
         "gain_limit": Latent("gain above which the loop rings", f"{_HIDDEN}.gain_limit", "1/s"),
         "resonance_hz": Latent("resonance of the z-scanner", f"{_HIDDEN}.resonance_hz", "Hz"),
-        "crash_nn": Latent("force above which the tip breaks", f"{_HIDDEN}.crash_nn", "nN"),
+        "strength_gpa": Latent(
+            "pressure of the contact above which the tip breaks", f"{_HIDDEN}.strength", "GPa"
+        ),
         "tip_radius_nm": Latent("radius of the tip with the flat worn on it", "apex_nm", "nm"),
         "second_apex": Latent("whether the tip has a second apex"),
         "tips_used": Latent("tips used up", "instrument.state.tip.exchanges"),
@@ -196,9 +199,9 @@ class AFMTask(Task):
         "tip_radius_nm": Intervention(
             "radius of the tip, nm", "instrument.set_radius", low=2.0, high=120.0, example=40.0
         ),
-        "crash_nn": Intervention(
-            "force above which the tip breaks, nN", "instrument.state.hidden.crash_nn", above=0.0,
-            example=30.0,
+        "strength_gpa": Intervention(
+            "pressure of the contact above which the tip breaks, GPa", f"{_HIDDEN}.strength",
+            above=0.0, example=10.0,
         ),
     }  # fmt: skip
     PANELS = (render.surface, render.image, render.line, render.tip)

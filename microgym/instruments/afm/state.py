@@ -58,14 +58,14 @@ class HiddenState(NamedTuple):
     Attributes:
         resonance_hz, damping: resonance of the z-scanner, and its damping ratio.
         gain_limit: integral gain above which the loop rings on stiff ground.
-        crash_nn: force above which the tip's apex breaks.
+        strength: peak pressure of the contact above which the tip's apex breaks.
         wear: volume worn off per force and path.
     """
 
     resonance_hz: Annotated[Float64, Shape(unit="Hz")]
     damping: Annotated[Float64, Shape()]
     gain_limit: Annotated[Float64, Shape(unit="1/s")]
-    crash_nn: Annotated[Float64, Shape(unit="nN")]
+    strength: Annotated[Float64, Shape(unit="GPa")]
     wear: Annotated[Float64, Shape(unit="nm^3/(nN nm)")]
 
 
@@ -149,7 +149,7 @@ class AFMParameters(NamedTuple):
         new_tip: shape of a new tip of the median radius.
         thermal_nm: standard deviation of the signal's thermal motion, nm.
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
-        resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
+        resonance_hz, damping, strength, wear: distributions of `HiddenState`.
         tip_radius_nm: distribution of the radius of new tips, nm.
         rates: parameters of the drift, lengths in nm.
         landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
@@ -175,7 +175,7 @@ class AFMParameters(NamedTuple):
     soft_limit_nn: float
     resonance_hz: Spread
     damping: Spread
-    crash_nn: Spread
+    strength: Spread
     wear: Spread
     tip_radius_nm: Spread
     half_angle_deg: float
