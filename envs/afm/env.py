@@ -67,7 +67,8 @@ tip.
 ## Info
 
 The dose is in nN s; exposures are lines. Missing lines count as flat in `image_error_nm`; `peak_nn`
-is the largest force so far.
+is the largest force so far. `distortion_nm` is the distance of pixels from their places in the
+frame, by drift and by the lateral scanner; it is not in the reward.
 
 ## Arguments
 

@@ -51,6 +51,7 @@ class AFMTaskState(NamedTuple):
         sizes: summary of the last line.
         errors: squared errors of the lines so far.
         relief_nm: root mean variance of the frame's lines.
+        distortion_nm: root mean square distance of the image's pixels from their places.
         peak_nn: largest force so far.
         snr_db, image_error_nm: signal-to-noise ratio and error of the image so far.
         quality: signal-to-noise ratio of the lines so far, bel, each times its share of the
@@ -69,6 +70,7 @@ class AFMTaskState(NamedTuple):
     sizes: observation.LineSizes
     errors: Annotated[Float64, Shape("lines", unit="nm^2")]
     relief_nm: Annotated[Float64, Shape(unit="nm")]
+    distortion_nm: Annotated[Float64, Shape(unit="nm")]
     peak_nn: Annotated[Float64, Shape(unit="nN")]
     snr_db: Annotated[Float64, Shape(unit="dB")]
     image_error_nm: Annotated[Float64, Shape(unit="nm")]
@@ -166,6 +168,7 @@ class AFMTask(Task):
         Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
                text="{value:.1f} dB", path="state.snr_db"),
         Metric("image_error_nm", "error of the image", "nm", path="state.image_error_nm"),
+        Metric("distortion_nm", "distortion of the image", "nm", path="state.distortion_nm"),
         Metric("error_nm", "error of the last line", "nm", report=False,
                path="instrument.state.line.error_nm"),
         Metric("peak_nn", "largest force", "nN", report=False, gauge=300.0, path="state.peak_nn"),
@@ -289,6 +292,9 @@ class AFMTask(Task):
         state.quality[rows] += earned
         state.spoilt[rows] += earned * excess / (excess + SPOILING_NN)
         state.peak_nn[rows] = np.maximum(state.peak_nn[rows], line.peak_nn[rows])
+        # Mean square over the lines so far.
+        squares = number * state.distortion_nm[rows] ** 2 + line.misplaced_nm[rows] ** 2
+        state.distortion_nm[rows] = np.sqrt(squares / (number + 1))
 
     @property
     def _exchange_s(self) -> Float64:
