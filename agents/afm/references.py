@@ -214,8 +214,7 @@ class ExpertAgent(DialAgent):
         error, ripple = 100.0 ** numbers["error"], 100.0 ** numbers["ripple"]
         rings = (ripple > config.onset * error) & (ripple > config.quiet_nm) & seen
         climbing &= ~rings
-        gain[rings] *= config.back_off
-        gain[climbing & seen] *= config.climb
+        gain *= np.where(rings, config.back_off, np.where(climbing & seen, config.climb, 1.0))
         np.clip(gain, _GAIN / GAIN_CHANGE, _GAIN * GAIN_CHANGE, out=gain)
         lost = (numbers["saturated"] > config.lost) & seen
         step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))

@@ -163,7 +163,7 @@ class AFMTask(Task):
         "scan_s": "config.time_limit_s",
         "instrument.state.tip.exchanges": MOST_EXCHANGES,
     }
-    COST = {"crash": "tips broken by a force over their threshold", "tip_change": "tips used up"}
+    COST = {"crash": "tips broken by a pressure over their strength", "tip_change": "tips used up"}
     METRICS = (
         Metric("snr_db", "image quality", "dB", "higher", report=False, gauge=20.0,
                text="{value:.1f} dB", path="state.snr_db"),

@@ -73,11 +73,13 @@ TIP_LEVELS: dict[str, TipParameters] = {
 """Levels of the switch `tip`.
 
 Archard's coefficient of silicon over a hardness of 10 GPa is 1e-4 to 1e-2 nm^3/(nN nm) (uncertain).
-Silicon at this size breaks at 12 to 18 GPa, the more the smaller (Stan et al., Nano Lett. 12, 2599,
-2012); its hardness within the first nanometres is 25 GPa (Garcia-Manyes et al., J. Chem. Phys. 123,
-114711, 2005). On quartz, tips below 10 nm broke between 0.4 and 1.6 uN, and those of 25 to 30 nm
-bore 6 uN (Kopycinska-Mueller et al., MRS Proc. 1021, 2007): 14 to 23 GPa by Hertz. A tip of 8 nm
-that breaks at 18, 15 and 12 GPa breaks at 536, 310 and 159 nN on the stiffest specimen, 60 GPa;
+Nanowires of silicon break at 12 to 18 GPa, the more the thinner (Stan et al., Ultimate bending
+strength of Si nanowires, Nano Letters); its hardness within the first nanometres is 25 GPa
+(Garcia-Manyes et al., J. Chem. Phys. 123, 114711, 2005). Pressed on quartz, tips below 10 nm broke
+at less than 1.6 uN, by Hertz 24 GPa at 8 nm, and tips of 25 to 30 nm bore up to 6 uN, 16 GPa
+(Kopycinska-Mueller et al., Size-related plasticity effects in AFM silicon cantilever tips, MRS
+Proceedings; others there bore over 40 GPa). A tip of 8 nm that breaks at 18, 15 and 12 GPa breaks
+at 536, 310 and 159 nN on the stiffest specimen, 60 GPa;
 ordinary tapping reaches 200 nN (Stark et al., PNAS 99, 8473, 2002). Rates of debris are design
 choices.
 """
