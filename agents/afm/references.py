@@ -149,22 +149,22 @@ class ExpertConfig:
         most: largest size of the logarithm.
     """
 
-    setpoint: float = 0.76
-    lower: float = 0.039
-    raise_again: float = 0.0025
-    lost: float = 0.0052
-    gain: float = 1.5
-    climb: float = 1.1
-    onset: float = 0.9
-    quiet_nm: float = 0.63
-    back_off: float = 0.8
-    proportional: float = 0.0
-    care: float = 0.3
-    quiet_slope: float = 0.1
-    worry: float = 1.33
-    fair: float = 0.27
-    early: float = 0.1
-    most: float = 0.72
+    setpoint: float = 0.678
+    lower: float = 0.053
+    raise_again: float = 0.00177
+    lost: float = 0.00246
+    gain: float = 2.31
+    climb: float = 1.19
+    onset: float = 0.836
+    quiet_nm: float = 1.18
+    back_off: float = 0.913
+    proportional: float = 0.00276
+    care: float = 0.411
+    quiet_slope: float = 0.101
+    worry: float = 1.71
+    fair: float = 0.402
+    early: float = 0.143
+    most: float = 0.709
 
 
 class ExpertState(NamedTuple):
@@ -237,14 +237,15 @@ class OracleConfig(ExpertConfig):
         enough: part of the lines.
     """
 
-    part: float = 0.6
-    foresight: float = 0.48
+    part: float = 0.55
+    foresight: float = 0.55
     quiet: float = 0.05
-    haste: float = 1.5
+    haste: float = 3.5
     worn_nm: float = 58.0
     enough: float = 0.85
-    worry: float = 0.3
-    setpoint: float = 0.65
+    worry: float = 0.5
+    setpoint: float = 0.66
+    climb: float = 1.05
 
 
 class OracleAgent(ExpertAgent):
@@ -255,21 +256,45 @@ class OracleAgent(ExpertAgent):
     uses_privileged_info = True
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
-        """Time in proportion to a power of the steepness of each line that is left."""
+        """Settings of the next line, or another tip."""
         latent, config, numbers = info["latent"], self.config, numbers_of(observation)
-        state, left, lines = self.state, numbers["lines_left"], latent["slope"].shape[1]
-        fresh, rows = state.fresh.copy(), np.arange(self.num_envs)
-        state.gain[fresh] = config.part * latent["gain_limit"][fresh]
+        state, fresh = self.state, self.state.fresh.copy()
         self.adapt(numbers)
+        dials = self.plan(numbers, latent, state.gain, state.setpoint, fresh)
+        ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
+        early = numbers["lines_left"] > config.enough
+        changed = ruined & (latent["tips_used"] < 2) & early
+        return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))
+
+    def plan(
+        self,
+        numbers: Mapping[str, Float64],
+        latent: Mapping[str, NDArray[Any]],
+        gain: Float64,
+        setpoint: Float64,
+        fresh: Bool,
+    ) -> Float32:
+        """Time in proportion to a power of the steepness of each line that is left.
+
+        Args:
+            numbers, latent: of the observation, and of `info`.
+            gain: (N,), 1/s; of first lines it is written.
+            setpoint: (N,), part of the free amplitude.
+            fresh: (N,), whether the line is the first.
+
+        Returns:
+            (N, 4), dials.
+        """
+        config, left = self.config, numbers["lines_left"]
+        slope, rows = latent["slope"], np.arange(len(fresh))
+        gain[fresh] = np.broadcast_to(config.part * latent["gain_limit"], fresh.shape)[fresh]
+        lines = slope.shape[1]
         now = np.minimum(np.rint((1.0 - left) * lines).astype(np.int64), lines - 1)
         ahead = np.arange(lines) >= now[:, None]
-        steep = np.maximum(latent["slope"], config.quiet) ** config.foresight
+        steep = (np.maximum(slope.T, config.quiet) ** config.foresight).T
         share = steep[rows, now] * ahead.sum(axis=1) / np.where(ahead, steep, 0.0).sum(axis=1)
         worse = np.where(fresh, 0.0, numbers["worst_error"] - config.fair)
-        even, escape = even_pace(numbers), state.gain * state.setpoint * FREE_NM
+        even, escape = even_pace(numbers), gain * setpoint * FREE_NM
         slowest = LINE_PX * latent["steepest"][rows, now] / (config.haste * escape)
         seconds = np.maximum(even * share * np.exp(config.worry * worse), slowest)
-        dials = line_action(state.setpoint, state.gain, even / seconds, config.proportional)
-        ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
-        changed = ruined & (latent["tips_used"] < 2) & (left > config.enough)
-        return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))
+        return line_action(setpoint, gain, even / seconds, config.proportional)
