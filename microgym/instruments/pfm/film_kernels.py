@@ -46,7 +46,9 @@ _ONE = np.float32(1.0)
 
 def pfm_work(size: int, sigma: float) -> int:
     """Length of the float32 work array of these kernels."""
-    return (7 + BIASES) * size * size + max(evolve_work(size, size), respond_work(size, size, sigma))
+    return (7 + BIASES) * size * size + max(
+        evolve_work(size, size), respond_work(size, size, sigma)
+    )
 
 
 @inline_kernel
