@@ -18,7 +18,7 @@ from microgym.agents.core.privileged_observation import PrivilegedTeacher
 from microgym.agents.pfm.domain_model import EDGE, SHAPES, to_action
 from microgym.agents.pfm.references import MIDDLE
 from microgym.envs.pfm.config import HIGHEST_V
-from microgym.envs.pfm.observation import LOOP_MAPS, LOOP_NUMBERS
+from microgym.envs.pfm.observation import LOOP_NUMBERS
 from microgym.envs.pfm.task import IMPRINT_SCALE_V
 from microgym.state import Float32, Float64, Shape
 
