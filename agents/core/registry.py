@@ -98,8 +98,9 @@ def make_agent(env_id: str, name: str, env_kwargs: Mapping[str, Any] | None = No
     if name == IdleAgent.name:
         return IdleAgent.for_env(env_id, given)
     if name in known:
-        return resolve_name(known[name]).for_env(entry.id, given)
-    # PyTorch is optional and takes seconds to load; reference agents need none.
+        with extra_named():
+            return resolve_name(known[name]).for_env(entry.id, given)
+    # PyTorch is optional and takes seconds to load; few reference agents need it.
     with extra_named():
         from microgym.agents.core.trained_agent import PolicyAgent, load_policy
 

@@ -7,6 +7,7 @@ AGENTS = {
         "spiral": "microgym.agents.ptycho.references:SpiralAgent",
         "halton": "microgym.agents.ptycho.references:HaltonAgent",
         "expert": "microgym.agents.ptycho.references:ExpertAgent",
+        "belief": "microgym.agents.ptycho.belief:BeliefAgent",
         "oracle": "microgym.agents.ptycho.references:OracleAgent",
     }
 }

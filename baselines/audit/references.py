@@ -38,7 +38,7 @@ def judged(found: dict[str, Evaluation]) -> list[Check]:
             want, passed = "below the expert by interval", difference.below_zero
         elif name in _ABOVE:
             want, passed = "above the expert by interval", difference.above_zero
-        elif name != "expert":
+        elif name not in ("expert", "belief"):
             want, passed = "not above the expert by interval", not difference.above_zero
         else:
             continue

@@ -70,7 +70,7 @@ class NumpyMicroscope:
         settings: PtychographySettings,
         generator: np.random.Generator,
         *,
-        iterations: int = 2,
+        iterations: int = 1,
         precision: Any = np.complex64,
     ) -> None:
         self.settings, self.iterations, self.precision = settings, iterations, precision

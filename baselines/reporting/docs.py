@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from microgym.agents.core.config import find_tables
 from microgym.agents.core.registry import agent_names, make_agent
@@ -139,7 +140,10 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
     """
     entry = ids[0]
     with closing(gym.make(entry.id)) as env:
-        spaces = {"action": env.action_space, "observation": env.observation_space}
+        spaces = {
+            "action": space_text(env.action_space),
+            "observation": space_text(env.observation_space),
+        }
     title, parts = sections(entry.load())
     added = _added(ids, results)
     blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
@@ -187,6 +191,16 @@ def index(makefile: str) -> str:
     )
 
 
+def space_text(space: gym.Space[Any]) -> str:
+    """Expression for a space; bounds that differ between entries are left out."""
+    if isinstance(space, gym.spaces.Dict):
+        parts = (f"'{name}': {space_text(part)}" for name, part in space.items())
+        return f"Dict({', '.join(parts)})"
+    if isinstance(space, gym.spaces.Box) and (np.ptp(space.low) or np.ptp(space.high)):
+        return f"Box(..., {space.shape}, {space.dtype})"
+    return str(space)
+
+
 def _added(ids: Sequence[Entry], results: Path) -> Mapping[str, list[str]]:
     """Tables and results to be added to each section."""
     added = _declared(ids)
@@ -227,7 +241,7 @@ def _policies(env_id: str) -> Table:
 def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     """Sections and the results of the committed records to be shown there."""
     path = record_path(env_id, "full", folder)
-    audited = [("Audit", block) for block in _audit(env_id, folder)]
+    audited = _audited(env_id, folder)
     if not path.is_file():
         return [("Reference policies", _NONE.format(env=env_id)), *audited]
     record = read_record(path)
@@ -245,14 +259,14 @@ def _results(env_id: str, folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _audit(env_id: str, folder: Path) -> list[str]:
+def _audited(env_id: str, folder: Path) -> list[tuple[str, str]]:
     """How to train stock algorithms, and the card of the committed audit, as far as there are."""
-    path, tables = record_file(env_id, folder), find_tables(env_id).get("plain", {})
+    path, stock = record_file(env_id, folder), find_tables(env_id).get("plain", {})
     record = read_record(path) if path.is_file() else None
-    found = [how_to(env_id, tables, record)] if tables else []
+    found = [("Learning", how_to(env_id, stock, record))] if stock else []
     if record is not None:
         picture = f"../images/{_curves_file(env_id)}" if curves(record) else ""
-        found.append(audit_card(record, picture))
+        found.append(("Audit", audit_card(record, picture)))
     return found
 
 

@@ -59,10 +59,10 @@ def choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
     return option(default, Option(check, f"{doc}: {names}", choices=allowed))
 
 
-def level(levels: Mapping[str, Any], doc: str, default: str = "real", at_reset: bool = True) -> Any:
+def level(levels: Mapping[str, Any], doc: str, default: str = "real") -> Any:
     """A switch, which may change at a reset: one of `LEVELS`, and what each of them stands for."""
     check = partial(validation.choice, allowed=LEVELS)
-    return option(default, Option(check, doc, "", levels, LEVELS, at_reset))
+    return option(default, Option(check, doc, "", levels, LEVELS, True))
 
 
 def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:

@@ -91,6 +91,11 @@ class MultiProbeTask(PtychoTask):
             count, most = self.num_envs * each, self.config.exposures
             self.own = Scan(count, self.instrument, self.config, most)
 
+    def tune(self) -> None:
+        """Also what each probe knows by itself."""
+        super().tune()
+        self.own = self.own and self.own.tuned(self.instrument)
+
     @property
     def agents(self) -> tuple[str, ...]:
         """Names of the probes."""

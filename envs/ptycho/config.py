@@ -36,6 +36,18 @@ does best, and one that drift and damage make too long)."""
 DWELL_RANGE_S = (0.1, 10.0)
 """Shortest and longest exposure, s; the action is logarithmic between them (design choice)."""
 
+_OF_SIMULATION = (
+    "specimen",
+    "probe",
+    "optics",
+    "drift",
+    "damage",
+    "sensor",
+    "detector",
+    "coherence",
+)
+"""Arguments that a recorded scan leaves nothing to do."""
+
 
 @dataclass(frozen=True)
 class PtychoConfig(declare.Config):
@@ -50,7 +62,7 @@ class PtychoConfig(declare.Config):
         "and a phase, or family",
     )
     split: str = declare.split()
-    exposures: int = declare.integer(30, 1, 400, "exposures of an episode")
+    exposures: int = declare.integer(31, 1, 400, "exposures of an episode")
     time_budget_s: float | None = declare.positive(
         None, "time of an episode; None for 1.5 s an exposure", "s", optional=True
     )
@@ -68,9 +80,7 @@ class PtychoConfig(declare.Config):
     detector: str = declare.level(
         DETECTOR_LEVELS["counting"], "dead time or full well, read noise and beam stop", "off"
     )
-    coherence: str = declare.level(
-        COHERENCE_LEVELS, "partial coherence of the beam", "off", at_reset=False
-    )
+    coherence: str = declare.level(COHERENCE_LEVELS, "partial coherence of the beam", "off")
     optics: Mapping[str, float] = declare.changes("optics to change, by name", tuple(OPTICS))
     probe: str | None = declare.anything(
         None, "path of a file with a probe, instead of the zone plate's"
@@ -79,7 +89,7 @@ class PtychoConfig(declare.Config):
         None, "path of a recorded scan, instead of the simulation"
     )
     final_sweeps: int = declare.integer(
-        16, 0, 100, "sweeps through all exposures at the end of an episode"
+        12, 0, 100, "sweeps through all exposures at the end of an episode"
     )
 
     def validate(self) -> None:
@@ -90,11 +100,8 @@ class PtychoConfig(declare.Config):
             path = getattr(self, name)
             if path is not None and not isinstance(path, str | PathLike):
                 raise TypeError(f"{name} must be a path, got {path!r}")
-        unused = {"specimen": self.is_file, "probe": self.probe, "optics": self.optics}
-        for name, given in unused.items():
-            if self.recording is not None and given:
-                value = getattr(self, name)
-                raise ValueError(f"recording and {name}={value!r} exclude each other")
+        if self.recording is not None:
+            self._validate_recording()
         lens = set(LENS) & set(self.optics)
         if self.probe is not None and lens:
             raise ValueError(
@@ -102,6 +109,15 @@ class PtychoConfig(declare.Config):
             )
         if not self.is_file:
             validate_family(str(self.specimen), self.split)
+
+    def _validate_recording(self) -> None:
+        """Refuse what a recorded scan has of its own."""
+        for name in _OF_SIMULATION:
+            value, usual = getattr(self, name), getattr(type(self), name, {})
+            # Nothing drifts or fades beyond the recording.
+            idle = (usual, "off") if name in ("drift", "damage") else (usual,)
+            if value not in idle:
+                raise ValueError(f"recording and {name}={value!r} exclude each other")
 
     @property
     def is_file(self) -> bool:

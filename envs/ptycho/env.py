@@ -25,16 +25,18 @@ spends none on vacuum or twice on one place.
 * **Exposure**: expected counts are the integral over the exposure, in which the specimen fades and
   drifts. One exposure of 10 s and a hundred of 0.1 s give the same counts but for the noise.
 * **Counting**: every pixel draws a Poisson number. `detector` makes it imperfect. A `"counting"`
-  sensor is blind for a dead time after each photon; an `"integrating"` one has a full well and read
-  noise. Both have a beam stop from `"real"` on. Readings are not corrected.
+  sensor is blind for a dead time after each photon; its rates are corrected, and pixels that lose
+  more than half are masked. An `"integrating"` one has read noise, rounded to whole photons, and a
+  full well, at which pixels are masked. Both have a beam stop. The reconstruction keeps its own
+  values where pixels are masked.
 * **Stage**: motion takes time, and from `drift="easy"` on the specimen drifts, settles, wanders and
   follows commands imperfectly. The reconstruction uses the commanded positions.
 * **Damage**: contrast fades exponentially with the photons that a pixel received, fine detail
   before coarse. Photons are the unit of dose.
 * **Scale of photons**: specimens have a hundred times the contrast of 150 nm of protein in water,
   so that 1e4 times fewer photons give the same signal over noise. Each photon stands for 1e4 at a
-  beamline, in flux, dose and dead time: 1e6 a second for 1e10, and the critical fluences of 6000,
-  1500 and 500 photons on a pixel of 10 nm for 7.6e8, 1.9e8 and 6.4e7 Gy of water at 8 keV. The line
+  beamline, in flux, dose and dead time: 1e6 a second for 1e10, and the critical fluences of 7900,
+  1500 and 500 photons on a pixel of 10 nm for 1.0e9, 1.9e8 and 6.4e7 Gy of water at 8 keV. The line
   of Howells et al. is 1e9 Gy at 10 nm.
 * **Reconstruction**: rPIE on each new exposure and on the earlier ones that it overlaps, and at the
   end `final_sweeps` sweeps through all of them with momentum; where exposures overlap, the image
@@ -108,8 +110,9 @@ bzip2) with `patterns`, `positions` and `probe`, or HDF5 such as CXI
 (`microgym.instruments.recorded.recording`). Each commanded position is answered by the nearest
 recorded exposure; each of its counts is kept with a probability such that the dose is the one asked
 for. A place cannot give more photons than were recorded, nothing drifts or fades beyond the
-recording, and `split` has no effect. The truth is the reconstruction from the whole scan at full
-dose.
+recording, and `split` has no effect; `specimen`, `probe`, `optics`, `sensor`, `detector`,
+`coherence` and levels of `drift` and `damage` above the default are refused. The truth is the
+reconstruction from the whole scan at full dose.
 
 A public recording to try is `tests/data/siemens-star-small.npz.bz2` of the repository
 AdvancedPhotonSource/tike: X-ray ptychography of a Siemens star at the Advanced Photon Source.

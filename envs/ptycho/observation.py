@@ -1,6 +1,7 @@
 """Observation of a scan: maps of the region and a few numbers."""
 
-from typing import Any, NamedTuple
+import copy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -133,12 +134,11 @@ class Scan:
         self, num_envs: int, instrument: DiffractionMicroscope, config: PtychoConfig, exposures: int
     ) -> None:
         n, side, probe = instrument.n, instrument.field_px, instrument.known_probe
-        light, size = intensity(probe), instrument.region_px
+        size = instrument.region_px
         self.cells = cells = CELLS[config.observation]
         self.photons = min(float(config.photons), instrument.most_photons)
-        self.unit = np.float32(self.photons * np.sum(light**2))
         self._n = n
-        self._constants = light.astype(np.float32).ravel(), instrument.disk, n
+        self._illuminate(instrument)
         # A simulated specimen does not amplify; the power of a recorded probe is an estimate.
         ceiling = 1.0 if config.recording is None else np.inf
         self.estimate = OnlineReconstruction(num_envs, side, probe, exposures, ceiling=ceiling)
@@ -150,6 +150,19 @@ class Scan:
         self.maps = np.zeros((num_envs, len(MAPS), cells, cells), np.float32)
         parts = self.estimate.state, self.model.state, fluence
         self.state = ScanState(*parts, self.signal, self.maps)
+
+    def _illuminate(self, instrument: DiffractionMicroscope) -> None:
+        """Set what follows from the known probe."""
+        light = intensity(instrument.known_probe)
+        self.unit = np.float32(self.photons * np.sum(light**2))
+        self._constants = light.astype(np.float32).ravel(), instrument.disk, self._n
+
+    def tuned(self, instrument: DiffractionMicroscope) -> Self:
+        """The same scans, of the same arrays, under another probe of the instrument."""
+        other, probe = copy.copy(self), instrument.known_probe
+        other.estimate, other.model = self.estimate.tuned(probe), self.model.tuned(probe)
+        other._illuminate(instrument)
+        return other
 
     def reset(self, rows: Int64) -> None:
         """Begin new scans in the listed rows, (k,)."""

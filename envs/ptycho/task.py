@@ -163,8 +163,9 @@ class PtychoTask(Task):
         )
 
     def tune(self) -> None:
-        """Also kernels, which hold numbers of the instrument."""
+        """Also the scan, and kernels, which hold numbers of the instrument."""
         super().tune()
+        self.scan = self.scan.tuned(self.instrument)
         vars(self).pop("_kernels", None)
 
     def potentials(self, rows: Int64) -> dict[str, Float64]:

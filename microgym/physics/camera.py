@@ -9,10 +9,11 @@ average, with a variance of that number divided by (1 + n tau / t)^2, in the lim
 (a renewal process; Feller, 1948). It has no read noise.
 
 An *integrating* pixel collects the charge of all photons, up to its full well, and adds read noise.
-Its readings are real numbers and may be below zero: no digitisation is modelled (design choice:
-converters are finer than the noise), so that a square root must be clipped at zero.
+Its readings are rounded to whole photons, at least 0: the root of unrounded noise would make light
+where there is none.
 
-Readings are raw: no rate is corrected.
+Count rates are corrected as at a beamline: n = m / (1 - m tau / t), the inverse of the mean above,
+up to `TRUSTED`. The variance of the corrected count is n (1 + n tau / t).
 """
 
 import math
@@ -70,33 +71,35 @@ _SCALE = PHOTON_SCALE / 4.0
 DETECTOR_LEVELS: dict[str, dict[str, Detector]] = {
     "counting": {
         "off": Detector(),
-        "easy": Detector(pixel_dead_time_s=10e-9 * _SCALE),
-        "real": Detector(pixel_dead_time_s=30e-9 * _SCALE, beam_stop_px=1.5),
-        "hard": Detector(pixel_dead_time_s=100e-9 * _SCALE, beam_stop_px=2.5),
+        "easy": Detector(pixel_dead_time_s=50e-9 * _SCALE, beam_stop_px=1.5),
+        "real": Detector(pixel_dead_time_s=100e-9 * _SCALE, beam_stop_px=3.0),
+        "hard": Detector(pixel_dead_time_s=130e-9 * _SCALE, beam_stop_px=4.0),
     },
     "integrating": {
         "off": Detector(),
-        "easy": Detector(saturation_counts=1000.0, read_noise_counts=0.25),
-        "real": Detector(saturation_counts=400.0, read_noise_counts=0.5, beam_stop_px=1.5),
-        "hard": Detector(saturation_counts=150.0, read_noise_counts=1.0, beam_stop_px=2.5),
+        "easy": Detector(saturation_counts=1500.0, read_noise_counts=0.2, beam_stop_px=1.5),
+        "real": Detector(saturation_counts=1000.0, read_noise_counts=0.3, beam_stop_px=3.0),
+        "hard": Detector(saturation_counts=750.0, read_noise_counts=0.35, beam_stop_px=4.0),
     },
 }
 """The switch of the detector, for each kind of sensor.
 
-Dead times are 10, 30 and 100 ns at a beamline; 100 ns is usual for counting pixels, which then
+Dead times are 50, 100 and 130 ns at a beamline; 100 ns is usual for counting pixels, which then
 count at most 1e7 photons a second (Blaj, J. Synchrotron Rad. 26, 1621, 2019). A pixel of 150 um of
 the simulation stands for four of 75 um, and receives one photon for `PHOTON_SCALE` there, so that
-its dead time is 2500 times longer: 25, 75 and 250 us. With 1e6 photons a second the brightest pixel
-of the direct beam receives 3300 (vacuum) to 13000 a second, and loses 8 to 25, 20 to 50 and 45 to
-77 % of them at "easy", "real" and "hard"; with 1e5 a second 0.8 to 3, 2 to 9 and 8 to 25 %.
+its dead time is 2500 times longer: 125, 250 and 325 us. With 1e6 photons a second the brightest
+pixel of the direct beam receives 3300 (vacuum) to 13000 a second, and counts 71 to 38, 55 to 24 and
+48 to 19 % of them at "easy", "real" and "hard"; it is masked from 8000, 4000 and 3100 a second on.
 
 Wells, read noise and beam stops are design choices. The wells clip that pixel, with 1e6 photons a
-second, after 0.08 to 0.3, 0.03 to 0.12 and 0.01 to 0.05 s.
+second, after 0.12 to 0.45, 0.08 to 0.3 and 0.06 to 0.23 s. The beam stops hide 2, 8 and 15 % of the
+direct beam's disk of 10 px.
 """
 
 TRUSTED = 0.5
-"""Part of a counting pixel's highest count, t / tau, up to which its reading tells the intensity;
-there one photon is lost for each counted (design choice)."""
+"""Part of a counting pixel's highest count, t / tau, up to which its rate is corrected; there one
+photon is lost for each counted, and the corrected count has twice the variance of Poisson's (design
+choice)."""
 
 
 def beam_stop(n: int, radius_px: float) -> Plane:
@@ -169,8 +172,22 @@ def lose_counts(s0, s1, tick, blind, counts, known, work):
 
 
 @kernel
+def correct_rate(blind, counts):
+    """Estimate the photons that arrived from those that were counted, in place.
+
+    Args:
+        blind: dead time over exposure time, float32.
+        counts: (n*n,) photons counted; becomes m / (1 - m tau / t). Above `TRUSTED` of the highest
+            count it is a lower bound: m / (1 - `TRUSTED`).
+    """
+    one, limit = np.float32(1.0), np.float32(TRUSTED)
+    for j in range(counts.size):
+        counts[j] /= one - min(counts[j] * blind, limit)
+
+
+@kernel
 def read_out(lost, noise, tick, blind, full_well, sigma, mask, counts, known, work):
-    """Turn photons into readings, in place: dead time, full well, read noise, beam stop.
+    """Turn photons into readings, in place: dead time, corrected, full well, read noise, beam stop.
 
     Args:
         lost, noise: words of the streams of the dead time and of the read noise, two each.
@@ -193,6 +210,7 @@ def read_out(lost, noise, tick, blind, full_well, sigma, mask, counts, known, wo
         known[:] = np.float32(1.0)
     if blind > 0.0:
         lose_counts(lost[0], lost[1], tick, np.float32(blind), counts, known, work)
+        correct_rate(np.float32(blind), counts)
     if limit < np.float32(np.inf):
         # Counts are clipped at the full well, where the intensity is unknown.
         for j in range(counts.size):
@@ -202,5 +220,7 @@ def read_out(lost, noise, tick, blind, full_well, sigma, mask, counts, known, wo
     if sigma > 0.0:
         # Pixels behind the stop stay dark.
         add_read_noise(noise[0], noise[1], tick, sigma, counts, work)
+        for j in range(counts.size):
+            counts[j] = max(np.floor(counts[j] + np.float32(0.5)), np.float32(0.0))
         for j in range(mask.size):
             counts[j] *= mask[j]

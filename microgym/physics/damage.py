@@ -66,15 +66,15 @@ class DamageParameters(Checked):
 
 DAMAGE_LEVELS: dict[str, DamageParameters] = {
     "off": DamageParameters(),
-    "easy": DamageParameters(6000.0),
+    "easy": DamageParameters(7900.0),
     "real": DamageParameters(1500.0),
     "hard": DamageParameters(500.0),
 }
 """The switch of radiation damage: critical fluence of the finest band, photons per object pixel.
 
-At 8 keV, pixels of 10 nm and `microgym.physics.dose.PHOTON_SCALE` these are doses of 7.6e8, 1.9e8
-and 6.4e7 Gy for details of one pixel or two. "easy" is the line of Howells et al., 1e9 Gy at 10 nm,
-within its scatter; "real" and "hard" are specimens 4 and 12 times more sensitive (design choices).
+At 8 keV, pixels of 10 nm and `microgym.physics.dose.PHOTON_SCALE` these are doses of 1.0e9, 1.9e8
+and 6.4e7 Gy for details of one pixel or two. "easy" is the line of Howells et al., 1e9 Gy at 10 nm;
+"real" and "hard" are specimens 5 and 16 times more sensitive (design choices).
 
 A nominal exposure of 1e5 photons in a probe of 25 px gives about 200 photons per pixel: at "real"
 five exposures of one spot leave half of the finest detail and 85 % of the coarsest.

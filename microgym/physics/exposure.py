@@ -18,9 +18,10 @@ from microgym.numerics.libm import exponential, log64
 
 MOST_NODES = 4
 """Most nodes of one exposure."""
-FADING_LIMITS = (0.1, 1.4, 5.8)
-"""Largest x for 1, 2 and 3 nodes. The error is at most 5e-4 of the fresh intensity up to x = 45,
-1e-3 up to 90; so large is the step, too, where one more node is taken (design choice)."""
+FADING_LIMITS = (0.2, 1.4, 5.8)
+"""Largest x for 1, 2 and 3 nodes. The error is at most 1.6e-3 of the fresh intensity for one node,
+and beyond 5e-4 up to x = 45, 1e-3 up to 90; so large is the step, too, where one more node is taken
+(design choice: below the error of a node of the drift)."""
 WAY_LIMITS_PX = (0.1, 0.5, 1.0)
 """Longest way of the drift within an exposure for 1, 2 and 3 nodes, px.
 

@@ -63,10 +63,14 @@ class DiffractionMicroscope(ABC):
         self.probes = integer("probes", probes, 1, 64)
         self.n, self.region_px = probe.shape[-1], region_px
         self.field_px = region_px + self.n
-        self.known_probe, self.disk = probe, direct_beam(probe)
+        self.illuminate(probe)
         sizes = {"pixels": self.n * self.n, "field_px": self.field_px}
         self.state = allocate(PtychographyState, count * probes, drift_axes=2, **sizes)
         self.sample = allocate(Sample, count, bands=bands, **sizes)
+
+    def illuminate(self, probe: NDArray[np.complex64]) -> None:
+        """Set the known illumination, (modes, n, n), and its direct beam."""
+        self.known_probe, self.disk = probe, direct_beam(probe)
 
     @abstractmethod
     def reset(self, rows: Int64, keys: Uint32, family: str, split: str) -> None:
@@ -123,8 +127,10 @@ class PtychographyInstrument(DiffractionMicroscope):
         self.tune(settings)
 
     def tune(self, settings: PtychographySettings) -> None:
-        """Set all that follows from settings, but state and sample; the probe stays."""
+        """Set all that follows from settings, but state and sample."""
         self.settings = settings
+        if settings.probe is not self.known_probe:
+            self.illuminate(settings.probe)
         self.parameters = settings.parameters._replace(probes=self.probes)
         self.pixel_m = self.parameters.pixel_m
         rates = self.parameters.inverse_critical

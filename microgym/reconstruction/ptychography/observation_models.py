@@ -4,7 +4,8 @@ Each shows a complex image and the standard deviation of its error on the field 
 `microgym.reconstruction.ptychography.neural` restores the reconstruction by a network.
 """
 
-from typing import Annotated, NamedTuple
+import copy
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +60,21 @@ class ImageModel(ObservationModel[RunningScan, ImageEstimate]):
     def __init__(
         self, num_envs: int, field_px: int, probe: NDArray[np.complex64], region: tuple[int, int]
     ) -> None:
-        del probe
         self._region = region
         self._sigma = np.ones((num_envs, field_px, field_px), np.float32)
+        self.illuminate(probe)
+
+    def illuminate(self, probe: NDArray[np.complex64]) -> None:
+        """Set what follows from the probe, (modes, n, n)."""
+        light = intensity(probe).astype(np.float32).ravel()
+        # The far tail of the probe does not count (design choice: a thousandth).
+        self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
+
+    def tuned(self, probe: NDArray[np.complex64]) -> Self:
+        """The same model, of the same arrays, under another probe, (modes, n, n)."""
+        other = copy.copy(self)
+        other.illuminate(probe)
+        return other
 
     def add(self, rows: Int64, corner: Int64, signal: Float64) -> None:
         """Enter the newest exposure of each listed row.
@@ -186,9 +199,6 @@ class RawImage(ImageModel):
     ) -> None:
         super().__init__(num_envs, field_px, probe, region)
         self._n = probe.shape[-1]
-        light = intensity(probe).astype(np.float32).ravel()
-        # The far tail of the probe does not count (design choice: a thousandth).
-        self._footprint = np.where(light > 1e-3 * light.max(), light, 0.0).astype(np.float32)
         self.state: SignalMaps = allocate(SignalMaps, num_envs, field=field_px)
         self.state.re.fill(1.0)
 

@@ -12,7 +12,8 @@ to zero, which keeps noise from being fitted (Konijnenberg, Coene, Pereira and U
 half of a sweep. Positions are the commanded ones, and the probe is taken as known.
 """
 
-from typing import Annotated, NamedTuple
+import copy
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from microgym.numerics.array_views import view1d
 from microgym.numerics.fft import FFTPlan, plan
 from microgym.numerics.workspace import workspace
 from microgym.reconstruction.ptychography.pie import (
+    UNKNOWN,
     Exposure,
     PIESteps,
     Wave,
@@ -32,9 +34,7 @@ from microgym.reconstruction.ptychography.pie import (
 )
 from microgym.state import Float32, Float64, Int64, Shape, allocate, clear
 
-UNKNOWN = np.float32(-1.0)
-"""Stored amplitude of a detector pixel without a measurement."""
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO = np.float32(0.0)
 
 
 class RunningEstimate(NamedTuple):
@@ -97,17 +97,11 @@ def _bound(re, im, ceiling):
 def _iterate(b, e, turns, weight, steps, state, engine, work):
     """Improve the estimate of row b by its exposure e, `turns` times."""
     size = weight.size
-    stored = view1d(state.history, (b * state.history.shape[1] + e) * size, size)
-    amplitude, known = view1d(work, 0, size), view1d(work, size, size)
-    for j in range(size):
-        measured = stored[j] >= _ZERO
-        known[j] = _ONE if measured else _ZERO
-        amplitude[j] = stored[j] if measured else _ZERO
-    exposure = Exposure(amplitude, known, state.corners[b, e, 0], state.corners[b, e, 1])
+    amplitude = view1d(state.history, (b * state.history.shape[1] + e) * size, size)
+    exposure = Exposure(amplitude, state.corners[b, e, 0], state.corners[b, e, 1])
     specimen = Wave(state.re[b], state.im[b])
-    rest = view1d(work, 2 * size, work.size - 2 * size)
     for _ in range(turns):
-        pie_update(specimen, engine.probe, weight, exposure, steps, engine.transform, rest)
+        pie_update(specimen, engine.probe, weight, exposure, steps, engine.transform, work)
 
 
 @kernel
@@ -165,23 +159,54 @@ def _add_rows(rows, counts, known, photons, corner, turns, neighbours, work, sta
 
 
 @kernel
-def _accelerate(re, im, ceiling, momentum, last, velocity):
-    """Momentum of one estimate: V <- eta V + (O - O_last), O <- O + eta V, O_last <- O."""
-    eta = momentum
-    for j in range(re.size):
-        velocity.re[j] = eta * velocity.re[j] + (re[j] - last.re[j])
-        re[j] += eta * velocity.re[j]
-    for j in range(re.size):
-        velocity.im[j] = eta * velocity.im[j] + (im[j] - last.im[j])
-        im[j] += eta * velocity.im[j]
-    _bound(re, im, ceiling)
-    last.re[:], last.im[:] = re, im
+def _span(corners, axis, n):
+    """First pixel along an axis under any of the patches, (k, 2), and the number from it on."""
+    first, end = corners[0, axis], corners[0, axis]
+    for k in range(corners.shape[0]):
+        first, end = min(first, corners[k, axis]), max(end, corners[k, axis])
+    return first, end + n - first
+
+
+@kernel
+def _gain(eta, now, last, velocity):
+    """Momentum of a row: V <- eta V + (O - O_last), O <- O + eta V."""
+    for j in range(now.size):
+        velocity[j] = eta * velocity[j] + (now[j] - last[j])
+        now[j] += eta * velocity[j]
+
+
+@kernel
+def _keep(now, last):
+    """O_last <- O of a row."""
+    for j in range(now.size):
+        last[j] = now[j]
+
+
+@kernel
+def _accelerate(estimate, last, velocity, first, rows, columns, width, eta, ceiling):
+    """Momentum and ceiling of a rectangle of one estimate, in flat planes of rows of `width`.
+
+    Args:
+        estimate, last, velocity: `Wave` of (height * width,), updated.
+        first: index of the rectangle's first pixel.
+        rows, columns: its size, px.
+    """
+    for i in range(rows):
+        at = first + i * width
+        re, im = view1d(estimate.re, at, columns), view1d(estimate.im, at, columns)
+        last_re, last_im = view1d(last.re, at, columns), view1d(last.im, at, columns)
+        _gain(eta, re, last_re, view1d(velocity.re, at, columns))
+        _gain(eta, im, last_im, view1d(velocity.im, at, columns))
+        _bound(re, im, ceiling)
+        _keep(re, last_re)
+        _keep(im, last_im)
 
 
 @kernel
 def _sweep_rows(rows, sweeps, length, momentum, fields, work, state, engine):
     """Sweep through all exposures of each listed row with momentum and falling steps."""
-    size, once = state.re.shape[1] * state.re.shape[2], np.int64(1)
+    width, once = state.re.shape[2], np.int64(1)
+    size = state.re.shape[1] * width
     last = Wave(view1d(fields, 0, size), view1d(fields, size, size))
     velocity = Wave(view1d(fields, 2 * size, size), view1d(fields, 3 * size, size))
     for b in rows:
@@ -189,13 +214,21 @@ def _sweep_rows(rows, sweeps, length, momentum, fields, work, state, engine):
         last.re[:], last.im[:] = re, im
         velocity.re[:], velocity.im[:] = _ZERO, _ZERO
         taken = state.taken[b]
-        for k in range(sweeps):
+        # Nothing changes outside the rectangle that holds all patches.
+        corners = state.corners[b, : max(taken, 1)]
+        top, height = _span(corners, 0, engine.transform.n)
+        left, columns = _span(corners, 1, engine.transform.n)
+        for k in range(sweeps if taken else 0):
             falling = length * np.float32((sweeps - k) / sweeps)
             steps = PIESteps(falling, engine.steps.probe, engine.steps.alpha)
+            # Every second exposure, then the others: both halves cover all that was scanned.
             for half in range(2):
-                for e in range(half * taken // 2, (half + 1) * taken // 2):
+                for e in range(half, taken, 2):
                     _iterate(b, e, once, engine.sweep_weight, steps, state, engine, work)
-                _accelerate(re, im, engine.ceiling, momentum, last, velocity)
+                _accelerate(
+                    Wave(re, im), last, velocity, top * width + left, height, columns, width,
+                    momentum, engine.ceiling,
+                )  # fmt: skip
 
 
 class OnlineReconstruction:
@@ -225,33 +258,46 @@ class OnlineReconstruction:
         probe: NDArray[np.complex64],
         exposures: int,
         *,
-        iterations: int = 2,
-        neighbours: int = 4,
+        iterations: int = 1,
+        neighbours: int = 3,
         alpha: float = 0.2,
         step: float = 1.5,
-        sweep_alpha: float = 0.3,
-        sweep_step: float = 1.6,
-        momentum: float = 0.85,
+        sweep_alpha: float = 0.35,
+        sweep_step: float = 1.9,
+        momentum: float = 0.87,
         ceiling: float = 1.0,
     ) -> None:
-        modes, n = probe.shape[:2]
+        n = probe.shape[-1]
         self._turns = iterations, neighbours
         self._pace = np.float32(sweep_step), np.float32(momentum)
-        flat = probe.reshape(modes, n * n)
-        waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
-        weight, sweep_weight = np.empty((2, n * n), np.float32)
-        object_weight(waves, np.float32(alpha), weight)
-        object_weight(waves, np.float32(sweep_alpha), sweep_weight)
-        steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
+        self._steps = PIESteps(np.float32(step), np.float32(0.0), np.float32(alpha))
+        self._sweep_alpha = np.float32(sweep_alpha)
         # The square stays finite in float32: beyond it no modulus is bounded.
-        highest = np.float32(min(ceiling, 1e15) ** 2)
-        self._engine = Engine(waves, weight, sweep_weight, steps, plan(n), highest)
-        self._work, self._fields = 2 * n * n + pie_work(n, modes), 4 * field_px * field_px
+        self._ceiling = np.float32(min(ceiling, 1e15) ** 2)
+        self._fields = 4 * field_px * field_px
         self.state = allocate(
             RunningEstimate, num_envs, field=field_px, exposures=exposures, pixels=n * n
         )
         self.state.re.fill(1.0)
+        self._illuminate(probe)
+
+    def _illuminate(self, probe: NDArray[np.complex64]) -> None:
+        """Set all that follows from the probe."""
+        modes, n = probe.shape[:2]
+        flat = probe.reshape(modes, n * n)
+        waves = Wave(np.ascontiguousarray(flat.real), np.ascontiguousarray(flat.imag))
+        weight, sweep_weight = np.empty((2, n * n), np.float32)
+        object_weight(waves, self._steps.alpha, weight)
+        object_weight(waves, self._sweep_alpha, sweep_weight)
+        self._engine = Engine(waves, weight, sweep_weight, self._steps, plan(n), self._ceiling)
+        self._work = pie_work(n, modes)
         self._add = Bound(_add_rows, self.state, self._engine)
+
+    def tuned(self, probe: NDArray[np.complex64]) -> Self:
+        """The same estimates, of the same arrays, under another probe, (modes, n, n)."""
+        other = copy.copy(self)
+        other._illuminate(probe)
+        return other
 
     def reset(self, rows: Int64) -> None:
         """Forget the listed rows' specimens."""
@@ -274,7 +320,7 @@ class OnlineReconstruction:
         self._add(rows, counts, known, photons, corner, *self._turns, work)
 
     def sweep(self, rows: Int64, sweeps: int) -> None:
-        """Go through all exposures of the listed rows again, in the order they were taken.
+        """Go through all exposures of the listed rows again.
 
         Args:
             rows: (k,) int64.

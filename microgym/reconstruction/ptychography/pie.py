@@ -25,6 +25,8 @@ from microgym.state import Float32
 _TINY = np.float32(1e-20)
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+UNKNOWN = np.float32(-1.0)
+"""Amplitude of a detector pixel without a measurement."""
 
 
 class Wave(NamedTuple):
@@ -39,13 +41,12 @@ class Exposure(NamedTuple):
 
     Attributes:
         amplitude: (n*n,) square root of the counts over the incident photons (in any unit that
-            makes it equal to the modulus of the transform of probe times object).
-        known: (n*n,) 1 where the detector measured, 0 behind a beam stop or where saturated.
+            makes it equal to the modulus of the transform of probe times object); `UNKNOWN` where
+            the detector tells nothing: behind a beam stop, or where it was saturated.
         top, left: corner of the patch, px.
     """
 
     amplitude: Float32
-    known: Float32
     top: int
     left: int
 
@@ -88,7 +89,7 @@ def object_weight(probe, alpha, out):
 
 
 @kernel
-def _constrain(waves, modes, n, amplitude, known, lines):
+def _constrain(waves, modes, n, amplitude, lines):
     """Replace far fields by the correction the measurement asks for; return the squared misfit."""
     size = n * n
     factor, columns = view1d(lines, 0, n), view1d(lines, n, n)
@@ -104,10 +105,10 @@ def _constrain(waves, modes, n, amplitude, known, lines):
                 for j in range(n):
                     factor[j] += re[j] * re[j] + im[j] * im[j]
         # D = (sqrt(I) - |Psi|) Psi / |Psi| on known pixels, with |Psi|^2 summed over the modes.
-        measured, trusted = view1d(amplitude, i * n, n), view1d(known, i * n, n)
+        measured = view1d(amplitude, i * n, n)
         for j in range(n):
             modulus = np.sqrt(factor[j])
-            misfit = trusted[j] * (measured[j] - modulus)
+            misfit = measured[j] - modulus if measured[j] >= _ZERO else _ZERO
             columns[j] += misfit * misfit
             factor[j] = misfit / modulus
         for mode in range(modes):
@@ -136,7 +137,7 @@ def pie_misfit(specimen, probe, exposure, transform, work):
         p_re, p_im = view1d(probe.re, m * size, size), view1d(probe.im, m * size, size)
         exit_wave(specimen.re, specimen.im, p_re, p_im, exposure.top, exposure.left, n, re, im)
         fft2(re, im, re, im, transform, rest)
-    return _constrain(work, modes, n, exposure.amplitude, exposure.known, rest)
+    return _constrain(work, modes, n, exposure.amplitude, rest)
 
 
 @kernel

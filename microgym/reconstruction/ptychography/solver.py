@@ -21,7 +21,7 @@ from microgym.numerics.fft import plan
 from microgym.physics.probe import check_probe
 from microgym.random import episode_key
 from microgym.reconstruction.ptychography.modes import guess_modes
-from microgym.reconstruction.ptychography.pie import PIESteps
+from microgym.reconstruction.ptychography.pie import UNKNOWN, PIESteps
 from microgym.reconstruction.ptychography.sweeps import Scans, permute, refine, sweep_work
 from microgym.validation import integer, within
 
@@ -226,6 +226,7 @@ class PIESolver:
             for e, amplitude in enumerate(self.state.amplitude[row, stored]):
                 plane = taken[k, e].ravel()
                 np.sqrt(plane / incident[k, e], out=amplitude, casting="same_kind")
+                amplitude[self.state.known == 0.0] = UNKNOWN
             self.state.stored[row] += shape[1]
 
     def sweep(self, rows: Rows = None, count: int = 1) -> NDArray[np.float64]:

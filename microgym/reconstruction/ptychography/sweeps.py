@@ -41,7 +41,8 @@ class Scans(NamedTuple):
     Attributes:
         object_re, object_im: (N, H, W) transmission functions.
         probe_re, probe_im: (N, modes, n*n) illuminations.
-        amplitude: (N, capacity, n*n) square roots of counts per incident photon.
+        amplitude: (N, capacity, n*n) square roots of counts per incident photon, `UNKNOWN` where
+            the detector does not measure.
         known: (n*n,) 1 where the detector measures, else 0.
         photons: (N, capacity) incident photons of the exposures.
         positions: (N, capacity, 2) centres of the probe (y, x), px.
@@ -195,7 +196,7 @@ def refine(scans, row, order, update, lengths, position_step, work):
         top, left = patch_corner(y, n), patch_corner(x, n)
         if shifting:
             _move_probe(y, x, transform, work)
-        exposure = Exposure(scans.amplitude[row, j], scans.known, top, left)
+        exposure = Exposure(scans.amplitude[row, j], top, left)
         misfit = pie_misfit(specimen, probe, exposure, transform, rest) * scans.photons[row, j]
         work.misfits[k] = misfit
         total += misfit

@@ -24,7 +24,7 @@ from microgym.envs.ptycho.config import PtychoConfig
 from microgym.envs.ptycho.observation import MAPS
 
 PATTERNS = {agent.name: agent for agent in (RasterAgent, SpiralAgent, HaltonAgent)}
-NAMES = ("random", "raster", "spiral", "halton", "expert", "oracle")
+NAMES = ("random", "raster", "spiral", "halton", "expert", "belief", "oracle")
 
 
 def observed(count: int = 1, **maps: Any) -> dict[str, Any]:
@@ -255,3 +255,40 @@ def test_decisions_do_not_depend_on_the_batch(name):
         assert np.array_equal(actions_of(name, [seed])[0], together[k])
     if name not in PATTERNS:
         assert not np.array_equal(together[0], together[1])
+
+
+# --- belief --------------------------------------------------------------------------------------
+
+
+def test_the_belief_is_near_the_structure_and_exposes_it():
+    agent = make_agent("Ptycho-v0", "belief")
+    env: Any = gym.make_vec("Ptycho-v0", 8, reveal=True, split="test", final_sweeps=0)
+    agent.reset(8)
+    observation, info = env.reset(seed=3)
+    for _ in range(16):
+        observation, *_, info = env.step(agent.act(observation, info))
+    truth = info["latent"]["structure"] > 0.5
+    belief = agent.belief({name: observation[name] for name in ("maps", "numbers")})
+    assert belief.shape == truth.shape
+    assert belief[truth].mean() > 0.6
+    assert belief[~truth].mean() < 0.25
+    assert info["metrics"]["found"].mean() > 0.6
+
+
+def test_the_belief_of_a_row_does_not_depend_on_the_batch():
+    agent = make_agent("Ptycho-v0", "belief")
+    env: Any = gym.make_vec("Ptycho-v0", 3, split="test")
+    observation, _ = env.reset(seed=5)
+    together = agent.belief(observation)
+    for row in range(3):
+        alone = agent.belief({name: part[row : row + 1] for name, part in observation.items()})
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+def test_the_belief_policy_leaves_what_is_covered():
+    agent = fresh(make_agent("Ptycho-v0", "belief"))
+    agent.belief = lambda observation: np.ones((1, CELLS, CELLS))
+    covered = np.full((1, CELLS, CELLS), 0.95)
+    covered[0, 20:28, 4:12] = 0.0
+    action = agent.act(observed(coverage=covered))
+    np.testing.assert_allclose(action[0, :2], at((23.5, 7.5)), atol=0.1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from microgym.agents.core.registry import agent_names
@@ -112,6 +113,15 @@ def test_the_tables_of_the_observation_match_the_space(made):
     for rows, name in zip(shown, ("maps", "numbers"), strict=True):
         assert [row[1] for row in rows] == [f"`{one}`" for one in declared[name]]
         assert len(rows) == space[name].shape[0]
+
+
+def test_bounds_that_differ_between_entries_are_left_out():
+    box = gym.spaces.Box
+    mixed = box(np.array([0.0, -1.0], np.float32), np.float32(1.0))
+    both = gym.spaces.Dict({"a": mixed, "b": box(-1.0, 1.0, (2,), np.float32)})
+    text = "Dict('a': Box(..., (2,), float32), 'b': Box(-1.0, 1.0, (2,), float32))"
+    assert docs.space_text(both) == text
+    assert docs.space_text(gym.spaces.Discrete(3)) == "Discrete(3)"
 
 
 def test_the_tables_of_reward_and_info_match_what_is_given(made):

@@ -240,7 +240,7 @@ class DriftingMicroscope(NumpyMicroscope):
             (int(np.abs(corner - (rows.start, columns.start)).max()), age)
             for age, ((rows, columns), _) in enumerate(self.history[::-1], 1)
         ]
-        near = [self.history[-age] for away, age in sorted(apart)[:4] if away < self.n // 2]
+        near = [self.history[-age] for away, age in sorted(apart)[:3] if away < self.n // 2]
         for patch, earlier in near:
             self.enter(patch, earlier, 1)
         if near:
@@ -249,14 +249,14 @@ class DriftingMicroscope(NumpyMicroscope):
 
     def sweep(self, sweeps: int) -> None:
         """Iterate again over all exposures, with momentum after each half of a sweep."""
-        last, velocity, middle = self.estimate.copy(), 0.0 * self.estimate, len(self.history) // 2
+        last, velocity = self.estimate.copy(), 0.0 * self.estimate
         for k in range(sweeps):
-            weight = self.pie_weight(0.3, 1.6 * (1.0 - k / sweeps))
-            for half in (self.history[:middle], self.history[middle:]):
+            weight = self.pie_weight(0.35, 1.9 * (1.0 - k / sweeps))
+            for half in (self.history[::2], self.history[1::2]):
                 for patch, amplitude in half:
                     self.iterate(patch, amplitude, weight)
-                velocity = 0.85 * velocity + self.estimate - last
-                self.estimate += 0.85 * velocity
+                velocity = 0.87 * velocity + self.estimate - last
+                self.estimate += 0.87 * velocity
                 self.estimate /= np.maximum(np.abs(self.estimate), 1.0)
                 last = self.estimate.copy()
 

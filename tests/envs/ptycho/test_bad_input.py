@@ -100,10 +100,15 @@ def test_arguments_that_exclude_each_other(tmp_path):
     image, probe = str(tmp_path / "cell.png"), str(tmp_path / "probe.npy")
     Image.fromarray(np.full((20, 20), 100, np.uint8)).save(image)
     np.save(probe, np.ones((64, 64)))
-    for other in ({"specimen": image}, {"probe": probe}, {"optics": {"distance_m": 1.0}}):
-        name = next(iter(other))
+    refused = {"specimen": image, "probe": probe, "optics": {"distance_m": 1.0}}
+    refused |= {"sensor": "integrating"}
+    refused |= dict.fromkeys(("detector", "coherence", "drift", "damage"), "real")
+    for name, value in (*refused.items(), ("specimen", "grf")):
         with pytest.raises(ValueError, match=f"recording and {name}=.* exclude each other"):
-            PtychoEnv(recording=scan, **other)
+            PtychoEnv(recording=scan, **{name: value})
+    env = PtychoEnv(recording=scan, difficulty="easy")
+    with pytest.raises(ValueError, match="recording and detector='hard' exclude each other"):
+        env.reset(options={"detector": "hard"})
     with pytest.raises(ValueError, match=r"probe=.* and optics of \['defocus_m'\] exclude"):
         PtychoEnv(probe=probe, optics={"defocus_m": 1e-5})
     modes = str(tmp_path / "modes.npy")

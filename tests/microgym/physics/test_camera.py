@@ -13,6 +13,7 @@ from microgym.physics.camera import (
     Detector,
     add_read_noise,
     beam_stop,
+    correct_rate,
     lose_counts,
     read_out,
 )
@@ -83,7 +84,17 @@ def test_read_out_does_all_three():
     assert np.all(reading[mask == 0.0] == 0.0)
     expected = np.minimum(fresh, np.float32(110.0)) * mask
     add_read_noise(1, 2, 3, 2.0, expected, work)
-    np.testing.assert_array_equal(reading[mask == 1.0], expected[mask == 1.0])
+    whole = np.maximum(np.floor(expected + np.float32(0.5)), 0.0)
+    np.testing.assert_array_equal(reading[mask == 1.0], whole[mask == 1.0])
+
+
+def test_read_noise_of_a_dark_pixel_is_no_light():
+    # Rounded to whole photons: of 0.2 photons of noise, 0.6% reach half a photon.
+    reading, known, work = counts(0.0), np.ones(SIZE, np.float32), np.empty(SIZE, np.float32)
+    read_out((7, 8), (1, 2), 3, 0.0, 1e3, 0.2, np.empty(0, np.float32), reading, known, work)
+    assert np.array_equal(reading, np.floor(reading))
+    assert reading.min() == 0.0
+    assert 0.001 < np.mean(reading > 0.0) < 0.015
 
 
 def test_perfect_read_out_keeps_counts():
@@ -149,6 +160,30 @@ def test_dead_time_never_adds_photons_and_marks_what_it_swallows():
     assert 0.1 < known.mean() < 0.99
     # Faint pixels lose nothing, bright ones nearly all.
     assert reading[fresh > 9000.0].mean() == pytest.approx(1e4 / 11.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("mean", "share"), [(400.0, 0.05), (400.0, 0.3), (400.0, 0.8)])
+def test_the_corrected_rate_is_that_of_the_photons_one_by_one(mean, share):
+    # Counted photon by photon, or by the closed form: corrected, both have the true mean, and
+    # (1 + n tau / t) times Poisson's variance.
+    rng, blind = np.random.default_rng(10), np.float32(share / mean)
+    known, work = np.ones(SIZE, np.float32), np.empty(SIZE, np.float32)
+    short = rng.poisson(mean, SIZE).astype(np.float32)
+    lose_counts(1, 2, 3, blind, short, known, work)
+    for reading in (short, counted_one_by_one(rng, mean, share / mean).astype(np.float32)):
+        assert reading.mean() == pytest.approx(mean / (1.0 + share), rel=0.003)
+        correct_rate(blind, reading)
+        variance = mean * (1.0 + share)
+        # Beyond statistics, the corrections of long times: r^2 / (1 + r) photons.
+        allowed = 4.0 * math.sqrt(variance / SIZE) + share**2
+        assert reading.mean() == pytest.approx(mean, abs=allowed)
+        assert reading.var() == pytest.approx(variance, rel=0.12)
+
+
+def test_above_the_limit_the_corrected_rate_is_a_lower_bound():
+    reading = np.array([0.0, 100.0, 500.0, 501.0, 900.0], np.float32)
+    correct_rate(np.float32(1e-3), reading)
+    np.testing.assert_allclose(reading, [0.0, 100.0 / 0.9, 1000.0, 1002.0, 1800.0], rtol=1e-6)
 
 
 def test_a_counting_sensor_has_no_read_noise_and_an_integrating_one_no_dead_time():

@@ -5,6 +5,7 @@ import pytest
 
 from microgym.numerics.fft import plan
 from microgym.reconstruction.ptychography.pie import (
+    UNKNOWN,
     Exposure,
     PIESteps,
     Wave,
@@ -48,8 +49,8 @@ def compiled(specimen, probe, amplitude, known, object_step, probe_step, alpha):
     weight = np.empty(N * N, np.float32)
     object_weight(waves, steps.alpha, weight)
     work = np.full(pie_work(N, modes), np.nan, np.float32)
-    data = amplitude.astype(np.float32).ravel(), known.astype(np.float32).ravel()
-    exposure, transform = Exposure(*data, TOP, LEFT), fft
+    data = np.where(known, amplitude, UNKNOWN).astype(np.float32).ravel()
+    exposure, transform = Exposure(data, TOP, LEFT), fft
     only = pie_misfit(estimate, waves, exposure, transform, work)
     misfit = pie_update(estimate, waves, weight, exposure, steps, transform, work)
     assert only == misfit
