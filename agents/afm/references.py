@@ -149,22 +149,22 @@ class ExpertConfig:
         most: largest size of the logarithm.
     """
 
-    setpoint: float = 0.76
-    lower: float = 0.039
-    raise_again: float = 0.0025
-    lost: float = 0.0052
-    gain: float = 1.5
-    climb: float = 1.1
-    onset: float = 0.9
-    quiet_nm: float = 0.63
-    back_off: float = 0.8
-    proportional: float = 0.0
-    care: float = 0.3
-    quiet_slope: float = 0.1
-    worry: float = 1.33
-    fair: float = 0.27
-    early: float = 0.1
-    most: float = 0.72
+    setpoint: float = 0.678
+    lower: float = 0.053
+    raise_again: float = 0.00177
+    lost: float = 0.00246
+    gain: float = 2.31
+    climb: float = 1.19
+    onset: float = 0.836
+    quiet_nm: float = 1.18
+    back_off: float = 0.913
+    proportional: float = 0.00276
+    care: float = 0.411
+    quiet_slope: float = 0.101
+    worry: float = 1.71
+    fair: float = 0.402
+    early: float = 0.143
+    most: float = 0.709
 
 
 class ExpertState(NamedTuple):
@@ -194,88 +194,107 @@ class ExpertAgent(DialAgent):
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
         """Settings of the next line from the statistics of the last one."""
         config, numbers = self.config, numbers_of(observation)
-        gain, setpoint, climbing, fresh = self.state
-        seen = ~fresh
-        # Sizes in nm from numbers on the logarithmic scale of `level_of`.
-        error, ripple = 100.0 ** numbers["error"], 100.0 ** numbers["ripple"]
-        steep, usual = 100.0 ** numbers["steepness"], 100.0 ** numbers["usual_steepness"]
-        rings = (ripple > config.onset * error) & (ripple > config.quiet_nm) & seen
-        climbing &= ~rings
-        gain[rings] *= config.back_off
-        gain[climbing & seen] *= config.climb
-        np.clip(gain, _GAIN / GAIN_CHANGE, _GAIN * GAIN_CHANGE, out=gain)
-        lost = (numbers["saturated"] > config.lost) & seen
-        step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))
-        np.clip(setpoint + step, 0.35, config.setpoint, out=setpoint)
+        seen = ~self.state.fresh
+        self.adapt(numbers)
         # Logarithm of the time of the line over the even share of what is left.
+        steep, usual = 100.0 ** numbers["steepness"], 100.0 ** numbers["usual_steepness"]
         steeper = np.log((steep + config.quiet_slope) / (usual + config.quiet_slope))
         worse = numbers["worst_error"] - config.fair
         longer = config.care * steeper + config.worry * worse + config.early * numbers["lines_left"]
         longer = np.clip(np.where(seen, longer, 0.0), -config.most, config.most)
+        speed, state = np.exp(-longer), self.state
+        return self.action(line_action(state.setpoint, state.gain, speed, config.proportional))
+
+    def adapt(self, numbers: Mapping[str, Float64]) -> None:
+        """Change gain and setpoint by what the last line shows."""
+        config = self.config
+        gain, setpoint, climbing, fresh = self.state
+        seen = ~fresh
+        # Sizes in nm from numbers on the logarithmic scale of `level_of`.
+        error, ripple = 100.0 ** numbers["error"], 100.0 ** numbers["ripple"]
+        rings = (ripple > config.onset * error) & (ripple > config.quiet_nm) & seen
+        climbing &= ~rings
+        gain *= np.where(rings, config.back_off, np.where(climbing & seen, config.climb, 1.0))
+        np.clip(gain, _GAIN / GAIN_CHANGE, _GAIN * GAIN_CHANGE, out=gain)
+        lost = (numbers["saturated"] > config.lost) & seen
+        step = np.where(lost, -config.lower, np.where(seen, config.raise_again, 0.0))
+        np.clip(setpoint + step, 0.35, config.setpoint, out=setpoint)
         fresh[:] = False
-        return self.action(line_action(setpoint, gain, np.exp(-longer), config.proportional))
 
 
 @dataclass(frozen=True)
-class OracleConfig:
+class OracleConfig(ExpertConfig):
     """Configuration of the oracle; found by search on training specimens.
 
     Attributes:
-        setpoint: part of the free amplitude.
-        gain, flat: part of the gain above which the loop rings, on steep and on flat lines, where
-            the noise that the loop follows counts for more than its lag.
-        steep: mean slope of a line half way between, nm a pixel.
-        proportional: proportional gain.
-        care: exponent of a line's steepness in the time that it gets.
+        part: part of the gain above which the loop rings, for the first line.
+        foresight: exponent of a line's steepness in the time that it gets.
         quiet: least steepness of a line in that, nm a pixel.
         haste: speed on the steepest slope, over the speed at which the loop can follow it: gain
             times amplitude.
-        worn_nm: radius from which a tip is changed, nm, while more than `early` of the lines are
+        worn_nm: radius from which a tip is changed, nm, while more than `enough` of the lines are
             left.
-        early: part of the lines.
+        enough: part of the lines.
     """
 
-    setpoint: float = 0.6
-    gain: float = 0.7
-    flat: float = 0.5
-    steep: float = 0.1
-    proportional: float = 0.0
-    care: float = 0.48
+    part: float = 0.55
+    foresight: float = 0.55
     quiet: float = 0.05
-    haste: float = 1.5
+    haste: float = 3.5
     worn_nm: float = 58.0
-    early: float = 0.85
+    enough: float = 0.85
+    worry: float = 0.5
+    setpoint: float = 0.66
+    climb: float = 1.05
 
 
-class OracleAgent(DialAgent):
-    """Shares the time over the known surface, at the known limit of the gain; changes worn tips."""
+class OracleAgent(ExpertAgent):
+    """The expert, who knows the gain's limit and the lines to come, and changes worn tips."""
 
     name = "oracle"
     Config = OracleConfig
     uses_privileged_info = True
-    observation_shapes = _SHAPES
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Any:
-        """Time in proportion to a power of the steepness of each line that is left."""
+        """Settings of the next line, or another tip."""
         latent, config, numbers = info["latent"], self.config, numbers_of(observation)
-        left, lines, rows = (
-            numbers["lines_left"],
-            latent["slope"].shape[1],
-            np.arange(self.num_envs),
-        )
+        state, fresh = self.state, self.state.fresh.copy()
+        self.adapt(numbers)
+        dials = self.plan(numbers, latent, state.gain, state.setpoint, fresh)
+        ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
+        early = numbers["lines_left"] > config.enough
+        changed = ruined & (latent["tips_used"] < 2) & early
+        return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))
+
+    def plan(
+        self,
+        numbers: Mapping[str, Float64],
+        latent: Mapping[str, NDArray[Any]],
+        gain: Float64,
+        setpoint: Float64,
+        fresh: Bool,
+    ) -> Float32:
+        """Time in proportion to a power of the steepness of each line that is left.
+
+        Args:
+            numbers, latent: of the observation, and of `info`.
+            gain: (N,), 1/s; of first lines it is written.
+            setpoint: (N,), part of the free amplitude.
+            fresh: (N,), whether the line is the first.
+
+        Returns:
+            (N, 4), dials.
+        """
+        config, left = self.config, numbers["lines_left"]
+        slope, rows = latent["slope"], np.arange(len(fresh))
+        gain[fresh] = np.broadcast_to(config.part * latent["gain_limit"], fresh.shape)[fresh]
+        lines = slope.shape[1]
         now = np.minimum(np.rint((1.0 - left) * lines).astype(np.int64), lines - 1)
         ahead = np.arange(lines) >= now[:, None]
-        weight = np.where(ahead, np.maximum(latent["slope"], config.quiet) ** config.care, 0.0)
-        mean = weight.sum(axis=1) / ahead.sum(axis=1)
-        slope = latent["slope"][rows, now]
-        part = config.flat + (config.gain - config.flat) * slope / (slope + config.steep)
-        gain = part * latent["gain_limit"]
-        escape = gain * config.setpoint * FREE_NM
+        steep = (np.maximum(slope.T, config.quiet) ** config.foresight).T
+        share = steep[rows, now] * ahead.sum(axis=1) / np.where(ahead, steep, 0.0).sum(axis=1)
+        worse = np.where(fresh, 0.0, numbers["worst_error"] - config.fair)
+        even, escape = even_pace(numbers), gain * setpoint * FREE_NM
         slowest = LINE_PX * latent["steepest"][rows, now] / (config.haste * escape)
-        even = even_pace(numbers)
-        seconds = np.maximum(even * weight[rows, now] / mean, slowest)
-        dials = line_action(config.setpoint, gain, even / seconds, config.proportional)
-        ruined = (latent["tip_radius_nm"] > config.worn_nm) | latent["second_apex"]
-        spare = latent["tips_used"] < 2
-        changed = ruined & spare & (left > config.early)
-        return self.action(dials, np.where(changed, _CHANGE_TIP, _SCAN))
+        seconds = np.maximum(even * share * np.exp(config.worry * worse), slowest)
+        return line_action(setpoint, gain, even / seconds, config.proportional)

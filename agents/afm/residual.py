@@ -114,10 +114,14 @@ class AFMTeacher(PrivilegedTeacher):
     adapter: ResidualController
 
     def target(self, observation: Any, info: Mapping[str, Any]) -> Float32:
-        """The oracle's settings less the expert's, in parts of the largest corrections."""
-        oracle, controller = OracleAgent(TARGET_CONFIG), self.adapter
-        oracle.reset(len(observation["numbers"]))
-        wanted = oracle.act(observation, info)
+        """The oracle's plan from the expert's evidence, less the expert's settings.
+
+        In parts of the largest corrections.
+        """
+        controller, numbers = self.adapter, numbers_of(observation)
+        gain, setpoint = (one.copy() for one in controller.expert.state[:2])
+        fresh = numbers["lines_left"] >= 1.0
+        wanted = OracleAgent(TARGET_CONFIG).plan(numbers, info["latent"], gain, setpoint, fresh)
         apart = (wanted - controller.state.proposed)[:, controller.corrected]
         return np.clip(apart / controller.limits, -1.0, 1.0).astype(np.float32)
 

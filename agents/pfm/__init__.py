@@ -13,6 +13,12 @@ AGENTS = {
     },
 }
 
-NETWORKS = {"pulses": "microgym.agents.pfm.network:PulsePolicyNet"}
+NETWORKS = {
+    "pulses": "microgym.agents.pfm.network:PulsePolicyNet",
+    "ring": "microgym.agents.pfm.ring_network:RingPolicyNet",
+}
 
-TEACHERS = {"pulses": "microgym.agents.pfm.network:PulseTeacher"}
+TEACHERS = {
+    "pulses": "microgym.agents.pfm.network:PulseTeacher",
+    "ring": "microgym.agents.pfm.ring_network:RingTeacher",
+}

@@ -62,8 +62,8 @@ class ExpertConfig:
 
     model: DomainModel = field(default_factory=DomainModel)
     first_look: int = 1
-    look_every: int = 9
-    least_gain: float = 0.5
+    look_every: int = 11
+    least_gain: float = 0.1
     patience: float = 0.0
 
 
@@ -115,11 +115,11 @@ class LoopExpertConfig:
         tolerance_v: error that is not corrected, V.
     """
 
-    ring_cells: float = 9.0
-    strong_v: float = 8.0
-    weak_v: float = 5.0
+    ring_cells: float = 8.5
+    strong_v: float = 7.6
+    weak_v: float = 4.6
     large_v: float = 0.1
-    tolerance_v: float = 0.025
+    tolerance_v: float = 0.02
 
 
 class LoopExpertState(NamedTuple):

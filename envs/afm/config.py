@@ -57,7 +57,7 @@ class AFMConfig(declare.Config):
     drift: str = declare.level(AMBIENT_DRIFT, "thermal drift", "easy")
     tip: str = declare.level(TIP_LEVELS, "wear, breaking and debris of the tip", "easy")
     loop: str = declare.level(
-        LOOP_LEVELS, "spread of the loop's hidden properties, and noise", "easy"
+        LOOP_LEVELS, "spread of the loop's hidden properties, and noise", "real"
     )
     scanner: str = declare.level(PIEZO_LEVELS, "creep and hysteresis of the lateral scanner", "off")
 

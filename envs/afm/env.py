@@ -25,8 +25,9 @@ begins to ring and stays below, scans flat ground fast, and slows down before st
   held by the surface; off it, it grows with the lag 2Q/w of the cantilever. Ringing, parachuting
   and streaks follow. Soft ground rings from about half of the gain on that stiff ground bears.
 * **Tip**: a sphere on a cone. Its image of the surface is the grey dilation by its shape. It wears
-  by Archard's law; a force over a hidden threshold breaks it; debris can stick to it and become a
-  second apex.
+  by Archard's law; it breaks where the pressure of the contact exceeds its hidden strength, 12 to
+  18 GPa, which on stiff ground takes some hundred nN, and on soft ground or with a blunt tip many
+  times more; debris can stick to it and become a second apex.
 * **Drift**: the specimen drifts, settles and wanders; with `scanner` the lateral scanner creeps and
   has hysteresis.
 
@@ -56,7 +57,7 @@ line earns and no more. So no line is better left out.
 ## Starting State
 
 A surface drawn from the seed, and an instrument: resonance and damping of its scanner, radius, wear
-and threshold of its tip, drift. The tip is engaged at a corner of the frame. Specimens of `train`,
+and strength of its tip, drift. The tip is engaged at a corner of the frame. Specimens of `train`,
 `validation` and `test` are disjoint whatever the seeds; `trenches` are never offered for training.
 
 ## Episode End
@@ -67,7 +68,8 @@ tip.
 ## Info
 
 The dose is in nN s; exposures are lines. Missing lines count as flat in `image_error_nm`; `peak_nn`
-is the largest force so far.
+is the largest force so far. `distortion_nm` is the distance of pixels from their places in the
+frame, by drift and by the lateral scanner; it is not in the reward.
 
 ## Arguments
 
@@ -111,6 +113,9 @@ the gain is left to be found.
 * Hu and Raman, Appl. Phys. Lett. 91, 123106 (2007): scaling of the peak force.
 * Villarrubia, J. Res. Natl. Inst. Stand. Technol. 102, 425 (1997): dilation by the tip.
 * Archard, J. Appl. Phys. 24, 981 (1953): wear.
+* Kopycinska-Mueller, Geiss and Hurley, Size-related plasticity effects in AFM silicon cantilever
+  tips, MRS Proceedings: loads that break silicon tips.
+* Stan et al., Ultimate bending strength of Si nanowires, Nano Letters: strength at this size.
 * Kalinin et al., Mach. Learn.: Sci. Technol. 4, 023001 (2023): why probes need such agents.
 """
 

@@ -102,8 +102,12 @@ class Channels(UserDict[str, Channel]):
         Returns:
             An array of the same shape, float32, fresh.
         """
-        clipped = np.clip(values, self.low, self.high).astype(np.float32, copy=False)
-        return clipped if self._plain else (clipped - self.centre) / self.scale
+        found = np.clip(values, self.low, self.high).astype(np.float32, copy=False)
+        if self._plain:
+            return found
+        found = found - self.centre
+        found /= self.scale
+        return found
 
     def pack(self, **values: NDArray[Any]) -> NDArray[np.float32]:
         """The observation of N environments for the values of the channels; see `scaled`.

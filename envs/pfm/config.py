@@ -71,7 +71,6 @@ class PFMLoopConfig(declare.Config):
 class PFMConfig(PFMLoopConfig):
     """Arguments of PFM-v0."""
 
-    PRESETS: ClassVar = {"easy": {**PFMLoopConfig.PRESETS["easy"], "domains": 0}}
     action: str = declare.choice("continuous", ("continuous", "grid"), "kind of action")
     domains: int = declare.at_reset(
         declare.integer(3, 0, 16, "domains that point up in the film at the start")

@@ -91,7 +91,7 @@ The oracles look one pulse ahead: they are strong references and not bounds.
 
 ## Learning
 
-`difficulty="easy"` switches drift, wear, heat and noise off and has no first domains. Stock PPO on
+`difficulty="easy"` switches drift, wear, heat and noise off, and disorder to easy. Stock PPO on
 the ring of `PFMLoop-v0` reaches the expert's return in two minutes on one core, where its actions
 are sampled: the most probable one may repeat itself without effect. Grid actions of `PFM-v0` suit a
 fully convolutional policy.

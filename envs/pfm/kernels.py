@@ -1,4 +1,4 @@
-"""Kernels of PFM-v0 and PFMLoop-v0: maps of the pulses, and agreement with the pattern.
+"""Kernels of PFM-v0 and PFMLoop-v0: draws, maps of the pulses, agreement with the pattern.
 
 `rows` is (k,) int64, `state` the `PFMTaskState` of `microgym.envs.pfm.task`.
 """
@@ -7,10 +7,26 @@ import numpy as np
 
 from microgym.jit import kernel
 from microgym.physics.ferroelectric import add_tip_field
+from microgym.random import WORLD, draw_uniform, row_stream
 
 FULL_V = 30.0
 """Volts of pulses at one place that fill the maps of past pulses (design choice)."""
 RESPONSE, WANTED, FRESH, RAISED, LOWERED = range(5)
+
+
+@kernel
+def draw_uniforms(keys, process, tick, out):
+    """Draw uniform numbers of a process of the world of some specimens.
+
+    Args:
+        keys: (k, 2) uint32, keys of the specimens.
+        process, tick: of the streams.
+        out: (k, count) float64, written.
+    """
+    for b in range(keys.shape[0]):
+        s0, s1 = row_stream(keys, b, WORLD, process)
+        for k in range(out.shape[1]):
+            out[b, k] = draw_uniform(s0, s1, tick, np.int64(k))
 
 
 @kernel

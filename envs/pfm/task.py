@@ -27,7 +27,6 @@ from microgym.instruments.pfm.state import SIZE
 from microgym.metrics.incremental import block_means
 from microgym.numerics.libm import exp, sincos
 from microgym.physics.ferroelectric import add_tip_field
-from microgym.random import Role, stream, uniform
 from microgym.random.streams import PFMWorld
 from microgym.specimens.patterns import fill_patterns
 from microgym.specimens.splits import specimen_key
@@ -116,8 +115,9 @@ class PFMTaskState(NamedTuple):
 
 def uniforms(keys: NDArray[np.uint32], process: int, tick: int, count: int) -> Float64:
     """Uniform numbers of a process for some specimens, (k, count)."""
-    streams = [stream(*key, Role.WORLD, process) for key in keys]
-    return np.array([[uniform(*one, tick, k) for k in range(count)] for one in streams])
+    drawn = np.empty((len(keys), count))
+    kernels.draw_uniforms(keys, int(process), tick, drawn)
+    return drawn
 
 
 class PFMTask(Task):

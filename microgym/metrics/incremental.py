@@ -4,8 +4,6 @@ Planes are float32, sums float64, each gathered in one accumulator a column: tha
 reordering a sum, and has the same bits everywhere.
 """
 
-from functools import reduce
-
 import numpy as np
 
 from microgym.jit import inline_kernel, kernel
@@ -188,8 +186,28 @@ def pooled(plane, y0, x0, block, out):
 
 def block_means(planes: Float32, cells: int) -> Float32:
     """Means of square planes (..., size, size) over their blocks, (..., cells, cells)."""
-    block = planes.shape[-1] // cells
-    blocks = planes.reshape(*planes.shape[:-2], cells, block, cells, block)
-    # One element after the other: the order of a sum decides its last bit.
-    rows = reduce(np.add, (blocks[..., j] for j in range(block)))
-    return reduce(np.add, (rows[..., i, :] for i in range(block))) * np.float32(1.0 / block**2)
+    means = np.empty((*planes.shape[:-2], cells, cells), np.float32)
+    flat = np.ascontiguousarray(planes).reshape(-1, *planes.shape[-2:])
+    _fill_block_means(flat, means.reshape(-1, cells, cells))
+    return means
+
+
+@kernel
+def _fill_block_means(planes, means):
+    """Means of planes (M, size, size) over blocks, into (M, cells, cells)."""
+    cells = means.shape[1]
+    block = planes.shape[1] // cells
+    scale = np.float32(1.0 / (block * block))
+    for m in range(planes.shape[0]):
+        for row in range(cells):
+            out = means[m, row]
+            for i in range(block):
+                line = planes[m, row * block + i]
+                for cell in range(cells):
+                    # Along the line first, then down: the order of a sum decides its last bit.
+                    total = line[cell * block]
+                    for j in range(1, block):
+                        total += line[cell * block + j]
+                    out[cell] = total if i == 0 else out[cell] + total
+            for cell in range(cells):
+                out[cell] *= scale

@@ -222,6 +222,17 @@ def cube_root(x):
 
 
 @kernel
+def contact_pressure(hard, radius):
+    """Largest pressure under a sphere, GPa: p = (6 F E^2 / (pi^3 R^2))^(1/3) (Hertz).
+
+    Args:
+        hard: F E^2 R, force times the square of E sqrt(R), nN^3/nm^3.
+        radius: R, nm.
+    """
+    return cube_root(6.0 * hard / (np.pi * radius) ** 3)
+
+
+@kernel
 def contact_limits(stiffness_n_m, radius_nm):
     """Numbers of a cantilever in contact mode, nm but for the third.
 

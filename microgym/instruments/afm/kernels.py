@@ -52,7 +52,7 @@ def reset_rows(rows, setpoint, parameters, state, work):
             lag_s, delay_s = parameters.lag_s, DELAY_S - 0.5 * TICK_S
         resonance_hz, damping = hidden.resonance_hz[b], hidden.damping[b]
         hidden.gain_limit[b] = largest_gain(lag_s, resonance_hz, damping, delay_s)
-        hidden.crash_nn[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 2, parameters.crash_nn)
+        hidden.strength[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 2, parameters.strength)
         hidden.wear[b] = draw_lognormal(s0, s1, _FIRST, _FIRST + 3, parameters.wear)
         # Creep of the lateral scanner, uniform from 0 on.
         s0, s1 = row_stream(keys, b, WORLD, _CREEP)

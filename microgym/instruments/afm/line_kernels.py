@@ -19,7 +19,7 @@ from microgym.instruments.afm.tip_kernels import break_tip, meet_debris
 from microgym.jit import kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
-from microgym.physics.cantilever import contact_peak, pressed
+from microgym.physics.cantilever import contact_peak, contact_pressure, pressed
 from microgym.physics.drift import let_drift
 from microgym.physics.feedback import TICK_S, LoopSettings
 from microgym.physics.feedback_lanes import (
@@ -183,16 +183,21 @@ def compare_line(n, b, parameters, state, work):
     rise, relief, first = state.drift.drift[b, 2], surface.relief[b], work.first[n]
     row, borders = work.line[n], work.borders[n]
     trace_apex(surface.height[b], row, first, new, parameters, relief, work, work.ideal)
-    apart, both = 0.0, 0.0
+    apart, both, moved = 0.0, 0.0, 0.0
     for p in range(pixels):
         x, z = borders[p + LEAD], borders[p + LEAD + 1]
         h = 0.5 * (sample(work.ideal, x - first) + sample(work.ideal, z - first))
+        away = 0.5 * (x + z) - (MARGIN_PX + p)
+        moved += away * away
         state.line.truth[b, p] = np.float32(h)
         e = work.signals[n, 0, p + LEAD] - rise - h
         apart += e
         both += e * e
     # Standard deviation of the error: an offset does not count.
     state.line.error_nm[b] = np.sqrt(max(both / pixels - (apart / pixels) ** 2, 0.0))
+    # The line's place in the frame is (j + 1/2) pitches from its edge.
+    aside = row - (MARGIN_PX - 0.5 + (state.ledger.exposures[b] + 0.5) * parameters.pitch_px)
+    state.line.misplaced_nm[b] = parameters.pixel_nm * np.sqrt(moved / pixels + aside * aside)
 
 
 @kernel
@@ -203,12 +208,12 @@ def record_line(n, b, setpoint, parameters, state, work):
         setpoint: setpoint of the signal, nm.
 
     Returns:
-        Largest force, nN, and volume worn off, nm^3.
+        Largest force, nN, largest pressure in the contact, GPa, and volume worn off, nm^3.
     """
     line, out, back = state.line, work.signals[n], work.back[n]
     pixels, width, free = parameters.pixels, work.places.size, parameters.free_amplitude_nm
     radius = apex_radius(state.tip.radius_nm[b], state.tip.worn_nm[b])
-    hit, worn = 0.0, 0.0
+    hit, hard, worn = 0.0, 0.0, 0.0
     mean, excess, bound = line.mean_nn[b], line.excess_nn[b], line.saturated[b]
     for p in range(width):
         # Peak force of the pixel, and load on the contact averaged over a cycle.
@@ -220,6 +225,8 @@ def record_line(n, b, setpoint, parameters, state, work):
                 still = pressed(push, parameters.stiffness_n_m, 4.0 / 3.0 * elastic)
                 f, load = max(f, still), max(load, still)
         hit = max(hit, f)
+        # Forces are compared by F E^2, which is the cube of the pressure but for the radius.
+        hard = max(hard, f * work.elastic[n, p] * work.elastic[n, p])
         # Archard's law: dV = k F ds. The contact carries adhesion besides the lever's force.
         worn += archard(state.hidden.wear[b], load, parameters.pixel_nm)
         mean += load
@@ -240,23 +247,24 @@ def record_line(n, b, setpoint, parameters, state, work):
                 line.force[b, i] = np.float32(f)
     line.mean_nn[b], line.excess_nn[b], line.saturated[b] = mean, excess, bound
     line.peak_nn[b] = max(line.peak_nn[b], hit)
-    return hit, worn
+    return hit, contact_pressure(hard, radius), worn
 
 
 @kernel
-def change_tip(b, hit, worn, parameters, state):
-    """Wear row b's tip by a volume, nm^3, break it by a force, nN, or let it meet debris.
+def change_tip(b, hit, pressure, worn, parameters, state):
+    """Wear row b's tip by a volume, nm^3, break it by a pressure, or let it meet debris.
 
     Args:
         hit: largest force of the line, nN.
+        pressure: largest pressure in the contact, GPa.
         worn: volume worn off in the line, nm^3.
     """
     tip = state.tip
     # A paraboloid is worn flat: V = pi R h^2.
     tip.volume_nm3[b] += worn
     tip.worn_nm[b] = worn_height(tip.volume_nm3[b], tip.radius_nm[b])
-    # The apex breaks above a hidden force.
-    if hit > state.hidden.crash_nn[b]:
+    # The apex breaks above a hidden pressure: a blunt one bears more force, and soft ground spares.
+    if pressure > state.hidden.strength[b]:
         break_tip(b, state.keys, tip)
         state.line.crashes[b] += 1
     # Hazard of debris: r (1 + (F / F_0)^2), bounded, while the tip is at the surface.
@@ -284,10 +292,10 @@ def end_direction(n, dials, parameters, state, work, lanes):
             work.signals[n, 1, p] = parameters.free_amplitude_nm - setpoint
     if back == 0:
         compare_line(n, b, parameters, state, work)
-    hit, worn = record_line(n, b, setpoint, parameters, state, work)
+    hit, pressure, worn = record_line(n, b, setpoint, parameters, state, work)
     let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
     ledger.time_s[b] += 0.5 / rate
-    change_tip(b, hit, worn, parameters, state)
+    change_tip(b, hit, pressure, worn, parameters, state)
     if back == 1:
         line = state.line
         # Means over both directions.

@@ -42,8 +42,9 @@ class TipParameters(Checked):
         half_angle_deg: half of the cone's opening angle, degrees.
         wear_nm3_nn_nm: median volume worn off per force and path, nm^3/(nN nm).
         wear_spread: standard deviation of its logarithm.
-        crash_nn: median force that breaks the apex, nN; infinite for never.
-        crash_spread: standard deviation of its logarithm.
+        strength_gpa: median of the contact's peak pressure that breaks the apex, GPa; infinite for
+            never.
+        strength_spread: standard deviation of its logarithm.
         debris_per_s: rate of debris at small forces, 1/s.
     """
 
@@ -52,28 +53,35 @@ class TipParameters(Checked):
     half_angle_deg: NonNegative = 15.0
     wear_nm3_nn_nm: NonNegative = 0.0
     wear_spread: NonNegative = 0.0
-    crash_nn: float = float("inf")
-    crash_spread: NonNegative = 0.0
+    strength_gpa: float = float("inf")
+    strength_spread: NonNegative = 0.0
     debris_per_s: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         """Check every number."""
         super().__post_init__()
-        if not self.crash_nn > 0.0:
-            raise ValueError(f"crash_nn={self.crash_nn!r} must be above zero")
+        if not self.strength_gpa > 0.0:
+            raise ValueError(f"strength_gpa={self.strength_gpa!r} must be above zero")
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
     "off": TipParameters(),
-    "easy": TipParameters(8.0, 0.15, 15.0, 3e-4, 0.3, 600.0, 0.4, 5e-4),
-    "real": TipParameters(8.0, 0.15, 15.0, 1e-3, 0.5, 450.0, 0.4, 2e-3),
-    "hard": TipParameters(8.0, 0.3, 20.0, 3e-3, 0.7, 300.0, 0.4, 8e-3),
+    "easy": TipParameters(8.0, 0.15, 15.0, 3e-4, 0.3, 18.0, 0.15, 5e-4),
+    "real": TipParameters(8.0, 0.15, 15.0, 1e-3, 0.5, 15.0, 0.15, 2e-3),
+    "hard": TipParameters(8.0, 0.3, 20.0, 3e-3, 0.7, 12.0, 0.2, 8e-3),
 }
 """Levels of the switch `tip`.
 
 Archard's coefficient of silicon over a hardness of 10 GPa is 1e-4 to 1e-2 nm^3/(nN nm) (uncertain).
-A tip is taken to break at 0.3 to 1 uN (uncertain), above the 200 nN that ordinary tapping on
-silicon can reach (Stark et al., PNAS 99, 8473, 2002). Rates of debris are design choices.
+Nanowires of silicon break at 12 to 18 GPa, the more the thinner (Stan et al., Ultimate bending
+strength of Si nanowires, Nano Letters); its hardness within the first nanometres is 25 GPa
+(Garcia-Manyes et al., J. Chem. Phys. 123, 114711, 2005). Pressed on quartz, tips below 10 nm broke
+at less than 1.6 uN, by Hertz 24 GPa at 8 nm, and tips of 25 to 30 nm bore up to 6 uN, 16 GPa
+(Kopycinska-Mueller et al., Size-related plasticity effects in AFM silicon cantilever tips, MRS
+Proceedings; others there bore over 40 GPa). A tip of 8 nm that breaks at 18, 15 and 12 GPa breaks
+at 536, 310 and 159 nN on the stiffest specimen, 60 GPa;
+ordinary tapping reaches 200 nN (Stark et al., PNAS 99, 8473, 2002). Rates of debris are design
+choices.
 """
 
 
@@ -96,7 +104,7 @@ LOOP_LEVELS: dict[str, LoopParameters] = {
     "off": LoopParameters(),
     "easy": LoopParameters(0.2, 0.2, 0.02),
     "real": LoopParameters(0.35, 0.35, 0.035),
-    "hard": LoopParameters(0.5, 0.5, 0.1),
+    "hard": LoopParameters(0.5, 0.5, 0.05),
 }
 """Levels of the switch `loop`. Noise of 20 to 50 pm in 10 kHz is usual (not verified here); spreads
 are design choices."""
@@ -176,7 +184,7 @@ class AFMSettings(Checked):
             pitch_px=self.pixels / self.lines,
             resonance_hz=Spread(scanner.resonance_hz, loop.resonance_spread),
             damping=Spread(scanner.damping, loop.damping_spread),
-            crash_nn=Spread(min(float(tip.crash_nn), 1e30), tip.crash_spread),
+            strength=Spread(min(float(tip.strength_gpa), 1e9), tip.strength_spread),
             wear=Spread(tip.wear_nm3_nn_nm, tip.wear_spread),
             tip_radius_nm=Spread(tip.radius_nm, tip.radius_spread),
             landing_nm=LANDING_NM if self.drift.speed > 0.0 else 0.0,

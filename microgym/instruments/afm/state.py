@@ -58,14 +58,14 @@ class HiddenState(NamedTuple):
     Attributes:
         resonance_hz, damping: resonance of the z-scanner, and its damping ratio.
         gain_limit: integral gain above which the loop rings on stiff ground.
-        crash_nn: force above which the tip's apex breaks.
+        strength: peak pressure of the contact above which the tip's apex breaks.
         wear: volume worn off per force and path.
     """
 
     resonance_hz: Annotated[Float64, Shape(unit="Hz")]
     damping: Annotated[Float64, Shape()]
     gain_limit: Annotated[Float64, Shape(unit="1/s")]
-    crash_nn: Annotated[Float64, Shape(unit="nN")]
+    strength: Annotated[Float64, Shape(unit="GPa")]
     wear: Annotated[Float64, Shape(unit="nm^3/(nN nm)")]
 
 
@@ -81,6 +81,7 @@ class LineState(NamedTuple):
         peak_nn, mean_nn: largest force, and mean load on the contact.
         excess_nn: mean excess of the pixels' peak forces over the soft limit.
         error_nm: standard deviation of trace less truth.
+        misplaced_nm: root mean square distance of pixels of the trace from their places.
         saturated: fraction of the line with the error signal at its bound.
         crashes: new breaks of the apex.
     """
@@ -96,6 +97,7 @@ class LineState(NamedTuple):
     mean_nn: Annotated[Float64, Shape(unit="nN")]
     excess_nn: Annotated[Float64, Shape(unit="nN")]
     error_nm: Annotated[Float64, Shape(unit="nm")]
+    misplaced_nm: Annotated[Float64, Shape(unit="nm")]
     saturated: Annotated[Float64, Shape()]
     crashes: Annotated[Int64, Shape()]
 
@@ -149,7 +151,7 @@ class AFMParameters(NamedTuple):
         new_tip: shape of a new tip of the median radius.
         thermal_nm: standard deviation of the signal's thermal motion, nm.
         pixel_nm, pitch_px: edge of a pixel, nm, and distance of lines, px.
-        resonance_hz, damping, crash_nn, wear: distributions of `HiddenState`.
+        resonance_hz, damping, strength, wear: distributions of `HiddenState`.
         tip_radius_nm: distribution of the radius of new tips, nm.
         rates: parameters of the drift, lengths in nm.
         landing_nm: standard deviation of the frame's place after an exchange of the tip, nm.
@@ -175,7 +177,7 @@ class AFMParameters(NamedTuple):
     soft_limit_nn: float
     resonance_hz: Spread
     damping: Spread
-    crash_nn: Spread
+    strength: Spread
     wear: Spread
     tip_radius_nm: Spread
     half_angle_deg: float

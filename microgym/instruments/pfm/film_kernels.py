@@ -34,6 +34,10 @@ REST_UNIT_S = 0.1
 interrupted pulse take about 100 ms."""
 REST_STEPS = 4.0
 """Lattice steps of back-switching that belong to a factor e of time (design choice)."""
+LOOP_POINTS = 8
+"""Biases of a quarter of a hysteresis loop (design choice)."""
+BIASES = 2 * LOOP_POINTS + 1
+"""Different biases of a loop, of both signs and 0."""
 
 # Of type int64, not a literal: Numba compiles a helper anew for every literal it is called with.
 _HEAT = np.int64(PFMExogenous.HEAT)
@@ -42,7 +46,9 @@ _ONE = np.float32(1.0)
 
 def pfm_work(size: int, sigma: float) -> int:
     """Length of the float32 work array of these kernels."""
-    return 8 * size * size + max(evolve_work(size, size), respond_work(size, size, sigma))
+    return (7 + BIASES) * size * size + max(
+        evolve_work(size, size), respond_work(size, size, sigma)
+    )
 
 
 @inline_kernel

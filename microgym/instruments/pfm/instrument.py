@@ -18,9 +18,6 @@ from microgym.specimens.ferroelectrics import fill_films
 from microgym.specimens.splits import specimen_key
 from microgym.state import Bool, Float32, Float64, Int64, Uint32
 
-LOOP_POINTS = 8
-"""Biases of a quarter of a hysteresis loop (design choice)."""
-
 
 class PFMInstrument(Instrument[PFMSettings, PFMState]):
     """N piezoresponse force microscopes."""
@@ -77,7 +74,7 @@ class PFMInstrument(Instrument[PFMSettings, PFMState]):
                 `found` changes.
         """
         loop_kernels.loop_rows(
-            rows, spots, disturb, self.parameters, LOOP_POINTS, self.state, found, self._work()
+            rows, spots, disturb, self.parameters, self.state, found, self._work()
         )
 
     def read(self, rows: Int64, found: Float64, seen: Float64) -> None:

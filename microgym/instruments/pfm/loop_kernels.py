@@ -6,6 +6,8 @@ Arguments are those of `microgym.instruments.pfm.film_kernels`.
 import numpy as np
 
 from microgym.instruments.pfm.film_kernels import (
+    BIASES,
+    LOOP_POINTS,
     copy_part,
     let_rest,
     planes,
@@ -41,7 +43,7 @@ _ZERO, _CALM = np.int64(0), np.float32(0.0)
 
 
 @kernel
-def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
+def loop_rows(rows, spots, disturb, parameters, state, found, work):
     """Take a hysteresis loop with the tip at one place in each of the listed rows.
 
     The field of the tip is so strong that thermal noise is left out.
@@ -52,14 +54,13 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         spots: (N, 2) float64, commanded (y, x), cells.
         disturb: whether the loop takes time and the film stays as the loop leaves it; if not, the
             loop is taken on a copy.
-        points: biases of a quarter of the loop.
         found: (N, 2) float64, written: biases, V, at which the response changes sign on the way up
             and on the way down; the largest bias where it does not.
     """
     size = state.p.shape[1]
     kappa, depolarisation, dt, _ = parameters.lattice
     calm = LatticeConstants(kappa, depolarisation, dt, _CALM)
-    highest = parameters.loop_v
+    highest, points = parameters.loop_v, LOOP_POINTS
     dwell_s = parameters.loop_s / (6 * points)
     # Steps of a site of mobility 1 in each of the lattice's, at each bias.
     factor = dwell_s / (LOOP_STEPS * ATTEMPT_S)
@@ -81,21 +82,23 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
         part = height * width
         beta, alive = view2d(work, 0, height, width), view2d(work, part, height, width)
         field, q = view2d(work, 2 * part, height, width), view2d(work, 3 * part, height, width)
-        drive, mobility = (
+        weight, profile = (
             view2d(work, 4 * part, height, width),
             view2d(work, 5 * part, height, width),
         )
-        weight, profile = (
-            view2d(work, 6 * part, height, width),
-            view2d(work, 7 * part, height, width),
-        )
-        rest = work[8 * part :]
+        drive, rest = view2d(work, 6 * part, height, width), work[(7 + BIASES) * part :]
         prepare(b, top, left, parameters, state, beta, alive, field)
         confine(y - top, x - left, reach, alive)
         _weigh(y - top, x - left, sigma, weight)
+        box = _box(y - top, x - left, 3.0 * sigma, height, width)
         profile[:] = np.float32(0.0)
         add_tip_field(y - top, x - left, 1.0, d, profile)
         copy_part(state.p[b], top, left, q, True)
+        # Mobilities at each bias, which the sweep passes three times.
+        for level in range(-points, points + 1):
+            _bias(np.float32(peak * level / points), profile, field, drive)
+            moves = view2d(work, (7 + points + level) * part, height, width)
+            activate(drive, alive, moves)
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
         found[b, 0], found[b, 1] = highest, -highest
         up, down = False, False
@@ -105,18 +108,21 @@ def loop_rows(rows, spots, disturb, parameters, points, state, found, work):
             # Triangular sweep of the bias, six quarters long.
             last = volts
             quarter = point // points
-            share = (point - quarter * points + 1) / points
-            end = -highest if quarter == 2 or quarter == 3 else highest
-            volts = end * (share if quarter % 2 == 0 else 1.0 - share)
-            _bias(np.float32(peak * volts / highest), profile, field, drive)
-            activate(drive, alive, mobility)
-            evolve(s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, beta, mobility, drive, q, rest)
-            if volts == end and disturb:
-                rearm(b, top, left, mobility, dwell_s / ATTEMPT_S, state)
+            step = point - quarter * points + 1
+            level = step if quarter % 2 == 0 else points - step
+            level = -level if quarter == 2 or quarter == 3 else level
+            volts = highest * level / points
+            _bias(np.float32(peak * level / points), profile, field, drive)
+            moves = view2d(work, (7 + points + level) * part, height, width)
+            evolve(s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, beta, moves, drive, q, rest)
+            if abs(level) == points and disturb:
+                rearm(b, top, left, moves, dwell_s / ATTEMPT_S, state)
+            if point < points or quarter > 4:
+                continue
             # Coercive bias: where the response first changes sign, between points linearly.
-            seen = _weighted(weight, q)
+            seen = _weighted(weight, q, box)
             crossed = (before < 0.0) != (seen < 0.0)
-            if point > points and crossed and quarter <= 4:
+            if point > points and crossed:
                 at = last + (volts - last) * before / (before - seen)
                 if volts > last and not up:
                     found[b, 0], up = at, True
@@ -173,11 +179,20 @@ def _weigh(y, x, sigma, weight):
 
 
 @kernel
-def _weighted(weight, p):
-    """Polarisation seen by the tip at one place."""
+def _box(y, x, reach, height, width):
+    """First and last row and column, the last ones excluded, within reach of a place."""
+    top, left = max(int(np.ceil(y - reach)), 0), max(int(np.ceil(x - reach)), 0)
+    bottom, right = int(np.floor(y + reach)) + 1, int(np.floor(x + reach)) + 1
+    return top, min(bottom, height), left, min(right, width)
+
+
+@kernel
+def _weighted(weight, p, box):
+    """Polarisation seen by the tip at one place; the weight is 0 outside the box."""
     total = 0.0
-    for i in range(p.shape[0]):
+    top, bottom, left, right = box
+    for i in range(top, bottom):
         share, value = weight[i], p[i]
-        for j in range(p.shape[1]):
+        for j in range(left, right):
             total += share[j] * value[j]
     return total

@@ -233,11 +233,10 @@ def test_a_decision_does_not_depend_on_the_batch():
         seen, _, _, _, info = env.step(actions)
 
 
-def test_a_policy_comes_with_the_package_for_writing_alone():
-    env: Any = gym.make_vec("PFM-v0", 2)
+@pytest.mark.parametrize("env_id", ["PFM-v0", "PFMLoop-v0"])
+def test_a_policy_comes_with_the_package(env_id):
+    env: Any = gym.make_vec(env_id, 2)
     seen, info = env.reset(seed=1)
-    agent = make_agent("PFM-v0", "trained")
+    agent = make_agent(env_id, "trained")
     agent.reset(2, [1, 2])
     assert agent.act(seen, info).shape == (2, 5)
-    with pytest.raises(FileNotFoundError, match="there is no policy at"):
-        make_agent("PFMLoop-v0", "trained")

@@ -106,7 +106,8 @@ def test_what_is_trained_for_a_record(entry):
     assert 0 < found.kept <= found.episodes
 
 
-def test_a_small_agent_needs_something_to_learn(tmp_path):
+def test_a_small_agent_needs_something_to_learn(tmp_path, monkeypatch):
+    monkeypatch.setattr("microgym.agents.core.config.find_tables", lambda env_id: {})
     with pytest.raises(ValueError, match="no training configuration for 'PFMLoop-v0'"):
         write_record(
             EnvironmentConfig("PFMLoop-v0"), small=True, runs=tmp_path / "runs", folder=tmp_path

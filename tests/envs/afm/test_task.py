@@ -250,14 +250,14 @@ def test_interventions_set_hidden_quantities():
     env.step(dials())
     env.intervene(tip_radius_nm=60.0)
     assert env.step(dials())[4]["metrics"]["tip_radius_nm"] > 60.0
-    env.intervene(crash_nn=1.0)
+    env.intervene(strength_gpa=0.1)
     assert env.step(dials())[4]["cost_terms"]["crash"] >= 1.0
     env.intervene(drift_velocity_nm_s=[1.0, 2.0, 3.0])
     assert task_of(env).instrument.state.drift.velocity[0].tolist() == [1.0, 2.0, 3.0]
     for wrong in (
         {"tip_radius_nm": 1.0},
-        {"crash_nn": 0.0},
-        {"crash_nn": float("nan")},
+        {"strength_gpa": 0.0},
+        {"strength_gpa": float("nan")},
         {"drift_velocity_nm_s": [1.0, 2.0]},
         {"drift_velocity_nm_s": float("inf")},
         {"luck": 1.0},

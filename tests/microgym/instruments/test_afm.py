@@ -166,8 +166,8 @@ def test_a_soft_surface_yields_more_at_a_lower_setpoint():
     assert depths[0] > 0.2
 
 
-def test_forces_over_the_threshold_break_the_tip():
-    hard = TipParameters(crash_nn=300.0)
+def test_pressures_over_the_strength_break_the_tip():
+    hard = TipParameters(strength_gpa=15.0)
     instrument, rows = mounted(bumps(SIDE, 80.0, 10.0), 60.0, tip=hard)
     safe, _ = mounted(bumps(SIDE, 80.0, 10.0), 60.0)
     for _ in range(3):
@@ -327,8 +327,8 @@ def test_bad_input_is_refused():
         AFMSettings(pixels=1000)
     with pytest.raises(ValueError, match="free_amplitude_nm"):
         AFMSettings(cantilever=Cantilever(free_amplitude_nm=0.0))
-    with pytest.raises(ValueError, match="crash_nn"):
-        TipParameters(crash_nn=0.0)
+    with pytest.raises(ValueError, match="strength_gpa"):
+        TipParameters(strength_gpa=0.0)
     with pytest.raises(ValueError, match="debris_per_s"):
         TipParameters(debris_per_s=-1.0)
     with pytest.raises(ValueError, match="damping"):

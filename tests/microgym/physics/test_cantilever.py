@@ -11,6 +11,7 @@ from microgym.physics.cantilever import (
     balanced_gap,
     contact_limits,
     contact_peak,
+    contact_pressure,
     coupling_of,
     cube_root,
     deflection_of,
@@ -201,6 +202,17 @@ def test_the_free_oscillation_builds_up_with_the_lag():
     _, ticks = run(np.full(101, 500.0), 1e-4, loop, state)
     grown = 1.0 + 19.0 * (1.0 - np.exp(-2e-5 * np.arange(1, 501) / STANDARD.lag_s))
     assert ticks[:, 5] + 14.0 == pytest.approx(grown, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("force", "modulus", "radius"), [(200.0, 60.0, 8.0), (1600.0, 60.0, 8.0), (6000.0, 60.0, 27.0)]
+)
+def test_the_pressure_of_a_contact_is_hertz(force, modulus, radius):
+    # a^3 = 3 F R / (4 E), p = 3 F / (2 pi a^2).
+    contact = (0.75 * force * radius / modulus) ** (1.0 / 3.0)
+    found = contact_pressure(force * modulus**2 * radius, radius)
+    assert found == pytest.approx(1.5 * force / (np.pi * contact**2), rel=1e-9)
+    assert contact_pressure(0.0, radius) < 1e-9
 
 
 def test_contact_begins_with_the_lever_bent_and_ends_by_adhesion():
