@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from microgym.baselines.audit import plain, run
+from microgym.baselines.audit import run
 from microgym.baselines.audit.check import GROUPS, SHORT, Findings, judge
 from microgym.baselines.audit.context import Audit
 from microgym.baselines.cli import main
@@ -50,17 +50,6 @@ def test_a_partial_audit_changes_its_part_of_the_record(audit_of: Make, tmp_path
     record = json.loads((tmp_path / "X.audit.json").read_text("utf-8"))
     assert [one["verdict"] for one in record["checks"]] == ["pass", "fail"]
     assert record["groups"] == {"leaks": {"n": 2}, "scale": {"n": 1}}
-
-
-def test_plain_rows_are_trained_once(audit_of: Make, monkeypatch: Any) -> None:
-    audit = audit_of("Sound", 0.1)
-    found = plain.plain(audit)
-    rows = found.data["default"]["PPO"]
-    assert len(rows["runs"]) == len(plain.SEEDS)
-    assert all(steps > 0 for steps in rows["steps"])
-    assert all(one.passed for one in found.checks)  # seconds decide only what they reach
-    monkeypatch.setattr(plain, "train", lambda task: pytest.fail("trained again"))
-    assert plain.plain(audit).data["default"]["PPO"]["runs"] == rows["runs"]
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)
