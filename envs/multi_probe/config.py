@@ -17,7 +17,6 @@ class MultiProbeConfig(PtychoConfig):
     )
     share: str = choice("maps", ("maps", "none"), "what probes see of each other")
     observation: str = choice("compact", ("compact", "full"), "maps of 32 or of 64 cells")
-    action: str = choice("continuous", ("continuous",), "kind of action")
 
     def validate(self) -> None:
         """Refuse a recorded scan, which has one probe; see `PtychoConfig.validate`."""

@@ -28,7 +28,12 @@ In `MultiProbeJoint-v0` the probes are the first axis of each part.
 
 ## Action Space
 
-Position and exposure time of every probe.
+Position and exposure time of every probe. With `action="grid"` each probe chooses one cell and one
+exposure time. Cells that were exposed before are masked, until none is free; with `share="none"` a
+probe knows of its own exposures only. `info["action_mask"]` has a row for each probe, by which
+`env.action_space.sample(tuple(info["action_mask"]))` draws; `action_masks()` has the rows one after
+the other, as `MaskablePPO` of sb3-contrib wants them. In the parallel environment the info of a
+probe has its own row.
 
 ## Rewards
 

@@ -11,7 +11,7 @@ from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho.observation import Scan
-from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
+from microgym.envs.ptycho.task import EXPOSURE, EXPOSURE_CHOICES, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.physics.drift import DriftState
@@ -58,12 +58,13 @@ class MultiProbeTask(PtychoTask):
     """
 
     Config = MultiProbeConfig
-    SIZES = {**PtychoTask.SIZES, "probes": "probes"}
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
     )
-    ACTION = Channels(**EXPOSURE).along("probes")
+    ACTION = Modes(
+        continuous=Channels(**EXPOSURE).along("probes"), grid=EXPOSURE_CHOICES.along("probes")
+    )
     COST = {
         **PtychoTask.COST,
         "collision": "pairs of probes that were to come closer than the clearance",
@@ -128,7 +129,7 @@ class MultiProbeTask(PtychoTask):
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure with each probe at once; colliding probes lose theirs."""
-        places = self.decode(rows, actions)[0][rows]
+        places = self.decode(actions)[0][rows]
         at = np.floor(self.positions(places) + 0.5)
         apart = np.sqrt(np.square(at[:, :, None] - at[:, None]).sum(axis=-1))
         near = (apart < self.config.clearance_px) & ~np.eye(self.probes, dtype=np.bool_)
@@ -137,6 +138,13 @@ class MultiProbeTask(PtychoTask):
         team.place[rows] = np.where(lost[:, :, None], team.place[rows], places)
         super().advance(rows, actions)
         self.costs[rows, 1] = 0.5 * near.sum(axis=(1, 2))
+
+    def mark(self, rows: Int64, cells: Int64) -> None:
+        """Mark the cells, (N, A), that probes have exposed; with share="none", each its own."""
+        for probe in range(self.probes):
+            kept = rows[~self.team.state.lost[rows, probe]]
+            knows = slice(None) if self.own is None else probe
+            self.state.used[kept, knows, cells[kept, probe]] = True
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """One simultaneous exposure of all probes that have not collided.
