@@ -148,7 +148,7 @@ class MicroscopeEnvBase:
         return self.task.variants.of(0).render(0)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which actions make sense now, bool [N, n].
+        """Which actions make sense now, bool [N, n]; of several choices, one after the other.
 
         Raises:
             ResetNeeded: before the first reset.

@@ -217,7 +217,10 @@ class Task(ABC):
         return cast("Any", self).instrument.state.ledger
 
     def action_masks(self) -> NDArray[np.bool_] | None:
-        """Actions that make sense now, bool [N, n]; None where actions are not enumerable."""
+        """Actions that make sense now, bool [N, n]; None where actions are not enumerable.
+
+        Of several choices of n each, bool [N, choices * n], one after the other.
+        """
         return None
 
     def headline(self, row: int) -> str:
@@ -271,6 +274,8 @@ class Task(ABC):
     def info(self) -> dict[str, Any]:
         """Terms, costs, metrics and ledger; masks, int8, and the hidden state where there are some.
 
+        Masks have an axis of choices where there are several.
+
         Returns:
             A nested dict of arrays [N, ...], fresh, with the same keys at every call.
         """
@@ -283,7 +288,8 @@ class Task(ABC):
         }
         masks = self.action_masks()
         if masks is not None:
-            result["action_mask"] = masks.astype(np.int8)
+            choices = self.single_action_space.shape or ()
+            result["action_mask"] = masks.reshape(self.num_envs, *choices, -1).astype(np.int8)
         if self.config.reveal:
             result["latent"] = self.latent()
         return result
