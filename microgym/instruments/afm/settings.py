@@ -112,7 +112,7 @@ LOOP_LEVELS: dict[str, LoopParameters] = {
     "off": LoopParameters(),
     "easy": LoopParameters(0.2, 0.2, 0.02),
     "real": LoopParameters(0.35, 0.35, 0.035),
-    "hard": LoopParameters(0.5, 0.5, 0.05),
+    "hard": LoopParameters(0.8, 0.6, 0.05),
 }
 """Levels of the switch `loop`. Noise of 20 to 50 pm in 10 kHz is usual (not verified here); spreads
 are design choices."""
