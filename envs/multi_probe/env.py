@@ -41,8 +41,8 @@ The team's, the same for each agent: the terms of Ptycho-v0, with dose and expos
 and the time of the team. Doses count relative to the nominal dose of all probes.
 
 A team that exposes nothing earns 0, and one that chooses positions at random more: structure is
-paid when it is found. With `difficulty="easy"` stages do not drift and the specimen does not fade,
-so that a policy need learn only where structure is, and to keep the probes apart.
+paid when it is found. With `difficulty="easy"` stages do not drift, the specimen does not fade, and
+carriers do not block each other, so that a policy need learn only where structure is.
 
 ## Starting State
 

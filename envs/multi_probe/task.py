@@ -36,6 +36,7 @@ class TeamState(NamedTuple):
         place: (N, A, 2) float64, latest position of each probe, (y, x) in [-1, 1].
         signal: (N, A, 2) float64, latest counts inside and outside the direct beam.
         lost: (N, A) bool, the latest exposure was lost to a collision.
+        clearance: (N,) float64, least distance of two probes, on the scale of `place`.
         taken_by: (N, E) int64, probe that took each exposure of the scan.
     """
 
@@ -43,6 +44,7 @@ class TeamState(NamedTuple):
     place: Annotated[Float64, Shape("probes", 2)]
     signal: Annotated[Float64, Shape("probes", 2)]
     lost: Annotated[Bool, Shape("probes")]
+    clearance: Annotated[Float64, Shape()]
     taken_by: Annotated[Int64, Shape("exposures")]
 
 
@@ -122,6 +124,7 @@ class MultiProbeTask(PtychoTask):
         team, probes = self.team.state, self.instrument.probe_rows(rows)
         clear(team, rows)
         team.place[rows] = observation.parts(self.probes).mean(axis=1)
+        team.clearance[rows] = 2.0 * self.config.clearance_px / self.region
         self.instrument.park(probes, self.positions(team.place[rows]).reshape(-1, 2))
         if self.own is not None:
             self.own.reset(probes)
@@ -180,8 +183,8 @@ class MultiProbeTask(PtychoTask):
         count, each, cells = self.num_envs, self.probes, self.scan.cells
         if self.own is None:
             shown = np.repeat(super().maps()[:, None], each, axis=1)
-            clearance = 2.0 * self.config.clearance_px / self.region
-            others = observation.draw_others(self.team.state.place, clearance, cells)
+            team = self.team.state
+            others = observation.draw_others(team.place, team.clearance, cells)
         else:
             shown = self.own.maps.reshape(count, each, -1, cells, cells)
             others = np.zeros((count, each, cells, cells), np.float32)

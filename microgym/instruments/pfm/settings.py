@@ -17,14 +17,14 @@ DRIFT_LEVELS: dict[str, DriftParameters] = {
     level: DriftParameters(speed, settling, 60.0, wander, 120.0, 0.25, length_unit="cells")
     for level, speed, settling, wander in (
         ("off", 0.0, 0.0, 0.0),
-        ("easy", 0.011, 0.3, 0.05),
+        ("easy", 0.0165, 0.5, 0.05),
         ("real", 0.033, 1.0, 0.1),
         ("hard", 0.1, 3.0, 0.3),
     )
 }
 """Drift of the tip over the film, in cells of 5 nm: "real" is 10 nm/min, the upper end of the 1 to
 10 nm/min that are commonly quoted for ambient scanning probes, and wanders by 0.5 nm in 120 s (not
-verified here); "easy" is a third and "hard" three times that. The settling is a design choice."""
+verified here); "easy" is half of that and "hard" three times. The settling is a design choice."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ READOUT_LEVELS: dict[str, ReadoutParameters] = {
 }
 """The switch of the read-out (design choices)."""
 
-HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 5e-3, "real": 4e-2, "hard": 1.2e-1}
-"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 50, 6 and 2 times that,
+HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 2.5e-2, "real": 6e-2, "hard": 1.2e-1}
+"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 10, 4 and 2 times that,
 and neighbours hold a cell in place (design choices)."""
 
 DISORDER_LEVELS: dict[str, float] = {"off": 0.0, "easy": 0.6, "real": 1.0, "hard": 1.5}

@@ -191,7 +191,7 @@ def test_parts_cover_the_region_once():
     for probes in (2, 3, 4):
         sizes = np.prod(parts(probes)[:, 1] - parts(probes)[:, 0], axis=1)
         np.testing.assert_allclose(sizes, 4.0 / probes)
-    drawn = draw_others(np.array([[[0.0, 0.0], [0.0, 0.0]]]), 0.5, 8)
+    drawn = draw_others(np.array([[[0.0, 0.0], [0.0, 0.0]]]), np.array([0.5]), 8)
     np.testing.assert_array_equal(drawn[0, 0], drawn[0, 1])
     assert OTHERS == 3
 
@@ -204,6 +204,17 @@ def test_the_drift_under_the_probes_of_one_specimen_is_set():
     after = envs.unwrapped.task.probe_drift.velocity
     np.testing.assert_array_equal(after[0], before[0])
     np.testing.assert_array_equal(after[1], [[0.5, 0.0], [0.0, -0.5]])
+
+
+def test_easy_probes_pass_each_other():
+    envs: Any = gym.make_vec("MultiProbeJoint-v0", 2, exposures=3)
+    envs.reset(seed=1, options={"difficulty": ["easy", "default"]})
+    seen, _, _, _, info = envs.step(np.stack([action((0.0, 0.0), (0.0, 0.4))] * 2))
+    assert info["cost_terms"]["collision"].tolist() == [0.0, 1.0]
+    assert info["ledger"]["exposures"].tolist() == [2, 0]
+    others = seen["maps"][:, :, MAPS.index("others")]
+    assert not others[0].any()
+    assert others[1].any()
 
 
 def test_frames_show_every_probe():
