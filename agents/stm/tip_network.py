@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter, tanh_layers
 from microgym.agents.core.privileged_observation import PrivilegedTeacher
-from microgym.agents.stm.tip_filter import GENTLE, STATES, TipFilter
+from microgym.agents.stm.tip_filter import GENTLE, HARDNESS_CELLS, STATES, TipFilter
 from microgym.agents.stm.tip_references import TipExpertState
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, LARGEST, TIP
@@ -20,7 +20,7 @@ from microgym.state import Float32
 
 NUMBERS, BELIEF = "numbers", "belief"
 """Parts of the network's observation: the environment's vector, and what the filter says."""
-_FEATURES = STATES + len(GENTLE)
+_FEATURES = STATES + HARDNESS_CELLS + len(GENTLE)
 _LEAST, _SPREAD = 1e-3, 3.0
 """Least probability that is told apart from 0, and scale of the log-odds (design choices)."""
 
@@ -28,7 +28,8 @@ _LEAST, _SPREAD = 1e-3, 3.0
 class TipBeliefs(PolicyAdapter):
     """Belief of the Bayesian filter beside the observation: the history in a few numbers.
 
-    Log-odds of the states, and of a sharp tip after each gentle action.
+    Log-odds of the states, of the parts of the range of hardness, and of a sharp tip after each
+    gentle action.
     """
 
     State = TipExpertState
@@ -50,7 +51,8 @@ class TipBeliefs(PolicyAdapter):
         whole = observation if isinstance(observation, Mapping) else {NUMBERS: observation}
         numbers, belief = np.asarray(whole[NUMBERS], np.float32), self.state.belief
         self._filter.update(belief, TIP.unpack(numbers.astype(np.float64)))
-        told = [self._filter.states(belief), self._filter.sharpened(belief)]
+        known = self._filter
+        told = [known.states(belief), known.hardness(belief), known.sharpened(belief)]
         chances = np.clip(np.concatenate(told, axis=1), _LEAST, 1.0 - _LEAST)
         odds = np.log(chances / (1.0 - chances)) / _SPREAD
         return {NUMBERS: numbers, BELIEF: odds.astype(np.float32)}
