@@ -3,7 +3,8 @@
 A hidden Markov model. Within a generation the tip is one of the cells of a grid over state, blur,
 ghost, flicker and hardness, with the prior that tips are drawn with; conditioning and imaging may
 begin a new generation of the same hardness, whose state follows the chain of
-`microgym.physics.stm_tip`: dips that change nothing tell how hard a tip is. The forward recursion is exact on the grid (Rabiner, Proc. IEEE 77, 257, 1989).
+`microgym.physics.stm_tip`: dips that change nothing tell how hard a tip is. The forward recursion
+is exact on the grid (Rabiner, Proc. IEEE 77, 257, 1989).
 """
 
 import functools
@@ -72,6 +73,7 @@ class TipFilter:
         state: (cells,) int64, state of the tip in each cell.
         fresh: (cells,) float64, probability of a cell given its state.
         cells: number of cells.
+        hardness_nm: (hardness,) float64, hardness of the cells.
         changes: action to its `changes` of a tip of each hardness, (hardness, states, states).
     """
 
@@ -95,24 +97,26 @@ class TipFilter:
         self.cells = self.state.size
         self.fresh = 1.0 / np.bincount(self.state)[self.state]
         self.readings = np.concatenate(places)
-        counts = np.bincount(self.state) // _HARDNESS.size
-        self._hardness = np.concatenate([np.arange(_HARDNESS.size).repeat(one) for one in counts])
-        self._edges = np.append(0, counts.repeat(_HARDNESS.size).cumsum()[:-1])
+        counts = np.bincount(self.state) // HARDNESS_CELLS
+        self._hardness = np.concatenate([np.arange(HARDNESS_CELLS).repeat(one) for one in counts])
+        self._edges = np.append(0, counts.repeat(HARDNESS_CELLS).cumsum()[:-1])
         # A tip lies anywhere in its cell: the variance of a uniform range is added to the noise.
         error = np.maximum(np.array(READING_LEVELS[noise]), _LEAST_NOISE * np.array(SCALES))
         variance = error**2 + np.concatenate(widths) ** 2 / 12.0
         self._precision = 0.5 / variance
         self._norm = np.sqrt(np.prod(self._precision * np.array(SCALES) ** 2, axis=1))
-        hardness = stm_tip.HARDNESS_NM * np.exp(spread.hardness_spread * _HARDNESS)
-        self.changes = {k: np.array([changes(k, h) for h in hardness]) for k in CONDITIONING}
+        self.hardness_nm = stm_tip.HARDNESS_NM * np.exp(spread.hardness_spread * _HARDNESS)
+        self.changes = {
+            k: np.array([changes(k, one) for one in self.hardness_nm]) for k in CONDITIONING
+        }
         rate = stm_tip.change_rate(IMAGING_PA, IMAGING_V, spread.change_hz)
         by_itself = 1.0 - np.exp(-rate * STMSettings().image_s)
-        self._by_itself = np.tile(by_itself * transitions(stm_tip.ITSELF), (hardness.size, 1, 1))
+        self._by_itself = np.tile(by_itself * transitions(stm_tip.ITSELF), (HARDNESS_CELLS, 1, 1))
         bad = np.where(np.arange(STATES) == stm_tip.SHARP, 0.0, 1.0 / (STATES - 1))
         self._prior = bad[self.state] * self.fresh
 
     def update(self, belief: Float64, seen: Mapping[str, Float64]) -> None:
-        """Let the last action, and the image if it was one, act on the beliefs (N, cells), in place.
+        """Let the last action and the image after it act on the beliefs (N, cells), in place.
 
         Args:
             seen: values of the channels of the observation, each (N,).
@@ -124,26 +128,25 @@ class TipFilter:
             rows = ~begun & (seen[f"last_{k}"] > 0.5)
             if rows.any():
                 belief[rows] = self._changed(belief[rows], self.changes[k])
-        rows = seen["readings"] > 0.0
-        seeing = self._changed(belief[rows], self._by_itself)
-        distance = np.zeros(seeing.shape)
+        belief[:] = self._changed(belief, self._by_itself)
+        distance = np.zeros(belief.shape)
         for k, (name, scale) in enumerate(zip(READINGS, SCALES, strict=True)):
-            away = scale * seen[name][rows, None] - self.readings[:, k]
+            away = scale * seen[name][:, None] - self.readings[:, k]
             distance += away * away * self._precision[:, k]
-        seeing *= self._norm * np.exp(distance.min(axis=1, keepdims=True) - distance)
-        belief[rows] = seeing / seeing.sum(axis=1, keepdims=True)
+        belief *= self._norm * np.exp(distance.min(axis=1, keepdims=True) - distance)
+        belief /= belief.sum(axis=1, keepdims=True)
 
     def states(self, belief: Float64) -> Float64:
         """Probabilities of the states, (N, states), of beliefs (N, cells)."""
-        return self._joint(belief).sum(axis=2)
+        return self.joint(belief).sum(axis=2)
 
     def hardness(self, belief: Float64) -> Float64:
         """Probabilities of the cells' hardness, (N, hardness)."""
-        return self._joint(belief).sum(axis=1)
+        return self.joint(belief).sum(axis=1)
 
     def sharpened(self, belief: Float64) -> Float64:
         """Probability of a sharp tip after each gentle action, (N, gentle)."""
-        joint = self._joint(belief)
+        joint = self.joint(belief)
         found: list[Float64] = []
         for k in GENTLE:
             moved = self.changes[k]
@@ -152,16 +155,16 @@ class TipFilter:
             found.append(stays.sum(axis=1) + arriving)
         return np.stack(found, axis=1)
 
-    def _joint(self, belief: Float64) -> Float64:
+    def joint(self, belief: Float64) -> Float64:
         """Probabilities of states and hardness, (N, states, hardness)."""
         parts = np.add.reduceat(belief, self._edges, axis=1)
-        return parts.reshape(len(belief), STATES, _HARDNESS.size)
+        return parts.reshape(len(belief), STATES, HARDNESS_CELLS)
 
     def _changed(self, belief: Float64, moved: Float64) -> Float64:
         """Beliefs after something that changes tips as told, (hardness, states, states)."""
-        joint = self._joint(belief)
+        joint = self.joint(belief)
         # Sums in a fixed order, so that a row does not depend on the others.
         arriving = (joint[:, :, None] * moved.transpose(1, 2, 0)).sum(axis=1)
         stays = 1.0 - moved.sum(axis=2)[self._hardness, self.state]
-        there = arriving[:, self.state, self._hardness] * _HARDNESS.size
+        there = arriving[:, self.state, self._hardness] * HARDNESS_CELLS
         return belief * stays + there * self.fresh

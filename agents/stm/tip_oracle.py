@@ -14,16 +14,17 @@ from microgym.agents.core.agent import BaseAgent
 from microgym.agents.stm.tip_filter import CONDITIONING, STATES, changes, transitions
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import ACTIONS, TIP
-from microgym.envs.stm.tip_task import ACCEPT, DIP, LOOK, MOVE, PULSE, SPOILT, STMTipTask
+from microgym.envs.stm.tip_task import ACCEPT, DIP, EVIDENCE, LOOK, MOVE, PULSE, SPOILT, STMTipTask
 from microgym.instruments.stm.settings import IMAGING_PA, IMAGING_V, STMSettings
 from microgym.physics import stm_tip
 from microgym.physics.stm_tip import APEX_LEVELS
-from microgym.state import Float64, Int64
+from microgym.state import Float32, Float64, Int64
 
 _SETTINGS = STMSettings()
 _UNIT_S = _SETTINGS.condition_s
 """Step of time, s, of which an image and a coarse move are multiples."""
-_LOOK, _GO = round(_SETTINGS.image_s / _UNIT_S), round(_SETTINGS.coarse_s / _UNIT_S)
+_LOOK = round(_SETTINGS.image_s / _UNIT_S)
+_TOUCH, _GO = 1 + _LOOK, round(_SETTINGS.coarse_s / _UNIT_S) + _LOOK
 _HARDNESS_STEP = 0.05  # of the logarithm of the hardness for which plans are made
 _DAMAGE = STMTipTask.REWARD["damage"].weight
 _KINDS = (SPOILT[PULSE], SPOILT[DIP + len(stm_tip.DIPS_NM) - 1])
@@ -71,25 +72,39 @@ class TipOracleAgent(BaseAgent):
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
         """The first action of the plan from here."""
         config, latent = self.config, info["latent"]
-        seen = TIP.unpack(observation["numbers"].astype(np.float64))
-        steps = np.floor(seen["time_left"] * config.time_budget_s / _UNIT_S + 1e-4)
-        places = np.rint(20.0 * seen["places"]).astype(np.int64)
-        surface = np.abs(seen["clean"][:, None] - _CLEAN).argmin(axis=1)
-        looked = (seen["readings"] > 0.0).astype(np.int64)
+        steps, *where = situations(observation["numbers"], config.places, config.time_budget_s)
         hardness = np.log(latent["traits"][:, stm_tip.HARDNESS] / stm_tip.HARDNESS_NM)
         numbers = np.rint(hardness / _HARDNESS_STEP)
-        found = np.empty(len(steps), np.int64)
+        found = np.empty(len(numbers), np.int64)
         for row, number in enumerate(numbers.tolist()):
             table = plan(config.tip, number, config.places, config.time_budget_s)
-            left = min(int(steps[row]), len(table) - 1)
-            kind = latent["tip_state"][row]
-            found[row] = table[left, places[row], surface[row], kind, looked[row]]
+            places, surface, looked = (one[row] for one in where)
+            found[row] = table[steps[row], places, surface, latent["tip_state"][row], looked]
         return found
+
+
+def situations(numbers: NDArray[Any], places: int, time_budget_s: float) -> list[Int64]:
+    """What plans depend on, from the environment's vector.
+
+    Args:
+        numbers: (N, channels), see `TIP`.
+        places, time_budget_s: arguments of the environment.
+
+    Returns:
+        Steps of time left, places left, pattern on the surface, and whether there are images
+        enough for an acceptance; each (N,).
+    """
+    seen = TIP.unpack(numbers.astype(np.float64))
+    steps = np.floor(np.maximum(seen["time_left"], 0.0) * time_budget_s / _UNIT_S + 1e-4)
+    left = np.minimum(np.rint(20.0 * seen["places"]), places)
+    surface = np.abs(seen["clean"][:, None] - _CLEAN).argmin(axis=1)
+    images = np.rint(5.0 * seen["readings"])
+    return [steps.astype(np.int64), left.astype(np.int64), surface, (images >= EVIDENCE) * 1]
 
 
 @functools.lru_cache(maxsize=512)
 def plan(tip: str, number: float, places: int, time_budget_s: float) -> NDArray[np.int8]:
-    """Best actions by backward induction (Bellman, Dynamic Programming, 1957).
+    """Best actions for a hardness.
 
     Args:
         tip: level of the switch.
@@ -97,34 +112,54 @@ def plan(tip: str, number: float, places: int, time_budget_s: float) -> NDArray[
         places, time_budget_s: arguments of the environment.
 
     Returns:
-        Action for (steps of time left, places left, pattern on the surface, state of the tip,
-        whether there is an image of it).
+        Action for each situation of `action_values`.
     """
     hardness = stm_tip.HARDNESS_NM * math.exp(_HARDNESS_STEP * number)
-    moved = np.array([_stochastic(changes(k, hardness)) for k in CONDITIONING])
+    found = action_values(tip, hardness, places, time_budget_s)
+    return found.argmax(axis=-1).astype(np.int8)
+
+
+def action_values(tip: str, hardness: float, places: int, time_budget_s: float) -> Float32:
+    """Values of actions by backward induction (Bellman, Dynamic Programming, 1957).
+
+    Args:
+        tip: level of the switch.
+        hardness: of the tip, nm.
+        places, time_budget_s: arguments of the environment.
+
+    Returns:
+        Expected return of each action for (steps of time left, places left, pattern on the surface,
+        state of the tip, whether it may be accepted); -inf where there is no room for it.
+    """
     rate = stm_tip.change_rate(IMAGING_PA, IMAGING_V, APEX_LEVELS[tip].change_hz)
     by_itself = (1.0 - math.exp(-rate * _SETTINGS.image_s)) * transitions(stm_tip.ITSELF)
     seen = _stochastic(by_itself)
+    # An image follows every action.
+    moved = np.array([_stochastic(changes(k, hardness)) @ seen for k in CONDITIONING])
     after, fits = _surfaces()
     steps = int(time_budget_s / _UNIT_S)
     values = np.full((steps + 1, places + 1, len(_PATTERNS), STATES, 2), -1.0)
-    best = np.zeros(values.shape, np.int8)
+    each = np.full((*values.shape, len(ACTIONS)), -np.inf, np.float32)
+    each[0, ..., LOOK] = -1.0
     price = _UNIT_S / time_budget_s
     end = np.where(np.arange(STATES) == stm_tip.SHARP, 1.0, -1.0)
+    touching = slice(CONDITIONING.start, CONDITIONING.stop)
     for left in range(1, steps + 1):
-        found = np.full((len(ACTIONS), *values.shape[1:]), -np.inf)
-        found[LOOK] = (values[max(left - _LOOK, 0), ..., 1] @ seen.T)[..., None] - _LOOK * price
-        then = values[left - 1, ..., 0][:, after].transpose(2, 0, 1, 3)
-        worth = then @ moved.transpose(0, 2, 1)[:, None] - price
-        worth -= _DAMAGE * SPOILT[CONDITIONING.start : CONDITIONING.stop, None, None, None]
+        found = each[left]
+        found[..., LOOK] = (values[max(left - _LOOK, 0), ..., 1] @ seen.T)[..., None]
+        found[..., LOOK] -= _LOOK * price
+        # (conditioning, places, patterns, states).
+        then = values[max(left - _TOUCH, 0), ..., 0][:, after].transpose(2, 0, 1, 3)
+        worth = then @ moved.transpose(0, 2, 1)[:, None] - _TOUCH * price
+        worth -= _DAMAGE * SPOILT[touching, None, None, None]
         worth = np.where(fits.T[:, None, :, None], worth, -np.inf)
-        found[CONDITIONING.start : CONDITIONING.stop] = worth[..., None]
-        fresh = values[max(left - _GO, 0), :-1, :1, :, :1]
-        found[MOVE, 1:] = fresh - _GO * price
-        found[ACCEPT, ..., 1] = end
-        best[left] = found.argmax(axis=0)
-        values[left] = found.max(axis=0)
-    return best
+        found[..., touching] = worth.transpose(1, 2, 3, 0)[..., None, :]
+        found[1:, ..., MOVE] = (values[max(left - _GO, 0), :-1, :1, :, 0] @ seen.T)[
+            ..., None
+        ] - _GO * price
+        found[..., 1, ACCEPT] = end
+        values[left] = found.max(axis=-1)
+    return each
 
 
 def _stochastic(changed: Float64) -> Float64:

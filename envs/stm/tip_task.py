@@ -40,7 +40,7 @@ class TipTaskState(NamedTuple):
         clean: (N,) float64, clean surface of the present place, part of a place.
         places: (N,) int64, fresh places left.
         spoilt: (N,) float64, surface spoilt so far, places.
-        reading, mean: (N, 4) float64, last reading, and mean since the tip was touched before it.
+        reading, mean: (N, 4) float64, last reading, and mean since the tip was last touched.
         readings: (N,) int64, images since the tip was last touched.
         last: (N,) int64, last action.
         accepted: (N,) bool.
@@ -61,8 +61,8 @@ class TipTaskState(NamedTuple):
 class STMTipTask(TunnellingTask):
     """N tips that are to be made sharp.
 
-    An image of clean surface, from which the tip is read, is an action of its own. An acceptance
-    needs an image of the tip as it is, and ends the episode.
+    Every action but the last is followed by an image of clean surface, from which the tip is read.
+    An acceptance needs two images at least, and ends the episode.
     """
 
     Config = STMTipConfig
@@ -101,7 +101,7 @@ class STMTipTask(TunnellingTask):
         self._look(rows)
 
     def advance(self, rows: Int64, actions: Any) -> None:
-        """Condition the tip, take an image, or accept it."""
+        """Condition the tip and take an image, or accept it."""
         self.share(lambda part: self._act(part, actions), rows)
 
     def _act(self, rows: Int64, actions: Int64) -> None:
@@ -121,7 +121,7 @@ class STMTipTask(TunnellingTask):
         state.readings[rows[chosen != LOOK]] = 0
         state.accepted[rows] = chosen == ACCEPT
         self.costs[rows, 0] = state.accepted[rows] & (self.sharp[rows] == 0.0)
-        self._look(rows[chosen == LOOK])
+        self._look(rows[chosen != ACCEPT])
 
     def _look(self, rows: Int64) -> None:
         state = self.state

@@ -53,7 +53,7 @@ MEAN_STRENGTH_EV = 1.5
 close-packed rows only and the stronger in most directions (found by search)."""
 MEAN_WIDTH_NM = 0.15
 HARDNESS_NM = 1.2
-DEEP_RATIO = 1.5
+DEEP_RATIO = 1.45
 """Depth of a dip over the hardness above which it is deep (design choice): a change below that
 reshapes the apex, one above pulls a neck of metal out of the surface."""
 PULSE_V = 4.0
@@ -74,9 +74,9 @@ READINGS = ("blur", "ghost", "flicker", "slope")
 logarithm of the current with height over that of a clean tip."""
 READING_LEVELS: dict[str, tuple[float, float, float, float]] = {
     "off": (0.0, 0.0, 0.0, 0.0),
-    "easy": (0.02, 0.1, 0.002, 0.075),
-    "real": (0.04, 0.2, 0.004, 0.15),
-    "hard": (0.08, 0.4, 0.008, 0.3),
+    "easy": (0.027, 0.09, 0.0027, 0.09),
+    "real": (0.04, 0.13, 0.004, 0.13),
+    "hard": (0.07, 0.24, 0.007, 0.24),
 }
 """Standard deviations of `READINGS` by the level of noise: nm, part, nm, part (design choices). At
 "real" one image tells a sharp tip from the others by one to two standard deviations."""
@@ -133,9 +133,9 @@ class TipState(NamedTuple):
 
 APEX_LEVELS: dict[str, ApexParameters] = {
     "off": ApexParameters(),
-    "easy": ApexParameters(0.15, 0.05, 0.03, 0.2, 3e-5),
-    "real": ApexParameters(0.3, 0.1, 0.07, 0.4, 1e-4),
-    "hard": ApexParameters(0.45, 0.15, 0.12, 0.6, 3e-4),
+    "easy": ApexParameters(0.2, 0.05, 0.07, 0.12, 3e-5),
+    "real": ApexParameters(0.3, 0.1, 0.1, 0.25, 1e-4),
+    "hard": ApexParameters(0.45, 0.15, 0.15, 0.6, 3e-4),
 }
 """The switch of the tip (design choices). The rate of "real" makes 0.06 changes in ten minutes at
 rest; current raises it (`change_rate`)."""
@@ -148,8 +148,8 @@ _NEXT = np.cumsum(
         # Gentle dip: steadies a loose atom, hardly reshapes a blunt end, keeps dirt.
         [
             (0.40, 0.20, 0.15, 0.10, 0.15),
-            (0.30, 0.40, 0.20, 0.05, 0.05),
-            (0.04, 0.10, 0.76, 0.05, 0.05),
+            (0.12, 0.72, 0.08, 0.04, 0.04),
+            (0.02, 0.03, 0.92, 0.01, 0.02),
             (0.08, 0.07, 0.15, 0.65, 0.05),
             (0.60, 0.10, 0.15, 0.05, 0.10),
         ],
@@ -159,7 +159,7 @@ _NEXT = np.cumsum(
         [
             (0.15, 0.25, 0.10, 0.15, 0.35),
             (0.15, 0.40, 0.10, 0.05, 0.30),
-            (0.02, 0.15, 0.70, 0.05, 0.08),
+            (0.02, 0.05, 0.85, 0.03, 0.05),
             (0.50, 0.15, 0.10, 0.15, 0.10),
             (0.10, 0.20, 0.20, 0.10, 0.40),
         ],
