@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -38,13 +39,17 @@ class GridNet(ChoiceNet):
     grid, numbers are added as constant planes, and residual, dilated convolutions give one logit
     for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
 
+    Where several agents choose at once, maps and numbers of all are read together, and each choice
+    has output maps of its own.
+
     Args:
-        channels: maps of the observation.
-        numbers: numbers of the observation.
+        channels: maps of the observation, of one agent.
+        numbers: numbers of the observation, of one agent.
         edge: cells along an edge of the maps, a multiple of `grid`.
         grid: cells along an edge of the grid of actions.
         levels: choices for each cell.
         width: channels of the hidden layers.
+        parts: agents that choose at once.
     """
 
     kind = "grid"
@@ -54,18 +59,26 @@ class GridNet(ChoiceNet):
     _at: Tensor
 
     def __init__(
-        self, channels: int, numbers: int, edge: int, grid: int, levels: int, width: int = 24
+        self,
+        channels: int,
+        numbers: int,
+        edge: int,
+        grid: int,
+        levels: int,
+        width: int = 24,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         self.channels, self.numbers, self.edge = channels, numbers, edge
-        self.grid, self.levels, self.width = grid, levels, width
+        self.grid, self.levels, self.width, self.parts = grid, levels, width, parts
+        maps, told = parts * channels + 2, parts * numbers
         step = edge // grid
         half = step // 2
-        self.stem = nn.Conv2d(channels + 2, width, step + 2 * half, stride=step, padding=half)
-        self.told = nn.Linear(numbers, width)
+        self.stem = nn.Conv2d(maps, width, step + 2 * half, stride=step, padding=half)
+        self.told = nn.Linear(told, width)
         self.body = dilated(width, (1, 1, 2, 4))
-        self.free = nn.Conv2d(width, levels, 1)
-        self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
+        self.free = nn.Conv2d(width, parts * levels, 1)
+        self.value = nn.Sequential(nn.Linear(2 * width + told, 64), nn.ReLU())
         line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
         at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
         self.register_buffer("_at", at, persistent=False)
@@ -79,37 +92,44 @@ class GridNet(ChoiceNet):
     ) -> Self:
         """A network for the spaces of an environment with `action="grid"`.
 
-        The grid is the largest that divides both the maps and the number of actions.
+        The grid is the largest that divides both the maps and the number of actions. Where actions
+        are several choices of equal size, maps and numbers have an axis of as many agents.
 
         Raises:
             ValueError: an observation without square "maps" and "numbers", or actions that are no
                 choices of a cell.
         """
-        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
-        shape = parts["maps"].shape if parts.keys() == {"maps", "numbers"} else None
-        if shape is None or len(shape) != 3 or shape[1] != shape[2]:
+        named = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
+        shape = named["maps"].shape if named.keys() == {"maps", "numbers"} else None
+        if shape is None or len(shape) < 3 or shape[-2] != shape[-1]:
             raise ValueError(
                 f"observations need square 'maps' and 'numbers', got {observation_space}"
             )
-        edge, choices = shape[1], int(getattr(action_space, "n", 0))
+        # Choices of each agent; none where actions are continuous, or choices of unequal size.
+        sizes = np.ravel(getattr(action_space, "nvec", getattr(action_space, "n", 0)))
+        fits = shape[:-3] == action_space.shape and (sizes == sizes[0]).all()
+        edge, choices = shape[-1], int(sizes[0]) if fits else 0
         found = [g for g in range(2, edge + 1) if edge % g == 0 and choices and choices % g**2 == 0]
         if not found:
             raise ValueError(f"actions must be cells of a grid on {edge} cells, got {action_space}")
-        grid, numbers = found[-1], parts["numbers"].shape
+        grid, numbers = found[-1], named["numbers"].shape
         assert numbers is not None
-        return cls(shape[0], numbers[0], edge, grid, choices // grid**2, **settings)
+        parts, levels = len(sizes), choices // grid**2
+        return cls(shape[-3], numbers[-1], edge, grid, levels, parts=parts, **settings)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Score every choice.
 
         Args:
             observation: "maps" (B, channels, edge, edge) and "numbers" (B, numbers), float32, at
-                the scale at which environments give them.
+                the scale at which environments give them; with an axis of agents after the first
+                where there are several.
 
         Returns:
-            Logits (B, levels * grid * grid), levels outermost; value features (B, 64).
+            Logits (B, parts * levels * grid * grid), agents outermost, then levels; value features
+            (B, 64).
         """
-        maps, numbers = observation["maps"], observation["numbers"]
+        maps, numbers = observation["maps"].flatten(1, -3), observation["numbers"].flatten(1)
         at = self._at.expand(len(maps), -1, -1, -1)
         x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
         x = residual(torch.relu(x), self.body)
@@ -124,12 +144,18 @@ class GridNet(ChoiceNet):
         adapter_class: type[PolicyAdapter] | None = declared(env_id, "ADAPTERS", self.kind)
         if adapter_class is None:
             raise ValueError(f"{env_id} has no adapter from cells of a grid to its actions")
-        maps = self.channels, self.edge, self.edge
-        return adapter_class({"maps": maps, "numbers": (self.numbers,)})
+        agents = () if self.parts == 1 else (self.parts,)
+        maps = *agents, self.channels, self.edge, self.edge
+        return adapter_class({"maps": maps, "numbers": (*agents, self.numbers)})
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable choice, (B,) int64; (B, parts) where several agents choose."""
+        chosen = self(observation)[0].unflatten(1, (self.parts, -1)).argmax(dim=2)
+        return chosen[:, 0] if self.parts == 1 else chosen
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """None, (B, 0)."""
-        return observation["numbers"][:, :0]
+        return observation["numbers"].flatten(1)[:, :0]
 
 
 class GridPolicyNet(ChoiceNet):
