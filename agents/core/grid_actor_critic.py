@@ -24,8 +24,9 @@ class GridPolicy(MaskableActorCriticPolicy):
     """One logit for each cell and level from a `GridNet`, and a value from its pooled features.
 
     For observations of square "maps" and "numbers" and `action="grid"`, such as of Ptycho-v0 and
-    PFM-v0. No privileged information is read. `network()` is kept by
-    `microgym.agents.core.trained_agent.save_policy`, and read back without pickle.
+    PFM-v0, and of several agents with an axis of their own, as of MultiProbeJoint-v0. No privileged
+    information is read. `network()` is kept by `microgym.agents.core.trained_agent.save_policy`,
+    and read back without pickle.
 
     Args:
         observation_space, action_space: of the environment.
@@ -41,7 +42,7 @@ class GridPolicy(MaskableActorCriticPolicy):
     def __init__(
         self,
         observation_space: spaces.Dict,
-        action_space: spaces.Discrete[Any],
+        action_space: spaces.Discrete[Any] | spaces.MultiDiscrete,
         lr_schedule: Any,
         width: int = 24,
         use_sde: bool = False,
@@ -60,7 +61,7 @@ class GridPolicy(MaskableActorCriticPolicy):
         """The network's logits, and its features for the critic."""
         space = cast("spaces.Dict", self.observation_space)
         net = GridNet.from_spaces(space, self.action_space, width=self._width)
-        return NetworkFeatures(space, net, net.levels * net.grid**2)
+        return NetworkFeatures(space, net, net.parts * net.levels * net.grid**2)
 
     def _build_mlp_extractor(self) -> None:
         features: Any = self.features_extractor

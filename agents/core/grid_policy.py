@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -38,13 +39,17 @@ class GridNet(ChoiceNet):
     grid, numbers are added as constant planes, and residual, dilated convolutions give one logit
     for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
 
+    Where several agents choose at once, maps and numbers of all are read together, and each choice
+    has output maps of its own.
+
     Args:
-        channels: maps of the observation.
-        numbers: numbers of the observation.
+        channels: maps of the observation, of one agent.
+        numbers: numbers of the observation, of one agent.
         edge: cells along an edge of the maps, a multiple of `grid`.
         grid: cells along an edge of the grid of actions.
         levels: choices for each cell.
         width: channels of the hidden layers.
+        parts: agents that choose at once.
     """
 
     kind = "grid"
@@ -54,18 +59,26 @@ class GridNet(ChoiceNet):
     _at: Tensor
 
     def __init__(
-        self, channels: int, numbers: int, edge: int, grid: int, levels: int, width: int = 24
+        self,
+        channels: int,
+        numbers: int,
+        edge: int,
+        grid: int,
+        levels: int,
+        width: int = 24,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         self.channels, self.numbers, self.edge = channels, numbers, edge
-        self.grid, self.levels, self.width = grid, levels, width
+        self.grid, self.levels, self.width, self.parts = grid, levels, width, parts
+        maps, told = parts * channels + 2, parts * numbers
         step = edge // grid
         half = step // 2
-        self.stem = nn.Conv2d(channels + 2, width, step + 2 * half, stride=step, padding=half)
-        self.told = nn.Linear(numbers, width)
+        self.stem = nn.Conv2d(maps, width, step + 2 * half, stride=step, padding=half)
+        self.told = nn.Linear(told, width)
         self.body = dilated(width, (1, 1, 2, 4))
-        self.free = nn.Conv2d(width, levels, 1)
-        self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
+        self.free = nn.Conv2d(width, parts * levels, 1)
+        self.value = nn.Sequential(nn.Linear(2 * width + told, 64), nn.ReLU())
         line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
         at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
         self.register_buffer("_at", at, persistent=False)
@@ -79,37 +92,44 @@ class GridNet(ChoiceNet):
     ) -> Self:
         """A network for the spaces of an environment with `action="grid"`.
 
-        The grid is the largest that divides both the maps and the number of actions.
+        The grid is the largest that divides both the maps and the number of actions. Where actions
+        are several choices of equal size, maps and numbers have an axis of as many agents.
 
         Raises:
             ValueError: an observation without square "maps" and "numbers", or actions that are no
                 choices of a cell.
         """
-        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
-        shape = parts["maps"].shape if parts.keys() == {"maps", "numbers"} else None
-        if shape is None or len(shape) != 3 or shape[1] != shape[2]:
+        named = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
+        shape = named["maps"].shape if named.keys() == {"maps", "numbers"} else None
+        if shape is None or len(shape) < 3 or shape[-2] != shape[-1]:
             raise ValueError(
                 f"observations need square 'maps' and 'numbers', got {observation_space}"
             )
-        edge, choices = shape[1], int(getattr(action_space, "n", 0))
+        # Choices of each agent; none where actions are continuous, or choices of unequal size.
+        sizes = np.ravel(getattr(action_space, "nvec", getattr(action_space, "n", 0)))
+        fits = shape[:-3] == action_space.shape and (sizes == sizes[0]).all()
+        edge, choices = shape[-1], int(sizes[0]) if fits else 0
         found = [g for g in range(2, edge + 1) if edge % g == 0 and choices and choices % g**2 == 0]
         if not found:
             raise ValueError(f"actions must be cells of a grid on {edge} cells, got {action_space}")
-        grid, numbers = found[-1], parts["numbers"].shape
+        grid, numbers = found[-1], named["numbers"].shape
         assert numbers is not None
-        return cls(shape[0], numbers[0], edge, grid, choices // grid**2, **settings)
+        parts, levels = len(sizes), choices // grid**2
+        return cls(shape[-3], numbers[-1], edge, grid, levels, parts=parts, **settings)
 
     def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Score every choice.
 
         Args:
             observation: "maps" (B, channels, edge, edge) and "numbers" (B, numbers), float32, at
-                the scale at which environments give them.
+                the scale at which environments give them; with an axis of agents after the first
+                where there are several.
 
         Returns:
-            Logits (B, levels * grid * grid), levels outermost; value features (B, 64).
+            Logits (B, parts * levels * grid * grid), agents outermost, then levels; value features
+            (B, 64).
         """
-        maps, numbers = observation["maps"], observation["numbers"]
+        maps, numbers = observation["maps"].flatten(1, -3), observation["numbers"].flatten(1)
         at = self._at.expand(len(maps), -1, -1, -1)
         x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
         x = residual(torch.relu(x), self.body)
@@ -124,12 +144,18 @@ class GridNet(ChoiceNet):
         adapter_class: type[PolicyAdapter] | None = declared(env_id, "ADAPTERS", self.kind)
         if adapter_class is None:
             raise ValueError(f"{env_id} has no adapter from cells of a grid to its actions")
-        maps = self.channels, self.edge, self.edge
-        return adapter_class({"maps": maps, "numbers": (self.numbers,)})
+        agents = () if self.parts == 1 else (self.parts,)
+        maps = *agents, self.channels, self.edge, self.edge
+        return adapter_class({"maps": maps, "numbers": (*agents, self.numbers)})
+
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The most probable choice, (B,) int64; (B, parts) where several agents choose."""
+        chosen = self(observation)[0].unflatten(1, (self.parts, -1)).argmax(dim=2)
+        return chosen[:, 0] if self.parts == 1 else chosen
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
         """None, (B, 0)."""
-        return observation["numbers"][:, :0]
+        return observation["numbers"].flatten(1)[:, :0]
 
 
 class GridPolicyNet(ChoiceNet):
@@ -137,8 +163,11 @@ class GridPolicyNet(ChoiceNet):
 
     A small convolutional network predicts the probability of structure in each cell of maps of
     twice the edge of the grid. That is multiplied by a power of one minus the coverage, and a
-    convolution, initialised as the footprint of an exposure, sums it over each possible exposure; a
-    second, free term is added. Numbers of the observation are constant planes beside the maps.
+    convolution, initialised as the footprint of an exposure, sums it over each possible exposure.
+    Logits are that gain, over the largest, less a part of the distance from the latest exposure,
+    and what further convolutions over all of these add, at first nothing. Numbers of the
+    observation are constant planes beside the maps; the first two are the latest position (y, x),
+    between -1 and 1.
 
     Args:
         channels: maps of the observation.
@@ -150,13 +179,13 @@ class GridPolicyNet(ChoiceNet):
         declared: channels of the maps.
         coverage: name of the map of what has been seen, 0 to 1.
         footprint: width of the disk of an exposure, cells of the maps.
-        logits_scale: inverse temperature of the policy.
+        log_scale: logarithm of the inverse temperature of the policy.
         forget: power of one minus the coverage.
+        travel: part of the largest gain that a distance of half the field costs.
     """
 
     settings = ("width",)
     auxiliary_layers = ("stem", "body", "belief")
-    privileged_features = 3
     value_features = 64
     declared: ClassVar[Channels]
     coverage: ClassVar[str] = "coverage"
@@ -168,10 +197,13 @@ class GridPolicyNet(ChoiceNet):
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = dilated(width, (1, 2, 4))
         self.belief = nn.Conv2d(width, 4, 1)
-        self.free = nn.Conv2d(width, levels, 1)
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
-        self.logits_scale = nn.Parameter(torch.tensor(12.0))
-        self.forget = nn.Parameter(torch.tensor(0.5))
+        self.log_scale = nn.Parameter(torch.tensor(3.2))
+        self.forget = nn.Parameter(torch.tensor(2.0))
+        self.travel = nn.Parameter(torch.tensor(0.15))
+        self.plan = nn.Conv2d(width + levels + 1, width, 1)
+        self.ahead = dilated(width, (1, 2, 4))
+        self.free = nn.Conv2d(width, levels, 1)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
@@ -193,9 +225,17 @@ class GridPolicyNet(ChoiceNet):
         x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
         x = residual(x, self.body)
         belief = nn.functional.pixel_shuffle(self.belief(x), 2)
+        # The policy uses what is believed, and does not change it.
+        likely, x = torch.sigmoid(belief.detach()), x.detach()
         unseen = (1.0 - self._covered(maps)).clamp(min=1e-4) ** self.forget
-        logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
-        return logits.flatten(1), self.value(pooled(x, numbers)), belief[:, 0]
+        gain = self.probe(likely * unseen)
+        gain = gain / gain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        away = _distance(numbers[:, :2], gain.shape[-1])
+        ahead = residual(torch.relu(self.plan(torch.cat([x, gain, away], dim=1))), self.ahead)
+        logits = self.log_scale.exp() * (gain - self.travel * away) + self.free(ahead)
+        # Nor does the critic change what the policy computes.
+        value = self.value(pooled(ahead.detach(), numbers))
+        return logits.flatten(1), value, belief[:, 0]
 
     def _covered(self, maps: Tensor) -> Tensor:
         """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
@@ -203,12 +243,19 @@ class GridPolicyNet(ChoiceNet):
         return maps[:, place : place + 1] * channel.scale + channel.centre
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """All structure, that not covered yet, and the most in one exposure, (B, 3)."""
-        structure = observation[TARGET]
-        rest = structure * (1.0 - self._covered(observation["maps"])[:, 0])
+        """How much structure there is, and what the maps show of it.
+
+        Returns:
+            (B, 3 + channels): all structure, that not covered yet, the most of that in one
+            exposure, and the mean of each map over the structure.
+        """
+        structure, maps = observation[TARGET], observation["maps"]
+        rest = structure * (1.0 - self._covered(maps)[:, 0])
         patches = nn.functional.avg_pool2d(rest[:, None], round(self.footprint), stride=2)
-        sizes = [structure.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
-        return torch.stack(sizes, dim=1)
+        amount = structure.mean(dim=(1, 2))
+        sizes = [amount, rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+        shown = (maps * structure[:, None]).mean(dim=(2, 3)) / amount.clamp(min=1e-3)[:, None]
+        return torch.cat([torch.stack(sizes, dim=1), shown], dim=1)
 
 
 def _disk(width: float, edge: int) -> Tensor:
@@ -217,3 +264,10 @@ def _disk(width: float, edge: int) -> Tensor:
     radius = torch.hypot(at[:, None], at[None, :])
     disk = (0.5 * width + 0.5 - radius).clamp(0.0, 1.0)
     return disk / disk.sum()
+
+
+def _distance(places: Tensor, cells: int) -> Tensor:
+    """Distances (B, 1, cells, cells) of the cells of a grid from places (B, 2), both in [-1, 1]."""
+    line = (torch.arange(cells) + 0.5) * (2.0 / cells) - 1.0
+    y, x = (place[:, None] - line for place in places.unbind(dim=1))
+    return torch.hypot(y[:, None, :, None], x[:, None, None, :])

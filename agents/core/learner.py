@@ -1,7 +1,8 @@
 """Learner: the parts of a training that depend on the kind of network."""
 
 import math
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -91,12 +92,25 @@ class AuxiliaryLossCallback(BaseCallback):
         self.logger.record("train/auxiliary_loss", loss.item())
 
 
+def conditions_of(conditions: Sequence[Mapping[str, Any]], count: int) -> dict[str, list[Any]]:
+    """Options of a reset that give environment i of N the i-th condition, in turn.
+
+    Args:
+        conditions: arguments by name; what one of them lacks stays as it is.
+        count: N.
+    """
+    each = [conditions[row % len(conditions)] for row in range(count)]
+    return {name: [one.get(name) for one in each] for name in ChainMap(*map(dict, conditions))}
+
+
 class Learner:
     """Environments, policy and auxiliary loss with which PPO trains one kind of network.
 
     Args:
         env_id: such as "AFM-v0".
-        settings: table "training" of the configuration; "network" is the kind.
+        settings: table "training" of the configuration; "network" is the kind. "conditions", if
+            given, is a list of arguments that may change at a reset; environment i has the i-th of
+            them, from the beginning again after the last.
 
     Raises:
         ValueError: an unknown kind of network.
@@ -127,6 +141,9 @@ class Learner:
             env = gym.make_vec(self._env_id, self.settings["num_envs"], **words)
             return self._network_class.training_env(env)
         env = gym.make_vec(self._env_id, self.settings["num_envs"], reveal=True, **words)
+        if conditions := self.settings.get("conditions"):
+            # They persist over the resets to come.
+            env.reset(options=conditions_of(conditions, env.num_envs))
         given = {**gym.spec(self._env_id).kwargs, **env_kwargs}
         adapter = self._network_class.training_adapter(self._env_id, given, self.settings)
         teacher = self._teacher = teacher_class(adapter, given, self.settings)

@@ -10,4 +10,6 @@ AGENTS = {
     }
 }
 
+ADAPTERS = {"grid": "microgym.agents.ptycho.network:ExposureGridAdapter"}
+
 NETWORKS = {"team_scan": "microgym.agents.multi_probe.network:TeamScanPolicyNet"}

@@ -212,6 +212,23 @@ def spread_over(weights: Float64, count: int, rounds: int = 25) -> Float64:
     return path
 
 
+def plan_over(structure: Float64, count: int, least: float) -> Float64:
+    """Positions of exposures spread over structure.
+
+    Args:
+        structure: (CELLS, CELLS), part of each cell that is structure.
+        count: number of positions.
+        least: part of a cell that must be structure for the cell to count.
+
+    Returns:
+        (count, 2), (y, x) in -1 to 1, in the order of a short path.
+    """
+    weights = np.where(structure >= least, structure, 0.0)
+    # An empty specimen is covered as a whole.
+    weights = weights if weights.any() else np.ones_like(weights)
+    return 2.0 * (spread_over(weights, count) + 0.5) / CELLS - 1.0
+
+
 class OraclePlan(NamedTuple):
     """Plans of the oracle.
 
@@ -244,11 +261,7 @@ class OracleAgent(BaseAgent):
         latent, count = info["latent"], self.config.exposures
         if self.steps == 0:
             for row, structure in enumerate(latent["structure"].astype(np.float64)):
-                weights = np.where(structure >= self.config.least, structure, 0.0)
-                # An empty specimen is covered as a whole.
-                weights = weights if weights.any() else np.ones_like(weights)
-                path = spread_over(weights, count)
-                self.state.places[row] = 2.0 * (path + 0.5) / CELLS - 1.0
+                self.state.places[row] = plan_over(structure, count, self.config.least)
         aim = self.state.places[:, self.steps % count]
         places = np.clip(aim - latent["drift_px"] / (2.0 * CELLS), -1.0, 1.0)
         return expose(self.num_envs, places, self.config.dwell_s)

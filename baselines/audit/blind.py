@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from microgym.baselines.audit import stamps
 from microgym.baselines.audit.check import Findings, judge, text
 from microgym.baselines.audit.context import TRAINING_SEED, Audit, power_of_two
 from microgym.baselines.audit.play import Array, Episodes, play_sequence, watch
@@ -27,15 +28,11 @@ def blind(audit: Audit) -> Findings:
     checks, data = [], dict[str, Any]()
     seconds = audit.seconds("blind") / len(audit.difficulties)
     for difficulty, arguments in audit.difficulties.items():
-        found = audit.kept(f"blind-{difficulty}")
-        if found is None or found["seconds"] < seconds:
-            found = search(audit, audit.setting("train", **arguments), seconds)
-            audit.keep(f"blind-{difficulty}", found)
+        found = searched(audit, difficulty)
         setting = audit.setting(**arguments)
         count = audit.affordable(setting, ["expert"], 0.2 * seconds, 32, 256)
         expert = audit.evaluate(setting, "expert", count)
         test = range(audit.seed, audit.seed + count)
-        found = {**found, **{n: np.array(found[n]) for n in _LABELS}}
         played = {n: play_sequence(setting, found[n], test) for n in _LABELS}
         data[difficulty] = {"searched": found["tried"], "pattern": found["kind"], "episodes": count}
         for name, one in played.items():
@@ -50,14 +47,42 @@ def blind(audit: Audit) -> Findings:
     return Findings(tuple(checks), data)
 
 
-def search(audit: Audit, setting: EnvironmentConfig, seconds: float) -> dict[str, Any]:
+def searched(audit: Audit, difficulty: str) -> dict[str, Any]:
+    """The best blind policies of a difficulty, as `search` finds them; kept by the audit."""
+    seconds = audit.seconds("blind") / len(audit.difficulties)
+    words = audit.difficulties[difficulty]
+    setting = audit.setting("train", **words)
+    known: Any = audit.kept(f"patterns-{difficulty}")
+    if known is None:
+        patterns, length = recorded(audit, setting)
+        known = {"patterns": [one.tolist() for one in patterns], "length": length}
+        audit.keep(f"patterns-{difficulty}", known)
+    patterns, length = [np.array(one) for one in known["patterns"]], int(known["length"])
+    given = [audit.seed, length, known["patterns"]]
+    stamp, key = stamps.of_search(audit.env_id, words, given), f"blind-{difficulty}"
+    found = audit.kept(key, stamp)
+    if found is None or found["seconds"] < seconds:
+        found = search(audit, setting, seconds, patterns, length)
+        audit.keep(key, found, stamp)
+    return {**found, **{name: np.array(found[name]) for name in _LABELS}}
+
+
+def search(
+    audit: Audit, setting: EnvironmentConfig, seconds: float, patterns: list[Array], length: int
+) -> dict[str, Any]:
     """Search constants, smooth sequences and single steps on training specimens.
+
+    Args:
+        audit: gives the seed.
+        setting: the environment.
+        seconds: of processor time.
+        patterns: sequences to begin with, [1, L, size] each.
+        length: steps of the sequences that are searched.
 
     Returns:
         "constant" and "blind": the best sequences [L, size]; "kind" of the latter; "tried".
     """
     rng = np.random.default_rng(audit.seed)
-    patterns, length = recorded(audit, setting)
     episodes = _affordable_episodes(setting, length, seconds)
     size = episodes.codec.size
     final = 0.5 * seconds * (1.0 - sum(_PARTS.values()))

@@ -11,6 +11,9 @@ from microgym.baselines.reporting.formatting import markdown, provenance_rows, w
 _WIDTH, _HEIGHT, _LEFT, _TOP = 560, 260, 56, 28
 _COLOURS = ("#2a78d6", "#c2571a", "#3f8f4f", "#8a4fb0")
 _PLAIN = "#8a8984"
+_ENDED = """Minutes of processor time. Reached: on validation specimens the run had learnt what
+the audit wants with a margin, and ended. Time: it ended with the declared time. Returns are those
+on test specimens."""
 
 
 def returns(record: Mapping[str, Any]) -> dict[str, Estimate]:
@@ -58,13 +61,15 @@ def audit_card(record: Mapping[str, Any], picture: str = "") -> str:
 
 def _plain_rows(record: Mapping[str, Any]) -> list[str]:
     """Table of the stock algorithms."""
-    rows = [("stock algorithm", "difficulty", "processor time", "steps", "return", "each seed")]
+    rows = [("stock algorithm", "difficulty", "ended at, min", "steps", "return", "each seed")]
     for level, name, one in _stock(record):
         steps = f"{sum(one['steps']) / len(one['steps']):,.0f}"
         each = ", ".join(f"{run:.3f}" for run in one["runs"])
         value = written(Estimate(*one["return"]), 3)
-        rows.append((name, level, f"{one['minutes']:g} min", steps, value, each))
-    return [markdown(rows)] if len(rows) > 1 else []
+        ends = zip(one["minutes"], one["reasons"], strict=True)
+        ended = ", ".join(f"{minutes:.3g} ({reason})" for minutes, reason in ends)
+        rows.append((name, level, ended, steps, value, each))
+    return [markdown(rows), _ENDED] if len(rows) > 1 else []
 
 
 def _stock(record: Mapping[str, Any]) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
@@ -146,8 +151,9 @@ def how_to(env_id: str, tables: Mapping[str, Any], record: Mapping[str, Any] | N
     }
     blocks = [
         "Stock algorithms of Stable-Baselines3, through the public interface alone; "
-        f"`microgym audit {env_id} --only plain --deep` trains three seeds of each for the "
-        "declared time and evaluates them on test specimens."
+        f"`microgym audit {env_id} --only plain --deep` trains three seeds of each, "
+        "until they have learnt what it wants and at most for the declared time, and evaluates "
+        "them on test specimens."
     ]
     for name, table in tables.items():
         total = int(steps.get(("default", name), 0)) or 1_000_000

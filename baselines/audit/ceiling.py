@@ -16,12 +16,27 @@ import numpy as np
 from microgym.agents.core.agent import BaseAgent
 from microgym.baselines.audit.check import Check, Findings, judge, text
 from microgym.baselines.audit.context import Audit, power_of_two
-from microgym.baselines.audit.play import Array, begun, hand_over, present, renewed, spread
+from microgym.baselines.audit.play import (
+    Array,
+    begun,
+    hand_over,
+    present,
+    renewed,
+    spread,
+    stepped,
+)
 from microgym.baselines.audit.policies import ActionCodec
-from microgym.baselines.audit.references import interval
+from microgym.baselines.audit.references import episodes
 from microgym.baselines.evaluation.comparison import SHIPPED
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
-from microgym.baselines.evaluation.statistics import normalised_score, paired_difference
+from microgym.baselines.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    normalised_score,
+    paired_difference,
+    score_with_gain,
+    summed,
+)
 
 _ALTERNATIVES, _REPEATS = 12, 2
 """First actions tried at each step, and how often."""
@@ -55,31 +70,36 @@ def ceiling(audit: Audit) -> Findings:
         returns.append(np.array(known["returns"]))
     top = np.concatenate(returns)
     count = len(top)
+    many = max(episodes(audit), count)
     names = [n for n in ("expert", "oracle", SHIPPED) if n in audit.names]
-    plain = {n: audit.evaluate(setting, n, count).returns for n in names}
-    gain = paired_difference(top, plain["oracle"])
+    plain = {n: audit.evaluate(setting, n, many).returns for n in names}
+    gain = paired_difference(top, plain["oracle"][:count])
+    better = gain.value > 0
+    best, used = ("oracle improved", gain) if better else ("oracle", Estimate(0.0, 0.0, 0.0))
+    improved_return = summed(bootstrap(plain["oracle"]), used)
     data: dict[str, Any] = {
         "episodes": count,
+        "compared": many,
         "alternatives": _ALTERNATIVES,
         "horizon": horizon,
-        "improved": interval(top),
+        "improved": [improved_return.value, *improved_return.interval],
         "gain": [gain.value, *gain.interval],
         "each": top.tolist(),
+        "best": best,
     }
-    best = "oracle improved" if gain.value > 0 else "oracle"
-    data["best"] = best
-    reference = top if gain.value > 0 else plain["oracle"]
-    figure = f"{top.mean():.3f}, less oracle {text(gain)}, {count} episodes"
+    figure = f"{improved_return.value:.3f}, gain {text(gain)} on {count} episodes"
     want = "not below the oracle by interval"
     checks: list[Check] = [judge("ceiling", not gain.below_zero, figure, want)]
     if "expert" in plain:
-        above = paired_difference(reference, plain["expert"])
+        headroom = paired_difference(plain["oracle"], plain["expert"])
+        above = summed(headroom, used)
         figure, want = f"{best} less expert {text(above)}", "above the expert by interval"
         checks.append(judge("ceiling headroom", above.above_zero, figure, want))
         if SHIPPED in plain and above.above_zero:
-            score = normalised_score(plain[SHIPPED], plain["expert"], reference)
+            score = normalised_score(plain[SHIPPED], plain["expert"], plain["oracle"])
+            score = score_with_gain(score, headroom, used)
             data["shipped_score"] = [score.value, *score.interval]
-            figure = f"shipped agent {text(score, 2)} from expert to {best}"
+            figure = f"shipped agent {text(score, 2)} from expert to {best}, {many} episodes"
             want = f"at least {LEAST_SCORE:g}"
             checks.append(judge("ceiling score", score.value >= LEAST_SCORE, figure, want))
     return Findings(tuple(checks), data)
@@ -110,20 +130,21 @@ def improved(audit: Audit, setting: EnvironmentConfig, seeds: range, horizon: in
     codec = ActionCodec(env.single_action_space)
     oracle.reset(count, seeds)
     running, each = np.ones(count, np.bool_), np.arange(count)
-    while running.any():
-        observation, info = present(env.task)
+
+    def act(_: int) -> Any:
         masks = env.task.action_masks()
-        own = codec.encode(oracle.act(observation, {**info, "idle": ~running}))
+        own = codec.encode(oracle.act(*present(env.task, running)))
         chosen = alternatives(own, _ALTERNATIVES, rng, discrete=codec.discrete)
         tried = Trial(env.snapshot(), many, oracle, other, running, horizon)
         first = tried.gains(codec, chosen, masks, rng).mean(axis=1)
         order = np.argsort(-first[:, 1:], axis=1)[:, : _CONTENDERS - 1] + 1
         final = np.concatenate([own[:, None], chosen[each[:, None], order]], axis=1)
         second = tried.gains(codec, final, masks, rng)
-        action = codec.decode(final[each, surely_best(second)], masks)
-        env.task.step(np.flatnonzero(running), action)
-        running &= ~(env.task.terminated | env.task.truncated)
-        audit.progress(0 if running.any() else count)
+        return codec.decode(final[each, surely_best(second)], masks)
+
+    for _ in stepped(env.task, running, act):
+        audit.progress(0)
+    audit.progress(count)
     found = env.task.returns.copy()
     env.close()
     many.close()
@@ -174,13 +195,12 @@ class Trial:
         on, before = np.repeat(self.running, copies), many.task.returns.copy()
         numbers = np.repeat(chosen[:, None], repeats, axis=1).reshape(-1, codec.size)
         actions = codec.decode(numbers, None if masks is None else np.repeat(masks, copies, axis=0))
-        for step in range(self.horizon):
-            many.task.step(np.flatnonzero(on), actions)
-            on &= ~(many.task.terminated | many.task.truncated)
-            if not on.any() or step == self.horizon - 1:
-                break
-            seen, told = present(many.task)
-            actions = self.other.act(seen, {**told, "idle": ~on})
+
+        def act(step: int) -> Any:
+            return self.other.act(*present(many.task, on)) if step else actions
+
+        for _ in stepped(many.task, on, act, self.horizon):
+            pass
         return (many.task.returns - before).reshape(count, repeats, tries)
 
 

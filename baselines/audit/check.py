@@ -58,10 +58,12 @@ class Findings:
     Attributes:
         checks: the verdicts.
         data: numbers behind them, for the card: plain values, sequences and mappings.
+        seconds: processor time, that of its workers included.
     """
 
     checks: tuple[Check, ...]
     data: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def group_named(name: str) -> Callable[[Any], Findings]:

@@ -3,8 +3,8 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from microgym.agents.core import registry as agents
 from microgym.agents.core.agent import Agent
 from microgym.agents.core.config import find_tables
+from microgym.baselines.audit import stamps
 from microgym.baselines.audit.policies import GaussianAgent
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
@@ -65,7 +66,6 @@ class Audit:
     jobs: int = 2
     progress: Progress = no_progress
     again: bool = False
-    _evaluated: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
 
     def seconds(self, group: str) -> float:
         """Processor time of a group, s."""
@@ -135,7 +135,7 @@ class Audit:
             whole=True,
         )[name]
         took = time.process_time() - start
-        write_json(file, {**asdict(found), "seconds": took, "stamp": stamp()})
+        write_json(file, {**asdict(found), "seconds": took, "stamp": self.stamp})
         return found
 
     def cost(self, setting: EnvironmentConfig, name: str) -> float:
@@ -149,7 +149,7 @@ class Audit:
                 start = time.process_time()
                 evaluate_all(setting, {name: agent}, episodes=size, num_envs=size)
                 times.append(time.process_time() - start)
-            known = {"seconds": times[-1] / 4, "stamp": stamp()}
+            known = {"seconds": times[-1] / 4, "stamp": self.stamp}
             write_json(file, known)
         return float(known["seconds"])
 
@@ -160,38 +160,32 @@ class Audit:
         cost = sum(self.cost(setting, name) for name in names)
         return power_of_two(seconds / max(cost, 1e-6), low, high)
 
-    def keep(self, name: str, value: Mapping[str, Any]) -> Path:
-        """Keep a result under a name."""
-        return write_json(self.folder / f"{name}.json", {**value, "stamp": stamp()})
+    @cached_property
+    def stamp(self) -> str:
+        """Stamp of results that depend on the environment, its agents and the audit."""
+        return stamps.of_results(self.env_id, self.difficulties.values())
 
-    def kept(self, name: str) -> dict[str, Any] | None:
-        """A result that was kept by the same code; None if there is none."""
-        return self._kept(self.folder / f"{name}.json")
+    def keep(self, name: str, value: Mapping[str, Any], stamp: str | None = None) -> Path:
+        """Keep a result under a name, with a stamp of what it depends on."""
+        return write_json(self.folder / f"{name}.json", {**value, "stamp": stamp or self.stamp})
 
-    def _kept(self, file: Path) -> dict[str, Any] | None:
+    def kept(self, name: str, stamp: str | None = None) -> dict[str, Any] | None:
+        """A result that was kept with the same stamp; None if there is none."""
+        return self._kept(self.folder / f"{name}.json", stamp)
+
+    def _kept(self, file: Path, stamp: str | None = None) -> dict[str, Any] | None:
         if self.again or not file.is_file():
             return None
         try:
             found = read_record(file)
         except ValueError:  # damaged: measured anew
             return None
-        return found if found.get("stamp") == stamp() else None
+        return found if found.get("stamp") == (stamp or self.stamp) else None
 
 
 def power_of_two(value: float, low: int, high: int) -> int:
     """The largest power of two up to a value, between two bounds."""
     return int(np.clip(2 ** int(np.floor(np.log2(max(value, 1.0)))), low, high))
-
-
-@cache
-def stamp() -> str:
-    """Digest of the sources and weights that results depend on: all floors below this package."""
-    root, digest = Path(__file__).parents[2], hashlib.sha256()
-    for floor in ("microgym", "envs", "agents", "baselines/audit"):
-        for file in sorted((root / floor).rglob("*")):
-            if file.suffix in (".py", ".toml", ".safetensors") and file.is_file():
-                digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _digest(value: Any) -> str:

@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.baselines.audit.check import Check, Findings, judge, listed
 from microgym.baselines.audit.context import TRAINING_SEED, Audit
-from microgym.baselines.audit.play import Array, begun, hand_over, present, renewed, spread
+from microgym.baselines.audit.play import (
+    Array,
+    begun,
+    hand_over,
+    present,
+    renewed,
+    spread,
+    stepped,
+)
 from microgym.baselines.audit.policies import ActionCodec
 
 LEAST_SHARE = 0.01
@@ -56,13 +65,11 @@ def _paid(audit: Audit, name: str, seeds: range) -> tuple[dict[str, Array], Arra
     task = env.task
     agent.reset(len(seeds), seeds)
     running, steps = np.ones(len(seeds), np.bool_), list[Array]()
-    while running.any():
-        observation, info = present(task)
-        action = agent.act(observation, {**info, "idle": ~running})
-        task.step(np.flatnonzero(running), action)
-        steps.append(np.where(running[:, None], task.terms * task.reward_weights, 0.0))
-        running &= ~(task.terminated | task.truncated)
-        audit.progress(int((~running).sum()) if not running.any() else 0)
+    for _, rows in stepped(task, running, lambda _: agent.act(*present(task, running))):
+        paid = np.zeros(task.terms.shape)
+        paid[rows] = (task.terms * task.reward_weights)[rows]
+        steps.append(paid)
+    audit.progress(len(seeds))
     env.close()
     whole = np.stack(steps)
     lengths = (whole != 0).any(axis=2)[::-1].argmax(axis=0)
@@ -131,44 +138,45 @@ def effect(audit: Audit, seconds: float, longest: int = 32) -> Array | None:
     pair: Any = setting.make(2 * count, reveal=agent.uses_privileged_info).unwrapped
     codec = ActionCodec(env.single_action_space)
     agent.reset(count, seeds)
-    found, step, running = np.zeros(longest), 0, np.ones(count, np.bool_)
+    found, running = np.zeros(longest), np.ones(count, np.bool_)
     part = 1  # after the first, third, seventh, ... step
-    while running.any():
-        observation, info = present(env.task)
-        info["idle"] = ~running
-        action = agent.act(observation, info)
-        env.task.step(np.flatnonzero(running), action)
-        running &= ~(env.task.terminated | env.task.truncated)
-        step += 1
-        if step != part or not running.any():
+    for step, _ in stepped(env.task, running, lambda _: agent.act(*present(env.task, running))):
+        on = running & ~(env.task.terminated | env.task.truncated)
+        if step + 1 != part or not on.any():
             continue
         part = 2 * part + 1
-        observation, info = present(env.task)
         hand_over(other, agent, 2)
         state = spread(env.snapshot(), pair, 2)
         renewed(state, rng, 2)
         pair.restore(state)
-        on = np.repeat(running, 2)
-        chosen = codec.encode(other.act(*_seen(pair.task, ~on)))
-        masks = pair.task.action_masks()
-        chosen[1::2] = rng.normal(size=(count, codec.size))
-        rewards = np.zeros((longest, 2 * count))
-        actions = codec.decode(chosen, masks)
-        for after in range(longest):
-            before = pair.task.returns.copy()
-            pair.task.step(np.flatnonzero(on), actions)
-            rewards[after] = pair.task.returns - before
-            on &= ~(pair.task.terminated | pair.task.truncated)
-            if not on.any():
-                break
-            actions = other.act(*_seen(pair.task, ~on))
-        found += np.abs(rewards[:, 1::2] - rewards[:, ::2]).sum(axis=1)
+        found += _changes(pair.task, np.repeat(on, 2), other, codec, rng, longest)
         audit.progress(count)
     env.close()
     pair.close()
     return found
 
 
-def _seen(task: Any, idle: Any) -> tuple[Any, dict[str, Any]]:
-    observation, info = present(task)
-    return observation, {**info, "idle": idle}
+def _changes(
+    task: Any,
+    on: NDArray[np.bool_],
+    agent: BaseAgent,
+    codec: ActionCodec,
+    rng: np.random.Generator,
+    longest: int,
+) -> Array:
+    """Sizes of the changes of rewards, summed over pairs of episodes, [steps].
+
+    In each pair, the second begins with a random action, and the agent does all else.
+    """
+    own = codec.encode(agent.act(*present(task, on)))
+    own[1::2] = rng.normal(size=(len(own) // 2, codec.size))
+    begin = codec.decode(own, task.action_masks())
+    rewards, before = np.zeros((longest, len(own))), task.returns.copy()
+
+    def act(step: int) -> Any:
+        return agent.act(*present(task, on)) if step else begin
+
+    for step, _ in stepped(task, on, act, longest):
+        rewards[step] = task.returns - before
+        before = task.returns.copy()
+    return np.abs(rewards[:, 1::2] - rewards[:, ::2]).sum(axis=1)

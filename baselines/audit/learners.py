@@ -12,7 +12,6 @@ import stable_baselines3
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from microgym.agents.training.sb3_vec_env import SB3VecEnv, make_sb3
@@ -39,38 +38,6 @@ class TimedVecEnv(SB3VecEnv):
         found = super().step_wait()
         self.spent += time.process_time() - start
         return found
-
-
-class Clock(BaseCallback):
-    """Ends a training by its processor time, and records the curve.
-
-    Args:
-        minutes: after which the training ends.
-        report: receives the number of further steps.
-
-    Attributes:
-        curve: (steps, seconds, mean return of the last hundred training episodes).
-    """
-
-    def __init__(self, minutes: float, report: Any) -> None:
-        super().__init__()
-        self._limit, self._report = 60.0 * minutes, report
-        self.curve: list[tuple[int, float, float]] = []
-
-    def _on_training_start(self) -> None:
-        self._start = self._last = time.process_time()
-        self._seen = 0
-
-    def _on_step(self) -> bool:
-        used = time.process_time() - self._start
-        if used - (self.curve[-1][1] if self.curve else 0.0) > self._limit / 40:
-            recent = self.model.ep_info_buffer or ()
-            if recent:
-                mean = float(np.mean([one["r"] for one in recent]))
-                self.curve.append((self.num_timesteps, used, mean))
-            self._report(self.num_timesteps - self._seen)
-            self._seen = self.num_timesteps
-        return used < self._limit
 
 
 class StockAgent:

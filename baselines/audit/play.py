@@ -1,6 +1,6 @@
 """Episodes that are begun once and played many times, and agents that go on from a snapshot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,20 +64,17 @@ class Episodes:
         running = which < count
         which = np.minimum(which, count - 1)
         lengths, metrics = np.zeros(total), cast("dict[str, Array]", {})
-        for step in range(_MOST_STEPS):
-            rows = np.flatnonzero(running)
-            if not rows.size:
-                break
-            masks = task.action_masks()
-            task.step(rows, self.codec.decode(numbers[which, step % length], masks))
+
+        def act(step: int) -> Any:
+            return self.codec.decode(numbers[which, step % length], task.action_masks())
+
+        for step, rows in stepped(task, running, act):
             lengths[rows] += 1
-            ended = running & (task.terminated | task.truncated)
-            if ended.any() or step == _MOST_STEPS - 1:
+            if (task.terminated | task.truncated)[rows].any() or step == _MOST_STEPS - 1:
                 for name, value in task.metrics().items():
                     if value.ndim == 1:
                         column = metrics.setdefault(name, np.full(total, np.nan))
                         column[rows] = value[rows]
-            running &= ~ended
         shape = (self.seeds, self.copies)
         each = {n: v.reshape(shape).T[:count] for n, v in metrics.items()}
         found = (task.returns.reshape(shape).T[:count].copy(), lengths.reshape(shape).T[:count])
@@ -93,6 +90,29 @@ def begun(setting: EnvironmentConfig, seeds: Sequence[int], *, reveal: bool = Fa
     env: Any = setting.make(len(seeds), reveal=reveal).unwrapped
     env.reset(seed=[int(seed) for seed in seeds])
     return env
+
+
+def stepped(
+    task: Any, running: NDArray[np.bool_], act: Callable[[int], Any], most: int = _MOST_STEPS
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Step episodes until all have ended.
+
+    Args:
+        task: of the episodes.
+        running: rows whose episodes have not ended; changed in place.
+        act: gives the actions at each step, from the steps so far.
+        most: steps.
+
+    Yields:
+        Steps before this one, and the rows that it moved.
+    """
+    for step in range(most):
+        rows = np.flatnonzero(running)
+        if not rows.size:
+            return
+        task.step(rows, act(step))
+        yield step, rows
+        running &= ~(task.terminated | task.truncated)
 
 
 def play_sequence(setting: EnvironmentConfig, numbers: Array, seeds: Sequence[int]) -> Played:
@@ -155,9 +175,9 @@ def hand_over(agent: BaseAgent, other: BaseAgent, copies: int) -> None:
     agent.steps = other.steps
 
 
-def present(task: Any) -> tuple[Any, dict[str, Any]]:
-    """Observation and info of a task's present state."""
-    return task.observe(), task.info()
+def present(task: Any, running: NDArray[np.bool_]) -> tuple[Any, dict[str, Any]]:
+    """Observation and info of a task's present state, as an agent receives them."""
+    return task.observe(), {**task.info(), "idle": ~running}
 
 
 class Recorder:

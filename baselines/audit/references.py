@@ -14,15 +14,19 @@ _ABOVE = ("oracle", SHIPPED)
 
 def references(audit: Audit) -> Findings:
     """Returns of idle, a fresh Gaussian policy, and all agents of the package."""
-    setting, seconds = audit.setting(), audit.seconds("references")
-    names = [*audit.names, "gaussian"]
-    count = audit.affordable(setting, names, seconds, 16, 512)
+    setting, names, count = audit.setting(), [*audit.names, "gaussian"], episodes(audit)
     found = {name: audit.evaluate(setting, name, count) for name in names}
     checks = judged(found)
     if SHIPPED not in found:
         checks.append(judge(f"references {SHIPPED}", False, "no agent is shipped", "one is"))
     data = {"episodes": count, "returns": {n: interval(e.returns) for n, e in found.items()}}
     return Findings(tuple(checks), data | {"metrics": {n: metrics(e) for n, e in found.items()}})
+
+
+def episodes(audit: Audit) -> int:
+    """Episodes on which the agents are compared."""
+    names = [*audit.names, "gaussian"]
+    return audit.affordable(audit.setting(), names, audit.seconds("references"), 16, 512)
 
 
 def judged(found: dict[str, Evaluation]) -> list[Check]:

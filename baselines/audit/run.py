@@ -1,7 +1,8 @@
 """An audit from its groups of checks: order, progress, and the record."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,25 @@ def perform(
     for name in [name for name in GROUPS if name in chosen]:
         known = audit.kept(name)
         if known and known["minutes"] >= audit.minutes and known["seed"] == audit.seed:
-            one = Findings(tuple(Check(**line) for line in known["checks"]), known["data"])
+            checks = tuple(Check(**line) for line in known["checks"])
+            one = Findings(checks, known["data"], known["seconds"])
         else:
+            start = processor_time()
             with progress_bar(0, f"{audit.env_id} {name}", "episode") as progress:
                 audit.progress = progress
                 one = group_named(name)(audit)
+            one = replace(one, seconds=round(processor_time() - start, 1))
             effort = {"minutes": audit.minutes, "seed": audit.seed}
             audit.keep(name, {**effort, **plain(one)})
         found[name] = one
         for check in one.checks if show else ():
             print(line(check), flush=True)
     return found
+
+
+def processor_time() -> float:
+    """Processor time of this process and of its workers that have ended, s."""
+    return sum(os.times()[:4])
 
 
 def line(check: Check) -> str:
@@ -53,7 +62,11 @@ def line(check: Check) -> str:
 
 def plain(one: Findings) -> dict[str, Any]:
     """Findings as plain values."""
-    return {"checks": [asdict(check) for check in one.checks], "data": one.data}
+    return {
+        "checks": [asdict(check) for check in one.checks],
+        "data": one.data,
+        "seconds": one.seconds,
+    }
 
 
 def audit_record(audit: Audit, found: dict[str, Findings]) -> dict[str, Any]:
@@ -67,6 +80,7 @@ def audit_record(audit: Audit, found: dict[str, Findings]) -> dict[str, Any]:
         "passed": bool(checks) and all(one["verdict"] == "pass" for one in checks),
         "checks": checks,
         "groups": {name: one.data for name, one in found.items()},
+        "seconds": {name: one.seconds for name, one in found.items()},
     }
 
 
@@ -89,4 +103,6 @@ def write_record(env_id: str, record: dict[str, Any], results: Path = RESULTS) -
         passed = all(one["verdict"] == "pass" for one in checks)
         record = {**record, "checks": checks, "passed": passed}
         record["groups"] = left | record["groups"]
+        spent = {n: s for n, s in old.get("seconds", {}).items() if n in left}
+        record["seconds"] = spent | record["seconds"]
     return write_json(path, record)

@@ -127,15 +127,20 @@ def provenance(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 @functools.cache
-def behaviour(env_id: str) -> str:
-    """Fingerprint of an episode of random actions in an environment as it is now."""
+def behaviour(env_id: str, **arguments: Any) -> str:
+    """Fingerprint of an episode of random actions in an environment as it is now.
+
+    Args:
+        env_id: the environment.
+        **arguments: it is made with.
+    """
     # Commands that only list and help load neither Gymnasium nor Numba.
     import gymnasium as gym
 
     from microgym.envs.core.comparison import fingerprint
     from microgym.envs.core.testing import rollout
 
-    with closing(gym.make(env_id)) as env:
+    with closing(gym.make(env_id, **arguments)) as env:
         return fingerprint(rollout(env, seed=0))
 
 

@@ -194,6 +194,37 @@ def normalised_score(
     return bootstrap(table - base, statistic, headroom=room, resamples=resamples, seed=seed)
 
 
+def summed(a: Estimate, b: Estimate) -> Estimate:
+    """Sum of two independent estimates; the halves of their intervals add in quadrature."""
+    value = a.value + b.value
+    low = np.hypot(a.value - a.low, b.value - b.low)
+    high = np.hypot(a.high - a.value, b.high - b.value)
+    return Estimate(value, float(value - low), float(value + high))
+
+
+def score_with_gain(score: Estimate, headroom: Estimate, gain: Estimate) -> Estimate:
+    """Score against a better oracle, whose gain is known from other, fewer episodes.
+
+    (returns - expert) / (oracle + gain - expert): the score is multiplied by
+    headroom / (headroom + gain), and the error of the gain is propagated to first order.
+
+    Args:
+        score: as from `normalised_score`.
+        headroom: oracle - expert on the same episodes.
+        gain: improved oracle - oracle, on others.
+
+    Returns:
+        Score and interval; NaN where the improved oracle is not above the expert by interval.
+    """
+    if not (room := summed(headroom, gain)).above_zero:
+        return Estimate(np.nan, np.nan, np.nan)
+    part, value = headroom.value / room.value, score.value * headroom.value / room.value
+    error = value * (gain.high - gain.low) / 2 / room.value
+    low = np.hypot(part * (score.value - score.low), error)
+    high = np.hypot(part * (score.high - score.value), error)
+    return Estimate(value, float(value - low), float(value + high))
+
+
 # Student's t, 99.5% quantile at 1, 2, ... 10 degrees of freedom (standard tables).
 _T995 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
 

@@ -31,7 +31,7 @@ class AFMConfig(declare.Config):
     """Arguments of AFM-v0."""
 
     PRESETS: ClassVar = {
-        "easy": {"specimen": "islands", "drift": "off", "tip": "off", "loop": "hard"}
+        "easy": {"specimen": "fibres", "drift": "off", "tip": "off", "loop": "hard"}
     }
     specimen: str = declare.family("mixed", SURFACES, "family of surfaces")
     split: str = declare.split()

@@ -81,9 +81,9 @@ gymnasium.make_vec("AFM-v0", num_envs=8, action="console")
 With `imaging="contact"` a soft cantilever (0.2 N/m, 13 kHz) is pressed against the surface at
 constant deflection; the setpoint is a force.
 
-With `difficulty="easy"` there is one thing to learn, the gain: lines of islands are much alike, the
-tip neither wears nor drifts, and the gain at which a loop rings differs so much between instruments
-(`loop="hard"`) that no constant gain is good.
+With `difficulty="easy"` the tip neither wears nor drifts, and fibres lie on flat ground. There is
+one thing to learn first, the gain: that at which a loop rings differs so much between instruments
+(`loop="hard"`) that no constant gain is good. Time on the lines that cross fibres comes second.
 
 ## Observation models
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.envs.core.channels import Channel, Channels, Plane
-from microgym.instruments.afm.state import LineState
+from microgym.jit import kernel
 from microgym.numerics.libm import log
 from microgym.numerics.linalg import ordered_sum
 from microgym.reconstruction.topography.observation_model import LineEstimate
@@ -104,37 +104,56 @@ def squashed(numbers: Float64, half: float) -> Float64:
     return numbers / (np.abs(numbers) + half)
 
 
-def reduce_lines(
-    rows: Int64, line: LineState, free: float, signals: Float32, sizes: LineSizes
-) -> None:
+@kernel
+def reduce_lines(rows, line, free, signals, sizes):
     """Reduce the last line of the listed rows to cells and to its summary.
 
     Args:
-        rows: (k,).
-        line: of the instrument, with pixels that are a multiple of 64.
+        rows: (k,) int64.
+        line: `LineState` of the instrument, with pixels that are a multiple of 64.
         free: free amplitude, nm, by which errors are divided.
-        signals: (N, 5, 64), written, see `SIGNALS`.
-        sizes: written.
+        signals: (N, 5, 64) float32, written, see `SIGNALS`.
+        sizes: `LineSizes`, written.
     """
-    z, y, e, f, phase = (part[rows].astype(np.float64) for part in line[:5])
-    pixels = z.shape[1]
-    mean, other = (ordered_sum(one)[:, None] / pixels for one in (z, y))
-    apart = (z - mean) - (y - other)
-    # Squares of errors are those of both directions.
-    squares = 0.5 * (e * e + f * f)
-    changes = 0.5 * (np.diff(e) ** 2 + np.diff(f) ** 2)
-    sizes.discrepancy[rows] = np.sqrt(ordered_sum(apart * apart) / pixels)
-    sizes.error[rows] = np.sqrt(ordered_sum(squares) / pixels)
-    sizes.ripple[rows] = np.sqrt(ordered_sum(changes) / (pixels - 1))
-    sizes.steepness[rows] = ordered_sum(np.abs(np.diff(z))) / (pixels - 1)
-    sizes.total_steepness[rows] += sizes.steepness[rows]
-    sizes.worst[rows] = np.maximum(np.abs(e), np.abs(f)).max(axis=1)
-    sizes.mean[rows] = mean[:, 0]
-    signals[rows, 0] = squashed(cell_means(z) - mean, HEIGHT_NM)
-    signals[rows, 1] = squashed(cell_means(y) - mean, HEIGHT_NM)
-    signals[rows, 2] = np.clip(cell_means(0.5 * (e + f)) / free, -1.0, 1.0)
-    signals[rows, 3] = squashed(np.sqrt(cell_means(squares)), UNREST_NM)
-    signals[rows, 4] = cell_means(phase)
+    pixels = line.trace.shape[1]
+    width = pixels // CELLS
+    for b in rows:
+        z, y, e, f = line.trace[b], line.retrace[b], line.error[b], line.error_back[b]
+        mean, other = 0.0, 0.0
+        for p in range(pixels):
+            mean += z[p]
+            other += y[p]
+        mean, other = mean / pixels, other / pixels
+        apart, square, change, steep, worst = 0.0, 0.0, 0.0, 0.0, 0.0
+        for c in range(CELLS):
+            there, back, both, whole, phase = 0.0, 0.0, 0.0, 0.0, 0.0
+            for p in range(c * width, (c + 1) * width):
+                h, k = np.float64(z[p]), np.float64(y[p])
+                g, m = np.float64(e[p]), np.float64(f[p])
+                off = (h - mean) - (k - other)
+                # Squares of errors are those of both directions.
+                half = 0.5 * (g * g + m * m)
+                apart, square, whole = apart + off * off, square + half, whole + half
+                worst = max(worst, max(abs(g), abs(m)))
+                if p > 0:
+                    dg, dm = g - e[p - 1], m - f[p - 1]
+                    change += 0.5 * (dg * dg + dm * dm)
+                    steep += abs(h - z[p - 1])
+                there, back, both = there + h, back + k, both + 0.5 * (g + m)
+                phase += line.phase[b, p]
+            there, back = there / width - mean, back / width - mean
+            rms = np.sqrt(whole / width)
+            signals[b, 0, c] = there / (abs(there) + HEIGHT_NM)
+            signals[b, 1, c] = back / (abs(back) + HEIGHT_NM)
+            signals[b, 2, c] = min(max(both / width / free, -1.0), 1.0)
+            signals[b, 3, c] = rms / (rms + UNREST_NM)
+            signals[b, 4, c] = phase / width
+        sizes.discrepancy[b] = np.sqrt(apart / pixels)
+        sizes.error[b] = np.sqrt(square / pixels)
+        sizes.ripple[b] = np.sqrt(change / (pixels - 1))
+        sizes.steepness[b] = steep / (pixels - 1)
+        sizes.total_steepness[b] += sizes.steepness[b]
+        sizes.worst[b], sizes.mean[b] = worst, mean
 
 
 def reduce_restored(rows: Int64, estimate: LineEstimate, signals: Float32) -> None:

@@ -76,7 +76,7 @@ class AFMTaskState(NamedTuple):
     image_error_nm: Annotated[Float64, Shape(unit="nm")]
     quality: Annotated[Float64, Shape(unit="bel")]
     spoilt: Annotated[Float64, Shape(unit="bel")]
-    event: Annotated[Int64, Shape()]
+    event: Annotated[Int64, Shape(high=len(EVENTS) - 1)]
     changes: Annotated[Float64, Shape(4)]
     dials: Annotated[Float64, Shape(4)]
 
@@ -252,9 +252,10 @@ class AFMTask(Task):
         tip, setpoint = instrument.state.tip, state.dials[:, 0].copy()
         crashes = tip.crashes[rows]
         self.share(self._scan, rows[event == SCAN])
-        instrument.engage(rows[event == ENGAGE], setpoint)
-        instrument.withdraw(rows[event == WITHDRAW])
-        instrument.exchange(rows[event == EXCHANGE], setpoint)
+        if self.config.action == "console":
+            instrument.engage(rows[event == ENGAGE], setpoint)
+            instrument.withdraw(rows[event == WITHDRAW])
+            instrument.exchange(rows[event == EXCHANGE], setpoint)
         variance, done = instrument.state.surface.variance[rows], self.ledger.exposures[rows]
         quality = unfinished_image_bel(variance, state.errors[rows], done, FLOOR)
         state.snr_db[rows] = 10.0 * quality

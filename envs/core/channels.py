@@ -2,7 +2,7 @@
 
 from collections import UserDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,15 +169,22 @@ class Choices:
         n: number of actions.
         doc: meaning of an action's number.
         names: names of the actions, where they have some.
+        leading: axis of several agents that choose one each; none for one agent.
     """
 
     n: int
     doc: str
     names: tuple[str, ...] = ()
+    leading: tuple[str, ...] = ()
 
-    def space(self, sizes: Mapping[str, int]) -> spaces.Discrete[Any]:
-        """Space of the action."""
-        del sizes
+    def along(self, axis: str) -> "Choices":
+        """The same choice for each of several agents."""
+        return replace(self, leading=(axis,))
+
+    def space(self, sizes: Mapping[str, int]) -> spaces.Discrete[Any] | spaces.MultiDiscrete:
+        """Space of the action, from the lengths of named axes."""
+        if self.leading:
+            return spaces.MultiDiscrete([self.n] * sizes[self.leading[0]])
         return spaces.Discrete(self.n)
 
 

@@ -103,7 +103,12 @@ class MicroscopeParallelEnv(MicroscopeEnvBase, _ParallelEnv):
         return {name: row_of(joint, k) for k, name in enumerate(self.possible_agents)}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        return {name: single_info(self.task.info()) for name in self.possible_agents}
+        """Infos by agent, the same but for the mask of its own choices."""
+        infos = {name: single_info(self.task.info()) for name in self.possible_agents}
+        for k, info in enumerate(infos.values()):
+            if "action_mask" in info:
+                info["action_mask"] = info["action_mask"][k]
+        return infos
 
 
 def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:
@@ -116,4 +121,6 @@ def part_of(space: spaces.Space[Any]) -> spaces.Space[Any]:
         return spaces.Dict({name: part_of(part) for name, part in space.items()})
     if isinstance(space, spaces.Box):
         return spaces.Box(space.low[0], space.high[0], dtype=space.low.dtype.type)
+    if isinstance(space, spaces.MultiDiscrete):
+        return spaces.Discrete(space.nvec[0])
     raise TypeError(f"{type(space).__name__} has no agent axis")

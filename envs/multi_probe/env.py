@@ -28,7 +28,12 @@ In `MultiProbeJoint-v0` the probes are the first axis of each part.
 
 ## Action Space
 
-Position and exposure time of every probe.
+Position and exposure time of every probe. With `action="grid"` each probe chooses one cell and one
+exposure time. Cells that were exposed before are masked, until none is free; with `share="none"` a
+probe knows of its own exposures only. `info["action_mask"]` has a row for each probe, by which
+`env.action_space.sample(tuple(info["action_mask"]))` draws; `action_masks()` has the rows one after
+the other, as `MaskablePPO` of sb3-contrib wants them. In the parallel environment the info of a
+probe has its own row.
 
 ## Rewards
 
@@ -36,8 +41,8 @@ The team's, the same for each agent: the terms of Ptycho-v0, with dose and expos
 and the time of the team. Doses count relative to the nominal dose of all probes.
 
 A team that exposes nothing earns 0, and one that chooses positions at random more: structure is
-paid when it is found. With `difficulty="easy"` stages do not drift and the specimen does not fade,
-so that a policy need learn only where structure is, and to keep the probes apart.
+paid when it is found. With `difficulty="easy"` stages do not drift, the specimen does not fade, and
+carriers do not block each other, so that a policy need learn only where structure is.
 
 ## Starting State
 

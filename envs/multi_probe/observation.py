@@ -56,17 +56,17 @@ def squared_distances(places: Float64, cells: int) -> Float64:
     return y2[..., :, None] + x2[..., None, :]
 
 
-def draw_others(places: Float64, clearance: float, cells: int) -> Float32:
+def draw_others(places: Float64, clearance: Float64, cells: int) -> Float32:
     """Maps of the surroundings of the other probes.
 
     Args:
         places: (N, A, 2), latest positions (y, x) of all probes in [-1, 1].
-        clearance: radius of the surroundings on the same scale.
+        clearance: (N,), radius of the surroundings on the same scale.
         cells: edge of the maps.
 
     Returns:
         (N, A, cells, cells) float32.
     """
-    near = squared_distances(places, cells) < clearance * clearance
+    near = squared_distances(places, cells) < (clearance * clearance)[:, None, None, None]
     count = near.sum(axis=1, keepdims=True)
     return ((count - near) > 0).astype(np.float32)

@@ -11,7 +11,7 @@ from microgym.envs.core.task import Modes
 from microgym.envs.multi_probe import observation, render
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho.observation import Scan
-from microgym.envs.ptycho.task import EXPOSURE, PtychoTask
+from microgym.envs.ptycho.task import EXPOSURE, EXPOSURE_CHOICES, PtychoTask
 from microgym.instruments.ledger import Ledger
 from microgym.instruments.ptychography.state import PtychographyState
 from microgym.physics.drift import DriftState
@@ -36,6 +36,7 @@ class TeamState(NamedTuple):
         place: (N, A, 2) float64, latest position of each probe, (y, x) in [-1, 1].
         signal: (N, A, 2) float64, latest counts inside and outside the direct beam.
         lost: (N, A) bool, the latest exposure was lost to a collision.
+        clearance: (N,) float64, least distance of two probes, on the scale of `place`.
         taken_by: (N, E) int64, probe that took each exposure of the scan.
     """
 
@@ -43,7 +44,8 @@ class TeamState(NamedTuple):
     place: Annotated[Float64, Shape("probes", 2)]
     signal: Annotated[Float64, Shape("probes", 2)]
     lost: Annotated[Bool, Shape("probes")]
-    taken_by: Annotated[Int64, Shape("exposures")]
+    clearance: Annotated[Float64, Shape()]
+    taken_by: Annotated[Int64, Shape("exposures", high=lambda sizes: sizes["probes"] - 1)]
 
 
 class MultiProbeTask(PtychoTask):
@@ -58,12 +60,13 @@ class MultiProbeTask(PtychoTask):
     """
 
     Config = MultiProbeConfig
-    SIZES = {**PtychoTask.SIZES, "probes": "probes"}
     OBSERVATION = Modes(
         compact={"maps": observation.MAPS, "numbers": observation.NUMBERS},
         full={"maps": observation.MAPS, "numbers": observation.NUMBERS},
     )
-    ACTION = Channels(**EXPOSURE).along("probes")
+    ACTION = Modes(
+        continuous=Channels(**EXPOSURE).along("probes"), grid=EXPOSURE_CHOICES.along("probes")
+    )
     COST = {
         **PtychoTask.COST,
         "collision": "pairs of probes that were to come closer than the clearance",
@@ -121,6 +124,7 @@ class MultiProbeTask(PtychoTask):
         team, probes = self.team.state, self.instrument.probe_rows(rows)
         clear(team, rows)
         team.place[rows] = observation.parts(self.probes).mean(axis=1)
+        team.clearance[rows] = 2.0 * self.config.clearance_px / self.region
         self.instrument.park(probes, self.positions(team.place[rows]).reshape(-1, 2))
         if self.own is not None:
             self.own.reset(probes)
@@ -128,7 +132,7 @@ class MultiProbeTask(PtychoTask):
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure with each probe at once; colliding probes lose theirs."""
-        places = self.decode(rows, actions)[0][rows]
+        places = self.decode(actions)[0][rows]
         at = np.floor(self.positions(places) + 0.5)
         apart = np.sqrt(np.square(at[:, :, None] - at[:, None]).sum(axis=-1))
         near = (apart < self.config.clearance_px) & ~np.eye(self.probes, dtype=np.bool_)
@@ -137,6 +141,13 @@ class MultiProbeTask(PtychoTask):
         team.place[rows] = np.where(lost[:, :, None], team.place[rows], places)
         super().advance(rows, actions)
         self.costs[rows, 1] = 0.5 * near.sum(axis=(1, 2))
+
+    def mark(self, rows: Int64, cells: Int64) -> None:
+        """Mark the cells, (N, A), that probes have exposed; with share="none", each its own."""
+        for probe in range(self.probes):
+            kept = rows[~self.team.state.lost[rows, probe]]
+            knows = slice(None) if self.own is None else probe
+            self.state.used[kept, knows, cells[kept, probe]] = True
 
     def expose(self, rows: Int64, positions: Float64, dwell_s: Float64) -> None:
         """One simultaneous exposure of all probes that have not collided.
@@ -153,7 +164,8 @@ class MultiProbeTask(PtychoTask):
         for probe in range(self.probes):
             taken = rows[~team.lost[rows, probe]]
             self._select(taken, probe)
-            team.taken_by[taken, self.scan.estimate.state.taken[taken]] = probe
+            last = team.taken_by.shape[1] - 1  # a restored state may be at it already
+            team.taken_by[taken, np.minimum(self.scan.estimate.state.taken[taken], last)] = probe
             self.enter_exposure(taken)
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:
@@ -172,8 +184,8 @@ class MultiProbeTask(PtychoTask):
         count, each, cells = self.num_envs, self.probes, self.scan.cells
         if self.own is None:
             shown = np.repeat(super().maps()[:, None], each, axis=1)
-            clearance = 2.0 * self.config.clearance_px / self.region
-            others = observation.draw_others(self.team.state.place, clearance, cells)
+            team = self.team.state
+            others = observation.draw_others(team.place, team.clearance, cells)
         else:
             shown = self.own.maps.reshape(count, each, -1, cells, cells)
             others = np.zeros((count, each, cells, cells), np.float32)

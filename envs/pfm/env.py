@@ -46,8 +46,7 @@ shown as it is, without a reconstruction. The true place of the tip is hidden.
 One bias pulse, and whether to look afterwards. With `action="grid"`, actions that were chosen since
 the last look are masked, and can be carried out all the same.
 
-In `PFMLoop-v0`, `action="ring"` offers the pulses that matter, each followed by a loop: with it
-stock PPO reaches the expert in minutes.
+In `PFMLoop-v0`, `action="ring"` offers the pulses that matter, each followed by a loop.
 
 ## Rewards
 
@@ -91,10 +90,9 @@ The oracles look one pulse ahead: they are strong references and not bounds.
 
 ## Learning
 
-`difficulty="easy"` switches drift, wear, heat and noise off, and disorder to easy. Stock PPO on
-the ring of `PFMLoop-v0` reaches the expert's return in two minutes on one core, where its actions
-are sampled: the most probable one may repeat itself without effect. Grid actions of `PFM-v0` suit a
-fully convolutional policy.
+`difficulty="easy"` switches drift, wear, heat and noise off, and disorder to easy. In `PFMLoop-v0`
+the actions of a stochastic policy are to be sampled: the most probable one may repeat itself
+without effect. Grid actions of `PFM-v0` suit a fully convolutional policy.
 
 ## Where adaptivity does not pay
 

@@ -36,6 +36,12 @@ EXPOSURE = {
     "exposure": "exposure time, logarithmic from {:g} s to {:g} s".format(*DWELL_RANGE_S),
 }
 """Channels of the action of one probe."""
+EXPOSURE_CHOICES = Choices(
+    GRID * GRID * len(GRID_DWELLS_S),
+    f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step up in "
+    f"exposure time: {', '.join(f'{one:g}' for one in GRID_DWELLS_S)} s",
+)
+"""Discrete actions of one probe."""
 _MAPS = {"maps": observation.MAPS, "numbers": observation.NUMBERS}
 
 
@@ -44,12 +50,12 @@ class PtychoState(NamedTuple):
 
     Attributes:
         position: latest commanded position, px of the field.
-        used: cells of the action grid that were exposed.
+        used: cells of the action grid that were exposed, as each probe knows them.
         progress: against the specimen; hidden.
     """
 
     position: Annotated[Float64, Shape(2, unit="px")]
-    used: Annotated[Bool, Shape(GRID * GRID)]
+    used: Annotated[Bool, Shape("probes", GRID * GRID)]
     progress: ScanProgress
 
 
@@ -72,15 +78,11 @@ class PtychoTask(Task):
     instrument: Any
     microscopes: PtychographyState
     probes = 1
-    SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells"}
+    SIZES = {"field_px": "instrument.field_px", "cells": "scan.cells", "probes": "probes"}
     OBSERVATION = Modes(compact=_MAPS, full=_MAPS, features=observation.FEATURES)
     ACTION = Modes(
         continuous=Channels(**EXPOSURE),
-        grid=Choices(
-            GRID * GRID * len(GRID_DWELLS_S),
-            f"cell of a {GRID} x {GRID} grid in reading order, plus {GRID * GRID} for each step up "
-            f"in exposure time: {', '.join(f'{one:g}' for one in GRID_DWELLS_S)} s",
-        ),
+        grid=EXPOSURE_CHOICES,
     )
     REWARD = {
         "resolution": Term(
@@ -195,7 +197,9 @@ class PtychoTask(Task):
 
     def advance(self, rows: Int64, actions: Any) -> None:
         """Take one exposure a row and reconstruct; finished scans get their final sweeps."""
-        places, dwell_s = self.decode(rows, actions)
+        places, dwell_s = self.decode(actions)
+        if self.config.action == "grid":
+            self.mark(rows, np.asarray(actions) % (GRID * GRID))
         self.state.progress.destroyed_px[rows] = 0.0
         positions = self.positions(places)
 
@@ -207,11 +211,14 @@ class PtychoTask(Task):
         progress = self.state.progress
         self.costs[rows, 0] = progress.destroyed_px[rows] / progress.structure_px[rows]
 
-    def decode(self, rows: Int64, actions: Any) -> tuple[Float64, Float64]:
+    def mark(self, rows: Int64, cells: Int64) -> None:
+        """Mark the cells of the action grid, (N,), that are exposed in some rows, (k,)."""
+        self.state.used[rows, 0, cells[rows]] = True
+
+    def decode(self, actions: Any) -> tuple[Float64, Float64]:
         """Places in [-1, 1], (N, ..., 2), and exposure times in s, (N, ...)."""
         if self.config.action == "grid":
             level, cell = np.divmod(np.asarray(actions, np.int64), GRID * GRID)
-            self.state.used[rows, cell[rows]] = True
             places = 2.0 * (np.stack(np.divmod(cell, GRID), axis=-1) + 0.5) / GRID - 1.0
             return places, np.asarray(GRID_DWELLS_S)[level]
         action = np.asarray(actions, np.float64)
@@ -302,8 +309,8 @@ class PtychoTask(Task):
         if self.config.action != "grid":
             return None
         free = ~self.state.used
-        free[free.sum(axis=1) == 0] = True
-        return np.tile(free, (1, len(GRID_DWELLS_S)))
+        free[~free.any(axis=2)] = True
+        return np.tile(free, len(GRID_DWELLS_S)).reshape(self.num_envs, -1)
 
     def intervene(self, rows: Int64, **values: Any) -> None:
         """Set the drift's hidden quantities; a recorded scan has its own drift."""

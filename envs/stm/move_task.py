@@ -56,7 +56,7 @@ class MoveState(NamedTuple):
     looked_s: Annotated[Float64, Shape(unit="s")]
     last: Annotated[Float64, Shape(len(observation.DRAG))]
     landing: Annotated[Float64, Shape(3)]
-    dragged: Annotated[Int64, Shape()]
+    dragged: Annotated[Int64, Shape(low=-1, high=lambda sizes: sizes["movers"] - 1)]
     begun: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
     way: Annotated[Float64, Shape(unit="nm")]
     disturbed: Annotated[Bool, Shape(ATOMS)]

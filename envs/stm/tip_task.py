@@ -53,7 +53,7 @@ class TipTaskState(NamedTuple):
     reading: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     mean: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     readings: Annotated[Int64, Shape()]
-    last: Annotated[Int64, Shape()]
+    last: Annotated[Int64, Shape(high=len(ACTIONS) - 1)]
     accepted: Annotated[Bool, Shape()]
     history: Annotated[Int64, Shape(len(ACTIONS))]
 

@@ -17,7 +17,7 @@ from microgym.numerics.libm import exp64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
 from microgym.state import Float64, Int64, Shape
-from microgym.validation import Checked, NonNegative
+from microgym.validation import Checked, NonNegative, Rate
 
 STATES = ("sharp", "double", "blunt", "contaminated", "unstable")
 """States of a tip; arrays hold the index."""
@@ -100,7 +100,7 @@ class ApexParameters(Checked):
     width_spread: NonNegative = 0.0
     offset_nm: NonNegative = 0.0
     hardness_spread: NonNegative = 0.0
-    change_hz: NonNegative = 0.0
+    change_hz: Rate = 0.0
 
     def spread(self) -> "TipSpread":
         """The numbers as kernels take them."""
@@ -126,7 +126,7 @@ class TipState(NamedTuple):
         traits: (N, 11) float64, see `TRAITS`.
     """
 
-    kind: Annotated[Int64, Shape()]
+    kind: Annotated[Int64, Shape(high=len(STATES) - 1)]
     generation: Annotated[Int64, Shape()]
     traits: Annotated[Float64, Shape(len(TRAITS))]
 

@@ -39,12 +39,13 @@ class Policy(nn.Module):
 
     def __init__(self, inputs: int, space: gym.Space[Any]) -> None:
         super().__init__()
-        self.discrete = isinstance(space, gym.spaces.Discrete)
-        outputs = (
-            int(space.n)
-            if isinstance(space, gym.spaces.Discrete)
-            else int(np.prod(space.shape or ()))
-        )
+        # Alternatives of each choice; several choices have the same number of them.
+        self.choices: tuple[int, ...] = ()
+        if isinstance(space, gym.spaces.Discrete):
+            self.choices = (int(space.n),)
+        elif isinstance(space, gym.spaces.MultiDiscrete):
+            self.choices = (len(space.nvec), int(space.nvec[0]))
+        outputs = int(np.prod(self.choices or space.shape or ()))
         self.actor = nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, outputs))
         self.critic = nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 1))
         self.log_std = nn.Parameter(torch.full((outputs,), -0.5))
@@ -52,8 +53,9 @@ class Policy(nn.Module):
     def forward(self, seen: Tensor) -> tuple[Any, Tensor]:
         """Distribution over actions, and value."""
         mean = self.actor(seen)
-        if self.discrete:
-            return Categorical(logits=mean), self.critic(seen)[..., 0]
+        if self.choices:
+            each = Categorical(logits=mean.unflatten(-1, self.choices))
+            return Independent(each, len(self.choices) - 1), self.critic(seen)[..., 0]
         return Independent(Normal(mean, self.log_std.exp()), 1), self.critic(seen)[..., 0]
 
 

@@ -72,16 +72,20 @@ def _assert_schema(info: dict[str, Any], env: Any, case: Case) -> None:
     assert isinstance(info["cost"], float)
     assert all(isinstance(value, float) for value in info["reward_terms"].values())
     assert ("latent" in info) == bool(case.arguments.get("reveal"))
-    discrete = isinstance(env.action_space, gym.spaces.Discrete)
+    several = isinstance(env.action_space, gym.spaces.MultiDiscrete)
+    discrete = several or isinstance(env.action_space, gym.spaces.Discrete)
     assert ("action_mask" in info) == discrete
     if discrete:
-        masks = env.unwrapped.action_masks()
+        masks, told = env.unwrapped.action_masks(), info["action_mask"]
         assert masks.dtype == np.bool_
-        assert_same(masks.astype(np.int8), info["action_mask"])
-        assert masks.any()
+        assert masks.ndim == 1, "choices stand one after the other, as for MaskablePPO"
+        assert_same(masks.astype(np.int8), told.ravel())
+        assert told.any(axis=-1).all()
         for seed in range(20):
             env.action_space.seed(seed)
-            assert masks[env.action_space.sample(info["action_mask"])]
+            chosen = env.action_space.sample(tuple(told) if several else told)
+            allowed = np.take_along_axis(told, np.asarray(chosen)[..., None], axis=-1)
+            assert allowed.all()
 
 
 @pytest.mark.parametrize("case", DEFAULTS, ids=str)

@@ -8,7 +8,15 @@ from microgym.instruments.pfm.state import PFMParameters
 from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
 from microgym.state import gather
-from microgym.validation import Checked, NonNegative, Positive
+from microgym.validation import (
+    Checked,
+    Duration,
+    NonNegative,
+    Positive,
+    PositiveDuration,
+    Rate,
+    Speed,
+)
 
 WIDEST_TIP_CELLS = 12.0
 """Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
@@ -17,14 +25,14 @@ DRIFT_LEVELS: dict[str, DriftParameters] = {
     level: DriftParameters(speed, settling, 60.0, wander, 120.0, 0.25, length_unit="cells")
     for level, speed, settling, wander in (
         ("off", 0.0, 0.0, 0.0),
-        ("easy", 0.011, 0.3, 0.05),
+        ("easy", 0.0165, 0.5, 0.05),
         ("real", 0.033, 1.0, 0.1),
         ("hard", 0.1, 3.0, 0.3),
     )
 }
 """Drift of the tip over the film, in cells of 5 nm: "real" is 10 nm/min, the upper end of the 1 to
 10 nm/min that are commonly quoted for ambient scanning probes, and wanders by 0.5 nm in 120 s (not
-verified here); "easy" is a third and "hard" three times that. The settling is a design choice."""
+verified here); "easy" is half of that and "hard" three times. The settling is a design choice."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,9 @@ class TipParameters(Checked):
 
     wear_per_landing: NonNegative = 0.0
     wear_per_image: NonNegative = 0.0
-    wear_per_s: NonNegative = 0.0
+    wear_per_s: Rate = 0.0
     bearable_v: NonNegative = 1e9
-    breakdowns_per_v_s: NonNegative = 0.0
+    breakdowns_per_v_s: Rate = 0.0
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -81,8 +89,8 @@ READOUT_LEVELS: dict[str, ReadoutParameters] = {
 }
 """The switch of the read-out (design choices)."""
 
-HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 5e-3, "real": 4e-2, "hard": 1.2e-1}
-"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 50, 6 and 2 times that,
+HEAT_LEVELS: dict[str, float] = {"off": 0.0, "easy": 2.5e-2, "real": 6e-2, "hard": 1.2e-1}
+"""Thermal energy over the volume of a cell, reduced: a barrier of 1/4 is 10, 4 and 2 times that,
 and neighbours hold a cell in place (design choices)."""
 
 DISORDER_LEVELS: dict[str, float] = {"off": 0.0, "easy": 0.6, "real": 1.0, "hard": 1.5}
@@ -113,11 +121,11 @@ class PFMSettings(Checked):
     cell_m: Positive = 5e-9
     field_per_v: Positive = 0.7
     tip_cells: Positive = 3.5
-    dead_time_s: NonNegative = 0.5
-    speed_cells_s: Positive = 100.0
-    image_s: Positive = 8.0
+    dead_time_s: Duration = 0.5
+    speed_cells_s: Speed = 100.0
+    image_s: PositiveDuration = 8.0
     loop_v: Positive = 6.0
-    loop_s: Positive = 1.0
+    loop_s: PositiveDuration = 1.0
     disorder: NonNegative = 1.0
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])

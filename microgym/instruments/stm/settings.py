@@ -10,7 +10,7 @@ from microgym.physics.drift import DriftParameters
 from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.state import gather
-from microgym.validation import Checked, NonNegative, Positive, within
+from microgym.validation import Checked, NonNegative, Positive, PositiveDuration, Speed, within
 
 BOLTZMANN_EV_K = 8.617333262e-5
 """CODATA 2018."""
@@ -106,11 +106,11 @@ class STMSettings(Checked):
     tip: ApexParameters = field(default_factory=lambda: APEX_LEVELS["easy"])
     noise: NoiseParameters = field(default_factory=lambda: NOISE_LEVELS["real"])
     bent: Annotated[float, partial(within, low=0.0, high=1.0)] = 0.0
-    image_s: Positive = 20.0
-    drag_s: Positive = 2.0
-    speed_nm_s: Positive = 1.0
-    condition_s: Positive = 5.0
-    coarse_s: Positive = 120.0
+    image_s: PositiveDuration = 20.0
+    drag_s: PositiveDuration = 2.0
+    speed_nm_s: Speed = 1.0
+    condition_s: PositiveDuration = 5.0
+    coarse_s: PositiveDuration = 120.0
     temperature_k: Positive = 5.0
     work_function_ev: Positive = 4.5
     barrier_ev: Positive = BARRIER_EV

@@ -11,7 +11,7 @@ from microgym.agents.afm.references import ExpertAgent, line_action
 from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual, AFMTeacher
 from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.config import load_config
-from microgym.agents.core.learner import Learner
+from microgym.agents.core.learner import Learner, conditions_of
 from microgym.agents.core.network import CRITIC, TARGET
 from microgym.agents.core.privileged_observation import PrivilegedObservationWrapper
 from microgym.agents.core.residual_policy import (
@@ -178,3 +178,21 @@ def test_what_cannot_be_corrected():
     agent.reset(1)
     with pytest.raises(ValueError, match=r"must be a mapping with \['numbers', 'signals'\]"):
         agent.act(np.zeros((1, 14), np.float32))
+
+
+def test_conditions_go_to_the_environments_in_turn_and_stay():
+    some = [{}, {"specimen": "particles", "loop": "hard"}, {"tip": "real"}]
+    assert conditions_of(some, 4) == {
+        "specimen": [None, "particles", None, None],
+        "loop": [None, "hard", None, None],
+        "tip": [None, None, "real", None],
+    }
+    settings = {**load_config("AFM-v0")["training"], "num_envs": 3, "conditions": some}
+    env: Any = Learner("AFM-v0", settings).environment({"lines": 8})
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        task = env.unwrapped.task
+        seen = [task.variants.of(row).config for row in range(3)]
+        assert [one.specimen for one in seen] == ["mixed", "particles", "mixed"]
+        assert [one.loop for one in seen] == ["real", "hard", "real"]
+        assert [one.tip for one in seen] == ["easy", "easy", "real"]

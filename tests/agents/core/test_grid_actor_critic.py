@@ -42,12 +42,34 @@ class Lamp(gym.Env[Any, Any]):
         return self.reset()[0], reward, True, False, {}
 
 
+class Lamps(Lamp):
+    """Two agents choose at once: the first the lit cell and its level, the second those of a lamp
+    in the mirrored column."""
+
+    observation_space = spaces.Dict(
+        {"maps": spaces.Box(-3, 3, (2, 1, 8, 8)), "numbers": spaces.Box(-1, 1, (2, 1))}
+    )
+    action_space = spaces.MultiDiscrete([32, 32])
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        one, info = super().reset(seed=seed)
+        pairs = {"maps": (one["maps"], one["maps"][..., ::-1]), "numbers": (one["numbers"],) * 2}
+        return {name: np.stack(pair) for name, pair in pairs.items()}, info
+
+    def step(self, action: Any) -> Any:
+        mirrored = self._lit - self._lit % 4 + 3 - self._lit % 4
+        reward = 0.5 * float(action[0] == self._lit) + 0.5 * float(action[1] == mirrored)
+        return self.reset()[0], reward, True, False, {}
+
+
 @pytest.mark.parametrize(
     ("env_id", "words", "grid", "levels", "edge"),
     [
         ("Ptycho-v0", {}, 16, 3, 32),
         ("Ptycho-v0", {"observation": "full"}, 16, 3, 64),
         ("PFM-v0", {}, 16, 6, 32),
+        ("MultiProbeJoint-v0", {}, 16, 3, 32),
+        ("MultiProbeJoint-v0", {"probes": 3, "observation": "full"}, 16, 3, 64),
     ],
 )
 @pytest.mark.parametrize("algorithm", [PPO, MaskablePPO])
@@ -59,7 +81,9 @@ def test_stock_algorithms_take_the_policy(algorithm, env_id, words, grid, levels
     observations = envs.reset()
     tensors = {name: torch.from_numpy(one) for name, one in observations.items()}
     logits, value = net(tensors)
-    assert logits.shape == (2, levels * grid * grid)
+    parts = envs.action_space.shape or ()
+    assert net.parts == np.prod(parts)
+    assert logits.shape == (2, net.parts * levels * grid * grid)
     assert value.shape == (2, net.value_features)
     assert (logits == 0.0).all(), "a fresh network chooses uniformly"
     model.learn(32)
@@ -68,12 +92,14 @@ def test_stock_algorithms_take_the_policy(algorithm, env_id, words, grid, levels
         for _ in range(3):
             masks = get_action_masks(envs)
             actions, _ = model.predict(observations, action_masks=masks, deterministic=True)
-            assert masks[np.arange(2), actions].all()
+            each = masks.reshape(2, *parts, -1)
+            assert np.take_along_axis(each, actions[..., None], axis=-1).all()
             observations = envs.step(actions)[0]
 
 
-def test_it_learns_where_to_act():
-    envs = DummyVecEnv([Lamp] * 16)
+@pytest.mark.parametrize("task", [Lamp, Lamps])
+def test_it_learns_where_to_act(task):
+    envs = DummyVecEnv([task] * 16)
     settings: dict[str, Any] = {"n_steps": 16, "batch_size": 128, "n_epochs": 4, "gamma": 0.5}
     model = PPO(GridPolicy, envs, learning_rate=3e-3, device="cpu", seed=0, **settings)
     model.learn(12_000)

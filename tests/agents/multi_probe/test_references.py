@@ -9,7 +9,14 @@ import pytest
 from microgym.agents import make_agent
 from microgym.agents.core.registry import agent_names
 from microgym.agents.multi_probe.network import MASK, TurnWrapper
-from microgym.agents.multi_probe.references import CELLS, RasterAgent, clear_cells
+from microgym.agents.multi_probe.references import (
+    CELLS,
+    RasterAgent,
+    clear_cells,
+    near_gains,
+    short_path,
+    team_plan,
+)
 from microgym.agents.ptycho.network import ExposureGridAdapter
 
 ID = "MultiProbeJoint-v0"
@@ -38,7 +45,7 @@ def played(name: str, count: int, **arguments: Any) -> tuple[Any, Any]:
 
 
 def test_the_more_is_known_and_agreed_the_better():
-    names = ("random", "raster", "independent", "expert", "trained", "oracle")
+    names = ("random", "raster", "independent", "expert", "oracle")
     assert set(names) <= set(agent_names(ID))
     found = {name: played(name, 32)[0] for name in names}
     means = [found[name].mean() for name in names]
@@ -50,6 +57,51 @@ def test_experts_and_oracle_never_collide(probes):
     for name in ("raster", "expert", "oracle"):
         assert played(name, 4, probes=probes, exposures=4)[1].sum() == 0.0
     assert played("independent", 16, probes=probes, exposures=6)[1].sum() > 0.0
+
+
+@pytest.mark.parametrize("probes", [2, 3, 4])
+def test_plans_keep_the_clearance_and_take_each_position_once(probes):
+    rng = np.random.default_rng(probes)
+    points = rng.uniform(-1.0, 1.0, (10 * probes, 2))
+    plan = team_plan(points, probes, 0.5)
+    assert plan.shape == (10, probes, 2)
+    apart = np.hypot(*np.moveaxis(plan[:, :, None] - plan[:, None], -1, 0))
+    assert not (apart[:, ~np.eye(probes, dtype=np.bool_)] <= 0.5).any()
+    taken = plan[~np.isnan(plan).any(axis=2)]
+    assert len(taken) >= 0.9 * len(points)
+    hits = (taken[:, None] == points).all(axis=2)
+    assert (hits.sum(axis=0) <= 1).all()
+    assert hits.any(axis=1).all()
+
+
+def test_a_plan_without_room_leaves_gaps():
+    """All positions lie within the clearance: only the first probe can take its own."""
+    plan = team_plan(np.random.default_rng(0).uniform(0.0, 0.1, (12, 2)), 2, 0.5)
+    assert np.isfinite(plan[:, 0]).all()
+    assert np.isnan(plan[:, 1]).all()
+
+
+def test_positions_that_are_close_change_places():
+    """Two columns 0.4 apart: only those at different heights are clear, as reversed columns are."""
+    y = np.arange(4) * 0.5
+    points = np.concatenate([np.column_stack([y, 0.4 * k + 0.0 * y]) for k in range(2)])
+    columns = points[:, ::-1] * np.array([10.0, 1.0])  # the longest axis divides the columns
+    plan = team_plan(columns, 2, 4.02)
+    assert np.isfinite(plan).all()
+    assert (np.hypot(*(plan[:, 0] - plan[:, 1]).T) > 4.02).all()
+
+
+def test_short_paths_go_on_to_the_nearest():
+    line = np.column_stack([np.array([0.0, 3.0, 1.0, 2.0]), np.zeros(4)])
+    np.testing.assert_array_equal(short_path(line)[:, 0], [0.0, 1.0, 2.0, 3.0])
+
+
+def test_the_expert_prefers_near_places():
+    gains = np.zeros((1, CELLS, CELLS))
+    gains[0, 4, 4], gains[0, 28, 28] = 0.9, 1.0
+    at = 2.0 * (np.array([[4.0, 4.0]]) + 0.5) / CELLS - 1.0
+    assert near_gains(gains, at, 0.0).argmax() == 28 * CELLS + 28
+    assert near_gains(gains, at, 0.3).argmax() == 4 * CELLS + 4
 
 
 def test_far_cells_are_clear():

@@ -11,7 +11,8 @@ ROW = {
     "return": [0.5, 0.4, 0.6],
     "runs": [0.4, 0.5, 0.6],
     "steps": [1000, 2000, 3000],
-    "minutes": 10.0,
+    "minutes": [2.04, 10.0, 10.0],
+    "reasons": ["reached", "time", "time"],
     "curves": [[(100, 30.0, 0.1), (200, 60.0, 0.5)]] * 3,
 }
 RECORD: dict[str, Any] = {
@@ -32,7 +33,7 @@ def test_the_card_shows_verdicts_returns_and_stock_algorithms() -> None:
     text = audit_card(RECORD, "curves.svg")
     assert "2 checks, 1 failed." in text
     assert "| scale maps | fail | below 0.1: a 0.02 | 0.1 |" in text
-    assert "| PPO | easy | 10 min | 2,000 | 0.500 [0.400, 0.600] | 0.400, 0.500, 0.600 |" in text
+    assert "| PPO | easy | 2.04 (reached), 10 (time), 10 (time) | 2,000 | 0.500 [0.4" in text
     assert text.index("| oracle |") < text.index("| expert |") < text.index("| plain PPO |")
     assert "![Learning curves of stock algorithms](curves.svg)" in text
     assert "`a` 0.02" in text

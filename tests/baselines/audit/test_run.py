@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from microgym.baselines.audit import plain, run
+from microgym.baselines.audit import run
 from microgym.baselines.audit.check import GROUPS, SHORT, Findings, judge
 from microgym.baselines.audit.context import Audit
 from microgym.baselines.cli import main
@@ -36,6 +36,7 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(audit_of: Make, monkeypat
     record = run.audit_record(audit, found)
     assert [one["name"] for one in record["checks"]] == [f"{name} a" for name in GROUPS]
     assert not record["passed"]
+    assert list(record["seconds"]) == list(GROUPS)
     assert {"command", "commit", "machine", "seed"} <= record.keys()
     run.perform(audit_of("Sound", again=True), ["leaks"])
     assert called[-1] == "leaks"
@@ -43,24 +44,16 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(audit_of: Make, monkeypat
 
 def test_a_partial_audit_changes_its_part_of_the_record(audit_of: Make, tmp_path: Path) -> None:
     audit = audit_of("Sound")
-    first = {n: Findings((judge(f"{n} a", False, "", ""),), {"n": 1}) for n in ("leaks", "scale")}
+    first = {
+        n: Findings((judge(f"{n} a", False, "", ""),), {"n": 1}, 3.0) for n in ("leaks", "scale")
+    }
     run.write_record("X", run.audit_record(audit, first), tmp_path)
-    second = {"leaks": Findings((judge("leaks a", True, "", ""),), {"n": 2})}
+    second = {"leaks": Findings((judge("leaks a", True, "", ""),), {"n": 2}, 5.0)}
     run.write_record("X", run.audit_record(audit, second), tmp_path)
     record = json.loads((tmp_path / "X.audit.json").read_text("utf-8"))
     assert [one["verdict"] for one in record["checks"]] == ["pass", "fail"]
     assert record["groups"] == {"leaks": {"n": 2}, "scale": {"n": 1}}
-
-
-def test_plain_rows_are_trained_once(audit_of: Make, monkeypatch: Any) -> None:
-    audit = audit_of("Sound", 0.1)
-    found = plain.plain(audit)
-    rows = found.data["default"]["PPO"]
-    assert len(rows["runs"]) == len(plain.SEEDS)
-    assert all(steps > 0 for steps in rows["steps"])
-    assert all(one.passed for one in found.checks)  # seconds decide only what they reach
-    monkeypatch.setattr(plain, "train", lambda task: pytest.fail("trained again"))
-    assert plain.plain(audit).data["default"]["PPO"]["runs"] == rows["runs"]
+    assert record["seconds"] == {"leaks": 5.0, "scale": 3.0}
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.id)

@@ -5,12 +5,15 @@ import pytest
 import scipy.stats
 
 from microgym.baselines.evaluation.statistics import (
+    Estimate,
     bootstrap,
     interquartile_mean,
     mean,
     normalised_score,
     paired_difference,
     prediction_interval,
+    score_with_gain,
+    summed,
 )
 
 
@@ -136,3 +139,33 @@ def test_impossible_arguments_are_refused(call, message):
 
 def test_mean_is_over_the_last_axis():
     assert mean(np.arange(6.0).reshape(2, 3)).tolist() == [1.0, 4.0]
+
+
+def test_a_score_counts_the_gain_of_a_better_oracle():
+    rng = np.random.default_rng(0)
+    expert = rng.normal(size=400)
+    returns, oracle = expert + rng.normal(0.6, 0.2, 400), expert + rng.normal(1.0, 0.2, 400)
+    score = normalised_score(returns, expert, oracle)
+    headroom = paired_difference(oracle, expert)
+    none = score_with_gain(score, headroom, Estimate(0.0, 0.0, 0.0))
+    assert none.value == score.value
+    assert none.interval == pytest.approx(score.interval)
+    # A gain that is known on all episodes: the same as the score against the better oracle.
+    whole = normalised_score(returns, expert, oracle + 0.5)
+    found = score_with_gain(score, headroom, Estimate(0.5, 0.5, 0.5))
+    assert found.value == pytest.approx(whole.value)
+    assert found.interval == pytest.approx(whole.interval, abs=0.01)
+    wide = score_with_gain(score, headroom, Estimate(0.5, 0.4, 0.6))
+    assert wide.high - wide.value > found.high - found.value
+    # To first order, the interval is that of the score at both ends of the gain.
+    exact = Estimate(0.4, 0.4, 0.4)
+    one = Estimate(1.0, 1.0, 1.0)
+    assert score_with_gain(exact, one, Estimate(0.5, 0.4, 0.6)).high == pytest.approx(
+        0.4 / 1.4, abs=0.002
+    )
+    assert np.isnan(score_with_gain(exact, one, Estimate(-1.0, -1.2, -0.8)).value)
+
+
+def test_errors_of_a_sum_add_in_quadrature():
+    found = summed(Estimate(1.0, 0.7, 1.3), Estimate(2.0, 1.6, 2.4))
+    assert (found.value, found.low, found.high) == pytest.approx((3.0, 2.5, 3.5))

@@ -19,7 +19,7 @@ from microgym.baselines.evaluation.records import to_json
 from microgym.baselines.evaluation.statistics import Estimate, bootstrap
 from microgym.baselines.reporting import report
 from microgym.baselines.reporting.docs import BEGIN, END, update_readme
-from microgym.baselines.reporting.formatting import decimals, outcome_table, written
+from microgym.baselines.reporting.formatting import decimals, outcome_table, signed, written
 from microgym.baselines.reporting.report import (
     Picture,
     Plan,
@@ -305,14 +305,28 @@ def test_the_readme_table_comes_from_the_records(comparison, tmp_path):
         "references": {"returns": {"random": [0.1, 0.0, 0.2], "oracle": [2.0, 1.9, 2.1]}},
         "blind": {"default": {"constant": [0.2, 0.1, 0.3], "blind": [0.3, 0.2, 0.4]}},
         "plain": {"default": {"PPO": {"return": [0.5, 0.4, 0.6]}}},
-        "ceiling": {"best": "oracle improved", "improved": [2.5, 2.4, 2.6]},
+        "ceiling": {
+            "best": "oracle improved",
+            "improved": [2.5, 2.4, 2.6],
+            "gain": [0.5, 0.4, 0.6],
+        },
     }
     (results / "Toy-v0.audit.json").write_text(
         to_json({"env": "Toy-v0", "kind": "audit", "groups": audit})
     )
     row = summary(results).splitlines()[2]
-    assert "| 0.10 [0.00, 0.20] | 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] |" in row
-    assert "| 2.50 [2.40, 2.60] | – |" in row
+    assert "| 0.30 [0.20, 0.40] | 0.50 [0.40, 0.60] |" in row
+    # The record's returns come first; the oracle's gain counts in its return and in the score.
+    expert, oracle = (comparison.score(name).returns.value for name in ("expert", "oracle"))
+    trained = comparison.score("raster")
+    assert f"| {expert:.2f} [" in row
+    assert f"| {oracle + 0.5:.2f} [" in row
+    shipped = replace(comparison, scores=(*comparison.scores, replace(trained, agent="trained")))
+    (results / "Toy-v0.json").write_text(
+        to_json({"env": "Toy-v0", "comparisons": [asdict(shipped)]})
+    )
+    row, room = summary(results).splitlines()[2], oracle - expert
+    assert f"| {signed(trained.score.value * room / (room + 0.5), 2)} [" in row
 
 
 def test_a_readme_without_marks_or_records_is_left_alone(comparison, tmp_path):

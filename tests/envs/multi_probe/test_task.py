@@ -12,6 +12,7 @@ from microgym.envs.core.testing import ActionSource
 from microgym.envs.multi_probe import parallel_env
 from microgym.envs.multi_probe.env import MultiProbeEnv
 from microgym.envs.multi_probe.observation import MAPS, NUMBERS, OTHERS, draw_others, parts
+from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 6}
 
@@ -28,7 +29,13 @@ def action(*places: tuple[float, float], exposure: float = 0.0) -> Any:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"probes": 3}, {"probes": 4, "share": "none"}, {"observation": "full"}],
+    [
+        {},
+        {"probes": 3},
+        {"probes": 4, "share": "none"},
+        {"observation": "full"},
+        {"action": "grid", "probes": 3},
+    ],
     ids=str,
 )
 def test_pettingzoos_tests(arguments):
@@ -36,9 +43,11 @@ def test_pettingzoos_tests(arguments):
     parallel_seed_test(lambda: parallel_env(**arguments), num_cycles=20)
 
 
+@pytest.mark.parametrize("kind", ["continuous", "grid"])
 @pytest.mark.parametrize("probes", [2, 3, 4])
-def test_the_parallel_environment_is_the_joint_one(probes):
-    joint, team = make(probes=probes), parallel_env(**QUIET, probes=probes)
+def test_the_parallel_environment_is_the_joint_one(probes, kind):
+    words = {"probes": probes, "action": kind}
+    joint, team = make(**words), parallel_env(**QUIET, **words)
     observations, infos = team.reset(seed=1)
     source = ActionSource(joint.action_space, 3)
     seen = None
@@ -52,7 +61,11 @@ def test_the_parallel_environment_is_the_joint_one(probes):
         for k, agent in enumerate(team.agents):
             assert observations[agent] in team.observation_space(agent)
             assert_same(observations[agent], {name: part[k] for name, part in seen.items()})
-            assert_same(infos[agent], info)
+            own = {"action_mask": info["action_mask"][k]} if kind == "grid" else {}
+            assert_same(infos[agent], info | own)
+            if own:
+                space = team.action_space(agent)
+                assert own["action_mask"][space.sample(own["action_mask"])]
     assert_same(team.state(), seen)
 
 
@@ -78,6 +91,41 @@ def test_of_three_probes_the_one_that_is_clear_exposes():
     info = env.step(action((-0.9, -0.9), (0.5, 0.5), (0.5, 0.6)))[4]
     assert info["cost_terms"]["collision"] == 1.0
     assert info["ledger"]["exposures"] == 1
+
+
+def test_a_grid_action_is_the_continuous_one_at_the_cells_centre():
+    grid, free = make(action="grid", probes=3), make(probes=3)
+    for cells in ((17, 100, 250), (5, 90, 200)):
+        levels = np.array([0, 1, 2])
+        one = grid.step(np.array(cells) + GRID * GRID * levels)
+        places = 2.0 * (np.stack(np.divmod(cells, GRID), axis=-1) + 0.5) / GRID - 1.0
+        seconds = np.log10(np.array(GRID_DWELLS_S)[levels])
+        other = free.step(np.column_stack([places, seconds]).astype(np.float32))
+        assert other[4]["cost"] == 0.0
+        assert one[1] == pytest.approx(other[1], abs=1e-6)
+        np.testing.assert_allclose(one[0]["maps"], other[0]["maps"], atol=1e-4)
+
+
+@pytest.mark.parametrize("share", ["maps", "none"])
+def test_cells_that_were_exposed_are_masked(share):
+    env = make(action="grid", share=share)
+    assert env.action_masks().shape == (2 * GRID * GRID * len(GRID_DWELLS_S),)
+
+    def used() -> list[list[int]]:
+        each = env.action_masks().reshape(2, len(GRID_DWELLS_S), -1)
+        assert (each == each[:, :1]).all()
+        return [np.flatnonzero(~one).tolist() for one in each[:, 0]]
+
+    assert used() == [[], []]
+    env.step([0, 255])
+    env.step([GRID * GRID + 3, 100])
+    assert used() == ([[0, 3, 100, 255]] * 2 if share == "maps" else [[0, 3], [100, 255]])
+    # What a collision has lost was not exposed.
+    before = used()
+    assert env.step([50, 51])[4]["cost"] == 1.0
+    assert used() == before
+    env.unwrapped.task.state.used[0, 1] = True
+    assert used() == [before[0], []], "where none is free, all are"
 
 
 def test_a_round_takes_the_time_of_its_slowest_probe():
@@ -143,7 +191,7 @@ def test_parts_cover_the_region_once():
     for probes in (2, 3, 4):
         sizes = np.prod(parts(probes)[:, 1] - parts(probes)[:, 0], axis=1)
         np.testing.assert_allclose(sizes, 4.0 / probes)
-    drawn = draw_others(np.array([[[0.0, 0.0], [0.0, 0.0]]]), 0.5, 8)
+    drawn = draw_others(np.array([[[0.0, 0.0], [0.0, 0.0]]]), np.array([0.5]), 8)
     np.testing.assert_array_equal(drawn[0, 0], drawn[0, 1])
     assert OTHERS == 3
 
@@ -156,6 +204,17 @@ def test_the_drift_under_the_probes_of_one_specimen_is_set():
     after = envs.unwrapped.task.probe_drift.velocity
     np.testing.assert_array_equal(after[0], before[0])
     np.testing.assert_array_equal(after[1], [[0.5, 0.0], [0.0, -0.5]])
+
+
+def test_easy_probes_pass_each_other():
+    envs: Any = gym.make_vec("MultiProbeJoint-v0", 2, exposures=3)
+    envs.reset(seed=1, options={"difficulty": ["easy", "default"]})
+    seen, _, _, _, info = envs.step(np.stack([action((0.0, 0.0), (0.0, 0.4))] * 2))
+    assert info["cost_terms"]["collision"].tolist() == [0.0, 1.0]
+    assert info["ledger"]["exposures"].tolist() == [2, 0]
+    others = seen["maps"][:, :, MAPS.index("others")]
+    assert not others[0].any()
+    assert others[1].any()
 
 
 def test_frames_show_every_probe():
@@ -172,7 +231,7 @@ def test_frames_show_every_probe():
     [
         ({"probes": 5}, ValueError, r"probes=5 must be in \[2, 4\]"),
         ({"share": "all"}, ValueError, "share='all' must be one of"),
-        ({"action": "grid"}, ValueError, "action='grid' must be one of"),
+        ({"observation": "features"}, ValueError, "observation='features' must be one of"),
         ({"clearance_px": -1.0}, ValueError, r"clearance_px=-1.0 must be in \[0, 128\]"),
         ({"recording": "scan.npz"}, ValueError, "has one probe"),
         ({"probe_count": 2}, TypeError, "unexpected keyword argument 'probe_count'"),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.gymnasium_env import MicroscopeEnv
 from microgym.envs.pfm.env import PFMEnv, PFMLoopEnv
+from microgym.envs.pfm.observation import LOOP_NUMBERS, MAPS, NUMBERS
 from microgym.envs.pfm.task import PFMTask
 
 QUIET: dict[str, Any] = {
@@ -44,3 +45,20 @@ def play(env: Any, actions: Any) -> list[tuple[Any, ...]]:
 def wander(count: int, seed: int = 0, look: bool = False) -> list[NDArray[np.float32]]:
     places = np.random.default_rng(seed).uniform(8.0, 55.0, (count, 2))
     return [action(y, x, look=look) for y, x in places]
+
+
+def number(observation: Any, name: str) -> float:
+    """Value of a number of an observation, of either task."""
+    numbers = observation["numbers"]
+    channels = NUMBERS if numbers.size == len(NUMBERS) else LOOP_NUMBERS
+    return float(channels.unpack(numbers[None])[name][0])
+
+
+def maps_of(observation: Any) -> Any:
+    """Values of the maps of an observation."""
+    return np.concatenate(list(MAPS.unpack(observation["maps"][None]).values()))
+
+
+def coarse(plane: Any, cells: int = 32) -> Any:
+    edge = 64 // cells
+    return plane.reshape(cells, edge, cells, edge).mean(axis=(1, 3))

@@ -9,128 +9,23 @@ import pytest
 from microgym import metrics
 from microgym.envs.core.comparison import assert_same
 from microgym.envs.core.testing import check_snapshot
-from microgym.envs.pfm.env import PFMVectorEnv
-from microgym.envs.pfm.observation import LOOP_NUMBERS, MAPS, NUMBERS, RESPONSE_RANGE
 from microgym.envs.pfm.task import (
     COMPLETE,
     GRID,
     GRID_VOLTS,
-    IMPRINT_SCALE_V,
-    IMPRINT_SHIFT_V,
-    RING,
-    RING_CELLS,
-    RING_VOLTS,
     PFMTask,
 )
-from microgym.random import episode_key
-from tests.envs.pfm.helpers import CLEAN, QUIET, action, make, play, task_of, wander
+from tests.envs.pfm.helpers import (
+    QUIET,
+    action,
+    make,
+    play,
+    task_of,
+    wander,
+)
 
 TERMS = tuple(PFMTask.REWARD)
 RESPONSE, WANTED, FRESH, RAISED, LOWERED = range(5)
-
-
-def number(observation: Any, name: str) -> float:
-    """Value of a number of an observation, of either task."""
-    numbers = observation["numbers"]
-    channels = NUMBERS if numbers.size == len(NUMBERS) else LOOP_NUMBERS
-    return float(channels.unpack(numbers[None])[name][0])
-
-
-def maps_of(observation: Any) -> Any:
-    """Values of the maps of an observation."""
-    return np.concatenate(list(MAPS.unpack(observation["maps"][None]).values()))
-
-
-def coarse(plane: Any, cells: int = 32) -> Any:
-    edge = 64 // cells
-    return plane.reshape(cells, edge, cells, edge).mean(axis=(1, 3))
-
-
-# --- what is seen --------------------------------------------------------------------------------
-
-
-def test_names_of_maps_are_in_the_order_of_the_tests():
-    assert MAPS.names == ("response", "wanted", "fresh", "raised", "lowered")
-
-
-@pytest.mark.parametrize(("observation", "cells"), [("compact", 32), ("full", 64)])
-def test_maps_show_image_target_and_pulses(observation, cells):
-    env = make(observation=observation)
-    task = task_of(env)
-    start = maps_of({"maps": task.observe()["maps"][0]})
-    assert start.shape == (5, cells, cells)
-    assert np.all(start[RESPONSE] == -1.0)
-    assert start[WANTED] == pytest.approx(
-        coarse(task.state.target[0].astype(float), cells), abs=1e-6
-    )
-    assert np.all(start[[FRESH, RAISED, LOWERED]] == 0.0)
-
-    seen = maps_of(env.step(action(20, 30, 8.0))[0])
-    at = np.arange(64)
-    r2 = (at[:, None] - 20) ** 2 + (at[None, :] - 30) ** 2
-    d = task.instrument.settings.tip_cells
-    shape = d**3 / (r2 + d**2) ** 1.5
-    assert seen[FRESH] == pytest.approx(coarse(0.8 * shape, cells), abs=1e-6)
-    assert seen[RAISED] == pytest.approx(coarse(8.0 / 30.0 * shape, cells), abs=1e-6)
-    assert np.all(seen[LOWERED] == 0.0)
-    assert np.all(seen[RESPONSE] == -1.0), "it was not looked"
-
-    seen = maps_of(env.step(action(20, 30, -5.0, look=True))[0])
-    assert np.all(seen[FRESH] == 0.0)
-    assert seen[LOWERED] == pytest.approx(coarse(5.0 / 30.0 * shape, cells), abs=1e-6)
-    image = coarse(task.instrument.state.image[0], cells)
-    assert seen[RESPONSE] == pytest.approx(image, abs=1e-6)
-
-
-def test_an_image_shows_a_domain_where_it_was_written():
-    env = make()
-    env.step(action(20, 40, 8.0, 1.0))
-    response = env.step(action(20, 40, 8.0, 1.0, look=True))[0]["maps"][RESPONSE]
-    brightest = np.unravel_index(int(response.argmax()), response.shape)
-    assert np.abs(2 * np.array(brightest) + 0.5 - [20, 40]).max() <= 2.5
-
-
-def test_numbers_tell_the_last_pulse_and_the_budgets():
-    env = make(pulses=4, time_budget_s=20.0)
-    start = env.reset(seed=1)[0]
-    values = [number(start, name) for name in NUMBERS]
-    assert values == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0], abs=1e-6)
-    seen, _, _, _, info = env.step(action(0, 63, -5.0, 1.0))
-    assert number(seen, "y") == pytest.approx(-1.0)
-    assert number(seen, "x") == pytest.approx(1.0)
-    assert number(seen, "volts") == pytest.approx(-0.5)
-    assert number(seen, "seconds") == pytest.approx(0.5)
-    assert number(seen, "pulses_left") == pytest.approx(0.75)
-    time_s = info["ledger"]["time_s"]
-    assert number(seen, "time_left") == pytest.approx(1.0 - time_s / 20.0, abs=1e-6)
-    assert number(seen, "age") == pytest.approx(time_s / 20.0, abs=1e-6)
-    seen = env.step(action(30, 30, look=True))[0]
-    assert number(seen, "age") == 0.0
-
-
-def test_features_are_a_coarse_view():
-    full, flat = make(), make(observation="features")
-    seen = play(full, wander(2, look=True))[-1][0]
-    vector = play(flat, wander(2, look=True))[-1][0]
-    count = len(NUMBERS)
-    assert vector.shape == (count + 3 * 64,)
-    assert np.array_equal(vector[:count], seen["numbers"])
-    maps = vector[count:].reshape(3, 8, 8)
-    for small, large in zip(maps, seen["maps"], strict=False):
-        assert small == pytest.approx(large.reshape(8, 4, 8, 4).mean(axis=(1, 3)), abs=1e-5)
-
-
-def test_the_hidden_state_is_hidden_unless_asked_for():
-    assert "latent" not in make().reset(seed=1)[1]
-    env = make(reveal=True, disorder="real", drift="real")
-    info = play(env, wander(2))[-1][4]
-    instrument = task_of(env).instrument
-    latent = info["latent"]
-    assert np.array_equal(latent["p"], instrument.state.p[0])
-    assert np.array_equal(latent["imprint"], instrument.state.imprint[0])
-    assert np.array_equal(latent["drift_cells"], instrument.state.drift.drift[0])
-    assert latent["structure"] == pytest.approx(coarse((instrument.state.p[0] > 0).astype(float)))
-    assert latent["strength"] == 1.0
 
 
 # --- what is done --------------------------------------------------------------------------------
@@ -270,113 +165,6 @@ def test_reward_is_the_weighted_sum_of_its_terms(weights):
         assert total == pytest.approx(terms @ env.reward_weights)
 
 
-# --- loops ---------------------------------------------------------------------------------------
-
-
-def test_a_shift_of_either_sign_is_asked_for():
-    env = make(None, loop=True, disorder="real", reveal=True)
-    shifts: list[float] = []
-    for seed in range(12):
-        latent = env.reset(seed=seed)[1]["latent"]
-        shifts.append(latent["asked_v"] - latent["imprint_v"])
-        agreement = env.unwrapped.task.state.agreement[0]
-        assert agreement == pytest.approx(max(1.0 - abs(shifts[-1]) / IMPRINT_SCALE_V, 0.0))
-    sizes = np.abs(shifts)
-    assert IMPRINT_SHIFT_V[0] <= sizes.min() < sizes.max() <= IMPRINT_SHIFT_V[1]
-    assert min(shifts) < 0.0 < max(shifts)
-    assert np.ptp(sizes) > 0.1
-
-
-def test_both_signs_are_within_reach():
-    """All around the point up or down, the imprint is beyond what is asked for in most films."""
-    task = task_of(gym.make("microgym:PFMLoop-v0", drift="off", tip="off").unwrapped)
-    reached: list[bool] = []
-    for seed in range(10):
-        for sign in (-1.0, 1.0):
-            task.reset(np.arange(1), episode_key(seed)[None])
-            task.state.asked_v[:] = task.state.imprint_v + 0.3 * sign
-            for k in range(8):
-                task.state.place[0] = 31.5 + 7.5 * np.array([np.sin(2.4 * k), np.cos(2.4 * k)])
-                task.state.bias[0] = -8.0 * sign
-                task.state.look[0] = False
-                task.act(np.arange(1))
-            reached.append(bool(sign * (task.state.imprint_v[0] - task.state.asked_v[0]) > 0.0))
-    assert np.mean(reached) >= 0.8
-
-
-def test_a_look_is_a_loop_where_a_loop_is_the_goal():
-    env = make(loop=True, disorder="real")
-    task = task_of(env)
-    image = env.reset(seed=1)[0]["maps"][RESPONSE]
-    assert np.ptp(image) > 1.0, "there is a wall near the point"
-    seen = env.step(action(10, 10, 0.0))[0]
-    assert number(seen, "excess") == pytest.approx(0.0, abs=1e-6)
-    assert number(seen, "asked") == pytest.approx(task.state.asked_v[0], abs=1e-6)
-    before = task.state.imprint_v[0]
-    seen, _, _, _, info = env.step(action(10, 10, 0.0, look=True))
-    assert 0.5 * (number(seen, "rising") + number(seen, "falling")) == pytest.approx(
-        before, abs=0.05
-    )
-    assert number(seen, "excess") == pytest.approx(
-        task.state.imprint_v[0] - task.state.asked_v[0], abs=1e-5
-    )
-    assert np.array_equal(seen["maps"][RESPONSE], image)
-    assert info["ledger"]["time_s"] > task.instrument.settings.loop_s
-    assert info["metrics"]["imprint_error_v"] == pytest.approx(
-        abs(task.state.imprint_v[0] - task.state.asked_v[0])
-    )
-
-
-def test_domains_around_the_point_shift_its_loop():
-    env = make(loop=True, pulses=20)
-    task = task_of(env)
-    start = task.state.imprint_v[0]
-    task.state.asked_v[:] = -5.0  # else the episode may end on the way
-    for k in range(8):
-        angle = 0.25 * np.pi * k
-        env.step(action(31.5 + 8 * np.sin(angle), 31.5 + 8 * np.cos(angle), 8.0))
-    assert task.state.imprint_v[0] < start - 0.3
-
-
-def test_a_ring_action_is_the_continuous_one_beside_the_point():
-    free, ring = (make(loop=True, action=name, pulses=20) for name in ("continuous", "ring"))
-    for level, volts in enumerate((*RING_VOLTS, 0.0)):
-        turn = 2.0 * np.pi * level / RING if volts else 0.0
-        at = 31.5 - RING_CELLS * np.cos(turn), 31.5 + RING_CELLS * np.sin(turn)
-        free.step(action(*at, volts, look=True))
-        ring.step(level * RING + (level if volts else 0))
-    one, other = task_of(free), task_of(ring)
-    assert one.instrument.state.p == pytest.approx(other.instrument.state.p, abs=1e-3)
-    assert one.state.measured_v == pytest.approx(other.state.measured_v, abs=1e-2)
-
-
-@pytest.mark.parametrize("level", ["off", "easy", "real", "hard"])
-def test_a_film_that_is_poled_down_is_read_as_minus_one(level):
-    """Whatever the noise: the range of the response holds signal, offset and four sigma."""
-    env = PFMVectorEnv(16, **{**CLEAN, "readout": level})
-    env.reset(seed=0)
-    actions = np.tile(action(2, 2, 0.0, look=True), (16, 1))
-    response = MAPS.unpack(env.step(actions)[0]["maps"])["response"]
-    offset = env.task.instrument.state.offset[:, None, None]
-    assert response.mean() - offset.mean() == pytest.approx(-1.0, abs=0.01)
-    assert np.abs(response).max() < RESPONSE_RANGE
-    one = make(disorder="real", pulses=16)
-    one.step(action(30, 30, 8.0, 2.0, look=True))
-    assert np.abs(task_of(one).instrument.state.image).max() < RESPONSE_RANGE
-
-
-def test_new_films_have_domains_where_nobody_knows():
-    env = make(None, domains=3, disorder="off")
-    counts: list[int] = []
-    for seed in range(6):
-        seen = env.reset(seed=seed)[0]
-        assert np.all(maps_of(seen)[RESPONSE] == -1.0)
-        counts.append(int((task_of(env).instrument.state.p > 0.0).sum()))
-    assert min(counts) > 60
-    env.reset(seed=0, options={"domains": 0})
-    assert not (task_of(env).instrument.state.p > 0.0).any()
-
-
 def test_breaking_the_film_is_worse_than_waiting():
     broken, waiting = make(tip="hard", pulses=16), make(tip="hard", pulses=16)
     lost = sum(step[1] for step in play(broken, [action(5, 5, 10.0, 2.0)] * 1))
@@ -477,6 +265,11 @@ def test_snapshots_hold_the_middle_of_an_episode():
         ({"reward_mode": "matrix"}, ValueError, "reward_mode='matrix' must be one of"),
         ({"reward_weights": {"dose": 1.0}}, ValueError, "unknown reward terms dose; known are"),
         ({"optics": {"wavelength_m": 1.0}}, ValueError, "optics='wavelength_m' must be one of"),
+        (
+            {"optics": {"dead_time_s": 1e15}},
+            ValueError,
+            r"dead_time_s=1000000000000000.0 must be in \[0, 1",
+        ),
         ({"optics": {"image_s": -1.0}}, ValueError, "image_s=-1.0 must be above zero"),
         ({"optics": {"tip_cells": 40.0}}, ValueError, "tip_cells=40.0 must be at most 12"),
         ({"optics": 3}, TypeError, "optics must map names to numbers, got 3"),

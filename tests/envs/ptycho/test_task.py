@@ -224,7 +224,7 @@ def test_when_every_cell_was_visited_all_are_free_again():
     env = make(action="grid", exposures=300, time_budget_s=1e4)
     task = task_of(env)
     task.state.used[:] = True
-    task.state.used[0, 77] = False
+    task.state.used[0, 0, 77] = False
     assert np.flatnonzero(env.action_masks()).tolist() == [77, 77 + 256, 77 + 512]
     env.step(77)
     assert env.action_masks().all()
