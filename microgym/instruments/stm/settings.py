@@ -63,8 +63,8 @@ NOISE_LEVELS: dict[str, NoiseParameters] = {
 }
 """The switch of the noise. A pixel of an image is 0.125 nm wide: places are known to half a pixel
 at "easy" and to a whole one at "hard" (design choices), where half the distance of two hollows is
-0.083 nm, so that the wrong one is often taken. Vibrations of 1 to 5 pm are usual. The amplifier must
-take 100 nA, and its noise at that gain is a design choice."""
+0.083 nm, so that the wrong one is often taken. Vibrations of 1 to 5 pm are usual. The amplifier
+must take 100 nA, and its noise at that gain is a design choice."""
 
 IMAGE_LEVELS: dict[str, NoiseParameters] = {
     name: replace(NOISE_LEVELS[name], flicker_nm=flicker, mains_nm=mains)
