@@ -76,7 +76,7 @@ class AFMTaskState(NamedTuple):
     image_error_nm: Annotated[Float64, Shape(unit="nm")]
     quality: Annotated[Float64, Shape(unit="bel")]
     spoilt: Annotated[Float64, Shape(unit="bel")]
-    event: Annotated[Int64, Shape()]
+    event: Annotated[Int64, Shape(high=len(EVENTS) - 1)]
     changes: Annotated[Float64, Shape(4)]
     dials: Annotated[Float64, Shape(4)]
 
