@@ -102,12 +102,18 @@ def test_stock_algorithms_take_the_policy(algorithm, env_id, words, grid, levels
             observations = envs.step(actions)[0]
 
 
-@pytest.mark.parametrize(("task", "steps"), [(Lamp, 12_000), (Lamps, 24_000)])
-def test_it_learns_where_to_act(task, steps):
+@pytest.mark.parametrize("task", [Lamp, Lamps])
+def test_it_learns_where_to_act(task):
     envs = DummyVecEnv([task] * 16)
-    settings: dict[str, Any] = {"n_steps": 16, "batch_size": 128, "n_epochs": 4, "gamma": 0.5}
+    settings: dict[str, Any] = {
+        "n_steps": 16,
+        "batch_size": 128,
+        "n_epochs": 4,
+        "gamma": 0.5,
+        "ent_coef": 0.01,
+    }
     model = PPO(GridPolicy, envs, learning_rate=3e-3, device="cpu", seed=0, **settings)
-    model.learn(steps)
+    model.learn(12_000)
     hits, seen = 0.0, envs.reset()
     for _ in range(20):
         actions, _ = model.predict(seen, deterministic=True)
