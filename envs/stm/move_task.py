@@ -143,7 +143,7 @@ class STMTask(TunnellingTask):
             self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
-        """Draw new surfaces, and take one image of each."""
+        """Draw new surfaces, and take two images of each, from which drift is known."""
         state, config = self.state, self.config
         distances = (NEAREST_NM, config.farthest_nm)
         specimen = (config.specimen, config.split, self.movers, distances)
@@ -151,7 +151,7 @@ class STMTask(TunnellingTask):
         state.dragged[rows] = -1
         state.begun[rows] = self.instrument.state.field.places[rows]
         self._look(rows, first=True)
-        state.rate[rows] = 0.0
+        self._look(rows)
         state.way[rows] = self.distances[rows].sum(axis=1)
         state.nearest[rows] = self.distances[rows]
 

@@ -38,7 +38,7 @@ def refused(env, state, name, value, message):
 
 def test_integers_out_of_range_are_refused(begun):
     env, state, _ = begun
-    whole = [name for name, array in state.items() if array.dtype.kind == "i"]
+    whole = [name for name, array in state.items() if array.dtype.kind == "i" and array.size]
     assert "shell/elapsed" in whole
     for name in whole:
         refused(env, state, name, HUGE, rf"{name}'\] must be from .* to .*, got .*{HUGE}")
@@ -49,7 +49,7 @@ def test_numbers_that_are_not_finite_and_times_without_end_are_refused(begun):
     env, state, _ = begun
     ranges = env.task.ranges()
     for name, (_, high) in ranges.items():
-        if state[f"task/{name}"].dtype.kind == "f":
+        if state[f"task/{name}"].dtype.kind == "f" and state[f"task/{name}"].size:
             refused(env, state, f"task/{name}", np.nan, "must be from .*, got .*nan")
             if np.isfinite(high):
                 refused(env, state, f"task/{name}", 1e19, "must be from .*, got .*e\\+19")

@@ -83,6 +83,7 @@ class LineState(NamedTuple):
         peak_nn, mean_nn: largest force, and mean load on the contact.
         excess_nn: mean excess of the pixels' peak forces over the soft limit.
         error_nm: standard deviation of trace less truth.
+        relief_nm: standard deviation of truth.
         misplaced_nm: root mean square distance of pixels of the trace from their places.
         saturated: fraction of the line with the error signal at its bound.
         crashes: new breaks of the apex.
@@ -99,6 +100,7 @@ class LineState(NamedTuple):
     mean_nn: Annotated[Float64, Shape(unit="nN")]
     excess_nn: Annotated[Float64, Shape(unit="nN")]
     error_nm: Annotated[Float64, Shape(unit="nm")]
+    relief_nm: Annotated[Float64, Shape(unit="nm")]
     misplaced_nm: Annotated[Float64, Shape(unit="nm")]
     saturated: Annotated[Float64, Shape()]
     crashes: Annotated[Int64, Shape()]
