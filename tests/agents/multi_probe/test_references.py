@@ -45,7 +45,7 @@ def played(name: str, count: int, **arguments: Any) -> tuple[Any, Any]:
 
 
 def test_the_more_is_known_and_agreed_the_better():
-    names = ("random", "raster", "independent", "expert", "oracle")
+    names = ("random", "raster", "independent", "expert", "trained", "oracle")
     assert set(names) <= set(agent_names(ID))
     found = {name: played(name, 32)[0] for name in names}
     means = [found[name].mean() for name in names]
