@@ -8,10 +8,11 @@ A state is declared once:
         drift: Annotated[Float64, Shape(2, unit="nm")]
         image: Annotated[Float32, Shape("lines", 128)]
 
-Allocation, zeroing of some rows, snapshots and restoring follow from the declaration.
+Allocation, zeroing of some rows, snapshots and restoring follow from the declaration, and the
+ranges that a restored state is checked against.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -33,21 +34,36 @@ class NoState(NamedTuple):
     """State of what keeps none."""
 
 
+Bound = float | Callable[[Mapping[str, int]], float]
+"""A number, or a function of the lengths of the axes that the declarations of a state name."""
+
+LONGEST_S, MOST, MOST_UNSIGNED, LARGEST = 1e9, 2.0**31 - 1, 2.0**32 - 1, 1e15
+"""Largest time, s, counts, and other number in a state that declares none (design choice): no
+experiment takes decades, and counts stay far from overflow."""
+
+
 @dataclass(frozen=True)
 class Shape:
-    """Shape of one row of a state array, and the unit of its elements.
+    """Shape of one row of a state array, and the unit and range of its elements.
 
     Args:
         *axes: lengths; a name stands for a length that `allocate` takes.
         unit: such as "nm"; empty for pure numbers.
+        low: smallest value; by default 0 for integers and times in s, else -`LARGEST`.
+        high: largest value; by default `MOST` for integers, `LONGEST_S` for times, else `LARGEST`.
+            Every index of an array declares it.
     """
 
     axes: tuple[int | str, ...]
     unit: str
+    low: Bound | None
+    high: Bound | None
 
-    def __init__(self, *axes: int | str, unit: str = "") -> None:
-        object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "unit", unit)
+    def __init__(
+        self, *axes: int | str, unit: str = "", low: Bound | None = None, high: Bound | None = None
+    ) -> None:
+        for name, value in {"axes": axes, "unit": unit, "low": low, "high": high}.items():
+            object.__setattr__(self, name, value)
 
 
 class Field(NamedTuple):
@@ -113,6 +129,41 @@ def arrays(state: tuple[Any, ...], prefix: str = "") -> Iterator[tuple[str, NDAr
             yield prefix + name, value
         else:
             yield from arrays(value, f"{prefix}{name}.")
+
+
+def ranges(state: tuple[Any, ...], prefix: str = "") -> Iterator[tuple[str, float, float]]:
+    """Names of the arrays of a state, as `arrays` gives them, with smallest and largest value.
+
+    The axes that a range depends on are named in the same state or in one that holds it.
+    """
+    return _ranges(state, prefix, {})
+
+
+def _ranges(
+    state: tuple[Any, ...], prefix: str, sizes: Mapping[str, int]
+) -> Iterator[tuple[str, float, float]]:
+    hints, sizes = get_type_hints(type(state), include_extras=True), dict(sizes)
+    shapes = {n: get_args(one)[1] for n, one in hints.items() if get_origin(one) is Annotated}
+    named: Any = state
+    for name, shape in shapes.items():
+        lengths = zip(shape.axes, getattr(named, name).shape[1:], strict=True)
+        sizes |= {axis: length for axis, length in lengths if isinstance(axis, str)}
+    for name, value in zip(named._fields, named, strict=True):
+        if isinstance(value, np.ndarray):
+            yield prefix + name, *limits(value.dtype, shapes.get(name, Shape()), sizes)
+        else:
+            yield from _ranges(value, f"{prefix}{name}.", sizes)
+
+
+def limits(dtype: np.dtype[Any], shape: Shape, sizes: Mapping[str, int]) -> tuple[float, float]:
+    """Smallest and largest value of an array, from the lengths of the axes that are named."""
+    usual = {"b": (0.0, 1.0), "u": (0.0, MOST_UNSIGNED), "i": (0.0, MOST)}
+    low, high = usual.get(dtype.kind, (-LARGEST, LARGEST))
+    if shape.unit == "s":
+        low, high = 0.0, LONGEST_S
+    ends = zip((shape.low, shape.high), (low, high), strict=True)
+    low, high = (one if end is None else end(sizes) if callable(end) else end for end, one in ends)
+    return low, high
 
 
 def clear(state: tuple[Any, ...], rows: Int64) -> None:

@@ -7,6 +7,7 @@ checks return the value, numbers as a float or an int.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Annotated, Any, get_type_hints
 
@@ -71,6 +72,16 @@ def boolean(name: str, value: Any) -> Any:
 
 Positive = Annotated[float, positive]
 NonNegative = Annotated[float, non_negative]
+
+LONGEST_S = 1e5
+"""Longest duration that an argument may have, s: about a day (design choice)."""
+
+Duration = Annotated[float, non_negative, partial(within, low=0.0, high=LONGEST_S)]
+PositiveDuration = Annotated[float, positive, partial(within, low=1e-9, high=LONGEST_S)]
+Speed = Annotated[float, positive, partial(within, low=1e-6, high=1e12)]
+Rate = Annotated[float, non_negative, partial(within, low=0.0, high=1e6)]
+"""Arguments of time with bounds of both sides (design choice), so that neither an episode nor a
+loop over time lasts for ever: durations in s, speeds in a unit of length / s, rates in 1/s."""
 
 
 @dataclass(frozen=True)

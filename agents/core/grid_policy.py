@@ -40,7 +40,8 @@ class GridNet(ChoiceNet):
     for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
 
     Where several agents choose at once, maps and numbers of all are read together, and each choice
-    has output maps of its own.
+    has output maps of its own. A fresh network prefers another side of the grid for each agent:
+    equal policies would choose equal places, since each agent's choice is unknown to the others.
 
     Args:
         channels: maps of the observation, of one agent.
@@ -78,6 +79,7 @@ class GridNet(ChoiceNet):
         self.told = nn.Linear(told, width)
         self.body = dilated(width, (1, 1, 2, 4))
         self.free = nn.Conv2d(width, parts * levels, 1)
+        self.lean = nn.Parameter(_sides(parts))
         self.value = nn.Sequential(nn.Linear(2 * width + told, 64), nn.ReLU())
         line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
         at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
@@ -131,9 +133,12 @@ class GridNet(ChoiceNet):
         """
         maps, numbers = observation["maps"].flatten(1, -3), observation["numbers"].flatten(1)
         at = self._at.expand(len(maps), -1, -1, -1)
+        line = (torch.arange(self.grid) + 0.5) * (2.0 / self.grid) - 1.0
+        side = self.lean[:, :1, None] * line[:, None] + self.lean[:, 1:, None] * line
         x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
         x = residual(torch.relu(x), self.body)
-        return self.free(x).flatten(1), self.value(pooled(x, numbers))
+        logits = self.free(x).unflatten(1, (self.parts, self.levels)) + side[:, None]
+        return logits.flatten(1), self.value(pooled(x, numbers))
 
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Cells of the grid as actions of the default environment.
@@ -163,8 +168,11 @@ class GridPolicyNet(ChoiceNet):
 
     A small convolutional network predicts the probability of structure in each cell of maps of
     twice the edge of the grid. That is multiplied by a power of one minus the coverage, and a
-    convolution, initialised as the footprint of an exposure, sums it over each possible exposure; a
-    second, free term is added. Numbers of the observation are constant planes beside the maps.
+    convolution, initialised as the footprint of an exposure, sums it over each possible exposure.
+    Logits are that gain, over the largest, less a part of the distance from the latest exposure,
+    and what further convolutions over all of these add, at first nothing. Numbers of the
+    observation are constant planes beside the maps; the first two are the latest position (y, x),
+    between -1 and 1.
 
     Args:
         channels: maps of the observation.
@@ -176,13 +184,13 @@ class GridPolicyNet(ChoiceNet):
         declared: channels of the maps.
         coverage: name of the map of what has been seen, 0 to 1.
         footprint: width of the disk of an exposure, cells of the maps.
-        logits_scale: inverse temperature of the policy.
+        log_scale: logarithm of the inverse temperature of the policy.
         forget: power of one minus the coverage.
+        travel: part of the largest gain that a distance of half the field costs.
     """
 
     settings = ("width",)
     auxiliary_layers = ("stem", "body", "belief")
-    privileged_features = 3
     value_features = 64
     declared: ClassVar[Channels]
     coverage: ClassVar[str] = "coverage"
@@ -194,10 +202,13 @@ class GridPolicyNet(ChoiceNet):
         self.stem = nn.Conv2d(channels + numbers, width, 4, stride=2, padding=1)
         self.body = dilated(width, (1, 2, 4))
         self.belief = nn.Conv2d(width, 4, 1)
-        self.free = nn.Conv2d(width, levels, 1)
         self.probe = nn.Conv2d(1, levels, 8, stride=2, padding=3)
-        self.logits_scale = nn.Parameter(torch.tensor(12.0))
-        self.forget = nn.Parameter(torch.tensor(0.5))
+        self.log_scale = nn.Parameter(torch.tensor(3.2))
+        self.forget = nn.Parameter(torch.tensor(2.0))
+        self.travel = nn.Parameter(torch.tensor(0.15))
+        self.plan = nn.Conv2d(width + levels + 1, width, 1)
+        self.ahead = dilated(width, (1, 2, 4))
+        self.free = nn.Conv2d(width, levels, 1)
         self.value = nn.Sequential(nn.Linear(2 * width + numbers, 64), nn.ReLU())
         with torch.no_grad():
             for parameter in (*self.free.parameters(), *self.probe.parameters()):
@@ -219,9 +230,17 @@ class GridPolicyNet(ChoiceNet):
         x = torch.relu(self.stem(torch.cat([maps, planes], dim=1)))
         x = residual(x, self.body)
         belief = nn.functional.pixel_shuffle(self.belief(x), 2)
+        # The policy uses what is believed, and does not change it.
+        likely, x = torch.sigmoid(belief.detach()), x.detach()
         unseen = (1.0 - self._covered(maps)).clamp(min=1e-4) ** self.forget
-        logits = self.logits_scale * self.probe(torch.sigmoid(belief) * unseen) + self.free(x)
-        return logits.flatten(1), self.value(pooled(x, numbers)), belief[:, 0]
+        gain = self.probe(likely * unseen)
+        gain = gain / gain.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        away = _distance(numbers[:, :2], gain.shape[-1])
+        ahead = residual(torch.relu(self.plan(torch.cat([x, gain, away], dim=1))), self.ahead)
+        logits = self.log_scale.exp() * (gain - self.travel * away) + self.free(ahead)
+        # Nor does the critic change what the policy computes.
+        value = self.value(pooled(ahead.detach(), numbers))
+        return logits.flatten(1), value, belief[:, 0]
 
     def _covered(self, maps: Tensor) -> Tensor:
         """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
@@ -229,12 +248,28 @@ class GridPolicyNet(ChoiceNet):
         return maps[:, place : place + 1] * channel.scale + channel.centre
 
     def critic_features(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """All structure, that not covered yet, and the most in one exposure, (B, 3)."""
-        structure = observation[TARGET]
-        rest = structure * (1.0 - self._covered(observation["maps"])[:, 0])
+        """How much structure there is, and what the maps show of it.
+
+        Returns:
+            (B, 3 + channels): all structure, that not covered yet, the most of that in one
+            exposure, and the mean of each map over the structure.
+        """
+        structure, maps = observation[TARGET], observation["maps"]
+        rest = structure * (1.0 - self._covered(maps)[:, 0])
         patches = nn.functional.avg_pool2d(rest[:, None], round(self.footprint), stride=2)
-        sizes = [structure.mean(dim=(1, 2)), rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
-        return torch.stack(sizes, dim=1)
+        amount = structure.mean(dim=(1, 2))
+        sizes = [amount, rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
+        shown = (maps * structure[:, None]).mean(dim=(2, 3)) / amount.clamp(min=1e-3)[:, None]
+        return torch.cat([torch.stack(sizes, dim=1), shown], dim=1)
+
+
+def _sides(parts: int) -> Tensor:
+    """Slopes (y, x) of the logits of each agent at first, (parts, 2): evenly around; 0 for one.
+
+    A slope of 2 from the centre to the rim is a design choice.
+    """
+    angle = torch.arange(parts) * (2.0 * torch.pi / parts)
+    return 2.0 * (parts > 1) * torch.stack([-torch.sin(angle), -torch.cos(angle)], dim=1)
 
 
 def _disk(width: float, edge: int) -> Tensor:
@@ -243,3 +278,10 @@ def _disk(width: float, edge: int) -> Tensor:
     radius = torch.hypot(at[:, None], at[None, :])
     disk = (0.5 * width + 0.5 - radius).clamp(0.0, 1.0)
     return disk / disk.sum()
+
+
+def _distance(places: Tensor, cells: int) -> Tensor:
+    """Distances (B, 1, cells, cells) of the cells of a grid from places (B, 2), both in [-1, 1]."""
+    line = (torch.arange(cells) + 0.5) * (2.0 / cells) - 1.0
+    y, x = (place[:, None] - line for place in places.unbind(dim=1))
+    return torch.hypot(y[:, None, :, None], x[:, None, None, :])

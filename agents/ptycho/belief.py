@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microgym.agents.core.agent import BaseAgent
-from microgym.agents.core.config import agent_folder
 from microgym.agents.core.privileged_observation import random_symmetry
 from microgym.agents.core.trained_agent import load_policy, save_policy
-from microgym.agents.ptycho.network import ScanPolicyNet
+from microgym.agents.ptycho.network import BELIEF, ENV_ID, ScanPolicyNet
 from microgym.agents.ptycho.references import (
     CELLS,
     ExpertAgent,
@@ -32,8 +31,6 @@ from microgym.agents.ptycho.references import (
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.state import Float32
 
-ENV_ID = "Ptycho-v0"
-WEIGHTS = agent_folder(ENV_ID) / "weights" / "Ptycho-v0.belief.safetensors"
 EPISODES, ROUNDS, EPOCHS, BATCH = 256, 3, 6, 128
 """Training episodes of a round, rounds, and passes over all maps after each (design choices)."""
 LEARNING_RATE = 2e-3
@@ -62,7 +59,7 @@ class BeliefAgent(BaseAgent):
     def __init__(self, config: GreedyConfig | None = None, net: nn.Module | None = None) -> None:
         super().__init__(config or GREEDY)
         self._model = ExposureModel(self.config)
-        self._net = load_policy(WEIGHTS, ENV_ID) if net is None else net
+        self._net = load_policy(BELIEF, ENV_ID) if net is None else net
 
     def belief(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Probability of structure in each cell, (N, CELLS, CELLS)."""
@@ -135,7 +132,7 @@ def main() -> None:
             name: torch.from_numpy(np.concatenate([p[name] for p in parts])) for name in parts[0]
         }
         print(f"round {number + 1}: {len(data['maps'])} maps, loss {fit(net.train(), data):.4f}")
-    save_policy(WEIGHTS, net, ENV_ID, 0, sum(len(part["maps"]) for part in parts))
+    save_policy(BELIEF, net, ENV_ID, 0, sum(len(part["maps"]) for part in parts))
 
 
 if __name__ == "__main__":

@@ -2,26 +2,37 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from microgym.agents.core.config import agent_folder
 from microgym.agents.core.grid_policy import GridPolicyNet
 from microgym.agents.core.network import TARGET, PolicyAdapter
 from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
+from microgym.agents.core.trained_agent import load_policy
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 from microgym.envs.ptycho.observation import MAPS, NUMBERS
+
+ENV_ID = "Ptycho-v0"
+BELIEF = agent_folder(ENV_ID) / "weights" / f"{ENV_ID}.belief.safetensors"
+"""Weights of the policy `belief`, from which training starts."""
+USUAL_LEVEL = 1
+"""Level of exposure time that a fresh network prefers, 0.25 s (design choice)."""
 
 
 class ScanPolicyNet(GridPolicyNet):
     """Grid policy over positions and exposure times; arguments as `GridPolicyNet`."""
 
     kind = "scan"
+    privileged_features = 3 + len(MAPS)
     declared = MAPS
     # The probe of the default environment: 25 px of 4 px each.
-    footprint = 6.25
+    footprint = 4.5
 
     def __init__(
         self,
@@ -31,6 +42,20 @@ class ScanPolicyNet(GridPolicyNet):
         width: int = 24,
     ) -> None:
         super().__init__(channels, numbers, levels, width)
+        with torch.no_grad():
+            self.free.bias[torch.arange(levels) != USUAL_LEVEL] = -3.0
+
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network to train; it believes in structure as `belief` does, if it is as wide."""
+        net = super().from_spaces(observation_space, action_space, **settings)
+        believed = load_policy(BELIEF, ENV_ID)
+        if net.width == believed.width:
+            for name in cls.auxiliary_layers:
+                net.get_submodule(name).load_state_dict(believed.get_submodule(name).state_dict())
+        return net
 
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Cells of the grid as continuous actions."""

@@ -12,7 +12,7 @@ AGENTS = {
     "STMTip-v0": {
         "random": "microgym.agents.stm.tip_references:TipRandomAgent",
         "expert": "microgym.agents.stm.tip_references:TipExpertAgent",
-        "oracle": "microgym.agents.stm.tip_references:TipOracleAgent",
+        "oracle": "microgym.agents.stm.tip_oracle:TipOracleAgent",
     },
 }
 

@@ -23,6 +23,9 @@ LONGEST_NM = 6.0 * LATTICE_NM
 """Longest drag: within reach along either axis, with room to overshoot."""
 
 
+_SEARCH = np.array([0.0, 1.0, -1.0])
+
+
 def components_for(movers: int) -> int:
     """Components of an action that moves one adatom, or one of several."""
     return 7 if movers == 1 else 8
@@ -118,6 +121,7 @@ class ExpertConfig:
         conductance, bias: settings, as actions, -1 to 1.
         foresight: part of the expected drift since the last image that is compensated.
         push_nm: increase of the overshoot for each failure in a row.
+        search_nm: distance to either side at which an adatom is looked for after failures.
         learning: part of a landing error that is compensated in the next drag.
         straight_nm: displacements shorter than this are made straight, not along rows.
         wary: whether an image is taken where the current at the end of a drag says that the
@@ -128,11 +132,12 @@ class ExpertConfig:
     """
 
     overshoot_nm: float = 0.095
-    lead_nm: float = 0.02
+    lead_nm: float = 0.04
     conductance: float = 1.0
     bias: float = -0.2
     foresight: float = 1.28
     push_nm: float = 0.06
+    search_nm: float = 0.08
     learning: float = 0.5
     straight_nm: float = 0.28
     wary: bool = True
@@ -239,6 +244,8 @@ class ExpertAgent(DragAgent):
         # After three failures in a row the overshoot starts again.
         beyond = config.overshoot_nm + config.push_nm * (self.state.behind % 4)
         reach = np.minimum(length, LONGEST_NM) + beyond
+        # An adatom that stayed behind was missed: it is looked for on the line, left and right.
+        side += config.search_nm * _SEARCH[self.state.behind % 3]
         base = self.aim(beside, seen) + side[:, None] * left
         action = np.zeros((self.num_envs, components_for(self.movers)))
         action[:, 0:2] = (base - config.lead_nm * along) / START_NM

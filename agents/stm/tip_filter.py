@@ -2,8 +2,9 @@
 
 A hidden Markov model. Within a generation the tip is one of the cells of a grid over state, blur,
 ghost, flicker and hardness, with the prior that tips are drawn with; conditioning and imaging may
-begin a new generation, whose state follows the chain of `microgym.physics.stm_tip`. The forward
-recursion is exact on the grid (Rabiner, Proc. IEEE 77, 257, 1989).
+begin a new generation of the same hardness, whose state follows the chain of
+`microgym.physics.stm_tip`: dips that change nothing tell how hard a tip is. The forward recursion
+is exact on the grid (Rabiner, Proc. IEEE 77, 257, 1989).
 """
 
 import functools
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from microgym.envs.stm.observation import SCALES
-from microgym.envs.stm.tip_task import ACCEPT, DIP, PULSE
+from microgym.envs.stm.tip_task import ACCEPT, DIP, PULSE, SPOILT
 from microgym.instruments.stm.settings import IMAGING_PA, IMAGING_V, STMSettings
 from microgym.physics import stm_tip
 from microgym.physics.stm_tip import APEX_LEVELS, DIPS_NM, PULSES_V, READING_LEVELS, READINGS
@@ -24,37 +25,40 @@ _PARTS = (6, 6, 5)
 """Parts of the ranges of blur, ghost and flicker (design choices)."""
 _HARDNESS = np.array([-1.28, -0.52, 0.0, 0.52, 1.28])
 """Hardness of the cells, each of probability 1/5, in standard deviations of its logarithm."""
+HARDNESS_CELLS = _HARDNESS.size
 _LEAST_NOISE = 1e-3  # of a reading, in its unit: without noise a reading fits its own cell only
 
 
 @functools.cache
 def transitions(cause: int) -> Float64:
     """Probability of each state after a change by a cause, (states, states), rows are before."""
-    draws = (np.arange(200) + 0.5) / 200
+    draws = (np.arange(1000) + 0.5) / 1000
     found = np.zeros((STATES, STATES))
     for state, u in itertools.product(range(STATES), draws):
         found[state, stm_tip.next_state(state, cause, u)] += 1.0 / draws.size
     return found
 
 
-def cause_of(action: int) -> int:
-    """Cause of the change that a pulse or dip may make."""
-    if action >= DIP:
-        return stm_tip.GENTLE if DIPS_NM[action - DIP] <= 1.8 else stm_tip.DEEP
-    return stm_tip.PULSE if abs(PULSES_V[action - PULSE]) < 8.0 else stm_tip.STRONG_PULSE
-
-
-def change_chance(action: int, hardness: float) -> float:
-    """Probability that a pulse or dip changes a tip of a hardness, nm."""
-    dip = DIPS_NM[action - DIP] if action >= DIP else 0.0
-    pulse = 0.0 if action >= DIP else PULSES_V[action - PULSE]
-    return float(stm_tip.change_probability(dip, pulse, hardness))
-
-
 CONDITIONING = range(PULSE, DIP + len(DIPS_NM))
 """Actions that pulse or dip."""
-GENTLE = tuple(k for k in CONDITIONING if cause_of(k) in (stm_tip.GENTLE, stm_tip.PULSE))
+GENTLE = tuple(k for k in CONDITIONING if SPOILT[k] == SPOILT[PULSE])
 """Those that spoil little surface."""
+
+
+def changes(action: int, hardness: float) -> Float64:
+    """Probabilities that a pulse or dip changes a tip, (states, states), rows are before.
+
+    Args:
+        action: one of `CONDITIONING`.
+        hardness: of the tip, nm.
+
+    Returns:
+        Rows that sum to the probability of a change, which may lead to the same state.
+    """
+    dip = DIPS_NM[action - DIP] if action >= DIP else 0.0
+    pulse = 0.0 if action >= DIP else PULSES_V[action - PULSE]
+    chance = stm_tip.change_probability(dip, pulse, hardness)
+    return chance * transitions(stm_tip.cause_of(dip, pulse, hardness))
 
 
 class TipFilter:
@@ -69,7 +73,8 @@ class TipFilter:
         state: (cells,) int64, state of the tip in each cell.
         fresh: (cells,) float64, probability of a cell given its state.
         cells: number of cells.
-        chances: action to the probability that it changes a tip, (hardness,).
+        hardness_nm: (hardness,) float64, hardness of the cells.
+        changes: action to its `changes` of a tip of each hardness, (hardness, states, states).
     """
 
     def __init__(self, noise: str, tip: str) -> None:
@@ -92,18 +97,21 @@ class TipFilter:
         self.cells = self.state.size
         self.fresh = 1.0 / np.bincount(self.state)[self.state]
         self.readings = np.concatenate(places)
-        counts = np.bincount(self.state) // _HARDNESS.size
-        self._hardness = np.concatenate([np.arange(_HARDNESS.size).repeat(one) for one in counts])
-        self._edges = np.append(0, counts.repeat(_HARDNESS.size).cumsum()[:-1])
+        counts = np.bincount(self.state) // HARDNESS_CELLS
+        self._hardness = np.concatenate([np.arange(HARDNESS_CELLS).repeat(one) for one in counts])
+        self._edges = np.append(0, counts.repeat(HARDNESS_CELLS).cumsum()[:-1])
         # A tip lies anywhere in its cell: the variance of a uniform range is added to the noise.
         error = np.maximum(np.array(READING_LEVELS[noise]), _LEAST_NOISE * np.array(SCALES))
         variance = error**2 + np.concatenate(widths) ** 2 / 12.0
         self._precision = 0.5 / variance
         self._norm = np.sqrt(np.prod(self._precision * np.array(SCALES) ** 2, axis=1))
-        hardness = stm_tip.HARDNESS_NM * np.exp(spread.hardness_spread * _HARDNESS)
-        self.chances = {k: np.array([change_chance(k, h) for h in hardness]) for k in CONDITIONING}
+        self.hardness_nm = stm_tip.HARDNESS_NM * np.exp(spread.hardness_spread * _HARDNESS)
+        self.changes = {
+            k: np.array([changes(k, one) for one in self.hardness_nm]) for k in CONDITIONING
+        }
         rate = stm_tip.change_rate(IMAGING_PA, IMAGING_V, spread.change_hz)
-        self._by_itself = 1.0 - np.exp(-rate * STMSettings().image_s)
+        by_itself = 1.0 - np.exp(-rate * STMSettings().image_s)
+        self._by_itself = np.tile(by_itself * transitions(stm_tip.ITSELF), (HARDNESS_CELLS, 1, 1))
         bad = np.where(np.arange(STATES) == stm_tip.SHARP, 0.0, 1.0 / (STATES - 1))
         self._prior = bad[self.state] * self.fresh
 
@@ -119,9 +127,8 @@ class TipFilter:
         for k in CONDITIONING:
             rows = ~begun & (seen[f"last_{k}"] > 0.5)
             if rows.any():
-                belief[rows] = self._changed(belief[rows], self.chances[k], cause_of(k))
-        by_itself = np.full(_HARDNESS.size, self._by_itself)
-        belief[:] = self._changed(belief, by_itself, stm_tip.ITSELF)
+                belief[rows] = self._changed(belief[rows], self.changes[k])
+        belief[:] = self._changed(belief, self._by_itself)
         distance = np.zeros(belief.shape)
         for k, (name, scale) in enumerate(zip(READINGS, SCALES, strict=True)):
             away = scale * seen[name][:, None] - self.readings[:, k]
@@ -131,27 +138,33 @@ class TipFilter:
 
     def states(self, belief: Float64) -> Float64:
         """Probabilities of the states, (N, states), of beliefs (N, cells)."""
-        return self._joint(belief).sum(axis=2)
+        return self.joint(belief).sum(axis=2)
+
+    def hardness(self, belief: Float64) -> Float64:
+        """Probabilities of the cells' hardness, (N, hardness)."""
+        return self.joint(belief).sum(axis=1)
 
     def sharpened(self, belief: Float64) -> Float64:
         """Probability of a sharp tip after each gentle action, (N, gentle)."""
-        joint = self._joint(belief)
+        joint = self.joint(belief)
         found: list[Float64] = []
         for k in GENTLE:
-            leaving = (joint * self.chances[k]).sum(axis=2)
-            arriving = (leaving * transitions(cause_of(k))[:, stm_tip.SHARP]).sum(axis=1)
-            stays = joint[:, stm_tip.SHARP].sum(axis=1) - leaving[:, stm_tip.SHARP]
-            found.append(stays + arriving)
+            moved = self.changes[k]
+            arriving = (joint * moved[:, :, stm_tip.SHARP].T).sum(axis=(1, 2))
+            stays = joint[:, stm_tip.SHARP] * (1.0 - moved[:, stm_tip.SHARP].sum(axis=1))
+            found.append(stays.sum(axis=1) + arriving)
         return np.stack(found, axis=1)
 
-    def _joint(self, belief: Float64) -> Float64:
+    def joint(self, belief: Float64) -> Float64:
         """Probabilities of states and hardness, (N, states, hardness)."""
         parts = np.add.reduceat(belief, self._edges, axis=1)
-        return parts.reshape(len(belief), STATES, _HARDNESS.size)
+        return parts.reshape(len(belief), STATES, HARDNESS_CELLS)
 
-    def _changed(self, belief: Float64, chances: Float64, cause: int) -> Float64:
-        """Beliefs after something that changes tips with chances, (hardness,)."""
-        leaving = (self._joint(belief) * chances).sum(axis=2)
+    def _changed(self, belief: Float64, moved: Float64) -> Float64:
+        """Beliefs after something that changes tips as told, (hardness, states, states)."""
+        joint = self.joint(belief)
         # Sums in a fixed order, so that a row does not depend on the others.
-        arriving = (leaving[:, :, None] * transitions(cause)).sum(axis=1)
-        return belief * (1.0 - chances[self._hardness]) + arriving[:, self.state] * self.fresh
+        arriving = (joint[:, :, None] * moved.transpose(1, 2, 0)).sum(axis=1)
+        stays = 1.0 - moved.sum(axis=2)[self._hardness, self.state]
+        there = arriving[:, self.state, self._hardness] * HARDNESS_CELLS
+        return belief * stays + there * self.fresh

@@ -1,6 +1,5 @@
-"""Reference agents of STMTip-v0: random, expert and oracle."""
+"""Reference agents of STMTip-v0 without privileged information: random and expert."""
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, NamedTuple, Self
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.agents.core.random_agent import SeededRandomAgent
-from microgym.agents.stm.tip_filter import GENTLE, TipFilter, cause_of, change_chance, transitions
+from microgym.agents.stm.tip_filter import GENTLE, TipFilter
 from microgym.envs.stm.config import STMTipConfig
 from microgym.envs.stm.observation import TIP
 from microgym.envs.stm.tip_task import ACCEPT, LOOK, MOVE
@@ -38,8 +37,8 @@ class TipExpertConfig:
         noise, tip: levels of the environment's switches.
     """
 
-    accept: float = 0.93
-    look: float = 0.35
+    accept: float = 0.9
+    look: float = 0.05
     patience: int = 6
     noise: str = STMTipConfig.noise
     tip: str = STMTipConfig.tip
@@ -58,7 +57,7 @@ def _possible(wanted: Int64, masks: NDArray[Any]) -> Int64:
 
 
 class TipExpertAgent(BaseAgent):
-    """Bayesian filter of the tip; conditions as most probably sharpens it, and accepts.
+    """Bayesian filter of the tip; conditions as most probably sharpens it at once, and accepts.
 
     Args:
         config: a `TipExpertConfig`.
@@ -93,28 +92,3 @@ class TipExpertAgent(BaseAgent):
         masks = np.asarray(info["action_mask"], np.bool_)
         wanted = np.where((sharp > config.accept) & masks[:, ACCEPT], ACCEPT, wanted)
         return _possible(wanted, masks)
-
-
-class TipOracleAgent(BaseAgent):
-    """Knows the state of the tip: conditions it as most probably sharpens it, or accepts it."""
-
-    name = "oracle"
-    uses_privileged_info = True
-
-    def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Int64:
-        """The conditioning with the largest probability of a sharp tip."""
-        masks, latent = np.asarray(info["action_mask"], np.bool_), info["latent"]
-        states, hardness = latent["tip_state"], latent["traits"][:, stm_tip.HARDNESS]
-        pairs = zip(states.tolist(), hardness.tolist(), strict=True)
-        best = np.array([_conditioning(*pair) for pair in pairs])
-        end = np.where(masks[:, ACCEPT], ACCEPT, LOOK)
-        return _possible(np.where(states == stm_tip.SHARP, end, best), masks)
-
-
-@functools.lru_cache(maxsize=4096)
-def _conditioning(state: int, hardness: float) -> int:
-    """Gentle dip or pulse below 8 V that most probably makes a tip sharp."""
-    return max(
-        GENTLE,
-        key=lambda k: change_chance(k, hardness) * transitions(cause_of(k))[state, stm_tip.SHARP],
-    )

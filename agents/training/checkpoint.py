@@ -49,18 +49,22 @@ class Checkpoint:
 
 
 @contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """Lock the folder of a run for one training; the lock ends with the process.
+def claimed(folder: Path, work: str = "training") -> Generator[None]:
+    """Lock the folder of a training or search for one process; the lock ends with the process.
+
+    Args:
+        folder: of the run; what an earlier process left unfinished there is removed.
+        work: what is done there, for the message.
 
     Raises:
-        ValueError: another process is training there.
+        BlockingIOError: another process works there.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process is training in {folder}") from None
+            raise BlockingIOError(f"another process is {work} in {folder}") from None
         except OSError:
             pass  # A file system without locks.
         else:

@@ -92,10 +92,9 @@ def train(
 
     Raises:
         ValueError: an unknown environment or setting; a value out of range; an unfinished run in
-            the folder without `resume`, or one with other settings with it; damaged checkpoints;
-            another process training in the folder.
+            the folder without `resume`, or one with other settings with it; damaged checkpoints.
         ImportError: the package for a kind of log is missing.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or another process is training there.
     """
     tables = load_config(env_id, config)
     chosen = tables["training"]

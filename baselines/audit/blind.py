@@ -52,13 +52,13 @@ def searched(audit: Audit, difficulty: str) -> dict[str, Any]:
     seconds = audit.seconds("blind") / len(audit.difficulties)
     words = audit.difficulties[difficulty]
     setting = audit.setting("train", **words)
-    begin = audit.kept(f"patterns-{difficulty}")
-    if begin is None:
-        found, length = recorded(audit, setting)
-        begin = {"patterns": [one.tolist() for one in found], "length": length}
-        audit.keep(f"patterns-{difficulty}", begin)
-    patterns, length = [np.array(one) for one in begin["patterns"]], begin["length"]
-    given = [audit.seed, length, begin["patterns"]]
+    known: Any = audit.kept(f"patterns-{difficulty}")
+    if known is None:
+        patterns, length = recorded(audit, setting)
+        known = {"patterns": [one.tolist() for one in patterns], "length": length}
+        audit.keep(f"patterns-{difficulty}", known)
+    patterns, length = [np.array(one) for one in known["patterns"]], int(known["length"])
+    given = [audit.seed, length, known["patterns"]]
     stamp, key = stamps.of_search(audit.env_id, words, given), f"blind-{difficulty}"
     found = audit.kept(key, stamp)
     if found is None or found["seconds"] < seconds:

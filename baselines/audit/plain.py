@@ -2,8 +2,6 @@
 
 import math
 import multiprocessing
-import os
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -15,6 +13,7 @@ from microgym.baselines.audit.blind import searched
 from microgym.baselines.audit.check import Check, Findings, judge, text
 from microgym.baselines.audit.context import DEEP_MINUTES, Audit
 from microgym.baselines.audit.play import Array, play_sequence
+from microgym.baselines.cli.workers import end_with_parent
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.statistics import bootstrap, paired_difference
 
@@ -104,7 +103,7 @@ def _trained(audit: Audit, todo: Sequence[Any]) -> dict[tuple[str, str, int], di
             left.append(task)
     if audit.jobs > 1 and len(left) > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(audit.jobs, context, initializer=_follow) as pool:
+        with ProcessPoolExecutor(audit.jobs, context, initializer=end_with_parent) as pool:
             results = pool.map(train, left)
             for task, result in zip(left, results, strict=True):
                 found[task.name, task.difficulty, task.run] = result
@@ -114,18 +113,6 @@ def _trained(audit: Audit, todo: Sequence[Any]) -> dict[tuple[str, str, int], di
             found[task.name, task.difficulty, task.run] = train(task)
             audit.progress(EPISODES)
     return found
-
-
-def _follow() -> None:
-    """End this worker when its parent ends, whatever ends that."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _row(table: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

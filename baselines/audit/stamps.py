@@ -52,8 +52,8 @@ def of_training(env_id: str, words: Mapping[str, Any], table: Mapping[str, Any])
     sources = [_HERE / f"{name}.py" for name in ("learners", "training")]
     module, _, policy = table.get("policy", "").partition(":")
     if policy:
-        names = {getattr(one, "__module__", None) for one in vars(resolve_name(module)).values()}
-        own = {module, *(name for name in names if str(name).startswith("microgym.agents."))}
+        names = {getattr(one, "__module__", "") for one in vars(resolve_name(module)).values()}
+        own = {module, *(name for name in names if f"{name}".startswith("microgym.agents."))}
         sources += [Path(resolve_name(name).__file__) for name in own]
     rest = {name: value for name, value in table.items() if name != "minutes"}
     return _digest(behaviour(env_id, **words), repr(rest), *map(_content, sources))

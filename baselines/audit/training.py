@@ -138,8 +138,14 @@ def train(task: Task) -> dict[str, Any]:
 
     def played(split: str) -> Evaluation:
         setting, agent = audit.setting(split, **words), StockAgent(model, task.name)
-        several = {"episodes": EPISODES, "num_envs": 64, "seed": task.seed, "whole": True}
-        return evaluate_all(setting, {task.name: agent}, **several)[task.name]
+        return evaluate_all(
+            setting,
+            {task.name: agent},
+            episodes=EPISODES,
+            seed=task.seed,
+            num_envs=64,
+            whole=True,
+        )[task.name]
 
     last: list[Array] = []
 

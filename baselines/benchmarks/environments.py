@@ -1,14 +1,14 @@
-"""Benchmarks of whole steps of Ptycho-v0: vector environment, Gymnasium, observation models."""
+"""Benchmarks of whole steps: vector environments, Gymnasium, observation models."""
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.vector import SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from microgym.baselines.benchmarks.timing import (
@@ -17,6 +17,7 @@ from microgym.baselines.benchmarks.timing import (
     Effort,
     adds,
     at_least,
+    at_rate,
     benchmark,
 )
 from microgym.envs.ptycho.config import MODELS, PtychoConfig
@@ -83,6 +84,58 @@ def vector(effort: Effort) -> Iterator[Benchmark]:
         share=1 / 5,
         notes=[f"load of the machine at the start: {os.getloadavg()[0]:.1f}"],
     )
+
+
+RATES: Mapping[str, tuple[float, str]] = {
+    "AFM-v0": (2500.0, "line"),
+    "PFMLoop-v0": (5000.0, "step"),
+}
+"""Steps a second of one core that are wanted of a batch of 16, and what a step is."""
+BATCH = 16
+
+
+def _several(env_id: str) -> Callable[[], None]:
+    """Function that takes the same steps in single environments as `_together` in a batch."""
+    envs = [gym.make(env_id) for _ in range(BATCH)]
+    for k, env in enumerate(envs):
+        env.reset(seed=SEED + k)
+    chosen = _gaussian(envs[0].action_space)
+
+    def run() -> None:
+        for actions in chosen:
+            for env, action in zip(envs, actions, strict=True):
+                if any(env.step(action)[2:4]):
+                    env.reset()
+
+    return run
+
+
+def _together(env_id: str) -> Callable[[], None]:
+    """Function that takes some steps in a batch, which begins ended episodes anew."""
+    envs = gym.make_vec(env_id, BATCH, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs.reset(seed=SEED)
+    return stepping(envs, _gaussian(envs.single_action_space))
+
+
+def _gaussian(space: Any) -> NDArray[np.float32]:
+    """Actions of a policy before training, (steps, batch, size) float32: mean 0, deviation 0.5."""
+    drawn = np.random.default_rng(0).normal(0.0, 0.5, (STEPS, BATCH, *space.shape))
+    return np.clip(drawn, space.low, space.high).astype(np.float32)
+
+
+@benchmark
+def rates(effort: Effort) -> Iterator[Benchmark]:
+    """Steps of a batch and of as many single environments, resets included."""
+    for env_id, (least, unit) in RATES.items():
+        together = f"make_vec({BATCH})"
+        sides = {f"{BATCH} x gymnasium.make": _several(env_id), together: _together(env_id)}
+        yield Benchmark(
+            f"{unit} of {env_id}",
+            {name: Alternative(run, STEPS * BATCH) for name, run in sides.items()},
+            [at_rate(together, least, unit)],
+            unit,
+            share=1 / 2,
+        )
 
 
 def _from_reset(env: Any, chosen: NDArray[np.float32]) -> Alternative:

@@ -17,8 +17,9 @@ from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.settings import PFMSettings
 from microgym.instruments.pfm.state import SIZE
 from microgym.instruments.stm.instrument import STMInstrument
-from microgym.instruments.stm.settings import STMSettings
+from microgym.instruments.stm.settings import DRIFT_LEVELS, NOISE_LEVELS, STMSettings
 from microgym.physics.adatoms import LATTICE_NM
+from microgym.physics.stm_tip import APEX_LEVELS
 from microgym.random import episode_key
 
 PERFECT = AFMConfig(drift="off", tip="off", loop="off")
@@ -76,8 +77,9 @@ def force(effort: Effort) -> Iterator[Benchmark]:
 
 
 def tunnelling_microscopes(count: int, seed: int = 0) -> STMInstrument:
-    """Tunnelling microscopes with a fresh surface each."""
-    instrument = STMInstrument(count, STMSettings())
+    """Tunnelling microscopes with a fresh surface each, tips alike and no drift."""
+    quiet = {"drift": DRIFT_LEVELS["off"], "tip": APEX_LEVELS["off"]}
+    instrument = STMInstrument(count, STMSettings(noise=NOISE_LEVELS["easy"], **quiet))
     instrument.reset(np.arange(count), keys(count, seed), "terrace", "train", 1, (1.0, 3.0))
     return instrument
 

@@ -96,6 +96,16 @@ def at_most(name: str, microseconds: float) -> Bound:
     return check
 
 
+def at_rate(name: str, least: float, unit: str) -> Bound:
+    """Least speed of an alternative, units of work a second."""
+
+    def check(table: Table) -> Threshold:
+        value, interval = median(1.0 / table[name])
+        return Threshold(name, value, ">=", least, f"{unit}/s", interval)
+
+    return check
+
+
 def median(values: NDArray[np.float64]) -> tuple[float, Interval]:
     """Median and its 95% interval from order statistics, for any distribution.
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from microgym.agents.core import registry
 from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
+from microgym.agents.training.checkpoint import claimed
 from microgym.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
 from microgym.baselines.cli.search_space import Space, Value, search_space
@@ -92,9 +93,17 @@ def search(plan: Plan, progress: Progress = no_progress) -> dict[str, Any]:
         ValueError: an empty search space, another search in the folder, or configured settings,
             which are the first trial, with which training fails.
         ImportError: Optuna is not installed.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or another process searches there, or trains in the
+            folder of the present trial, which the next start then tries again.
         KeyboardInterrupt: interrupted; the finished trials are in the folder.
     """
+    _optuna()  # a missing package is said before the folder is made
+    plan.output.mkdir(parents=True, exist_ok=True)
+    with claimed(plan.output, "searching"):
+        return _search(plan, progress)
+
+
+def _search(plan: Plan, progress: Progress) -> dict[str, Any]:
     space = search_space(plan.setting.env_id)
     about = _about(plan, space)
     study = _open_study(plan.output, about)
@@ -142,7 +151,6 @@ def _optuna() -> Any:
 def _open_study(folder: Path, about: Mapping[str, Any]) -> Any:
     """Open the study in a folder, or create it."""
     optuna = _optuna()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
     if path.exists():
         _check_journal(path)

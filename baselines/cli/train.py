@@ -17,6 +17,7 @@ from microgym.agents.core.config import load_config
 from microgym.agents.core.extras import extra_named
 from microgym.agents.training.checkpoint import is_unfinished
 from microgym.baselines.cli.console import Progress, no_progress, one_thread, progress_bar
+from microgym.baselines.cli.workers import end_with_parent
 from microgym.baselines.evaluation.protocols import EvaluationProtocol
 from microgym.baselines.evaluation.records import provenance, read_record, write_json
 
@@ -222,6 +223,7 @@ def _join(shared: Any) -> None:
     """Initialise a worker, in which the parent handles Ctrl-C."""
     global _shared
     _shared = shared
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_thread()
 

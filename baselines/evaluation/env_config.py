@@ -111,14 +111,12 @@ def find_agent(setting: EnvironmentConfig, name: str) -> Agent:
         name: of a reference policy, "trained" for the shipped agent, or the path of a policy.
 
     Raises:
-        ValueError: no such agent; the message names close ones, or those there are.
+        ValueError: no such agent; the message names those there are.
         OSError: a policy that cannot be read.
     """
     known = list(agents.agent_names(setting.env_id))
     if name not in known and not Path(name).exists():
-        raise ValueError(
-            f"no agent and no file {name!r} for {setting.env_id}{suggestion(name, known)}"
-        )
+        raise ValueError(f"no agent and no file {name!r}; {setting.env_id} has {', '.join(known)}")
     one_thread()
     return agents.make_agent(setting.env_id, name, setting.keywords())
 

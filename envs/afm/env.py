@@ -50,7 +50,8 @@ and a new tip takes ten minutes, in which the frame's own clock stands still.
 
 The error of a line is the root mean square difference, offset apart, of the trace from what a new
 tip would have shown on the same path, so that a dull tip costs. Each line is paid for when it is
-scanned: its variance over its squared error, in bel, times its share of the variance of all lines.
+scanned: the variance of what a new tip would have shown over the squared error, in bel, times the
+share that the line has of the variance of all lines of the frame.
 Lines that show nothing, and lines that are never scanned, earn nothing; force can spoil all that a
 line earns and no more. So no line is better left out.
 

@@ -76,7 +76,7 @@ class AFMTaskState(NamedTuple):
     image_error_nm: Annotated[Float64, Shape(unit="nm")]
     quality: Annotated[Float64, Shape(unit="bel")]
     spoilt: Annotated[Float64, Shape(unit="bel")]
-    event: Annotated[Int64, Shape()]
+    event: Annotated[Int64, Shape(high=len(EVENTS) - 1)]
     changes: Annotated[Float64, Shape(4)]
     dials: Annotated[Float64, Shape(4)]
 
@@ -285,11 +285,13 @@ class AFMTask(Task):
             state.restored[rows, number] = estimate.heights[rows]
             observation.reduce_restored(rows, estimate, state.cells)
         state.errors[rows, number] = line.error_nm[rows] ** 2
-        # The line's signal-to-noise ratio, of which the excess x of force spoils x / (x + F).
+        # The signal-to-noise ratio on the tip's own path, of which the excess x of force spoils
+        # x / (x + F); it counts by the variance of the line that was asked for.
         variance, excess = held.surface.variance[rows], line.excess_nn[rows]
-        own = variance[np.arange(rows.size), number] + 1e-12
-        bel = -log(np.clip(state.errors[rows, number] / own, FLOOR, 1.0)) / 2.302585092994046
-        earned = bel * own / (ordered_sum(variance) + 1e-12)
+        ratio = state.errors[rows, number] / (line.relief_nm[rows] ** 2 + 1e-12)
+        bel = -log(np.clip(ratio, FLOOR, 1.0)) / 2.302585092994046
+        share = variance[np.arange(rows.size), number] / (ordered_sum(variance) + 1e-12)
+        earned = bel * share
         state.quality[rows] += earned
         state.spoilt[rows] += earned * excess / (excess + SPOILING_NN)
         state.peak_nn[rows] = np.maximum(state.peak_nn[rows], line.peak_nn[rows])

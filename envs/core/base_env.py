@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.core.task import Rows, Task
 from microgym.random import episode_key
+from microgym.state import MOST
 
 RENDER_MODES = ("rgb_array",)
 Snapshot = dict[str, NDArray[Any]]
@@ -185,7 +186,8 @@ class MicroscopeEnvBase:
             state: from `snapshot()`; copied, so it can be used again.
 
         Raises:
-            ValueError: not a snapshot of such an environment; nothing has changed.
+            ValueError: not a snapshot of such an environment, or a value outside the range that its
+                array declares; nothing has changed.
         """
         mine = self._arrays(np.zeros((self._rows.size, 6), np.uint64))
         missing, foreign = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
@@ -199,6 +201,15 @@ class MicroscopeEnvBase:
                 raise ValueError(
                     f"snapshot[{name!r}] must be {array.dtype}{list(array.shape)}, "
                     f"got {given.dtype}{list(given.shape)}"
+                )
+        ranges = {f"task/{name}": ends for name, ends in self.task.ranges().items()}
+        ranges["shell/elapsed"] = (0, MOST)
+        for name in sorted(mine.keys() & ranges):
+            given, (low, high) = np.asarray(state[name]), ranges[name]
+            wrong = given[~((given >= low) & (given <= high))]
+            if wrong.size:
+                raise ValueError(
+                    f"snapshot[{name!r}] must be from {low:g} to {high:g}, got {wrong.flat[0]!r}"
                 )
         generators = tuple(_generator(words) for words in state["shell/generators"])
         self.task.variants.check(state[ARGUMENTS])

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from microgym import validation
 from microgym.specimens.splits import SPLITS
+from microgym.state import LARGEST, LONGEST_S
 
 LEVELS = ("off", "easy", "real", "hard")
 """Levels of a switch that makes a task harder."""
@@ -72,10 +73,13 @@ def integer(default: int, low: int, high: int, doc: str, unit: str = "") -> Any:
 
 
 def positive(default: float | None, doc: str, unit: str = "", optional: bool = False) -> Any:
-    """A number above zero, or None where that is allowed."""
+    """A number above zero, or None where that is allowed; bounded as numbers of a state are."""
+    high = LONGEST_S if unit == "s" else LARGEST
 
     def check(name: str, value: Any) -> float | None:
-        return None if optional and value is None else validation.positive(name, value)
+        if optional and value is None:
+            return None
+        return validation.within(name, validation.positive(name, value), 0.0, high)
 
     return option(default, Option(check, doc, unit))
 

@@ -7,7 +7,7 @@ of their array from the task, such as "instrument.state.wear".
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, cast
 
@@ -332,14 +332,33 @@ class Task(ABC):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays that are the whole state, by name."""
         found = self._results() | {"arguments": self.variants.values}
-        found |= dict(states.arrays(self.state, "state."))
-        # Attributes that hold a state: instruments and their samples, models.
+        for prefix, held in self._states():
+            found |= dict(states.arrays(held, prefix))
+        return found
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Smallest and largest value of every array of the state but the arguments, by name."""
+        results = self._results().items()
+        found = {name: states.limits(one.dtype, states.Shape(), {}) for name, one in results}
+        for prefix, held in self._states():
+            found |= {name: (low, high) for name, low, high in states.ranges(held, prefix)}
+        # What a budget counts ends at its limit, where that is an argument.
+        limits = {id(self.at(p)): self.amount(one, 0) for p, one in self.BUDGETS.items()}
+        for name, array in self.arrays().items():
+            limit = limits.get(id(array))
+            argument = limit is not None and not isinstance(limit, np.generic)
+            if argument and array.dtype.kind == "i":
+                found[name] = found[name][0], limit
+        return found
+
+    def _states(self) -> Iterator[tuple[str, Any]]:
+        """States with the prefixes of their arrays' names: of the task, instruments, and models."""
+        yield "state.", self.state
         for name, value in vars(self).items():
             for part in ("state", "sample"):
                 held = getattr(value, part, None)
                 if isinstance(held, tuple) and hasattr(held, "_fields"):
-                    found |= dict(states.arrays(held, f"{name}.{part}."))
-        return found
+                    yield f"{name}.{part}.", held
 
     def _results(self) -> dict[str, NDArray[Any]]:
         names = ("reward", "terminated", "truncated", "terms", "costs", "returns")

@@ -21,7 +21,6 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from microgym.envs.core.base_env import ARGUMENTS
 from microgym.envs.core.channels import stacked
 from microgym.envs.core.comparison import assert_same, fingerprint, walk
 from microgym.envs.core.config import DIFFICULTY
@@ -309,17 +308,18 @@ def check_intervention(
 def check_reset(env_id: str, *, seed: int = 17, **arguments: Any) -> None:
     """A reset leaves nothing of the episode before it, whatever that was.
 
-    The whole state is overwritten by arbitrary numbers before the reset. What follows must be what
-    follows a reset of a fresh environment, and so must every declared state array.
+    The whole state is overwritten by numbers in its ranges before the reset. What follows must be
+    what follows a reset of a fresh environment, and so must every declared state array.
     """
     fresh, used = (cast("Any", gym.make(env_id, **arguments).unwrapped) for _ in range(2))
     used.reset(seed=seed + 1)
     rng = np.random.default_rng(seed)
     state = used.snapshot()
-    for name, array in state.items():
-        # Arguments persist, and may not have any value.
-        if name.startswith("task/") and name != ARGUMENTS and array.dtype != np.bool_:
-            state[name] = rng.integers(1, 100, array.shape).astype(array.dtype)
+    for name, ends in used.task.ranges().items():
+        array = state[f"task/{name}"]
+        if array.dtype != np.bool_:
+            drawn = np.clip(rng.integers(1, 100, array.shape), *ends)
+            state[f"task/{name}"] = drawn.astype(array.dtype)
     used.restore(state)
     fresh.reset(seed=seed)
     used.reset(seed=seed)

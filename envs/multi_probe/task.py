@@ -45,7 +45,7 @@ class TeamState(NamedTuple):
     signal: Annotated[Float64, Shape("probes", 2)]
     lost: Annotated[Bool, Shape("probes")]
     clearance: Annotated[Float64, Shape()]
-    taken_by: Annotated[Int64, Shape("exposures")]
+    taken_by: Annotated[Int64, Shape("exposures", high=lambda sizes: sizes["probes"] - 1)]
 
 
 class MultiProbeTask(PtychoTask):
@@ -164,7 +164,8 @@ class MultiProbeTask(PtychoTask):
         for probe in range(self.probes):
             taken = rows[~team.lost[rows, probe]]
             self._select(taken, probe)
-            team.taken_by[taken, self.scan.estimate.state.taken[taken]] = probe
+            last = team.taken_by.shape[1] - 1  # a restored state may be at it already
+            team.taken_by[taken, np.minimum(self.scan.estimate.state.taken[taken], last)] = probe
             self.enter_exposure(taken)
             team.signal[taken, probe] = self.scan.signal[taken]
         if self.own is not None:

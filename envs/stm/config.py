@@ -71,7 +71,7 @@ class STMConfig(DragConfig):
         "easy": {"farthest_nm": 1.5, "drift": "off", "tip": "easy", "noise": "easy"}
     }
     farthest_nm: float = declare.at_reset(
-        declare.number(3.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
+        declare.number(5.0, NEAREST_NM, 5.0, "largest distance of the target", "nm")
     )
 
 

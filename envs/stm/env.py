@@ -16,8 +16,9 @@ Three tasks share the instrument: in `STM-v0` one adatom is moved to its target;
 `STMBuild-v0` several are moved into a figure among bystanders; in `STMTip-v0` a bad tip is made
 sharp again by pulses and dips on a surface of which there is a finite amount.
 
-`STMTip-v0` is the first lesson of the suite: fifteen discrete actions, episodes of about five
-steps, and PPO of Stable-Baselines3 that reaches the expert within minutes (below).
+`STMTip-v0` is the first lesson of the suite: fifteen discrete actions, episodes of about ten
+steps, and PPO of Stable-Baselines3 that learns it within minutes (below). What sharpens a tip at
+once is not what is best: a blunt end is first renewed by a deep dip, and then sharpened gently.
 
 ## Physics
 
@@ -37,7 +38,10 @@ steps, and PPO of Stable-Baselines3 that reaches the expert within minutes (belo
 * **Well**: Gaussian; its depth grows with the 0.46th power of the conductance of the junction.
   The median is 0.34 eV at 3 uS and 0.46 eV at 6 uS; at 0 K, 0.28 eV can just drag an adatom.
 * **Tip**: a Markov chain of five states. It changes spontaneously at a rate that grows with the
-  current, by conditioning, by contamination, and by a crash into a step.
+  current, by conditioning, by contamination, and by a crash into a step. What a change leads to
+  depends on the state and on its cause: gentle dips sharpen a loose end and hardly reshape a
+  blunt one; deep dips and pulses of 8 V renew any end, which then is often loose; weaker pulses
+  free a contaminated tip. A dip is deep above 1.45 times the hidden hardness of the wire.
 * **Drift**: linear, settling, and wandering (Ornstein-Uhlenbeck), during images, drags and
   waits alike; a coarse move begins settling anew. After every image the scan frame is corrected
   by the measured drift; later drift is hidden. The levels are scaled so that drift shows within
@@ -59,12 +63,13 @@ image, their means since the tip was last touched, past actions, and resources.
 
 A vector in -1 to 1 in `STM-v0` and `STMBuild-v0`, in ranges that were used on hardware; the
 number of an action in `STMTip-v0`. There, pulses and dips spoil 6% of the surface of a place,
-those of 8 V, 2.5 nm and 5 nm 39%. Actions without room are masked, as is the acceptance of a
-tip before two images have been taken of it; a masked action takes an image.
+those of 8 V, 2.5 nm and 5 nm 39%; an image follows each of them. Actions without room are
+masked; a masked action takes an image.
 
 ## Starting State
 
-A surface, a tip and a drift drawn from the seed, and a first image of them. The tip is sharp in
+A surface, a tip and a drift drawn from the seed, and a first image of them; two images in
+`STM-v0` and `STMBuild-v0`, so that the rate of the drift is known. The tip is sharp in
 `STM-v0` and `STMBuild-v0`, and never in `STMTip-v0`. Surfaces, tips and drifts of `train`,
 `validation` and `test` are disjoint whatever the seeds; `stepped` is never offered for training.
 
@@ -104,10 +109,10 @@ of its position along one axis, and the number of images in a row in which it wa
 
 With `tip="off"` and `drift="off"` all tips are alike and nothing drifts: a fixed recipe of drags
 along rows suffices, at any conductance, and there is nothing to be learnt during an episode. In
-`STMTip-v0` the switch `tip` sets the spread of the tips' hardness and the rate of spontaneous
-changes, `drift` moves an image of which only the tip is read: both change returns by less than
-0.02. The switch `noise` acts on measured positions and currents: up to "real" hollows are told
-apart nearly always, at "hard" a position is as uncertain as half the distance of two hollows.
+`STMTip-v0` the switch `tip` sets the spread of the wires' hardness and the rate of spontaneous
+changes; `drift` moves an image of which only the tip is read, and does nothing. The switch `noise`
+acts on the readings of a tip, on measured positions and on currents: a position is known to half
+a pixel at "easy" and to a whole one at "hard", where hollows are often mistaken.
 
 ## Recorded scans
 

@@ -56,7 +56,7 @@ class MoveState(NamedTuple):
     looked_s: Annotated[Float64, Shape(unit="s")]
     last: Annotated[Float64, Shape(len(observation.DRAG))]
     landing: Annotated[Float64, Shape(3)]
-    dragged: Annotated[Int64, Shape()]
+    dragged: Annotated[Int64, Shape(low=-1, high=lambda sizes: sizes["movers"] - 1)]
     begun: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
     way: Annotated[Float64, Shape(unit="nm")]
     disturbed: Annotated[Bool, Shape(ATOMS)]
@@ -143,7 +143,7 @@ class STMTask(TunnellingTask):
             self.tracker = AdatomTracker(*sizes, name, PIXELS, FIELD_NM)
 
     def begin(self, rows: Int64, keys: Uint32) -> None:
-        """Draw new surfaces, and take one image of each."""
+        """Draw new surfaces, and take two images of each, from which drift is known."""
         state, config = self.state, self.config
         distances = (NEAREST_NM, config.farthest_nm)
         specimen = (config.specimen, config.split, self.movers, distances)
@@ -151,7 +151,7 @@ class STMTask(TunnellingTask):
         state.dragged[rows] = -1
         state.begun[rows] = self.instrument.state.field.places[rows]
         self._look(rows, first=True)
-        state.rate[rows] = 0.0
+        self._look(rows)
         state.way[rows] = self.distances[rows].sum(axis=1)
         state.nearest[rows] = self.distances[rows]
 

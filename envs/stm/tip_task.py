@@ -29,7 +29,7 @@ _RADII = np.array([0.0, *stm_tip.PULSE_RADII_NM, *stm_tip.DIP_RADII_NM, 0.0, 0.0
 SPOILT = math.pi * _RADII**2 / (PACKING * PLACE_NM**2)
 """Part of a place that each action spoils."""
 
-EVIDENCE = 2
+EVIDENCE = 1
 """Images since the tip was last touched that an acceptance needs (design choice)."""
 
 
@@ -53,7 +53,7 @@ class TipTaskState(NamedTuple):
     reading: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     mean: Annotated[Float64, Shape(len(stm_tip.READINGS))]
     readings: Annotated[Int64, Shape()]
-    last: Annotated[Int64, Shape()]
+    last: Annotated[Int64, Shape(high=len(ACTIONS) - 1)]
     accepted: Annotated[Bool, Shape()]
     history: Annotated[Int64, Shape(len(ACTIONS))]
 

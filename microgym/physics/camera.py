@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from microgym.jit import kernel
 from microgym.physics.dose import PHOTON_SCALE
 from microgym.random import fill_normal
-from microgym.validation import Checked, NonNegative, finite, integer
+from microgym.validation import Checked, Duration, NonNegative, finite, integer
 
 Plane = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Detector(Checked):
         ValueError: if one is NaN or out of range.
     """
 
-    pixel_dead_time_s: NonNegative = 0.0
+    pixel_dead_time_s: Duration = 0.0
     saturation_counts: float = math.inf
     read_noise_counts: NonNegative = 0.0
     beam_stop_px: NonNegative = 0.0

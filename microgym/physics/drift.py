@@ -15,8 +15,8 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.libm import exponential, sincos64
 from microgym.random import EXOGENOUS, draw_normal, row_stream, uniform
-from microgym.state import Float64, Shape, gather
-from microgym.validation import Checked, NonNegative, Positive, choice
+from microgym.state import MOST, Float64, Shape, gather
+from microgym.validation import Checked, NonNegative, PositiveDuration, choice
 
 REMEMBERED = 40.0
 """Correlation times of the wandering that a long wait follows; older numbers are below 1e-17."""
@@ -67,10 +67,10 @@ class DriftParameters(Checked):
 
     speed: NonNegative = 0.0
     settling: NonNegative = 0.0
-    settling_time_s: Positive = 600.0
+    settling_time_s: PositiveDuration = 600.0
     wander: NonNegative = 0.0
-    wander_time_s: Positive = 120.0
-    cell_time_s: Positive = 1.0
+    wander_time_s: PositiveDuration = 120.0
+    cell_time_s: PositiveDuration = 1.0
     backlash: NonNegative = 0.0
     jitter: NonNegative = 0.0
     length_unit: str = "nm"
@@ -119,7 +119,7 @@ class DriftState(NamedTuple):
     settling: Annotated[Float64, Shape("drift_axes", unit="length")]
     moved: Annotated[Float64, Shape("drift_axes", unit="length")]
     wander: Annotated[Float64, Shape(2, "drift_axes")]
-    clock: Annotated[Float64, Shape(2, unit="s, cells")]
+    clock: Annotated[Float64, Shape(2, unit="s, cells", low=-1.0, high=MOST)]
     drift: Annotated[Float64, Shape("drift_axes", unit="length")]
 
 

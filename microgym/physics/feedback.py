@@ -11,7 +11,7 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.numerics.libm import exp64, sincos64
 from microgym.state import Float64, Shape
-from microgym.validation import Checked, Positive
+from microgym.validation import Checked, Positive, Speed
 
 TICK_S = 2e-5
 """Tick of the controller, s: 50 kHz (design choice)."""
@@ -89,7 +89,7 @@ class Scanner(Checked):
 
     resonance_hz: Positive = 1500.0
     damping: Positive = 0.05
-    slew_nm_s: Positive = 1e6
+    slew_nm_s: Speed = 1e6
     range_nm: Positive = 2000.0
 
     def __post_init__(self) -> None:

@@ -114,6 +114,24 @@ def rest_lane(n, lanes, chunk):
         chunk[i] = _ZERO
 
 
+@inline_kernel
+def _pixel_end(i, count, first, p, last, pace):
+    """First tick after i of a chunk that is not in pixel p, or the number of ticks.
+
+    Tick k is in pixel p if (first + k + 1/2) pace < p + 1; in the last pixel are all that follow.
+    """
+    if last:
+        return count
+    border = p + 1.0
+    # Rounding of the quotient may be wrong by one tick.
+    stop = min(max(int(border / pace - first - 0.5), i + 1), count)
+    while stop > i + 1 and (first + stop - 0.5) * pace >= border:
+        stop -= 1
+    while stop < count and (first + stop + 0.5) * pace < border:
+        stop += 1
+    return stop
+
+
 @kernel
 def feed_chunk(n, first, left, pace, base, ground, elastic, noise, lanes, chunk):
     """Write the inputs of lane n for the next ticks.
@@ -136,16 +154,22 @@ def feed_chunk(n, first, left, pace, base, ground, elastic, noise, lanes, chunk)
     lanes[_LEFT + n] = _F32(min(left, CHUNK))
     kick, spread, setpoint = lanes[_THERMAL + n], lanes[_DETECTOR + n], lanes[_SETPOINT + n]
     drawn = (first % NOISE) // 2
-    last = elastic.size - 1
-    for i in range(CHUNK):
-        place = (first + i + 0.5) * pace
-        p = min(int(place), last)
-        at = i * _TICK + n
-        height = ground[p] + min(place - p, 1.0) * (ground[p + 1] - ground[p])
-        chunk[_GROUND + at] = _F32(height - base)
-        chunk[_ELASTIC + at] = _F32(elastic[p])
-        chunk[_NOISE + at] = spread * noise[drawn + i // 2] - setpoint
-        chunk[_KICK + at] = kick * noise[NOISE // 2 + drawn + i // 2]
+    last, i = elastic.size - 1, 0
+    while i < CHUNK:
+        p = min(int((first + i + 0.5) * pace), last)
+        stop = _pixel_end(i, CHUNK, first, p, p == last, pace)
+        low, rise, stiff = ground[p], ground[p + 1] - ground[p], _F32(elastic[p])
+        for j in range(i, stop):
+            height = low + min((first + j + 0.5) * pace - p, 1.0) * rise
+            chunk[_GROUND + j * _TICK + n] = _F32(height - base)
+            chunk[_ELASTIC + j * _TICK + n] = stiff
+        i = stop
+    for j in range(CHUNK // 2):
+        at, other = 2 * j * _TICK + n, (2 * j + 1) * _TICK + n
+        seen = spread * noise[drawn + j] - setpoint
+        kicked = kick * noise[NOISE // 2 + drawn + j]
+        chunk[_NOISE + at], chunk[_NOISE + other] = seen, seen
+        chunk[_KICK + at], chunk[_KICK + other] = kicked, kicked
 
 
 @inline_kernel
@@ -272,24 +296,24 @@ def take_chunk(n, first, count, pace, chunk, signals):
     last, i = signals.shape[1] - 1, 0
     while i < count:
         p = min(int((first + i + 0.5) * pace), last)
-        sent, error, cosine, load, ticks = 0.0, 0.0, 0.0, 0.0, 0.0
-        stiff, push = signals[4, p], signals[5, p]
-        while i < count and (p == last or (first + i + 0.5) * pace < p + 1):
-            at = i * _TICK + n
+        stop = _pixel_end(i, count, first, p, p == last, pace)
+        sent, error, cosine, load = 0.0, 0.0, 0.0, 0.0
+        stiff, push = _F32(signals[4, p]), _F32(signals[5, p])
+        for j in range(i, stop):
+            at = j * _TICK + n
             sent += chunk[_SENT + at]
             error += chunk[_ERROR + at]
             cosine += chunk[_COSINE + at]
             load += chunk[_LOAD + at]
-            stiff = max(stiff, np.float64(chunk[_STIFF + at]))
-            push = max(push, np.float64(chunk[_PUSH + at]))
-            ticks += 1.0
-            i += 1
+            stiff = max(stiff, chunk[_STIFF + at])
+            push = max(push, chunk[_PUSH + at])
         signals[0, p] += sent
         signals[1, p] += error
         signals[2, p] += cosine
         signals[3, p] += load
         signals[4, p], signals[5, p] = stiff, push
-        signals[6, p] += ticks
+        signals[6, p] += stop - i
+        i = stop
 
 
 @kernel

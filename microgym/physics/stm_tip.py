@@ -17,7 +17,7 @@ from microgym.numerics.libm import exp64
 from microgym.physics.tunnelling import QUANTUM_US
 from microgym.random import normal, uniform
 from microgym.state import Float64, Int64, Shape
-from microgym.validation import Checked, NonNegative
+from microgym.validation import Checked, NonNegative, Rate
 
 STATES = ("sharp", "double", "blunt", "contaminated", "unstable")
 """States of a tip; arrays hold the index."""
@@ -41,8 +41,8 @@ TRAITS = (
 depth of its well at the conductance quantum, eV; width of the well, nm; offset (x, y) of the atom
 that pulls from the atom that tunnels, nm; conductance at which it jumps into contact, uS; blur of
 its images, nm; strength of the ghost image of a second apex, 0 to 1, and displacement (x, y) of the
-ghost, nm; standard deviation of its height, nm; depth of a dip that changes it with a probability
-of 1 - 1/e, nm."""
+ghost, nm; standard deviation of its height, nm; hardness: depth of a dip that changes it with a
+probability of 1 - 1/e, nm. The hardness belongs to the wire, and stays when the apex changes."""
 
 (STRENGTH, WIDTH, OFFSET_X, OFFSET_Y, CONTACT, BLUR, GHOST, GHOST_X, GHOST_Y, FLICKER, HARDNESS) = (
     range(11)
@@ -53,8 +53,13 @@ MEAN_STRENGTH_EV = 1.5
 close-packed rows only and the stronger in most directions (found by search)."""
 MEAN_WIDTH_NM = 0.15
 HARDNESS_NM = 1.2
+DEEP_RATIO = 1.45
+"""Depth of a dip over the hardness above which it is deep (design choice): a change below that
+reshapes the apex, one above pulls a neck of metal out of the surface."""
 PULSE_V = 4.0
 """Pulse that changes a tip with a probability of 1 - 1/e, V."""
+STRONG_V = 8.0
+"""Height of a pulse from which on it is strong, V."""
 
 PULSES_V = (2.5, -2.5, 4.0, -4.0, 8.0, -8.0)
 """Voltage pulses of 200 ms, V (DeepSPM's action table, as Krull et al.)."""
@@ -69,11 +74,12 @@ READINGS = ("blur", "ghost", "flicker", "slope")
 logarithm of the current with height over that of a clean tip."""
 READING_LEVELS: dict[str, tuple[float, float, float, float]] = {
     "off": (0.0, 0.0, 0.0, 0.0),
-    "easy": (0.01, 0.05, 0.001, 0.05),
-    "real": (0.03, 0.1, 0.003, 0.1),
-    "hard": (0.06, 0.2, 0.006, 0.2),
+    "easy": (0.027, 0.09, 0.0027, 0.09),
+    "real": (0.04, 0.13, 0.004, 0.13),
+    "hard": (0.07, 0.24, 0.007, 0.24),
 }
-"""Standard deviations of `READINGS` by the level of noise: nm, part, nm, part (design choices)."""
+"""Standard deviations of `READINGS` by the level of noise: nm, part, nm, part (design choices). At
+"real" one image tells a sharp tip from the others by one to two standard deviations."""
 FOULED_SLOPE = 0.75
 """Slope of a contaminated tip, whose apparent barrier is lower (design choice)."""
 
@@ -94,7 +100,7 @@ class ApexParameters(Checked):
     width_spread: NonNegative = 0.0
     offset_nm: NonNegative = 0.0
     hardness_spread: NonNegative = 0.0
-    change_hz: NonNegative = 0.0
+    change_hz: Rate = 0.0
 
     def spread(self) -> "TipSpread":
         """The numbers as kernels take them."""
@@ -120,33 +126,53 @@ class TipState(NamedTuple):
         traits: (N, 11) float64, see `TRAITS`.
     """
 
-    kind: Annotated[Int64, Shape()]
+    kind: Annotated[Int64, Shape(high=len(STATES) - 1)]
     generation: Annotated[Int64, Shape()]
     traits: Annotated[Float64, Shape(len(TRAITS))]
 
 
 APEX_LEVELS: dict[str, ApexParameters] = {
     "off": ApexParameters(),
-    "easy": ApexParameters(0.15, 0.05, 0.03, 0.15, 1e-5),
-    "real": ApexParameters(0.3, 0.1, 0.07, 0.3, 3e-5),
-    "hard": ApexParameters(0.45, 0.15, 0.12, 0.45, 1e-4),
+    "easy": ApexParameters(0.2, 0.05, 0.07, 0.12, 3e-5),
+    "real": ApexParameters(0.3, 0.1, 0.1, 0.25, 1e-4),
+    "hard": ApexParameters(0.45, 0.15, 0.15, 0.6, 3e-4),
 }
-"""The switch of the tip. The rate of "real" makes 0.02 changes in an image of ten minutes; current
-raises it (`change_rate`)."""
+"""The switch of the tip (design choices). The rate of "real" makes 0.06 changes in ten minutes at
+rest; current raises it (`change_rate`)."""
 
+_ANY = len(STATES)
 _NEXT = np.cumsum(
     [
-        (0.30, 0.25, 0.20, 0.15, 0.10),  # by itself
-        (0.35, 0.20, 0.25, 0.10, 0.10),  # after a gentle dip
-        (0.20, 0.20, 0.35, 0.15, 0.10),  # after a deep dip
-        (0.15, 0.35, 0.15, 0.10, 0.25),  # after a pulse
-        (0.10, 0.35, 0.25, 0.10, 0.20),  # after a pulse of 8 V
-        (0.02, 0.23, 0.35, 0.20, 0.20),  # after a crash
+        # Spontaneous change.
+        [(0.30, 0.25, 0.20, 0.15, 0.10)] * _ANY,
+        # Gentle dip: steadies a loose atom, hardly reshapes a blunt end, keeps dirt.
+        [
+            (0.40, 0.20, 0.15, 0.10, 0.15),
+            (0.12, 0.72, 0.08, 0.04, 0.04),
+            (0.02, 0.03, 0.92, 0.01, 0.02),
+            (0.08, 0.07, 0.15, 0.65, 0.05),
+            (0.60, 0.10, 0.15, 0.05, 0.10),
+        ],
+        # Deep dip: a new end of the surface's metal, of which the last atom is often loose.
+        [(0.03, 0.27, 0.15, 0.05, 0.50)] * _ANY,
+        # Pulse: frees a contaminated tip.
+        [
+            (0.15, 0.25, 0.10, 0.15, 0.35),
+            (0.15, 0.40, 0.10, 0.05, 0.30),
+            (0.02, 0.05, 0.85, 0.03, 0.05),
+            (0.50, 0.15, 0.10, 0.15, 0.10),
+            (0.10, 0.20, 0.20, 0.10, 0.40),
+        ],
+        # Pulse of 8 V: takes atoms off any end.
+        [(0.05, 0.25, 0.25, 0.05, 0.40)] * _ANY,
+        # Crash.
+        [(0.02, 0.23, 0.35, 0.20, 0.20)] * _ANY,
     ],
-    axis=1,
+    axis=2,
 )
-"""Probability of each state after a change. That of "sharp" is 0.35 after dips of 0.8 to 1.8 nm,
-0.2 after deeper ones, 0.1 after 8 V (design choices)."""
+"""Probability of each state after a change, (cause, state before, state after), cumulated (design
+choices). Shallow indentation after violent treatment is the usual recipe: a pulse or a deep dip
+renews a bad end, and gentle dips make the new one sharp. Neither does so alone."""
 
 ITSELF, GENTLE, DEEP, PULSE, STRONG_PULSE, CRASH = range(6)
 
@@ -167,23 +193,29 @@ choices)."""
 def next_state(state, cause, u):
     """State after a change.
 
-    A clean pulse frees a contaminated tip, and a gentle dip steadies an unstable one: each makes it
-    sharp with a probability of 0.5 (design choice).
-
     Args:
         state: the state before.
         cause: ITSELF, GENTLE, DEEP, PULSE, STRONG_PULSE or CRASH.
         u: uniform number.
     """
-    helps = (state == CONTAMINATED and cause == PULSE) or (state == UNSTABLE and cause == GENTLE)
-    if helps:
-        if u < 0.5:
-            return SHARP
-        u = 2.0 * u - 1.0
-    for candidate in range(_NEXT.shape[1] - 1):
-        if u < _NEXT[cause, candidate]:
+    for candidate in range(_NEXT.shape[2] - 1):
+        if u < _NEXT[cause, state, candidate]:
             return candidate
-    return _NEXT.shape[1] - 1
+    return _NEXT.shape[2] - 1
+
+
+@kernel
+def cause_of(dip_nm, pulse_v, hardness):
+    """Cause of the change that conditioning may make: GENTLE, DEEP, PULSE or STRONG_PULSE.
+
+    Args:
+        dip_nm: depth of the dip, nm; 0 for a pulse.
+        pulse_v: height of the pulse, V.
+        hardness: of the tip, nm.
+    """
+    if dip_nm > 0.0:
+        return GENTLE if dip_nm <= DEEP_RATIO * hardness else DEEP
+    return PULSE if abs(pulse_v) < STRONG_V else STRONG_PULSE
 
 
 @kernel
@@ -212,6 +244,9 @@ def change_rate(current_pa, bias_v, change_hz):
     """
     half = 0.5 * bias_v
     return change_hz * (1.0 + 1e-3 * abs(current_pa) + half * half)
+
+
+_WIRE = np.int64(0)
 
 
 @kernel
@@ -247,7 +282,8 @@ def draw_traits(s0, s1, tick, state, spread, traits):
     if state == DOUBLE:
         traits[GHOST] = 0.1 + 0.8 * uniform(s0, s1, tick, 8)
     traits[FLICKER] = factors[3] * (0.5 + uniform(s0, s1, tick, 9))
-    traits[HARDNESS] = HARDNESS_NM * exp64(spread.hardness * normal(s0, s1, tick, 10))
+    # Of the wire: the same for all apices of an episode.
+    traits[HARDNESS] = HARDNESS_NM * exp64(spread.hardness * normal(s0, s1, _WIRE, 10))
 
 
 @kernel

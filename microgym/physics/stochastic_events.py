@@ -25,7 +25,7 @@ class EventState(NamedTuple):
         candidate: (N, 2) float64, time of the next candidate in s, and its number.
     """
 
-    candidate: Annotated[Float64, Shape(2, unit="s, 1")]
+    candidate: Annotated[Float64, Shape(2, unit="s, 1", low=0.0, high=NEVER)]
 
 
 @kernel

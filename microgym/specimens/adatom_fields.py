@@ -34,6 +34,8 @@ ATOMS = 12
 """Adatoms that a field has room for."""
 MOVERS = 5
 """Most adatoms that are to be moved."""
+FARTHEST = 10_000
+"""Largest coordinate of a site, cells of the lattice: 3 um from the middle (design choice)."""
 PATCHES = 2
 """Patches of contamination that a field has room for."""
 STEP_NM = 0.236
@@ -94,11 +96,11 @@ class AdatomFields(NamedTuple):
         patches: (N, PATCHES, 3) float64, contamination: centre (x, y) and radius, nm; 0 if none.
     """
 
-    sites: Annotated[Int64, Shape(ATOMS, 3)]
+    sites: Annotated[Int64, Shape(ATOMS, 3, low=-FARTHEST, high=FARTHEST)]
     places: Annotated[Float64, Shape(ATOMS, 2, unit="nm")]
     present: Annotated[Bool, Shape(ATOMS)]
     targets: Annotated[Float64, Shape(MOVERS, 2, unit="nm")]
-    steps: Annotated[Float64, Shape(3)]
+    steps: Annotated[Float64, Shape(3, high=np.inf)]
     patches: Annotated[Float64, Shape(PATCHES, 3, unit="nm")]
 
     def fill(

@@ -6,7 +6,23 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import pytest
 
-from microgym.state import Float32, Int64, Shape, allocate, arrays, clear, fields, gather
+from microgym.state import (
+    LARGEST,
+    LONGEST_S,
+    MOST,
+    MOST_UNSIGNED,
+    Float32,
+    Float64,
+    Int64,
+    Shape,
+    Uint8,
+    allocate,
+    arrays,
+    clear,
+    fields,
+    gather,
+    ranges,
+)
 
 
 class Inner(NamedTuple):
@@ -62,3 +78,31 @@ def test_parameters_are_gathered_from_settings():
     assert [type(value) for value in found] == [float, int, float]
     with pytest.raises(AttributeError, match="both"):
         gather(Numbers, Settings())
+
+
+class RangedState(NamedTuple):
+    corners: Annotated[Int64, Shape("taken", 2, high=lambda sizes: sizes["edge"] - 1)]
+    image: Annotated[Float64, Shape("edge", "edge")]
+    wait: Annotated[Float64, Shape(unit="s", high=60.0)]
+    until: Annotated[Float64, Shape(unit="s")]
+    dragged: Annotated[Int64, Shape(low=-1)]
+    kind: Annotated[Uint8, Shape()]
+
+
+class HoldingState(NamedTuple):
+    inner: RangedState
+    index: Annotated[Int64, Shape("taken", high=lambda sizes: sizes["taken"] - 1)]
+
+
+def test_ranges_are_declared_or_follow_from_kind_and_unit():
+    state = allocate(HoldingState, 2, taken=3, edge=8)
+    found = {name: (low, high) for name, low, high in ranges(state, "a.")}
+    assert found == {
+        "a.inner.corners": (0, 7),
+        "a.inner.image": (-LARGEST, LARGEST),
+        "a.inner.wait": (0, 60.0),
+        "a.inner.until": (0, LONGEST_S),
+        "a.inner.dragged": (-1, MOST),
+        "a.inner.kind": (0, MOST_UNSIGNED),
+        "a.index": (0, 2),
+    }

@@ -66,3 +66,28 @@ def test_annotated_fields_are_checked_and_kept_as_floats():
     sizes = Sizes(2, length_unit="px")
     assert type(sizes.size_nm) is float
     assert sizes.length_unit == "px"
+
+
+@dataclass(frozen=True)
+class Timed(validation.Checked):
+    wait_s: validation.Duration = 1.0
+    scan_s: validation.PositiveDuration = 1.0
+    speed_nm_s: validation.Speed = 1.0
+    change_hz: validation.Rate = 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("wait_s", (0.0, 1e5), (-1e-9, 1e15, math.inf, math.nan)),
+        ("scan_s", (1e-9, 1e5), (0.0, 1e-300, 1e15)),
+        ("speed_nm_s", (1e-6, 1e12), (0.0, 1e-300, 1e300)),
+        ("change_hz", (0.0, 1e6), (-1.0, 1e300)),
+    ],
+)
+def test_arguments_of_time_have_bounds_on_both_sides(name, good, bad):
+    for value in good:
+        assert getattr(Timed(**{name: value}), name) == value
+    for value in bad:
+        with pytest.raises(ValueError, match=f"{name}="):
+            Timed(**{name: value})

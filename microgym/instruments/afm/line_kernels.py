@@ -183,18 +183,21 @@ def compare_line(n, b, parameters, state, work):
     rise, relief, first = state.drift.drift[b, 2], surface.relief[b], work.first[n]
     row, borders = work.line[n], work.borders[n]
     trace_apex(surface.height[b], row, first, new, parameters, relief, work, work.ideal)
-    apart, both, moved = 0.0, 0.0, 0.0
+    apart, both, moved, total, square = 0.0, 0.0, 0.0, 0.0, 0.0
     for p in range(pixels):
         x, z = borders[p + LEAD], borders[p + LEAD + 1]
         h = 0.5 * (sample(work.ideal, x - first) + sample(work.ideal, z - first))
         away = 0.5 * (x + z) - (MARGIN_PX + p)
         moved += away * away
         state.line.truth[b, p] = np.float32(h)
+        total += h
+        square += h * h
         e = work.signals[n, 0, p + LEAD] - rise - h
         apart += e
         both += e * e
     # Standard deviation of the error: an offset does not count.
     state.line.error_nm[b] = np.sqrt(max(both / pixels - (apart / pixels) ** 2, 0.0))
+    state.line.relief_nm[b] = np.sqrt(max(square / pixels - (total / pixels) ** 2, 0.0))
     # The line's place in the frame is (j + 1/2) pitches from its edge.
     aside = row - (MARGIN_PX - 0.5 + (state.ledger.exposures[b] + 0.5) * parameters.pitch_px)
     state.line.misplaced_nm[b] = parameters.pixel_nm * np.sqrt(moved / pixels + aside * aside)

@@ -12,7 +12,15 @@ from microgym.physics.drift import AMBIENT_DRIFT, DriftParameters
 from microgym.physics.feedback import Scanner
 from microgym.physics.piezo import PIEZO_LEVELS, PiezoParameters
 from microgym.state import gather
-from microgym.validation import Checked, NonNegative, Positive, choice, integer
+from microgym.validation import (
+    Checked,
+    NonNegative,
+    Positive,
+    PositiveDuration,
+    Rate,
+    choice,
+    integer,
+)
 
 MARGIN_PX = 48
 """Surface around the frame on each side, px: for the tip's shape, drift and overscan."""
@@ -55,7 +63,7 @@ class TipParameters(Checked):
     wear_spread: NonNegative = 0.0
     strength_gpa: float = float("inf")
     strength_spread: NonNegative = 0.0
-    debris_per_s: NonNegative = 0.0
+    debris_per_s: Rate = 0.0
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -141,9 +149,9 @@ class AFMSettings(Checked):
     drift: DriftParameters = field(default_factory=lambda: AMBIENT_DRIFT["easy"])
     piezo: PiezoParameters = field(default_factory=lambda: PIEZO_LEVELS["easy"])
     soft_limit_nn: Positive = 25.0
-    exchange_s: Positive = 600.0
-    engage_s: Positive = 1.0
-    withdraw_s: Positive = 0.5
+    exchange_s: PositiveDuration = 600.0
+    engage_s: PositiveDuration = 1.0
+    withdraw_s: PositiveDuration = 0.5
 
     def __post_init__(self) -> None:
         """Check what depends on other fields, too."""

@@ -2,6 +2,8 @@
 
 from typing import Annotated, NamedTuple
 
+import numpy as np
+
 from microgym.instruments.ledger import Ledger
 from microgym.physics.afm_tip import TipShape
 from microgym.physics.drift import DriftRates, DriftState
@@ -24,7 +26,7 @@ class SurfaceState(NamedTuple):
 
     height: Annotated[Float32, Shape("side", "side", unit="nm")]
     modulus: Annotated[Float32, Shape("side", "side", unit="GPa")]
-    relief: Annotated[Float32, Shape(unit="nm")]
+    relief: Annotated[Float32, Shape(unit="nm", low=0.0, high=1e4)]
     slope: Annotated[Float64, Shape("lines", unit="nm/px")]
     steepest: Annotated[Float64, Shape("lines", unit="nm/px")]
     variance: Annotated[Float64, Shape("lines", unit="nm^2")]
@@ -40,12 +42,12 @@ class TipState(NamedTuple):
         crashes, changes, exchanges: breaks of the apex, contacts with debris and exchanges so far.
     """
 
-    radius_nm: Annotated[Float64, Shape(unit="nm")]
+    radius_nm: Annotated[Float64, Shape(unit="nm", low=0.0, high=1e3)]
     half_angle_deg: Annotated[Float64, Shape(unit="deg")]
     worn_nm: Annotated[Float64, Shape(unit="nm")]
     second_y_nm: Annotated[Float64, Shape(unit="nm")]
     second_x_nm: Annotated[Float64, Shape(unit="nm")]
-    second_z_nm: Annotated[Float64, Shape(unit="nm")]
+    second_z_nm: Annotated[Float64, Shape(unit="nm", high=np.inf)]
     volume_nm3: Annotated[Float64, Shape(unit="nm^3")]
     crashes: Annotated[Int64, Shape()]
     changes: Annotated[Int64, Shape()]
@@ -81,6 +83,7 @@ class LineState(NamedTuple):
         peak_nn, mean_nn: largest force, and mean load on the contact.
         excess_nn: mean excess of the pixels' peak forces over the soft limit.
         error_nm: standard deviation of trace less truth.
+        relief_nm: standard deviation of truth.
         misplaced_nm: root mean square distance of pixels of the trace from their places.
         saturated: fraction of the line with the error signal at its bound.
         crashes: new breaks of the apex.
@@ -97,6 +100,7 @@ class LineState(NamedTuple):
     mean_nn: Annotated[Float64, Shape(unit="nN")]
     excess_nn: Annotated[Float64, Shape(unit="nN")]
     error_nm: Annotated[Float64, Shape(unit="nm")]
+    relief_nm: Annotated[Float64, Shape(unit="nm")]
     misplaced_nm: Annotated[Float64, Shape(unit="nm")]
     saturated: Annotated[Float64, Shape()]
     crashes: Annotated[Int64, Shape()]

@@ -8,7 +8,15 @@ from microgym.instruments.pfm.state import PFMParameters
 from microgym.physics.drift import DriftParameters
 from microgym.physics.ferroelectric import LatticeParameters, tip_width
 from microgym.state import gather
-from microgym.validation import Checked, NonNegative, Positive
+from microgym.validation import (
+    Checked,
+    Duration,
+    NonNegative,
+    Positive,
+    PositiveDuration,
+    Rate,
+    Speed,
+)
 
 WIDEST_TIP_CELLS = 12.0
 """Largest height of a sharp tip's charge, cells: twice worn, it still reads less than the film."""
@@ -41,9 +49,9 @@ class TipParameters(Checked):
 
     wear_per_landing: NonNegative = 0.0
     wear_per_image: NonNegative = 0.0
-    wear_per_s: NonNegative = 0.0
+    wear_per_s: Rate = 0.0
     bearable_v: NonNegative = 1e9
-    breakdowns_per_v_s: NonNegative = 0.0
+    breakdowns_per_v_s: Rate = 0.0
 
 
 TIP_LEVELS: dict[str, TipParameters] = {
@@ -113,11 +121,11 @@ class PFMSettings(Checked):
     cell_m: Positive = 5e-9
     field_per_v: Positive = 0.7
     tip_cells: Positive = 3.5
-    dead_time_s: NonNegative = 0.5
-    speed_cells_s: Positive = 100.0
-    image_s: Positive = 8.0
+    dead_time_s: Duration = 0.5
+    speed_cells_s: Speed = 100.0
+    image_s: PositiveDuration = 8.0
     loop_v: Positive = 6.0
-    loop_s: Positive = 1.0
+    loop_s: PositiveDuration = 1.0
     disorder: NonNegative = 1.0
     drift: DriftParameters = field(default_factory=lambda: DRIFT_LEVELS["easy"])
     tip: TipParameters = field(default_factory=lambda: TIP_LEVELS["easy"])

@@ -18,7 +18,7 @@ from microgym.physics.drift import DriftParameters
 from microgym.physics.probe import check_probe, diameter, intensity
 from microgym.physics.sampling import Geometry
 from microgym.state import Float32, gather
-from microgym.validation import Checked, NonNegative, Positive, integer
+from microgym.validation import Checked, Duration, Positive, Speed, integer
 
 DEAD_TIME_S = 0.2
 """Read-out and shutter of one exposure, s (design choice)."""
@@ -87,8 +87,8 @@ class PtychographySettings(Checked):
     probe: NDArray[np.complex64]
     region_px: Annotated[int, partial(integer, low=16, high=2048)] = 128
     photons_per_s: Positive = 1e5
-    dead_time_s: NonNegative = DEAD_TIME_S
-    stage_speed_px_s: Positive = STAGE_SPEED_PX_S
+    dead_time_s: Duration = DEAD_TIME_S
+    stage_speed_px_s: Speed = STAGE_SPEED_PX_S
     stage: DriftParameters = field(default_factory=lambda: STAGE_LEVELS["easy"])
     damage: DamageParameters = field(default_factory=lambda: DAMAGE_LEVELS["easy"])
     detector: Detector = field(default_factory=Detector)

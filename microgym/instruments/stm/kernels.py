@@ -209,10 +209,7 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
         hardness = state.tip.traits[b, stm_tip.HARDNESS]
         chance = stm_tip.change_probability(dips_nm[b], pulses_v[b], hardness)
         if uniform(s0, s1, tick, 0) < chance:
-            if dips_nm[b] > 0.0:
-                cause = stm_tip.GENTLE if dips_nm[b] <= 1.8 else stm_tip.DEEP
-            else:
-                cause = stm_tip.PULSE if abs(pulses_v[b]) < 8.0 else stm_tip.STRONG_PULSE
+            cause = stm_tip.cause_of(dips_nm[b], pulses_v[b], hardness)
             change_tip(b, cause, uniform(s0, s1, tick, 1), state, parameters)
         pass_time(b, parameters.condition_s, state, parameters)
         state.actions[b] += 1

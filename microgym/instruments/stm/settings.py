@@ -10,7 +10,7 @@ from microgym.physics.drift import DriftParameters
 from microgym.physics.stm_tip import APEX_LEVELS, ApexParameters
 from microgym.physics.tunnelling import decay_constant, surface_wave_number
 from microgym.state import gather
-from microgym.validation import Checked, NonNegative, Positive, within
+from microgym.validation import Checked, NonNegative, Positive, PositiveDuration, Speed, within
 
 BOLTZMANN_EV_K = 8.617333262e-5
 """CODATA 2018."""
@@ -22,12 +22,12 @@ FEEDBACK_NM_S = 20.0
 
 DRIFT_LEVELS: dict[str, DriftParameters] = {
     "off": DriftParameters(),
-    "easy": DriftParameters(0.0015, 0.1, 200.0, 0.02, 60.0, 0.25),
+    "easy": DriftParameters(0.005, 0.3, 200.0, 0.04, 60.0, 0.25),
     "real": DriftParameters(0.0083, 0.5, 200.0, 0.06, 60.0, 0.25),
     "hard": DriftParameters(0.0167, 1.0, 200.0, 0.15, 60.0, 0.25),
 }
 """The switch of the drift. "hard" is 1 nm/min, as in the reference profile of the simulator
-STM-Bench at 4 K; "real" is half of it, "easy" a tenth; the rest are design choices.
+STM-Bench at 4 K; "real" is half of it, "easy" 0.3 nm/min; the rest are design choices.
 
 The levels are scaled: a cryostat at helium temperature that has settled drifts by 1 pm/min, as is
 commonly quoted, and by "real" in eight hours as far as here in a minute. Drift so shows within the
@@ -57,13 +57,14 @@ class NoiseParameters(Checked):
 
 NOISE_LEVELS: dict[str, NoiseParameters] = {
     "off": NoiseParameters(),
-    "easy": NoiseParameters(0.02, 0.005, 0.001, 1e3),
-    "real": NoiseParameters(0.04, 0.01, 0.003, 3e3),
-    "hard": NoiseParameters(0.08, 0.02, 0.006, 1e4),
+    "easy": NoiseParameters(0.06, 0.01, 0.002, 2e3),
+    "real": NoiseParameters(0.08, 0.02, 0.003, 5e3),
+    "hard": NoiseParameters(0.12, 0.04, 0.006, 1e4),
 }
-"""The switch of the noise. Places to 20 to 50 pm and vibrations of 1 to 5 pm are usual; at "hard" a
-place is as uncertain as half the distance of two hollows, so that the wrong one is often taken. The
-amplifier must take 100 nA, and its noise at that gain is a design choice."""
+"""The switch of the noise. A pixel of an image is 0.125 nm wide: places are known to half a pixel
+at "easy" and to a whole one at "hard" (design choices), where half the distance of two hollows is
+0.083 nm, so that the wrong one is often taken. Vibrations of 1 to 5 pm are usual. The amplifier
+must take 100 nA, and its noise at that gain is a design choice."""
 
 IMAGE_LEVELS: dict[str, NoiseParameters] = {
     name: replace(NOISE_LEVELS[name], flicker_nm=flicker, mains_nm=mains)
@@ -105,11 +106,11 @@ class STMSettings(Checked):
     tip: ApexParameters = field(default_factory=lambda: APEX_LEVELS["easy"])
     noise: NoiseParameters = field(default_factory=lambda: NOISE_LEVELS["real"])
     bent: Annotated[float, partial(within, low=0.0, high=1.0)] = 0.0
-    image_s: Positive = 20.0
-    drag_s: Positive = 2.0
-    speed_nm_s: Positive = 1.0
-    condition_s: Positive = 5.0
-    coarse_s: Positive = 120.0
+    image_s: PositiveDuration = 20.0
+    drag_s: PositiveDuration = 2.0
+    speed_nm_s: Speed = 1.0
+    condition_s: PositiveDuration = 5.0
+    coarse_s: PositiveDuration = 120.0
     temperature_k: Positive = 5.0
     work_function_ev: Positive = 4.5
     barrier_ev: Positive = BARRIER_EV

@@ -35,7 +35,7 @@ class Adatoms(NamedTuple):
     """
 
     found: Annotated[Float64, Shape(MOST, 4)]
-    counts: Annotated[Int64, Shape()]
+    counts: Annotated[Int64, Shape(high=MOST)]
 
 
 class DetectorModel(ObservationModel[Float32, Adatoms]):

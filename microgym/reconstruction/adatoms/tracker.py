@@ -37,7 +37,7 @@ class TrackState(NamedTuple):
 
     corners: Annotated[Float64, Shape("tracked", LEGS + 1, 2, unit="nm")]
     times: Annotated[Float64, Shape("tracked", LEGS + 1, unit="s")]
-    legs: Annotated[Int64, Shape("tracked")]
+    legs: Annotated[Int64, Shape("tracked", high=LEGS)]
     missed: Annotated[Int64, Shape("tracked")]
     seen: Annotated[Float64, Shape("tracked", 4)]
     others: Annotated[Float64, Shape("others", 2, unit="nm")]

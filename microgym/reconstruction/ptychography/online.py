@@ -13,6 +13,8 @@ half of a sweep. Positions are the commanded ones, and the probe is taken as kno
 """
 
 import copy
+import math
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple, Self
 
 import numpy as np
@@ -37,6 +39,11 @@ from microgym.state import Float32, Float64, Int64, Shape, allocate, clear
 _ZERO = np.float32(0.0)
 
 
+def _last_corner(sizes: Mapping[str, int]) -> int:
+    """Largest corner of a patch within the field."""
+    return sizes["field"] - math.isqrt(sizes["pixels"])
+
+
 class RunningEstimate(NamedTuple):
     """Estimates of N specimens, and the exposures that they are made of.
 
@@ -50,8 +57,8 @@ class RunningEstimate(NamedTuple):
     re: Annotated[Float32, Shape("field", "field")]
     im: Annotated[Float32, Shape("field", "field")]
     history: Annotated[Float32, Shape("exposures", "pixels")]
-    corners: Annotated[Int64, Shape("exposures", 2, unit="px")]
-    taken: Annotated[Int64, Shape()]
+    corners: Annotated[Int64, Shape("exposures", 2, unit="px", high=_last_corner)]
+    taken: Annotated[Int64, Shape(high=lambda sizes: sizes["exposures"])]
 
 
 class Engine(NamedTuple):
@@ -140,7 +147,7 @@ def _add_rows(rows, counts, known, photons, corner, turns, neighbours, work, sta
     once = np.int64(1)
     reach = (engine.transform.n // 2) * (state.corners.shape[1] + 1)
     for b in rows:
-        e = state.taken[b]
+        e = min(state.taken[b], np.int64(state.corners.shape[1] - 1))
         scale = np.float32(1.0 / np.sqrt(photons[b]))
         _store(counts[b], known[b], scale, state.history[b, e])
         state.corners[b, e, 0], state.corners[b, e, 1] = corner[b, 0], corner[b, 1]

@@ -18,8 +18,9 @@ from microgym.agents.stm.references import (
     side_of_row,
     snapped,
 )
-from microgym.agents.stm.tip_filter import TipFilter, change_chance
-from microgym.agents.stm.tip_references import TipExpertAgent, TipOracleAgent, TipRandomAgent
+from microgym.agents.stm.tip_filter import TipFilter, changes
+from microgym.agents.stm.tip_oracle import TipOracleAgent, TipOracleConfig, action_values
+from microgym.agents.stm.tip_references import TipExpertAgent, TipRandomAgent
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
 from microgym.baselines.evaluation.evaluate import evaluate_all
 from microgym.envs.stm.observation import DRAG, SCALES, TIP, numbers_of
@@ -198,9 +199,11 @@ def test_cells_of_the_filter_are_tips_as_they_are_drawn():
         seen = drawn[:, [stm_tip.BLUR, stm_tip.GHOST, stm_tip.FLICKER]]
         cell_means = found.fresh[cells] @ found.readings[cells, :3]
         assert cell_means == pytest.approx(seen.mean(axis=0), rel=0.03, abs=1e-9)
-        for action in (DIP + 3, PULSE + 2):
-            chances = [change_chance(action, one) for one in drawn[:400, stm_tip.HARDNESS]]
-            assert found.chances[action].mean() == pytest.approx(np.mean(chances), abs=0.03)
+    spread = stm_tip.APEX_LEVELS["real"].hardness_spread
+    drawn = stm_tip.HARDNESS_NM * np.exp(spread * np.random.default_rng(0).normal(size=400))
+    for action in (DIP + 1, PULSE + 2):
+        chances = np.mean([changes(action, one) for one in drawn], axis=0)
+        assert found.changes[action].mean(axis=0) == pytest.approx(chances, abs=0.03)
 
 
 def test_the_filter_is_bayes_rule():
@@ -209,14 +212,17 @@ def test_the_filter_is_bayes_rule():
     spread = stm_tip.APEX_LEVELS["real"].spread()
     count, reading = 40_000, np.array([0.05, 0.05, 0.004, 0.95])
     kinds, traits = rng.integers(1, 5, count), np.empty((count, len(stm_tip.TRAITS)))
+    hardness = stm_tip.HARDNESS_NM * np.exp(spread.hardness * rng.normal(size=count))
     weights = np.ones(count)
     belief = np.zeros((1, filtering.cells))
     for turn, action in enumerate((LOOK, DIP + 2)):
         for k in range(count):
-            changes = turn > 0 and rng.random() < change_chance(action, traits[k, stm_tip.HARDNESS])
-            if changes:
-                kinds[k] = stm_tip.next_state(kinds[k], stm_tip.GENTLE, rng.random())
-            if changes or turn == 0:
+            depth, wire = stm_tip.DIPS_NM[2], hardness[k]
+            turned = turn > 0 and rng.random() < stm_tip.change_probability(depth, 0.0, wire)
+            if turned:
+                cause = stm_tip.cause_of(depth, 0.0, wire)
+                kinds[k] = stm_tip.next_state(kinds[k], cause, rng.random())
+            if turned or turn == 0:
                 stm_tip.draw_traits(7, turn, k, kinds[k], spread, traits[k])
         slope = np.where(kinds == stm_tip.CONTAMINATED, stm_tip.FOULED_SLOPE, 1.0)
         true = traits[:, [stm_tip.BLUR, stm_tip.GHOST, stm_tip.FLICKER]]
@@ -238,8 +244,8 @@ def observed(**values: float) -> np.ndarray:
     ("readings", "actions"),
     [
         ({"blur": 0.2}, {DIP + 3}),
-        ({"ghost": 0.6}, {DIP + 3}),
-        ({"flicker": 0.02}, {DIP + 3}),
+        ({"ghost": 0.6}, {PULSE + 2, PULSE + 3}),
+        ({"flicker": 0.02}, {DIP + 2}),
         ({"slope": 0.6, "blur": 0.09, "flicker": 0.007}, {PULSE + 2, PULSE + 3}),
     ],
 )
@@ -281,8 +287,26 @@ def test_who_knows_the_tip_mends_it_sooner():
     found = played(agents, episodes=240, env_id="STMTip-v0")
     returns = [found[name].returns.mean() for name in agents]
     assert returns == sorted(returns)
-    assert found["oracle"].metrics["recovered"].mean() == 1.0
-    assert found["expert"].metrics["recovered"].mean() > 0.95
+    assert found["oracle"].metrics["recovered"].mean() > 0.98
+    assert found["expert"].metrics["recovered"].mean() > 0.8
+
+
+def test_the_oracle_renews_a_blunt_tip_and_sharpens_what_it_gets():
+    """Values of a plan add up: a sharp tip is accepted, a loose atom is steadied."""
+    values = action_values("off", stm_tip.HARDNESS_NM, 2, 900.0)
+    best = values[-1, 2, 0].argmax(axis=-1)
+    deep = {DIP + k for k in range(6) if stm_tip.DIPS_NM[k] > 1.45 * stm_tip.HARDNESS_NM}
+    assert best[stm_tip.SHARP, 1] == ACCEPT
+    assert values[-1, 2, 0, stm_tip.SHARP, 1, ACCEPT] == 1.0
+    assert best[stm_tip.BLUNT, 0] in deep
+    assert best[stm_tip.UNSTABLE, 0] in set(range(DIP, DIP + 6)) - deep
+    assert (values[..., 0, ACCEPT] == -np.inf).all()
+    # Bellman: a move costs its time and leads to the value of a fresh place.
+    after = values[-29, 1, 0, :, 0].max(axis=-1)
+    assert values[-1, 2, 9, 1:, 0, MOVE] == pytest.approx(after[1:] - 140.0 / 900.0, abs=0.01)
+    # The plan of an agent is for the arguments of its environment.
+    config = TipOracleAgent.for_env("STMTip-v0", {"places": 0, "tip": "hard"}).config
+    assert config == TipOracleConfig("hard", 0, 900.0)
 
 
 @pytest.mark.parametrize("env_id", ["STM-v0", "STMBuild-v0", "STMTip-v0"])

@@ -224,7 +224,7 @@ def test_one_training_a_folder(tmp_path):
     with claimed(tmp_path):
         assert names(tmp_path) == []
         (tmp_path / ".checkpoint-1.npz.abc.part").write_bytes(b"half")
-        with pytest.raises(ValueError, match="another process is training"), claimed(tmp_path):
+        with pytest.raises(BlockingIOError, match="another process is training"), claimed(tmp_path):
             pass
         assert names(tmp_path) != [], "what another process is writing was removed"
     with claimed(tmp_path):

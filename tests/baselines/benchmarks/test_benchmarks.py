@@ -282,6 +282,19 @@ def test_a_fresh_process_imports_this_package(tmp_path, monkeypatch):
         processes._fresh_process("import", str(tmp_path))
 
 
+# --- rates ---------------------------------------------------------------------------------------
+
+
+def test_the_batch_of_a_rate_takes_the_steps_of_the_single_environments(races, monkeypatch):
+    monkeypatch.setattr(environments, "BATCH", 2)
+    monkeypatch.setattr(environments, "STEPS", 2)
+    found = bounds(run_benchmark(environments.rates, effort()))
+    assert found == {(">=", 2500.0, "line/s"), (">=", 5000.0, "step/s")}
+    assert {way.units for race in races for way in race.alternatives.values()} == {4}
+    together = {"make_vec(2)"}
+    assert all(race.alternatives.keys() == together | {"2 x gymnasium.make"} for race in races)
+
+
 # --- the table -----------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from microgym.baselines.benchmarks.timing import (
     Threshold,
     adds,
     at_least,
+    at_rate,
     measure,
     median,
 )
@@ -139,6 +140,14 @@ def test_a_bound_that_cannot_be_measured_is_not_met():
     assert math.isnan(check.value)
     assert not check.met
     assert str(check) == "NOT MEASURED  c over missing: must be >= 2x"
+
+
+def test_a_rate_has_a_least_value():
+    rate = float(np.median(1.0 / TABLE["a"]))
+    check = at_rate("a", 0.9 * rate, "line")(TABLE)
+    assert (check.sense, check.unit, check.met) == (">=", "line/s", True)
+    assert check.value == pytest.approx(rate)
+    assert not at_rate("a", 1.1 * rate, "line")(TABLE).met
 
 
 def test_what_is_added_is_a_share():

@@ -181,8 +181,8 @@ def test_reproduce_fails_where_results_differ(toy, capsys, monkeypatch):
 
 MISTAKES = [
     (("evaluate", "Ptyco-v0"), "no environment 'Ptyco-v0'; did you mean Ptycho-v0"),
-    (("evaluate", stubs.TOY, "--agent", "exprt"), "did you mean expert?"),
-    (("evaluate", stubs.TOY, "--agent", "x.zip"), "there are expert, oracle, random, raster"),
+    (("evaluate", stubs.TOY, "--agent", "exprt"), f"{stubs.TOY} has {', '.join(stubs.NAMES)}"),
+    (("record", stubs.TOY, "--agent", "x.zip"), "has random, raster, expert, oracle, trained"),
     (("evaluate", stubs.TOY, "--episodes", "0"), "episodes must be at least 1"),
     (("evaluate", stubs.TOY, "--episodes", "many"), "invalid int value"),
     (("evaluate", stubs.TOY, "--seed", "-1"), "seed must be at least 0"),

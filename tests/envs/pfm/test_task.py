@@ -265,6 +265,11 @@ def test_snapshots_hold_the_middle_of_an_episode():
         ({"reward_mode": "matrix"}, ValueError, "reward_mode='matrix' must be one of"),
         ({"reward_weights": {"dose": 1.0}}, ValueError, "unknown reward terms dose; known are"),
         ({"optics": {"wavelength_m": 1.0}}, ValueError, "optics='wavelength_m' must be one of"),
+        (
+            {"optics": {"dead_time_s": 1e15}},
+            ValueError,
+            r"dead_time_s=1000000000000000.0 must be in \[0, 1",
+        ),
         ({"optics": {"image_s": -1.0}}, ValueError, "image_s=-1.0 must be above zero"),
         ({"optics": {"tip_cells": 40.0}}, ValueError, "tip_cells=40.0 must be at most 12"),
         ({"optics": 3}, TypeError, "optics must map names to numbers, got 3"),
