@@ -43,7 +43,8 @@ class GridNet(ChoiceNet):
     for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
 
     Where several agents choose at once, maps and numbers of all are read together, and each choice
-    has output maps of its own.
+    has output maps of its own. A fresh network prefers another side of the grid for each agent:
+    equal policies would choose equal places, since each agent's choice is unknown to the others.
 
     Args:
         channels: maps of the observation, of one agent.
@@ -81,6 +82,7 @@ class GridNet(ChoiceNet):
         self.told = nn.Linear(told, width)
         self.body = dilated(width, (1, 1, 2, 4))
         self.free = nn.Conv2d(width, parts * levels, 1)
+        self.lean = nn.Parameter(_sides(parts))
         self.value = nn.Sequential(nn.Linear(2 * width + told, 64), nn.ReLU())
         line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
         at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
@@ -134,9 +136,12 @@ class GridNet(ChoiceNet):
         """
         maps, numbers = observation["maps"].flatten(1, -3), observation["numbers"].flatten(1)
         at = self._at.expand(len(maps), -1, -1, -1)
+        line = (torch.arange(self.grid) + 0.5) * (2.0 / self.grid) - 1.0
+        side = self.lean[:, :1, None] * line[:, None] + self.lean[:, 1:, None] * line
         x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
         x = residual(torch.relu(x), self.body)
-        return self.free(x).flatten(1), self.value(pooled(x, numbers))
+        logits = self.free(x).unflatten(1, (self.parts, self.levels)) + side[:, None]
+        return logits.flatten(1), self.value(pooled(x, numbers))
 
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Cells of the grid as actions of the default environment.
@@ -289,6 +294,15 @@ def _turned_place(places: Tensor, turns: int, mirrored: bool) -> Tensor:
     for _ in range(turns):
         y, x = -x, y
     return torch.stack([y, x], dim=1)
+
+
+def _sides(parts: int) -> Tensor:
+    """Slopes (y, x) of the logits of each agent at first, (parts, 2): evenly around; 0 for one.
+
+    A slope of 2 from the centre to the rim is a design choice.
+    """
+    angle = torch.arange(parts) * (2.0 * torch.pi / parts)
+    return 2.0 * (parts > 1) * torch.stack([-torch.sin(angle), -torch.cos(angle)], dim=1)
 
 
 def _disk(width: float, edge: int) -> Tensor:
