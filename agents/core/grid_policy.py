@@ -12,6 +12,9 @@ from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
 from microgym.agents.core.registry import declared
 from microgym.envs.core.channels import Channels
 
+SYMMETRIES = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+"""Symmetries of the square: quarter turns, and whether it is mirrored before."""
+
 
 def dilated(width: int, reaches: Sequence[int]) -> nn.ModuleList:
     """Convolutions of 3 by 3 that keep the shape, with taps at given distances, cells."""
@@ -40,7 +43,8 @@ class GridNet(ChoiceNet):
     for each cell and level. A fresh network chooses uniformly. Nothing is privileged.
 
     Where several agents choose at once, maps and numbers of all are read together, and each choice
-    has output maps of its own.
+    has output maps of its own. A fresh network prefers another side of the grid for each agent:
+    equal policies would choose equal places, since each agent's choice is unknown to the others.
 
     Args:
         channels: maps of the observation, of one agent.
@@ -78,6 +82,7 @@ class GridNet(ChoiceNet):
         self.told = nn.Linear(told, width)
         self.body = dilated(width, (1, 1, 2, 4))
         self.free = nn.Conv2d(width, parts * levels, 1)
+        self.lean = nn.Parameter(_sides(parts))
         self.value = nn.Sequential(nn.Linear(2 * width + told, 64), nn.ReLU())
         line = (torch.arange(edge) + 0.5) * (2.0 / edge) - 1.0
         at = torch.stack(torch.meshgrid(line, line, indexing="ij"))
@@ -131,9 +136,12 @@ class GridNet(ChoiceNet):
         """
         maps, numbers = observation["maps"].flatten(1, -3), observation["numbers"].flatten(1)
         at = self._at.expand(len(maps), -1, -1, -1)
+        line = (torch.arange(self.grid) + 0.5) * (2.0 / self.grid) - 1.0
+        side = self.lean[:, :1, None] * line[:, None] + self.lean[:, 1:, None] * line
         x = self.stem(torch.cat([maps, at], dim=1)) + self.told(numbers)[:, :, None, None]
         x = residual(torch.relu(x), self.body)
-        return self.free(x).flatten(1), self.value(pooled(x, numbers))
+        logits = self.free(x).unflatten(1, (self.parts, self.levels)) + side[:, None]
+        return logits.flatten(1), self.value(pooled(x, numbers))
 
     def adapter(self, env_id: str) -> PolicyAdapter:
         """Cells of the grid as actions of the default environment.
@@ -167,7 +175,7 @@ class GridPolicyNet(ChoiceNet):
     Logits are that gain, over the largest, less a part of the distance from the latest exposure,
     and what further convolutions over all of these add, at first nothing. Numbers of the
     observation are constant planes beside the maps; the first two are the latest position (y, x),
-    between -1 and 1.
+    between -1 and 1. Decisions are by the mean over all symmetries of the square.
 
     Args:
         channels: maps of the observation.
@@ -237,6 +245,22 @@ class GridPolicyNet(ChoiceNet):
         value = self.value(pooled(ahead.detach(), numbers))
         return logits.flatten(1), value, belief[:, 0]
 
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The choice with the largest mean logit over the symmetries of the square, (B,) int64."""
+        maps, numbers = observation["maps"], observation["numbers"]
+        places, rest = numbers[:, :2], numbers[:, 2:]
+        seen = {
+            "maps": torch.cat([_turned(maps, *one) for one in SYMMETRIES]),
+            "numbers": torch.cat(
+                [torch.cat([_turned_place(places, *one), rest], dim=1) for one in SYMMETRIES]
+            ),
+        }
+        logits = self(seen)[0].unflatten(1, (self.levels, maps.shape[-1] // 2, -1))
+        each = zip(logits.chunk(len(SYMMETRIES)), SYMMETRIES, strict=True)
+        # A mirrored turn is its own inverse.
+        back = [_turned(one, turns if flip else -turns, flip) for one, (turns, flip) in each]
+        return torch.stack(back).mean(dim=0).flatten(1).argmax(dim=1)
+
     def _covered(self, maps: Tensor) -> Tensor:
         """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
         place, channel = self.declared.index(self.coverage), self.declared[self.coverage]
@@ -256,6 +280,29 @@ class GridPolicyNet(ChoiceNet):
         sizes = [amount, rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
         shown = (maps * structure[:, None]).mean(dim=(2, 3)) / amount.clamp(min=1e-3)[:, None]
         return torch.cat([torch.stack(sizes, dim=1), shown], dim=1)
+
+
+def _turned(planes: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Planes (..., g, g), mirrored from left to right or not, then turned by quarters."""
+    return torch.rot90(planes.flip(-1) if mirrored else planes, turns, (-2, -1))
+
+
+def _turned_place(places: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Places (B, 2), (y, x) from the centre, where `_turned` brings them."""
+    y, x = places.unbind(dim=1)
+    x = -x if mirrored else x
+    for _ in range(turns):
+        y, x = -x, y
+    return torch.stack([y, x], dim=1)
+
+
+def _sides(parts: int) -> Tensor:
+    """Slopes (y, x) of the logits of each agent at first, (parts, 2): evenly around; 0 for one.
+
+    A slope of 2 from the centre to the rim is a design choice.
+    """
+    angle = torch.arange(parts) * (2.0 * torch.pi / parts)
+    return 2.0 * (parts > 1) * torch.stack([-torch.sin(angle), -torch.cos(angle)], dim=1)
 
 
 def _disk(width: float, edge: int) -> Tensor:

@@ -3,11 +3,11 @@
 Probes choose one after the other within a round, each clear of those before it, so that a team is
 one agent with as many decisions a round as it has probes (an autoregressive policy; parameters are
 shared: Gupta, Egorov and Kochenderfer, AAMAS 2017 workshops, LNCS 10642, 66). The network is that
-of Ptycho-v0, whose shipped weights it starts from.
+of Ptycho-v0; as there, its training starts from the weights of the policy `belief`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
-from microgym.agents.core.registry import shipped_policy
-from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import clear_cells, observation_shapes
 from microgym.agents.ptycho.network import ExposureGridAdapter, ScanPolicyNet
 from microgym.envs.multi_probe.config import MultiProbeConfig
@@ -132,15 +130,6 @@ class TeamScanPolicyNet(ScanPolicyNet):
 
     kind = "team_scan"
     privileged_features = 0
-
-    @classmethod
-    def from_spaces(
-        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
-    ) -> Self:
-        """A network that starts from the weights that come with the package for Ptycho-v0."""
-        net = super().from_spaces(observation_space, action_space, **settings)
-        net.load_state_dict(load_policy(shipped_policy("Ptycho-v0"), "Ptycho-v0").state_dict())
-        return net
 
     @classmethod
     def training_env(cls, env: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:

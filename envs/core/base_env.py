@@ -203,8 +203,9 @@ class MicroscopeEnvBase:
                     f"got {given.dtype}{list(given.shape)}"
                 )
         ranges = {f"task/{name}": ends for name, ends in self.task.ranges().items()}
-        for name, (low, high) in (ranges | {"shell/elapsed": (0, MOST)}).items():
-            given = np.asarray(state[name])
+        ranges["shell/elapsed"] = (0, MOST)
+        for name in sorted(mine.keys() & ranges):
+            given, (low, high) = np.asarray(state[name]), ranges[name]
             wrong = given[~((given >= low) & (given <= high))]
             if wrong.size:
                 raise ValueError(
