@@ -12,6 +12,9 @@ from microgym.agents.core.network import TARGET, ChoiceNet, PolicyAdapter
 from microgym.agents.core.registry import declared
 from microgym.envs.core.channels import Channels
 
+SYMMETRIES = tuple((turns, mirrored) for mirrored in (False, True) for turns in range(4))
+"""Symmetries of the square: quarter turns, and whether it is mirrored before."""
+
 
 def dilated(width: int, reaches: Sequence[int]) -> nn.ModuleList:
     """Convolutions of 3 by 3 that keep the shape, with taps at given distances, cells."""
@@ -172,7 +175,7 @@ class GridPolicyNet(ChoiceNet):
     Logits are that gain, over the largest, less a part of the distance from the latest exposure,
     and what further convolutions over all of these add, at first nothing. Numbers of the
     observation are constant planes beside the maps; the first two are the latest position (y, x),
-    between -1 and 1.
+    between -1 and 1. Decisions are by the mean over all symmetries of the square.
 
     Args:
         channels: maps of the observation.
@@ -242,6 +245,22 @@ class GridPolicyNet(ChoiceNet):
         value = self.value(pooled(ahead.detach(), numbers))
         return logits.flatten(1), value, belief[:, 0]
 
+    def decide(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The choice with the largest mean logit over the symmetries of the square, (B,) int64."""
+        maps, numbers = observation["maps"], observation["numbers"]
+        places, rest = numbers[:, :2], numbers[:, 2:]
+        seen = {
+            "maps": torch.cat([_turned(maps, *one) for one in SYMMETRIES]),
+            "numbers": torch.cat(
+                [torch.cat([_turned_place(places, *one), rest], dim=1) for one in SYMMETRIES]
+            ),
+        }
+        logits = self(seen)[0].unflatten(1, (self.levels, maps.shape[-1] // 2, -1))
+        each = zip(logits.chunk(len(SYMMETRIES)), SYMMETRIES, strict=True)
+        # A mirrored turn is its own inverse.
+        back = [_turned(one, turns if flip else -turns, flip) for one, (turns, flip) in each]
+        return torch.stack(back).mean(dim=0).flatten(1).argmax(dim=1)
+
     def _covered(self, maps: Tensor) -> Tensor:
         """Values of the map of what has been seen, (B, 1, 2g, 2g), from the observed maps."""
         place, channel = self.declared.index(self.coverage), self.declared[self.coverage]
@@ -261,6 +280,20 @@ class GridPolicyNet(ChoiceNet):
         sizes = [amount, rest.mean(dim=(1, 2)), patches.amax(dim=(1, 2, 3))]
         shown = (maps * structure[:, None]).mean(dim=(2, 3)) / amount.clamp(min=1e-3)[:, None]
         return torch.cat([torch.stack(sizes, dim=1), shown], dim=1)
+
+
+def _turned(planes: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Planes (..., g, g), mirrored from left to right or not, then turned by quarters."""
+    return torch.rot90(planes.flip(-1) if mirrored else planes, turns, (-2, -1))
+
+
+def _turned_place(places: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Places (B, 2), (y, x) from the centre, where `_turned` brings them."""
+    y, x = places.unbind(dim=1)
+    x = -x if mirrored else x
+    for _ in range(turns):
+        y, x = -x, y
+    return torch.stack([y, x], dim=1)
 
 
 def _sides(parts: int) -> Tensor:

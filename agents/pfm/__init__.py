@@ -15,6 +15,7 @@ AGENTS = {
 
 NETWORKS = {
     "pulses": "microgym.agents.pfm.network:PulsePolicyNet",
+    "film": "microgym.agents.pfm.film_network:FilmNet",
     "ring": "microgym.agents.pfm.ring_network:RingPolicyNet",
 }
 

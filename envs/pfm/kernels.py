@@ -8,6 +8,7 @@ import numpy as np
 from microgym.jit import kernel
 from microgym.physics.ferroelectric import add_tip_field
 from microgym.random import WORLD, draw_uniform, row_stream
+from microgym.state import Float64, Uint32
 
 FULL_V = 30.0
 """Volts of pulses at one place that fill the maps of past pulses (design choice)."""
@@ -27,6 +28,13 @@ def draw_uniforms(keys, process, tick, out):
         s0, s1 = row_stream(keys, b, WORLD, process)
         for k in range(out.shape[1]):
             out[b, k] = draw_uniform(s0, s1, tick, np.int64(k))
+
+
+def uniforms(keys: Uint32, process: int, tick: int, count: int) -> Float64:
+    """Uniform numbers of a process for some specimens, (k, count)."""
+    drawn = np.empty((len(keys), count))
+    draw_uniforms(keys, int(process), tick, drawn)
+    return drawn
 
 
 @kernel

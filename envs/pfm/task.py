@@ -113,13 +113,6 @@ class PFMTaskState(NamedTuple):
     excess_v: Annotated[Float64, Shape(unit="V")]
 
 
-def uniforms(keys: NDArray[np.uint32], process: int, tick: int, count: int) -> Float64:
-    """Uniform numbers of a process for some specimens, (k, count)."""
-    drawn = np.empty((len(keys), count))
-    kernels.draw_uniforms(keys, int(process), tick, drawn)
-    return drawn
-
-
 class PFMTask(Task):
     """N films that a pattern is to be written into."""
 
@@ -195,7 +188,7 @@ class PFMTask(Task):
         up, at = np.zeros((len(keys), SIZE, SIZE), np.bool_), np.arange(SIZE)
         low, high = DOMAIN_CELLS
         for disk in range(self.config.domains):
-            radius, y, x = uniforms(keys, PFMWorld.DOMAINS, disk, 3).T[:, :, None, None]
+            radius, y, x = kernels.uniforms(keys, PFMWorld.DOMAINS, disk, 3).T[:, :, None, None]
             dy, dx = at[:, None] - SIZE * y, at - SIZE * x
             up |= dy * dy + dx * dx < (low + (high - low) * radius) ** 2
         return up
@@ -334,7 +327,7 @@ class PFMLoopTask(PFMTask):
 
     def domains(self, keys: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """One side of a straight wall that passes near the point."""
-        draws = uniforms(keys, PFMWorld.IMPRINT, 0, 4)
+        draws = kernels.uniforms(keys, PFMWorld.IMPRINT, 0, 4)
         sine, cosine = (one[:, None, None] for one in sincos(2.0 * np.pi * draws[:, 1]))
         offset = WALL_CELLS * (2.0 * draws[:, 2] - 1.0)
         at = np.arange(SIZE) - CENTRE
@@ -352,7 +345,7 @@ class PFMLoopTask(PFMTask):
         for spent in self.ledger:
             spent[rows] = 0
         self.loop(rows, disturb=False)
-        draws = uniforms(keys, PFMWorld.IMPRINT, 0, 4)
+        draws = kernels.uniforms(keys, PFMWorld.IMPRINT, 0, 4)
         low, high = IMPRINT_SHIFT_V
         shift = np.where(draws[:, 3] < 0.5, -1.0, 1.0) * (low + (high - low) * draws[:, 0])
         state.asked_v[rows] = state.imprint_v[rows] + shift

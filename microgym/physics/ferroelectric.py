@@ -111,13 +111,8 @@ class LatticeParameters(Checked):
     @property
     def constants(self) -> LatticeConstants:
         """The constants that `evolve` takes."""
-        noise = math.sqrt(2.0 * self.theta)
-        return LatticeConstants(
-            np.float32(self.kappa),
-            np.float32(self.depolarisation),
-            np.float32(self.dt),
-            np.float32(noise),
-        )
+        values = (self.kappa, self.depolarisation, self.dt, math.sqrt(2.0 * self.theta))
+        return LatticeConstants(*(np.float32(one) for one in values))
 
 
 def evolve_work(height: int, width: int) -> int:

@@ -181,13 +181,15 @@ def test_decisions_do_not_depend_on_the_batch(path):
         assert single.tobytes() == together[row].tobytes()
 
 
-def test_actions_are_the_best_cells(path):
+def test_actions_are_the_cells_decided_for(path):
     agent = PolicyAgent(load_policy(path, ENV), ENV, "mine")
     assert agent.name == "mine"
     agent.reset(5)
     assert not agent.uses_privileged_info
     actions = agent.act(observations(), {})
-    best = logits(network()).argmax(dim=1).numpy()
+    seen = {name: torch.from_numpy(one) for name, one in observations().items()}
+    with torch.inference_mode():
+        best = network().decide(seen).numpy()
     assert actions.dtype == np.float32
     assert actions.shape == (5, 3)
     for action, choice in zip(actions, best, strict=True):

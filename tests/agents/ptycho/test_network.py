@@ -62,9 +62,9 @@ def spots(*cells: tuple[int, int]) -> np.ndarray:
 
 
 def chosen(net: ScanPolicyNet, seen: dict[str, Any]) -> np.ndarray:
-    """Place (y, x) in [-1, 1] and log10 of the exposure time."""
+    """Choice with the largest logit: (y, x) in [-1, 1], and log10 of the exposure time."""
     with torch.inference_mode():
-        return ExposureGridAdapter().adapt_action(net.decide(seen).numpy())[0]
+        return ExposureGridAdapter().adapt_action(net(seen)[0].argmax(dim=1).numpy())[0]
 
 
 @pytest.mark.parametrize("cell", [(6, 10), (24, 4), (16, 28)])
@@ -80,6 +80,30 @@ def test_of_equal_places_a_fresh_network_takes_the_nearer_one():
     net = believing(structure)
     for at, near in (((-0.6, -0.4), -0.5), ((0.4, 0.6), 0.5)):
         assert chosen(net, observed(structure, at))[:2] == pytest.approx([near] * 2, abs=0.1)
+
+
+def test_a_turned_or_mirrored_scan_is_decided_alike():
+    torch.manual_seed(1)
+    net = load_policy(BELIEF, ENV_ID)
+    maps, numbers = torch.randn(6, len(MAPS), CELLS, CELLS), torch.rand(6, len(NUMBERS))
+    numbers[:, :2] = 2.0 * numbers[:, :2] - 1.0
+    turned, mirrored = numbers.clone(), numbers.clone()
+    # By a quarter turn what was at the right edge comes to the upper one.
+    turned[:, 0], turned[:, 1] = -numbers[:, 1], numbers[:, 0]
+    mirrored[:, 1] = -numbers[:, 1]
+
+    def places(maps: torch.Tensor, numbers: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            chosen = net.decide({"maps": maps, "numbers": numbers}).numpy()
+        return ExposureGridAdapter().adapt_action(chosen)
+
+    wanted = places(maps, numbers)
+    found = places(torch.rot90(maps, 1, (-2, -1)), turned)
+    assert found[:, 0] == pytest.approx(-wanted[:, 1])
+    assert found[:, 1] == pytest.approx(wanted[:, 0])
+    assert found[:, 2] == pytest.approx(wanted[:, 2])
+    found = places(maps.flip(-1), mirrored)
+    assert found == pytest.approx(wanted * [1.0, -1.0, 1.0])
 
 
 def test_training_starts_from_the_belief_of_the_package():
