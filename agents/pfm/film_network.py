@@ -7,7 +7,7 @@ weights are made anew by
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -61,7 +61,7 @@ class FilmNet(Network):
         self.out = nn.Conv2d(width, EDGE**2, 1)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
-            self.out.bias.zero_()
+            nn.init.zeros_(cast("Tensor", self.out.bias))
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Logits of pointing up, (B, SIZE, SIZE).

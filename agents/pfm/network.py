@@ -72,7 +72,9 @@ class PulseProposals(PolicyAdapter):
             STATUS: (len(NUMBERS) + 1,),
             PULSES: (COUNT, len(PULSE)),
         }
-        boxes = {n: spaces.Box(-np.inf, np.inf, one, np.float32) for n, one in bounds.items()}
+        boxes: dict[str, spaces.Space[Any]] = {
+            n: spaces.Box(-np.inf, np.inf, one, np.float32) for n, one in bounds.items()
+        }
         self.observation_space = spaces.Dict(boxes)
         self.action_space = spaces.Discrete(2 * COUNT)
 

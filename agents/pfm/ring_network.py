@@ -82,7 +82,7 @@ class RingFeatures(PolicyAdapter):
         around = [image[:, one[:, 0], one[:, 1]] for one in seen]
         around += [field[:, at[:, 0], at[:, 1]] for field in (raised, lowered)]
         around += [memory.pulses[:, 0], memory.pulses[:, 1]]
-        centre = image[:, SHAPES["maps"][1] // 2, SHAPES["maps"][2] // 2]
+        centre = image[:, image.shape[1] // 2, image.shape[2] // 2]
         known = [numbers, memory.excess / 0.3, memory.loops[:, None] > 0.0, centre[:, None]]
         return {
             AROUND: np.stack(around, axis=1).astype(np.float32),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -43,7 +43,8 @@ class ScanPolicyNet(GridPolicyNet):
     ) -> None:
         super().__init__(channels, numbers, levels, width)
         with torch.no_grad():
-            self.free.bias[torch.arange(levels) != USUAL_LEVEL] = -3.0
+            bias = cast("Tensor", self.free.bias)
+            bias[torch.arange(levels) != USUAL_LEVEL] = -3.0
 
     @classmethod
     def from_spaces(

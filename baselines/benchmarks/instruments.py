@@ -78,8 +78,8 @@ def force(effort: Effort) -> Iterator[Benchmark]:
 
 def tunnelling_microscopes(count: int, seed: int = 0) -> STMInstrument:
     """Tunnelling microscopes with a fresh surface each, tips alike and no drift."""
-    quiet = {"drift": DRIFT_LEVELS["off"], "tip": APEX_LEVELS["off"]}
-    instrument = STMInstrument(count, STMSettings(noise=NOISE_LEVELS["easy"], **quiet))
+    drift, tip, noise = DRIFT_LEVELS["off"], APEX_LEVELS["off"], NOISE_LEVELS["easy"]
+    instrument = STMInstrument(count, STMSettings(drift=drift, tip=tip, noise=noise))
     instrument.reset(np.arange(count), keys(count, seed), "terrace", "train", 1, (1.0, 3.0))
     return instrument
 

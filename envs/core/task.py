@@ -348,7 +348,7 @@ class Task(ABC):
             limit = limits.get(id(array))
             argument = limit is not None and not isinstance(limit, np.generic)
             if argument and array.dtype.kind == "i":
-                found[name] = found[name][0], limit
+                found[name] = found[name][0], cast("float", limit)
         return found
 
     def _states(self) -> Iterator[tuple[str, Any]]:

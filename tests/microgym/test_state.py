@@ -91,7 +91,7 @@ class RangedState(NamedTuple):
 
 class HoldingState(NamedTuple):
     inner: RangedState
-    index: Annotated[Int64, Shape("taken", high=lambda sizes: sizes["taken"] - 1)]
+    place: Annotated[Int64, Shape("taken", high=lambda sizes: sizes["taken"] - 1)]
 
 
 def test_ranges_are_declared_or_follow_from_kind_and_unit():
@@ -104,5 +104,5 @@ def test_ranges_are_declared_or_follow_from_kind_and_unit():
         "a.inner.until": (0, LONGEST_S),
         "a.inner.dragged": (-1, MOST),
         "a.inner.kind": (0, MOST_UNSIGNED),
-        "a.index": (0, 2),
+        "a.place": (0, 2),
     }

@@ -111,7 +111,8 @@ def test_the_network_of_the_package_reads_better_than_sharpening():
     env: Any = gym.make_vec("PFM-v0", 16, split="validation", reveal=True)
     observation, info = env.reset(seed=5)
     rng, belief, simulator = np.random.default_rng(0), allocate(FilmBelief, 16), FilmSimulator()
-    simulator.update(belief, values(observation)[1])
+    maps, told = values(observation)
+    looked = simulator.update(belief, told)
     for step in range(5):
         places, look = rng.uniform(10.0, 54.0, (16, 2)), np.full(16, step == 4)
         observation, _, _, _, info = env.step(to_action(places, np.full(16, 7.0), look))
