@@ -82,10 +82,10 @@ def test_a_policy_is_stored_and_trained(tmp_path):
     assert agent.act(observation, info).shape == (2,)
 
 
-def test_the_shipped_policy_is_as_good_as_the_filter():
-    """Paired over the same test specimens: not worse by interval."""
+def test_the_shipped_policy_is_better_than_the_filter():
+    """Paired over the same test specimens: better by interval."""
     agents = {name: make_agent("STMTip-v0", name) for name in ("expert", "trained")}
     found = evaluate_all(EnvironmentConfig("STMTip-v0", "test"), agents, episodes=400, num_envs=100)
     gain = found["trained"].returns - found["expert"].returns
-    assert gain.mean() > -1.96 * gain.std() / np.sqrt(gain.size)
-    assert found["trained"].metrics["recovered"].mean() > 0.95
+    assert gain.mean() > 1.96 * gain.std() / np.sqrt(gain.size)
+    assert found["trained"].metrics["recovered"].mean() > 0.9
