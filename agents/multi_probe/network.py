@@ -3,11 +3,11 @@
 Probes choose one after the other within a round, each clear of those before it, so that a team is
 one agent with as many decisions a round as it has probes (an autoregressive policy; parameters are
 shared: Gupta, Egorov and Kochenderfer, AAMAS 2017 workshops, LNCS 10642, 66). The network is that
-of Ptycho-v0; as there, its training starts from the weights of the policy `belief`.
+of Ptycho-v0, and its training starts from the weights that Ptycho-v0 ships.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,8 +17,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microgym.agents.core.config import agent_folder
 from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
+from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import clear_cells, observation_shapes
+from microgym.agents.ptycho import network as ptycho_network
 from microgym.agents.ptycho.network import ExposureGridAdapter, ScanPolicyNet
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho import observation as ptycho
@@ -26,6 +29,8 @@ from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 MASK = "mask"
 """Part of the observation that is 1 where a cell of the grid is clear of the probes before."""
+SINGLE = agent_folder(ptycho_network.ENV_ID) / "weights" / f"{ptycho_network.ENV_ID}.safetensors"
+"""Weights of the policy of Ptycho-v0, from which training starts."""
 _MASKED = -1e9
 _GRID = ExposureGridAdapter()
 
@@ -130,6 +135,17 @@ class TeamScanPolicyNet(ScanPolicyNet):
 
     kind = "team_scan"
     privileged_features = 0
+
+    @classmethod
+    def from_spaces(
+        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
+    ) -> Self:
+        """A network to train: the policy of Ptycho-v0, if it is as wide."""
+        net = super().from_spaces(observation_space, action_space, **settings)
+        single = load_policy(SINGLE, ptycho_network.ENV_ID)
+        if net.width == single.width:
+            net.load_state_dict(single.state_dict())
+        return net
 
     @classmethod
     def training_env(cls, env: VectorEnv[Any, Any, Any]) -> VectorEnv[Any, Any, Any]:

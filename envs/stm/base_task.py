@@ -60,7 +60,7 @@ class TunnellingTask(Task):
             "state of the tip, with the traits of this tip in that state",
             "instrument.set_tips",
             names=STATES,
-            example="blunt",
+            example="double",
         ),
     }
     BUDGETS = {"ledger.time_s": "config.time_budget_s"}

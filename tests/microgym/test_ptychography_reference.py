@@ -11,6 +11,7 @@ from microgym import metrics
 from microgym.numerics.fft import plan
 from microgym.physics.diffraction import diffract, diffraction_work
 from microgym.reconstruction.ptychography.pie import (
+    UNKNOWN,
     Exposure,
     PIESteps,
     Wave,
@@ -303,12 +304,12 @@ def test_compiled_update_agrees(modes, alpha, probe_step):
         amplitude = np.sqrt(counts / 1e4)
         waves = Wave(p_re, p_im)
         object_weight(waves, np.float32(alpha), weight)
-        data = (one.astype(np.float32).ravel() for one in (amplitude, known))
+        data = np.where(known > 0.0, amplitude, UNKNOWN).astype(np.float32).ravel()
         compiled = pie_update(
             Wave(o_re, o_im),
             waves,
             weight,
-            Exposure(*data, top, left),
+            Exposure(data, top, left),
             PIESteps(*map(np.float32, (0.9, probe_step, alpha))),
             ready,
             work,

@@ -18,7 +18,7 @@ from microgym.baselines.benchmarks import (
     timing,
 )
 from microgym.baselines.benchmarks.timing import Effort, measure, run_benchmark
-from microgym.envs.ptycho.config import MODELS
+from microgym.envs.ptycho.config import MODELS, PtychoConfig
 from microgym.envs.ptycho.task import PtychoTask
 
 
@@ -189,7 +189,7 @@ def test_vector_plays_whole_episodes_on_both_sides(races, monkeypatch):
     threads = [env.task.threads for env in native]
     assert threads == [1, environments.THREADS]
     (race,) = races
-    assert {way.units for way in race.alternatives.values()} == {2 * 30}
+    assert {way.units for way in race.alternatives.values()} == {2 * PtychoConfig().exposures}
 
 
 def test_no_episode_ends_while_decisions_are_timed(races, monkeypatch):

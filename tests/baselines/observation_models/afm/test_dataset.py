@@ -28,8 +28,8 @@ def test_frames_are_those_of_the_environment():
     """The same seeds, tips and dials in AFM-v0 give the same lines, and it pays by this truth."""
     conditions = few(family="fibres", split="test", tip="off", split_tips=0.0, radii_nm=(8.0, 8.0))
     frames = scan_frames(conditions, SEEDS, 5)
-    arguments = {"specimen": "fibres", "split": "test", "lines": 8, "tip": "off"}
-    task = AFMTask(2, **arguments)
+    levels = {"tip": "off", "loop": conditions.loop}
+    task = AFMTask(2, specimen="fibres", split="test", lines=8, **levels)
     rows = np.arange(2)
     keys = np.stack([episode_key(int(seed)) for seed in SEEDS])
     task.reset(rows, keys)
