@@ -42,12 +42,14 @@ def test_vector_rewards_equal_single_and_add_up(case):
         env.reset(seed=row)
     envs.reset(seed=0)
     sums.reset(seed=0)
-    source = ActionSource(envs.single_action_space, 1)
+    source, running = ActionSource(envs.single_action_space, 1), dict(enumerate(singles))
     for _ in range(2):
         actions = source.batch(2)
         rewards, total = envs.step(actions)[1], sums.step(actions)[1]
-        for row, env in enumerate(singles):
-            reward = env.step(actions[row])[1]
+        for row, env in list(running.items()):
+            _, reward, terminated, truncated, _ = env.step(actions[row])
+            if terminated or truncated:
+                del running[row]
             assert_same(reward, rewards[row])
             assert reward in env.reward_space
             expected = reward @ env.reward_weights

@@ -16,7 +16,7 @@ CASES = {
         ),
     },
     "STMTip-v0": {
-        "brief": {"time_budget_s": 200.0},
+        "brief": {"time_budget_s": 140.0},
         "variants": ({"drift": "hard", "noise": "hard"},),
     },
 }
