@@ -17,20 +17,17 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microgym.agents.core.config import agent_folder
 from microgym.agents.core.network import MemoryWrapper, PolicyAdapter
+from microgym.agents.core.registry import shipped_policy
 from microgym.agents.core.trained_agent import load_policy
 from microgym.agents.multi_probe.references import clear_cells, observation_shapes
-from microgym.agents.ptycho import network as ptycho_network
-from microgym.agents.ptycho.network import ExposureGridAdapter, ScanPolicyNet
+from microgym.agents.ptycho.network import ENV_ID, ExposureGridAdapter, ScanPolicyNet
 from microgym.envs.multi_probe.config import MultiProbeConfig
 from microgym.envs.ptycho import observation as ptycho
 from microgym.envs.ptycho.config import GRID, GRID_DWELLS_S
 
 MASK = "mask"
 """Part of the observation that is 1 where a cell of the grid is clear of the probes before."""
-SINGLE = agent_folder(ptycho_network.ENV_ID) / "weights" / f"{ptycho_network.ENV_ID}.safetensors"
-"""Weights of the policy of Ptycho-v0, from which training starts."""
 _MASKED = -1e9
 _GRID = ExposureGridAdapter()
 
@@ -142,7 +139,7 @@ class TeamScanPolicyNet(ScanPolicyNet):
     ) -> Self:
         """A network to train: the policy of Ptycho-v0, if it is as wide."""
         net = super().from_spaces(observation_space, action_space, **settings)
-        single = load_policy(SINGLE, ptycho_network.ENV_ID)
+        single = load_policy(shipped_policy(ENV_ID), ENV_ID)
         if net.width == single.width:
             net.load_state_dict(single.state_dict())
         return net

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgym.agents.pfm.domain_model import CELLS, EDGE, DomainModel, coordinates, just_looked
+from microgym.agents.pfm.references import written
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig
+from microgym.envs.pfm.task import PFMTask
 from microgym.instruments.pfm.instrument import PFMInstrument
 from microgym.instruments.pfm.state import SIZE
 from microgym.metrics.incremental import block_means
@@ -32,7 +34,7 @@ STEP_CELLS, STEP_V = 1.5, 0.8
 """First variation of place and bias; the next one is half of that (design choices)."""
 WEAKEST_V, STRONGEST_V = 2.5, 8.2
 """Range of the bias of a varied pulse, V: below 9 V, less a tenth, no film breaks down."""
-DAMAGE = 0.1
+DAMAGE = PFMTask.REWARD["damage"].weight
 """Weight of cells written beside the pattern, that of the reward."""
 SHARPENED = 5
 """Landweber iterations by which an image is sharpened; more of them amplify noise (by trial)."""
@@ -162,12 +164,11 @@ class FilmSimulator:
         self, belief: FilmBelief, target: NDArray[np.bool_], places: Float64, volts: Float64
     ) -> Pulses:
         """Pulses (N, K) and what they do."""
-        written = np.empty((*volts.shape, 2))
-        for row, wanted in enumerate(target):
-            up = self.pulsed(belief, row, places[row], volts[row]).state.p > 0.0
-            written[row, :, 0] = np.count_nonzero(up & wanted, axis=(1, 2))
-            written[row, :, 1] = np.count_nonzero(up & ~wanted, axis=(1, 2))
-        return Pulses(places, volts, written)
+        cells = np.empty((*volts.shape, 2))
+        for row in range(len(target)):
+            after = self.pulsed(belief, row, places[row], volts[row]).state.p
+            cells[row] = written(after, target[row : row + 1])[0]
+        return Pulses(places, volts, cells)
 
 
 def _varied(pulses: Pulses, scale: float) -> tuple[Float64, Float64]:

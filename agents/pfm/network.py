@@ -16,7 +16,7 @@ from microgym.agents.core.network import TARGET, PolicyAdapter
 from microgym.agents.core.privileged_observation import PrivilegedTeacher, random_symmetry
 from microgym.agents.core.ranking_policy import RankingPolicyNet
 from microgym.agents.pfm.domain_model import CELLS, EDGE, SHAPES, to_action
-from microgym.agents.pfm.film import FilmBelief, FilmSimulator, refined
+from microgym.agents.pfm.film import DAMAGE, FilmBelief, FilmSimulator, refined
 from microgym.agents.pfm.film_network import ImageReader
 from microgym.agents.pfm.references import pulsed, written
 from microgym.envs.pfm.config import HIGHEST_V, PFMConfig
@@ -158,7 +158,7 @@ class PulsePolicyNet(RankingPolicyNet):
         waste = area * (up * (1.0 - wanted)).sum(dim=(1, 2))[:, None]
         agreement = done / (size + waste)
         after = (done + hit) / (size + (waste + spilt).clamp(min=0.0))
-        worth = after - agreement - 0.1 * spilt / size
+        worth = after - agreement - DAMAGE * spilt / size
         best = worth.amax(dim=1, keepdim=True)
         told = [size / 500.0, done / size, waste / size, agreement]
         told += [10.0 * best, 10.0 * worth.mean(dim=1, keepdim=True)]

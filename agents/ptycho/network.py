@@ -31,7 +31,7 @@ class ScanPolicyNet(GridPolicyNet):
     kind = "scan"
     privileged_features = 3 + len(MAPS)
     declared = MAPS
-    # The probe of the default environment: 25 px of 4 px each.
+    # Diameter of the default probe, cells of the maps; as in `GreedyConfig`.
     footprint = 4.5
 
     def __init__(

@@ -219,6 +219,7 @@ class PIESolver:
                 f"counts: {shape[1]} more exposures exceed capacity={capacity} "
                 f"(most stored: {int(first.max())})"
             )
+        untold = self.state.known == 0.0
         for k, row in enumerate(chosen):
             stored = slice(int(first[k]), int(first[k]) + shape[1])
             self.state.photons[row, stored] = incident[k]
@@ -226,7 +227,7 @@ class PIESolver:
             for e, amplitude in enumerate(self.state.amplitude[row, stored]):
                 plane = taken[k, e].ravel()
                 np.sqrt(plane / incident[k, e], out=amplitude, casting="same_kind")
-                amplitude[self.state.known == 0.0] = UNKNOWN
+                amplitude[untold] = UNKNOWN
             self.state.stored[row] += shape[1]
 
     def sweep(self, rows: Rows = None, count: int = 1) -> NDArray[np.float64]:
