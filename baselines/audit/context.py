@@ -22,7 +22,7 @@ from microgym.baselines.evaluation.records import read_record, write_json
 from microgym.envs.core.config import Option, options
 from microgym.envs.core.registry import find
 
-DEFAULT_MINUTES, SHORT_MINUTES, DEEP_MINUTES = 20.0, 1.0, 240.0
+DEFAULT_MINUTES, SHORT_MINUTES = 20.0, 1.0
 
 SHARES: Mapping[str, float] = {
     "speed": 0.02,
@@ -57,6 +57,7 @@ class Audit:
         jobs: training processes side by side.
         progress: receives the number of episodes, candidates or steps that are done.
         again: measure anew what is kept.
+        whole: stock algorithms are trained as long as declared, whatever the minutes.
     """
 
     env_id: str
@@ -66,6 +67,7 @@ class Audit:
     jobs: int = 2
     progress: Progress = no_progress
     again: bool = False
+    whole: bool = False
 
     def seconds(self, group: str) -> float:
         """Processor time of a group, s."""

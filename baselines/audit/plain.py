@@ -11,7 +11,7 @@ import numpy as np
 from microgym.baselines.audit import stamps
 from microgym.baselines.audit.blind import searched
 from microgym.baselines.audit.check import Check, Findings, judge, text
-from microgym.baselines.audit.context import DEEP_MINUTES, Audit
+from microgym.baselines.audit.context import Audit
 from microgym.baselines.audit.play import Array, play_sequence
 from microgym.baselines.cli.workers import end_with_parent
 from microgym.baselines.evaluation.env_config import EnvironmentConfig
@@ -37,9 +37,8 @@ def plain(audit: Audit) -> Findings:
         for name, table in tables.items()
         for level in audit.difficulties
     }
-    whole = audit.minutes >= DEEP_MINUTES
     available = audit.jobs * audit.seconds("plain") / 60.0 / len(SEEDS)
-    most = math.inf if whole else round(available / len(declared), 3)
+    most = math.inf if audit.whole else round(available / len(declared), 3)
     levels = {level: _levels(audit, level, EPISODES) for level in audit.difficulties}
     stamp = {
         (name, level): stamps.of_training(

@@ -30,10 +30,15 @@ def perform(
         show: print a verdict a line as they come.
     """
     chosen = only or (SHORT if short else GROUPS)
+    effort = {"minutes": audit.minutes, "whole": audit.whole}
     found: dict[str, Findings] = {}
     for name in [name for name in GROUPS if name in chosen]:
         known = audit.kept(name)
-        if known and known["minutes"] >= audit.minutes and known["seed"] == audit.seed:
+        if (
+            known
+            and known["seed"] == audit.seed
+            and all(known[word] >= least for word, least in effort.items())
+        ):
             checks = tuple(Check(**line) for line in known["checks"])
             one = Findings(checks, known["data"], known["seconds"])
         else:
@@ -42,8 +47,7 @@ def perform(
                 audit.progress = progress
                 one = group_named(name)(audit)
             one = replace(one, seconds=round(processor_time() - start, 1))
-            effort = {"minutes": audit.minutes, "seed": audit.seed}
-            audit.keep(name, {**effort, **plain(one)})
+            audit.keep(name, {"seed": audit.seed, **effort, **plain(one)})
         found[name] = one
         for check in one.checks if show else ():
             print(line(check), flush=True)

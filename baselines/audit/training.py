@@ -20,7 +20,8 @@ EPISODES = 128
 ENOUGH, WANTED = 0.6, 0.5
 """Way from the best blind policy to the oracle at which a training on easy ends, and that which the
 audit wants; the latter must lie below the whole interval (design choice)."""
-_LOOKS = 10
+_LOOKS = 20
+"""At most, in a training (design choice)."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add(parser, "env")
     length = parser.add_mutually_exclusive_group()
     options.flag(length, "--short", "the checks that a minute decides, for continuous integration")
-    options.flag(length, "--deep", "hours: training at its declared length, wide searches")
     minutes = "processor minutes on two cores (default: 20)"
     length.add_argument("--minutes", type=float, metavar="M", help=minutes)
+    deep = "hours: stock algorithms are trained as long as declared"
+    options.flag(parser, "--deep", deep)
     only = f"some of the checks: {', '.join(GROUPS)}"
     parser.add_argument("--only", nargs="+", choices=list(GROUPS), metavar="CHECK", help=only)
     options.add(parser, "--seed", "--json")
@@ -36,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     from microgym.baselines.evaluation.records import to_json
 
     env_id = environment_id(arguments.env)
-    minutes = context.DEEP_MINUTES if arguments.deep else arguments.minutes
-    minutes = context.SHORT_MINUTES if arguments.short else minutes or context.DEFAULT_MINUTES
+    minutes = arguments.minutes or context.DEFAULT_MINUTES
+    minutes = context.SHORT_MINUTES if arguments.short else minutes
     if not 0 < minutes <= 10_000:
         raise ValueError(f"--minutes must be above 0 and at most 10000, got {minutes}")
     folder = arguments.runs or Path("runs") / env_id / "audit"
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         jobs=arguments.jobs,
         again=arguments.again,
+        whole=arguments.deep,
     )
     found = perform(audit, arguments.only, short=arguments.short, show=not arguments.json)
     record = audit_record(audit, found)

@@ -37,7 +37,7 @@ def test_a_training_ends_when_it_has_learnt_enough(audit_of: Make, monkeypatch: 
     found = plain.plain(audit).data["default"]["PPO"]
     assert found["reasons"] == ["reached"]
     assert len(found["looks"][0]) == 1
-    assert found["minutes"][0] < 0.2 * audit.minutes  # a tenth, and the rollout that had begun
+    assert found["minutes"][0] < 0.2 * audit.minutes  # a twentieth, and the rollout that had begun
     # It must be trained again when more is wanted.
     trained = []
     train = training.train
