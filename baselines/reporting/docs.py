@@ -302,7 +302,7 @@ def _measured(comparison: Comparison) -> str:
 
 def _origin(record: Mapping[str, Any]) -> str:
     """Table of the provenance of the results."""
-    training, learnt = record["training"], "none: reference policies only"
+    training, learnt = record["training"], "none for this record"
     if training is not None:
         seeds = ", ".join(str(seed) for seed in training["seeds"])
         learnt = f"{training['steps']:,} steps, seeds {seeds}"

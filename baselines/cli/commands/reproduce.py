@@ -34,13 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     runs = arguments.runs or Path("runs") / setting.env_id / "reproduce"
     if arguments.observation_models and not arguments.write:
         raise ValueError("--observation-models needs --write: its record is not checked again")
-    if arguments.write and arguments.no_train:
-        raise ValueError("--write needs training: leave --no-train out")
+    if arguments.write and arguments.no_train and (small or arguments.observation_models):
+        raise ValueError("what is trained is what these records hold: leave --no-train out")
     if arguments.observation_models:
         print(write_comparison(setting, runs=runs, jobs=jobs, reuse=arguments.reuse))
         return options.OK
     if arguments.write:
-        print(write_record(setting, small=small, runs=runs, jobs=jobs, reuse=arguments.reuse))
+        words = {"small": small, "train": not arguments.no_train, "reuse": arguments.reuse}
+        print(write_record(setting, runs=runs, jobs=jobs, **words))
         return options.OK
     train = not arguments.no_train
     checks = check_record(setting, small=small, train=train, runs=runs, jobs=jobs)
