@@ -2,9 +2,10 @@
 
 At some steps of an episode, at all if time allows, every alternative is tried on copies of it, and
 the oracle goes on from there to the end (rollouts: Tesauro and Galperin, "On-line policy
-improvement using Monte-Carlo search", 1996). The copies have new episode keys, so that noise, drift and hazards yet to come are
-drawn afresh, the same for all alternatives: the choice cannot profit from knowing the noise that
-then comes. The best alternative on average is carried out in the true episode.
+improvement using Monte-Carlo search", 1996). The copies have new episode keys, so that noise, drift
+and hazards yet to come are drawn afresh, the same for all alternatives: the choice cannot profit
+from knowing the noise that then comes. The best alternative on average is carried out in the true
+episode.
 """
 
 import time
