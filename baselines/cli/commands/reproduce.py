@@ -40,8 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(write_comparison(setting, runs=runs, jobs=jobs, reuse=arguments.reuse))
         return options.OK
     if arguments.write:
-        words = {"small": small, "train": not arguments.no_train, "reuse": arguments.reuse}
-        print(write_record(setting, runs=runs, jobs=jobs, **words))
+        path = write_record(
+            setting,
+            small=small,
+            train=not arguments.no_train,
+            runs=runs,
+            jobs=jobs,
+            reuse=arguments.reuse,
+        )
+        print(path)
         return options.OK
     train = not arguments.no_train
     checks = check_record(setting, small=small, train=train, runs=runs, jobs=jobs)
