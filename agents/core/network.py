@@ -58,10 +58,13 @@ class PolicyAdapter(Memory):
         observation_shapes: as given.
         observation_space, action_space: those of the network in one environment; None for the
             environment's own.
+        idle: (N,) environments whose episodes are over, for which nothing need be computed; None
+            where all go on.
     """
 
     observation_space: spaces.Dict | None = None
     action_space: spaces.Space[Any] | None = None
+    idle: NDArray[np.bool_] | None = None
 
     def __init__(self, observation_shapes: Mapping[str, Sequence[int]] | None = None) -> None:
         given = observation_shapes or {}

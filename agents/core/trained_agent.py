@@ -97,5 +97,6 @@ class PolicyAgent(BaseAgent):
     def _act(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> NDArray[Any]:
+        self._adapter.idle = info.get("idle")
         seen = self._adapter.adapt_observation(observation)
         return self._adapter.adapt_action(by_row(self.net.decide, seen))
