@@ -6,7 +6,7 @@ decides when to look. In privileged training the same drags are simulated on the
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -244,7 +244,6 @@ class DragPolicyNet(ChoiceNet):
     little, after the last drag that seems to be needed, and after several drags.
 
     Args:
-        movers: adatoms to be moved.
         width: units of the hidden layers.
     """
 
@@ -254,9 +253,9 @@ class DragPolicyNet(ChoiceNet):
     privileged_features = 2
     auxiliary_layers = ("told", "corrected")
 
-    def __init__(self, movers: int, width: int = 64) -> None:
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.movers, self.width = movers, width
+        self.width = width
         self.told = tanh_layers(len(DRAG) + len(TOLD), (width, width))
         self.corrected = nn.Linear(width, 1)
         self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))
@@ -269,16 +268,9 @@ class DragPolicyNet(ChoiceNet):
                 layer.weight.zero_()
                 layer.bias.zero_()
 
-    @classmethod
-    def from_spaces(
-        cls, observation_space: spaces.Dict, action_space: spaces.Space[Any], **settings: Any
-    ) -> Self:
-        """A network for the adatoms of one environment in training."""
-        return cls(**settings)
-
     def adapter(self, env_id: str) -> DragProposals:
         """Adapter for the default environment."""
-        return DragProposals(self.movers)
+        return DragProposals(movers_for(env_id, {}))
 
     @classmethod
     def training_adapter(
