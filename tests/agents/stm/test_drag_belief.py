@@ -13,7 +13,7 @@ from microgym.agents.stm.drag_belief import DragFilter, places_of, sites_of
 from microgym.agents.stm.drag_network import DragPolicyNet
 from microgym.envs.stm.observation import numbers_of
 from microgym.physics.adatoms import LATTICE_NM, nearest_site, site_place
-from microgym.physics.stm_tip import OFFSET_X, OFFSET_Y, STRENGTH
+from microgym.physics.stm_tip import OFFSET_X, OFFSET_Y, STRENGTH, TRAITS
 
 COUNT = 8
 
@@ -35,10 +35,10 @@ def test_offset_and_well_are_found_out_and_the_spread_is_right():
     agent = PolicyAgent(DragPolicyNet(), "STMBuild-v0", "fresh")
     agent.reset(count, range(count))
     observation, info = env.reset(seed=list(range(count)))
-    running = np.ones(count, np.bool_)
+    running, traits = np.ones(count, np.bool_), np.empty((count, len(TRAITS)))
     for _ in range(8):
         action = agent.act({"numbers": observation}, {**info, "idle": ~running})
-        traits = info["latent"]["traits"].copy()
+        traits[:] = info["latent"]["traits"]
         observation, _, terminated, truncated, info = env.step(action)
         running &= ~(terminated | truncated)
     assert running.sum() > count // 2
