@@ -73,11 +73,11 @@ def boolean(name: str, value: Any) -> Any:
 Positive = Annotated[float, positive]
 NonNegative = Annotated[float, non_negative]
 
-LONGEST_S = 1e5
+LONGEST_DURATION_S = 1e5
 """Longest duration that an argument may have, s: about a day (design choice)."""
 
-Duration = Annotated[float, non_negative, partial(within, low=0.0, high=LONGEST_S)]
-PositiveDuration = Annotated[float, positive, partial(within, low=1e-9, high=LONGEST_S)]
+Duration = Annotated[float, non_negative, partial(within, low=0.0, high=LONGEST_DURATION_S)]
+PositiveDuration = Annotated[float, positive, partial(within, low=1e-9, high=LONGEST_DURATION_S)]
 Speed = Annotated[float, positive, partial(within, low=1e-6, high=1e12)]
 Rate = Annotated[float, non_negative, partial(within, low=0.0, high=1e6)]
 """Arguments of time with bounds of both sides (design choice), so that neither an episode nor a

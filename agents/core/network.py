@@ -1,12 +1,13 @@
 """Networks of trained policies, and adapters to the environments that they decide in."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
@@ -22,6 +23,28 @@ PRIVILEGED = (TARGET, CRITIC)
 """Parts of the training observation that the actor does not see."""
 
 
+def by_row(
+    compute: Callable[[dict[str, Tensor]], Tensor], parts: Mapping[str, NDArray[Any]]
+) -> NDArray[Any]:
+    """Output of a network, computed for one environment at a time.
+
+    Rounding then cannot depend on the batch.
+
+    Args:
+        compute: from the parts of an observation, (1, ...) each, to an output (1, ...).
+        parts: those of N environments, (N, ...) each.
+
+    Returns:
+        (N, ...).
+    """
+    found: list[NDArray[Any]] = []
+    with torch.inference_mode():
+        for row in range(len(next(iter(parts.values())))):
+            one = {name: torch.from_numpy(part[row : row + 1]) for name, part in parts.items()}
+            found.append(compute(one)[0].numpy())
+    return np.stack(found)
+
+
 class PolicyAdapter(Memory):
     """Maps observations to those of a network, and its choices to actions; here both unchanged.
 
@@ -35,10 +58,13 @@ class PolicyAdapter(Memory):
         observation_shapes: as given.
         observation_space, action_space: those of the network in one environment; None for the
             environment's own.
+        idle: (N,) environments whose episodes are over, for which nothing need be computed; None
+            where all go on.
     """
 
     observation_space: spaces.Dict | None = None
     action_space: spaces.Space[Any] | None = None
+    idle: NDArray[np.bool_] | None = None
 
     def __init__(self, observation_shapes: Mapping[str, Sequence[int]] | None = None) -> None:
         given = observation_shapes or {}

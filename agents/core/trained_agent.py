@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
 from microgym.agents.core.agent import BaseAgent
-from microgym.agents.core.network import Network
+from microgym.agents.core.network import Network, by_row
 from microgym.agents.core.registry import declared
 from microgym.atomic_io import replacing
 from microgym.reconstruction.nn.network import read_tensors
@@ -98,11 +97,6 @@ class PolicyAgent(BaseAgent):
     def _act(
         self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]
     ) -> NDArray[Any]:
-        """Decide for one environment at a time: rounding then cannot depend on the batch."""
+        self._adapter.idle = info.get("idle")
         seen = self._adapter.adapt_observation(observation)
-        best: list[NDArray[Any]] = []
-        with torch.inference_mode():
-            for row in range(self.num_envs):
-                one = {name: torch.from_numpy(part[row : row + 1]) for name, part in seen.items()}
-                best.append(self.net.decide(one)[0].numpy())
-        return self._adapter.adapt_action(np.stack(best))
+        return self._adapter.adapt_action(by_row(self.net.decide, seen))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from microgym.agents.core.config import agent_folder
 from microgym.agents.core.grid_policy import dilated, residual
-from microgym.agents.core.network import Network
+from microgym.agents.core.network import Network, by_row
 from microgym.agents.core.privileged_observation import random_symmetry
 from microgym.agents.core.trained_agent import load_policy, save_policy
 from microgym.agents.pfm.domain_model import EDGE, to_action
@@ -117,9 +117,7 @@ class ImageReader:
             told = image_maps({name: part[one] for name, part in maps.items()}, belief.p[one])
             belief.surprise[row] = 0.5 * told["residual"][0]
             belief.image[row] = np.clip(0.5 * (told["image"][0] + 1.0), 0.0, 1.0)
-            with torch.inference_mode():
-                parts = {name: torch.from_numpy(part) for name, part in told.items()}
-                belief.p[row] = self._net.decide(parts)[0].numpy()
+            belief.p[row] = by_row(self._net.decide, told)[0]
             belief.rested_s[row] = RESTED_S
             belief.images[row] += 1
 

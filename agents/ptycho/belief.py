@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microgym.agents.core.agent import BaseAgent
+from microgym.agents.core.network import by_row
 from microgym.agents.core.privileged_observation import random_symmetry
 from microgym.agents.core.trained_agent import load_policy, save_policy
 from microgym.agents.ptycho.network import BELIEF, ENV_ID, ScanPolicyNet
@@ -63,16 +64,9 @@ class BeliefAgent(BaseAgent):
 
     def belief(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Probability of structure in each cell, (N, CELLS, CELLS)."""
-        found: list[NDArray[Any]] = []
-        with torch.inference_mode():
-            # One environment at a time: rounding then cannot depend on the batch.
-            for row in range(len(observation["maps"])):
-                parts = {
-                    name: torch.from_numpy(np.asarray(part[row : row + 1], np.float32))
-                    for name, part in observation.items()
-                }
-                found.append(torch.sigmoid(self._net(parts)[2])[0].numpy())
-        return np.stack(found).astype(np.float64)
+        parts = {name: np.asarray(part, np.float32) for name, part in observation.items()}
+        found = by_row(lambda one: torch.sigmoid(self._net(one)[2]), parts)
+        return found.astype(np.float64)
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:
         unknown = self._model.unknown(MAPS.unpack(observation["maps"]))

@@ -16,11 +16,12 @@ AGENTS = {
     },
 }
 
-RESIDUAL = dict.fromkeys(("STM-v0", "STMBuild-v0"), "microgym.agents.stm.residual:STMResidual")
-
-NETWORKS = {"tip": "microgym.agents.stm.tip_network:TipPolicyNet"}
+NETWORKS = {
+    "drags": "microgym.agents.stm.drag_network:DragPolicyNet",
+    "tip": "microgym.agents.stm.tip_network:TipPolicyNet",
+}
 
 TEACHERS = {
-    "corrections": "microgym.agents.stm.privileged:STMTeacher",
+    "drags": "microgym.agents.stm.drag_network:DragTeacher",
     "tip": "microgym.agents.stm.tip_network:TipTeacher",
 }

@@ -20,8 +20,14 @@ from microgym.envs.stm.observation import CONDUCTANCE_US, END_NM, START_NM
 from microgym.instruments.stm.drag_kernels import PITCH_NM
 from microgym.instruments.stm.settings import STMSettings
 from microgym.physics import stm_tip
-from microgym.physics.adatoms import LATTICE_NM, nearest_site, rehearse, well_depth
-from microgym.state import Float32, Float64
+from microgym.physics.adatoms import (
+    LATTICE_NM,
+    nearest_site,
+    rehearse,
+    site_place,
+    well_depth,
+)
+from microgym.state import Bool, Float32, Float64, Int64
 
 _ROOT3 = math.sqrt(3.0)
 _SETTINGS = STMSettings()
@@ -48,6 +54,8 @@ class OracleAgent(DragAgent):
         action[4], action[6] = -1.0, 1.0
         places = latent["places_nm"]
         ways = latent["targets_nm"] - places[: self.movers]
+        sites = np.array([nearest_site(x, y, LATTICE_NM) for x, y in places], np.int64)
+        well = latent["traits"][stm_tip.STRENGTH], latent["traits"][stm_tip.WIDTH]
         left = [s for s, k in enumerate(latent["order"]) if np.hypot(*ways[k]) > 0.05]
         best = math.inf
         for slot in left:
@@ -55,14 +63,16 @@ class OracleAgent(DragAgent):
             origin = latent["origins"][slot]
             if np.abs(origin).max() > START_NM:
                 continue
-            starts, ends, press = _candidates(places[which], ways[which])
+            starts, ends, press = candidates(places[which], ways[which])
             fits = (np.abs(starts + origin).max(axis=1) <= START_NM) & (
                 np.abs(ends + origin).max(axis=1) <= END_NM
             )
             if not fits.any():
                 continue
             starts, ends, press = starts[fits], ends[fits], press[fits]
-            values = self._outcomes(latent, which, starts, ends, press)
+            drags = places[which] + starts, places[which] + ends, press
+            target = latent["targets_nm"][which]
+            values, _ = outcomes(sites, latent["present"], which, target, drags, well)
             choice = int(values.argmin())
             if values[choice] < best:
                 best = float(values[choice])
@@ -73,25 +83,44 @@ class OracleAgent(DragAgent):
                 action[7:] = 2.0 * (slot + 0.5) / self.movers - 1.0
         return np.clip(action, -1.0, 1.0)
 
-    def _outcomes(
-        self, latent: Mapping[str, Any], which: int, starts: Float64, ends: Float64, press: Float64
-    ) -> Float64:
-        """Cost of each drag, (k,): drags that would still be needed, and other adatoms moved."""
-        before, traits = latent["places_nm"], latent["traits"]
-        sites = np.array([nearest_site(x, y, LATTICE_NM) for x, y in before], np.int64)
-        low, high = CONDUCTANCE_US
-        kinds, kind = np.unique(press, return_inverse=True)
-        settings = low + 0.5 * (high - low) * (kinds + 1.0)
-        depths = np.array([well_depth(one, traits[stm_tip.STRENGTH]) for one in settings])[kind]
-        after, work = np.empty((press.size, *before.shape)), np.empty_like(sites)
-        drags = (before[which] + starts, before[which] + ends, depths, traits[stm_tip.WIDTH])
-        speed = (PITCH_NM, _SETTINGS.speed_nm_s)
-        rehearse(sites, before, latent["present"], *drags, _SETTINGS.bath, *speed, after, work)
-        moved = np.abs(after - before).max(axis=2) > 1e-6
-        moved[:, which] = False
-        ways = latent["targets_nm"][which] - after[:, which]
-        far = np.hypot(ways[:, 0], ways[:, 1])
-        return drags_left(ways) + 0.05 * far + 2.0 * moved.sum(axis=1) + 0.01 * press
+
+def outcomes(
+    sites: Int64,
+    present: Bool,
+    which: int,
+    target: Float64,
+    drags: tuple[Float64, Float64, Float64],
+    well: tuple[float, float],
+) -> tuple[Float64, Float64]:
+    """Simulate drags of an adatom, without changing the surface.
+
+    Args:
+        sites: (A, 3) hollows of the adatoms.
+        present: (A,).
+        which: adatom that is dragged.
+        target: (2,) of that adatom, surface coordinates, nm.
+        drags: starts and ends of the atom that pulls, (k, 2), surface coordinates, nm, and
+            conductances as actions, (k,).
+        well: depth at the conductance quantum, eV, and width, nm.
+
+    Returns:
+        Cost of each drag, (k,): drags that would still be needed, and other adatoms moved; distance
+        from the target that is left, (k,), nm.
+    """
+    starts, ends, press = drags
+    before = np.array([site_place(*site, LATTICE_NM) for site in sites.tolist()])
+    low, high = CONDUCTANCE_US
+    kinds, kind = np.unique(press, return_inverse=True)
+    settings = low + 0.5 * (high - low) * (kinds + 1.0)
+    depths = np.array([well_depth(one, well[0]) for one in settings])[kind]
+    after, work = np.empty((press.size, *before.shape)), np.empty_like(sites)
+    path = (starts, ends, depths, well[1], _SETTINGS.bath, PITCH_NM, _SETTINGS.speed_nm_s)
+    rehearse(sites, before, present, *path, after, work)
+    moved = np.abs(after - before).max(axis=2) > 1e-6
+    moved[:, which] = False
+    ways = target - after[:, which]
+    far = np.hypot(ways[:, 0], ways[:, 1])
+    return drags_left(ways) + 0.05 * far + 2.0 * moved.sum(axis=1) + 0.01 * press, far
 
 
 def true_origins(latent: Mapping[str, Any]) -> Float64:
@@ -117,7 +146,7 @@ def drags_left(ways: Float64) -> Float64:
     return np.where(np.hypot(ways[:, 0], ways[:, 1]) < 0.05, 0.0, count)
 
 
-def _candidates(place: Float64, way: Float64) -> tuple[Float64, Float64, Float64]:
+def candidates(place: Float64, way: Float64) -> tuple[Float64, Float64, Float64]:
     """Drags to simulate: begin and end from the adatom, (k, 2) nm, and conductance, (k,)."""
     hollow = np.array([2.0 * nearest_site(*place, LATTICE_NM)[2] - 1.0])
     far = float(np.hypot(*way))

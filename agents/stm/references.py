@@ -13,6 +13,7 @@ from microgym.agents.core.random_agent import SeededRandomAgent
 from microgym.envs.stm.config import STMBuildConfig
 from microgym.envs.stm.move_task import BENEATH, ON_TARGET_NM
 from microgym.envs.stm.observation import BINS, END_NM, START_NM, numbers_of
+from microgym.instruments.stm.settings import STMSettings
 from microgym.physics.adatoms import LATTICE_NM
 from microgym.state import Bool, Float32, Float64, Int64, Shape
 
@@ -24,6 +25,8 @@ LONGEST_NM = 6.0 * LATTICE_NM
 
 
 _SEARCH = np.array([0.0, 1.0, -1.0])
+_UNSEEN_S = 0.5 * STMSettings().image_s + STMSettings().drag_s
+"""Time of the drift that the observation leaves out, s: half of the image, and lowering the tip."""
 
 
 def components_for(movers: int) -> int:
@@ -119,7 +122,6 @@ class ExpertConfig:
         overshoot_nm: distance of the end of a drag beyond the target.
         lead_nm: distance of the beginning of a drag behind the adatom.
         conductance, bias: settings, as actions, -1 to 1.
-        foresight: part of the expected drift since the last image that is compensated.
         push_nm: increase of the overshoot for each failure in a row.
         search_nm: distance to either side at which an adatom is looked for after failures.
         learning: part of a landing error that is compensated in the next drag.
@@ -135,10 +137,9 @@ class ExpertConfig:
     lead_nm: float = 0.04
     conductance: float = 1.0
     bias: float = -0.2
-    foresight: float = 1.28
     push_nm: float = 0.06
     search_nm: float = 0.08
-    learning: float = 0.5
+    learning: float = 0.25
     straight_nm: float = 0.28
     wary: bool = True
     trusted: int = 5
@@ -223,7 +224,7 @@ class ExpertAgent(DragAgent):
             beside: (N, 2) from the believed positions to the adatoms' hollows, nm.
             seen: values of the channels, of which the expected drift is compensated.
         """
-        drift = self.config.foresight * 0.5 * pair(seen, "shift_")
+        drift = 0.5 * pair(seen, "shift_") + _UNSEEN_S * 0.03 * pair(seen, "drift_")
         return beside + drift - self.state.correction
 
     def _act(self, observation: Mapping[str, NDArray[Any]], info: Mapping[str, Any]) -> Float32:

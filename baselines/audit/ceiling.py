@@ -1,10 +1,11 @@
 """The ceiling: the oracle improved by trying alternatives in the true simulator.
 
-At each step every alternative is tried on copies of the episode, and the oracle goes on from there
-for some steps (rollouts: Tesauro and Galperin, "On-line policy improvement using Monte-Carlo
-search", 1996). The copies have new episode keys, so that noise, drift and hazards yet to come are
-drawn afresh, the same for all alternatives: the choice cannot profit from knowing the noise that
-then comes. The best alternative on average is carried out in the true episode.
+At some steps of an episode, at all if time allows, every alternative is tried on copies of it, and
+the oracle goes on from there to the end (rollouts: Tesauro and Galperin, "On-line policy
+improvement using Monte-Carlo search", 1996). The copies have new episode keys, so that noise, drift
+and hazards yet to come are drawn afresh, the same for all alternatives: the choice cannot profit
+from knowing the noise that then comes. The best alternative on average is carried out in the true
+episode.
 """
 
 import time
@@ -15,7 +16,7 @@ import numpy as np
 
 from microgym.agents.core.agent import BaseAgent
 from microgym.baselines.audit.check import Check, Findings, judge, text
-from microgym.baselines.audit.context import Audit, power_of_two
+from microgym.baselines.audit.context import Audit
 from microgym.baselines.audit.play import (
     Array,
     begun,
@@ -54,7 +55,7 @@ def ceiling(audit: Audit) -> Findings:
         return Findings((judge("ceiling", False, "no oracle", "one is"),))
     setting, seconds = audit.setting(), audit.seconds("ceiling")
     returns: list[Array] = []
-    start, horizon = time.process_time(), 0
+    start, steps = time.process_time(), 0
     while len(returns) < 32 and (
         len(returns) < 2 or time.process_time() - start < 0.8 * seconds * _done(returns)
     ):
@@ -62,11 +63,11 @@ def ceiling(audit: Audit) -> Findings:
         key = f"ceiling-{first}"
         known = audit.kept(key)
         if known is None or known["seconds"] != seconds:
-            horizon = horizon or _affordable_horizon(audit, setting, seconds)
-            got = improved(audit, setting, range(first, first + _BATCH), int(horizon))
-            known = {"returns": got.tolist(), "seconds": seconds, "horizon": horizon}
+            length, steps = _affordable_steps(audit, setting, seconds)
+            got = improved(audit, setting, range(first, first + _BATCH), length, steps)
+            known = {"returns": got.tolist(), "seconds": seconds, "steps": steps}
             audit.keep(key, known)
-        horizon = known["horizon"]
+        steps = known["steps"]
         returns.append(np.array(known["returns"]))
     top = np.concatenate(returns)
     count = len(top)
@@ -81,7 +82,7 @@ def ceiling(audit: Audit) -> Findings:
         "episodes": count,
         "compared": many,
         "alternatives": _ALTERNATIVES,
-        "horizon": horizon,
+        "steps": steps,
         "improved": [improved_return.value, *improved_return.interval],
         "gain": [gain.value, *gain.interval],
         "each": top.tolist(),
@@ -110,16 +111,26 @@ def _done(returns: list[Array]) -> float:
     return len(returns) / (len(returns) + 1)
 
 
-def _affordable_horizon(audit: Audit, setting: EnvironmentConfig, seconds: float) -> int:
-    """Steps of rollouts with which at least three batches are possible."""
-    cost = audit.cost(setting, "oracle")
-    length = float(audit.evaluate(setting, "oracle", 16).lengths.mean())
-    copies = _BATCH * _ALTERNATIVES * _REPEATS
-    return power_of_two(seconds / 3 / (copies * cost), 4, 32) if length > 4 else int(length)
+def _affordable_steps(audit: Audit, setting: EnvironmentConfig, seconds: float) -> tuple[int, int]:
+    """Steps of an episode, and at how many of them alternatives can be tried in three batches."""
+    length = max(1, round(audit.evaluate(setting, "oracle", 16).lengths.mean()))
+    # Two trials a step, of half an episode on average.
+    cost = _BATCH * _ALTERNATIVES * _REPEATS * audit.cost(setting, "oracle")
+    return length, int(np.clip(seconds / 3 / cost, 1, length))
 
 
-def improved(audit: Audit, setting: EnvironmentConfig, seeds: range, horizon: int) -> Array:
-    """Returns of the improved oracle in some episodes."""
+def improved(
+    audit: Audit, setting: EnvironmentConfig, seeds: range, length: int, steps: int
+) -> Array:
+    """Returns of the improved oracle in some episodes.
+
+    Args:
+        audit: gives the seed and the agents.
+        setting: the environment.
+        seeds: of the episodes.
+        length: usual steps of an episode.
+        steps: at which alternatives are tried; as many in each `length` steps, evenly apart.
+    """
     rng = np.random.default_rng([audit.seed, seeds.start])
     oracle, other = (audit.agent(setting, "oracle") for _ in range(2))
     assert isinstance(oracle, BaseAgent)
@@ -131,11 +142,14 @@ def improved(audit: Audit, setting: EnvironmentConfig, seeds: range, horizon: in
     oracle.reset(count, seeds)
     running, each = np.ones(count, np.bool_), np.arange(count)
 
-    def act(_: int) -> Any:
+    def act(step: int) -> Any:
         masks = env.task.action_masks()
-        own = codec.encode(oracle.act(*present(env.task, running)))
+        usual = oracle.act(*present(env.task, running))
+        if step * steps % length >= steps:
+            return usual
+        own = codec.encode(usual)
         chosen = alternatives(own, _ALTERNATIVES, rng, discrete=codec.discrete)
-        tried = Trial(env.snapshot(), many, oracle, other, running, horizon)
+        tried = Trial(env.snapshot(), many, oracle, other, running)
         first = tried.gains(codec, chosen, masks, rng).mean(axis=1)
         order = np.argsort(-first[:, 1:], axis=1)[:, : _CONTENDERS - 1] + 1
         final = np.concatenate([own[:, None], chosen[each[:, None], order]], axis=1)
@@ -161,7 +175,6 @@ class Trial:
         oracle: that has acted in the episodes.
         other: that goes on in the copies.
         running: bool [N].
-        horizon: steps of a rollout.
     """
 
     state: dict[str, Any]
@@ -169,7 +182,6 @@ class Trial:
     oracle: BaseAgent
     other: BaseAgent
     running: Any
-    horizon: int
 
     def gains(
         self, codec: ActionCodec, chosen: Array, masks: Any, rng: np.random.Generator
@@ -199,7 +211,7 @@ class Trial:
         def act(step: int) -> Any:
             return self.other.act(*present(many.task, on)) if step else actions
 
-        for _ in stepped(many.task, on, act, self.horizon):
+        for _ in stepped(many.task, on, act):
             pass
         return (many.task.returns - before).reshape(count, repeats, tries)
 

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from microgym.agents.core.agent import Agent
+from microgym.agents.core.registry import TRAINED, agent_names
 from microgym.agents.training.video import HOLD, Frame, animation
 from microgym.atomic_io import write_atomically
 from microgym.baselines.cli.console import Progress, no_progress
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 
 
 def record_episode(
@@ -55,6 +56,23 @@ def record_episode(
     finally:
         env.close()
     return frames, outcome
+
+
+def film_name(env_id: str) -> str:
+    """File name of the film of an environment in the documentation."""
+    return f"{env_id.partition('-')[0].lower()}.gif"
+
+
+def write_film(setting: EnvironmentConfig, folder: Path) -> Path:
+    """Write the film of the shipped agent, or else of the expert, in episode 0.
+
+    Args:
+        setting: the environment.
+        folder: of the file.
+    """
+    agent = find_agent(setting, TRAINED if TRAINED in agent_names(setting.env_id) else "expert")
+    frames, outcome = record_episode(setting, agent, 0)
+    return write_video(folder / film_name(setting.env_id), frames, outcome["fps"])
 
 
 def still(frame: Frame) -> bytes:

@@ -5,7 +5,7 @@ policy on the same episodes), and its provenance (command, commit, machine, pack
 Training is chaotic: the same seed on another processor gives another agent. So a retrained agent is
 compared with the interval in which one further run is expected 99 times in 100. A policy that is
 only evaluated must reproduce the returns of the first episodes one by one, and its mean must lie in
-the interval of the mean. Where no agent learns, a record has no training.
+the interval of the mean. A record has no training where no agent learns, or if none was asked for.
 
 A record of another kind compares agents trained with different observation models.
 """
@@ -99,6 +99,7 @@ def write_record(
     runs: Path,
     jobs: int | None = 1,
     protocol: EvaluationProtocol | None = None,
+    train: bool = True,
     folder: Path = RESULTS,
     reuse: bool = False,
 ) -> Path:
@@ -110,6 +111,7 @@ def write_record(
         runs: folder of the training runs.
         jobs: training processes side by side; None for one a core.
         protocol: instead of the environment's.
+        train: train anew; otherwise the record has the shipped agent and the reference policies.
         folder: of the records.
         reuse: take the finished runs in `runs` instead of training again.
 
@@ -121,6 +123,7 @@ def write_record(
     path = check_writable(record_path(setting.env_id, kind, folder))
     setting.check()
     chosen = protocol or record_protocol(setting.env_id, small)
+    chosen = chosen if train else replace(chosen, seeds=())
     trained = trained_runs(setting.env_id, chosen, runs, jobs=jobs, reuse=reuse)
     cases = evaluation_cases(setting, chosen, find_recording(setting.env_id))
     comparisons = [

@@ -22,6 +22,7 @@ from microgym.agents.core.trained_agent import PolicyAgent
 from microgym.atomic_io import write_atomically
 from microgym.baselines.audit.card import audit_card, curves, how_to, learning_curves
 from microgym.baselines.audit.run import record_file
+from microgym.baselines.cli.record_video import film_name
 from microgym.baselines.evaluation.comparison import (
     FRESH,
     SHIPPED,
@@ -147,7 +148,7 @@ def page(ids: Sequence[Entry], images: Path, results: Path = RESULTS) -> str:
     title, parts = sections(entry.load())
     added = _added(ids, results)
     blocks = {n: [*([parts[n]] if n in parts else ()), *added.get(n, ())] for n in SECTIONS}
-    pictures = ((one, f"{one.id.partition('-')[0].lower()}.gif") for one in ids)
+    pictures = ((one, film_name(one.id)) for one in ids)
     return render_template(
         "environment.md",
         notice=_MADE,
@@ -302,7 +303,7 @@ def _measured(comparison: Comparison) -> str:
 
 def _origin(record: Mapping[str, Any]) -> str:
     """Table of the provenance of the results."""
-    training, learnt = record["training"], "none: reference policies only"
+    training, learnt = record["training"], "none for this record"
     if training is not None:
         seeds = ", ".join(str(seed) for seed in training["seeds"])
         learnt = f"{training['steps']:,} steps, seeds {seeds}"

@@ -156,9 +156,11 @@ def test_the_expert_foresees_drift():
     agent.reset(1, [0])
     still = agent.act(observation, info)
     shifted = agent.act(changed(observation, shift_x=0.2), info)  # 0.1 nm since the image
-    ahead = 0.1 * ExpertConfig().foresight
-    assert (shifted - still)[0, 0] * 0.4 == pytest.approx(ahead, abs=1e-6)
-    assert (shifted - still)[0, 2] * 2.0 == pytest.approx(ahead, abs=1e-6)
+    assert (shifted - still)[0, 0] * 0.4 == pytest.approx(0.1, abs=1e-6)
+    assert (shifted - still)[0, 2] * 2.0 == pytest.approx(0.1, abs=1e-6)
+    # Half an image and lowering the tip take 12 s, in which it drifts 0.06 nm at 0.005 nm/s.
+    drifting = agent.act(changed(observation, drift_y=0.005 / 0.03), info)
+    assert (drifting - still)[0, 1] * 0.4 == pytest.approx(0.06, abs=1e-6)
 
 
 def test_random_drags_belong_to_the_seed():

@@ -201,7 +201,7 @@ MISTAKES = [
     (("search", stubs.TOY), "no training configuration"),
     (("search", "Ptycho-v0", "--trials", "0"), "trials must be at least 1, got 0"),
     (("reproduce", stubs.TOY), "no record at"),
-    (("reproduce", stubs.TOY, "--write", "--no-train"), "leave --no-train out"),
+    (("reproduce", stubs.TOY, "--write", "--no-train", "--small"), "leave --no-train out"),
     (("report",), "name an environment"),
     (("report", stubs.TOY, "--recording", "none.h5"), "no recorded scan at none.h5"),
     (("report", "--readme", "nowhere.md"), "no file nowhere.md"),

@@ -7,7 +7,7 @@ from PIL import Image
 from microgym.agents.training.video import animation
 from microgym.baselines.cli import record_video
 from microgym.baselines.cli.record_video import still
-from microgym.baselines.evaluation.env_config import EnvironmentConfig
+from microgym.baselines.evaluation.env_config import EnvironmentConfig, find_agent
 from tests.baselines.stubs import TOY, ToyAgent
 
 FRAMES = [np.full((33, 47, 3), shade, np.uint8) for shade in (0, 90, 250)]
@@ -37,6 +37,16 @@ def test_an_interrupted_video_keeps_its_frames():
     )
     assert len(frames) == 3
     assert not outcome["complete"]
+
+
+def test_the_film_of_an_environment_shows_its_shipped_agent(tmp_path):
+    setting = EnvironmentConfig("PFMLoop-v0")
+    path = record_video.write_film(setting, tmp_path)
+    assert path == tmp_path / "pfmloop.gif"
+    frames, _ = record_video.record_episode(setting, find_agent(setting, "trained"), 0)
+    with Image.open(path) as video:
+        assert 1 < video.n_frames <= len(frames)
+        assert video.size == frames[0].shape[1::-1]
 
 
 def test_a_gif_repeats_and_rests_on_its_last_frame(tmp_path):

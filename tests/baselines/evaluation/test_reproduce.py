@@ -16,13 +16,14 @@ KEPT = 5
 PROTOCOL = replace(SMALL, steps=40, seeds=(0, 1, 2), episodes=12, other_episodes=4, kept=KEPT)
 
 
-def recorded(tmp_path, small=True, **changes):
+def recorded(tmp_path, small=True, train=True, **changes):
     protocol = replace(PROTOCOL, **changes)
     return write_record(
         EnvironmentConfig(stubs.TOY),
         small=small,
         runs=tmp_path / "runs",
         protocol=protocol,
+        train=train,
         folder=tmp_path,
     )
 
@@ -78,6 +79,16 @@ def test_in_brief_only_the_kept_episodes_are_played(toy, tmp_path, monkeypatch):
     failed = [c for c in again(tmp_path, small=False, train=False, brief=True) if not c.passed]
     # A network's arithmetic is rounded otherwise elsewhere; a rule's is not.
     assert [(one.name, one.value) for one in failed] == [("expert, episodes reproduced", KEPT - 1)]
+
+
+def test_a_record_can_measure_the_shipped_agent_alone(toy, tmp_path):
+    path = recorded(tmp_path, small=False, train=False)
+    record = json.loads(path.read_text())
+    assert record["training"] is None
+    found = {one["agent"] for one in record["comparisons"][0]["scores"]}
+    assert "trained" in found
+    assert "trained now" not in found
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_record_without_single_returns_cannot_be_checked_in_brief(toy, tmp_path):

@@ -196,7 +196,7 @@ def test_results_stand_where_they_belong(tmp_path, comparison):
     record["training"] = None
     (tmp_path / f"{PTYCHO}.json").write_text(to_json(record), encoding="utf-8")
     untrained = docs.page([find(PTYCHO)], DOCS / "images", tmp_path)
-    assert "none: reference policies only" in section(untrained, "Reproducing")
+    assert "none for this record" in section(untrained, "Reproducing")
     without = docs.page([find(PTYCHO)], DOCS / "images", tmp_path / "none")
     assert "No results are recorded yet" in section(without, "Reference policies")
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from microgym.envs.ptycho.config import GRID
 from microgym.envs.ptycho.env import PtychoEnv
+from microgym.envs.ptycho.observation import MAPS, NUMBERS
 from microgym.envs.ptycho.task import PtychoTask
 
 QUIET: dict[str, Any] = {"drift": "off", "damage": "off", "exposures": 4, "photons": 1e5}
@@ -48,3 +49,12 @@ def play(env: Any, actions: Any) -> list[tuple[Any, ...]]:
 def wander(count: int, seed: int = 0, seconds: float = 1.0) -> list[NDArray[np.float32]]:
     places = np.random.default_rng(seed).uniform(-0.8, 0.8, (count, 2))
     return [action(y, x, seconds) for y, x in places]
+
+
+def number(observation: Any, name: str) -> float:
+    return float(NUMBERS.unpack(observation["numbers"][None].astype(float))[name][0])
+
+
+def maps_of(observation: Any) -> dict[str, Any]:
+    """Values of the maps by name."""
+    return {name: one[0] for name, one in MAPS.unpack(observation["maps"][None]).items()}
