@@ -111,7 +111,7 @@ def begin_direction(n, b, back, dials, parameters, state, work, lanes):
         line.peak_nn[b], line.mean_nn[b], line.excess_nn[b] = 0.0, 0.0, 0.0
         line.saturated[b], line.crashes[b] = 0.0, 0
     # Drift is that of the middle of each direction.
-    let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
+    let_drift(b, _DRIFT, 0.25 / rate, parameters.rates, state.keys, state.drift)
     # Fast axis: an even sweep from -W / 2 to W / 2, or back.
     way = -reach if back else reach
     sweep_piezo(b, 1, 0.5 / rate, way, parameters.hysteresis, piezo, work.places)
@@ -296,7 +296,7 @@ def end_direction(n, dials, parameters, state, work, lanes):
     if back == 0:
         compare_line(n, b, parameters, state, work)
     hit, pressure, worn = record_line(n, b, setpoint, parameters, state, work)
-    let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
+    let_drift(b, _DRIFT, 0.25 / rate, parameters.rates, state.keys, state.drift)
     ledger.time_s[b] += 0.5 / rate
     change_tip(b, hit, pressure, worn, parameters, state)
     if back == 1:

@@ -157,7 +157,7 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
         if disturb:
             unpad(view1d(now, stride, count), stride, q)
             copy_part(state.p[b], top, left, q, False)
-            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            let_drift(b, _DRIFT, parameters.loop_s, parameters.rates, state.keys, state.drift)
             state.wear[b] += parameters.wear_per_landing
             state.ledger.time_s[b] += parameters.loop_s
 

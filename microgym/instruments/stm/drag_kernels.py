@@ -66,13 +66,13 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     steps, patches = field.steps, field.patches
     drift, frame, traits = state.drift.drift, state.frame, state.tip.traits
     trace, events = state.trace, state.events
-    kappa, bath = parameters.kappa, parameters.bath
+    kappa, bath, rates = parameters.kappa, parameters.bath, parameters.rates
     for b in rows:
         h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
         a0, a1 = row_stream(keys, b, MEASUREMENT, _AMPLIFIER)
         tick = state.actions[b]
-        pass_time(b, parameters.drag_s, state, parameters)
+        pass_time(b, parameters.drag_s, rates, keys, ledger, state.drift)
         site, place, here = sites[b], places[b], present[b]
         offset_x, offset_y = traits[b, stm_tip.OFFSET_X], traits[b, stm_tip.OFFSET_Y]
         dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
@@ -97,7 +97,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         filled = 0
         done = 0
         while done < count and not crashed:
-            pass_time(b, duration, state, parameters)
+            pass_time(b, duration, rates, keys, ledger, state.drift)
             part = (done + 1.0) / count
             # The atom that tunnels, in surface coordinates: scanner - drift + frame; the atom that
             # pulls is beside it.
