@@ -17,7 +17,7 @@ from microgym.instruments.afm.surface_kernels import (
 )
 from microgym.instruments.afm.tip_kernels import break_tip, meet_debris
 from microgym.jit import kernel
-from microgym.numerics.array_views import view1d, view2d
+from microgym.numerics.array_views import borrowed, view1d, view2d
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
 from microgym.physics.cantilever import contact_peak, contact_pressure, pressed
 from microgym.physics.drift import let_drift
@@ -318,7 +318,8 @@ def scan_rows(rows, dials, parameters, state, work):
     Args:
         dials: (N, 4) float64, settings of the line, see `DIALS`.
     """
-    lanes, chunk, taken = work.lanes, work.chunk, 0
+    state, work, taken = borrowed(state), borrowed(work), 0
+    lanes, chunk = work.lanes, work.chunk
     keys, exposures = state.keys, state.ledger.exposures
     noisy = parameters.thermal_nm > 0.0 or parameters.detector_nm > 0.0
     for i in range(work.noise.size):

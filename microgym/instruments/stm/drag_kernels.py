@@ -3,7 +3,6 @@
 import numpy as np
 
 from microgym.instruments.stm.kernels import (
-    DRIFT,
     adatom_bump,
     change_tip,
     change_under_current,
@@ -12,10 +11,10 @@ from microgym.instruments.stm.kernels import (
 )
 from microgym.instruments.stm.state import CHANGED, CRASHED, LOST, TRACE
 from microgym.jit import kernel
+from microgym.numerics.array_views import borrowed
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import Well, hop_reach, pass_over, well_depth
-from microgym.physics.drift import advance_drift
 from microgym.random import EXOGENOUS, MEASUREMENT, normal, row_stream, uniform
 from microgym.random.streams import STMExogenous, STMMeasurement
 from microgym.specimens.adatom_fields import STEP_NM
@@ -63,6 +62,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         bias_v, conductance: (N,) float64, V and uS.
         state: the trace is written as the current over the one with the adatom beneath the tip.
     """
+    state = borrowed(state)
     keys, field, ledger = state.keys, state.field, state.ledger
     sites, places, present = field.sites, field.places, field.present
     steps, patches = field.steps, field.patches
@@ -71,7 +71,6 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
     trace, events = state.trace, state.events
     kappa, bath, rates = parameters.kappa, parameters.bath, parameters.rates
     for b in rows:
-        d0, d1 = row_stream(keys, b, EXOGENOUS, DRIFT)
         h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
         a0, a1 = row_stream(keys, b, MEASUREMENT, _AMPLIFIER)
@@ -101,9 +100,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         filled = 0
         done = 0
         while done < count and not crashed:
-            # As `pass_time`, without its calls, which would take as long as the rest.
-            advance_drift(b, d0, d1, duration, rates, moving)
-            ledger.time_s[b] += duration
+            pass_time(b, duration, rates, keys, ledger, moving)
             part = (done + 1.0) / count
             # The atom that tunnels, in surface coordinates: scanner - drift + frame; the atom that
             # pulls is beside it.

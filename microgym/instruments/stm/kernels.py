@@ -19,7 +19,7 @@ from microgym.specimens.adatom_fields import FIELD_NM
 
 # Of type int64, not literals: Numba compiles a helper anew for every literal it is called with.
 _NEW_TIP, _FIRST_STATE = np.int64(STMWorld.TIP), np.int64(STMWorld.FIRST_STATE)
-DRIFT, _TIP = np.int64(STMExogenous.DRIFT), np.int64(STMExogenous.TIP)
+_DRIFT, _TIP = np.int64(STMExogenous.DRIFT), np.int64(STMExogenous.TIP)
 _CONDITIONING = np.int64(STMExogenous.CONDITIONING)
 _PLACES, _READING = np.int64(STMMeasurement.PLACES), np.int64(STMMeasurement.READING)
 _MARKS = np.int64(STMMeasurement.MARKS)
@@ -55,7 +55,7 @@ def reset_rows(rows, state, parameters):
     """Draw drift and tips of new episodes."""
     tip = state.tip
     for b in rows:
-        s0, s1 = row_stream(state.keys, b, EXOGENOUS, DRIFT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         start_drift(b, s0, s1, parameters.rates, state.drift)
         # The first tip is sharp, or with the probability `bent` in one of the other states.
         f0, f1 = row_stream(state.keys, b, WORLD, _FIRST_STATE)
@@ -111,7 +111,7 @@ def pass_time(b, duration, rates, keys, ledger, drift):
         rates: of the parameters.
         keys, ledger, drift: of the state.
     """
-    let_drift(b, DRIFT, duration, rates, keys, drift)
+    let_drift(b, _DRIFT, duration, rates, keys, drift)
     ledger.time_s[b] += duration
 
 
@@ -244,7 +244,7 @@ def move_rows(rows, duration, state, parameters):
     """
     for b in rows:
         state.moves[b] += 1
-        s0, s1 = row_stream(state.keys, b, EXOGENOUS, DRIFT)
+        s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         settling = state.drift.settling[b]
         disturb_settling(s0, s1, state.moves[b], parameters.rates.settling, settling)
         pass_time(b, duration, parameters.rates, state.keys, state.ledger, state.drift)
