@@ -178,6 +178,9 @@ def unfinished_image_bel(
         done: (k,) lines that have been scanned.
         floor: part of the variance below which errors do not count.
     """
-    wrong = np.where(np.arange(variances.shape[1]) < done[:, None], errors, variances)
-    total, rest = (ordered_sum(np.insert(one, 0, 1e-12, axis=1)) for one in (variances, wrong))
+    count, lines = variances.shape
+    terms = np.full((2, count, lines + 1), 1e-12)
+    terms[:, :, 1:] = variances
+    np.copyto(terms[1, :, 1:], errors, where=np.arange(lines) < done[:, None])
+    total, rest = ordered_sum(terms)
     return -log(np.maximum(rest / total, floor)) / 2.302585092994046

@@ -192,6 +192,22 @@ def block_means(planes: Float32, cells: int) -> Float32:
     return means
 
 
+@inline_kernel
+def _sum_blocks(line, block, first, out):
+    """Write the sums of the blocks of a line, or add them, one element after the other."""
+    # Only loads at a stride known to the compiler become vector loads.
+    if block == 2:
+        for cell in range(out.size):
+            total = line[2 * cell] + line[2 * cell + 1]
+            out[cell] = total if first else out[cell] + total
+    else:
+        for cell in range(out.size):
+            total = line[cell * block]
+            for j in range(1, block):
+                total += line[cell * block + j]
+            out[cell] = total if first else out[cell] + total
+
+
 @kernel
 def _fill_block_means(planes, means):
     """Means of planes (M, size, size) over blocks, into (M, cells, cells)."""
@@ -202,12 +218,6 @@ def _fill_block_means(planes, means):
         for row in range(cells):
             out = means[m, row]
             for i in range(block):
-                line = planes[m, row * block + i]
-                for cell in range(cells):
-                    # Along the line first, then down: the order of a sum decides its last bit.
-                    total = line[cell * block]
-                    for j in range(1, block):
-                        total += line[cell * block + j]
-                    out[cell] = total if i == 0 else out[cell] + total
+                _sum_blocks(planes[m, row * block + i], block, i == 0, out)
             for cell in range(cells):
                 out[cell] *= scale

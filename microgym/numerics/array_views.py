@@ -4,7 +4,7 @@ Numba's own slices are checked and clipped, reshapes are checked, and an array t
 slice is copied first, in case the two overlap. That code takes long to compile.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -13,7 +13,7 @@ from numba.np.arrayobj import populate_array
 
 from microgym.jit import inline_kernel, kernel
 
-__all__ = ["BLOCK", "any_nonzero", "copy_plane", "view1d", "view2d"]
+__all__ = ["BLOCK", "any_nonzero", "borrowed", "copy_plane", "view1d", "view2d"]
 
 BLOCK = 16
 """Pixels of a line that are skipped together where a mask marks none of them: 64 bytes of float32,
@@ -60,6 +60,34 @@ def _view2d(typing: Any, array: Any, start: Any, rows: Any, columns: Any) -> Any
     return _piece(array, 2)
 
 
+def _lent(context: Any, b: ir.IRBuilder, kind: Any, value: ir.Value) -> ir.Value:
+    """Code of `borrowed`, for tuples of tuples."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, b, value)
+        array.meminfo = ir.Constant(array.meminfo.type, None)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        parts = enumerate(cast("Any", kind).types)
+        return context.make_tuple(
+            b, kind, [_lent(context, b, one, b.extract_value(value, i)) for i, one in parts]
+        )
+    return value
+
+
+def _borrowed(typing: Any, value: Any) -> Any:
+    """The same arrays, or tuple of arrays, without counting of references.
+
+    For kernels that hand them on: counts of a whole state take a microsecond a call. The arrays
+    must outlive the result, as arguments of the outermost kernel do.
+    """
+
+    def generate(context: Any, b: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return _lent(context, b, sig.args[0], args[0])
+
+    return value(value), generate
+
+
+borrowed: Any = intrinsic(_borrowed)
 view1d: Any = intrinsic(_view1d)
 view2d: Any = intrinsic(_view2d)
 

@@ -17,6 +17,8 @@ is too weak. All that a pulse does follows from the state of the film, the field
 Disorder is a random field (part of E_i), a random bond (beta_i: the depth of the double well) and
 dead sites (mobility 0), such as grain boundaries. No polarisation flows through the border. The
 piezoresponse is the polarisation seen through the tip, which blurs it.
+
+The steps of time are in `microgym.physics.lattice_kernels`.
 """
 
 import math
@@ -29,7 +31,6 @@ from numpy.typing import NDArray
 from microgym.jit import inline_kernel, kernel
 from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.libm import exp32, exponential, log64
-from microgym.random.generator import fill_bits
 from microgym.specimens.drawing import (
     BLUR_TRUNCATION,
     blur_columns,
@@ -41,14 +42,7 @@ from microgym.validation import Checked, NonNegative, Positive
 Plane = NDArray[np.float32]
 
 _F32 = np.float32
-_U32 = np.uint32
-_BYTE = np.uint32(0xFF)
-# Typed, not literals: Numba compiles a helper anew for every literal it is called with.
-_LOW, _HIGH = np.uint32(0), np.uint32(16)
-_FIRST = np.int64(0)
 _TINY = np.float32(1e-12)
-_BYTES_MEAN = np.float32(255.0)
-_BYTES_SCALE = np.float32(1.0 / math.sqrt(2.0 * (256.0**2 - 1.0) / 12.0))
 
 ACTIVATION_FIELD = np.float32(7.5)
 """Activation field E_a of creep, reduced units (design choice: 8 V, 10 ms write 25 nm)."""
@@ -62,7 +56,7 @@ _FWHM = 2.0 * math.sqrt(2.0 ** (2.0 / 3.0) - 1.0)
 
 
 class LatticeConstants(NamedTuple):
-    """Constants of `evolve`.
+    """Constants of `microgym.physics.lattice_kernels.evolve`.
 
     Attributes:
         kappa: coupling of neighbours.
@@ -113,169 +107,6 @@ class LatticeParameters(Checked):
         """The constants that `evolve` takes."""
         values = (self.kappa, self.depolarisation, self.dt, math.sqrt(2.0 * self.theta))
         return LatticeConstants(*(np.float32(one) for one in values))
-
-
-def evolve_work(height: int, width: int) -> int:
-    """Length of the float32 work array of `evolve`."""
-    stride = width + 2
-    return 2 * (height + 2) * stride + 4 * height * stride + stride
-
-
-@inline_kernel
-def _bell(bits):
-    """A number of mean 0 and variance 1 from 16 random bits: the sum of their two bytes.
-
-    Its third moment is that of a normal number and its fourth 2.4 rather than 3. A step of the
-    Euler scheme needs no more (weak order one: Kloeden and Platen, Numerical Solution of
-    Stochastic Differential Equations, 1992, 14.1), and normal numbers would take longer than all
-    the rest of the step.
-    """
-    total = (bits & _BYTE) + ((bits >> _U32(8)) & _BYTE)
-    return (_F32(np.int32(total)) - _BYTES_MEAN) * _BYTES_SCALE
-
-
-@kernel
-def _pad(source, stride, out):
-    """Copy a plane into rows of a longer stride, from the second column on; the rest becomes 0."""
-    height, width = source.shape
-    for i in range(height):
-        a, b = view1d(source, i * width, width), view1d(out, i * stride, stride)
-        b[0], b[stride - 1] = _F32(0.0), _F32(0.0)
-        for j in range(width):
-            b[j + 1] = a[j]
-
-
-@kernel
-def _mirror(p, height, stride):
-    """Give the ghost cells around a padded plane the values of their neighbours."""
-    for i in range(1, height + 1):
-        p[i * stride] = p[i * stride + 1]
-        p[(i + 1) * stride - 1] = p[(i + 1) * stride - 2]
-    top, first = view1d(p, 0, stride), view1d(p, stride, stride)
-    bottom = view1d(p, (height + 1) * stride, stride)
-    last = view1d(p, height * stride, stride)
-    for j in range(stride):
-        top[j], bottom[j] = first[j], last[j]
-
-
-@kernel
-def _mean(p, height, stride, columns):
-    """Mean over a padded plane, ghosts left out: columns first, as that needs no long chain."""
-    for j in range(stride):
-        columns[j] = _F32(0.0)
-    for i in range(1, height + 1):
-        row = view1d(p, i * stride, stride)
-        for j in range(stride):
-            columns[j] += row[j]
-    total = _F32(0.0)
-    for j in range(1, stride - 1):
-        total += columns[j]
-    return total / _F32(height * (stride - 2))
-
-
-@kernel
-def _step(p, beta, rate, drive, kappa, offset, factor, longest, out, count, stride):
-    """One Euler step of all padded rows; ghost cells are corrected afterwards."""
-    up, mid, down = view1d(p, 0, count), view1d(p, stride, count), view1d(p, 2 * stride, count)
-    left, right = view1d(p, stride - 1, count), view1d(p, stride + 1, count)
-    new = view1d(out, stride, count)
-    four = _F32(4.0)
-    for k in range(count):
-        # dP/dt = P - beta P^3 + kappa (sum of neighbours - 4 P) + E.
-        x = mid[k]
-        bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
-        force = (x - beta[k] * x * x * x) + kappa * bend
-        force += drive[k] - offset
-        dt = factor * rate[k]
-        dt = dt if dt < longest else longest
-        new[k] = x + dt * force
-
-
-@kernel
-def _noisy_step(
-    p, beta, rate, drive, bits, shift, kappa, offset, factor, longest, noise, start, out, count,
-    stride,
-):  # fmt: skip
-    """The same with noise, for `count` sites from `start` on."""
-    up, mid = view1d(p, start, count), view1d(p, start + stride, count)
-    down = view1d(p, start + 2 * stride, count)
-    left, right = view1d(p, start + stride - 1, count), view1d(p, start + stride + 1, count)
-    well, pace, push = (
-        view1d(beta, start, count),
-        view1d(rate, start, count),
-        view1d(drive, start, count),
-    )
-    new = view1d(out, start + stride, count)
-    four = _F32(4.0)
-    for k in range(count):
-        # The same, plus thermal noise of variance 2 theta dt, as detailed balance asks for.
-        x = mid[k]
-        bend = (up[k] + down[k]) + (left[k] + right[k]) - four * x
-        force = (x - well[k] * x * x * x) + kappa * bend
-        force += push[k] - offset
-        dt = factor * pace[k]
-        dt = dt if dt < longest else longest
-        new[k] = (x + dt * force) + noise * np.sqrt(dt) * _bell(bits[k] >> shift)
-
-
-@kernel
-def evolve(s0, s1, tick, steps, factor, growth, constants, beta, mobility, field, p, work):
-    """Let one lattice go through some steps of time.
-
-    Step k of a site lasts min(mobility factor growth^k, 1) dt. Where it is cut to dt, the site has
-    come to rest long before.
-
-    Args:
-        s0, s1: words of the stream of thermal noise; step k draws at tick + k, one number a site.
-        tick: number of steps before these.
-        steps: number of steps.
-        factor, growth: as above; 1 and 1 for steps of dt.
-        constants: `LatticeParameters.constants`.
-        beta: (H, W) float32, quartic coefficients.
-        mobility: (H, W) float32, at least 0; 0 where a site is dead.
-        field: (H, W) float32, field on each site.
-        p: (H, W) float32, polarisation, updated.
-        work: (`evolve_work(H, W)`,) float32.
-    """
-    kappa, depolarisation, longest, noise = constants
-    height, width = p.shape
-    stride = width + 2
-    count, size = height * stride, (height + 2) * stride
-    # Built by hand rather than by slices, which would be counted.
-    now, then = view1d(work, 0, size), view1d(work, size, size)
-    well, rate = view1d(work, 2 * size, count), view1d(work, 2 * size + count, count)
-    drive = view1d(work, 2 * size + 2 * count, count)
-    half = (count + 1) // 2
-    draws = view1d(work, 2 * size + 3 * count, half)
-    columns = view1d(work, 2 * size + 4 * count, stride)
-    bits = draws.view(np.uint32)
-    _pad(p, stride, view1d(work, stride, count))
-    _pad(beta, stride, well)
-    _pad(mobility, stride, rate)
-    _pad(field, stride, drive)
-    _mirror(now, height, stride)
-    scale = np.float64(longest) * factor
-    for step in range(steps):
-        offset, pace = _F32(0.0), _F32(scale)
-        scale *= growth
-        if depolarisation > _F32(0.0):
-            offset = depolarisation * _mean(now, height, stride, columns)
-        if noise > _F32(0.0):
-            # Each word serves a site of the upper half and one of the lower.
-            fill_bits(s0, s1, tick + step, bits)
-            for shift, start, sites in ((_LOW, _FIRST, half), (_HIGH, half, count - half)):
-                _noisy_step(
-                    now, well, rate, drive, bits, shift, kappa, offset, pace, longest, noise, start,
-                    then, sites, stride,
-                )  # fmt: skip
-        else:
-            _step(now, well, rate, drive, kappa, offset, pace, longest, then, count, stride)
-        _mirror(then, height, stride)
-        now, then = then, now
-    for i in range(height):
-        a, b = view1d(now, (i + 1) * stride + 1, width), view1d(p, i * width, width)
-        for j in range(width):
-            b[j] = a[j]
 
 
 @kernel

@@ -80,7 +80,7 @@ def engage_rows(rows, setpoint, parameters, state, work):
         setpoint: (N,) float64, setpoints of the signal, as in `DIALS`.
     """
     for b in rows:
-        let_drift(b, _DRIFT, parameters.engage_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.engage_s, parameters.rates, state.keys, state.drift)
         state.ledger.time_s[b] += parameters.engage_s
         land_tip(b, setpoint[b], parameters, state, work)
 
@@ -90,7 +90,7 @@ def withdraw_rows(rows, parameters, state):
     """Lift the tips of the listed rows to the upper end of the z-scanner."""
     loop = state.loop
     for b in rows:
-        let_drift(b, _DRIFT, parameters.withdraw_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.withdraw_s, parameters.rates, state.keys, state.drift)
         state.ledger.time_s[b] += parameters.withdraw_s
         # Scanner at rest, signal free.
         loop.integral[b], loop.height[b] = parameters.range_nm, parameters.range_nm
@@ -110,7 +110,7 @@ def exchange_rows(rows, setpoint, parameters, state, work):
     """
     tip, drift = state.tip, state.drift
     for b in rows:
-        let_drift(b, _DRIFT, parameters.exchange_s, parameters, state)
+        let_drift(b, _DRIFT, parameters.exchange_s, parameters.rates, state.keys, state.drift)
         state.ledger.time_s[b] += parameters.exchange_s
         tip.exchanges[b] += 1
         renew_tip(b, state.keys, parameters, tip)

@@ -17,7 +17,7 @@ from microgym.instruments.afm.surface_kernels import (
 )
 from microgym.instruments.afm.tip_kernels import break_tip, meet_debris
 from microgym.jit import kernel
-from microgym.numerics.array_views import view1d, view2d
+from microgym.numerics.array_views import borrowed, view1d, view2d
 from microgym.physics.afm_tip import apex_radius, archard, worn_height
 from microgym.physics.cantilever import contact_peak, contact_pressure, pressed
 from microgym.physics.drift import let_drift
@@ -111,7 +111,7 @@ def begin_direction(n, b, back, dials, parameters, state, work, lanes):
         line.peak_nn[b], line.mean_nn[b], line.excess_nn[b] = 0.0, 0.0, 0.0
         line.saturated[b], line.crashes[b] = 0.0, 0
     # Drift is that of the middle of each direction.
-    let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
+    let_drift(b, _DRIFT, 0.25 / rate, parameters.rates, state.keys, state.drift)
     # Fast axis: an even sweep from -W / 2 to W / 2, or back.
     way = -reach if back else reach
     sweep_piezo(b, 1, 0.5 / rate, way, parameters.hysteresis, piezo, work.places)
@@ -296,7 +296,7 @@ def end_direction(n, dials, parameters, state, work, lanes):
     if back == 0:
         compare_line(n, b, parameters, state, work)
     hit, pressure, worn = record_line(n, b, setpoint, parameters, state, work)
-    let_drift(b, _DRIFT, 0.25 / rate, parameters, state)
+    let_drift(b, _DRIFT, 0.25 / rate, parameters.rates, state.keys, state.drift)
     ledger.time_s[b] += 0.5 / rate
     change_tip(b, hit, pressure, worn, parameters, state)
     if back == 1:
@@ -318,7 +318,8 @@ def scan_rows(rows, dials, parameters, state, work):
     Args:
         dials: (N, 4) float64, settings of the line, see `DIALS`.
     """
-    lanes, chunk, taken = work.lanes, work.chunk, 0
+    state, work, taken = borrowed(state), borrowed(work), 0
+    lanes, chunk = work.lanes, work.chunk
     keys, exposures = state.keys, state.ledger.exposures
     noisy = parameters.thermal_nm > 0.0 or parameters.detector_nm > 0.0
     for i in range(work.noise.size):

@@ -103,7 +103,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         distance = np.sqrt(dy * dy + dx * dx)
         command[b, 0], command[b, 1] = places[b, 0], places[b, 1]
         before = distance / parameters.speed_cells_s + parameters.dead_time_s
-        let_drift(b, _DRIFT, before, parameters, state)
+        let_drift(b, _DRIFT, before, parameters.rates, state.keys, state.drift)
         drift = state.drift.drift
         y, x = command[b, 0] + drift[b, 0], command[b, 1] + drift[b, 1]
         place[b, 0], place[b, 1] = y, x
@@ -117,7 +117,7 @@ def pulse_rows(rows, places, volts, seconds, parameters, state, work):
         )
         if reach > 0.0:
             drive(b, y, x, peak, d, reach, length, parameters, state, work)
-        let_drift(b, _DRIFT, length, parameters, state)
+        let_drift(b, _DRIFT, length, parameters.rates, state.keys, state.drift)
         # The tip wears by contact, and under bias as its square times the time.
         state.wear[b] += parameters.wear_per_landing
         state.wear[b] += parameters.wear_per_s * length * (0.1 * bias) * (0.1 * bias)
@@ -168,7 +168,7 @@ def scan_rows(rows, parameters, state, work):
         fill_normal(s0, s1, state.images[b], draws)
         state.images[b] += 1
         for i in range(size):
-            let_drift(b, _DRIFT, line_s, parameters, state)
+            let_drift(b, _DRIFT, line_s, parameters.rates, state.keys, state.drift)
             drift = state.drift.drift
             _scan_line(i, drift[b, 0], drift[b, 1], seen, state.image[b, i])
             row, white = state.image[b, i], noise[i]

@@ -6,7 +6,6 @@ Arguments are those of `microgym.instruments.pfm.film_kernels`.
 import numpy as np
 
 from microgym.instruments.pfm.film_kernels import (
-    BIASES,
     LOOP_POINTS,
     copy_part,
     let_rest,
@@ -17,7 +16,7 @@ from microgym.instruments.pfm.film_kernels import (
     window,
 )
 from microgym.jit import kernel
-from microgym.numerics.array_views import view2d
+from microgym.numerics.array_views import view1d, view2d
 from microgym.numerics.libm import exponential
 from microgym.physics.drift import let_drift
 from microgym.physics.ferroelectric import (
@@ -27,18 +26,20 @@ from microgym.physics.ferroelectric import (
     add_tip_field,
     confine,
     driven_reach,
-    evolve,
 )
+from microgym.physics.lattice_kernels import has_still_rim, pad, relax, surround, unpad
 from microgym.random import EXOGENOUS, MEASUREMENT, draw_normal, row_stream
 from microgym.random.streams import PFMExogenous, PFMMeasurement
 
 LOOP_STEPS = 8
 """Lattice steps at each bias of a hysteresis loop (design choice): twice as many narrow it by an
-eighth, as walls cannot move faster than the lattice lets them."""
+eighth, as walls cannot move faster than the lattice lets them. An even number, so that the result
+lies where the start lay."""
 
 
 _DRIFT, _HEAT = np.int64(PFMExogenous.DRIFT), np.int64(PFMExogenous.HEAT)
 _LOOP = np.int64(PFMMeasurement.LOOP)
+_ROUNDING = 1.000001
 _ZERO, _CALM = np.int64(0), np.float32(0.0)
 
 
@@ -78,7 +79,9 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
             let_rest(
                 b, 0.0, time, y, x, reach, _CALM, parameters, state, beta, mobility, field, rest
             )
-        top, left, height, width = window(y, x, max(reach, 3.0 * sigma + 1.0), size)
+        # With one row and column around that do not move, whatever the rounding of distances.
+        near = _ROUNDING * max(reach, 3.0 * sigma) - 1.0
+        top, left, height, width = window(y, x, near, size)
         part = height * width
         beta, alive = view2d(work, 0, height, width), view2d(work, part, height, width)
         field, q = view2d(work, 2 * part, height, width), view2d(work, 3 * part, height, width)
@@ -86,7 +89,7 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
             view2d(work, 4 * part, height, width),
             view2d(work, 5 * part, height, width),
         )
-        drive, rest = view2d(work, 6 * part, height, width), work[(7 + BIASES) * part :]
+        drive, moves = view2d(work, 6 * part, height, width), view2d(work, 7 * part, height, width)
         prepare(b, top, left, parameters, state, beta, alive, field)
         confine(y - top, x - left, reach, alive)
         _weigh(y - top, x - left, sigma, weight)
@@ -94,11 +97,27 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
         profile[:] = np.float32(0.0)
         add_tip_field(y - top, x - left, 1.0, d, profile)
         copy_part(state.p[b], top, left, q, True)
-        # Mobilities at each bias, which the sweep passes three times.
+        # Padded planes, which the lattice's steps need: they are made once for all biases.
+        stride = width + 2
+        count, whole = height * stride, (height + 2) * stride
+        padded = work[8 * part :]
+        now, then = view1d(padded, 0, whole), view1d(padded, whole, whole)
+        well = view1d(padded, 2 * whole, count)
+        rest = view1d(padded, 2 * whole + count, 4 * count + stride)
+        planes_at = 2 * whole + 5 * count + stride
+        pad(beta, stride, well)
+        pad(q, stride, view1d(now, stride, count))
+        surround(now, then, height, stride)
+        # Fields and mobilities at each bias, which the sweep passes three times.
         for level in range(-points, points + 1):
             _bias(np.float32(peak * level / points), profile, field, drive)
-            moves = view2d(work, (7 + points + level) * part, height, width)
             activate(drive, alive, moves)
+            at = planes_at + 2 * (points + level) * count
+            pad(drive, stride, view1d(padded, at, count))
+            pad(moves, stride, view1d(padded, at + count, count))
+        pad(alive, stride, view1d(rest, 0, count))
+        still = has_still_rim(rest, height, stride)
+        sites = view2d(now, stride, height, stride)
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _HEAT)
         found[b, 0], found[b, 1] = highest, -highest
         up, down = False, False
@@ -112,15 +131,19 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
             level = step if quarter % 2 == 0 else points - step
             level = -level if quarter == 2 or quarter == 3 else level
             volts = highest * level / points
-            _bias(np.float32(peak * level / points), profile, field, drive)
-            moves = view2d(work, (7 + points + level) * part, height, width)
-            evolve(s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, beta, moves, drive, q, rest)
+            at = planes_at + 2 * (points + level) * count
+            push, rate = view1d(padded, at, count), view1d(padded, at + count, count)
+            relax(
+                s0, s1, _ZERO, LOOP_STEPS, factor, 1.0, calm, well, rate, push, still, now, then,
+                height, stride, rest,
+            )  # fmt: skip
             if abs(level) == points and disturb:
+                unpad(rate, stride, moves)
                 rearm(b, top, left, moves, dwell_s / ATTEMPT_S, state)
             if point < points or quarter > 4:
                 continue
             # Coercive bias: where the response first changes sign, between points linearly.
-            seen = _weighted(weight, q, box)
+            seen = _weighted(weight, sites, box)
             crossed = (before < 0.0) != (seen < 0.0)
             if point > points and crossed:
                 at = last + (volts - last) * before / (before - seen)
@@ -132,8 +155,9 @@ def loop_rows(rows, spots, disturb, parameters, state, found, work):
             if up and down and not disturb:
                 break
         if disturb:
+            unpad(view1d(now, stride, count), stride, q)
             copy_part(state.p[b], top, left, q, False)
-            let_drift(b, _DRIFT, parameters.loop_s, parameters, state)
+            let_drift(b, _DRIFT, parameters.loop_s, parameters.rates, state.keys, state.drift)
             state.wear[b] += parameters.wear_per_landing
             state.ledger.time_s[b] += parameters.loop_s
 
@@ -188,11 +212,11 @@ def _box(y, x, reach, height, width):
 
 @kernel
 def _weighted(weight, p, box):
-    """Polarisation seen by the tip at one place; the weight is 0 outside the box."""
+    """Polarisation, padded, seen by the tip at one place; the weight is 0 outside the box."""
     total = 0.0
     top, bottom, left, right = box
     for i in range(top, bottom):
         share, value = weight[i], p[i]
         for j in range(left, right):
-            total += share[j] * value[j]
+            total += share[j] * value[j + 1]
     return total

@@ -155,7 +155,7 @@ def _aim(b, target, dwell_s, path, microscope, state):
     # Backlash of the drive.
     move_stage(y, x, microscope.backlash, state.play[b])
     # The specimen drifts meanwhile.
-    let_drift(b, _DRIFT, before, microscope, state)
+    let_drift(b, _DRIFT, before, microscope.rates, state.keys, state.drift)
     # Nodes in time, as the specimen fades and drifts within the exposure: see `_measure`.
     rates = microscope.inverse_critical
     most = measurement.photons[b] * microscope.illumination.peak
@@ -169,14 +169,14 @@ def _aim(b, target, dwell_s, path, microscope, state):
     for k in range(count):
         time, weight = exposure_node(k, count, fading)
         time = time if smears > 1 else 0.5
-        let_drift(b, _DRIFT, (time - past) * dwell_s, microscope, state)
+        let_drift(b, _DRIFT, (time - past) * dwell_s, microscope.rates, state.keys, state.drift)
         past = time
         exposure_position(s0, s1, tick, microscope.jitter, state.play[b], drift, beam)
         path[2 * k], path[2 * k + 1] = beam[0] - y, beam[1] - x
         mean_y += weight * (beam[0] - y)
         mean_x += weight * (beam[1] - x)
     beam[0], beam[1] = y + mean_y, x + mean_x
-    let_drift(b, _DRIFT, (1.0 - past) * dwell_s, microscope, state)
+    let_drift(b, _DRIFT, (1.0 - past) * dwell_s, microscope.rates, state.keys, state.drift)
     ledger.time_s[b] += before + dwell_s
     ledger.dose[b] += np.float32(measurement.photons[b])
     ledger.path_m[b] += way * microscope.pixel_m
@@ -333,5 +333,5 @@ def wait_rows(rows, microscope, state):
             latest = max(latest, time_s[b])
         for b in range(first, first + each):
             # The specimen drifts under a probe that waits.
-            let_drift(b, _DRIFT, latest - time_s[b], microscope, state)
+            let_drift(b, _DRIFT, latest - time_s[b], microscope.rates, state.keys, state.drift)
             time_s[b] = latest

@@ -11,6 +11,7 @@ from microgym.instruments.stm.kernels import (
 )
 from microgym.instruments.stm.state import CHANGED, CRASHED, LOST, TRACE
 from microgym.jit import kernel
+from microgym.numerics.array_views import borrowed
 from microgym.numerics.libm import exp64
 from microgym.physics import stm_tip
 from microgym.physics.adatoms import Well, hop_reach, pass_over, well_depth
@@ -61,18 +62,20 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         bias_v, conductance: (N,) float64, V and uS.
         state: the trace is written as the current over the one with the adatom beneath the tip.
     """
+    state = borrowed(state)
     keys, field, ledger = state.keys, state.field, state.ledger
     sites, places, present = field.sites, field.places, field.present
     steps, patches = field.steps, field.patches
-    drift, frame, traits = state.drift.drift, state.frame, state.tip.traits
+    moving, frame, traits = state.drift, state.frame, state.tip.traits
+    drift = moving.drift
     trace, events = state.trace, state.events
-    kappa, bath = parameters.kappa, parameters.bath
+    kappa, bath, rates = parameters.kappa, parameters.bath, parameters.rates
     for b in rows:
         h0, h1 = row_stream(keys, b, EXOGENOUS, _HOPS)
         m0, m1 = row_stream(keys, b, MEASUREMENT, _TRACE)
         a0, a1 = row_stream(keys, b, MEASUREMENT, _AMPLIFIER)
         tick = state.actions[b]
-        pass_time(b, parameters.drag_s, state, parameters)
+        pass_time(b, parameters.drag_s, rates, keys, ledger, moving)
         site, place, here = sites[b], places[b], present[b]
         offset_x, offset_y = traits[b, stm_tip.OFFSET_X], traits[b, stm_tip.OFFSET_Y]
         dx, dy = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1]
@@ -97,7 +100,7 @@ def drag_rows(rows, starts, ends, bias_v, conductance, state, parameters):
         filled = 0
         done = 0
         while done < count and not crashed:
-            pass_time(b, duration, state, parameters)
+            pass_time(b, duration, rates, keys, ledger, moving)
             part = (done + 1.0) / count
             # The atom that tunnels, in surface coordinates: scanner - drift + frame; the atom that
             # pulls is beside it.

@@ -103,10 +103,16 @@ def change_tip(b, cause, u, state, parameters):
 
 
 @kernel
-def pass_time(b, duration, state, parameters):
-    """Advance the clock and the drift of row b by a duration, s."""
-    let_drift(b, _DRIFT, duration, parameters, state)
-    state.ledger.time_s[b] += duration
+def pass_time(b, duration, rates, keys, ledger, drift):
+    """Advance the clock and the drift of row b by a duration, s.
+
+    Args:
+        duration: s.
+        rates: of the parameters.
+        keys, ledger, drift: of the state.
+    """
+    let_drift(b, _DRIFT, duration, rates, keys, drift)
+    ledger.time_s[b] += duration
 
 
 @kernel
@@ -148,7 +154,9 @@ def scan_rows(rows, state, parameters):
         # Drift at the borders of the bands, relative to the frame, while the image is written.
         for band in range(BANDS + 1):
             if band:
-                pass_time(b, duration / BANDS, state, parameters)
+                pass_time(
+                    b, duration / BANDS, parameters.rates, state.keys, state.ledger, state.drift
+                )
             for axis in range(2):
                 bands[b, band, axis] = drift[b, axis] - frame[b, axis]
         # Registration: the drift of the middle, with an error, is added to the frame.
@@ -211,7 +219,9 @@ def condition_rows(rows, dips_nm, pulses_v, state, parameters):
         if uniform(s0, s1, tick, 0) < chance:
             cause = stm_tip.cause_of(dips_nm[b], pulses_v[b], hardness)
             change_tip(b, cause, uniform(s0, s1, tick, 1), state, parameters)
-        pass_time(b, parameters.condition_s, state, parameters)
+        pass_time(
+            b, parameters.condition_s, parameters.rates, state.keys, state.ledger, state.drift
+        )
         state.actions[b] += 1
 
 
@@ -237,7 +247,7 @@ def move_rows(rows, duration, state, parameters):
         s0, s1 = row_stream(state.keys, b, EXOGENOUS, _DRIFT)
         settling = state.drift.settling[b]
         disturb_settling(s0, s1, state.moves[b], parameters.rates.settling, settling)
-        pass_time(b, duration, state, parameters)
+        pass_time(b, duration, parameters.rates, state.keys, state.ledger, state.drift)
         for axis in range(2):
             state.frame[b, axis] = state.drift.drift[b, axis]
         state.actions[b] += 1

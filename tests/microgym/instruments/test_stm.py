@@ -387,8 +387,9 @@ def test_time_slicing_leaves_the_drift_as_it_is(level):
     whole.look(ROWS)
     for instrument, parts in ((whole, 1), (sliced, 7)):
         waits = (120.0 if instrument is whole else 140.0) / parts
+        state, rates = instrument.state, instrument.parameters.rates
         for row in ROWS.repeat(parts):
-            pass_time(row, waits, instrument.state, instrument.parameters)
+            pass_time(row, waits, rates, state.keys, state.ledger, state.drift)
     assert whole.state.ledger.time_s == pytest.approx(sliced.state.ledger.time_s)
     assert whole.state.drift.drift == pytest.approx(sliced.state.drift.drift, abs=1e-9)
 

@@ -15,12 +15,11 @@ from microgym.physics.ferroelectric import (
     add_tip_field,
     confine,
     driven_reach,
-    evolve,
-    evolve_work,
     respond,
     respond_work,
     tip_width,
 )
+from microgym.physics.lattice_kernels import evolve, evolve_work
 from microgym.random import Role, episode_key, stream
 
 COERCIVE = 2.0 / (3.0 * math.sqrt(3.0))
