@@ -28,7 +28,7 @@ SHIPPED = "trained"
 FRESH = "trained now"
 """Name of the agents that were trained in this run, all seeds together."""
 
-_LADDER = ("idle", "random", "expert", "oracle", SHIPPED, FRESH)
+_LADDER = ("idle", "random", "expert", "belief", "oracle", SHIPPED, FRESH)
 _UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
@@ -232,8 +232,8 @@ def summary(env_id: str, comparison: Comparison, agent: str) -> dict[str, Any]:
 def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, ...]:
     """Differences that the claims rest on, of the policies that took part.
 
-    They are best fixed policy - random, expert - best fixed policy, oracle - expert, and each
-    trained agent - expert. Every policy that is none of the others is fixed; the best of them on
+    They are best fixed policy - random, expert - best fixed policy, oracle - expert, each trained
+    agent - expert, and shipped agent - belief. Every policy that is none of the others is fixed; the best of them on
     these episodes is taken, which favours it.
 
     Args:
@@ -247,6 +247,7 @@ def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, 
         ("oracle", "expert"),
         (SHIPPED, "expert"),
         (FRESH, "expert"),
+        (SHIPPED, "belief"),
     ]
     return tuple(
         PairedDifference(better, worse, paired_difference(returns[better], returns[worse]))

@@ -46,6 +46,7 @@ ABOUT = {
     "idle": "zero actions",
     "random": "uniformly random actions",
     "expert": "rules of a skilled operator, tuned on training specimens",
+    "belief": "greedy on what the embedded network predicts",
     "oracle": "knows the hidden state",
     SHIPPED: "the agent that comes with the package",
     FRESH: "trained in this run",
