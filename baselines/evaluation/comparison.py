@@ -233,8 +233,8 @@ def gaps(returns: Mapping[str, NDArray[np.float64]]) -> tuple[PairedDifference, 
     """Differences that the claims rest on, of the policies that took part.
 
     They are best fixed policy - random, expert - best fixed policy, oracle - expert, each trained
-    agent - expert, and shipped agent - belief. Every policy that is none of the others is fixed; the best of them on
-    these episodes is taken, which favours it.
+    agent - expert, and shipped agent - belief. Every policy that is none of the others is fixed;
+    the best of them on these episodes is taken, which favours it.
 
     Args:
         returns: policy to [runs, episodes].
