@@ -196,7 +196,12 @@ class DragProposals(PolicyAdapter):
             return False
         paths = starts[fits], ends[fits], press[fits]
         first, _ = self._outcomes(row, int((apart**2).sum(axis=1).argmin()), paths, np.zeros(2))
-        order = np.argsort(first, kind="stable")[:COUNT]
+        # The best drags at each conductance: a strong well forgives errors that a particle lacks.
+        rank = np.empty(len(first), np.int64)
+        for one in np.unique(paths[2]):
+            same = np.flatnonzero(paths[2] == one)
+            rank[same[np.argsort(first[same], kind="stable")]] = np.arange(same.size)
+        order = np.lexsort((first, rank))[:COUNT]
         starts, ends, press = paths = tuple(one[order] for one in paths)
         drawn = systematic(weight, SIMULATED, 0.5).tolist()
         costs, far = np.stack([self._outcomes(row, k, paths, apart[k]) for k in drawn], axis=1)
