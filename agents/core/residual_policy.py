@@ -89,12 +89,6 @@ class ResidualController(PolicyAdapter):
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
         """Features of one decision, (N, width), of size 1; `action` is the expert's."""
 
-    def observe_correction(self, changes: NDArray[np.float64]) -> None:
-        """Update the expert's memory with the corrections, (N, k); by default it ignores them."""
-
-    def clip_action(self, action: NDArray[np.float64], features: Float32) -> None:
-        """Limit corrected actions (N, components) in place; by default all are allowed."""
-
     def allocate(self, num_envs: int) -> None:
         """Begin N episodes, of the expert too."""
         self.expert.reset(num_envs)
@@ -124,15 +118,9 @@ class ResidualController(PolicyAdapter):
         return {HISTORY: memory.reshape(len(memory), -1).copy()}
 
     def adapt_action(self, choice: NDArray[Any]) -> Float32:
-        """The expert's present actions, corrected by parts (N, k) of the largest corrections.
-
-        Called once a decision, since the expert's memory may change.
-        """
-        changes = self.limits * np.clip(choice, -1.0, 1.0)
-        self.observe_correction(changes)
+        """The expert's present actions, corrected by parts (N, k) of the largest corrections."""
         action = self.state.proposed.astype(np.float64)
-        action[:, self.corrected] += changes
-        self.clip_action(action, self.state.features[:, -1])
+        action[:, self.corrected] += self.limits * np.clip(choice, -1.0, 1.0)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
 

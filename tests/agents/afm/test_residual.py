@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from microgym.agents.afm.references import ExpertAgent, line_action
-from microgym.agents.afm.residual import RANGE, RESERVE, AFMResidual, AFMTeacher
+from microgym.agents.afm.residual import RANGE, SPEED, AFMResidual, AFMTeacher
 from microgym.agents.core.asymmetric_policy import AsymmetricPolicy
 from microgym.agents.core.config import load_config
 from microgym.agents.core.learner import Learner, conditions_of
@@ -33,7 +33,7 @@ def corrected(count: int, **arguments: Any) -> PrivilegedObservationWrapper:
     )
 
 
-def test_no_corrections_leave_the_expert_as_it_is_while_there_is_time():
+def test_no_corrections_leave_the_expert_as_it_is():
     env: Any = gym.make_vec("AFM-v0", 3, split="validation")
     observation, _ = env.reset(seed=4)
     corrections, alone = AFMResidual(2), ExpertAgent()
@@ -41,32 +41,12 @@ def test_no_corrections_leave_the_expert_as_it_is_while_there_is_time():
     alone.reset(3, range(3))
     for _ in range(6):
         corrections.adapt_observation(observation)
-        action = corrections.adapt_action(np.zeros((3, 3)))
+        action = corrections.adapt_action(np.zeros((3, 1)))
         assert np.array_equal(action, alone.act(observation, {}))
         observation, *_ = env.step(action)
 
 
-def test_lines_to_come_keep_their_share_of_the_time():
-    """As slow as can be from the first line on, a frame is complete, its last line not hasty."""
-    env: Any = gym.make_vec("AFM-v0", 4, split="validation", autoreset_mode="Disabled")
-    observation, info = env.reset(seed=4)
-    corrections = AFMResidual(1)
-    corrections.allocate(4)
-    slowest, over = np.tile([0.0, 0.0, -1.0], (4, 1)), np.zeros(4, np.bool_)
-    rates = []
-    for _ in range(64):
-        assert not over.any()
-        corrections.adapt_observation(observation)
-        action = corrections.adapt_action(slowest)
-        observation, _, over, _, info = env.step(action)
-        rates.append(env.unwrapped.task.state.dials[:, 3].copy())
-    assert (info["ledger"]["exposures"] == 64).all()
-    assert info["ledger"]["time_s"] == pytest.approx(16.0, rel=0.01)
-    assert max(rate.max() for rate in rates) < 4.0 / RESERVE * 1.01
-    assert rates[0].max() < 4.0
-
-
-def test_only_three_dials_are_corrected_and_within_bounds():
+def test_only_the_line_rate_is_corrected_and_within_bounds():
     env: Any = gym.make_vec("AFM-v0", 2, lines=8)
     observation, _ = env.reset(seed=1)
     corrections = AFMResidual(2)
@@ -74,10 +54,10 @@ def test_only_three_dials_are_corrected_and_within_bounds():
     seen = corrections.adapt_observation(observation)[HISTORY]
     assert seen.shape == (2, 2 * corrections.width)
     assert np.abs(seen).max() <= corrections.feature_bound
-    far = corrections.adapt_action(np.full((2, 3), 9.0))
-    apart = np.clip(corrections.state.proposed[:, [0, 1, 3]] + np.array(RANGE), -1.0, 1.0)
-    assert far[:, [0, 1, 3]] == pytest.approx(apart, abs=1e-6)
-    assert np.array_equal(far[:, 2], corrections.state.proposed[:, 2])
+    far = corrections.adapt_action(np.full((2, 1), 9.0))
+    proposed = corrections.state.proposed
+    assert far[:, SPEED] == pytest.approx(np.clip(proposed[:, SPEED] + RANGE, -1.0, 1.0), abs=1e-6)
+    assert np.array_equal(far[:, :SPEED], proposed[:, :SPEED])
 
 
 def test_what_is_seen_tells_a_loop_that_rings_from_one_that_does_not():
@@ -102,7 +82,7 @@ def test_the_potential_moves_rewards_and_does_not_change_the_discounted_return()
     rng = np.random.default_rng(0)
     paid, earned, discount, steps = np.zeros(3), np.zeros(3), 1.0, []
     for _ in range(16):
-        choice = rng.uniform(-0.3, 0.3, (3, 3))
+        choice = rng.uniform(-0.3, 0.3, (3, 1))
         action = env.adapter.adapt_action(choice)
         _, reward, over, _, _ = env.step(choice)
         reward = reward + env.shaping
@@ -143,7 +123,7 @@ def test_the_actor_sees_nothing_of_the_truth_and_the_critic_does():
         env.observation_space, env.action_space, lambda _: 1e-3, **learner.policy_kwargs()
     )
     native.reset(seed=1)
-    seen, *_ = native.step(np.zeros((2, 3)))
+    seen, *_ = native.step(np.zeros((2, 1)))
     told = {name: torch.from_numpy(part) for name, part in seen.items()}
     other = {**told, CRITIC: told[CRITIC] + 1.0, TARGET: told[TARGET] + 1.0}
     with torch.no_grad():
@@ -159,11 +139,11 @@ def test_a_snapshot_brings_everything_back():
     env = corrected(2)
     env.reset(seed=2)
     for _ in range(5):
-        env.step(np.full((2, 3), 0.1))
+        env.step(np.full((2, 1), 0.1))
     state = env.snapshot()
-    first = [env.step(np.full((2, 3), -0.2)) for _ in range(4)]
+    first = [env.step(np.full((2, 1), -0.2)) for _ in range(4)]
     env.restore(state)
-    second = [env.step(np.full((2, 3), -0.2)) for _ in range(4)]
+    second = [env.step(np.full((2, 1), -0.2)) for _ in range(4)]
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one[1], other[1])
         assert all(np.array_equal(one[0][name], other[0][name]) for name in one[0])
@@ -171,10 +151,10 @@ def test_a_snapshot_brings_everything_back():
 
 def test_what_cannot_be_corrected():
     with pytest.raises(ValueError, match=r"PFM-v0 has no expert that can be corrected"):
-        ResidualPolicyNet(1, 7, 3, [4]).adapter("PFM-v0")
+        ResidualPolicyNet(1, 7, 1, [4]).adapter("PFM-v0")
     with pytest.raises(ValueError, match=r"7 features must be .* in AFM-v0"):
-        ResidualPolicyNet(1, 7, 3, [4]).adapter("AFM-v0")
-    agent = PolicyAgent(ResidualPolicyNet(1, 31, 3, [4]), "AFM-v0", "net")
+        ResidualPolicyNet(1, 7, 1, [4]).adapter("AFM-v0")
+    agent = PolicyAgent(ResidualPolicyNet(1, 31, 1, [4]), "AFM-v0", "net")
     agent.reset(1)
     with pytest.raises(ValueError, match=r"must be a mapping with \['numbers', 'signals'\]"):
         agent.act(np.zeros((1, 14), np.float32))
