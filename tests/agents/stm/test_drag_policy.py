@@ -65,6 +65,17 @@ def test_a_fresh_network_makes_the_best_drag_and_looks_when_due(values, choice):
     assert DragPolicyNet().decide(told(**values)).item() == choice
 
 
+def test_drags_of_each_conductance_are_proposed():
+    """A weak well that is not expected yet is found by drags at a large conductance."""
+    env: Any = gym.make_vec("STM-v0", 8, split="validation")
+    observation, _ = env.reset(seed=0)
+    proposals = DragProposals(1)
+    proposals.allocate(8)
+    press = proposals.adapt_observation(observation)[DRAGS][..., DRAG.index("press")]
+    for one in (-1.0, 0.0, 1.0):
+        assert ((press == one).sum(axis=1) == COUNT // 3).all()
+
+
 def test_a_fresh_network_is_better_than_the_expert_and_does_not_depend_on_the_batch():
     setting, net = EnvironmentConfig("STMBuild-v0", "validation"), DragPolicyNet()
     agent = PolicyAgent(net, "STMBuild-v0", "fresh")
