@@ -1,6 +1,5 @@
 """Learner: the parts of a training that depend on the kind of network."""
 
-import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,8 +46,7 @@ class AuxiliaryLossCallback(BaseCallback):
     Args:
         net: the network.
         teacher: loss, and mask of the targets. Its settings are `aux_learning_rate` of Adam,
-            `aux_batch_size`, `aux_epochs` (passes over each rollout, 1 by default) and
-            `aux_until_step` (environment step after which there is no loss; no end by default).
+            `aux_batch_size` and `aux_epochs` (passes over each rollout, 1 by default).
 
     Attributes:
         optimizer: of the weights that the auxiliary loss trains.
@@ -76,7 +74,7 @@ class AuxiliaryLossCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         rollout, self._rollout = self._rollout, None
         settings = self._settings
-        if rollout is None or self.num_timesteps > settings.get("aux_until_step", math.inf):
+        if rollout is None:
             return
         done = min(self.num_timesteps / self.locals["total_timesteps"], 1.0)
         decay = 1.0 - (1.0 - self._teacher.final_learning_rate) * done

@@ -5,7 +5,7 @@ decisions, each with the observation, the expert's action and the expert's memor
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -66,24 +66,6 @@ class ResidualController(PolicyAdapter):
         seen = spaces.Box(-most, most, (history * width,), np.float32)
         self.observation_space = spaces.Dict({HISTORY: seen})
         self.action_space = spaces.Box(-1.0, 1.0, (len(corrected),), np.float32)
-
-    @classmethod
-    def for_env(cls, env_id: str, env_kwargs: Mapping[str, Any], history: int) -> Self:
-        """The controller for an environment made with given arguments; by default the only one."""
-        only: Any = cls
-        return only(history)
-
-    @classmethod
-    def for_width(cls, width: int, history: int) -> Self:
-        """The controller with a number of features, as stored with a policy.
-
-        By default it is the only one, which takes no argument but the history.
-
-        Raises:
-            ValueError: there is none.
-        """
-        only: Any = cls
-        return only(history)
 
     @abstractmethod
     def features(self, observation: Mapping[str, NDArray[Any]], action: Float32) -> NDArray[Any]:
@@ -160,7 +142,7 @@ class ResidualPolicyNet(Network):
         Raises:
             ValueError: an environment without one, or another number of features.
         """
-        controller = _controller_class(env_id).for_width(self.width, self.history)
+        controller = _controller_class(env_id)(self.history)
         if controller.width != self.width:
             raise ValueError(f"{self.width} features must be {controller.width} in {env_id}")
         return controller
@@ -170,7 +152,7 @@ class ResidualPolicyNet(Network):
         cls, env_id: str, env_kwargs: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> ResidualController:
         """The controller of an environment's expert."""
-        return _controller_class(env_id).for_env(env_id, env_kwargs, settings["history"])
+        return _controller_class(env_id)(settings["history"])
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Parts of the largest corrections, (B, components), which may be beyond -1 and 1."""
@@ -181,7 +163,8 @@ class ResidualPolicyNet(Network):
         return self(observation).clamp(-1.0, 1.0)
 
 
-def _controller_class(env_id: str) -> type[ResidualController]:
+def _controller_class(env_id: str) -> Callable[[int], ResidualController]:
+    """The controller of an environment's expert, which is made from the history."""
     controller = declared(env_id, "RESIDUAL", env_id)
     if controller is None:
         raise ValueError(f"{env_id} has no expert that can be corrected")
